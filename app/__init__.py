@@ -1,0 +1,1 @@
+"""Afterword: a word from the customer right after an interaction, and exact figures from it."""

@@ -1,0 +1,280 @@
+"""The command `afterword`: start the service, and look after it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from app.cli.demo import fill_demo
+from app.cli.importing import ImportPlan, import_file
+from app.cli.processes import CannotListenError, Processes, listen
+from app.core.database import Database
+from app.core.errors import AfterwordError
+from app.core.log import configure_logging
+from app.core.migrations import is_current, newest_revision, upgrade
+from app.core.postgres import EmbeddedPostgres, attached
+from app.core.postgres_programs import PostgresUnavailableError
+from app.core.settings import Settings, misspelt_variables
+from app.core.signing import load_secret_keys
+from app.responses import rollups as rollup_service
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import ApiKeyIn
+from app.workspaces.scopes import Scope
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Afterword asks customers for a word and serves exact customer-experience figures.",
+)
+key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
+rollup_commands = typer.Typer(no_args_is_help=True, help="The counts that figures are read from.")
+app.add_typer(key_commands, name="key")
+app.add_typer(rollup_commands, name="rollups")
+
+out = Console(highlight=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, soft_wrap=True)
+
+WorkspaceOption = Annotated[str, typer.Option("--workspace", help="The workspace's key.")]
+
+
+def main() -> None:
+    """Run the command line; what the operator can mend is one clear sentence, no traceback."""
+    try:
+        app()
+    except (PostgresUnavailableError, CannotListenError, AfterwordError) as error:
+        notes.print(f"afterword: {error}", markup=False)
+        sys.exit(1)
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = "_".join(["AFTERWORD", *map(str, wrong["loc"])]).upper()
+            message = wrong["msg"].removeprefix("Value error, ")
+            notes.print(f"afterword: {name}: {message}", markup=False)
+        sys.exit(2)
+
+
+def _settings() -> Settings:
+    settings = Settings()
+    configure_logging(settings.log_level)
+    for misspelt in misspelt_variables():
+        notes.print(f"afterword: {misspelt}", markup=False)
+    return settings
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    """Give a command its database's URL, attaching to a running service."""
+    with attached(settings) as url:
+        yield url
+
+
+def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run some work on the database, whose schema must be current."""
+
+    async def checked(url: str) -> T:
+        database = Database(url)
+        try:
+            if not await is_current(database):
+                notes.print("afterword: the schema is not current; run `afterword migrate`.")
+                raise typer.Exit(1)
+            return await work(database)
+        finally:
+            await database.close()
+
+    with _database(settings) as url:
+        return asyncio.run(checked(url))
+
+
+async def _prepare(settings: Settings, url: str, *, demo: bool) -> tuple[str | None, str | None]:
+    """Migrate, make the default workspace, fill the demo; return keys that were made."""
+    database = Database(url)
+    try:
+        await upgrade(database)
+        async with database.transaction() as session:
+            key = await workspaces.ensure_default(session, settings)
+        demo_key = await fill_demo(database, settings) if demo else None
+        return key, demo_key
+    finally:
+        await database.close()
+
+
+def _show_keys(key: str | None, demo_key: str | None) -> None:
+    if key:
+        out.print("\nAdmin key of the workspace `default`, shown this once:\n")
+        out.print(f"  {key}\n", markup=False)
+    if demo_key:
+        out.print("Key of the workspace `demo` (a year of made-up answers), shown this once:\n")
+        out.print(f"  {demo_key}\n", markup=False)
+
+
+@app.command()
+def up(
+    *,
+    demo: Annotated[
+        bool, typer.Option(help="Also fill a workspace with a year of answers.")
+    ] = False,
+) -> None:
+    """Start everything: database, migrations, API and worker."""
+    settings = _settings()
+    postgres = None
+    with listen(settings) as listening:
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        load_secret_keys_folder(settings)
+        try:
+            if settings.embedded:
+                postgres = EmbeddedPostgres(settings)
+                settings = settings.model_copy(update={"database_url": postgres.start()})
+            keys = asyncio.run(_prepare(settings, settings.database_url or "", demo=demo))
+            processes = Processes(settings, postgres=postgres)
+            processes.add_web(listening)
+            processes.add_worker()
+
+            def ready() -> None:
+                _show_keys(*keys)
+                out.print(f"Afterword listens on {settings.base_url} (documentation: /docs)")
+
+            processes.run(ready)
+        finally:
+            if postgres:
+                postgres.stop()
+
+
+def load_secret_keys_folder(settings: Settings) -> None:
+    """Make the data folder and, when embedded, its generated secrets."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    load_secret_keys(settings)
+
+
+@app.command()
+def serve() -> None:
+    """Start the web processes alone, on a database that is there."""
+    settings = _require_database(_settings())
+    with listen(settings) as listening:
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        processes = Processes(settings, postgres=None)
+        processes.add_web(listening)
+        processes.run(lambda: out.print(f"Afterword listens on {settings.base_url}"))
+
+
+@app.command()
+def worker() -> None:
+    """Start the background worker alone; any number may run."""
+    _require_database(_settings())
+    os.execv(sys.executable, [sys.executable, "-m", "app.worker"])  # noqa: S606 - ourselves
+
+
+def _require_database(settings: Settings) -> Settings:
+    if settings.database_url is None:
+        msg = "This command needs AFTERWORD_DATABASE_URL; `afterword up` runs an embedded database."
+        raise PostgresUnavailableError(msg)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return settings
+
+
+@app.command()
+def migrate(
+    *,
+    check: Annotated[bool, typer.Option(help="Only tell: exit 1 where some are missing.")] = False,
+) -> None:
+    """Bring the schema to its present form."""
+    settings = _settings()
+
+    async def work(url: str) -> bool:
+        database = Database(url)
+        try:
+            return await is_current(database)
+        finally:
+            await database.close()
+
+    with _database(settings) as url:
+        if check:
+            current = asyncio.run(work(url))
+            out.print(
+                f"The schema is {'current' if current else 'not current'} ({newest_revision()})."
+            )
+            raise typer.Exit(0 if current else 1)
+        _show_keys(*asyncio.run(_prepare(settings, url, demo=False)))
+        out.print(f"The schema is current ({newest_revision()}).")
+
+
+@key_commands.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[list[Scope], typer.Option(help="May be given several times.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+    *,
+    test: Annotated[bool, typer.Option(help="All that it writes is a test.")] = False,
+) -> None:
+    """Make an API key and print its secret, alone on its line."""
+
+    async def work(database: Database) -> str:
+        async with database.transaction() as session:
+            found = await workspaces.find_workspace(session, workspace)
+            wanted = ApiKeyIn(name=name, scopes=scope, test=test)
+            return (await workspaces.create_key(session, found.id, wanted))[1]
+
+    out.print(_run(_settings(), work), markup=False)
+
+
+@rollup_commands.command("check")
+def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> None:
+    """Compare the rollups with the rows; exit 1 on a difference."""
+
+    async def work(database: Database) -> list[dict[str, object]]:
+        async with database.session() as session:
+            found = await workspaces.find_workspace(session, workspace)
+        return await rollup_service.differences(database, found.id)
+
+    found = _run(_settings(), work)
+    for difference in found[:20]:
+        out.print(str(difference), markup=False)
+    if found:
+        out.print(f"{len(found)} cells differ; `afterword rollups rebuild` repairs them.")
+        raise typer.Exit(1)
+    out.print("Rollups and rows agree.")
+
+
+@rollup_commands.command("rebuild")
+def rebuild_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> None:
+    """Count the rollups anew from the rows; writers wait meanwhile."""
+
+    async def work(database: Database) -> None:
+        async with database.session() as session:
+            found = await workspaces.find_workspace(session, workspace)
+        await rollup_service.rebuild(database, found.id)
+
+    _run(_settings(), work)
+    out.print("Rollups are counted anew.")
+
+
+@app.command("import")
+def import_answers(  # noqa: PLR0913 - one parameter an option
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV or NDJSON.")],
+    survey: Annotated[str, typer.Option(help="Key or id of the survey.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+    column: Annotated[
+        list[str],
+        typer.Option("--map", help="COLUMN=FIELD: a question, `responded_at`, `customer.email`, …"),
+    ] = [],  # noqa: B006 - typer wants a plain list
+    missing: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not answered.")] = [],  # noqa: B006
+    na: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not applicable.")] = [],  # noqa: B006
+    *,
+    events: Annotated[bool, typer.Option(help="Send news of these answers.")] = False,
+) -> None:
+    """Read answers from a file; a run that was broken off goes on where it was."""
+    plan = ImportPlan.from_options(file, survey=survey, maps=column, missing=missing, na=na)
+
+    async def work(database: Database) -> int:
+        return await import_file(database, plan, workspace=workspace, events=events, console=out)
+
+    if _run(_settings(), work):
+        raise typer.Exit(1)

@@ -1,0 +1,46 @@
+"""One web process: serves the listening socket that its parent hands down."""
+
+import asyncio
+import socket
+import sys
+
+import uvicorn
+
+from app.core.parent import end_with_parent
+
+_DRAIN_SECONDS = 25
+
+
+async def _serve(listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        "app.main:create_app_from_environment",
+        factory=True,
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
+    end_with_parent(asyncio.get_running_loop(), stop)
+    await server.serve(sockets=[listening])
+
+
+def main() -> None:
+    """Serve the socket whose descriptor is the only argument."""
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    with asyncio.Runner(
+        loop_factory=uvicorn.Config("", loop="uvloop").get_loop_factory()
+    ) as runner:
+        runner.run(_serve(listening))
+
+
+if __name__ == "__main__":
+    main()

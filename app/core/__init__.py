@@ -1,0 +1,1 @@
+"""Floor 1: settings, database, embedded PostgreSQL, errors, ids, signing, outbox, jobs, log."""

@@ -1,0 +1,91 @@
+"""The database: connections made in one way, sessions, and whether the schema is current."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+from sqlalchemy import CursorResult, TextClause, TextualSelect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+if TYPE_CHECKING:
+    RawConnection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    RawConnection = asyncpg.Connection
+
+logger = logging.getLogger(__name__)
+
+# Errors after which the same statement may be sent again on a new connection.
+CONNECTION_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+)
+
+
+class Database:
+    """One PostgreSQL: a pool of sessions for routes, and bare connections for ingest."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        """Prepare; nothing connects before the first use."""
+        self.url = url
+        self.engine: AsyncEngine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: self.connect(statement_timeout="60s"),
+            pool_size=pool_size,
+            max_overflow=5,
+            pool_pre_ping=True,
+        )
+        self._sessions = async_sessionmaker(
+            self.engine, class_=AsyncSession, expire_on_commit=False
+        )
+
+    async def connect(self, **server_settings: str) -> RawConnection:
+        """Open a connection of its own, outside the pool, with the server settings given."""
+        return await asyncpg.connect(
+            self.url,
+            timeout=10,
+            server_settings={"application_name": "afterword", "timezone": "UTC"} | server_settings,
+        )
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """Open a session whose transaction the caller ends; what is not committed is undone."""
+        async with self._sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a session and commit it at the end, or undo it where an error is raised."""
+        async with self._sessions() as session, session.begin():
+            yield session
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()
+
+
+async def run_sql(
+    session: AsyncSession, statement: TextClause | TextualSelect
+) -> CursorResult[Any]:
+    """Run one statement written as SQL in the session's transaction, after what it holds back."""
+    await session.flush()
+    return await (await session.connection()).execute(statement)
+
+
+def is_connection_lost(error: BaseException | None) -> bool:
+    """Tell whether the error, or what caused it, is a database that went away."""
+    while error is not None:
+        if isinstance(error, CONNECTION_LOST):
+            return True
+        if isinstance(error, DBAPIError) and error.connection_invalidated:
+            return True
+        error = error.__cause__ or getattr(error, "orig", None)
+    return False

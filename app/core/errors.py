@@ -1,0 +1,121 @@
+"""One error tree: the status on the class, the message in its docstring; RFC 9457 bodies.
+
+Raise the class for its own message, or with a `detail` that tells the remedy.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, ClassVar, TypedDict
+
+
+class FieldError(TypedDict):
+    """One wrong field: where it stands in the request, and what is wrong with it."""
+
+    loc: Sequence[str | int]
+    msg: str
+
+
+class AfterwordError(Exception):
+    """Something went wrong."""
+
+    status: ClassVar[int] = 500
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keep the detail (default: the docstring's first line), wrong fields and headers."""
+        self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
+        self.errors = list(errors)
+        self.headers = dict(headers or {})
+        super().__init__(self.detail)
+
+    def __str__(self) -> str:
+        fields = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in self.errors)
+        return f"{self.detail} {fields}".strip()
+
+
+class Unauthorized(AfterwordError):
+    """The key is missing, unknown or expired: send `Authorization: Bearer KEY`."""
+
+    status = 401
+
+    def __init__(self, detail: str | None = None) -> None:
+        """Add the challenge that a 401 must carry."""
+        challenge = 'Bearer realm="afterword", Basic realm="afterword"'
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
+
+class Forbidden(AfterwordError):
+    """The key may not do this."""
+
+    status = 403
+
+
+class NotFound(AfterwordError):
+    """There is no such thing in this workspace."""
+
+    status = 404
+
+
+class Conflict(AfterwordError):
+    """The present state does not allow this."""
+
+    status = 409
+
+
+class TooLarge(AfterwordError):
+    """The body is too large."""
+
+    status = 413
+
+
+class WrongContentType(AfterwordError):
+    """The body must be JSON: add the header `Content-Type: application/json`."""
+
+    status = 415
+
+
+class InvalidInput(AfterwordError):
+    """The request is not valid."""
+
+    status = 422
+
+    @classmethod
+    def at(cls, *loc: str | int, msg: str) -> "InvalidInput":
+        """Make the error of one field."""
+        return cls(errors=[{"loc": loc, "msg": msg}])
+
+
+class TooManyRequests(AfterwordError):
+    """Too many requests: wait as long as `Retry-After` says."""
+
+    status = 429
+
+
+class Busy(AfterwordError):
+    """Too much is waiting to be written; nothing was lost, send it again in a moment."""
+
+    status = 503
+
+    def __init__(self, detail: str | None = None) -> None:
+        """Tell when to come back."""
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+def problem(
+    status: int, detail: str, *, errors: Sequence[FieldError] = (), request_id: str = ""
+) -> dict[str, Any]:
+    """Build an RFC 9457 problem with our `errors` and `request_id` members."""
+    title = HTTPStatus(status).phrase
+    return {
+        "type": "urn:afterword:" + title.lower().replace(" ", "-"),
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [{"loc": list(e["loc"]), "msg": e["msg"]} for e in errors],
+        "request_id": request_id,
+    }

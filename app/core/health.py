@@ -1,0 +1,58 @@
+"""Health: is the process alive, can it serve, and what does it count."""
+
+from fastapi import APIRouter, Request
+from sqlalchemy import text
+from starlette.responses import Response
+
+from app.core import telemetry
+from app.core.database import Database, is_connection_lost, run_sql
+from app.core.errors import NotFound
+from app.core.http import json_reply
+from app.core.migrations import is_current
+from app.core.settings import Settings
+
+routes = APIRouter(tags=["Health"])
+
+
+@routes.get("/healthz", summary="Is the process alive?")
+async def read_health() -> dict[str, str]:
+    """Answer as long as the process runs."""
+    return {"status": "ok"}
+
+
+@routes.get(
+    "/readyz",
+    summary="Can it serve?",
+    responses={503: {"description": "The database does not answer, or waits for a migration."}},
+)
+async def read_readiness(request: Request) -> Response:
+    """Answer 200 when the database answers and its schema is current, else 503."""
+    database: Database = request.app.state.database
+    checks = {"database": "ok", "migrations": "ok"}
+    try:
+        async with database.session() as session:
+            await run_sql(session, text("select 1"))
+        if not await is_current(database):
+            checks["migrations"] = "missing: run `afterword migrate`"
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        checks = {"database": "unreachable", "migrations": "unknown"}
+    ready = all(state == "ok" for state in checks.values())
+    body = {"status": "ok" if ready else "unavailable", "checks": checks}
+    return json_reply(body, status=200 if ready else 503)
+
+
+@routes.get(
+    "/metrics",
+    summary="Telemetry of the process",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def read_telemetry(request: Request) -> Response:
+    """Return the process metrics in Prometheus' text format; `AFTERWORD_TELEMETRY` hides it."""
+    settings: Settings = request.app.state.settings
+    if not settings.telemetry:
+        raise NotFound("Telemetry is switched off.")
+    body, media_type = telemetry.exposition()
+    return Response(body, media_type=media_type)

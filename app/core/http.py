@@ -1,0 +1,176 @@
+"""The edge: request ids, counting, problem replies, reading bodies within their limit."""
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.database import is_connection_lost
+from app.core.errors import AfterwordError, Busy, FieldError, TooLarge, WrongContentType, problem
+from app.core.ids import uuid7
+from app.core.log import request_id
+from app.core.telemetry import DURATION, REQUESTS
+
+logger = logging.getLogger("afterword.http")
+
+MEBIBYTE = 1 << 20
+_DRAINED = 64 * MEBIBYTE
+_UNSAFE = frozenset('\r\n\t "\\')
+
+
+def _encode_odd(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(value)
+
+
+encode_json = msgspec.json.Encoder(enc_hook=_encode_odd).encode
+
+
+def json_reply(
+    content: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Make a JSON reply."""
+    return Response(
+        encode_json(content), status_code=status, headers=headers, media_type="application/json"
+    )
+
+
+def problem_reply(error: AfterwordError) -> Response:
+    """Render any of our errors as `application/problem+json`."""
+    body = problem(error.status, error.detail, errors=error.errors, request_id=request_id.get())
+    return Response(
+        json.dumps(body, ensure_ascii=True),
+        status_code=error.status,
+        headers=error.headers,
+        media_type="application/problem+json",
+    )
+
+
+def from_http_exception(error: HTTPException) -> AfterwordError:
+    """Turn the framework's own errors (unknown path, wrong method) into ours."""
+    kind = type("RoutingError", (AfterwordError,), {"status": error.status_code})
+    details = {
+        404: "No such path; see /docs for those there are.",
+        405: "This path does not take that method; see `Allow`.",
+    }
+    found: AfterwordError = kind(
+        details.get(error.status_code, str(error.detail)), headers=error.headers
+    )
+    return found
+
+
+def from_validation(errors: list[Any]) -> list[FieldError]:
+    """Turn pydantic's list of errors into ours."""
+    return [{"loc": list(e["loc"]), "msg": e["msg"].removeprefix("Value error, ")} for e in errors]
+
+
+async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
+    """Read the body, or raise TooLarge after swallowing it, so that the client hears the answer."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            chunks.append(chunk)
+        elif size > _DRAINED:
+            break
+    if size > limit:
+        detail = f"The body is larger than {limit // MEBIBYTE} MiB; send it in parts."
+        raise TooLarge(detail)
+    return b"".join(chunks)
+
+
+def require_content_type(request: Request, *accepted: str) -> str:
+    """Return the media type of the body, or raise WrongContentType naming the header to add."""
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent not in accepted:
+        wanted = " or ".join(f"`Content-Type: {kind}`" for kind in accepted)
+        detail = f"The body's type is {sent or 'not said'}: add the header {wanted}."
+        raise WrongContentType(detail)
+    return sent
+
+
+class Edge:
+    """The outermost layer: gives each request its id, counts it, and lets no error escape.
+
+    An id that the caller sent as `X-Request-ID` is kept where it is a short plain word.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wrap the application."""
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        current = _asked_id(scope) or str(uuid7())
+        token = request_id.set(current)
+        began = time.perf_counter()
+        status = 0
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", current.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, counted)
+        except Exception as error:
+            failure = self._failure(error, scope)
+            if status:
+                raise
+            await problem_reply(failure)(scope, receive, counted)
+        finally:
+            self._record(scope, status, time.perf_counter() - began)
+            request_id.reset(token)
+
+    def _failure(self, error: Exception, scope: Scope) -> AfterwordError:
+        if is_connection_lost(error):
+            logger.warning("database unreachable", extra={"path": scope["path"], "why": str(error)})
+            return Busy("The database does not answer at the moment; try again shortly.")
+        logger.error("unexpected error", exc_info=error, extra={"path": scope["path"]})
+        return AfterwordError(
+            "Something went wrong on our side; the log holds the reason under this request id."
+        )
+
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        REQUESTS.labels(route, status).inc()
+        DURATION.labels(route).observe(seconds)
+        level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
+        if logger.isEnabledFor(level):
+            logger.log(
+                level,
+                "%s %s %s",
+                scope["method"],
+                scope["path"],
+                status,
+                extra={"route": route, "status": status, "milliseconds": round(seconds * 1000, 1)},
+            )
+
+
+def _asked_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            asked: str = value.decode("latin-1")
+            plain = asked.isascii() and asked.isprintable() and not _UNSAFE & set(asked)
+            return asked if plain and 0 < len(asked) <= 100 else None
+    return None

@@ -1,0 +1,145 @@
+"""`Idempotency-Key`: the first reply again, and no second side effect, for 24 hours.
+
+The key's row is written in the transaction of the change it guards; a second request with the
+same key waits on that row until the first has committed or given up. Replies may hold a new
+secret, so they are kept sealed.
+"""
+
+import datetime as dt
+import hashlib
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import text
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import Conflict, InvalidInput
+from app.core.schema import TENANT, Instant
+from app.core.signing import SealedBox
+
+KEPT_FOR = dt.timedelta(hours=24)
+_LONGEST = 255
+
+
+class Idempotency(SQLModel, table=True):
+    """One key that a caller used on one route, with the reply it got."""
+
+    __table_args__ = TENANT
+
+    workspace_id: UUID = Field(primary_key=True)
+    route: str = Field(primary_key=True)
+    key_hash: bytes = Field(primary_key=True)
+    body_hash: bytes
+    reply: bytes | None = None
+    created_at: dt.datetime = Field(sa_type=Instant, index=True)
+
+
+class KeptReply(msgspec.Struct):
+    """A reply as it was first sent."""
+
+    status: int
+    body: bytes
+    media_type: str
+
+
+class Claim(msgspec.Struct):
+    """This request's hold on its key."""
+
+    workspace_id: UUID
+    route: str
+    key_hash: bytes
+
+
+def asked_key(request: Request) -> str | None:
+    """Return the request's idempotency key, or raise InvalidInput where it is none."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (0 < len(key) <= _LONGEST and key.isprintable()):
+        msg = f"must be 1 to {_LONGEST} printable characters"
+        raise InvalidInput.at("header", "Idempotency-Key", msg=msg)
+    return key
+
+
+async def claim(
+    session: AsyncSession, box: SealedBox, *, workspace_id: UUID, route: str, key: str, body: bytes
+) -> Claim | Response:
+    """Take hold of the key, or return the reply that it got before.
+
+    Raises Conflict where the key came with another body.
+    """
+    held = Claim(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    body_hash = hashlib.sha256(body).digest()
+    names = {"workspace_id": workspace_id, "route": route, "key_hash": held.key_hash}
+    now = utc_now()
+    await run_sql(
+        session,
+        text(
+            "delete from idempotency where workspace_id = :workspace_id and route = :route "
+            "and key_hash = :key_hash and created_at < :oldest"
+        ).bindparams(**names, oldest=now - KEPT_FOR),
+    )
+    taken = await run_sql(
+        session,
+        text(
+            "insert into idempotency (workspace_id, route, key_hash, body_hash, created_at) "
+            "values (:workspace_id, :route, :key_hash, :body_hash, :now) "
+            "on conflict do nothing returning 1"
+        ).bindparams(**names, body_hash=body_hash, now=now),
+    )
+    if taken.first():
+        return held
+    kept = await run_sql(
+        session,
+        text(
+            "select body_hash, reply from idempotency where workspace_id = :workspace_id "
+            "and route = :route and key_hash = :key_hash"
+        ).bindparams(**names),
+    )
+    row = kept.one()
+    if row.body_hash != body_hash:
+        detail = "This Idempotency-Key was used with another body; use a new key for a new request."
+        raise Conflict(detail)
+    plain = box.unseal(row.reply) if row.reply else None
+    if plain is None:
+        detail = "This Idempotency-Key was used before, and its reply can no longer be opened."
+        raise Conflict(detail)
+    reply = msgspec.msgpack.decode(plain, type=KeptReply)
+    return Response(
+        reply.body,
+        reply.status,
+        headers={"Idempotency-Replayed": "true"},
+        media_type=reply.media_type,
+    )
+
+
+async def keep(session: AsyncSession, box: SealedBox, held: Claim, reply: Response) -> None:
+    """Keep the reply, in the transaction of the change."""
+    kept = KeptReply(
+        reply.status_code, bytes(reply.body), reply.headers.get("content-type", "application/json")
+    )
+    await run_sql(
+        session,
+        text(
+            "update idempotency set reply = :reply where workspace_id = :workspace_id "
+            "and route = :route and key_hash = :key_hash"
+        ).bindparams(
+            workspace_id=held.workspace_id,
+            route=held.route,
+            key_hash=held.key_hash,
+            reply=box.seal(msgspec.msgpack.encode(kept)),
+        ),
+    )
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete the keys whose time is over."""
+    await run_sql(
+        session,
+        text("delete from idempotency where created_at < :oldest").bindparams(
+            oldest=now - KEPT_FOR
+        ),
+    )

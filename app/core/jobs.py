@@ -1,0 +1,206 @@
+"""Jobs: a leased outbox. Whoever enqueues does it in the transaction of its own change.
+
+A claim pushes `run_at` forward by the lease and counts the attempt before anything runs, so a
+job that kills its process still dies after its attempts, and what a killed worker held runs
+again when the lease is over. Finishing is fenced by the worker's id.
+"""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.ids import uuid7
+from app.core.notices import notify
+from app.core.schema import QUEUE, Instant, Json
+
+LEASE = dt.timedelta(seconds=30)
+CHANNEL = "afterword_jobs"
+_LONGEST_ERROR = 2000
+
+
+class Job(SQLModel, table=True):
+    """One piece of background work for one workspace."""
+
+    __table_args__ = (
+        Index(None, "run_at", postgresql_where=text("dead_at is null")),
+        Index(
+            "uq_job_dedupe",
+            "workspace_id",
+            "kind",
+            "dedupe",
+            unique=True,
+            postgresql_where=text("dedupe is not null and dead_at is null"),
+        ),
+        QUEUE,
+    )
+
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+    kind: str
+    payload: dict[str, Any] = Field(sa_type=Json)
+    dedupe: str | None = None
+    run_at: dt.datetime = Field(sa_type=Instant)
+    attempts: int = 0
+    max_attempts: int
+    worker: UUID | None = None
+    error: str | None = None
+    dead_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Periodic(SQLModel, table=True):
+    """Work that comes round: whoever holds its row does it."""
+
+    __table_args__ = QUEUE
+
+    name: str = Field(primary_key=True)
+    due_at: dt.datetime = Field(sa_type=Instant)
+
+
+async def enqueue(  # noqa: PLR0913 - what a job is made of
+    session: AsyncSession,
+    kind: str,
+    *,
+    workspace_id: UUID,
+    payload: dict[str, Any] | None = None,
+    run_at: dt.datetime | None = None,
+    dedupe: str | None = None,
+    max_attempts: int = 10,
+) -> None:
+    """Add a job to this transaction; one that waits under the same `dedupe` is enough."""
+    now = utc_now()
+    job = Job(
+        id=uuid7(),
+        workspace_id=workspace_id,
+        kind=kind,
+        payload=payload or {},
+        dedupe=dedupe,
+        run_at=run_at or now,
+        max_attempts=max_attempts,
+        created_at=now,
+    )
+    await session.exec(insert(Job).values(**job.model_dump()).on_conflict_do_nothing())
+    await notify(session, CHANNEL, kind)
+
+
+async def claim(session: AsyncSession, *, worker: UUID, kinds: list[str], limit: int) -> list[Job]:
+    """Lease up to `limit` jobs that are due; those out of attempts die instead."""
+    now = utc_now()
+    await run_sql(
+        session,
+        text(
+            "update job set dead_at = :now, worker = null, "
+            "error = coalesce(error, 'its worker was killed while it ran') "
+            "where run_at <= :now and dead_at is null and attempts >= max_attempts"
+        ).bindparams(now=now),
+    )
+    rows = await run_sql(
+        session,
+        text(
+            "update job set run_at = :until, attempts = job.attempts + 1, worker = :worker "
+            "from (select id from job where run_at <= :now and dead_at is null "
+            "and kind = any(:kinds) order by run_at for update skip locked limit :limit) due "
+            "where job.id = due.id returning job.*"
+        )
+        .columns(payload=Json)
+        .bindparams(now=now, until=now + LEASE, worker=worker, kinds=kinds, limit=limit),
+    )
+    return [Job.model_validate(dict(row._mapping)) for row in rows]
+
+
+async def next_due(session: AsyncSession) -> dt.datetime | None:
+    """Return when the next job is due."""
+    row = await run_sql(session, text("select min(run_at) from job where dead_at is null"))
+    due: dt.datetime | None = row.one()[0]
+    return due
+
+
+async def renew(session: AsyncSession, *, worker: UUID, ids: list[UUID]) -> None:
+    """Lengthen the leases of jobs that still run."""
+    await run_sql(
+        session,
+        text("update job set run_at = :until where id = any(:ids) and worker = :worker").bindparams(
+            until=utc_now() + LEASE, ids=ids, worker=worker
+        ),
+    )
+
+
+async def finish(session: AsyncSession, job: Job) -> bool:
+    """Remove a job that is done; False where another worker has it by now."""
+    done = await run_sql(
+        session,
+        text("delete from job where id = :id and worker = :worker returning 1").bindparams(
+            id=job.id, worker=job.worker
+        ),
+    )
+    return done.first() is not None
+
+
+async def put_back(
+    session: AsyncSession, job: Job, *, error: str, run_at: dt.datetime, counted: bool = True
+) -> None:
+    """Return a job for another attempt, or let it die after its last."""
+    dead = counted and job.attempts >= job.max_attempts
+    await run_sql(
+        session,
+        text(
+            "update job set run_at = :run_at, worker = null, error = :error, dead_at = :dead_at, "
+            "attempts = attempts - :uncounted where id = :id and worker = :worker"
+        ).bindparams(
+            run_at=run_at,
+            error=error[:_LONGEST_ERROR] or None,
+            dead_at=utc_now() if dead else None,
+            uncounted=0 if counted else 1,
+            id=job.id,
+            worker=job.worker,
+        ),
+    )
+
+
+async def take_periodic(session: AsyncSession, name: str, *, every: dt.timedelta) -> bool:
+    """Take the turn of some periodic work in this transaction; False where it is not due."""
+    now = utc_now()
+    await run_sql(
+        session,
+        text(
+            "insert into periodic (name, due_at) values (:name, :now) on conflict do nothing"
+        ).bindparams(name=name, now=now),
+    )
+    due = await run_sql(
+        session,
+        text(
+            "select 1 from periodic where name = :name and due_at <= :now for update skip locked"
+        ).bindparams(name=name, now=now),
+    )
+    if due.first() is None:
+        return False
+    await run_sql(
+        session,
+        text("update periodic set due_at = :next where name = :name").bindparams(
+            name=name, next=now + every
+        ),
+    )
+    return True
+
+
+async def state(session: AsyncSession) -> dict[str, float]:
+    """Count the jobs that are due, running and dead, and the age of the oldest due, in seconds."""
+    now = utc_now()
+    row = await run_sql(
+        session,
+        text(
+            "select count(*) filter (where dead_at is null and run_at <= :now) due, "
+            "count(*) filter (where dead_at is null and worker is not null) running, "
+            "count(*) filter (where dead_at is not null) dead, "
+            "coalesce(extract(epoch from :now - min(run_at) "
+            "filter (where dead_at is null and run_at <= :now)), 0)::float8 oldest from job"
+        ).bindparams(now=now),
+    )
+    return dict(row.one()._mapping)

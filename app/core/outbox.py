@@ -1,0 +1,52 @@
+"""The outbox: news written in the transaction of the change that it tells of.
+
+Consumers read it in the order (`xid`, `id`) and only below the oldest transaction still open,
+so that no event can appear behind one that was already read.
+"""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, FetchedValue, Index, text
+from sqlalchemy.types import UserDefinedType
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.schema import QUEUE, Instant, Json
+
+KEPT_FOR = dt.timedelta(days=30)
+
+
+class TransactionId(UserDefinedType[int]):
+    """PostgreSQL's `xid8`."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the type's name in SQL."""
+        return "xid8"
+
+
+class Event(SQLModel, table=True):
+    """One piece of news: its type (past tense, dotted) and its frozen data."""
+
+    __table_args__ = (Index(None, "created_at"), QUEUE)
+
+    workspace_id: UUID = Field(primary_key=True)
+    xid: int = Field(
+        sa_column=Column(TransactionId, primary_key=True, server_default=FetchedValue())
+    )
+    id: UUID = Field(primary_key=True)
+    type: str
+    data: dict[str, Any] = Field(sa_type=Json)
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete the events whose time is over."""
+    await run_sql(
+        session,
+        text("delete from event where created_at < :oldest").bindparams(oldest=now - KEPT_FOR),
+    )

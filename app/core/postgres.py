@@ -1,0 +1,345 @@
+"""The embedded PostgreSQL: one supervisor per data folder, a child process, loopback only."""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.core.postgres_programs import (
+    Account,
+    PostgresUnavailableError,
+    Programs,
+    find_programs,
+    reachable_programs,
+    require_reachable,
+    unprivileged_account,
+)
+from app.core.settings import Settings
+from app.core.signing import write_private
+
+logger = logging.getLogger(__name__)
+
+_START_SECONDS = 60
+_STOP_SECONDS = 60
+_STALE_SECONDS = 10
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "random_page_cost": "1.1",
+    "autovacuum_naptime": "10s",
+}
+
+
+class AlreadyRunningError(PostgresUnavailableError):
+    """Another Afterword already runs on this data folder."""
+
+
+class EmbeddedPostgres:
+    """Runs the server of one data folder as a direct child of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Only remember where things are; `start` does the work."""
+        self._settings = settings
+        self._data_dir = settings.data_dir
+        self._data = settings.data_dir / "postgres"
+        self._state_file = settings.data_dir / "postgres.json"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: TextIOWrapper | None = None
+        self._account: Account | None = None
+
+    def start(self) -> str:
+        """Start the server, making the database at first, and return its `postgresql://` URL.
+
+        Raises AlreadyRunningError where another supervisor holds the folder, and
+        PostgresUnavailableError with the reason and the remedy for anything else.
+        """
+        self._take_lock()
+        try:
+            self._account = unprivileged_account()
+            programs = find_programs(self._settings, data=self._data)
+            if self._account:
+                programs = reachable_programs(programs, data_dir=self._data_dir)
+                require_reachable(self._data_dir)
+            state = self._state() or self._initialise(programs)
+            self._stop_survivor(programs)
+            self._launch(programs, port=_free_port(state.get("port", 0)), state=state)
+            if not state.get("ready"):
+                asyncio.run(_make_owner(self._state(required=True)))
+                self._write_state(self._state(required=True) | {"ready": True})
+        except BaseException:
+            self.stop()
+            raise
+        return url_of(self._state(required=True))
+
+    def restart_if_dead(self) -> bool:
+        """Start the server again where it has died; say whether it had."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        state = self._state(required=True)
+        logger.error("PostgreSQL died and is started again", extra={"code": self._process.poll()})
+        programs = find_programs(self._settings, data=self._data)
+        if self._account:
+            programs = reachable_programs(programs, data_dir=self._data_dir)
+        self._launch(programs, port=state["port"], state=state)
+        return True
+
+    def stop(self) -> None:
+        """Stop the server fast (it finishes nothing, loses nothing) and free the folder."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.send_signal(signal.SIGQUIT)
+                self._process.wait(_STOP_SECONDS)
+        self._process = None
+        if self._lock:
+            self._lock.close()
+            self._lock = None
+
+    def _take_lock(self) -> None:
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (self._data_dir / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            lock.close()
+            msg = (
+                f"Afterword already runs on {self._data_dir} (process {pid}). "
+                "Stop it first, or set AFTERWORD_DATA_DIR to another folder."
+            )
+            raise AlreadyRunningError(msg) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def _state(self, *, required: bool = False) -> dict[str, Any]:
+        if not self._state_file.exists() and not required:
+            return {}
+        state: dict[str, Any] = json.loads(self._state_file.read_text())
+        return state
+
+    def _write_state(self, state: dict[str, Any]) -> None:
+        write_private(self._state_file, json.dumps(state))
+
+    def _initialise(self, programs: Programs) -> dict[str, Any]:
+        """Make a fresh cluster; a first try that was killed half-way leaves only a draft."""
+        draft = self._data_dir / "postgres.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        if self._data.exists():
+            msg = f"{self._data} exists without {self._state_file}: restore that file, or move it."
+            raise PostgresUnavailableError(msg)
+        draft.mkdir(mode=0o700)
+        password = secrets.token_urlsafe(24)
+        password_file = self._data_dir / "initdb-password"
+        write_private(password_file, password)
+        if self._account:
+            for path in (draft, password_file):
+                os.chown(path, self._account.uid, self._account.gid)
+        options = ["-U", "postgres", "-E", "UTF8", "-k", "--auth=scram-sha-256"]
+        if programs.major >= 17:
+            options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        else:
+            options += ["--locale=C.UTF-8"]
+        made = subprocess.run(
+            [programs.path("initdb"), "-D", str(draft), *options, f"--pwfile={password_file}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._as_account(),
+        )
+        password_file.unlink()
+        if made.returncode:
+            msg = f"initdb failed: {made.stderr.strip()}"
+            raise PostgresUnavailableError(msg)
+        state: dict[str, Any] = {
+            "superuser_password": password,
+            "password": secrets.token_urlsafe(24),
+        }
+        self._write_state(state)
+        draft.rename(self._data)
+        return state
+
+    def _as_account(self) -> dict[str, Any]:
+        if self._account is None:
+            return {}
+        return {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
+
+    def _stop_survivor(self, programs: Programs) -> None:
+        """Stop a server that outlived a killed supervisor; we hold the lock, so it is ours."""
+        pid = _postmaster_pid(self._data)
+        if pid is None or not _is_server_of(pid, self._data):
+            return
+        logger.warning("stopping the database that a killed service left", extra={"pid": pid})
+        stop = [programs.path("pg_ctl"), "stop", "-D", str(self._data), "-m", "fast", "-w"]
+        stopped = subprocess.run(
+            [*stop, "-t", str(_STOP_SECONDS)],
+            capture_output=True,
+            text=True,
+            check=False,
+            **self._as_account(),
+        )
+        if stopped.returncode and _is_server_of(pid, self._data):
+            msg = f"The old database server (process {pid}) does not stop: {stopped.stderr.strip()}"
+            raise PostgresUnavailableError(msg)
+
+    def _launch(self, programs: Programs, *, port: int, state: dict[str, Any]) -> None:
+        """Start the server and wait until it accepts; retry while an old one's memory is freed."""
+        self._write_state(state | {"port": port})
+        deadline = time.monotonic() + _STALE_SECONDS
+        while reason := self._launch_once(programs, port):
+            if time.monotonic() > deadline or "shared memory" not in reason:
+                msg = f"PostgreSQL does not start: {reason}"
+                raise PostgresUnavailableError(msg)
+            time.sleep(0.3)
+
+    def _launch_once(self, programs: Programs, port: int) -> str:
+        options = _OPTIONS | {"port": str(port), "unix_socket_directories": self._socket_dir()}
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        log_path = self._data_dir / "postgres.log"
+        if log_path.exists() and log_path.stat().st_size > 10_000_000:
+            log_path.replace(log_path.with_suffix(".log.1"))
+        with log_path.open("ab") as log:
+            began = log.tell()
+            self._process = subprocess.Popen(
+                [programs.path("postgres"), "-D", str(self._data), *settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+                **self._as_account(),
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                with log_path.open("rb") as log:
+                    log.seek(began)
+                    return log.read().decode(errors="replace").strip() or "it ended at once"
+            if _is_ready(self._data, self._process.pid):
+                return ""
+            time.sleep(0.02)
+        return f"not ready after {_START_SECONDS} s; see {log_path}"
+
+    def _socket_dir(self) -> str:
+        """Return the folder of the unix socket, or none where its path would be too long."""
+        folder = self._data_dir / "run"
+        if len(str(folder)) > 80:
+            return ""
+        folder.mkdir(mode=0o755, exist_ok=True)
+        if self._account:
+            os.chown(folder, self._account.uid, self._account.gid)
+        return str(folder)
+
+
+def url_of(state: dict[str, Any]) -> str:
+    """Return the URL by which the service logs in: as owner of its database, nothing more."""
+    return f"postgresql://afterword:{state['password']}@127.0.0.1:{state['port']}/afterword"
+
+
+def superuser_url(data_dir: Path) -> str:
+    """Return the URL of the superuser, for the supervisor's own work on the cluster."""
+    state = json.loads((data_dir / "postgres.json").read_text())
+    return f"postgresql://postgres:{state['superuser_password']}@127.0.0.1:{state['port']}/postgres"
+
+
+@contextmanager
+def attached(settings: Settings) -> Iterator[str]:
+    """Give the database's URL to a command: attach to a running one, else run it meanwhile."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    server = EmbeddedPostgres(settings)
+    try:
+        url = server.start()
+    except AlreadyRunningError:
+        yield url_of(json.loads((settings.data_dir / "postgres.json").read_text()))
+        return
+    try:
+        yield url
+    finally:
+        server.stop()
+
+
+async def _make_owner(state: dict[str, Any]) -> None:
+    """Make the service's role and database; a first try that was killed is completed."""
+    connection = await asyncpg.connect(
+        host="127.0.0.1",
+        port=state["port"],
+        user="postgres",
+        password=state["superuser_password"],
+        database="postgres",
+    )
+    try:
+        if not await connection.fetchval("select 1 from pg_roles where rolname = 'afterword'"):
+            await connection.execute("create role afterword login")
+        await connection.execute(f"alter role afterword password '{state['password']}'")
+        if not await connection.fetchval("select 1 from pg_database where datname = 'afterword'"):
+            await connection.execute("create database afterword owner afterword")
+    finally:
+        await connection.close()
+
+
+def _free_port(wanted: int) -> int:
+    """Keep the port of last time where it is free, else take any free one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            found: int = probe.getsockname()[1]
+            return found
+    msg = "No free port on 127.0.0.1."
+    raise PostgresUnavailableError(msg)
+
+
+def _postmaster_pid(data: Path) -> int | None:
+    try:
+        return int((data / "postmaster.pid").read_text().splitlines()[0])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def _is_server_of(pid: int, data: Path) -> bool:
+    """Tell whether the process is alive and a PostgreSQL of this folder, not a reused number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return False
+    if not Path("/proc/self").exists():
+        return True
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == data
+    except OSError:
+        return False
+
+
+def _is_ready(data: Path, pid: int) -> bool:
+    """Read the server's own status file, as pg_ctl does: line 8 says `ready`."""
+    try:
+        lines = (data / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return False
+    return len(lines) >= 8 and lines[0].strip() == str(pid) and lines[7].strip() == "ready"

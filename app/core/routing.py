@@ -1,0 +1,179 @@
+"""The one class of all routes but the hot ones: the edge owns order, input and transaction.
+
+Order: the key, the query's names, the body, then the route in one transaction, which is
+committed before the reply leaves (the framework's own way would commit after it).
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, runtime_checkable
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Cookie, Header, Path
+from fastapi.routing import APIRoute
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import Response
+
+from app.core import idempotency
+from app.core.database import Database
+from app.core.errors import InvalidInput
+from app.core.http import MEBIBYTE, read_body, require_content_type
+from app.core.signing import SealedBox
+from app.core.text import decode_json, did_you_mean
+
+PROPERTY_PARAMETER = "property.NAME"
+_PROPERTY_PREFIX = "property."
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@runtime_checkable
+class Gate(Protocol):
+    """A dependency that must pass before anything of the request is read."""
+
+    async def check(self, request: Request) -> UUID:
+        """Refuse the request, or return the workspace it belongs to."""
+        ...
+
+
+@dataclass
+class Unit:
+    """The transaction of one request, and what must be done right after it is on disk."""
+
+    session: AsyncSession
+    after_commit: list[Callable[[], object]] = field(default_factory=list)
+
+
+def current_unit(request: Request) -> Unit:
+    """Return the transaction that this route's edge has opened."""
+    unit: Unit = request.state.unit
+    return unit
+
+
+def current_session(request: Request) -> AsyncSession:
+    """Return the session of this request's transaction."""
+    return current_unit(request).session
+
+
+def asked_properties(request: Request) -> dict[str, str]:
+    """Return the query's `property.NAME=value` filters by name."""
+    return {
+        name.removeprefix(_PROPERTY_PREFIX): value
+        for name, value in request.query_params.items()
+        if name.startswith(_PROPERTY_PREFIX)
+    }
+
+
+def current_box(request: Request) -> SealedBox:
+    """Return the box that seals secrets."""
+    box: SealedBox = request.app.state.box
+    return box
+
+
+SessionDep = Annotated[AsyncSession, Depends(current_session)]
+UnitDep = Annotated[Unit, Depends(current_unit)]
+PropertiesDep = Annotated[dict[str, str], Depends(asked_properties)]
+BoxDep = Annotated[SealedBox, Depends(current_box)]
+
+
+class Route(APIRoute):
+    """A route whose edge checks the key, the input's form, idempotency, and commits."""
+
+    def get_route_handler(self) -> Handler:
+        """Wrap the framework's handler."""
+        handler = super().get_route_handler()
+        names = {
+            found.alias
+            for found in get_flat_params(self.dependant)
+            if not isinstance(found.field_info, Path | Header | Cookie)
+        }
+        gates = _gates(self.dependant)
+        takes_body = self.body_field is not None
+        optional_body = takes_body and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
+        creates = "POST" in (self.methods or ()) and self.status_code == 201
+
+        async def handle(request: Request) -> Response:
+            workspace_id = None
+            for gate in gates:
+                workspace_id = await gate.check(request)
+            _refuse_odd_names(request, names)
+            body = b""
+            if takes_body:
+                body = await _take_body(request, optional=optional_body)
+            async with _unit_of(request) as unit:
+                request.state.unit = unit
+                key = idempotency.asked_key(request) if creates and workspace_id else None
+                if key is None or workspace_id is None:
+                    return await handler(request)
+                box = current_box(request)
+                held = await idempotency.claim(
+                    unit.session,
+                    box,
+                    workspace_id=workspace_id,
+                    route=f"{request.method} {request.url.path}",
+                    key=key,
+                    body=body,
+                )
+                if isinstance(held, Response):
+                    return held
+                reply = await handler(request)
+                await idempotency.keep(unit.session, box, held, reply)
+                return reply
+
+        return handle
+
+
+@asynccontextmanager
+async def _unit_of(request: Request) -> AsyncIterator[Unit]:
+    database: Database = request.app.state.database
+    async with database.session() as session:
+        unit = Unit(session)
+        yield unit
+        await session.commit()
+    for act in unit.after_commit:
+        act()
+
+
+async def _take_body(request: Request, *, optional: bool) -> bytes:
+    """Read and decode the body once, so that the framework finds it decoded."""
+    body = await read_body(request, limit=MEBIBYTE)
+    request._body = body  # noqa: SLF001 - where the framework looks for a body already read
+    if body or not optional:
+        require_content_type(request, "application/json")
+        request._json = decode_json(body)  # noqa: SLF001
+    return body
+
+
+def _gates(dependant: Dependant) -> list[Gate]:
+    """Return the gates among a route's dependencies, and theirs."""
+    found: list[Gate] = []
+    for dependency in dependant.dependencies:
+        call: object = dependency.call
+        if isinstance(call, Gate):
+            found.append(call)
+        found += _gates(dependency)
+    return found
+
+
+def _refuse_odd_names(request: Request, known: set[str]) -> None:
+    """Refuse a query parameter that means nothing here, and text that cannot be stored."""
+    for name, value in request.query_params.multi_items():
+        if name.startswith(_PROPERTY_PREFIX) and PROPERTY_PARAMETER in known:
+            name = PROPERTY_PARAMETER  # noqa: PLW2901 - any property's name stands for this one
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise InvalidInput.at("query", name, msg=f"is no parameter of this route{hint}")
+        if "\x00" in value:
+            raise InvalidInput.at("query", name, msg="holds a NUL character")
+    for name, value in request.path_params.items():
+        if isinstance(value, str) and "\x00" in value:
+            raise InvalidInput.at("path", name, msg="holds a NUL character")
+
+
+def router(tag: str) -> APIRouter:
+    """Make a room's router: its routes are ours, under one heading in the documentation."""
+    return APIRouter(route_class=Route, tags=[tag])

@@ -1,0 +1,58 @@
+"""Secrets: random keys kept as hashes, and sealing of what must be readable again."""
+
+import hashlib
+import secrets
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from app.core.settings import Settings
+
+
+def new_secret(prefix: str) -> str:
+    """Make a secret of 192 random bits, such as `sk_…`."""
+    return prefix + secrets.token_urlsafe(24)
+
+
+def hash_secret(secret: str) -> bytes:
+    """Hash a random secret for storage; 192 random bits need no salt and no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def load_secret_keys(settings: Settings) -> list[str]:
+    """Return the operator's secret keys, or those kept in the data folder (made once)."""
+    if settings.secret_keys:
+        return [k.get_secret_value() for k in settings.secret_keys]
+    path = settings.data_dir / "secret_keys"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32) + "\n")
+    return [k for k in path.read_text().strip().split(",") if k]
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
+
+
+class SealedBox:
+    """Encrypts what must be readable again; the first key seals, all keys open."""
+
+    def __init__(self, secret_keys: list[str]) -> None:
+        """Derive one Fernet key from each secret key."""
+        hashes = [hashlib.sha256(b"afterword.seal" + k.encode()).digest() for k in secret_keys]
+        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(h)) for h in hashes])
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt and authenticate."""
+        return self._fernet.encrypt(plain)
+
+    def unseal(self, sealed: bytes) -> bytes | None:
+        """Decrypt, or return None where no live key made it."""
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken:
+            return None

@@ -1,0 +1,53 @@
+"""Process metrics for Prometheus; every process of one service adds to the same numbers."""
+
+import os
+import shutil
+from pathlib import Path
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
+REQUESTS = Counter(
+    "afterword_http_requests_total", "HTTP requests by route and status.", ["route", "status"]
+)
+DURATION = Histogram(
+    "afterword_http_request_seconds",
+    "Time to answer by route.",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
+)
+ANSWERS = Counter("afterword_answers_total", "Submitted answers by outcome.", ["outcome"])
+BATCH_SIZE = Histogram(
+    "afterword_commit_answers",
+    "Answers written by one commit.",
+    buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500),
+)
+REFUSED = Counter("afterword_refused_total", "Requests refused by reason.", ["reason"])
+RECONNECTS = Counter("afterword_database_reconnects_total", "Lost database connections.", ["part"])
+JOBS = Counter(
+    "afterword_jobs_total", "Finished job attempts by kind and outcome.", ["kind", "outcome"]
+)
+
+
+def share_between_processes(folder: Path) -> None:
+    """Make the processes started from here on add up their numbers in this folder."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[_SHARED] = str(folder)
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return the metrics in Prometheus' text format, with their content type."""
+    if _SHARED in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry), CONTENT_TYPE_LATEST
+    return generate_latest(), CONTENT_TYPE_LATEST

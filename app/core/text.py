@@ -1,0 +1,75 @@
+"""JSON as we accept it: UTF-8, bounded depth, no NUL, no lone surrogate, no huge number."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import AfterValidator, StringConstraints
+
+from app.core.errors import InvalidInput
+
+_DEPTH = 32
+_HUGE = 1 << 63
+
+
+def decode_json(body: bytes) -> Any:
+    """Decode a JSON body, or raise InvalidInput that says what is wrong with it."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise InvalidInput.at("body", msg=f"is not valid JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInput.at("body", msg="is nested too deeply") from None
+    refuse_unstorable(value, ("body",))
+    return value
+
+
+def unstorable(value: Any, depth: int) -> str | None:
+    """Say why PostgreSQL could not store the value, or None where it can."""
+    kind = type(value)
+    if kind is str:
+        return "holds a NUL character" if "\x00" in value else None
+    if kind is int:
+        return None if -_HUGE <= value < _HUGE else "is too large a number"
+    if kind is list or kind is dict:
+        if depth >= _DEPTH:
+            return "is nested too deeply"
+        parts: Iterable[Any] = value if kind is list else (*value.keys(), *value.values())
+        for part in parts:
+            if reason := unstorable(part, depth + 1):
+                return reason
+    return None
+
+
+def refuse_unstorable(value: Any, loc: tuple[str | int, ...]) -> None:
+    """Raise InvalidInput, naming the field, where the value cannot be stored."""
+    if not (reason := unstorable(value, len(loc))):
+        return
+    if isinstance(value, dict) and len(loc) < _DEPTH:
+        for key, part in value.items():
+            refuse_unstorable(key, (*loc, "key"))
+            refuse_unstorable(part, (*loc, key))
+    elif isinstance(value, list) and len(loc) < _DEPTH:
+        for index, part in enumerate(value):
+            refuse_unstorable(part, (*loc, index))
+    raise InvalidInput.at(*loc, msg=reason)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
+
+
+def _no_controls(value: str) -> str:
+    if any(ord(c) < 32 or ord(c) == 127 for c in value):
+        msg = "must not hold control characters"
+        raise ValueError(msg)
+    return value
+
+
+Slug = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", min_length=1, max_length=64)
+]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_controls)]

@@ -1,0 +1,1 @@
+"""Floor 3: what happened, and to whom: customers, touchpoints, journeys."""

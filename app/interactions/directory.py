@@ -1,0 +1,217 @@
+"""The directory: who a customer is and which touchpoints there are, resolved before ingest.
+
+Both are written in short transactions of their own, so that the statement that writes answers
+locks nothing here. What was found once is kept in memory, bounded. The hot path makes customers
+but never changes or joins them.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.ids import uuid7
+
+_REMEMBERED = 100_000
+EMAIL = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A customer as a caller names them: by an external id of some source, by e-mail, or both."""
+
+    external_id: str | None = None
+    source: str | None = None
+    email: str | None = None
+    name: str | None = None
+    locale: str | None = None
+
+    @property
+    def identities(self) -> list[tuple[str, str]]:
+        """Return the names as (kind, value), the strongest first."""
+        found = []
+        if self.external_id:
+            found.append((f"id:{self.source or ''}", self.external_id))
+        if self.email:
+            found.append((EMAIL, self.email.lower()))
+        return found
+
+
+class Directory:
+    """Resolves persons to customers and registers touchpoints."""
+
+    def __init__(self, database: Database) -> None:
+        """Start with an empty memory."""
+        self._database = database
+        self._customers: dict[tuple[UUID, str, str], UUID] = {}
+        self._touchpoints: set[tuple[UUID, str]] = set()
+        self._declared: dict[UUID, tuple[float, frozenset[str]]] = {}
+
+    async def customers(self, workspace_id: UUID, persons: Iterable[Person]) -> dict[Person, UUID]:
+        """Return the customer of each person, making those that are new."""
+        found: dict[Person, UUID] = {}
+        unknown: list[Person] = []
+        for person in dict.fromkeys(persons):
+            known = self._customers.get((workspace_id, *person.identities[0]))
+            if known:
+                found[person] = known
+            else:
+                unknown.append(person)
+        if unknown:
+            async with self._database.transaction() as session:
+                fresh = await _resolve(session, workspace_id, unknown)
+            if len(self._customers) + len(fresh) > _REMEMBERED:
+                self._customers.clear()
+            for person, customer_id in fresh.items():
+                self._customers[workspace_id, *person.identities[0]] = customer_id
+            found |= fresh
+        return found
+
+    async def touchpoints(self, workspace_id: UUID, keys: Iterable[str]) -> None:
+        """Register touchpoints that an answer names, as not declared."""
+        new = sorted({k for k in keys if k and (workspace_id, k) not in self._touchpoints})
+        if not new:
+            return
+        async with self._database.transaction() as session:
+            await run_sql(
+                session,
+                text(
+                    "insert into touchpoint (workspace_id, key, name, declared, created_at) "
+                    "select :workspace_id, key, '{}', false, :now from unnest(:keys ::text[]) key "
+                    "on conflict do nothing"
+                ).bindparams(workspace_id=workspace_id, keys=new, now=utc_now()),
+            )
+        if len(self._touchpoints) + len(new) > _REMEMBERED:
+            self._touchpoints.clear()
+        self._touchpoints |= {(workspace_id, key) for key in new}
+
+    async def is_declared(self, workspace_id: UUID, key: str) -> bool:
+        """Tell whether the workspace has declared this touchpoint; remembered for a minute."""
+        kept = self._declared.get(workspace_id)
+        if kept is None or kept[0] < time.monotonic():
+            async with self._database.session() as session:
+                rows = await run_sql(
+                    session,
+                    text(
+                        "select key from touchpoint where workspace_id = :id and declared"
+                    ).bindparams(id=workspace_id),
+                )
+                kept = (time.monotonic() + 60, frozenset(r.key for r in rows))
+            self._declared[workspace_id] = kept
+        return key in kept[1]
+
+    def forget(self, workspace_id: UUID) -> None:
+        """Forget all of one workspace, after something was deleted there."""
+        self._touchpoints = {k for k in self._touchpoints if k[0] != workspace_id}
+        self._customers = {k: v for k, v in self._customers.items() if k[0] != workspace_id}
+
+
+async def _resolve(
+    session: AsyncSession, workspace_id: UUID, persons: list[Person]
+) -> dict[Person, UUID]:
+    """Find each person by their strongest name, else by e-mail, else make them.
+
+    An e-mail leads to its customer only where that one has no other id of the same source.
+    """
+    known = await _find(session, workspace_id, persons)
+    made: dict[tuple[str, str], UUID] = {}
+    for person in persons:
+        if person not in known:
+            # Two forms of one new person in a batch share their strongest name.
+            made.setdefault(person.identities[0], uuid7())
+    wanted = {
+        (kind, value): known.get(person) or made[person.identities[0]]
+        for person in persons
+        for kind, value in person.identities
+    }
+    won = await _claim_identities(session, workspace_id, wanted)
+    fresh = {customer_id for customer_id in made.values() if customer_id in won}
+    await _insert_customers(
+        session,
+        workspace_id,
+        {made[p.identities[0]]: p for p in reversed(persons) if p not in known},
+        fresh,
+    )
+    return known | await _find(session, workspace_id, [p for p in persons if p not in known])
+
+
+async def _find(
+    session: AsyncSession, workspace_id: UUID, persons: list[Person]
+) -> dict[Person, UUID]:
+    rows = await run_sql(
+        session,
+        text("""
+            select n.number, coalesce(i.customer_id, m.customer_id) as customer_id
+            from unnest(:kinds ::text[], :values ::text[], :emails ::text[]) with ordinality
+              n(kind, value, email, number)
+            left join customer_identity i on i.workspace_id = :workspace_id
+              and i.kind = n.kind and i.value = n.value
+            left join customer_identity m on m.workspace_id = :workspace_id
+              and m.kind = 'email' and m.value = n.email and not exists (
+                select from customer_identity other where other.workspace_id = :workspace_id
+                and other.customer_id = m.customer_id and other.kind = n.kind)
+        """).bindparams(
+            workspace_id=workspace_id,
+            kinds=[p.identities[0][0] for p in persons],
+            values=[p.identities[0][1] for p in persons],
+            emails=[p.email.lower() if p.email else None for p in persons],
+        ),
+    )
+    return {persons[r.number - 1]: r.customer_id for r in rows if r.customer_id}
+
+
+async def _claim_identities(
+    session: AsyncSession, workspace_id: UUID, wanted: dict[tuple[str, str], UUID]
+) -> set[UUID]:
+    """Insert names in order, so that two writers never wait in a circle; return who got any."""
+    ordered = sorted(wanted)
+    rows = await run_sql(
+        session,
+        text("""
+            insert into customer_identity (workspace_id, kind, value, customer_id)
+            select :workspace_id, n.kind, n.value, n.customer_id
+            from unnest(:kinds ::text[], :values ::text[], :customers ::uuid[])
+              n(kind, value, customer_id)
+            order by n.kind, n.value on conflict do nothing returning customer_id
+        """).bindparams(
+            workspace_id=workspace_id,
+            kinds=[kind for kind, _ in ordered],
+            values=[value for _, value in ordered],
+            customers=[wanted[key] for key in ordered],
+        ),
+    )
+    return {r.customer_id for r in rows}
+
+
+async def _insert_customers(
+    session: AsyncSession, workspace_id: UUID, persons: dict[UUID, Person], fresh: set[UUID]
+) -> None:
+    now: dt.datetime = utc_now()
+    rows: list[dict[str, Any]] = [
+        {"id": i, "email": p.email, "name": p.name, "locale": p.locale}
+        for i, p in persons.items()
+        if i in fresh
+    ]
+    if rows:
+        await run_sql(
+            session,
+            text("""
+                insert into customer (workspace_id, id, email, name, locale, created_at, updated_at)
+                select :workspace_id, n.*, :now, :now
+                from unnest(:ids ::uuid[], :emails ::text[], :names ::text[], :locales ::text[]) n
+            """).bindparams(
+                workspace_id=workspace_id,
+                now=now,
+                ids=[r["id"] for r in rows],
+                emails=[r["email"] for r in rows],
+                names=[r["name"] for r in rows],
+                locales=[r["locale"] for r in rows],
+            ),
+        )

@@ -1,0 +1,94 @@
+"""Routes of touchpoints and journeys."""
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import Path
+
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import SessionDep, router
+from app.interactions import service
+from app.interactions.models import Journey, Touchpoint
+from app.interactions.schemas import (
+    JourneyIn,
+    JourneyOut,
+    TouchpointIn,
+    TouchpointKey,
+    TouchpointOut,
+)
+from app.workspaces.caller import Analyst, Writer
+
+routes = router("Touchpoints and journeys")
+
+Key = Annotated[TouchpointKey, Path(description="The key you chose.")]
+
+
+def _shown_touchpoint(row: Touchpoint) -> TouchpointOut:
+    return TouchpointOut.model_validate(row.model_dump(exclude={"workspace_id"}))
+
+
+def _position(row: Touchpoint | Journey) -> tuple[dt.datetime, str]:
+    return row.created_at, row.key
+
+
+def _shown_journey(row: Journey) -> JourneyOut:
+    return JourneyOut.model_validate(row.model_dump(exclude={"workspace_id"}))
+
+
+@routes.get("/v1/touchpoints", summary="List touchpoints")
+async def list_touchpoints(
+    session: SessionDep, caller: Analyst, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[TouchpointOut]:
+    """Return declared touchpoints, and those that answers have named, newest first."""
+    rows = await service.list_all(
+        session, Touchpoint, caller.workspace_id, limit=limit, cursor=cursor
+    )
+    return page_of(rows, limit, position=_position, show=_shown_touchpoint)
+
+
+@routes.get("/v1/touchpoints/{key}", summary="Read a touchpoint")
+async def read_touchpoint(session: SessionDep, caller: Analyst, key: Key) -> TouchpointOut:
+    """Return one touchpoint."""
+    return _shown_touchpoint(await service.get(session, Touchpoint, caller.workspace_id, key))
+
+
+@routes.put("/v1/touchpoints/{key}", summary="Declare a touchpoint")
+async def put_touchpoint(
+    session: SessionDep, caller: Writer, key: Key, body: TouchpointIn
+) -> TouchpointOut:
+    """Make or replace what is known of a touchpoint."""
+    row = await service.declare_touchpoint(session, caller.workspace_id, key, body)
+    return _shown_touchpoint(row)
+
+
+@routes.delete("/v1/touchpoints/{key}", status_code=204, summary="Delete a touchpoint")
+async def delete_touchpoint(session: SessionDep, caller: Writer, key: Key) -> None:
+    """Delete the declaration; answers keep the touchpoint that they name."""
+    await service.delete(session, Touchpoint, caller.workspace_id, key)
+
+
+@routes.get("/v1/journeys", summary="List journeys")
+async def list_journeys(
+    session: SessionDep, caller: Analyst, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[JourneyOut]:
+    """Return the journeys, newest first."""
+    rows = await service.list_all(session, Journey, caller.workspace_id, limit=limit, cursor=cursor)
+    return page_of(rows, limit, position=_position, show=_shown_journey)
+
+
+@routes.get("/v1/journeys/{key}", summary="Read a journey")
+async def read_journey(session: SessionDep, caller: Analyst, key: Key) -> JourneyOut:
+    """Return one journey with its steps."""
+    return _shown_journey(await service.get(session, Journey, caller.workspace_id, key))
+
+
+@routes.put("/v1/journeys/{key}", summary="Make or replace a journey")
+async def put_journey(session: SessionDep, caller: Writer, key: Key, body: JourneyIn) -> JourneyOut:
+    """Lay down the ordered path of touchpoints."""
+    return _shown_journey(await service.put_journey(session, caller.workspace_id, key, body))
+
+
+@routes.delete("/v1/journeys/{key}", status_code=204, summary="Delete a journey")
+async def delete_journey(session: SessionDep, caller: Writer, key: Key) -> None:
+    """Delete the journey; its touchpoints stay."""
+    await service.delete(session, Journey, caller.workspace_id, key)

@@ -1,0 +1,106 @@
+"""Verbs of the room: declare touchpoints and journeys, read customers."""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import NotFound
+from app.core.paging import decode_cursor
+from app.core.schema import Json
+from app.interactions.models import Journey, Touchpoint
+from app.interactions.schemas import JourneyIn, TouchpointIn
+
+Named = TypeVar("Named", Touchpoint, Journey)
+
+
+async def declare_touchpoint(
+    session: AsyncSession, workspace_id: UUID, key: str, wanted: TouchpointIn
+) -> Touchpoint:
+    """Make or replace what is known of a touchpoint."""
+    values = wanted.model_dump(mode="json") | {"declared": True}
+    return await _upsert(session, Touchpoint, workspace_id, key, values)
+
+
+async def put_journey(
+    session: AsyncSession, workspace_id: UUID, key: str, wanted: JourneyIn
+) -> Journey:
+    """Make or replace a journey."""
+    return await _upsert(session, Journey, workspace_id, key, wanted.model_dump(mode="json"))
+
+
+async def _upsert(
+    session: AsyncSession, table: type[Named], workspace_id: UUID, key: str, values: dict[str, Any]
+) -> Named:
+    statement = insert(table).values(
+        workspace_id=workspace_id, key=key, created_at=utc_now(), **values
+    )
+    await session.exec(
+        statement.on_conflict_do_update(index_elements=["workspace_id", "key"], set_=values)
+    )
+    return await get(session, table, workspace_id, key)
+
+
+async def get(session: AsyncSession, table: type[Named], workspace_id: UUID, key: str) -> Named:
+    """Return one touchpoint or journey by its key, or raise NotFound."""
+    found = await session.exec(
+        select(table).where(table.workspace_id == workspace_id, table.key == key)
+    )
+    row = found.first()
+    if row is None:
+        detail = f"There is no {table.__name__.lower()} `{key[:64]}` in this workspace."
+        raise NotFound(detail)
+    return row
+
+
+async def list_all(
+    session: AsyncSession, table: type[Named], workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[Named]:
+    """Return up to `limit + 1` rows, newest first."""
+    query = (
+        select(table)
+        .where(table.workspace_id == workspace_id)
+        .order_by(col(table.created_at).desc(), col(table.key).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, str):
+        at, key = position
+        query = query.where(
+            (col(table.created_at) < at) | ((col(table.created_at) == at) & (col(table.key) < key))
+        )
+    return list(await session.exec(query))
+
+
+async def delete(session: AsyncSession, table: type[Named], workspace_id: UUID, key: str) -> None:
+    """Delete a declaration; answers keep the touchpoint that they name."""
+    await session.delete(await get(session, table, workspace_id, key))
+
+
+async def customers_by_id(
+    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """Return customers as responses show them: id, external ids, e-mail and name."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    rows = await run_sql(
+        session,
+        text("""
+            select c.id, c.email, c.name, coalesce((
+                select jsonb_agg(jsonb_build_object(
+                    'source', nullif(substr(i.kind, 4), ''), 'id', i.value)
+                  order by i.kind, i.value)
+                from customer_identity i where i.workspace_id = c.workspace_id
+                and i.customer_id = c.id and i.kind <> 'email'), '[]') as external_ids
+            from customer c where c.workspace_id = :workspace_id and c.id = any(:ids)
+        """)
+        .columns(external_ids=Json)
+        .bindparams(workspace_id=workspace_id, ids=wanted),
+    )
+    return {r.id: dict(r._mapping) for r in rows}

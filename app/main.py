@@ -1,0 +1,152 @@
+"""The web application: rooms' routes on one edge, and what they share while it lives."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match, Route
+
+from app.core import health
+from app.core.database import Database
+from app.core.errors import AfterwordError, InvalidInput
+from app.core.http import Edge, from_http_exception, from_validation, problem_reply
+from app.core.log import configure_logging
+from app.core.notices import Notices
+from app.core.openapi import finish
+from app.core.settings import SLOT_VARIABLE, Settings
+from app.core.signing import SealedBox, load_secret_keys
+from app.interactions import routes as interactions
+from app.interactions.directory import Directory
+from app.metrics import routes as metrics
+from app.pages import docs
+from app.responses import batch, intake
+from app.responses import routes as responses
+from app.responses.document import hot_paths
+from app.responses.group_commit import GroupCommit
+from app.responses.lines import Ingest
+from app.surveys import catalogue
+from app.surveys import routes as surveys
+from app.surveys.catalogue import Catalogue
+from app.workspaces import caller
+from app.workspaces import routes as workspaces
+from app.workspaces.caller import Keyring
+from app.workspaces.limits import Limiter
+
+_DESCRIPTION = """
+Asks a customer for a word right after an interaction and serves exact customer-experience
+figures. Send your key as `Authorization: Bearer KEY`, or as the user name of Basic.
+"""
+
+
+def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
+    """Build the application of one web process; `slot` is its number among them."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.database_url is None:
+            msg = "the web application needs a database URL; `afterword up` gives it one"
+            raise RuntimeError(msg)
+        database = Database(settings.database_url)
+        state = app.state
+        state.database, state.settings, state.slot = database, settings, slot
+        state.box = SealedBox(load_secret_keys(settings))
+        state.keyring = Keyring(database)
+        state.catalogue = Catalogue(database)
+        state.directory = Directory(database)
+        state.limiter = Limiter(
+            public_rate=settings.public_rate,
+            public_burst=settings.public_burst,
+            trusted_proxies=settings.trusted_proxies,
+        )
+        state.group_commit = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
+        state.ingest = Ingest(state.catalogue, state.directory, state.group_commit)
+        notices = Notices(
+            database,
+            {
+                caller.CHANNEL: state.keyring.forget,
+                catalogue.CHANNEL: state.catalogue.forget,
+            },
+        )
+        await notices.start()
+        try:
+            yield
+        finally:
+            await notices.stop()
+            await state.group_commit.close()
+            await database.close()
+
+    app = FastAPI(
+        title="Afterword",
+        version="1",
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Edge)
+    app.add_exception_handler(AfterwordError, _show_error)
+    app.add_exception_handler(RequestValidationError, _show_error)
+    app.add_exception_handler(HTTPException, _show_error)
+    app.router.routes[:0] = [
+        Route(intake.PATH, intake.post_response, methods=["POST"]),
+        Route(batch.PATH, batch.post_batch, methods=["POST"]),
+        Route(intake.PATH, intake.preflight, methods=["OPTIONS"]),
+    ]
+    for room in (health, workspaces, surveys, interactions, responses, metrics, docs):
+        app.include_router(room.routes)
+    _document(app)
+    return app
+
+
+def _document(app: FastAPI) -> None:
+    """Let the application describe itself with its hot routes, keys and errors."""
+    describe = app.openapi
+
+    def document() -> dict[str, Any]:
+        if (
+            app.openapi_schema is None
+            or "Problem" not in app.openapi_schema["components"]["schemas"]
+        ):
+            paths, schemas = hot_paths()
+            described = describe()
+            described["components"]["schemas"] |= schemas
+            app.openapi_schema = finish(described, paths)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+async def _show_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestValidationError):
+        return problem_reply(InvalidInput(errors=from_validation(list(error.errors()))))
+    if isinstance(error, AfterwordError):
+        return problem_reply(error)
+    assert isinstance(error, HTTPException)  # noqa: S101 - the handlers' types
+    found = from_http_exception(error)
+    if error.status_code == 405:
+        found.headers["Allow"] = _allowed_methods(request)
+    return problem_reply(found)
+
+
+def _allowed_methods(request: Request) -> str:
+    """Collect the methods of every route of this path; the first alone knows only its own."""
+    methods: set[str] = set()
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            methods.add(method)
+    return ", ".join(sorted(methods))
+
+
+def create_app_from_environment() -> FastAPI:
+    """Build the application of a web process that `serve` has started."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    return create_app(settings, slot=int(os.environ.get(SLOT_VARIABLE, "0")))

@@ -1,0 +1,270 @@
+"""Counting: from rollups where they suffice, else from the rows; the same cells from both.
+
+Rollups hold counts per local day of the workspace's zone, and one segment at a time without
+channel or locale. So another zone, exact times, two properties, a property with channel or
+locale, undeclared properties and `latest_per_customer` read the rows, and so does everything
+while a recount is under way.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.metrics.counts import Counts
+from app.metrics.figures import Cell, Series
+from app.metrics.parameters import METRIC_TYPES, PROPERTY, TAGS, Asked
+from app.metrics.periods import Bound, Interval, Span
+from app.surveys.scales import ALLOWED_POINTS, OPTION_TYPES, QuestionType
+
+Key = tuple[Any, ...]
+Cells = dict[Key, Cell]
+
+_NAMES = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
+_VALUES = [*map(str, range(11)), "-1", "-2"]
+_EXCLUDED = ("provisional", "unverified", "quarantined", "test")
+_WITH_OPTIONS = frozenset(m for m, types in METRIC_TYPES.items() if set(types) & OPTION_TYPES)
+
+
+def reads_rows(asked: Asked) -> bool:
+    """Tell whether the rollups do not suffice for what is asked."""
+    workspace = asked.workspace
+    names = _property_names(asked)
+    with_channel = {"channel", "locale"} & {*asked.groups, *asked.filters}
+    return (
+        workspace.recount is not None
+        or asked.timezone != workspace.timezone
+        or not asked.span.whole_days
+        or asked.latest
+        or len(names) > 1
+        or not names <= set(workspace.segments)
+        or (bool(names) and bool(with_channel))
+    )
+
+
+def _property_names(asked: Asked) -> set[str]:
+    grouped = {g.removeprefix(PROPERTY) for g in asked.groups if g.startswith(PROPERTY)}
+    return grouped | set(asked.properties)
+
+
+_VALENCE = (
+    "(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)', "
+    "jsonb_build_object('o', OPTION)) ->> 'valence')::int"
+)
+
+
+class _Query:
+    """The parts of one statement over `x`, which is a rollup cell or a response."""
+
+    def __init__(self, asked: Asked, *, from_rows: bool) -> None:
+        self.asked = asked
+        self.from_rows = from_rows
+        self.options = asked.metric in _WITH_OPTIONS
+        self.bound: dict[str, Any] = {
+            "workspace": asked.workspace.id,
+            "types": [str(t) for t in METRIC_TYPES[asked.metric]],
+        }
+        self.conditions = ["x.workspace_id = :workspace"]
+        self._narrow()
+
+    def groups(self) -> list[str]:
+        """Return the SQL of each group's value."""
+        return [self._expression(name) for name in self.asked.groups]
+
+    def joins(self) -> str:
+        """Return the question, and the survey and touchpoint where they are asked for."""
+        question = "a.key" if self.from_rows else "x.question"
+        matched = f"split_part({question}, '=', 1)" if self.options else question
+        of_type = "q.type = any(:types ::text[])"
+        if self.asked.metric == "nps":
+            of_type = f"({of_type} or q.recommends)"
+        return f"""
+join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
+  and q.key = {matched} and {of_type}
+join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id
+left join touchpoint t on t.workspace_id = x.workspace_id
+  and t.key = coalesce(q.touchpoint, x.touchpoint)"""
+
+    def series(self) -> list[str]:
+        """Return the SQL of what keeps counts apart inside a cell."""
+        if not self.options:
+            return ["q.type", "q.scale", "q.high", "q.reverse", "''", "null::int"]
+        option = f"split_part({'a.key' if self.from_rows else 'x.question'}, '=', 2)"
+        valence = _VALENCE.replace("OPTION", option)
+        return ["q.type", "'options'", "q.high", "false", option, valence]
+
+    def _expression(self, name: str) -> str:
+        if name.startswith(PROPERTY):
+            if not self.from_rows:
+                return "x.value"
+            parameter = self._bind(name.removeprefix(PROPERTY))
+            return f"x.properties ->> :{parameter}"
+        known = {
+            "survey": "s.key",
+            "question": "q.key",
+            "touchpoint": "nullif(coalesce(q.touchpoint, x.touchpoint), '')",
+            "stage": "t.stage",
+            "channel": "x.channel",
+            "locale": "x.locale",
+            "scale": "q.scale",
+        }
+        return known.get(name, f"q.{name}")
+
+    def _bind(self, value: Any) -> str:
+        name = f"p{len(self.bound)}"
+        self.bound[name] = value
+        return name
+
+    def _narrow(self) -> None:
+        for name, values in self.asked.filters.items():
+            parameter = self._bind(values)
+            expression = self._expression(name)
+            if name == "survey":
+                self.conditions.append(f"array[s.key, s.id::text] && :{parameter} ::text[]")
+            else:
+                self.conditions.append(f"{expression} = any(:{parameter} ::text[])")
+        for name in self.asked.groups:
+            if name in TAGS:
+                self.conditions.append(f"q.{name} is not null")
+        if self.from_rows:
+            self._narrow_rows()
+        else:
+            self._narrow_rollups()
+
+    def _narrow_rows(self) -> None:
+        for name in _property_names(self.asked):
+            parameter = self._bind(name)
+            self.conditions.append(
+                f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
+            )
+            if name in self.asked.properties:
+                wanted = self._bind(self.asked.properties[name])
+                self.conditions.append(f"x.properties ->> :{parameter} = any(:{wanted} ::text[])")
+
+    def _narrow_rollups(self) -> None:
+        names = _property_names(self.asked)
+        self.bound["segment"] = next(iter(names), "")
+        self.conditions.append("x.segment = :segment")
+        for values in self.asked.properties.values():
+            self.conditions.append(f"x.value = any(:{self._bind(values)} ::text[])")
+
+    def between(self, span: Span) -> None:
+        """Keep what lies in the span."""
+        if self.from_rows:
+            self.bound["zone"] = self.asked.timezone
+            self.conditions.append(f"x.responded_at >= {self._moment(span.start)}")
+            self.conditions.append(f"x.responded_at < {self._moment(span.end)}")
+        else:
+            self.conditions.append(f"x.local_date >= :{self._bind(span.start)}")
+            self.conditions.append(f"x.local_date < :{self._bind(span.end)}")
+
+    def _moment(self, bound: Bound) -> str:
+        """Let the database find the moment of a local midnight."""
+        parameter = self._bind(bound)
+        if isinstance(bound, dt.datetime):
+            return f":{parameter} ::timestamptz"
+        return f":{parameter} ::date ::timestamp at time zone :zone"
+
+    def bucket(self, interval: Interval) -> str:
+        """Return the SQL of the first local day of the period; null without one."""
+        if interval is Interval.NONE:
+            return "null::date"
+        day = "(x.responded_at at time zone :zone)" if self.from_rows else "x.local_date::timestamp"
+        return f"date_trunc('{interval}', {day})::date"
+
+
+async def count(session: AsyncSession, asked: Asked, span: Span, interval: Interval) -> Cells:
+    """Return the cells by (period's first day or None, each group's value)."""
+    from_rows = reads_rows(asked)
+    query = _Query(asked, from_rows=from_rows)
+    query.between(span)
+    keys = [query.bucket(interval), *query.groups(), *query.series()]
+    if from_rows:
+        sums = [
+            f"count(*) filter (where a.value = '{v}') as {n}"
+            for n, v in zip(_NAMES, _VALUES, strict=True)
+        ]
+        source = "response x cross join lateral jsonb_each_text(x.scores) a"
+        query.conditions.append("x.state = 'counted'")
+    else:
+        sums = [f"sum(x.{n})::int8 as {n}" for n in _NAMES]
+        source = "rollup x"
+    statement = f"""
+select {", ".join(keys)}, {", ".join(sums)}
+from {source} {query.joins()}
+where {" and ".join(query.conditions)}
+group by {", ".join(str(i + 1) for i in range(len(keys)))}"""  # noqa: S608
+    rows = await run_sql(session, text(statement).bindparams(**query.bound))
+    return _cells(rows, groups=len(asked.groups))
+
+
+async def count_latest(
+    session: AsyncSession, asked: Asked, periods: Sequence[tuple[dt.date | None, Span]]
+) -> Cells:
+    """Count only the latest answer of each customer in each period; anonymous ones all count.
+
+    Of a customer's answers to one question (to any question, for NPS) the latest valid one is
+    taken, else the latest that says `missing` or `na`.
+    """
+    query = _Query(asked, from_rows=True)
+    query.bound["zone"] = asked.timezone
+    starts = [query._moment(span.start) for _, span in periods]  # noqa: SLF001 - its own module
+    ends = [query._moment(span.end) for _, span in periods]  # noqa: SLF001 - its own module
+    query.conditions.append("x.state = 'counted'")
+    outer = [f"k{i}" for i in range(len(asked.groups) + len(query.series()) + 1)]
+    keys = ["p.number", *query.groups(), *query.series()]
+    named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
+    per = "" if asked.metric == "nps" else "q.key, "
+    sums = [
+        f"count(*) filter (where value = '{v}') as {n}"
+        for n, v in zip(_NAMES, _VALUES, strict=True)
+    ]
+    statement = f"""
+select {", ".join(outer)}, {", ".join(sums)} from (
+  select {named}, a.value, dense_rank() over (
+    partition by p.number, {per}coalesce(x.customer_id, x.id)
+    order by a.value::int >= 0 desc, x.responded_at desc, x.id desc) as place
+  from unnest(array[{", ".join(starts)}], array[{", ".join(ends)}]) with ordinality
+    p(begins, ends, number)
+  join response x on x.responded_at >= p.begins and x.responded_at < p.ends
+  cross join lateral jsonb_each_text(x.scores) a {query.joins()}
+  where {" and ".join(query.conditions)}
+) ranked where place = 1
+group by {", ".join(outer)}"""  # noqa: S608
+    rows = await run_sql(session, text(statement).bindparams(**query.bound))
+    cells = _cells(rows, groups=len(asked.groups))
+    return {(periods[key[0] - 1][0], *key[1:]): cell for key, cell in cells.items()}
+
+
+def _cells(rows: Any, *, groups: int) -> Cells:
+    cells: Cells = defaultdict(dict)
+    for row in rows:
+        row = tuple(row)  # noqa: PLW2901 - the row as a plain tuple
+        key = row[: groups + 1]
+        type_, scale, high, reverse, option, valence = row[groups + 1 : groups + 7]
+        low = 1 if QuestionType(type_) in ALLOWED_POINTS else 0
+        series = Series(scale, low, high, reverse, option, valence)
+        numbers = row[groups + 7 :]
+        counts = Counts(tuple(int(n) for n in numbers[:11]), int(numbers[11]), int(numbers[12]))
+        cells[key][series] = cells[key].get(series, Counts()) + counts
+    return dict(cells)
+
+
+async def count_excluded(session: AsyncSession, asked: Asked) -> dict[str, int]:
+    """Count the responses that the same filters find but no figure holds, by reason."""
+    query = _Query(asked, from_rows=True)
+    query.between(asked.span)
+    query.conditions.append("x.state = any(:excluded ::text[])")
+    query.bound["excluded"] = list(_EXCLUDED)
+    statement = f"""
+select x.state, count(distinct x.id)
+from response x cross join lateral jsonb_each_text(x.scores) a {query.joins()}
+where x.state not in ('counted', 'deleted') and {" and ".join(query.conditions)}
+group by 1"""  # noqa: S608
+    rows = await run_sql(session, text(statement).bindparams(**query.bound))
+    found: dict[str, int] = dict(tuple(row) for row in rows)
+    return {state: found.get(state, 0) for state in _EXCLUDED}

@@ -1,0 +1,345 @@
+"""The figures: one function each, from counts to value, interval and parts. Pure.
+
+Formulas and their sources are in the design's table of metrics: NPS 100·(P-D)/n with an
+adjusted Wald interval, shares with Wilson's, means with Student's. Values are in the metric's
+own unit: NPS points, per cent, or points of the scale. At n = 0 there is no value.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from app.metrics import statistics
+from app.metrics.counts import Counts, half_away, pooled
+from app.metrics.statistics import Change, Interval
+from app.surveys.scales import EXPECTATIONS, easy_from, top_box_from
+
+_ENOUGH = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Counts of questions that share a scale and a direction; `option` names a choice's option."""
+
+    scale: str
+    low: int
+    high: int
+    reverse: bool = False
+    option: str = ""
+    valence: int | None = None
+
+
+Cell = dict[Series, Counts]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure with all that is needed to trust it."""
+
+    value: float | None
+    display: float | None
+    n: int
+    n_missing: int = 0
+    n_na: int = 0
+    ci: Interval | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    distribution: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def reliability(self) -> str:
+        """`none` at n = 0, `indicative` below 30, else `ok`."""
+        if self.n == 0:
+            return "none"
+        return "indicative" if self.n < _ENOUGH else "ok"
+
+
+def nps(cell: Cell) -> Figure:
+    """Return 100·(promoters - detractors)/n; asked as yes or no, yes promotes and no detracts."""
+    counts = pooled(cell.values())
+    yes_no = any(s.scale == "yes_no" for s in cell)
+    positive, negative, _ = _net_counts(cell)
+    shown = {
+        "promoters": positive,
+        "passives": counts.n - positive - negative,
+        "detractors": negative,
+    }
+    names = {"no": 0, "yes": 1} if yes_no else {str(score): score for score in range(11)}
+    return _net_figure(positive, negative, counts, parts={"counts": shown}, names=names)
+
+
+def _net_counts(cell: Cell) -> tuple[int, int, int]:
+    """Return promoters, detractors and n."""
+    counts = pooled(cell.values())
+    if any(s.scale == "yes_no" for s in cell):
+        return counts.scores[1], counts.scores[0], counts.n
+    return counts.at_least(9), counts.at_most(6), counts.n
+
+
+def _net_figure(
+    positive: int, negative: int, counts: Counts, *, parts: dict[str, Any], names: dict[str, int]
+) -> Figure:
+    n = counts.n
+    interval = statistics.net_interval(positive, negative, n)
+    return Figure(
+        value=100 * (positive - negative) / n if n else None,
+        display=half_away(Fraction(100 * (positive - negative), n)) if n else None,
+        n=n,
+        n_missing=counts.n_missing,
+        n_na=counts.n_na,
+        ci=_clip(_percent(interval), -100, 100),
+        parts=parts,
+        distribution={name: counts.scores[score] for name, score in names.items()},
+    )
+
+
+def csat(cell: Cell) -> Figure:
+    """Return the share of the top boxes in per cent, with the mean beside it."""
+    counts, high = pooled(cell.values()), _high(cell)
+    top = top_box_from(high)
+    satisfied, dissatisfied = counts.at_least(top), counts.at_most(high + 1 - top)
+    shown = {
+        "satisfied": satisfied,
+        "neutral": counts.n - satisfied - dissatisfied,
+        "dissatisfied": dissatisfied,
+    }
+    parts = {"counts": shown, "mean": float(counts.mean) if counts.n else None}
+    return _share_figure(satisfied, counts, parts=parts, names=_numbers(high))
+
+
+def yes_no(cell: Cell) -> Figure:
+    """Return the share of yes in per cent."""
+    counts = pooled(cell.values())
+    shown = {"yes": counts.scores[1], "no": counts.scores[0]}
+    names = {"no": 0, "yes": 1}
+    return _share_figure(counts.scores[1], counts, parts={"counts": shown}, names=names)
+
+
+def ces(cell: Cell) -> Figure:
+    """Return the mean effort score, with the share of easy answers in per cent."""
+    counts, high = pooled(cell.values()), _high(cell)
+    easy = counts.at_least(easy_from(high))
+    hard = counts.at_most(high + 1 - easy_from(high))
+    shown = {"easy": easy, "neutral": counts.n - easy - hard, "hard": hard}
+    parts = {
+        "counts": shown,
+        "easy_share": 100 * easy / counts.n if counts.n else None,
+        "easy_share_ci": _percent(statistics.wilson(easy, counts.n)),
+    }
+    return _mean_figure(counts, parts=parts, names=_numbers(high))
+
+
+def rating(cell: Cell) -> Figure:
+    """Return the mean and the top-box share within one scale."""
+    counts, high = pooled(cell.values()), _high(cell)
+    top = counts.at_least(top_box_from(high))
+    parts = {
+        "top_box_share": 100 * top / counts.n if counts.n else None,
+        "top_box_share_ci": _percent(statistics.wilson(top, counts.n)),
+    }
+    return _mean_figure(counts, parts=parts, names=_numbers(high))
+
+
+def mean_0_100(cell: Cell) -> dict[str, Any]:
+    """Return the mean of all items rescaled to 0-100, reverse items flipped, with interval and n.
+
+    This is the one figure that pools scales.
+    """
+    n = sum(counts.n for counts in cell.values())
+    if n == 0:
+        return {"mean_0_100": None, "mean_0_100_ci": None, "mean_0_100_n": 0}
+    total = squares = Fraction(0)
+    for series, counts in cell.items():
+        given = counts.flipped(series.low, series.high) if series.reverse else counts
+        for score, k in enumerate(given.scores):
+            rescaled = Fraction(100 * (score - series.low), series.high - series.low)
+            total += rescaled * k
+            squares += rescaled * rescaled * k
+    mean = total / n
+    variance = float((squares - total * mean) / (n - 1)) if n > 1 else 0.0
+    interval = statistics.mean_interval(float(mean), variance, n)
+    return {
+        "mean_0_100": float(mean),
+        "mean_0_100_ci": _clip(interval, 0, 100),
+        "mean_0_100_n": n,
+    }
+
+
+def expectation(cell: Cell) -> Figure:
+    """Return 100·(better - worse)/n, with the share of `better`, the WOW share."""
+    counts = pooled(cell.values())
+    worse, as_expected, better = counts.scores[:3]
+    parts = {
+        "counts": {"worse": worse, "as": as_expected, "better": better},
+        "wow_share": 100 * better / counts.n if counts.n else None,
+        "wow_share_ci": _percent(statistics.wilson(better, counts.n)),
+    }
+    names = {word: number for number, word in enumerate(EXPECTATIONS)}
+    return _net_figure(better, worse, counts, parts=parts, names=names)
+
+
+def emotion(cell: Cell) -> Figure:
+    """Return 100·(positive - negative)/n over the valences of the emotions chosen."""
+    counts = pooled(c for s, c in cell.items() if not s.option)
+    positive, negative, _ = _valence_counts(cell)
+    shown = {
+        "positive": positive,
+        "neutral": counts.n - positive - negative,
+        "negative": negative,
+    }
+    figure = _net_figure(positive, negative, counts, parts={"counts": shown}, names={})
+    return _with_options(figure, cell)
+
+
+def _valence_counts(cell: Cell) -> tuple[int, int, int]:
+    chosen = [(s.valence or 0, c.n) for s, c in cell.items() if s.option]
+    return (
+        sum(n for valence, n in chosen if valence > 0),
+        sum(n for valence, n in chosen if valence < 0),
+        pooled(c for s, c in cell.items() if not s.option).n,
+    )
+
+
+def choice(cell: Cell) -> Figure:
+    """Return the share of each option; the value is that of the option chosen most."""
+    counts = pooled(c for s, c in cell.items() if not s.option)
+    chosen = _options(cell)
+    leading = max(chosen, key=lambda option: chosen[option]) if chosen else None
+    shares = {
+        option: {
+            "n": k,
+            "share": 100 * k / counts.n if counts.n else None,
+            "ci": _percent(statistics.wilson(k, counts.n)),
+        }
+        for option, k in chosen.items()
+    }
+    parts = {"leading": leading, "options": shares}
+    figure = _share_figure(chosen[leading] if leading else 0, counts, parts=parts, names={})
+    return _with_options(figure, cell)
+
+
+def _options(cell: Cell) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for series, counts in cell.items():
+        if series.option:
+            found[series.option] = found.get(series.option, 0) + counts.n
+    return dict(sorted(found.items()))
+
+
+def _with_options(figure: Figure, cell: Cell) -> Figure:
+    return Figure(
+        figure.value, figure.display, figure.n, figure.n_missing, figure.n_na, figure.ci,
+        figure.parts, _options(cell),
+    )  # fmt: skip
+
+
+def _share_figure(
+    successes: int, counts: Counts, *, parts: dict[str, Any], names: dict[str, int]
+) -> Figure:
+    n = counts.n
+    return Figure(
+        value=100 * successes / n if n else None,
+        display=half_away(Fraction(100 * successes, n)) if n else None,
+        n=n,
+        n_missing=counts.n_missing,
+        n_na=counts.n_na,
+        ci=_percent(statistics.wilson(successes, n)),
+        parts=parts,
+        distribution={name: counts.scores[score] for name, score in names.items()},
+    )
+
+
+def _mean_figure(counts: Counts, *, parts: dict[str, Any], names: dict[str, int]) -> Figure:
+    mean = counts.mean if counts.n else None
+    interval = None
+    if mean is not None:
+        interval = statistics.mean_interval(float(mean), counts.variance, counts.n)
+    return Figure(
+        value=None if mean is None else float(mean),
+        display=None if mean is None else half_away(mean, 1),
+        n=counts.n,
+        n_missing=counts.n_missing,
+        n_na=counts.n_na,
+        ci=interval,
+        parts=parts,
+        distribution={name: counts.scores[score] for name, score in names.items()},
+    )
+
+
+def _high(cell: Cell) -> int:
+    return max((s.high for s in cell), default=5)
+
+
+def _numbers(high: int) -> dict[str, int]:
+    return {str(score): score for score in range(1, high + 1)}
+
+
+def _percent(interval: Interval | None) -> Interval | None:
+    return (100 * interval[0], 100 * interval[1]) if interval else None
+
+
+def _clip(interval: Interval | None, low: float, high: float) -> Interval | None:
+    return (max(low, interval[0]), min(high, interval[1])) if interval else None
+
+
+def _net_change(counter: Callable[[Cell], tuple[int, int, int]]) -> "Comparison":
+    def compare(before: Cell, now: Cell) -> Change:
+        return _in_percent(statistics.net_change(counter(before), counter(now)))
+
+    return compare
+
+
+def _in_percent(change: Change) -> Change:
+    return Change(100 * change.delta, change.z, change.p_value, _percent(change.ci))
+
+
+def _share_change(successes: Callable[[Cell], int]) -> "Comparison":
+    def compare(before: Cell, now: Cell) -> Change:
+        pair = [(successes(c), pooled(c.values()).n) for c in (before, now)]
+        return _in_percent(statistics.share_change(pair[0], pair[1]))
+
+    return compare
+
+
+def _mean_change(before: Cell, now: Cell) -> Change:
+    one, two = pooled(before.values()), pooled(now.values())
+    return statistics.mean_change(
+        (float(one.mean), one.variance, one.n), (float(two.mean), two.variance, two.n)
+    )
+
+
+def _better_worse(cell: Cell) -> tuple[int, int, int]:
+    counts = pooled(cell.values())
+    return counts.scores[2], counts.scores[0], counts.n
+
+
+def _satisfied(cell: Cell) -> int:
+    return pooled(cell.values()).at_least(top_box_from(_high(cell)))
+
+
+def _yes(cell: Cell) -> int:
+    return pooled(cell.values()).scores[1]
+
+
+Comparison = Callable[[Cell, Cell], Change]
+
+FIGURES: dict[str, Callable[[Cell], Figure]] = {
+    "nps": nps,
+    "csat": csat,
+    "ces": ces,
+    "yes_no": yes_no,
+    "rating": rating,
+    "expectation": expectation,
+    "emotion": emotion,
+    "choice": choice,
+}
+
+COMPARISONS: dict[str, Comparison] = {
+    "nps": _net_change(_net_counts),
+    "csat": _share_change(_satisfied),
+    "ces": _mean_change,
+    "yes_no": _share_change(_yes),
+    "rating": _mean_change,
+    "expectation": _net_change(_better_worse),
+    "emotion": _net_change(_valence_counts),
+}

@@ -1,0 +1,168 @@
+"""`follow_up`: how many customers were to be called back, how many were, and how fast.
+
+Read from the responses that have one; a follow-up belongs to the period in which it was opened.
+"""
+
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.errors import InvalidInput
+from app.metrics import statistics
+from app.metrics.counts import half_away
+from app.metrics.parameters import MOST_ROWS, PROPERTY, Asked
+from app.metrics.periods import Interval, periods_of, span_before
+
+_GROUPS = {
+    "survey": "s.key",
+    "touchpoint": "nullif(x.touchpoint, '')",
+    "channel": "x.channel",
+    "locale": "x.locale",
+}
+
+
+async def measure_follow_up(session: AsyncSession, asked: Asked) -> dict[str, Any]:
+    """Return the reply of the metric: opened, closed, share closed in per cent, median hours."""
+    _require_possible(asked)
+    reply: dict[str, Any] = {
+        "metric": "follow_up",
+        "from": asked.span.start.isoformat(),
+        "to": asked.span.end.isoformat(),
+        "interval": str(asked.interval),
+        "timezone": asked.timezone,
+        "count": "all",
+        "group_by": asked.groups,
+        "source": "rows",
+        "total": (await _figures(session, asked, Interval.NONE, grouped=False))[0]["figure"],
+    }
+    found = await _figures(session, asked, asked.interval, grouped=True)
+    if asked.interval is Interval.NONE:
+        reply["rows"] = [{"group": f["group"]} | f["figure"] for f in found] if asked.groups else []
+    else:
+        reply["rows"] = _by_period(asked, found)
+    if asked.compare:
+        span = span_before(asked.span, asked.compare)
+        earlier = _with_span(asked, span)
+        previous = (await _figures(session, earlier, Interval.NONE, grouped=False))[0]["figure"]
+        reply |= {"previous": previous, "change": _change(previous, reply["total"])}
+    return reply
+
+
+def _with_span(asked: Asked, span: Any) -> Asked:
+    return Asked(**{**vars(asked), "span": span})
+
+
+def _require_possible(asked: Asked) -> None:
+    odd = [g for g in asked.groups if g not in _GROUPS and not g.startswith(PROPERTY)]
+    odd += [f for f in asked.filters if f not in _GROUPS]
+    if odd:
+        msg = f"follow-ups cannot be told apart by `{odd[0]}`; use {', '.join(_GROUPS)}"
+        raise InvalidInput.at("query", "group_by" if odd[0] in asked.groups else odd[0], msg=msg)
+    if asked.latest or asked.window:
+        name = "count" if asked.latest else "window"
+        raise InvalidInput.at("query", name, msg="is not for follow-ups; leave it out")
+
+
+async def _figures(
+    session: AsyncSession, asked: Asked, interval: Interval, *, grouped: bool
+) -> list[dict[str, Any]]:
+    bound: dict[str, Any] = {
+        "workspace": asked.workspace.id,
+        "zone": asked.timezone,
+        "start": asked.span.start,
+        "end": asked.span.end,
+    }
+    start, end = (_bound(name, getattr(asked.span, name)) for name in ("start", "end"))
+    conditions = []
+    for number, (name, values) in enumerate(asked.filters.items()):
+        conditions.append(f"{_GROUPS[name]} = any(:f{number} ::text[])")
+        bound[f"f{number}"] = values
+    for number, (name, values) in enumerate(asked.properties.items()):
+        conditions.append(f"x.properties ->> :n{number} = any(:v{number} ::text[])")
+        bound |= {f"n{number}": name, f"v{number}": values}
+    keys = ["null::date"]
+    if interval is not Interval.NONE:
+        keys = [f"date_trunc('{interval}', x.follow_up_opened_at at time zone :zone)::date"]
+    groups = asked.groups if grouped else []
+    for number, name in enumerate(groups):
+        if name in _GROUPS:
+            keys.append(_GROUPS[name])
+        else:
+            bound[f"g{number}"] = name.removeprefix(PROPERTY)
+            keys.append(f"x.properties ->> :g{number}")
+    hours = "extract(epoch from x.follow_up_closed_at - x.follow_up_opened_at) / 3600"
+    statement = f"""
+select {", ".join(keys)}, count(x.id), count(x.follow_up_closed_at),
+  percentile_disc(0.5) within group (order by {hours})
+from response x join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id
+where x.workspace_id = :workspace and x.follow_up_opened_at is not null and x.state = 'counted'
+  and x.follow_up_opened_at >= {start} and x.follow_up_opened_at < {end}
+  {"".join(f" and {c}" for c in conditions)}
+{f"group by {', '.join(str(i + 1) for i in range(len(keys)))}" if grouped else ""}
+order by 1"""  # noqa: S608
+    rows = await run_sql(session, text(statement).bindparams(**bound))
+    return [
+        {
+            "period": row[0],
+            "group": dict(zip(groups, row[1 : len(groups) + 1], strict=True)),
+            "figure": _figure(*row[len(groups) + 1 :]),
+        }
+        for row in rows
+    ]
+
+
+def _bound(name: str, value: object) -> str:
+    if hasattr(value, "hour"):
+        return f":{name} ::timestamptz"
+    return f":{name} ::date ::timestamp at time zone :zone"
+
+
+def _figure(opened: int, closed: int, median_hours: float | None) -> dict[str, Any]:
+    interval = statistics.wilson(closed, opened)
+    reliability = "none" if opened == 0 else "indicative" if opened < 30 else "ok"
+    share = 100 * closed / opened if opened else None
+    return {
+        "value": share,
+        "display": None if share is None else half_away(share),
+        "n": opened,
+        "ci": [100 * interval[0], 100 * interval[1]] if interval else None,
+        "margin": 50 * (interval[1] - interval[0]) if interval else None,
+        "reliability": reliability,
+        "opened": opened,
+        "closed": closed,
+        "median_hours_to_close": None if median_hours is None else float(median_hours),
+    }
+
+
+def _by_period(asked: Asked, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows = []
+    for period in islice(
+        periods_of(asked.span, asked.interval, asked.zone, asked.today), MOST_ROWS
+    ):
+        here = [f for f in found if f["period"] == period.first_day]
+        if not here and not asked.groups:
+            here = [{"group": {}, "figure": _figure(0, 0, None)}]
+        for entry in here:
+            row = {"period": period.first_day.isoformat()}
+            if asked.groups:
+                row |= {"group": entry["group"]}
+            rows.append(row | entry["figure"] | {"complete": period.complete})
+    return rows
+
+
+def _change(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    if not before["n"] or not now["n"]:
+        return {"delta": None, "z": None, "p_value": None, "significant": False, "ci": None}
+    found = statistics.share_change(
+        (before["closed"], before["opened"]), (now["closed"], now["opened"])
+    )
+    return {
+        "delta": 100 * found.delta,
+        "z": found.z,
+        "p_value": found.p_value,
+        "significant": found.significant,
+        "ci": [100 * bound for bound in found.ci] if found.ci else None,
+    }

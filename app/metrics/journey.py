@@ -1,0 +1,113 @@
+"""A journey's map: each step with its figures, the weakest one, and the touchpoints on no step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.interactions.models import Journey
+from app.metrics.counting import Cells, count
+from app.metrics.counts import pooled
+from app.metrics.figures import FIGURES, Cell, mean_0_100
+from app.metrics.parameters import Asked
+from app.metrics.periods import Interval
+
+_SCORED = ("csat", "nps", "ces")
+# So many answers of the average weigh as much as a touchpoint's own.
+_PRIOR = 30
+
+
+async def map_of(
+    session: AsyncSession, journey: Journey, asked: Mapping[str, Asked]
+) -> dict[str, Any]:
+    """Return the steps with figures by metric; `asked` holds one query a metric, by touchpoint."""
+    cells = {
+        name: await count(session, query, query.span, Interval.NONE)
+        for name, query in asked.items()
+    }
+    any_query = next(iter(asked.values()))
+    open_follow_ups = await _open_follow_ups(session, any_query)
+    rows = await run_sql(
+        session,
+        text("select key, stage from touchpoint where workspace_id = :id").bindparams(
+            id=any_query.workspace.id
+        ),
+    )
+    stages = {row.key: row.stage for row in rows}
+    shrunk = _shrunk(cells)
+    on_map = [step["touchpoint"] for step in journey.steps]
+    on_steps = [key for key in on_map if key in shrunk]
+    weakest = min(on_steps, key=lambda key: shrunk[key]) if len(on_steps) > 1 else None
+
+    def described(touchpoint: str) -> dict[str, Any]:
+        return {
+            "touchpoint": touchpoint,
+            "stage": stages.get(touchpoint),
+            **{name: _figure(name, cells[name].get((None, touchpoint))) for name in cells},
+            "score_0_100": shrunk.get(touchpoint),
+            "open_follow_ups": open_follow_ups.get(touchpoint, 0),
+            "weakest": touchpoint == weakest,
+        }
+
+    seen = {key[1] for found in cells.values() for key in found if key[1]} | set(stages)
+    return {
+        "key": journey.key,
+        "name": journey.name,
+        "steps": [described(s["touchpoint"]) | {"notes": s["notes"]} for s in journey.steps],
+        "elsewhere": [described(key) for key in sorted(seen - set(on_map))],
+    }
+
+
+def _figure(metric: str, cell: Cell | None) -> dict[str, Any] | None:
+    """Return a figure in short, of the scale with most answers, or None without answers."""
+    if not cell:
+        return None
+    sizes: dict[str, int] = {}
+    for series, counts in cell.items():
+        sizes[series.scale] = sizes.get(series.scale, 0) + counts.n
+    scale = max(sorted(sizes), key=lambda name: sizes[name])
+    figure = FIGURES[metric]({s: c for s, c in cell.items() if s.scale == scale})
+    if figure.n == 0:
+        return None
+    return {
+        "value": figure.value,
+        "display": figure.display,
+        "n": figure.n,
+        "ci": list(figure.ci) if figure.ci else None,
+        "reliability": figure.reliability,
+    }
+
+
+def _shrunk(cells: Mapping[str, Cells]) -> dict[str, float]:
+    """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
+    by_touchpoint: dict[str, Cell] = {}
+    for name in _SCORED:
+        for key, cell in cells[name].items():
+            if key[1]:
+                by_touchpoint.setdefault(key[1], {}).update(cell)
+    means = {}
+    for touchpoint, cell in by_touchpoint.items():
+        n = pooled(cell.values()).n
+        if n:
+            means[touchpoint] = (mean_0_100(cell)["mean_0_100"], n)
+    if not means:
+        return {}
+    overall = sum(mean * n for mean, n in means.values()) / sum(n for _, n in means.values())
+    return {
+        touchpoint: (mean * n + overall * _PRIOR) / (n + _PRIOR)
+        for touchpoint, (mean, n) in means.items()
+    }
+
+
+async def _open_follow_ups(session: AsyncSession, asked: Asked) -> dict[str, int]:
+    rows = await run_sql(
+        session,
+        text(
+            "select touchpoint, count(*) from response where workspace_id = :id "
+            "and follow_up_opened_at is not null and follow_up in ('open', 'contacted') "
+            "and state = 'counted' group by 1"
+        ).bindparams(id=asked.workspace.id),
+    )
+    return dict(tuple(row) for row in rows)

@@ -1,0 +1,299 @@
+"""The query of a metric: parsed, checked against what the workspace knows, and made definite."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, NoReturn
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import InvalidInput
+from app.core.routing import PROPERTY_PARAMETER
+from app.core.text import did_you_mean
+from app.metrics.periods import (
+    Bound,
+    Interval,
+    Span,
+    default_span,
+    first_local_day,
+    named_span,
+    window_start,
+)
+from app.surveys.scales import QuestionType
+from app.workspaces.models import Workspace
+
+TAGS = ("driver", "pillar", "module")
+GROUPS = ("survey", "question", "touchpoint", "stage", "channel", "locale", *TAGS, "scale")
+FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS)
+MOST_GROUPS = 3
+MOST_ROWS = 10_000
+PROPERTY = "property."
+
+_Many = Annotated[list[str], Field(max_length=100)]
+
+
+class MetricQuery(BaseModel):
+    """The parameters that every metric takes; a repeated or comma-separated value is `any of`."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    from_: str | None = Field(
+        default=None, alias="from", max_length=40, description="Date in `timezone`, or time."
+    )
+    to: str | None = Field(default=None, max_length=40, description="Exclusive.")
+    period: str | None = Field(
+        default=None,
+        max_length=20,
+        description="Instead of `from` and `to`: `24mo`, `12w`, `90d`, `this_month`, `last_month` "
+        "or `all`.",
+    )
+    window: str | None = Field(
+        default=None, max_length=10, description="Each row pools so long a time, such as `P30D`."
+    )
+    interval: Interval = Interval.NONE
+    timezone: str | None = Field(default=None, max_length=64)
+    group_by: _Many = Field(
+        default=[], description=f"Up to three of {', '.join(GROUPS)}, property.NAME."
+    )
+    order_by: Literal["period", "value", "n", "group", "-period", "-value", "-n", "-group"] = Field(
+        default="period", description="A leading `-` turns the order."
+    )
+    limit: int = Field(default=MOST_ROWS, ge=1, le=MOST_ROWS)
+    min_n: int = Field(default=0, ge=0, le=1_000_000_000)
+    survey: _Many = []
+    question: _Many = []
+    touchpoint: _Many = []
+    channel: _Many = []
+    locale: _Many = []
+    stage: _Many = []
+    driver: _Many = []
+    pillar: _Many = []
+    module: _Many = []
+    scale: str | None = Field(
+        default=None, max_length=20, description="`0-10`, `yes_no`, or the number of points."
+    )
+    count: Literal["all", "latest_per_customer"] = "all"
+    compare: Literal["previous_period", "previous_year"] | None = None
+    format: Literal["json", "csv"] | None = None
+    property_value: str | None = Field(
+        default=None,
+        alias=PROPERTY_PARAMETER,
+        max_length=256,
+        description="Value of a property, by its name, such as `property.store=WAW-1`.",
+    )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query made definite: what to count, when, how to group it and where to read it."""
+
+    workspace: Workspace
+    metric: str
+    span: Span
+    interval: Interval
+    zone: ZoneInfo
+    groups: list[str]
+    filters: dict[str, list[str]]
+    properties: dict[str, list[str]]
+    window: str | None = None
+    scale: str | None = None
+    latest: bool = False
+    order_by: str = "period"
+    limit: int = MOST_ROWS
+    min_n: int = 0
+    compare: str | None = None
+    today: dt.date = field(default_factory=lambda: utc_now().date())
+
+    @property
+    def timezone(self) -> str:
+        """The name of the zone."""
+        return self.zone.key
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether the figures are of a part only."""
+        return bool(self.groups or self.filters or self.properties)
+
+
+def _split(values: Iterable[str]) -> list[str]:
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+async def resolve(
+    session: AsyncSession,
+    workspace: Workspace,
+    metric: str,
+    query: MetricQuery,
+    properties: Mapping[str, str],
+) -> Asked:
+    """Check the query and make it definite; raise InvalidInput naming the parameter and remedy."""
+    zone = _zone(query.timezone or workspace.timezone)
+    today = utc_now().astimezone(zone).date()
+    filters = {name: _split(getattr(query, name)) for name in FILTERS}
+    asked = Asked(
+        workspace=workspace,
+        metric=metric,
+        span=await _span(session, workspace.id, query, zone, today),
+        interval=query.interval,
+        zone=zone,
+        groups=_groups(query),
+        filters={name: values for name, values in filters.items() if values},
+        properties={name: _split([value]) or [value] for name, value in properties.items()},
+        window=query.window,
+        scale=_scale(query.scale),
+        latest=query.count == "latest_per_customer",
+        order_by=query.order_by,
+        limit=query.limit,
+        min_n=query.min_n,
+        compare=query.compare,
+        today=today,
+    )
+    if asked.window:
+        if window_start(today, asked.window) is None:
+            _refuse("window", "must be such as P30D, P12W, P3M or P1Y")
+        if asked.interval is Interval.NONE:
+            _refuse("window", "needs an `interval`: each of its rows pools the window ending there")
+    await _require_known(session, asked)
+    return asked
+
+
+def _refuse(name: str, msg: str) -> NoReturn:
+    raise InvalidInput.at("query", name, msg=msg)
+
+
+def _zone(name: str) -> ZoneInfo:
+    if name not in available_timezones():
+        _refuse("timezone", "is no IANA time zone, such as Europe/Warsaw")
+    return ZoneInfo(name)
+
+
+def _scale(name: str | None) -> str | None:
+    aliases = {"nps": "0-10", "11": "0-10"} | {f"1-{p}": str(p) for p in range(2, 11)}
+    known = {"0-10", "yes_no", *map(str, range(2, 11))}
+    scale = aliases.get(name, name) if name else None
+    if scale is not None and scale not in known:
+        _refuse("scale", "must be `0-10`, `yes_no`, or a number of points from 2 to 10")
+    return scale
+
+
+def _groups(query: MetricQuery) -> list[str]:
+    groups = list(dict.fromkeys(_split(query.group_by)))
+    if len(groups) > MOST_GROUPS:
+        _refuse("group_by", f"takes at most {MOST_GROUPS} names")
+    for name in groups:
+        if name not in GROUPS and not (name.startswith(PROPERTY) and len(name) > len(PROPERTY)):
+            _refuse("group_by", f"`{name[:64]}` is no group{did_you_mean(name, GROUPS)}")
+    return groups
+
+
+async def _span(
+    session: AsyncSession, workspace_id: UUID, query: MetricQuery, zone: ZoneInfo, today: dt.date
+) -> Span:
+    if query.period is not None:
+        if query.from_ or query.to:
+            _refuse("period", "stands instead of `from` and `to`; leave one out")
+        if query.period == "all":
+            return await _all_time(session, workspace_id, zone, today)
+        named = named_span(query.period, today)
+        if named is None:
+            _refuse("period", "must be such as 24mo, 12w, 90d, this_month, last_month or all")
+        return named
+    usual = default_span(today)
+    end = _bound("to", query.to, zone) if query.to else usual.end
+    if query.from_:
+        start = _bound("from", query.from_, zone)
+    elif query.to:
+        start = first_local_day(end, zone) - (usual.end - usual.start)  # type: ignore[operator]
+    else:
+        start = usual.start
+    if _moment(start, zone) >= _moment(end, zone):
+        _refuse("to", "must be later than `from`; it is exclusive")
+    return Span(start, end)
+
+
+async def _all_time(
+    session: AsyncSession, workspace_id: UUID, zone: ZoneInfo, today: dt.date
+) -> Span:
+    """From the first answer there is until today, or the last one that is ahead of it."""
+    rows = await run_sql(
+        session,
+        text(
+            "select min(responded_at) as first, max(responded_at) as last from response "
+            "where workspace_id = :id and state = 'counted'"
+        ).bindparams(id=workspace_id),
+    )
+    found = rows.one()
+    first = found.first.astimezone(zone).date() if found.first else today
+    last = max(today, found.last.astimezone(zone).date()) if found.last else today
+    return Span(first, last + dt.timedelta(days=1))
+
+
+def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
+    try:
+        if len(value) <= 10:
+            bound: Bound = dt.date.fromisoformat(value)
+        else:
+            moment = dt.datetime.fromisoformat(value.replace(" ", "+"))
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+            local = moment.astimezone(zone)
+            bound = local.date() if local.time() == dt.time() else moment
+    except (ValueError, OverflowError):
+        _refuse(name, "must be a date such as 2026-11-01, or a time such as 2026-11-01T10:00:00Z")
+    if not 1900 <= bound.year <= 9000:
+        _refuse(name, "must lie between the years 1900 and 9000")
+    return bound
+
+
+def _moment(bound: Bound, zone: ZoneInfo) -> dt.datetime:
+    if isinstance(bound, dt.datetime):
+        return bound
+    return dt.datetime.combine(bound, dt.time(), zone)
+
+
+async def _require_known(session: AsyncSession, asked: Asked) -> None:
+    """Refuse unknown surveys, touchpoints and questions in a filter, naming the nearest."""
+    known_sql = {
+        "survey": "select key from survey where workspace_id = :id "
+        "union all select id::text from survey where workspace_id = :id",
+        "touchpoint": "select key from touchpoint where workspace_id = :id "
+        "union select touchpoint from question where workspace_id = :id and touchpoint is not null "
+        "union select definition ->> 'touchpoint' from survey_version where workspace_id = :id "
+        "and definition ->> 'touchpoint' is not null",
+        "question": "select distinct key from question where workspace_id = :id",
+    }
+    for name, sql in known_sql.items():
+        if name not in asked.filters:
+            continue
+        rows = await run_sql(session, text(sql).bindparams(id=asked.workspace.id))
+        _require_among(name, asked.filters[name], {row[0] for row in rows})
+    fixed: dict[str, Any] = {
+        "stage": ("before", "during", "after"),
+        "channel": ("web", "email", "widget", "kiosk", "api", "import"),
+    }
+    for name, known in fixed.items():
+        _require_among(name, asked.filters.get(name, []), known)
+
+
+def _require_among(name: str, values: Iterable[str], known: Iterable[str]) -> None:
+    known = list(known)
+    for value in values:
+        if value not in known:
+            _refuse(name, f"`{value[:64]}` is not known here{did_you_mean(value, known)}")
+
+
+METRIC_TYPES: dict[str, tuple[QuestionType, ...]] = {
+    "nps": (QuestionType.NPS,),
+    "csat": (QuestionType.CSAT,),
+    "ces": (QuestionType.CES,),
+    "yes_no": (QuestionType.YES_NO,),
+    "rating": (QuestionType.RATING,),
+    "expectation": (QuestionType.EXPECTATION,),
+    "emotion": (QuestionType.EMOTION,),
+    "choice": (QuestionType.CHOICE, QuestionType.CHOICES),
+}

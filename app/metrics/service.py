@@ -1,0 +1,263 @@
+"""One figure asked for: counted, pooled by period and group, computed, compared."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.metrics.counting import Cells, Key, count, count_excluded, count_latest, reads_rows
+from app.metrics.counts import pooled
+from app.metrics.figures import COMPARISONS, FIGURES, Cell, Figure, Series, mean_0_100
+from app.metrics.parameters import MOST_ROWS, Asked
+from app.metrics.periods import (
+    Interval,
+    Period,
+    Span,
+    first_local_day,
+    periods_of,
+    span_before,
+    window_start,
+)
+
+Reply = dict[str, Any]
+
+
+async def measure(session: AsyncSession, asked: Asked) -> Reply:
+    """Return the whole reply of one metric, read in one snapshot."""
+    total = _merged(await _count_total(session, asked, asked.span))
+    scale, warnings = _choose_scale(asked, total)
+    reply: Reply = {
+        "metric": asked.metric,
+        "from": _shown_bound(asked.span.start),
+        "to": _shown_bound(asked.span.end),
+        "interval": str(asked.interval),
+        "timezone": asked.timezone,
+        "count": "latest_per_customer" if asked.latest else "all",
+        "group_by": asked.groups,
+        "scale": scale,
+        "source": "rows" if reads_rows(asked) else "rollups",
+        "total": _shown(asked, total, scale) | {"excluded": await count_excluded(session, asked)},
+    }
+    rows, truncated = await _rows(session, asked, scale)
+    reply["rows"] = rows
+    if truncated:
+        reply["truncated"] = True
+    if asked.compare:
+        reply |= await _comparison(session, asked, total, scale)
+    if warnings:
+        reply["warnings"] = warnings
+    if asked.workspace.recount is not None:
+        reply["recount"] = asked.workspace.recount
+    return reply
+
+
+async def _count_total(session: AsyncSession, asked: Asked, span: Span) -> Cells:
+    if asked.latest:
+        return await count_latest(session, asked, [(None, span)])
+    return await count(session, asked, span, Interval.NONE)
+
+
+async def _rows(session: AsyncSession, asked: Asked, scale: str | None) -> tuple[list[Reply], bool]:
+    if asked.interval is Interval.NONE:
+        if not asked.groups:
+            return [], False
+        cells = await _count_total(session, asked, asked.span)
+        rows = [_row(asked, key, cell, scale, period=None) for key, cell in cells.items()]
+        return _ordered(asked, rows)
+    every = periods_of(asked.span, asked.interval, asked.zone, asked.today)
+    periods = list(islice(every, MOST_ROWS + 1))
+    cells = await _count_periods(session, asked, periods)
+    if not asked.groups:
+        for period in periods:
+            cells.setdefault((period.first_day,), {})
+    by_day = {period.first_day: period for period in periods}
+    rows = [
+        _row(asked, key, cell, scale, period=by_day[key[0]])
+        for key, cell in cells.items()
+        if key[0] in by_day
+    ]
+    return _ordered(asked, rows)
+
+
+async def _count_periods(session: AsyncSession, asked: Asked, periods: Sequence[Period]) -> Cells:
+    """Return the cells of each period: its own answers, or those of the window ending there."""
+    if asked.window:
+        spans = [(p, Span(window_start(p.end, asked.window) or p.start, p.end)) for p in periods]
+    else:
+        spans = [(p, _period_span(asked, p)) for p in periods]
+    if asked.latest:
+        named = [(period.first_day, span) for period, span in spans]
+        return await count_latest(session, asked, named) if named else {}
+    if not asked.window or not spans:
+        return await count(session, asked, asked.span, asked.interval)
+    whole = Span(min(s.start for _, s in spans), asked.span.end)
+    daily = await count(session, asked, whole, Interval.DAY)
+    by_day: dict[dt.date, list[tuple[Key, Cell]]] = defaultdict(list)
+    for key, cell in daily.items():
+        by_day[key[0]].append((key[1:], cell))
+    pooled_cells: Cells = {}
+    for period, span in spans:
+        for group, cell in _window(by_day, span).items():
+            pooled_cells[period.first_day, *group] = cell
+    return pooled_cells
+
+
+def _period_span(asked: Asked, period: Period) -> Span:
+    """Cut a period to exact bounds where the query has them."""
+    start = (
+        asked.span.start
+        if period.start == first_local_day(asked.span.start, asked.zone)
+        else period.start
+    )
+    whole_end = not isinstance(asked.span.end, dt.datetime)
+    is_last = period.end > first_local_day(asked.span.end, asked.zone)
+    return Span(start, period.end if whole_end or not is_last else asked.span.end)
+
+
+def _window(by_day: dict[dt.date, list[tuple[Key, Cell]]], span: Span) -> Cells:
+    """Pool the days of a window, group by group."""
+    found: Cells = defaultdict(dict)
+    day, end = span.start, span.end
+    while day < end:
+        for group, cell in by_day.get(day, ()):
+            _add(found[group], cell)
+        day += dt.timedelta(days=1)
+    return dict(found)
+
+
+def _add(into: Cell, cell: Cell) -> None:
+    for series, counts in cell.items():
+        into[series] = into[series] + counts if series in into else counts
+
+
+def _merged(cells: Cells) -> Cell:
+    total: Cell = {}
+    for cell in cells.values():
+        _add(total, cell)
+    return total
+
+
+def _choose_scale(asked: Asked, total: Cell) -> tuple[str | None, list[str]]:
+    """Take the scale asked for, else the one with most answers; name the others in warnings."""
+    answers: dict[str, int] = defaultdict(int)
+    for series, counts in total.items():
+        answers[series.scale] += counts.n
+    if asked.scale:
+        return asked.scale, []
+    if not answers:
+        return None, []
+    chosen = max(sorted(answers), key=lambda scale: answers[scale])
+    others = [f"{s} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
+    if others and "scale" not in asked.groups:
+        warning = (
+            f"Scales are never pooled: this is {chosen}; there are also {', '.join(others)}. "
+            "Add `scale=` for one of them, or `group_by=scale`."
+        )
+        return chosen, [warning]
+    return chosen, []
+
+
+def _of_scale(cell: Cell, scale: str | None) -> Cell:
+    return {s: c for s, c in cell.items() if s.scale == scale}
+
+
+def _figure(asked: Asked, cell: Cell, scale: str | None) -> Figure:
+    chosen = _of_scale(cell, scale)
+    if not chosen and scale and scale.isdigit():
+        chosen = {Series(scale, 1, int(scale)): pooled([])}
+    if not chosen and scale == "yes_no":
+        chosen = {Series(scale, 0, 1): pooled([])}
+    return FIGURES[asked.metric](chosen)
+
+
+def _shown(asked: Asked, cell: Cell, scale: str | None) -> Reply:
+    figure = _figure(asked, cell, scale)
+    small = asked.workspace.min_group_size
+    if asked.narrowed and 0 < figure.n < small:
+        return {
+            "value": None,
+            "display": None,
+            "n": figure.n,
+            "n_missing": None,
+            "n_na": None,
+            "ci": None,
+            "margin": None,
+            "reliability": "hidden",
+        }
+    reply: Reply = {
+        "value": figure.value,
+        "display": figure.display,
+        "n": figure.n,
+        "n_missing": figure.n_missing,
+        "n_na": figure.n_na,
+        "ci": list(figure.ci) if figure.ci else None,
+        "margin": (figure.ci[1] - figure.ci[0]) / 2 if figure.ci else None,
+        "reliability": figure.reliability,
+        **figure.parts,
+    }
+    if asked.metric == "rating":
+        reply |= mean_0_100(cell)
+    return reply | {"distribution": figure.distribution}
+
+
+def _row(asked: Asked, key: Key, cell: Cell, scale: str | None, *, period: Period | None) -> Reply:
+    row: Reply = {}
+    if period is not None:
+        row["period"] = period.first_day.isoformat()
+    if asked.groups:
+        row["group"] = dict(zip(asked.groups, key[1:], strict=True))
+    own_scale = row["group"]["scale"] if "scale" in asked.groups else scale
+    row |= _shown(asked, cell, own_scale)
+    if period is not None:
+        row["complete"] = period.complete
+    return row
+
+
+def _ordered(asked: Asked, rows: list[Reply]) -> tuple[list[Reply], bool]:
+    """Drop small rows, order, and cut; say whether anything was cut."""
+    kept = [row for row in rows if row["n"] >= asked.min_n]
+    name = asked.order_by.removeprefix("-")
+
+    def group_of(row: Reply) -> tuple[str, ...]:
+        return tuple("" if v is None else str(v) for v in row.get("group", {}).values())
+
+    kept.sort(key=lambda row: (row.get("period", ""), group_of(row)))
+    turned = asked.order_by.startswith("-")
+    if name == "group":
+        kept.sort(key=group_of, reverse=turned)
+    elif name == "period":
+        kept.sort(key=lambda row: row.get("period", ""), reverse=turned)
+    else:
+        known = [row for row in kept if row[name] is not None]
+        known.sort(key=lambda row: row[name], reverse=turned)
+        kept = known + [row for row in kept if row[name] is None]
+    limit = min(asked.limit, MOST_ROWS)
+    return kept[:limit], len(kept) > limit
+
+
+async def _comparison(session: AsyncSession, asked: Asked, total: Cell, scale: str | None) -> Reply:
+    span = span_before(asked.span, asked.compare or "")
+    before = _merged(await _count_total(session, asked, span))
+    change: Reply = {"delta": None, "z": None, "p_value": None, "significant": False, "ci": None}
+    compare = COMPARISONS.get(asked.metric)
+    shown_before, shown_now = _shown(asked, before, scale), _shown(asked, total, scale)
+    if compare and shown_before["value"] is not None and shown_now["value"] is not None:
+        found = compare(_of_scale(before, scale), _of_scale(total, scale))
+        change = {
+            "delta": found.delta,
+            "z": found.z,
+            "p_value": found.p_value,
+            "significant": found.significant,
+            "ci": list(found.ci) if found.ci else None,
+        }
+    bounds = {"from": _shown_bound(span.start), "to": _shown_bound(span.end)}
+    return {"previous": bounds | shown_before, "change": change}
+
+
+def _shown_bound(bound: dt.date | dt.datetime) -> str:
+    if isinstance(bound, dt.datetime):
+        return bound.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    return bound.isoformat()

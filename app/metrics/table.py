@@ -1,0 +1,64 @@
+"""A metric's reply as CSV: one row a period and group, the same fields in the same order."""
+
+import csv
+import io
+from typing import Any
+
+_FIRST = ("period",)
+_LAST = "distribution"
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(reply: dict[str, Any]) -> str:
+    """Write the rows, or the total where there are none; the first line names the columns."""
+    rows = reply["rows"] or ([] if reply["group_by"] else [reply["total"]])
+    flat = [_flat(row) for row in rows]
+    columns = list(dict.fromkeys(_ordered([name for row in flat for name in row])))
+    if not columns:
+        columns = [*_FIRST, *reply["group_by"], "value", "display", "n"]
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    for row in flat:
+        writer.writerow([_cell(row.get(name)) for name in columns])
+    return out.getvalue()
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Lay nested parts side by side: groups under their own names, `ci` as low and high."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        if name == "group":
+            flat |= value
+        elif name.endswith("ci"):
+            low, high = value or (None, None)
+            flat |= {f"{name}_low": low, f"{name}_high": high}
+        elif isinstance(value, dict):
+            flat |= _nested(name, value)
+        else:
+            flat[name] = value
+    return flat
+
+
+def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for part, number in value.items():
+        if isinstance(number, dict):
+            flat |= _flat({f"{name}_{part}_{k}": v for k, v in number.items()})
+        else:
+            flat[f"{name}_{part}"] = number
+    return flat
+
+
+def _ordered(names: list[str]) -> list[str]:
+    first = [n for n in names if not n.startswith(_LAST)]
+    return first + [n for n in names if n.startswith(_LAST)]
+
+
+def _cell(value: Any) -> Any:
+    """Defuse texts that a spreadsheet would run as a formula."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_DANGEROUS):
+        return "'" + value
+    return value

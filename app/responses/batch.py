@@ -1,0 +1,78 @@
+"""`POST /v1/responses/batch`: up to 10,000 answers as NDJSON or a JSON array."""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core import idempotency
+from app.core.clock import utc_now
+from app.core.errors import AfterwordError, Forbidden, InvalidInput
+from app.core.http import MEBIBYTE, json_reply, problem_reply, read_body, require_content_type
+from app.core.text import did_you_mean
+from app.responses.lines import Ingest, Line, write_lines
+from app.responses.submission import Origin
+from app.workspaces.caller import Keyring
+from app.workspaces.scopes import Scope
+
+PATH = "/v1/responses/batch"
+_MOST_LINES = 10_000
+_NDJSON = "application/x-ndjson"
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+async def post_batch(request: Request) -> Response:
+    """Take many answers; reply when all that are good are on disk."""
+    try:
+        return await _take(request)
+    except AfterwordError as error:
+        return problem_reply(error)
+
+
+async def _take(request: Request) -> Response:
+    keyring: Keyring = request.app.state.keyring
+    caller = await keyring.caller(request.headers.get("authorization"))
+    if Scope.WRITE not in caller.scopes:
+        raise Forbidden("This key lacks the scope `write`; use one that has it.")
+    events = _wants_events(request)
+    kind = require_content_type(request, _NDJSON, "application/json")
+    body = await read_body(request, limit=16 * MEBIBYTE)
+    lines = _lines(body) if kind == _NDJSON else _elements(body)
+    if len(lines) > _MOST_LINES:
+        msg = f"holds {len(lines):,} answers; send at most {_MOST_LINES:,} at once"
+        raise InvalidInput.at("body", msg=msg)
+    origin = Origin(caller, now=utc_now(), idempotency_key=idempotency.asked_key(request))
+    ingest: Ingest = request.app.state.ingest
+    report = await write_lines(ingest, origin, lines, events=events)
+    return json_reply(
+        {
+            "accepted": report.accepted,
+            "duplicates": report.duplicates,
+            "rejected": report.rejected,
+        }
+    )
+
+
+def _wants_events(request: Request) -> bool:
+    for name, value in request.query_params.multi_items():
+        if name != "events":
+            msg = "is no parameter of this route" + did_you_mean(name, ["events"])
+            raise InvalidInput.at("query", name, msg=msg)
+        if value not in {"true", "false"}:
+            raise InvalidInput.at("query", name, msg="must be true or false")
+    return request.query_params.get("events") != "false"
+
+
+def _lines(body: bytes) -> list[Line]:
+    return [
+        Line(number, text) for number, text in enumerate(body.split(b"\n"), start=1) if text.strip()
+    ]
+
+
+def _elements(body: bytes) -> list[Line]:
+    try:
+        elements = _array.decode(body)
+    except RecursionError:
+        raise InvalidInput.at("body", msg="is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise InvalidInput.at("body", msg=f"must be a JSON array: {error}") from None
+    return [Line(number, bytes(raw)) for number, raw in enumerate(elements, start=1)]

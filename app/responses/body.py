@@ -1,0 +1,156 @@
+"""The body of a response as it is submitted: decoded and checked by type in one pass."""
+
+import datetime as dt
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from app.core.clock import utc_now
+from app.core.errors import FieldError, InvalidInput
+from app.core.text import did_you_mean, unstorable
+
+Short = Annotated[str, Meta(min_length=1, max_length=128)]
+Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
+Value = str | int | float | bool
+_TouchpointKey = Annotated[
+    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+]
+_Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+_Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+_EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,190}$"
+
+_EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+_AHEAD = dt.timedelta(hours=24)
+_LONGEST_VALUE = 256
+_LONGEST_LIST = 20
+_HUGE = 1 << 63
+
+
+class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
+    """Who answered."""
+
+    external_id: Short | None = None
+    source: Short | None = None
+    email: Annotated[str, Meta(max_length=255, pattern=_EMAIL)] | None = None
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    locale: _Locale | None = None
+
+
+class InteractionIn(Struct, forbid_unknown_fields=True, frozen=True):
+    """The interaction that the answer is about."""
+
+    source: Short
+    external_id: Short
+
+
+class ResponseIn(Struct, forbid_unknown_fields=True):
+    """One submission: the whole answer so far."""
+
+    survey: Annotated[str, Meta(min_length=1, max_length=64)]
+    channel: Channel
+    answers: dict[str, Any]
+    touchpoint: _TouchpointKey | None = None
+    locale: _Locale | None = None
+    properties: (
+        Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], Any], Meta(max_length=32)]
+        | None
+    ) = None
+    customer: CustomerIn | None = None
+    interaction: InteractionIn | None = None
+    order: Short | None = None
+    ticket: Short | None = None
+    id: UUID | None = None
+    external_id: Short | None = None
+    seq: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
+    complete: bool = True
+    responded_at: Annotated[dt.datetime, Meta(tz=True)] | None = None
+    tags: Annotated[list[_Tag], Meta(max_length=20)] = []
+    imported: bool = False
+    test: bool = False
+
+
+_decoder = msgspec.json.Decoder(ResponseIn)
+_FIELDS = ResponseIn.__struct_fields__
+_MAY_HOLD_NUL = b"\\u0000"
+
+
+def decode_response(body: bytes | msgspec.Raw) -> ResponseIn:
+    """Decode one submission, or raise InvalidInput naming the first wrong field."""
+    try:
+        found = _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(errors=[_field_error(str(error))]) from None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidInput.at("body", msg=f"is not valid JSON: {error}") from None
+    except RecursionError:
+        raise InvalidInput.at("body", msg="is nested too deeply") from None
+    if _MAY_HOLD_NUL in bytes(body):
+        _refuse_nul(found)
+    check_times(found.responded_at)
+    if found.properties:
+        _check_properties(found.properties)
+    if found.customer and not (found.customer.external_id or found.customer.email):
+        raise InvalidInput.at("body", "customer", msg="needs an `external_id` or an `email`")
+    return found
+
+
+def check_times(responded_at: dt.datetime | None) -> None:
+    """Refuse a time that cannot be: more than a day ahead, or before 1900."""
+    if responded_at is None:
+        return
+    if responded_at > utc_now() + _AHEAD:
+        msg = "is more than 24 hours ahead; check the clock and the zone"
+        raise InvalidInput.at("body", "responded_at", msg=msg)
+    if responded_at < _EARLIEST:
+        raise InvalidInput.at("body", "responded_at", msg="is before 1900")
+
+
+def _check_properties(properties: dict[str, Any]) -> None:
+    for name, value in properties.items():
+        members = value if isinstance(value, list) else [value]
+        if isinstance(value, list) and (
+            len(value) > _LONGEST_LIST or not all(isinstance(m, str) for m in value)
+        ):
+            msg = f"a list may hold at most {_LONGEST_LIST} texts"
+            raise InvalidInput.at("body", "properties", name, msg=msg)
+        for member in members:
+            if reason := _unfit(member):
+                raise InvalidInput.at("body", "properties", name, msg=reason)
+
+
+def _unfit(member: Any) -> str | None:
+    if isinstance(member, str):
+        too_long = len(member) > _LONGEST_VALUE
+        return f"is longer than {_LONGEST_VALUE} characters" if too_long else None
+    if isinstance(member, int | float):
+        return None if -_HUGE < member < _HUGE else "is too large a number"
+    return "must be a text, a number, true or false, or a list of texts"
+
+
+def _refuse_nul(found: ResponseIn) -> None:
+    for name, value in msgspec.to_builtins(found).items():
+        if reason := unstorable(value, 1):
+            raise InvalidInput.at("body", name, msg=reason)
+
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?:key in )?`?\$(?P<path>[^`]*)`)?$", re.DOTALL)
+_UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`")
+_MISSING = re.compile(r"missing required field `(?P<name>.*)`")
+
+
+def _field_error(message: str) -> FieldError:
+    """Turn msgspec's words (`Expected …, got … - at `$.a.b[0]``) into one of our field errors."""
+    match = _PATH.match(message)
+    what = match["what"] if match else message
+    path = (match["path"] if match else None) or ""
+    loc: list[str | int] = ["body", *(p for p in re.split(r"[.\[\]]+", path) if p and p != "...")]
+    if unknown := _UNKNOWN.search(what):
+        name = unknown["name"]
+        hint = did_you_mean(name, _FIELDS) if len(loc) == 1 else ""
+        return {"loc": [*loc, name[:64]], "msg": f"is no field here{hint}"}
+    if missing := _MISSING.search(what):
+        return {"loc": [*loc, missing["name"]], "msg": "is required"}
+    return {"loc": loc, "msg": what[0].lower() + what[1:]}

@@ -1,0 +1,171 @@
+"""Group commit: while one batch of a workspace is being committed, the next one gathers.
+
+No timer adds latency: a lone answer is written at once, and under load a batch is whatever came
+in while the one before was on its way to disk.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import asyncpg
+
+from app.core.clock import utc_now
+from app.core.database import CONNECTION_LOST, Database, RawConnection
+from app.core.errors import AfterwordError, Busy, InvalidInput
+from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS, REFUSED
+from app.responses.writing import MOST_ROWS, Batch, Submission, Written, write_batch
+
+logger = logging.getLogger(__name__)
+
+_CONNECTIONS = 4
+_PATIENCE = 30.0
+# Settings that a pool's reset would forget; the default plan cache re-plans the statement at
+# every call, which halves the speed of one connection.
+_SERVER_SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
+_PASSING = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+)
+_BAD_DATA = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    submission: Submission
+    done: asyncio.Future[Written]
+
+
+class GroupCommit:
+    """Writes answers in batches over at most four connections of its own."""
+
+    def __init__(self, database: Database, *, slot: int, max_waiting: int) -> None:
+        """Prepare; connections are opened when they are first needed."""
+        self._database = database
+        self._slot = slot
+        self._max_waiting = max_waiting
+        self._waiting: dict[UUID, deque[_Waiting]] = {}
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle: list[RawConnection] = []
+        self._places = asyncio.Semaphore(_CONNECTIONS)
+
+    async def submit(self, workspace_id: UUID, submission: Submission) -> Written:
+        """Write one answer and return when it is on disk; raise Busy where too many wait."""
+        if self._count >= self._max_waiting:
+            REFUSED.labels("backpressure").inc()
+            raise Busy
+        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        queue = self._waiting.get(workspace_id)
+        if queue is None:
+            queue = self._waiting[workspace_id] = deque()
+            task = asyncio.create_task(self._drain(workspace_id, queue))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        queue.append(_Waiting(submission, done))
+        self._count += 1
+        return await done
+
+    async def write(
+        self, workspace_id: UUID, submissions: list[Submission], *, events: bool
+    ) -> list[Written | AfterwordError]:
+        """Write at most 500 answers as a batch of their own; bad ones get their error."""
+        async with self._places:
+            return await self._write_held(workspace_id, submissions, events=events)
+
+    async def close(self) -> None:
+        """Write what waits, then close the connections."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in self._idle:
+            await connection.close()
+        self._idle.clear()
+
+    async def _drain(self, workspace_id: UUID, queue: deque[_Waiting]) -> None:
+        """Write batch after batch until none waits for this workspace."""
+        while queue:
+            async with self._places:
+                taken = [queue.popleft() for _ in range(min(MOST_ROWS, len(queue)))]
+                try:
+                    results = await self._write_held(
+                        workspace_id, [w.submission for w in taken], events=True
+                    )
+                except Exception as error:  # noqa: BLE001 - every waiting caller hears of it
+                    for waiting in taken:
+                        if not waiting.done.done():
+                            waiting.done.set_exception(error)
+                else:
+                    for waiting, result in zip(taken, results, strict=True):
+                        _settle(waiting.done, result)
+                finally:
+                    self._count -= len(taken)
+        del self._waiting[workspace_id]
+
+    async def _write_held(
+        self, workspace_id: UUID, submissions: list[Submission], *, events: bool
+    ) -> list[Written | AfterwordError]:
+        """Write a batch, waiting for a lost database, halving it where a row cannot be stored."""
+        batch = Batch(workspace_id, self._slot, events, utc_now())
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            try:
+                written = await self._send(batch, submissions)
+            except _BAD_DATA as error:
+                if len(submissions) == 1:
+                    return [_refusal(error)]
+                half = len(submissions) // 2
+                return [
+                    *await self._write_held(workspace_id, submissions[:half], events=events),
+                    *await self._write_held(workspace_id, submissions[half:], events=events),
+                ]
+            except (*_PASSING, *CONNECTION_LOST) as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise Busy("The database does not answer; send it again shortly.") from error
+                RECONNECTS.labels("ingest").inc()
+                logger.warning("batch is sent again", extra={"why": repr(error)})
+                batch = replace(batch, again=True)
+                await asyncio.sleep(0.1)
+            else:
+                BATCH_SIZE.observe(len(submissions))
+                for outcome in written:
+                    ANSWERS.labels(outcome.outcome.value).inc()
+                return list(written)
+
+    async def _send(self, batch: Batch, submissions: list[Submission]) -> list[Written]:
+        connection = (
+            self._idle.pop() if self._idle else await self._database.connect(**_SERVER_SETTINGS)
+        )
+        try:
+            written = await write_batch(connection, batch, submissions)
+        except asyncpg.PostgresError:
+            if connection.is_closed():
+                raise
+            self._idle.append(connection)
+            raise
+        except BaseException:
+            connection.terminate()
+            raise
+        self._idle.append(connection)
+        return written
+
+
+def _settle(done: asyncio.Future[Written], result: Written | AfterwordError) -> None:
+    if done.done():
+        return
+    if isinstance(result, AfterwordError):
+        done.set_exception(result)
+    else:
+        done.set_result(result)
+
+
+def _refusal(error: Exception) -> AfterwordError:
+    logger.warning("an answer could not be stored", extra={"why": repr(error)})
+    return InvalidInput.at("body", msg=f"cannot be stored: {error}")

@@ -1,0 +1,146 @@
+"""`POST /v1/responses`: the hot route, a plain Starlette one that commits by group.
+
+It is the one exception to how routes are written: at thousands of answers a second the
+framework's decoding of models and its dependencies would cost more than the database.
+"""
+
+import hashlib
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core import idempotency
+from app.core.clock import utc_now
+from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequests
+from app.core.http import json_reply, problem_reply, read_body, require_content_type
+from app.core.telemetry import REFUSED
+from app.interactions.directory import Directory
+from app.responses.body import ResponseIn, decode_response
+from app.responses.group_commit import GroupCommit
+from app.responses.replies import public_summary, refuse, status_of, summary
+from app.responses.submission import (
+    Origin,
+    person_of,
+    refuse_untrusted,
+    submission_of,
+    survey_for,
+)
+from app.responses.writing import Outcome
+from app.surveys.catalogue import Catalogue
+from app.surveys.compiled import CompiledSurvey
+from app.workspaces.caller import Caller, Keyring, require_origin
+from app.workspaces.limits import Allowance, Limiter
+from app.workspaces.scopes import Scope
+
+PATH = "/v1/responses"
+
+
+async def post_response(request: Request) -> Response:
+    """Take one answer and reply when it is on disk."""
+    headers: dict[str, str] = {}
+    try:
+        return await _take(request, headers)
+    except AfterwordError as error:
+        reply = problem_reply(error)
+        reply.headers.update(headers)
+        return reply
+
+
+async def _take(request: Request, headers: dict[str, str]) -> Response:
+    state = request.app.state
+    keyring: Keyring = state.keyring
+    caller = await keyring.caller(request.headers.get("authorization"))
+    _admit(request, caller, headers)
+    require_content_type(request, "application/json")
+    raw = await read_body(request)
+    body = decode_response(raw)
+    if not caller.trusted:
+        refuse_untrusted(body)
+    catalogue: Catalogue = state.catalogue
+    found = await catalogue.get(caller.workspace_id, body.survey)
+    survey = survey_for(caller, found, body.survey)
+    directory: Directory = state.directory
+    key = idempotency.asked_key(request)
+    origin = Origin(
+        caller=caller,
+        now=utc_now(),
+        idempotency_key=key,
+        body_hash=hashlib.sha256(raw).digest() if key is not None else b"",
+    )
+    if not caller.trusted:
+        await _fall_back(directory, survey, body)
+    submission = submission_of(
+        body, survey, origin, customer_id=await _identify(directory, caller, body)
+    )
+    await directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
+    group: GroupCommit = state.group_commit
+    written = await group.submit(caller.workspace_id, submission)
+    refuse(written.outcome)
+    if written.outcome is Outcome.REPLAYED:
+        headers["Idempotency-Replayed"] = "true"
+    stored = written.stored or {}
+    shown = summary(stored, survey_key=survey.key) if caller.trusted else public_summary(stored)
+    return json_reply(shown, status=status_of(written), headers=headers)
+
+
+def _admit(request: Request, caller: Caller, headers: dict[str, str]) -> None:
+    """Check scope, origin and rate; a browser of an allowed page may read the reply."""
+    if Scope.WRITE not in caller.scopes and Scope.COLLECT not in caller.scopes:
+        REFUSED.labels("scope").inc()
+        raise Forbidden("This key lacks the scope `write`; use one that has it.")
+    limiter: Limiter = request.app.state.limiter
+    if caller.rate_limit is not None:
+        rate = caller.rate_limit
+        _require(limiter.take(caller.key_id, rate=rate, burst=rate), headers)
+    if caller.trusted:
+        return
+    origin = request.headers.get("origin")
+    require_origin(caller, origin)
+    if origin is not None:
+        headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    address = limiter.address(request.scope)
+    _require(limiter.take(address, rate=limiter.public_rate, burst=limiter.public_burst), headers)
+
+
+def _require(allowance: Allowance, headers: dict[str, str]) -> None:
+    headers |= allowance.headers()
+    if not allowance.allowed:
+        REFUSED.labels("rate").inc()
+        raise TooManyRequests(headers={"Retry-After": str(allowance.reset_seconds)})
+
+
+async def _fall_back(directory: Directory, survey: CompiledSurvey, body: ResponseIn) -> None:
+    """Replace a touchpoint or language that a public caller made up by the survey's own."""
+    if body.touchpoint and not await directory.is_declared(survey.workspace_id, body.touchpoint):
+        body.touchpoint = None
+    if body.locale and body.locale not in survey.locales:
+        body.locale = None
+
+
+async def _identify(directory: Directory, caller: Caller, body: ResponseIn) -> UUID | None:
+    """Return the customer; what a publishable key says of one is only claimed."""
+    if body.customer is None or not caller.trusted or body.test or caller.test:
+        return None
+    person = person_of(body.customer)
+    return (await directory.customers(caller.workspace_id, [person]))[person]
+
+
+async def preflight(request: Request) -> Response:
+    """Answer a browser's question before it posts with a publishable key.
+
+    The real request is held to the workspace's allowed origins; a preflight carries no key yet.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return problem_reply(InvalidInput.at("header", "Origin", msg="is required here"))
+    return Response(
+        status_code=204,
+        headers={
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key",
+            "Access-Control-Max-Age": "600",
+            "Vary": "Origin",
+        },
+    )

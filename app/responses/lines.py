@@ -1,0 +1,132 @@
+"""Many answers at once: each line stands for itself, so that a bad one never spoils the others."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+from app.core.errors import AfterwordError, FieldError
+from app.interactions.directory import Directory
+from app.responses.body import ResponseIn, decode_response
+from app.responses.group_commit import GroupCommit
+from app.responses.replies import refuse
+from app.responses.submission import Origin, person_of, submission_of, survey_for
+from app.responses.writing import MOST_ROWS, Outcome, Submission, Written
+from app.surveys.catalogue import Catalogue
+
+_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What writing answers needs of the process."""
+
+    catalogue: Catalogue
+    directory: Directory
+    group: GroupCommit
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One submission as it came, with its number in the file or body, counted from 1."""
+
+    number: int
+    text: bytes
+
+
+@dataclass(slots=True)
+class LinesReport:
+    """What became of the lines."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def reject(self, number: int, error: AfterwordError) -> None:
+        """Note why a line was not taken."""
+        errors: list[FieldError] = error.errors or [{"loc": ["body"], "msg": error.detail}]
+        self.rejected.append(
+            {"line": number, "errors": [{**e, "loc": list(e["loc"])} for e in errors]}
+        )
+
+
+async def write_lines(
+    ingest: Ingest, origin: Origin, lines: Sequence[Line], *, events: bool
+) -> LinesReport:
+    """Write the lines in chunks of 500, two chunks at a time, and report on each line."""
+    report = LinesReport()
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def write_chunk(chunk: Sequence[Line]) -> None:
+        async with places:
+            await _write_chunk(ingest, origin, chunk, report, events=events)
+
+    chunks = [lines[i : i + MOST_ROWS] for i in range(0, len(lines), MOST_ROWS)]
+    async with asyncio.TaskGroup() as group:
+        for chunk in chunks:
+            group.create_task(write_chunk(chunk))
+    report.rejected.sort(key=lambda r: r["line"])
+    return report
+
+
+async def _write_chunk(
+    ingest: Ingest, origin: Origin, chunk: Sequence[Line], report: LinesReport, *, events: bool
+) -> None:
+    decoded: list[tuple[Line, ResponseIn]] = []
+    for line in chunk:
+        try:
+            decoded.append((line, decode_response(line.text)))
+        except AfterwordError as error:
+            report.reject(line.number, error)
+    customers = await _customers(ingest, origin, [body for _, body in decoded])
+    numbers: list[int] = []
+    submissions: list[Submission] = []
+    for (line, body), customer_id in zip(decoded, customers, strict=True):
+        own = replace(origin, line=line.number)
+        if origin.idempotency_key is not None:
+            own = replace(own, body_hash=hashlib.sha256(line.text).digest())
+        try:
+            found = await ingest.catalogue.get(origin.caller.workspace_id, body.survey)
+            survey = survey_for(origin.caller, found, body.survey)
+            submissions.append(submission_of(body, survey, own, customer_id=customer_id))
+            numbers.append(line.number)
+        except AfterwordError as error:
+            report.reject(line.number, error)
+    await ingest.directory.touchpoints(
+        origin.caller.workspace_id, (s.row.touchpoint for s in submissions)
+    )
+    if submissions:
+        results = await ingest.group.write(origin.caller.workspace_id, submissions, events=events)
+        for number, result in zip(numbers, results, strict=True):
+            _count(report, number, result)
+
+
+async def _customers(ingest: Ingest, origin: Origin, bodies: list[ResponseIn]) -> list[UUID | None]:
+    """Resolve the customers of a whole chunk in one step; tests name nobody."""
+    persons = [
+        person_of(body.customer)
+        if body.customer and not body.test and not origin.caller.test
+        else None
+        for body in bodies
+    ]
+    found = await ingest.directory.customers(
+        origin.caller.workspace_id, (p for p in persons if p is not None)
+    )
+    return [found[p] if p is not None else None for p in persons]
+
+
+def _count(report: LinesReport, number: int, result: Written | AfterwordError) -> None:
+    if isinstance(result, AfterwordError):
+        report.reject(number, result)
+        return
+    try:
+        refuse(result.outcome)
+    except AfterwordError as error:
+        report.reject(number, error)
+        return
+    if result.outcome in {Outcome.CREATED, Outcome.UPDATED}:
+        report.accepted += 1
+    else:
+        report.duplicates += 1

@@ -1,0 +1,21 @@
+"""Test responses live for seven days."""
+
+import datetime as dt
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+
+TESTS_LIVE = dt.timedelta(days=7)
+
+
+async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete old test responses; they are in no figure, so no rollup moves."""
+    await run_sql(
+        session,
+        text(
+            "delete from response where state not in ('counted', 'deleted') and test "
+            "and created_at < :oldest"
+        ).bindparams(oldest=now - TESTS_LIVE),
+    )

@@ -1,0 +1,112 @@
+"""Reading responses: one place for the columns, the filters and the order."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.paging import decode_cursor
+from app.core.schema import Json
+from app.responses.models import Response
+from app.responses.schemas import Integrity, ResponseFilter
+
+_COLUMNS = """
+select r.*, s.key as survey_key from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+where r.workspace_id = :workspace_id and r.state <> 'deleted'"""
+
+_JSON = {
+    c.name: Json
+    for c in Response.__table__.columns  # type: ignore[attr-defined]
+    if isinstance(c.type, Json)
+}
+
+# What each filter says in SQL; its value is bound under its own name.
+_CONDITIONS = {
+    "survey": "(s.key = :survey or s.id::text = lower(:survey))",
+    "touchpoint": "r.touchpoint = :touchpoint",
+    "channel": "r.channel = :channel",
+    "customer": """r.customer_id in (
+        select i.customer_id from customer_identity i where i.workspace_id = r.workspace_id
+        and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer))
+          or i.customer_id::text = lower(:customer)))""",
+    "order": "r.order_ref = :order",
+    "ticket": "r.ticket_ref = :ticket",
+    "band": "r.band = :band",
+    "follow_up": "r.follow_up = :follow_up",
+    "assignee": "r.assignee = :assignee",
+    "tag": "r.tags @> jsonb_build_array(:tag ::text)",
+    "min_score": "r.score >= :min_score",
+    "max_score": "r.score <= :max_score",
+    "since": "r.responded_at >= :since",
+    "until": "r.responded_at < :until",
+    "updated_since": "r.updated_at >= :updated_since",
+    "q": "r.comment ilike :q",
+}
+
+
+async def find_page(
+    session: AsyncSession,
+    workspace_id: UUID,
+    wanted: ResponseFilter,
+    *,
+    properties: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """Return up to `limit + 1` responses, newest first."""
+    conditions, bound = _narrow(wanted)
+    bound |= {"workspace_id": workspace_id, "limit": wanted.limit + 1}
+    for number, (name, value) in enumerate(sorted(properties.items())):
+        conditions.append(f"r.properties ->> :name{number} = :value{number}")
+        bound |= {f"name{number}": name, f"value{number}": value}
+    order = wanted.order_by
+    if position := decode_cursor(wanted.cursor, UUID):
+        conditions.append(f"(r.{order}, r.id) < (:at, :id)")
+        bound |= {"at": position[0], "id": position[1]}
+    query = (
+        f"{_COLUMNS} and {' and '.join(conditions)} order by r.{order} desc, r.id desc limit :limit"
+    )
+    rows = await run_sql(session, text(query).columns(**_JSON).bindparams(**bound))
+    return [dict(row._mapping) for row in rows]
+
+
+def _narrow(wanted: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
+    """Return the conditions of the filter, and what is bound in them."""
+    given = wanted.model_dump(exclude_none=True)
+    bound: dict[str, Any] = {name: given[name] for name in _CONDITIONS if name in given}
+    conditions = ["r.test = :test", *(_CONDITIONS[name] for name in bound)]
+    bound["test"] = wanted.test
+    if wanted.q:
+        bound["q"] = f"%{_literal(wanted.q)}%"
+    if wanted.integrity is not None:
+        conditions.append("r.state = any(:states ::text[])")
+        is_ok = wanted.integrity is Integrity.OK
+        bound["states"] = ["counted", "test"] if is_ok else [str(wanted.integrity)]
+    if wanted.has_comment is not None:
+        conditions.append(f"r.comment is {'not null' if wanted.has_comment else 'null'}")
+    if wanted.overdue is not None:
+        late = "coalesce(r.due_at < :now and r.follow_up in ('open', 'contacted'), false)"
+        conditions.append(late if wanted.overdue else f"not {late}")
+        bound["now"] = utc_now()
+    return conditions, bound
+
+
+async def find_one(
+    session: AsyncSession, workspace_id: UUID, response_id: UUID
+) -> dict[str, Any] | None:
+    """Return one response, or None where there is none or it was deleted."""
+    rows = await run_sql(
+        session,
+        text(f"{_COLUMNS} and r.id = :id")
+        .columns(**_JSON)
+        .bindparams(workspace_id=workspace_id, id=response_id),
+    )
+    row = rows.first()
+    return dict(row._mapping) if row else None
+
+
+def _literal(part: str) -> str:
+    return part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

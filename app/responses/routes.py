@@ -1,0 +1,122 @@
+"""Routes of stored responses; those that take new ones are in `intake` and `batch`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from app.core.database import Database
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import PropertiesDep, SessionDep, router
+from app.responses import imports, queries, service
+from app.responses.imports import ImportOut
+from app.responses.schemas import (
+    ResponseFilter,
+    ResponseOut,
+    ResponsePatch,
+    ResponseWithRevisions,
+)
+from app.responses.statements import DELETE, REJECT, RESTORE
+from app.workspaces.caller import Admin, Reader, Responder, Writer
+
+routes = router("Responses")
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+def _slot(request: Request) -> int:
+    slot: int = request.app.state.slot
+    return slot
+
+
+DatabaseDep = Annotated[Database, Depends(_database)]
+SlotDep = Annotated[int, Depends(_slot)]
+
+
+@routes.get("/v1/responses", summary="List responses")
+async def list_responses(
+    session: SessionDep,
+    caller: Reader,
+    wanted: Annotated[ResponseFilter, Query()],
+    properties: PropertiesDep,
+) -> Page[ResponseOut]:
+    """Return responses with answers, customer and properties, newest first."""
+    rows = await queries.find_page(session, caller.workspace_id, wanted, properties=properties)
+    found = await service.shown(session, caller.workspace_id, rows)
+    return page_of(
+        found,
+        wanted.limit,
+        position=lambda r: (getattr(r, wanted.order_by), r.id),
+        show=lambda r: ResponseOut.model_validate(r.model_dump()),
+    )
+
+
+@routes.get("/v1/responses/{response_id}", summary="Read a response")
+async def read_response(
+    session: SessionDep, caller: Reader, response_id: UUID
+) -> ResponseWithRevisions:
+    """Return one response, with the main scores it had before."""
+    return await service.read(session, caller.workspace_id, response_id)
+
+
+@routes.patch("/v1/responses/{response_id}", summary="Annotate a response")
+async def patch_response(
+    session: SessionDep, caller: Responder, response_id: UUID, body: ResponsePatch
+) -> ResponseWithRevisions:
+    """Change tags and follow-up; a note is appended, with who and when."""
+    return await service.annotate(session, caller, response_id, body)
+
+
+@routes.post("/v1/responses/{response_id}/restore", summary="Restore a response")
+async def restore_response(
+    database: DatabaseDep, slot: SlotDep, session: SessionDep, caller: Writer, response_id: UUID
+) -> ResponseWithRevisions:
+    """Count a response that was held back or rejected."""
+    await service.change_one(
+        database, slot, caller.workspace_id, statement=RESTORE, response_id=response_id
+    )
+    return await service.read(session, caller.workspace_id, response_id)
+
+
+@routes.post("/v1/responses/{response_id}/reject", summary="Reject a response")
+async def reject_response(
+    database: DatabaseDep, slot: SlotDep, session: SessionDep, caller: Writer, response_id: UUID
+) -> ResponseWithRevisions:
+    """Take a response out of every figure; it stays listed and can be restored."""
+    await service.change_one(
+        database, slot, caller.workspace_id, statement=REJECT, response_id=response_id
+    )
+    return await service.read(session, caller.workspace_id, response_id)
+
+
+@routes.delete("/v1/responses/{response_id}", status_code=204, summary="Delete a response")
+async def delete_response(
+    database: DatabaseDep, slot: SlotDep, caller: Admin, response_id: UUID
+) -> None:
+    """Delete a response with all it says; the figures move with it, its id is never used again."""
+    await service.change_one(
+        database, slot, caller.workspace_id, statement=DELETE, response_id=response_id
+    )
+
+
+@routes.get("/v1/imports", summary="List imports")
+async def list_imports(
+    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[ImportOut]:
+    """Return the files of answers that were read in, newest first."""
+    rows = await imports.list_all(session, caller.workspace_id, limit=limit, cursor=cursor)
+    return page_of(
+        rows,
+        limit,
+        position=lambda run: (run.created_at, run.id),
+        show=lambda run: ImportOut.model_validate(run, from_attributes=True),
+    )
+
+
+@routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")
+async def undo_import(database: DatabaseDep, slot: SlotDep, caller: Admin, import_id: UUID) -> None:
+    """Delete every response of an import; the figures move with them."""
+    await imports.undo(database, slot, caller.workspace_id, import_id)

@@ -1,0 +1,157 @@
+"""Verbs of the room: read, annotate, hold, restore and delete responses."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import rfc3339, utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import Conflict, NotFound
+from app.core.ids import uuid7
+from app.interactions.service import customers_by_id
+from app.responses import queries
+from app.responses.replies import integrity_of
+from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
+from app.workspaces.caller import Caller
+
+_CLOSED = FollowUpStatus.RESOLVED
+
+
+async def read(
+    session: AsyncSession, workspace_id: UUID, response_id: UUID
+) -> ResponseWithRevisions:
+    """Return one response, or raise NotFound."""
+    row = await queries.find_one(session, workspace_id, response_id)
+    if row is None:
+        detail = "There is no such response in this workspace."
+        raise NotFound(detail)
+    return (await shown(session, workspace_id, [row]))[0]
+
+
+async def shown(
+    session: AsyncSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]
+) -> list[ResponseWithRevisions]:
+    """Return stored rows as the API shows them, with their customers."""
+    ids = [r["customer_id"] for r in rows if r["customer_id"]]
+    customers = await customers_by_id(session, workspace_id, ids)
+    return [_shown(row, customers) for row in rows]
+
+
+def _shown(
+    row: Mapping[str, Any], customers: Mapping[UUID, dict[str, Any]]
+) -> ResponseWithRevisions:
+    customer = customers.get(row["customer_id"])
+    if customer is None and row["claimed"]:
+        customer = {"id": None, "claimed": row["claimed"]}
+    return ResponseWithRevisions.model_validate(
+        dict(row)
+        | {
+            "survey": row["survey_key"],
+            "touchpoint": row["touchpoint"] or None,
+            "integrity": integrity_of(row["state"]),
+            "customer": customer,
+            "order": row["order_ref"],
+            "ticket": row["ticket_ref"],
+            "interaction": row["interaction_ref"],
+            "follow_up": {
+                "status": row["follow_up"],
+                "assignee": row["assignee"],
+                "due_at": row["due_at"],
+                "opened_at": row["follow_up_opened_at"],
+                "closed_at": row["follow_up_closed_at"],
+                "notes": row["notes"],
+            },
+        }
+    )
+
+
+async def annotate(
+    session: AsyncSession, caller: Caller, response_id: UUID, patch: ResponsePatch
+) -> ResponseWithRevisions:
+    """Change tags and follow-up; figures are not touched, so no rollup moves."""
+    current = await run_sql(
+        session,
+        text(
+            "select follow_up, follow_up_opened_at from response "
+            "where workspace_id = :workspace_id and id = :id and state <> 'deleted' for update"
+        ).bindparams(workspace_id=caller.workspace_id, id=response_id),
+    )
+    row = current.first()
+    if row is None:
+        detail = "There is no such response in this workspace."
+        raise NotFound(detail)
+    now = utc_now()
+    values: dict[str, Any] = {}
+    if patch.tags is not None:
+        values["tags"] = list(dict.fromkeys(patch.tags))
+    if follow_up := patch.follow_up:
+        values |= follow_up.model_dump(include={"assignee", "due_at"}, exclude_unset=True)
+        if follow_up.status is not None:
+            values |= _moved_follow_up(row, follow_up.status)
+        if follow_up.note is not None:
+            values["note"] = [{"text": follow_up.note, "by": caller.name, "at": rfc3339(now)}]
+    if values:
+        assignments = [
+            "notes = notes || :note" if name == "note" else f"{name} = :{name}" for name in values
+        ]
+        json_names = {"tags", "note"} & set(values)
+        statement = text(
+            f"update response set {', '.join(assignments)}, updated_at = :now "  # noqa: S608
+            "where workspace_id = :workspace_id and id = :id"
+        )
+        await run_sql(
+            session,
+            statement.bindparams(*(bindparam(name, type_=JSONB) for name in json_names)).bindparams(
+                **values, now=now, workspace_id=caller.workspace_id, id=response_id
+            ),
+        )
+    return await read(session, caller.workspace_id, response_id)
+
+
+def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:
+    """Return the columns that follow a follow-up's status: when it was opened and closed."""
+    now = utc_now()
+    opened = None if status is FollowUpStatus.NONE else row.follow_up_opened_at or now
+    closed = now if status is _CLOSED else None
+    return {
+        "follow_up": str(status),
+        "follow_up_opened_at": opened,
+        "follow_up_closed_at": closed,
+    }
+
+
+async def change_state(
+    database: Database, slot: int, workspace_id: UUID, *, statement: str, ids: Sequence[UUID]
+) -> tuple[list[UUID], list[UUID]]:
+    """Run one of the statements that change responses; return the ids found and changed.
+
+    It is a transaction of its own, so that it holds no lock but those in their order.
+    """
+    connection = await database.connect(jit="off")
+    try:
+        row = await connection.fetchrow(
+            statement, workspace_id, utc_now(), slot, list(ids), [uuid7() for _ in ids]
+        )
+    finally:
+        await connection.close()
+    assert row is not None  # noqa: S101 - a select without from always returns one row
+    return row["found"], row["changed"]
+
+
+async def change_one(
+    database: Database, slot: int, workspace_id: UUID, *, statement: str, response_id: UUID
+) -> None:
+    """Change one response; raise NotFound for an unknown one, Conflict where it does not apply."""
+    found, changed = await change_state(
+        database, slot, workspace_id, statement=statement, ids=[response_id]
+    )
+    if not found:
+        detail = "There is no such response in this workspace."
+        raise NotFound(detail)
+    if not changed:
+        detail = "The response is in a state from which this is not possible."
+        raise Conflict(detail)

@@ -1,0 +1,341 @@
+"""The statements by which every response is written, changed, held, deleted and recounted.
+
+Each is one statement and so one transaction, with the rollups and the events in it. All take
+locks in one order: the workspace row FOR KEY SHARE, responses by id, rollups by key. Never a
+response after a rollup; nothing else but event rows. That is why processes cannot deadlock,
+and why rollups never differ from the rows:
+
+* The workspace row holds the configuration (zone, segments) under which answers are counted.
+  Changing it takes the row FOR UPDATE, so no writer is half-way under the old one.
+* An old row is read by `select … for update` before it is changed: any other read could miss a
+  change that came between, and the rollups would lose its contribution.
+* Rollup rows are upserted in the order of their key.
+"""
+
+import datetime as dt
+from typing import Any, NamedTuple, NewType, get_args
+from uuid import UUID
+
+# A JSON document as text.
+Json = NewType("Json", str)
+
+COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
+_COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
+ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, locale, value, slot"
+
+
+class Row(NamedTuple):
+    """One response as it is written: the columns in the order of the statements' arrays."""
+
+    id: UUID
+    survey_id: UUID
+    survey_version: int
+    seq: int
+    channel: str
+    touchpoint: str
+    locale: str
+    complete: bool
+    test: bool
+    state: str
+    score: int | None
+    band: str | None
+    answers: Json
+    scores: Json
+    comment: str | None
+    properties: Json
+    customer_id: UUID | None
+    claimed: Json | None
+    order_ref: str | None
+    ticket_ref: str | None
+    interaction_ref: Json | None
+    external_id: str | None
+    tags: Json
+    imported: bool
+    import_id: UUID | None
+    follow_up: str
+    responded_at: dt.datetime
+    request_hash: bytes | None
+    event_id: UUID
+    editable_from: dt.datetime | None
+
+
+_SQL_TYPES = {
+    UUID: "uuid",
+    int: "int4",
+    bool: "bool",
+    str: "text",
+    bytes: "bytea",
+    Json: "jsonb",
+    dt.datetime: "timestamptz",
+}
+
+
+def _sql_type(annotation: Any) -> str:
+    return _SQL_TYPES[next(iter(get_args(annotation)), annotation)]
+
+
+_TYPES = [_sql_type(annotation) for annotation in Row.__annotations__.values()]
+_NOT_STORED = {"event_id", "editable_from"}
+_STORED = [c for c in Row._fields if c not in _NOT_STORED]
+
+# What a reply tells of a stored response.
+SHOWN = (
+    "id",
+    "survey_id",
+    "survey_version",
+    "seq",
+    "channel",
+    "touchpoint",
+    "locale",
+    "complete",
+    "test",
+    "state",
+    "score",
+    "band",
+    "order_ref",
+    "ticket_ref",
+    "interaction_ref",
+    "external_id",
+    "tags",
+    "imported",
+    "follow_up",
+    "request_hash",
+    "responded_at",
+    "created_at",
+    "updated_at",
+)
+
+
+def _given(first: int) -> str:
+    arrays = ", ".join(f"${first + i}::{t}[]" for i, t in enumerate(_TYPES))
+    return f"unnest({arrays}) n({', '.join(Row._fields)})"
+
+
+_GATE = "gate as materialized (select config, configs from workspace where id = $1 for key share)"
+
+_MOVED = (
+    "survey_id",
+    "scores",
+    "responded_at",
+    "touchpoint",
+    "channel",
+    "locale",
+    "properties",
+    "counted_as",
+)
+
+
+def _moved(source: str, sign: int, condition: str) -> str:
+    columns = ", ".join(f"r.{c}" for c in _MOVED)
+    return f"select {sign} as sign, {columns} from {source} where {condition}"  # noqa: S608
+
+
+def contributions(configs: str) -> str:
+    """Return the SQL that counts the rows of `moved`, signed, into rollup cells.
+
+    Every counted answer gives once to the base row and once to each declared segment it has.
+    """
+    counters = ", ".join(
+        f"coalesce(sum(r.sign) filter (where a.value = '{value}'), 0)::int as {name}"
+        for name, value in zip(COUNTERS, _COUNTED_VALUES, strict=True)
+    )
+    return f"""
+select r.survey_id, a.key as question, s.segment,
+  (r.responded_at at time zone (c.configs -> r.counted_as::text ->> 'timezone'))::date
+    as local_date,
+  r.touchpoint,
+  case when s.segment = '' then r.channel else '' end as channel,
+  case when s.segment = '' then r.locale else '' end as locale,
+  s.value, {counters}
+from moved r
+cross join {configs} c
+cross join jsonb_each_text(r.scores) a
+cross join lateral (
+  select '' as segment, '' as value
+  union all
+  select k, r.properties ->> k
+  from jsonb_array_elements_text(c.configs -> r.counted_as::text -> 'segments') k
+  where jsonb_typeof(r.properties -> k) in ('string', 'number', 'boolean')
+) s
+group by 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608
+
+
+def _rollups(slot: str) -> str:
+    """Return the CTEs that bring the contributions of `moved` into the rollups."""
+    zeros = ", ".join("0" for _ in COUNTERS)
+    columns = ", ".join(COUNTERS)
+    added = ", ".join(f"{c} = rollup.{c} + excluded.{c}" for c in COUNTERS)
+    key = ROLLUP_KEY.removesuffix(", slot")
+    return f"""
+delta as materialized ({contributions("gate")}),
+counted as (
+  insert into rollup (workspace_id, {ROLLUP_KEY}, {columns})
+  select $1, {key}, {slot}, {columns} from delta
+  where ({columns}) <> ({zeros})
+  order by {key}
+  on conflict (workspace_id, {ROLLUP_KEY}) do update set {added}
+)"""  # noqa: S608
+
+
+# The frozen data of a response's event, as a webhook's subscriber gets it.
+_EVENT_DATA = """jsonb_build_object(
+  'id', r.id,
+  'survey', jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version),
+  'seq', r.seq, 'channel', r.channel, 'touchpoint', nullif(r.touchpoint, ''), 'locale', r.locale,
+  'score', r.score, 'band', r.band, 'complete', r.complete, 'answers', r.answers,
+  'properties', r.properties, 'tags', r.tags, 'order', r.order_ref, 'ticket', r.ticket_ref,
+  'external_id', r.external_id, 'follow_up', r.follow_up, 'state', r.state,
+  'customer', (
+    select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'email', c.email, 'name', c.name,
+      'external_ids', (
+        select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value))
+        from customer_identity i where i.workspace_id = r.workspace_id
+        and i.customer_id = c.id and i.kind <> 'email')))
+    from customer c where c.workspace_id = r.workspace_id and c.id = r.customer_id),
+  'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
+
+
+def _events(source: str, event_type: str, condition: str) -> str:
+    return f"""
+news as (
+  insert into event (workspace_id, xid, id, type, data, created_at)
+  select $1, pg_current_xact_id(), n.event_id, {event_type}, {_EVENT_DATA}, $2::timestamptz
+  from {source} r
+  join given n on n.id = r.id
+  join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+  where r.state <> 'test' and {condition}
+)"""  # noqa: S608
+
+
+# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5… the rows.
+INSERT = f"""
+with {_GATE},
+given as materialized (select * from {_given(5)}),
+inserted as (
+  insert into response (workspace_id, {", ".join(_STORED)}, follow_up_opened_at, notes, revisions,
+    counted_as, created_at, updated_at)
+  select $1, {", ".join(f"n.{c}" for c in _STORED)},
+    case when n.follow_up = 'open' then $2::timestamptz end, '[]', '[]',
+    gate.config, $2::timestamptz, $2::timestamptz
+  from gate, given n order by n.id
+  on conflict (workspace_id, id) do nothing returning *
+),
+moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
+{_rollups("$3::int2")},
+{_events("inserted", "'response.created'", "$4::bool")}
+select array(select id from inserted) as ids
+"""  # noqa: S608
+
+_LOCKED = """
+old as materialized (
+  select r.* from response r, gate
+  where r.workspace_id = $1 and r.id = any({ids}) order by r.id for update of r
+)"""
+
+_KEPT = "case when u.id is null then o.{0} else u.{0} end as {0}"
+
+# The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
+# customer and references is kept, what it leaves out stays. An idempotency key that made the row
+# never changes it.
+UPDATE = f"""
+with {_GATE},
+given as materialized (select * from {_given(5)}),
+{_LOCKED.format(ids="$5::uuid[]")},
+updated as (
+  update response r set
+    survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
+    scores = n.scores, score = n.score, band = n.band, comment = n.comment,
+    properties = o.properties || n.properties,
+    customer_id = coalesce(o.customer_id, n.customer_id),
+    claimed = coalesce(n.claimed, o.claimed),
+    order_ref = coalesce(n.order_ref, o.order_ref),
+    ticket_ref = coalesce(n.ticket_ref, o.ticket_ref),
+    interaction_ref = coalesce(n.interaction_ref, o.interaction_ref),
+    request_hash = coalesce(n.request_hash, o.request_hash),
+    follow_up = case when o.untouched then n.follow_up else o.follow_up end,
+    follow_up_opened_at = case
+      when o.untouched and n.follow_up = 'open'
+        then coalesce(o.follow_up_opened_at, $2::timestamptz)
+      when not o.untouched then o.follow_up_opened_at end,
+    revisions = case when o.score is distinct from n.score and jsonb_array_length(o.revisions) < 50
+      then o.revisions || jsonb_build_object('seq', o.seq, 'score', o.score, 'at', o.updated_at)
+      else o.revisions end,
+    counted_as = gate.config, updated_at = $2::timestamptz
+  from given n
+  join (
+    select *, follow_up in ('none', 'open') and assignee is null and notes = '[]' as untouched
+    from old
+  ) o on o.id = n.id
+  cross join gate
+  where r.workspace_id = $1 and r.id = n.id
+    and n.seq > o.seq and o.state <> 'deleted'
+    and n.survey_id = o.survey_id and n.channel = o.channel
+    and o.created_at >= coalesce(n.editable_from, '-infinity')
+    and substr(n.request_hash, 1, 8) is distinct from
+      coalesce(substr(o.request_hash, 1, 8), '\\x00'::bytea)
+  returning r.*
+),
+moved as (
+  {_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {_moved("updated r", 1, "r.state = 'counted'")}
+),
+{_rollups("$3::int2")},
+{_events("updated", "'response.updated'", "$4::bool")}
+select u.id is not null as updated, {", ".join(_KEPT.format(c) for c in SHOWN)}
+from old o left join updated u on u.id = o.id
+"""  # noqa: S608
+
+
+def _change(change: str, condition: str, event_type: str) -> str:
+    """Return a statement that changes responses by id and moves their contributions with them.
+
+    $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
+    """
+    news = _events("updated", f"'{event_type}'", "true") if event_type else "news as (select 1)"
+    return f"""
+with {_GATE},
+given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
+{_LOCKED.format(ids="$4::uuid[]")},
+updated as (
+  update response r set {change}, updated_at = $2::timestamptz, counted_as = gate.config
+  from old o cross join gate
+  where r.workspace_id = $1 and r.id = o.id and {condition} returning r.*
+),
+moved as (
+  {_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {_moved("updated r", 1, "r.state = 'counted'")}
+),
+{_rollups("$3::int2")},
+{news}
+select array(select id from old) as found, array(select id from updated) as changed
+"""  # noqa: S608
+
+
+_AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
+
+DELETE = _change(
+    "state = 'deleted', answers = '{}', scores = '{}', properties = '{}', tags = '[]', "
+    "notes = '[]', revisions = '[]', comment = null, customer_id = null, claimed = null, "
+    "order_ref = null, ticket_ref = null, interaction_ref = null, external_id = null, "
+    "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
+    "follow_up_closed_at = null, assignee = null, due_at = null",
+    "o.state <> 'deleted'",
+    "response.deleted",
+)
+QUARANTINE = _change("state = 'quarantined'", "o.state in ('counted', 'test')", "response.updated")
+RESTORE = _change(
+    f"state = {_AS_WRITTEN}",
+    "o.state in ('provisional', 'unverified', 'quarantined', 'rejected')",
+    "response.updated",
+)
+REJECT = _change("state = 'rejected'", "o.state not in ('deleted', 'rejected')", "response.updated")
+# Counts responses anew that were counted under an older configuration; nothing else of them moves.
+RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", "").replace(
+    ", updated_at = $2::timestamptz, counted_as", ", counted_as"
+)
+
+# What the rollups should say, from the rows alone. $1 workspace.
+FROM_ROWS = f"""
+with moved as ({_moved("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
+{contributions("(select configs from workspace where id = $1)")}
+"""  # noqa: S608

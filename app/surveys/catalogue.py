@@ -1,0 +1,77 @@
+"""The surveys that are being answered, compiled once per version and kept in memory."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.database import Database, run_sql
+from app.core.errors import NotFound
+from app.core.notices import EVERYTHING
+from app.core.schema import Json
+from app.surveys.compiled import CompiledSurvey
+from app.surveys.schemas import Definition, Status
+
+CHANNEL = "afterword_surveys"
+_REMEMBERED = 10_000
+
+_FIND = text("""
+select s.workspace_id, s.id as survey_id, s.key, s.public_id, s.status, v.version, v.definition
+from survey s
+left join survey_version v on v.workspace_id = s.workspace_id and v.survey_id = s.id
+  and v.version = s.published_version
+where s.workspace_id = :workspace_id
+  and (s.key = :reference or s.id::text = :reference or s.public_id = :public)
+""").columns(definition=Json)
+
+
+class Catalogue:
+    """Finds published surveys by id, key or public id; what it found it keeps until a notice."""
+
+    def __init__(self, database: Database) -> None:
+        """Start with an empty memory."""
+        self._database = database
+        self._surveys: dict[tuple[UUID, str], CompiledSurvey] = {}
+
+    async def get(self, workspace_id: UUID, reference: str) -> CompiledSurvey | None:
+        """Return the published survey, None for a draft; raise NotFound for an unknown one.
+
+        Only live surveys are remembered, so that publishing shows at once.
+        """
+        kept = self._surveys.get((workspace_id, reference))
+        if kept is not None:
+            return kept
+        async with self._database.session() as session:
+            found = await run_sql(
+                session,
+                _FIND.bindparams(
+                    workspace_id=workspace_id, reference=reference.lower(), public=reference
+                ),
+            )
+            row = found.first()
+        if row is None:
+            detail = f"There is no survey `{reference[:64]}` in this workspace."
+            raise NotFound(detail)
+        if row.version is None:
+            return None
+        survey = CompiledSurvey(
+            workspace_id=row.workspace_id,
+            survey_id=row.survey_id,
+            key=row.key,
+            public_id=row.public_id,
+            status=Status(row.status),
+            version=row.version,
+            definition=Definition.model_validate(row.definition),
+        )
+        if survey.live:
+            if len(self._surveys) >= _REMEMBERED:
+                self._surveys.clear()
+            self._surveys[workspace_id, reference] = survey
+        return survey
+
+    def forget(self, payload: str = EVERYTHING) -> None:
+        """Forget the surveys of one workspace, or all."""
+        if payload == EVERYTHING:
+            self._surveys.clear()
+            return
+        for key in [k for k in self._surveys if str(k[0]) == payload]:
+            del self._surveys[key]

@@ -1,0 +1,220 @@
+"""A live survey as ingest needs it: checks answers and turns them into scores. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.core.errors import FieldError, InvalidInput
+from app.core.text import did_you_mean
+from app.surveys.scales import (
+    CHOSEN,
+    EXPECTATIONS,
+    LOW_BANDS,
+    MISSING,
+    NOT_APPLICABLE,
+    OPTION_TYPES,
+    Band,
+    QuestionType,
+    Scale,
+    band_of,
+    scale_of,
+)
+from app.surveys.schemas import Definition, Metric, Question, Status
+from app.surveys.show_if import is_shown
+
+LONGEST_TEXT = 4000
+
+# A value's part of `scores`, or the reason why it is no answer.
+Scores = dict[str, int]
+Check = Callable[[Any], Scores | str]
+
+
+@dataclass(slots=True)
+class Checked:
+    """Valid answers with their scores: what was shown and skipped is -1, `na` is -2.
+
+    An option counts as a question of its own, named `question=option`, beside its question.
+    """
+
+    answers: dict[str, Any] = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
+    score: int | None = None
+    band: Band | None = None
+    comment: str | None = None
+    low: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    key: str
+    scored: bool
+    check: Check
+    show_if: dict[str, Any] | None
+
+
+def _number_check(key: str, scale: Scale) -> Check:
+    def check(value: Any) -> Scores | str:
+        whole = type(value) is int or (type(value) is float and value.is_integer())
+        if not whole or not scale.low <= value <= scale.high:
+            return f"must be a whole number from {scale.low} to {scale.high}, `na` or null"
+        return {key: int(value)}
+
+    return check
+
+
+def _word_check(key: str, words: Mapping[Any, int], wanted: str) -> Check:
+    def check(value: Any) -> Scores | str:
+        fits = isinstance(value, bool | str) and value in words
+        return {key: words[value]} if fits else f"must be {wanted}, `na` or null"
+
+    return check
+
+
+def _options_check(key: str, options: list[str], *, several: bool) -> Check:
+    def check(value: Any) -> Scores | str:
+        chosen = value if several else [value]
+        if not isinstance(chosen, list) or not all(isinstance(c, str) for c in chosen):
+            return "must be a list of option keys" if several else "must be an option's key"
+        if unknown := [c for c in chosen if c not in options]:
+            return f"`{unknown[0][:64]}` is no option{did_you_mean(unknown[0], options)}"
+        return {key: CHOSEN} | {f"{key}={c}": CHOSEN for c in chosen}
+
+    return check
+
+
+def _text_check(value: Any) -> Scores | str:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        return f"must be a text of at most {LONGEST_TEXT:,} characters"
+    return {}
+
+
+def _check_for(question: Question) -> Check:
+    kind = question.type
+    if kind is QuestionType.TEXT:
+        return _text_check
+    if kind in OPTION_TYPES:
+        keys = [o.key for o in question.options]
+        return _options_check(question.key, keys, several=kind is QuestionType.CHOICES)
+    if kind is QuestionType.YES_NO:
+        return _word_check(question.key, {False: 0, True: 1}, "true or false")
+    if kind is QuestionType.EXPECTATION:
+        words = {word: number for number, word in enumerate(EXPECTATIONS)}
+        return _word_check(question.key, words, "`worse`, `as` or `better`")
+    return _number_check(question.key, scale_of(kind, question.points))
+
+
+class CompiledSurvey:
+    """The published version of one survey, ready to check answers against."""
+
+    def __init__(  # noqa: PLR0913 - what names a survey
+        self,
+        *,
+        workspace_id: UUID,
+        survey_id: UUID,
+        key: str,
+        public_id: str,
+        status: Status,
+        version: int,
+        definition: Definition,
+    ) -> None:
+        """Prepare a check for each question."""
+        self.workspace_id = workspace_id
+        self.id = survey_id
+        self.key = key
+        self.public_id = public_id
+        self.live = status is Status.LIVE
+        self.version = version
+        self.name = definition.name
+        self.touchpoint = definition.touchpoint or ""
+        self.locale = definition.default_locale
+        self.locales = frozenset(lang for q in definition.questions for lang in q.text)
+        self.one_answer_per = definition.one_answer_per
+        self._asked = [
+            _Asked(
+                key=q.key,
+                scored=q.type is not QuestionType.TEXT,
+                check=_check_for(q),
+                show_if=q.show_if.model_dump() if q.show_if else None,
+            )
+            for q in definition.questions
+        ]
+        self._keys = {q.key for q in definition.questions}
+        self._conditional = any(q.show_if for q in self._asked)
+        main = definition.main_question
+        self._main = main.key if main else None
+        self._main_scale = scale_of(main.type, main.points) if main else None
+        self._banded = definition.metric is not Metric.CUSTOM
+        self._follow_up_below = definition.follow_up_below
+
+    def check(self, answers: Any, *, complete: bool) -> Checked:
+        """Check the whole answer so far, or raise InvalidInput naming each wrong field.
+
+        Answers to questions that were not shown are dropped. In a complete response a shown
+        question without an answer counts as missing.
+        """
+        if not isinstance(answers, dict):
+            raise InvalidInput.at("body", "answers", msg="must be an object of question: answer")
+        errors: list[FieldError] = [
+            _wrong(key, "is no question of this survey" + did_you_mean(key, self._keys))
+            for key in answers
+            if key not in self._keys
+        ]
+        checked = Checked()
+        for asked in self._asked:
+            if self._conditional and not is_shown(asked.show_if, checked.answers):
+                continue
+            self._take(asked, answers, checked, errors, complete=complete)
+        if errors:
+            raise InvalidInput("Some answers do not fit the survey.", errors=errors)
+        self._judge(checked)
+        return checked
+
+    def _take(
+        self,
+        asked: _Asked,
+        answers: dict[str, Any],
+        checked: Checked,
+        errors: list[FieldError],
+        *,
+        complete: bool,
+    ) -> None:
+        key = asked.key
+        value = answers.get(key)
+        if value is None:
+            if key in answers:
+                checked.answers[key] = None
+            if asked.scored and (complete or key in answers):
+                checked.scores[key] = MISSING
+        elif value == "na" and asked.scored:
+            checked.answers[key] = value
+            checked.scores[key] = NOT_APPLICABLE
+        else:
+            result = asked.check(value)
+            if isinstance(result, str):
+                errors.append(_wrong(key, result))
+                return
+            checked.answers[key] = value
+            checked.scores |= result
+            if not asked.scored and value.strip():
+                checked.comment = f"{checked.comment}\n{value}" if checked.comment else value
+
+    def _judge(self, checked: Checked) -> None:
+        """Add the main score, its band, and whether it is low enough for a follow-up."""
+        if self._main is None or self._main_scale is None:
+            return
+        score = checked.scores.get(self._main, MISSING)
+        if score < 0:
+            return
+        checked.score = score
+        if self._banded:
+            checked.band = band_of(self._main_scale, score)
+        checked.low = (
+            checked.band in LOW_BANDS
+            if self._follow_up_below is None
+            else score < self._follow_up_below
+        )
+
+
+def _wrong(key: str, msg: str) -> FieldError:
+    return {"loc": ("body", "answers", key[:64]), "msg": msg}

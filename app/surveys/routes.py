@@ -1,0 +1,100 @@
+"""Routes of surveys."""
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import SessionDep, UnitDep, router
+from app.surveys import service
+from app.surveys.catalogue import Catalogue
+from app.surveys.models import Survey
+from app.surveys.schemas import Definition, Status, SurveyIn, SurveyOut, SurveyPatch
+from app.workspaces.caller import Reader, SurveyReader, Writer
+
+routes = router("Surveys")
+
+Reference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
+
+
+def _catalogue(request: Request) -> Catalogue:
+    catalogue: Catalogue = request.app.state.catalogue
+    return catalogue
+
+
+CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
+
+
+def _shown(survey: Survey, definition: Definition, version: int | None = None) -> SurveyOut:
+    return SurveyOut(
+        **survey.model_dump(include=set(SurveyOut.model_fields) - {"name"}),
+        **definition.model_dump(),
+        version=version or survey.latest_version,
+    )
+
+
+@routes.post("/v1/surveys", status_code=201, summary="Make a survey")
+async def post_survey(session: SessionDep, caller: Writer, body: SurveyIn) -> SurveyOut:
+    """Make a draft from questions of your own or from a template; publish it to take responses."""
+    return _shown(*await service.create(session, caller.workspace_id, body))
+
+
+@routes.get("/v1/surveys", summary="List surveys")
+async def list_surveys(
+    session: SessionDep,
+    caller: Reader,
+    status: Annotated[Status | None, Query(description="Only surveys in this state.")] = None,
+    limit: Limit = 50,
+    cursor: CursorParam = None,
+) -> Page[SurveyOut]:
+    """Return surveys with their latest content, newest first."""
+    rows = await service.list_all(
+        session, caller.workspace_id, status=status, limit=limit, cursor=cursor
+    )
+    return page_of(
+        rows,
+        limit,
+        position=lambda row: (row[0].created_at, row[0].id),
+        show=lambda row: _shown(*row),
+    )
+
+
+@routes.get("/v1/surveys/{survey}", summary="Read a survey")
+async def read_survey(session: SessionDep, caller: SurveyReader, survey: Reference) -> SurveyOut:
+    """Return a survey with its latest content; a publishable key sees only what is published."""
+    return _shown(*await service.read(session, caller, survey))
+
+
+@routes.patch("/v1/surveys/{survey}", summary="Change a survey's draft")
+async def patch_survey(
+    session: SessionDep, caller: Writer, survey: Reference, body: SurveyPatch
+) -> SurveyOut:
+    """Change the draft; questions are replaced whole. What is published stays until you publish."""
+    return _shown(*await service.change(session, caller.workspace_id, survey, body))
+
+
+@routes.post("/v1/surveys/{survey}/publish", summary="Publish a survey")
+async def publish_survey(
+    unit: UnitDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+) -> SurveyOut:
+    """Make the latest version the one that is answered; a closed survey opens again."""
+    unit.after_commit.append(catalogue.forget)
+    return _shown(*await service.publish(unit.session, caller.workspace_id, survey))
+
+
+@routes.post("/v1/surveys/{survey}/close", summary="Close a survey")
+async def close_survey(
+    unit: UnitDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+) -> SurveyOut:
+    """Take no new responses; those that exist may still grow."""
+    unit.after_commit.append(catalogue.forget)
+    return _shown(*await service.close(unit.session, caller.workspace_id, survey))
+
+
+@routes.delete("/v1/surveys/{survey}", status_code=204, summary="Delete a survey")
+async def delete_survey(
+    unit: UnitDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+) -> None:
+    """Delete a survey that nobody has answered; close one that has responses."""
+    unit.after_commit.append(catalogue.forget)
+    await service.delete(unit.session, caller.workspace_id, survey)

@@ -1,0 +1,322 @@
+"""Bodies of surveys: the definition is validated here, once, when it is saved."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.core.text import Line, Slug
+from app.surveys.emotions import SHIPPED_EMOTIONS
+from app.surveys.scales import ALLOWED_POINTS, DEFAULT_POINTS, OPTION_TYPES, QuestionType, scale_of
+from app.surveys.show_if import NUMERIC, Operator
+from app.workspaces.schemas import Body, Locale
+
+QuestionKey = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", min_length=1, max_length=64)
+]
+Wording = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+Texts = Annotated[dict[Locale, Wording], Field(min_length=1, max_length=60)]
+Scalar = bool | int | float | str
+
+
+class Metric(StrEnum):
+    """What a survey's main question measures."""
+
+    NPS = "nps"
+    CSAT = "csat"
+    CES = "ces"
+    CUSTOM = "custom"
+
+
+class Status(StrEnum):
+    """A draft has never been published; a closed survey takes no new responses."""
+
+    DRAFT = "draft"
+    LIVE = "live"
+    CLOSED = "closed"
+
+
+class Pillar(StrEnum):
+    """The six pillars."""
+
+    INTEGRITY = "integrity"
+    RESOLUTION = "resolution"
+    EXPECTATIONS = "expectations"
+    TIME_AND_EFFORT = "time_and_effort"
+    PERSONALISATION = "personalisation"
+    EMPATHY = "empathy"
+
+
+class Module(StrEnum):
+    """The five experience modules."""
+
+    SENSORY = "sensory"
+    EMOTIONAL = "emotional"
+    INTELLECTUAL = "intellectual"
+    BEHAVIOURAL = "behavioural"
+    RELATIONAL = "relational"
+
+
+class Option(Body):
+    """One answer to choose; an emotion's valence is 1, 0 or -1."""
+
+    key: QuestionKey
+    text: Texts
+    valence: Literal[-1, 0, 1] | None = None
+
+
+class ShowIf(Body):
+    """Show the question only if an earlier answer meets this."""
+
+    question: QuestionKey
+    op: Operator
+    value: Scalar | list[Scalar] = Field(description="A list for `in` and `not_in`.")
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> Self:
+        if (self.op in {"in", "not_in"}) != isinstance(self.value, list):
+            msg = "value must be a list with `in` and `not_in`, and only with them"
+            raise ValueError(msg)
+        if self.op in NUMERIC and (
+            isinstance(self.value, bool) or not isinstance(self.value, int | float)
+        ):
+            msg = f"value must be a number with `{self.op}`"
+            raise ValueError(msg)
+        return self
+
+
+class Question(Body):
+    """One question with its scale, tags and condition."""
+
+    key: QuestionKey
+    type: QuestionType
+    text: Texts
+    points: int | None = Field(default=None, description="Length of a csat, ces or rating scale.")
+    required: bool = Field(default=False, description="Binds pages and widget, never the API.")
+    allow_na: bool = Field(default=False, description="Offer `not applicable`.")
+    show_if: ShowIf | None = None
+    options: list[Option] = Field(default=[], max_length=50)
+    driver: Slug | None = None
+    pillar: Pillar | None = None
+    module: Module | None = None
+    touchpoint: Slug | None = Field(default=None, description="Counts there instead.")
+    reverse: bool = Field(default=False, description="A high score is bad.")
+
+    @model_validator(mode="after")
+    def _scale_fits(self) -> Self:
+        allowed = ALLOWED_POINTS.get(self.type)
+        if allowed is None:
+            if self.points is not None:
+                msg = f"points: a {self.type} question has no choice of points; leave it out"
+                raise ValueError(msg)
+            return self
+        if self.points is None:
+            self.points = DEFAULT_POINTS[self.type]
+        if self.points not in allowed:
+            numbers = ", ".join(map(str, allowed))
+            msg = f"points: a {self.type} scale has {numbers} points, not {self.points}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Self:
+        if self.type is QuestionType.EMOTION and not self.options:
+            self.options = [Option.model_validate(o) for o in SHIPPED_EMOTIONS]
+        if (self.type in OPTION_TYPES) != bool(self.options):
+            which = "needs" if self.type in OPTION_TYPES else "takes no"
+            msg = f"options: a {self.type} question {which} options"
+            raise ValueError(msg)
+        keys = [o.key for o in self.options]
+        if len(set(keys)) < len(keys) or "na" in keys:
+            msg = "options: keys must differ, and `na` is kept for `not applicable`"
+            raise ValueError(msg)
+        if self.type is QuestionType.EMOTION and any(o.valence is None for o in self.options):
+            msg = "options: each emotion needs a valence of 1, 0 or -1"
+            raise ValueError(msg)
+        return self
+
+
+class ThankYou(Body):
+    """What is said after the answer, with a link if wanted."""
+
+    text: Texts
+    link_url: Annotated[str, StringConstraints(max_length=500, pattern=r"^https?://")] | None = None
+    link_text: Texts | None = None
+
+
+BandName = Literal[
+    "promoter", "passive", "detractor", "satisfied", "neutral", "dissatisfied", "easy", "hard",
+    "default",
+]  # fmt: skip
+
+
+class SurveyTexts(Body):
+    """The words around the questions, by language."""
+
+    subject: Texts | None = None
+    preheader: Texts | None = None
+    intro: Texts | None = None
+    thank_you: dict[BandName, ThankYou] = Field(default={})
+
+
+class Definition(Body):
+    """The content of one version."""
+
+    name: Line
+    metric: Metric = Metric.CUSTOM
+    touchpoint: Slug | None = None
+    default_locale: Locale = "en"
+    questions: list[Question] = Field(min_length=1, max_length=100)
+    texts: SurveyTexts = SurveyTexts()
+    one_answer_per: Literal["order", "ticket", "customer"] | None = None
+    follow_up_below: int | None = Field(
+        default=None, ge=0, le=11, description="Main scores below it open a follow-up."
+    )
+
+    @model_validator(mode="after")
+    def _keys_differ(self) -> Self:
+        keys = [q.key for q in self.questions]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                msg = f"questions: the key `{key}` is used twice"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _conditions_look_back(self) -> Self:
+        seen: set[str] = set()
+        for question in self.questions:
+            condition = question.show_if
+            if condition and condition.question not in seen:
+                msg = f"show_if of `{question.key}`: `{condition.question}` is no earlier question"
+                raise ValueError(msg)
+            seen.add(question.key)
+        return self
+
+    @model_validator(mode="after")
+    def _metric_matches(self) -> Self:
+        main = self.main_question
+        if self.metric is Metric.CUSTOM:
+            return self
+        fits = main is not None and (
+            str(main.type) == str(self.metric)
+            or (self.metric is Metric.NPS and main.type is QuestionType.YES_NO)
+        )
+        if not fits:
+            kind = main.type if main else "missing"
+            msg = (
+                f"metric: a survey for {self.metric} begins with a {self.metric} question, "
+                f"but its first scored question is {kind}"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def main_question(self) -> Question | None:
+        """The first scored question."""
+        for question in self.questions:
+            if question.type is not QuestionType.TEXT and question.type not in OPTION_TYPES:
+                return question
+        return None
+
+
+TemplateName = Literal["nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience"]
+
+_EXAMPLE: dict[str, Any] = {
+    "key": "checkout-csat",
+    "name": "After checkout",
+    "metric": "csat",
+    "touchpoint": "checkout",
+    "default_locale": "pl",
+    "questions": [
+        {
+            "key": "score",
+            "type": "csat",
+            "text": {"pl": "Jak oceniasz zakupy?", "en": "How was your purchase?"},
+            "required": True,
+        },
+        {
+            "key": "why",
+            "type": "text",
+            "text": {"en": "What went wrong?"},
+            "show_if": {"question": "score", "op": "<=", "value": 3},
+        },
+    ],
+}
+
+
+class SurveyPatch(Body):
+    """Content to change in the draft; questions are replaced whole."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"name": "After the purchase"}}
+    )
+
+    name: Line | None = None
+    metric: Metric | None = None
+    touchpoint: Slug | None = None
+    default_locale: Locale | None = None
+    questions: list[Question] | None = Field(default=None, min_length=1, max_length=100)
+    texts: SurveyTexts | None = None
+    one_answer_per: Literal["order", "ticket", "customer"] | None = None
+    follow_up_below: int | None = Field(default=None, ge=0, le=11)
+
+
+class SurveyIn(SurveyPatch):
+    """A new survey: its own questions, or a template's."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
+
+    key: Slug | None = Field(default=None, description="Default: made from the name.")
+    name: Line | None = Field(default=None, description="Default: the template's.")
+    template: TemplateName | None = None
+
+    @model_validator(mode="after")
+    def _has_content(self) -> Self:
+        if self.template is None and (self.questions is None or self.name is None):
+            msg = "a survey needs a `name` and `questions`, or a `template`"
+            raise ValueError(msg)
+        return self
+
+
+class SurveyOut(BaseModel):
+    """A survey with the content of its latest version, which may be a draft still."""
+
+    id: UUID
+    key: str
+    name: str
+    metric: Metric
+    touchpoint: str | None
+    default_locale: str
+    questions: list[Question]
+    texts: SurveyTexts
+    one_answer_per: str | None
+    follow_up_below: int | None
+    status: Status
+    version: int = Field(description="Number of the version shown.")
+    published_version: int | None = Field(description="Number of the version being answered.")
+    public_id: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+def catalogue_entry(question: Question, *, main: Question | None, metric: Metric) -> dict[str, Any]:
+    """Return what figures need to know of a question."""
+    scale = scale_of(question.type, question.points)
+    is_main = main is not None and main.key == question.key
+    return {
+        "key": question.key,
+        "type": str(question.type),
+        "scale": scale.name,
+        "high": scale.high,
+        "main": is_main,
+        "recommends": is_main and metric is Metric.NPS and question.type is QuestionType.YES_NO,
+        "reverse": question.reverse,
+        "driver": question.driver,
+        "pillar": question.pillar,
+        "module": question.module,
+        "touchpoint": question.touchpoint,
+        "options": [o.model_dump(exclude_none=True) for o in question.options],
+    }

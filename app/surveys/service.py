@@ -1,0 +1,288 @@
+"""Verbs of the room: make, change, publish, close and delete surveys."""
+
+import re
+import unicodedata
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.http import from_validation
+from app.core.ids import public_id, uuid7
+from app.core.notices import notify
+from app.core.paging import decode_cursor
+from app.surveys.catalogue import CHANNEL
+from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
+from app.surveys.schemas import Definition, Status, SurveyIn, SurveyPatch, catalogue_entry
+from app.surveys.templates import template
+from app.workspaces.caller import Caller
+
+_NEVER_EMPTY = ("name", "metric", "default_locale", "questions", "texts")
+
+
+async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:
+    """Return a survey by its id or key, or raise NotFound."""
+    found = await session.exec(
+        select(Survey).where(
+            Survey.workspace_id == workspace_id,
+            Survey.id == UUID(reference) if _is_uuid(reference) else Survey.key == reference,
+        )
+    )
+    survey = found.first()
+    if survey is None:
+        detail = f"There is no survey `{reference[:64]}` in this workspace."
+        raise NotFound(detail)
+    return survey
+
+
+async def read(
+    session: AsyncSession, caller: Caller, reference: str
+) -> tuple[Survey, Definition, int]:
+    """Return a survey, its content and that content's version.
+
+    A publishable key reads only live surveys, their published content, and only its own survey
+    where it is bound to one.
+    """
+    survey = await find(session, caller.workspace_id, reference)
+    version = survey.latest_version
+    if not caller.trusted:
+        bound = caller.survey in {None, survey.key, str(survey.id)}
+        if survey.status != Status.LIVE or survey.published_version is None or not bound:
+            detail = f"There is no live survey `{reference[:64]}` for this key."
+            raise NotFound(detail)
+        version = survey.published_version
+    return survey, await definition_of(session, survey, version), version
+
+
+async def definition_of(session: AsyncSession, survey: Survey, version: int) -> Definition:
+    """Return the content of one version."""
+    return Definition.model_validate((await _version(session, survey, version)).definition)
+
+
+async def _version(session: AsyncSession, survey: Survey, version: int) -> SurveyVersion:
+    found = await session.exec(
+        select(SurveyVersion).where(
+            SurveyVersion.workspace_id == survey.workspace_id,
+            SurveyVersion.survey_id == survey.id,
+            SurveyVersion.version == version,
+        )
+    )
+    return found.one()
+
+
+async def create(
+    session: AsyncSession, workspace_id: UUID, wanted: SurveyIn
+) -> tuple[Survey, Definition]:
+    """Make a draft from the given content, a template, or a template with changes."""
+    content = template(wanted.template) if wanted.template else {}
+    definition = _merge(content, wanted)
+    now = utc_now()
+    survey = Survey(
+        workspace_id=workspace_id,
+        id=uuid7(),
+        key=wanted.key or _slug(definition.name),
+        name=definition.name,
+        public_id=public_id(),
+        status=Status.DRAFT,
+        latest_version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    taken = await session.exec(
+        insert(Survey)
+        .values(**survey.model_dump())
+        .on_conflict_do_nothing()
+        .returning(col(Survey.id))
+    )
+    if taken.first() is None:
+        detail = f"There is a survey `{survey.key}` already; choose another key."
+        raise Conflict(detail)
+    session.add(
+        SurveyLink(public_id=survey.public_id, workspace_id=workspace_id, survey_id=survey.id)
+    )
+    session.add(_new_version(survey, definition))
+    return survey, definition
+
+
+async def list_all(
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    status: Status | None,
+    limit: int,
+    cursor: str | None,
+) -> list[tuple[Survey, Definition]]:
+    """Return up to `limit + 1` surveys, newest first, with their latest content."""
+    query = (
+        select(Survey, SurveyVersion)
+        .join(
+            SurveyVersion,
+            (col(SurveyVersion.workspace_id) == Survey.workspace_id)
+            & (col(SurveyVersion.survey_id) == Survey.id)
+            & (col(SurveyVersion.version) == Survey.latest_version),
+        )
+        .where(Survey.workspace_id == workspace_id)
+        .order_by(col(Survey.created_at).desc(), col(Survey.id).desc())
+        .limit(limit + 1)
+    )
+    if status:
+        query = query.where(Survey.status == status)
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(Survey.created_at), col(Survey.id)) < position)
+    rows = await session.exec(query)
+    return [(s, Definition.model_validate(v.definition)) for s, v in rows]
+
+
+async def change(
+    session: AsyncSession, workspace_id: UUID, reference: str, patch: SurveyPatch
+) -> tuple[Survey, Definition]:
+    """Change the draft; a published version gets a draft of the next number first."""
+    survey = await _locked(session, workspace_id, reference)
+    latest = await _version(session, survey, survey.latest_version)
+    definition = _merge(latest.definition, patch)
+    await _require_same_scales(session, survey, definition)
+    if latest.published_at is None:
+        latest.definition = definition.model_dump(mode="json")
+        session.add(latest)
+    else:
+        survey.latest_version += 1
+        session.add(_new_version(survey, definition))
+    survey.name, survey.updated_at = definition.name, utc_now()
+    session.add(survey)
+    return survey, definition
+
+
+async def publish(
+    session: AsyncSession, workspace_id: UUID, reference: str
+) -> tuple[Survey, Definition]:
+    """Make the latest version the one that is answered; a closed survey opens again."""
+    survey = await _locked(session, workspace_id, reference)
+    latest = await _version(session, survey, survey.latest_version)
+    definition = Definition.model_validate(latest.definition)
+    now = utc_now()
+    if latest.published_at is None:
+        latest.published_at = now
+        session.add(latest)
+        await _catalogue_questions(session, survey, definition)
+    survey.published_version, survey.status = survey.latest_version, Status.LIVE
+    survey.updated_at = now
+    session.add(survey)
+    await notify(session, CHANNEL, str(workspace_id))
+    return survey, definition
+
+
+async def close(
+    session: AsyncSession, workspace_id: UUID, reference: str
+) -> tuple[Survey, Definition]:
+    """Take no new responses; those that exist may still grow."""
+    survey = await _locked(session, workspace_id, reference)
+    if survey.status == Status.DRAFT:
+        detail = "This survey was never published; delete it, or publish it first."
+        raise Conflict(detail)
+    survey.status, survey.updated_at = Status.CLOSED, utc_now()
+    session.add(survey)
+    await notify(session, CHANNEL, str(workspace_id))
+    return survey, await definition_of(session, survey, survey.latest_version)
+
+
+async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
+    """Delete a survey that nobody has answered."""
+    survey = await _locked(session, workspace_id, reference)
+    await run_sql(
+        session,
+        text("delete from survey_link where public_id = :id").bindparams(id=survey.public_id),
+    )
+    try:
+        await session.delete(survey)
+        await session.flush()
+    except IntegrityError:
+        detail = "This survey has responses; close it instead, so that its figures stay."
+        raise Conflict(detail) from None
+    await notify(session, CHANNEL, str(workspace_id))
+
+
+async def _locked(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:
+    survey = await find(session, workspace_id, reference)
+    await session.refresh(survey, with_for_update=True)
+    return survey
+
+
+def _new_version(survey: Survey, definition: Definition) -> SurveyVersion:
+    return SurveyVersion(
+        workspace_id=survey.workspace_id,
+        survey_id=survey.id,
+        version=survey.latest_version,
+        definition=definition.model_dump(mode="json"),
+    )
+
+
+def _merge(content: dict[str, Any], patch: SurveyPatch) -> Definition:
+    """Lay what the patch says over the content and validate the whole."""
+    said = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
+    said = {k: v for k, v in said.items() if v is not None or k not in _NEVER_EMPTY}
+    try:
+        return Definition.model_validate(content | said)
+    except ValidationError as error:
+        raise InvalidInput(errors=from_validation(error.errors())) from None
+
+
+async def _require_same_scales(
+    session: AsyncSession, survey: Survey, definition: Definition
+) -> None:
+    """Refuse another type or length under a key that was published, so no histogram mixes them."""
+    main = definition.main_question
+    entries = await session.exec(
+        select(QuestionEntry).where(
+            QuestionEntry.workspace_id == survey.workspace_id,
+            QuestionEntry.survey_id == survey.id,
+        )
+    )
+    published = {entry.key: entry for entry in entries}
+    for question in definition.questions:
+        wanted = catalogue_entry(question, main=main, metric=definition.metric)
+        known = published.get(question.key)
+        if known and (known.type, known.high) != (wanted["type"], wanted["high"]):
+            detail = (
+                f"The question `{question.key}` was published as {known.type} with another scale; "
+                "use a new key for it."
+            )
+            raise Conflict(detail)
+
+
+async def _catalogue_questions(
+    session: AsyncSession, survey: Survey, definition: Definition
+) -> None:
+    """Write the questions with their latest tags; those no longer asked keep theirs."""
+    main = definition.main_question
+    for question in definition.questions:
+        entry = catalogue_entry(question, main=main, metric=definition.metric)
+        values = {"workspace_id": survey.workspace_id, "survey_id": survey.id} | entry
+        upsert = insert(QuestionEntry).values(**values)
+        await session.exec(
+            upsert.on_conflict_do_update(
+                index_elements=["workspace_id", "survey_id", "key"],
+                set_={k: v for k, v in entry.items() if k not in {"key", "type", "scale", "high"}},
+            )
+        )
+
+
+def _slug(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "L"))
+    words = re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower())
+    return words.strip("-")[:64].strip("-") or "survey"
+
+
+def _is_uuid(reference: str) -> bool:
+    try:
+        UUID(reference)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,33 @@
+"""All tables of the product, for migrations and for the tests of the schema's rules."""
+
+from sqlmodel import SQLModel
+
+from app.core.idempotency import Idempotency
+from app.core.jobs import Job, Periodic
+from app.core.outbox import Event
+from app.interactions.models import Customer, CustomerIdentity, Journey, Touchpoint
+from app.responses.models import ImportRun, Response, Rollup
+from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
+from app.workspaces.models import ApiKey, Workspace
+
+TABLES: tuple[type[SQLModel], ...] = (
+    Workspace,
+    ApiKey,
+    Idempotency,
+    Survey,
+    SurveyVersion,
+    SurveyLink,
+    QuestionEntry,
+    Touchpoint,
+    Journey,
+    Customer,
+    CustomerIdentity,
+    Response,
+    Rollup,
+    ImportRun,
+    Event,
+    Job,
+    Periodic,
+)
+
+metadata = SQLModel.metadata

@@ -1,0 +1,103 @@
+"""The background work of the product: which job is whose, and what comes round.
+
+The table of handlers is the wiring diagram: rooms only write jobs, and here stands who does them.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import idempotency, outbox
+from app.core.clock import utc_now
+from app.core.database import Database, is_connection_lost
+from app.core.job_runner import Handler, JobRunner
+from app.core.jobs import CHANNEL, take_periodic
+from app.core.log import configure_logging
+from app.core.notices import Notices
+from app.core.parent import end_with_parent
+from app.core.settings import Settings
+from app.responses.purge import purge_tests
+from app.responses.rollups import recount
+from app.workspaces.service import RECOUNT_JOB
+
+logger = logging.getLogger(__name__)
+
+HANDLERS: dict[str, Handler] = {RECOUNT_JOB: recount}
+
+PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
+    "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
+    "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),
+    "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
+}
+
+_PERIODIC_LOOK = 60.0
+
+
+class Worker:
+    """Runs jobs and periodic work until it is stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare; nothing connects before `run`."""
+        assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
+        self._database = Database(settings.database_url)
+        self._runner = JobRunner(self._database, HANDLERS)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; then finish what runs and return the rest."""
+        notices = Notices(self._database, {CHANNEL: self._runner.wake})
+        await notices.start()
+        jobs = asyncio.create_task(self._runner.run())
+        periodic = asyncio.create_task(self._come_round())
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({jobs, periodic, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        periodic.cancel()
+        await self._runner.stop()
+        await asyncio.gather(jobs, periodic, return_exceptions=True)
+        await notices.stop()
+        await self._database.close()
+
+    async def _come_round(self) -> None:
+        while True:
+            for name, (every, work) in PERIODIC.items():
+                try:
+                    await self._take_turn(name, every, work)
+                except Exception as error:
+                    if not is_connection_lost(error):
+                        logger.exception("periodic work failed", extra={"work": name})
+            await asyncio.sleep(_PERIODIC_LOOK)
+
+    async def _take_turn(
+        self,
+        name: str,
+        every: dt.timedelta,
+        work: Callable[[AsyncSession, dt.datetime], Awaitable[None]],
+    ) -> None:
+        async with self._database.transaction() as session:
+            if await take_periodic(session, name, every=every):
+                await work(session, utc_now())
+
+
+async def _run_until_signalled(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    end_with_parent(loop, stop.set)
+    with contextlib.suppress(asyncio.CancelledError):
+        await Worker(settings).run(stop)
+
+
+def main() -> None:
+    """Run the worker of the environment's settings."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    asyncio.run(_run_until_signalled(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""Who calls: the workspace and scopes behind the `Authorization` header of a request."""
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from sqlalchemy import text
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import Forbidden, Unauthorized
+from app.core.notices import EVERYTHING
+from app.core.schema import Json
+from app.core.telemetry import REFUSED
+from app.workspaces.limits import Limiter, require_rate
+from app.workspaces.scopes import Scope, expand
+
+CHANNEL = "afterword_keys"
+_REMEMBERED = 10_000
+_REMEMBERED_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The authenticated workspace and scopes behind a request."""
+
+    workspace_id: UUID
+    key_id: UUID
+    name: str
+    scopes: frozenset[Scope]
+    test: bool
+    survey: str | None
+    rate_limit: int | None
+    bootstrap: bool
+    expires_at: dt.datetime | None
+    allowed_origins: frozenset[str]
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the key is a secret one; a `collect` key is public and trusted with nothing."""
+        return Scope.COLLECT not in self.scopes
+
+
+# An old secret stops with its grace period; the bootstrap key with the first other admin key.
+_FIND = text("""
+select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rate_limit,
+       k.bootstrap, k.hash, k.old_hash, w.allowed_origins,
+       case when k.hash = :hash then k.expires_at else least(k.expires_at, k.old_until) end
+         as expires_at
+from api_key k join workspace w on w.id = k.workspace_id
+where (k.hash = :hash or k.old_hash = :hash)
+  and not (k.bootstrap and exists (
+    select from api_key other where other.workspace_id = k.workspace_id
+    and not other.bootstrap and other.scopes @> '["admin"]'
+    and coalesce(other.expires_at > :now, true)))
+""").columns(scopes=Json, allowed_origins=Json)
+
+
+class Keyring:
+    """Finds callers by their key; remembers them in memory until a notice or a minute later."""
+
+    def __init__(self, database: Database) -> None:
+        """Start with an empty memory."""
+        self._database = database
+        self._callers: dict[bytes, tuple[float, Caller]] = {}
+
+    async def caller(self, authorization: str | None) -> Caller:
+        """Return who calls, or raise Unauthorized."""
+        if not authorization:
+            REFUSED.labels("no_key").inc()
+            raise Unauthorized
+        memory_key = hashlib.sha256(authorization.encode("latin-1", "replace")).digest()
+        remembered = self._callers.get(memory_key)
+        if remembered and remembered[0] > time.monotonic():
+            caller = remembered[1]
+        else:
+            caller = await self._find(secret_of(authorization))
+            if len(self._callers) >= _REMEMBERED:
+                self._callers.clear()
+            self._callers[memory_key] = (time.monotonic() + _REMEMBERED_SECONDS, caller)
+        if caller.expires_at and caller.expires_at <= utc_now():
+            REFUSED.labels("expired_key").inc()
+            raise Unauthorized
+        return caller
+
+    def forget(self, payload: str = EVERYTHING) -> None:
+        """Forget the callers of one workspace, or all."""
+        if payload == EVERYTHING:
+            self._callers.clear()
+            return
+        for key, (_, caller) in list(self._callers.items()):
+            if str(caller.workspace_id) == payload:
+                del self._callers[key]
+
+    async def _find(self, secret: str) -> Caller:
+        digest = hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+        async with self._database.session() as session:
+            found = await run_sql(session, _FIND.bindparams(hash=digest, now=utc_now()))
+            row = found.first()
+        if row is None or not any(
+            kept and hmac.compare_digest(kept, digest) for kept in (row.hash, row.old_hash)
+        ):
+            REFUSED.labels("unknown_key").inc()
+            raise Unauthorized
+        return Caller(
+            workspace_id=row.workspace_id,
+            key_id=row.key_id,
+            name=row.name,
+            scopes=expand(row.scopes),
+            test=row.test,
+            survey=row.survey,
+            rate_limit=row.rate_limit,
+            bootstrap=row.bootstrap,
+            expires_at=row.expires_at,
+            allowed_origins=frozenset(row.allowed_origins),
+        )
+
+
+def secret_of(authorization: str) -> str:
+    """Read the key from `Bearer KEY`, or `Basic` with the key as the user name."""
+    scheme, _, value = authorization.strip().partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer" and value:
+        return value
+    if scheme.lower() == "basic":
+        try:
+            name = base64.b64decode(value, validate=True).decode().partition(":")[0]
+        except (binascii.Error, ValueError):
+            name = ""
+        if name:
+            return name
+    REFUSED.labels("odd_authorization").inc()
+    raise Unauthorized
+
+
+@dataclass(frozen=True)
+class Requires:
+    """The gate of a route: a live key that has one of the scopes, within its rate."""
+
+    scopes: tuple[Scope, ...]
+
+    async def check(self, request: Request) -> UUID:
+        """Refuse the request, or remember its caller and return the workspace."""
+        keyring: Keyring = request.app.state.keyring
+        limiter: Limiter = request.app.state.limiter
+        caller = await keyring.caller(request.headers.get("authorization"))
+        if not any(scope in caller.scopes for scope in self.scopes):
+            REFUSED.labels("scope").inc()
+            detail = f"This key lacks the scope `{self.scopes[0]}`; use one that has it."
+            raise Forbidden(detail)
+        require_rate(
+            request,
+            limiter,
+            key_id=caller.key_id,
+            rate_limit=caller.rate_limit,
+            public=not caller.trusted,
+        )
+        request.state.caller = caller
+        return caller.workspace_id
+
+    def __call__(self, request: Request) -> Caller:
+        """Give the caller to the route."""
+        caller: Caller = request.state.caller
+        return caller
+
+
+Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
+Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
+Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]
+SurveyReader = Annotated[Caller, Depends(Requires((Scope.READ, Scope.COLLECT)))]
+Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]
+Responder = Annotated[Caller, Depends(Requires((Scope.RESPOND,)))]
+
+
+def require_origin(caller: Caller, origin: str | None) -> None:
+    """Refuse a page that the workspace does not allow; no Origin is a till or an app."""
+    if not caller.trusted and origin is not None and origin not in caller.allowed_origins:
+        REFUSED.labels("origin").inc()
+        detail = (
+            f"The origin {origin[:200]!r} is not allowed; add it to the workspace's "
+            "`allowed_origins`."
+        )
+        raise Forbidden(detail)

@@ -1,0 +1,121 @@
+"""Rate limits: token buckets per key, and per address on what the public may call.
+
+An address is kept only as a hash with a salt that lives in memory for a day.
+"""
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from ipaddress import ip_address
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.types import Scope
+
+from app.core.errors import TooManyRequests
+from app.core.settings import Network
+from app.core.telemetry import REFUSED
+
+_BUCKETS = 50_000
+_DAY = 86_400
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of a limit after a request."""
+
+    limit: int
+    remaining: int
+    reset_seconds: int
+    allowed: bool
+
+    def headers(self) -> dict[str, str]:
+        """Return the `RateLimit-*` headers."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.reset_seconds),
+        }
+
+
+class Limiter:
+    """Token buckets of one process, bounded in number."""
+
+    def __init__(
+        self, *, public_rate: float, public_burst: int, trusted_proxies: tuple[Network, ...]
+    ) -> None:
+        """Start with full buckets."""
+        self.public_rate = public_rate
+        self.public_burst = public_burst
+        self._trusted = trusted_proxies
+        self._buckets: dict[object, _Bucket] = {}
+        self._salt = secrets.token_bytes(16)
+        self._salt_until = 0.0
+
+    def take(self, key: object, *, rate: float, burst: int, now: float | None = None) -> Allowance:
+        """Take one token from a bucket that refills by `rate` a second up to `burst`."""
+        now = time.monotonic() if now is None else now
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= _BUCKETS:
+                self._buckets.clear()
+            bucket = self._buckets[key] = _Bucket(burst, now)
+        bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
+        bucket.at = now
+        allowed = bucket.tokens >= 1
+        if allowed:
+            bucket.tokens -= 1
+        lacking = burst - bucket.tokens if allowed else 1 - bucket.tokens
+        return Allowance(burst, int(bucket.tokens), max(1, round(lacking / rate)), allowed)
+
+    def address(self, scope: Scope) -> bytes:
+        """Return the caller's address as a hash salted anew each day."""
+        if time.monotonic() > self._salt_until:
+            self._salt, self._salt_until = secrets.token_bytes(16), time.monotonic() + _DAY
+        return hashlib.sha256(self._salt + self._plain_address(scope).encode()).digest()[:16]
+
+    def _plain_address(self, scope: Scope) -> str:
+        """Walk `X-Forwarded-For` from our side while the hops are proxies that we trust."""
+        client = scope.get("client")
+        address: str = client[0] if client else ""
+        if not self._trusted or not self._is_proxy(address):
+            return address
+        forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
+        for hop in reversed(forwarded.decode("latin-1").split(",")):
+            address = hop.strip() or address
+            if not self._is_proxy(address):
+                break
+        return address
+
+    def _is_proxy(self, address: str) -> bool:
+        try:
+            number = ip_address(address)
+        except ValueError:
+            return False
+        return any(number in network for network in self._trusted)
+
+
+def require_rate(
+    request: Request, limiter: Limiter, *, key_id: UUID, rate_limit: int | None, public: bool
+) -> None:
+    """Refuse with 429 where the key's own rate, or the public rate of an address, is used up."""
+    if rate_limit is not None:
+        _require(limiter.take(key_id, rate=rate_limit, burst=rate_limit))
+    if public:
+        rate, burst = limiter.public_rate, limiter.public_burst
+        _require(limiter.take(limiter.address(request.scope), rate=rate, burst=burst))
+
+
+def _require(allowance: Allowance) -> None:
+    if not allowance.allowed:
+        REFUSED.labels("rate").inc()
+        raise TooManyRequests(
+            headers={"Retry-After": str(allowance.reset_seconds)} | allowance.headers()
+        )

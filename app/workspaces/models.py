@@ -1,0 +1,71 @@
+"""Tables of the room: the tenant, and the keys that act for it."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.schema import REFERENCE, Instant, Json
+
+
+class Workspace(SQLModel, table=True):
+    """One company's data, walled off from all others.
+
+    Figures are counted under a *configuration version*: `configs` maps each version to the time
+    zone and the segments that were in force; `config` is the present one. `recount` is
+    `{"done", "of"}` while older answers are being counted again.
+    """
+
+    __table_args__ = (UniqueConstraint("key"), REFERENCE)
+
+    id: UUID = Field(primary_key=True)
+    key: str
+    name: str
+    default_locale: str
+    allowed_origins: list[str] = Field(sa_type=Json)
+    min_group_size: int
+    config: int
+    configs: dict[str, Any] = Field(sa_type=Json)
+    recount: dict[str, int] | None = Field(default=None, sa_type=Json)
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+    @property
+    def timezone(self) -> str:
+        """The zone in which the workspace's days begin."""
+        zone: str = self.configs[str(self.config)]["timezone"]
+        return zone
+
+    @property
+    def segments(self) -> list[str]:
+        """The names of the properties that figures can be grouped by."""
+        names: list[str] = self.configs[str(self.config)]["segments"]
+        return names
+
+
+class ApiKey(SQLModel, table=True):
+    """A secret with scopes, kept as a hash; `old_hash` is good until `old_until` after rotation."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (
+        UniqueConstraint("hash"),
+        UniqueConstraint("old_hash"),
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        REFERENCE,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    name: str
+    scopes: list[str] = Field(sa_type=Json)
+    hash: bytes
+    hint: str
+    old_hash: bytes | None = None
+    old_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+    test: bool = False
+    survey: str | None = None
+    rate_limit: int | None = None
+    bootstrap: bool = False
+    expires_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    created_at: dt.datetime = Field(sa_type=Instant)

@@ -1,0 +1,124 @@
+"""Routes of workspaces and API keys."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import SessionDep, UnitDep, router
+from app.core.settings import Settings
+from app.workspaces import service
+from app.workspaces.caller import Admin, Keyring
+from app.workspaces.models import ApiKey, Workspace
+from app.workspaces.schemas import (
+    ApiKeyIn,
+    ApiKeyOut,
+    ApiKeyWithSecret,
+    NewKey,
+    NewWorkspaceOut,
+    WorkspaceIn,
+    WorkspaceOut,
+    WorkspacePatch,
+)
+
+routes = router("Workspaces and keys")
+
+
+def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def _keyring(request: Request) -> Keyring:
+    keyring: Keyring = request.app.state.keyring
+    return keyring
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+KeyringDep = Annotated[Keyring, Depends(_keyring)]
+
+
+def _shown(workspace: Workspace) -> WorkspaceOut:
+    return WorkspaceOut.model_validate(workspace, from_attributes=True)
+
+
+def _with_secret(key: ApiKey, secret: str) -> ApiKeyWithSecret:
+    return ApiKeyWithSecret.model_validate(
+        key.model_dump() | {"secret": secret, "old_secret_until": key.old_until}
+    )
+
+
+@routes.get("/v1/workspace", summary="Read the workspace")
+async def read_workspace(session: SessionDep, caller: Admin) -> WorkspaceOut:
+    """Return the caller's workspace with its settings."""
+    return _shown(await service.get_workspace(session, caller.workspace_id))
+
+
+@routes.patch("/v1/workspace", summary="Change the workspace")
+async def patch_workspace(
+    unit: UnitDep, caller: Admin, keyring: KeyringDep, body: WorkspacePatch
+) -> WorkspaceOut:
+    """Change settings. Another time zone or other segments recount in the background."""
+    unit.after_commit.append(keyring.forget)
+    return _shown(await service.change_workspace(unit.session, caller.workspace_id, body))
+
+
+@routes.post("/v1/workspaces", status_code=201, summary="Make a workspace")
+async def post_workspace(
+    session: SessionDep, caller: Admin, settings: SettingsDep, body: WorkspaceIn
+) -> NewWorkspaceOut:
+    """Make a workspace with its first admin key. Only the bootstrap key may."""
+    workspace, key, secret = await service.create_workspace(
+        session, caller, wanted=body, settings=settings
+    )
+    new_key = NewKey(id=key.id, scopes=key.scopes, secret=secret)
+    return NewWorkspaceOut(**_shown(workspace).model_dump(), api_key=new_key)
+
+
+@routes.post("/v1/api-keys", status_code=201, summary="Make a key")
+async def post_key(
+    unit: UnitDep, caller: Admin, keyring: KeyringDep, body: ApiKeyIn
+) -> ApiKeyWithSecret:
+    """Make a key. Its secret is shown this once; a `collect` key is publishable (`pk_`)."""
+    unit.after_commit.append(keyring.forget)
+    key, secret = await service.create_key(unit.session, caller.workspace_id, body)
+    return _with_secret(key, secret)
+
+
+@routes.get("/v1/api-keys", summary="List the keys")
+async def list_keys(
+    session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[ApiKeyOut]:
+    """Return all keys without their secrets, newest first."""
+    rows = await service.list_keys(session, caller.workspace_id, limit=limit, cursor=cursor)
+    return page_of(
+        rows,
+        limit,
+        position=lambda key: (key.created_at, key.id),
+        show=lambda key: ApiKeyOut.model_validate(key, from_attributes=True),
+    )
+
+
+@routes.get("/v1/api-keys/{key_id}", summary="Read a key")
+async def read_key(session: SessionDep, caller: Admin, key_id: UUID) -> ApiKeyOut:
+    """Return one key without its secret."""
+    key = await service.get_key(session, caller.workspace_id, key_id)
+    return ApiKeyOut.model_validate(key, from_attributes=True)
+
+
+@routes.post("/v1/api-keys/{key_id}/rotate", summary="Rotate a key")
+async def rotate_key(
+    unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID
+) -> ApiKeyWithSecret:
+    """Give the key a new secret; the old one stays good for 24 hours."""
+    unit.after_commit.append(keyring.forget)
+    key, secret = await service.rotate_key(unit.session, caller.workspace_id, key_id)
+    return _with_secret(key, secret)
+
+
+@routes.delete("/v1/api-keys/{key_id}", status_code=204, summary="Delete a key")
+async def delete_key(unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID) -> None:
+    """Delete a key; it stops working at once."""
+    unit.after_commit.append(keyring.forget)
+    await service.delete_key(unit.session, caller.workspace_id, key_id)

@@ -1,0 +1,183 @@
+"""Bodies of workspaces and keys."""
+
+import datetime as dt
+from typing import Annotated, Self
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.core.text import Line, Slug
+from app.workspaces.scopes import Scope
+
+_PERSONAL = {"email", "mail", "e_mail", "name", "first_name", "last_name", "phone", "customer"}
+_PERSONAL |= {"customer_id", "user", "user_id", "address", "ip"}
+
+
+def _known_zone(value: str) -> str:
+    if value not in available_timezones():
+        msg = "is no IANA time zone, such as Europe/Warsaw"
+        raise ValueError(msg)
+    return value
+
+
+def _names_nobody(value: str) -> str:
+    if value.lower() in _PERSONAL:
+        msg = "names a person; a segment is a property that many customers share"
+        raise ValueError(msg)
+    return value
+
+
+def _is_origin(value: str) -> str:
+    scheme, separator, host = value.partition("://")
+    well_formed = (
+        separator and scheme in {"http", "https"} and host and not set(host) & set("/?#@ ")
+    )
+    if value != "null" and not (well_formed and value == value.lower()):
+        msg = "must be an origin such as https://shop.example, or null"
+        raise ValueError(msg)
+    return value
+
+
+Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
+Origin = Annotated[str, StringConstraints(max_length=300), AfterValidator(_is_origin)]
+Segment = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$"),
+    AfterValidator(_names_nobody),
+]
+Locale = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
+]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so that a typo is seen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Recount(BaseModel):
+    """Progress of counting older answers under a changed time zone or other segments."""
+
+    done: int
+    of: int
+
+
+class WorkspaceOut(BaseModel):
+    """A workspace with its settings."""
+
+    id: UUID
+    key: str
+    name: str
+    timezone: str
+    default_locale: str
+    allowed_origins: list[str]
+    segments: list[str]
+    min_group_size: int
+    recount: Recount | None
+    created_at: dt.datetime
+
+
+class WorkspacePatch(Body):
+    """Settings to change; what is left out stays."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"timezone": "Europe/Warsaw", "segments": ["store", "plan"]}},
+    )
+
+    name: Line = Field(default="")
+    timezone: Zone = Field(default="", description="IANA name; days begin in it.")
+    default_locale: Locale = Field(default="")
+    allowed_origins: list[Origin] = Field(
+        default=[], max_length=100, description="Pages whose browsers may use publishable keys."
+    )
+    segments: list[Segment] = Field(
+        default=[], max_length=4, description="Properties that figures can be grouped by."
+    )
+    min_group_size: int = Field(
+        default=1, ge=1, le=1000, description="Smaller groups are shown without a value."
+    )
+
+
+class WorkspaceIn(Body):
+    """A new workspace."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"name": "Acme", "key": "acme"}}
+    )
+
+    name: Line
+    key: Slug
+
+
+class NewKey(BaseModel):
+    """The first key of a new workspace."""
+
+    id: UUID
+    scopes: list[Scope]
+    secret: str = Field(description="Shown this once.")
+
+
+class NewWorkspaceOut(WorkspaceOut):
+    """A new workspace with its first admin key."""
+
+    api_key: NewKey
+
+
+class ApiKeyIn(Body):
+    """A new key."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"name": "checkout", "scopes": ["write"]}},
+    )
+
+    name: Line
+    scopes: list[Scope] = Field(min_length=1, max_length=6)
+    expires_at: dt.datetime | None = None
+    test: bool = Field(default=False, description="All that it writes is marked `test: true`.")
+    survey: str | None = Field(
+        default=None, max_length=64, description="Key or id of the only survey it may use."
+    )
+    rate_limit: int | None = Field(default=None, ge=1, le=100_000, description="Requests a second.")
+
+    @model_validator(mode="after")
+    def _publishable_stands_alone(self) -> Self:
+        if Scope.COLLECT in self.scopes and set(self.scopes) != {Scope.COLLECT}:
+            msg = "`collect` is public and cannot be joined with another scope; make two keys"
+            raise ValueError(msg)
+        if self.expires_at and self.expires_at.tzinfo is None:
+            msg = "expires_at needs a zone, such as 2027-01-01T00:00:00Z"
+            raise ValueError(msg)
+        return self
+
+
+class ApiKeyOut(BaseModel):
+    """A key as it is listed: its secret is never shown again."""
+
+    id: UUID
+    name: str
+    scopes: list[Scope]
+    hint: str = Field(description="How the secret begins.")
+    test: bool
+    survey: str | None
+    rate_limit: int | None
+    bootstrap: bool
+    expires_at: dt.datetime | None
+    created_at: dt.datetime
+
+
+class ApiKeyWithSecret(ApiKeyOut):
+    """A key with its secret, shown this once."""
+
+    secret: str
+    old_secret_until: dt.datetime | None = None

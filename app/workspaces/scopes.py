@@ -1,0 +1,30 @@
+"""Scopes: what a key may do, each containing the weaker ones."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """`admin` ⊃ `write` ⊃ `read` ⊃ `metrics`; `respond` and `collect` stand beside them."""
+
+    ADMIN = "admin"
+    WRITE = "write"
+    READ = "read"
+    METRICS = "metrics"
+    RESPOND = "respond"
+    COLLECT = "collect"
+
+
+_CONTAINS = {
+    Scope.ADMIN: {Scope.ADMIN, Scope.WRITE, Scope.READ, Scope.METRICS, Scope.RESPOND},
+    Scope.WRITE: {Scope.WRITE, Scope.READ, Scope.METRICS, Scope.RESPOND},
+    Scope.READ: {Scope.READ, Scope.METRICS},
+}
+
+
+def expand(scopes: Iterable[str]) -> frozenset[Scope]:
+    """Return the scopes together with all that they contain."""
+    found: set[Scope] = set()
+    for scope in map(Scope, scopes):
+        found |= _CONTAINS.get(scope, {scope})
+    return frozenset(found)

@@ -1,0 +1,243 @@
+"""Verbs of the room: make workspaces and keys, change settings."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, text
+from sqlmodel import col, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from app.core.ids import uuid7
+from app.core.notices import notify
+from app.core.paging import decode_cursor
+from app.core.settings import Settings
+from app.core.signing import hash_secret, new_secret
+from app.workspaces.caller import CHANNEL, Caller
+from app.workspaces.models import ApiKey, Workspace
+from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
+from app.workspaces.scopes import Scope
+
+DEFAULT_WORKSPACE = "default"
+OLD_SECRET_LIVES = dt.timedelta(hours=24)
+RECOUNT_JOB = "responses.recount"
+_HINT_LENGTH = 8
+
+
+def _new_workspace(key: str, name: str, settings: Settings) -> Workspace:
+    configuration = {"timezone": settings.default_timezone, "segments": []}
+    return Workspace(
+        id=uuid7(),
+        key=key,
+        name=name,
+        default_locale=settings.default_locale,
+        allowed_origins=[],
+        min_group_size=1,
+        config=1,
+        configs={"1": configuration},
+        created_at=utc_now(),
+    )
+
+
+def _new_key(workspace_id: UUID, *, name: str, scopes: list[Scope], secret: str) -> ApiKey:
+    return ApiKey(
+        workspace_id=workspace_id,
+        id=uuid7(),
+        name=name,
+        scopes=[str(s) for s in scopes],
+        hash=hash_secret(secret),
+        hint=secret[:_HINT_LENGTH],
+        created_at=utc_now(),
+    )
+
+
+async def ensure_default(session: AsyncSession, settings: Settings) -> str | None:
+    """Make the `default` workspace and its bootstrap key; return a key that was generated.
+
+    A bootstrap key that the operator sets takes the place of the one before.
+    """
+    found = await session.exec(select(Workspace).where(Workspace.key == DEFAULT_WORKSPACE))
+    workspace = found.first()
+    if workspace is None:
+        workspace = _new_workspace(DEFAULT_WORKSPACE, "Default", settings)
+        session.add(workspace)
+        await session.flush()
+    kept = await session.exec(
+        select(ApiKey).where(ApiKey.workspace_id == workspace.id, col(ApiKey.bootstrap))
+    )
+    key = kept.first()
+    wanted = settings.bootstrap_key.get_secret_value() if settings.bootstrap_key else None
+    if key and (wanted is None or key.hash == hash_secret(wanted)):
+        return None
+    if key:
+        await session.delete(key)
+        await session.flush()
+    secret = wanted or new_secret("sk_")
+    fresh = _new_key(workspace.id, name="bootstrap", scopes=[Scope.ADMIN], secret=secret)
+    fresh.bootstrap = True
+    session.add(fresh)
+    await notify(session, CHANNEL, str(workspace.id))
+    return None if wanted else secret
+
+
+async def get_workspace(session: AsyncSession, workspace_id: UUID) -> Workspace:
+    """Return the caller's workspace."""
+    return (await session.exec(select(Workspace).where(Workspace.id == workspace_id))).one()
+
+
+async def find_workspace(session: AsyncSession, key: str) -> Workspace:
+    """Return a workspace by its key; for the operator's commands."""
+    found = (await session.exec(select(Workspace).where(Workspace.key == key))).first()
+    if found is None:
+        detail = f"There is no workspace `{key}`."
+        raise NotFound(detail)
+    return found
+
+
+async def workspace_exists(session: AsyncSession, key: str) -> bool:
+    """Tell whether there is a workspace with this key."""
+    found = await session.exec(select(Workspace.id).where(Workspace.key == key))
+    return found.first() is not None
+
+
+async def create_workspace(
+    session: AsyncSession, caller: Caller, *, wanted: WorkspaceIn, settings: Settings
+) -> tuple[Workspace, ApiKey, str]:
+    """Make a workspace with its first admin key; only the bootstrap key may."""
+    if not caller.bootstrap:
+        detail = "Only the bootstrap key may make workspaces."
+        raise Forbidden(detail)
+    if await workspace_exists(session, wanted.key):
+        detail = f"There is a workspace `{wanted.key}` already; choose another key."
+        raise Conflict(detail)
+    workspace = _new_workspace(wanted.key, wanted.name, settings)
+    session.add(workspace)
+    await session.flush()
+    secret = new_secret("sk_")
+    key = _new_key(workspace.id, name="first", scopes=[Scope.ADMIN], secret=secret)
+    session.add(key)
+    return workspace, key, secret
+
+
+async def change_workspace(
+    session: AsyncSession, workspace_id: UUID, patch: WorkspacePatch
+) -> Workspace:
+    """Change settings; another zone or other segments start a recount in the background.
+
+    The row is locked FOR UPDATE, for which every writer of answers waits: so no answer is
+    counted under a configuration that is no longer the present one without the recount
+    finding it.
+    """
+    found = await session.exec(
+        select(Workspace).where(Workspace.id == workspace_id).with_for_update()
+    )
+    workspace = found.one()
+    for name in patch.model_fields_set - {"timezone", "segments"}:
+        setattr(workspace, name, getattr(patch, name))
+    configuration: dict[str, Any] = {
+        "timezone": workspace.timezone,
+        "segments": workspace.segments,
+    }
+    changed = configuration | patch.model_dump(include={"timezone", "segments"}, exclude_unset=True)
+    if len(set(changed["segments"])) < len(changed["segments"]):
+        raise InvalidInput.at("body", "segments", msg="names a segment twice")
+    if changed != configuration:
+        await _require_zone_of_database(session, changed["timezone"])
+        workspace.config += 1
+        workspace.configs = workspace.configs | {str(workspace.config): changed}
+        answers = await run_sql(
+            session,
+            text("select count(*) from response where workspace_id = :id").bindparams(
+                id=workspace_id
+            ),
+        )
+        workspace.recount = {"done": 0, "of": answers.one()[0]}
+        await jobs.enqueue(session, RECOUNT_JOB, workspace_id=workspace_id)
+    session.add(workspace)
+    await notify(session, CHANNEL, str(workspace_id))
+    return workspace
+
+
+async def _require_zone_of_database(session: AsyncSession, zone: str) -> None:
+    known = await run_sql(
+        session, text("select 1 from pg_timezone_names where name = :zone").bindparams(zone=zone)
+    )
+    if known.first() is None:
+        msg = "is not known to the database; choose a neighbouring zone"
+        raise InvalidInput.at("body", "timezone", msg=msg)
+
+
+async def create_key(
+    session: AsyncSession, workspace_id: UUID, wanted: ApiKeyIn
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its secret, which is not kept."""
+    public = wanted.scopes == [Scope.COLLECT]
+    secret = new_secret("pk_" if public else "sk_")
+    key = _new_key(workspace_id, name=wanted.name, scopes=wanted.scopes, secret=secret)
+    key.expires_at = wanted.expires_at
+    key.test, key.survey, key.rate_limit = wanted.test, wanted.survey, wanted.rate_limit
+    session.add(key)
+    await notify(session, CHANNEL, str(workspace_id))
+    return key, secret
+
+
+async def list_keys(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[ApiKey]:
+    """Return up to `limit + 1` keys, newest first."""
+    query = (
+        select(ApiKey)
+        .where(ApiKey.workspace_id == workspace_id)
+        .order_by(col(ApiKey.created_at).desc(), col(ApiKey.id).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(ApiKey.created_at), col(ApiKey.id)) < position)
+    return list(await session.exec(query))
+
+
+async def get_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> ApiKey:
+    """Return one key."""
+    found = await session.exec(
+        select(ApiKey).where(ApiKey.workspace_id == workspace_id, ApiKey.id == key_id)
+    )
+    key = found.first()
+    if key is None:
+        detail = "There is no such key in this workspace."
+        raise NotFound(detail)
+    return key
+
+
+async def rotate_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> tuple[ApiKey, str]:
+    """Give the key a new secret; the old one lives for 24 hours more."""
+    key = await get_key(session, workspace_id, key_id)
+    secret = new_secret(key.hint[:3])
+    key.old_hash, key.old_until = key.hash, utc_now() + OLD_SECRET_LIVES
+    key.hash, key.hint = hash_secret(secret), secret[:_HINT_LENGTH]
+    session.add(key)
+    await notify(session, CHANNEL, str(workspace_id))
+    return key, secret
+
+
+async def delete_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> None:
+    """Delete a key; the last admin key stays, or nobody could make another."""
+    key = await get_key(session, workspace_id, key_id)
+    if Scope.ADMIN in key.scopes:
+        others = await session.exec(
+            select(func.count())
+            .select_from(ApiKey)
+            .where(
+                ApiKey.workspace_id == workspace_id,
+                ApiKey.id != key_id,
+                col(ApiKey.scopes).op("@>")('["admin"]'),
+            )
+        )
+        if others.one() == 0:
+            detail = "This is the last admin key; make another before you delete it."
+            raise Conflict(detail)
+    await session.delete(key)
+    await notify(session, CHANNEL, str(workspace_id))
