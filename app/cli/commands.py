@@ -18,9 +18,9 @@ from app.cli.processes import CannotListenError, Processes, listen
 from app.core.database import Database
 from app.core.errors import AfterwordError
 from app.core.log import configure_logging
-from app.core.migrations import is_current, newest_revision, upgrade
 from app.core.postgres import EmbeddedPostgres, attached
 from app.core.postgres_programs import PostgresUnavailableError
+from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings, misspelt_variables
 from app.core.signing import load_secret_keys
 from app.responses import rollups as rollup_service
@@ -98,7 +98,11 @@ async def _prepare(settings: Settings, url: str, *, demo: bool) -> tuple[str | N
     """Migrate, make the default workspace, fill the demo; return keys that were made."""
     database = Database(url)
     try:
-        await upgrade(database)
+        if not await is_current(database):
+            # Alembic is slow to load, and most starts do not need it.
+            from app.core.migrations import upgrade  # noqa: PLC0415
+
+            await upgrade(database)
         async with database.transaction() as session:
             key = await workspaces.ensure_default(session, settings)
         demo_key = await fill_demo(database, settings) if demo else None

@@ -8,7 +8,7 @@ from app.core import telemetry
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.errors import NotFound
 from app.core.http import json_reply
-from app.core.migrations import is_current
+from app.core.schema_version import is_current
 from app.core.settings import Settings
 
 routes = APIRouter(tags=["Health"])

@@ -9,7 +9,9 @@ from sqlmodel import Field, SQLModel
 
 from app.core.schema import TENANT, Instant, Json, Small
 
-_SURVEY = ForeignKeyConstraint(["workspace_id", "survey_id"], ["survey.workspace_id", "survey.id"])
+
+def _of_survey() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["workspace_id", "survey_id"], ["survey.workspace_id", "survey.id"])
 
 
 class Response(SQLModel, table=True):
@@ -22,7 +24,7 @@ class Response(SQLModel, table=True):
     """
 
     __table_args__ = (
-        _SURVEY,
+        _of_survey(),
         Index(None, "workspace_id", "created_at", "id"),
         Index(None, "workspace_id", "updated_at", "id"),
         Index(None, "workspace_id", "survey_id", "responded_at"),
@@ -100,7 +102,7 @@ class Rollup(SQLModel, table=True):
     """
 
     __table_args__ = (
-        _SURVEY.copy(),
+        _of_survey(),
         {**TENANT, "postgresql_with": {"fillfactor": "70"}},
     )
 
@@ -133,7 +135,7 @@ class ImportRun(SQLModel, table=True):
     """One file of answers that was read in; its lines give their responses' ids."""
 
     __tablename__ = "import_run"
-    __table_args__ = (_SURVEY.copy(), TENANT)
+    __table_args__ = (_of_survey(), TENANT)
 
     workspace_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)

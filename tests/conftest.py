@@ -1,0 +1,102 @@
+"""A real PostgreSQL, the real application, and a workspace of its own for every test."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.core.database import Database
+from app.core.migrations import upgrade
+from app.core.postgres import EmbeddedPostgres
+from app.core.settings import Settings
+from app.main import create_app
+from app.workspaces.service import ensure_default
+from tests.shop import Shop
+
+BOOTSTRAP_KEY = "sk_bootstrap_for_tests_0123456789"
+
+
+@pytest.fixture(scope="session")
+def settings() -> Iterator[Settings]:
+    """Settings of a service on its own embedded PostgreSQL.
+
+    AFTERWORD_TEST_POSTGRES_BIN chooses other programs, such as Debian's 15.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="afterword-tests-"))
+    programs = os.environ.get("AFTERWORD_TEST_POSTGRES_BIN")
+    embedded = Settings.model_validate(
+        {
+            "data_dir": folder,
+            "postgres_bin": programs,
+            "bootstrap_key": BOOTSTRAP_KEY,
+            "secret_keys": ["a secret of the tests"],
+            "public_rate": 1000,
+            "public_burst": 1000,
+        }
+    )
+    server = EmbeddedPostgres(embedded)
+    url = server.start()
+    try:
+        yield embedded.model_copy(update={"database_url": url})
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The migrated database with its default workspace."""
+    assert settings.database_url
+    found = Database(settings.database_url)
+    await upgrade(found)
+    async with found.transaction() as session:
+        await ensure_default(session, settings)
+    yield found
+    await found.close()
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings, database: Database) -> AsyncIterator[FastAPI]:
+    """The application with its lifespan begun."""
+    made = create_app(settings)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as made:
+        yield made
+
+
+async def make_shop(client: httpx.AsyncClient) -> Shop:
+    """Make a workspace and return what a test needs of it."""
+    key = f"w-{uuid4().hex[:12]}"
+    made = await client.post(
+        "/v1/workspaces",
+        json={"name": "Shop", "key": key},
+        headers={"Authorization": f"Bearer {BOOTSTRAP_KEY}"},
+    )
+    assert made.status_code == 201, made.text
+    body = made.json()
+    return Shop(client, body["api_key"]["secret"], body["id"], key)
+
+
+@pytest.fixture
+async def shop(client: httpx.AsyncClient) -> Shop:
+    """A workspace of this test alone."""
+    return await make_shop(client)
+
+
+@pytest.fixture
+async def other_shop(client: httpx.AsyncClient) -> Shop:
+    """Somebody else's workspace."""
+    return await make_shop(client)

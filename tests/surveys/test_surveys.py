@@ -1,0 +1,96 @@
+"""Surveys: drafts, versions, and what the definition must be."""
+
+from typing import Any
+
+import pytest
+
+from app.surveys.schemas import Definition
+from app.surveys.templates import template
+from tests.shop import Shop
+
+TEMPLATES = ("nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience")
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+async def test_a_template_is_ready_in_three_languages(shop: Shop, name: str) -> None:
+    made = await shop.publish("t", template=name)
+    assert made["status"] == "live"
+    keys = [q["key"] for q in made["questions"]]
+    assert keys[0] == "score"
+    assert keys[-1] == "why"
+    for question in made["questions"]:
+        assert {"en", "pl", "ro"} <= set(question["text"])
+    Definition.model_validate(template(name))
+
+
+async def test_a_published_version_never_changes_and_responses_keep_theirs(shop: Shop) -> None:
+    await shop.publish("v")
+    first = (await shop.answer("v", 9)).json()
+    text = {"en": "Changed?"}
+    question = {"key": "score", "type": "nps", "text": text}
+    patched = await shop.call("PATCH", "/v1/surveys/v", json={"questions": [question]})
+    assert (patched.json()["version"], patched.json()["published_version"]) == (2, 1)
+    assert (await shop.answer("v", 9)).json()["survey_version"] == 1
+    await shop.post("/v1/surveys/v/publish", status=200)
+    assert (await shop.answer("v", 9)).json()["survey_version"] == 2
+    assert (await shop.get(f"/v1/responses/{first['id']}"))["survey_version"] == 1
+
+
+async def test_a_scale_cannot_change_under_its_key(shop: Shop) -> None:
+    await shop.publish("c", template="csat")
+    for change in ({"type": "csat", "points": 7}, {"type": "ces"}):
+        question = {"key": "score", "text": {"en": "?"}} | change
+        body = {"questions": [question], "metric": "custom"}
+        reply = await shop.call("PATCH", "/v1/surveys/c", json=body)
+        assert reply.status_code == 409
+        assert "use a new key" in reply.json()["detail"]
+
+
+async def test_a_survey_with_responses_is_closed_not_deleted(shop: Shop) -> None:
+    await shop.publish("used")
+    await shop.answer("used", 9)
+    assert (await shop.call("DELETE", "/v1/surveys/used")).status_code == 409
+    await shop.publish("unused")
+    assert (await shop.call("DELETE", "/v1/surveys/unused")).status_code == 204
+    assert (await shop.call("GET", "/v1/surveys/unused")).status_code == 404
+
+
+async def test_a_closed_survey_opens_again(shop: Shop) -> None:
+    made = await shop.publish("again")
+    await shop.post("/v1/surveys/again/close", status=200)
+    await shop.post(f"/v1/surveys/{made['id']}/publish", status=200)
+    assert (await shop.answer("again", 9)).status_code == 201
+
+
+async def test_a_key_is_made_from_the_name_and_taken_once(shop: Shop) -> None:
+    made = await shop.post("/v1/surveys", {"template": "nps", "name": "Łatwość Żądań 2"})
+    assert made["key"] == "latwosc-zadan-2"
+    body = {"template": "nps", "key": "latwosc-zadan-2"}
+    assert (await shop.call("POST", "/v1/surveys", json=body)).status_code == 409
+
+
+def question(**changes: Any) -> dict[str, Any]:
+    return {"key": "q", "type": "csat", "text": {"en": "?"}} | changes
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"questions": []}, "questions"),
+    ({"questions": [question(points=4)]}, "points"),
+    ({"questions": [question(type="nps", points=5)]}, "points"),
+    ({"questions": [question(), question()]}, "twice"),
+    ({"questions": [question(type="choice")]}, "options"),
+    ({"questions": [question()], "metric": "ces"}, "ces"),
+    ({"questions": [question(show_if={"question": "x", "op": "==", "value": 1})]}, "earlier"),
+    ({"questions": [question(text={})]}, "text"),
+    ({"questions": [question(colour="red")]}, "colour"),
+    ({"questions": [question(key="a=b")]}, "key"),
+]
+
+
+@pytest.mark.parametrize(("body", "named"), WRONG)
+async def test_a_wrong_definition_is_refused_and_names_the_field(
+    shop: Shop, body: dict[str, Any], named: str
+) -> None:
+    reply = await shop.call("POST", "/v1/surveys", json={"name": "x", "key": "x"} | body)
+    assert reply.status_code == 422
+    assert named in reply.text

@@ -1,0 +1,93 @@
+"""Keys and scopes: who may do what, and from when."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.conftest import BOOTSTRAP_KEY
+from tests.shop import Shop
+
+
+async def test_without_a_key_or_with_a_wrong_one_nothing_is_said(shop: Shop) -> None:
+    for headers in ({}, {"Authorization": "Bearer sk_wrong"}, {"Authorization": "Basic !!"}):
+        reply = await shop.client.post("/v1/surveys", content=b"{", headers=headers)
+        assert reply.status_code == 401
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert "Bearer" in reply.headers["www-authenticate"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "allowed"),
+    [("metrics", 1), ("read", 2), ("write", 3), ("admin", 4), ("respond", 0)],
+)
+async def test_a_scope_holds_all_that_are_weaker(shop: Shop, scope: str, allowed: int) -> None:
+    key = await shop.make_key(scope)
+    calls = [("GET", "/v1/metrics/nps"), ("GET", "/v1/responses")]
+    calls += [("POST", "/v1/surveys"), ("GET", "/v1/api-keys")]
+    body = {"template": "nps", "key": "made"}
+    statuses = [(await shop.call(m, p, key=key, json=body)).status_code for m, p in calls]
+    assert [s != 403 for s in statuses] == [n < allowed for n in range(4)]
+
+
+async def test_a_secret_is_shown_once_and_never_listed(shop: Shop) -> None:
+    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["write"]})
+    assert made["secret"].startswith("sk_")
+    listed = (await shop.call("GET", "/v1/api-keys")).text
+    assert "till" in listed
+    assert made["secret"] not in listed
+
+
+async def test_after_rotation_old_and_new_secret_both_work(shop: Shop) -> None:
+    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
+    rotated = await shop.post(f"/v1/api-keys/{made['id']}/rotate", status=200)
+    for secret in (made["secret"], rotated["secret"]):
+        assert (await shop.call("GET", "/v1/surveys", key=secret)).status_code == 200
+    assert rotated["old_secret_until"] > datetime.now(UTC).isoformat()
+
+
+async def test_a_deleted_or_expired_key_stops_at_once(shop: Shop) -> None:
+    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
+    assert (await shop.call("GET", "/v1/surveys", key=made["secret"])).status_code == 200
+    assert (await shop.call("DELETE", f"/v1/api-keys/{made['id']}")).status_code == 204
+    assert (await shop.call("GET", "/v1/surveys", key=made["secret"])).status_code == 401
+    past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
+    expired = await shop.make_key("read", expires_at=past)
+    assert (await shop.call("GET", "/v1/surveys", key=expired)).status_code == 401
+
+
+async def test_the_last_admin_key_cannot_be_deleted(shop: Shop) -> None:
+    own = (await shop.get("/v1/api-keys"))["data"][0]["id"]
+    assert (await shop.call("DELETE", f"/v1/api-keys/{own}")).status_code == 409
+
+
+async def test_collect_stands_alone(shop: Shop) -> None:
+    wanted = {"name": "x", "scopes": ["collect", "read"]}
+    assert (await shop.call("POST", "/v1/api-keys", json=wanted)).status_code == 422
+
+
+async def test_a_key_has_its_own_rate(shop: Shop) -> None:
+    key = await shop.make_key("read", rate_limit=2)
+    replies = [await shop.call("GET", "/v1/surveys", key=key) for _ in range(4)]
+    assert [r.status_code for r in replies][:2] == [200, 200]
+    assert replies[3].status_code == 429
+    assert int(replies[3].headers["retry-after"]) >= 1
+
+
+async def test_only_the_bootstrap_key_makes_workspaces(shop: Shop) -> None:
+    body = {"name": "x", "key": "x-1"}
+    assert (await shop.call("POST", "/v1/workspaces", json=body)).status_code == 403
+    taken = {"name": "x", "key": shop.workspace_key}
+    reply = await shop.call("POST", "/v1/workspaces", key=BOOTSTRAP_KEY, json=taken)
+    assert reply.status_code == 409
+
+
+async def test_an_idempotency_key_replays_the_same_secret_and_makes_one_key(shop: Shop) -> None:
+    header = {"Idempotency-Key": "k"}
+    body = {"name": "one", "scopes": ["read"]}
+    first = await shop.call("POST", "/v1/api-keys", json=body, headers=header)
+    again = await shop.call("POST", "/v1/api-keys", json=body, headers=header)
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (201, "true")
+    assert first.json() == again.json()
+    assert len((await shop.get("/v1/api-keys"))["data"]) == 2
+    other = await shop.call("POST", "/v1/api-keys", json=body | {"name": "2"}, headers=header)
+    assert other.status_code == 409
