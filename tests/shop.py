@@ -1,9 +1,15 @@
 """A caller of the API as tests need one: short verbs that insist on success."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+from app.core import jobs
+from app.core.database import Database
+from app.core.job_runner import JobRunner
+from app.worker import HANDLERS
 
 
 @dataclass
@@ -59,3 +65,19 @@ class Shop:
     async def metric(self, name: str, **params: Any) -> Any:
         """Read a metric."""
         return await self.get(f"/v1/metrics/{name}", **params)
+
+    async def work(self) -> None:
+        """Run the background jobs that are due, as the worker would."""
+        database: Database = self.client._transport.app.state.database  # type: ignore[attr-defined]
+        runner = JobRunner(database, HANDLERS)
+        running = asyncio.create_task(runner.run())
+        for _ in range(200):
+            async with database.session() as session:
+                left = await jobs.next_due(session)
+            if left is None:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("jobs are left")
+        await runner.stop()
+        await running

@@ -155,25 +155,32 @@ left join touchpoint t on t.workspace_id = x.workspace_id
     def between(self, span: Span) -> None:
         """Keep what lies in the span."""
         if self.from_rows:
-            self.bound["zone"] = self.asked.timezone
             self.conditions.append(f"x.responded_at >= {self._moment(span.start)}")
             self.conditions.append(f"x.responded_at < {self._moment(span.end)}")
         else:
             self.conditions.append(f"x.local_date >= :{self._bind(span.start)}")
             self.conditions.append(f"x.local_date < :{self._bind(span.end)}")
 
+    def _zone(self) -> str:
+        self.bound["zone"] = self.asked.timezone
+        return ":zone"
+
     def _moment(self, bound: Bound) -> str:
         """Let the database find the moment of a local midnight."""
         parameter = self._bind(bound)
         if isinstance(bound, dt.datetime):
             return f":{parameter} ::timestamptz"
-        return f":{parameter} ::date ::timestamp at time zone :zone"
+        return f":{parameter} ::date ::timestamp at time zone {self._zone()}"
 
     def bucket(self, interval: Interval) -> str:
         """Return the SQL of the first local day of the period; null without one."""
         if interval is Interval.NONE:
             return "null::date"
-        day = "(x.responded_at at time zone :zone)" if self.from_rows else "x.local_date::timestamp"
+        day = (
+            f"(x.responded_at at time zone {self._zone()})"
+            if self.from_rows
+            else "x.local_date::timestamp"
+        )
         return f"date_trunc('{interval}', {day})::date"
 
 
@@ -211,7 +218,6 @@ async def count_latest(
     taken, else the latest that says `missing` or `na`.
     """
     query = _Query(asked, from_rows=True)
-    query.bound["zone"] = asked.timezone
     starts = [query._moment(span.start) for _, span in periods]  # noqa: SLF001 - its own module
     ends = [query._moment(span.end) for _, span in periods]  # noqa: SLF001 - its own module
     query.conditions.append("x.state = 'counted'")

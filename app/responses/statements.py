@@ -286,18 +286,24 @@ from old o left join updated u on u.id = o.id
 """  # noqa: S608
 
 
-def _change(change: str, condition: str, event_type: str) -> str:
+def _change(change: str, condition: str, event_type: str | None) -> str:
     """Return a statement that changes responses by id and moves their contributions with them.
 
+    Without an event nothing is said of it, and the response's own time of change stays.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
-    news = _events("updated", f"'{event_type}'", "true") if event_type else "news as (select 1)"
+    news = (
+        _events("updated", f"'{event_type}'", "true")
+        if event_type
+        else "news as (select $2::timestamptz)"
+    )
+    touched = "updated_at = $2::timestamptz, " if event_type else ""
     return f"""
 with {_GATE},
 given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
 {_LOCKED.format(ids="$4::uuid[]")},
 updated as (
-  update response r set {change}, updated_at = $2::timestamptz, counted_as = gate.config
+  update response r set {change}, {touched}counted_as = gate.config
   from old o cross join gate
   where r.workspace_id = $1 and r.id = o.id and {condition} returning r.*
 ),
@@ -330,9 +336,7 @@ RESTORE = _change(
 )
 REJECT = _change("state = 'rejected'", "o.state not in ('deleted', 'rejected')", "response.updated")
 # Counts responses anew that were counted under an older configuration; nothing else of them moves.
-RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", "").replace(
-    ", updated_at = $2::timestamptz, counted_as", ", counted_as"
-)
+RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None)
 
 # What the rollups should say, from the rows alone. $1 workspace.
 FROM_ROWS = f"""

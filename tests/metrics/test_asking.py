@@ -1,0 +1,232 @@
+"""Every parameter of a metric, as a BI tool would use it."""
+
+import csv
+import datetime as dt
+import io
+from typing import Any
+
+import pytest
+
+from tests.shop import Shop
+
+JAN = {"from": "2026-01-01", "to": "2026-02-01"}
+
+
+async def fill(shop: Shop) -> None:
+    await shop.publish("nps", touchpoint="shop")
+    rows = [
+        (10, "2026-01-01T23:30:00Z", "web", "pl", "WAW"),
+        (9, "2026-01-10T10:00:00Z", "email", "pl", "KRK"),
+        (3, "2026-01-10T11:00:00Z", "web", "ro", "WAW"),
+        (8, "2026-01-31T23:30:00Z", "web", "en", "WAW"),
+        (0, "2026-02-05T10:00:00Z", "web", "en", "KRK"),
+    ]
+    for score, at, channel, locale, store in rows:
+        reply = await shop.answer(
+            "nps", score, responded_at=at, channel=channel, locale=locale,
+            properties={"store": store, "vip": score > 8}, customer={"external_id": store},
+        )  # fmt: skip
+        assert reply.status_code == 201, reply.text
+
+
+async def test_a_series_has_every_period_and_null_where_nobody_answered(shop: Shop) -> None:
+    await fill(shop)
+    reply = await shop.metric("nps", interval="week", **JAN)
+    assert [r["period"] for r in reply["rows"]] == [
+        "2025-12-29", "2026-01-05", "2026-01-12", "2026-01-19", "2026-01-26",
+    ]  # fmt: skip
+    assert [r["n"] for r in reply["rows"]] == [1, 2, 0, 0, 1]
+    assert reply["rows"][2]["value"] is None
+    assert reply["rows"][2]["complete"] is True
+
+
+async def test_days_begin_where_the_zone_says(shop: Shop) -> None:
+    await fill(shop)
+    utc = await shop.metric("nps", interval="day", **JAN)
+    assert utc["rows"][0]["n"] == 1
+    warsaw = await shop.metric("nps", interval="day", timezone="Europe/Warsaw", **JAN)
+    assert (warsaw["rows"][0]["n"], warsaw["rows"][1]["n"]) == (0, 1)
+    assert warsaw["total"]["n"] == utc["total"]["n"] - 1
+
+
+async def test_groups_up_to_three_deep_add_up(shop: Shop) -> None:
+    await fill(shop)
+    reply = await shop.metric("nps", group_by="channel,locale,touchpoint", **JAN)
+    assert sum(r["n"] for r in reply["rows"]) == reply["total"]["n"] == 4
+    assert reply["rows"][0]["group"] == {"channel": "email", "locale": "pl", "touchpoint": "shop"}
+    both = await shop.metric("nps", group_by="property.store,channel", **JAN)
+    assert both["source"] == "rows"
+    assert sum(r["n"] for r in both["rows"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("filters", "n"),
+    [
+        ({"channel": "email"}, 1),
+        ({"channel": "web,email"}, 4),
+        ({"channel": ["web", "email"]}, 4),
+        ({"locale": "pl"}, 2),
+        ({"survey": "nps"}, 4),
+        ({"touchpoint": "shop"}, 4),
+        ({"property.store": "WAW"}, 3),
+        ({"property.store": "WAW", "channel": "web"}, 3),
+        ({"property.vip": "true"}, 2),
+        ({"question": "score"}, 4),
+    ],
+)
+async def test_filters(shop: Shop, filters: dict[str, Any], n: int) -> None:
+    await fill(shop)
+    assert (await shop.metric("nps", **JAN, **filters))["total"]["n"] == n
+
+
+async def test_a_declared_segment_is_read_from_rollups_after_the_recount(shop: Shop) -> None:
+    await fill(shop)
+    before = await shop.metric("nps", group_by="property.store", **JAN)
+    assert before["source"] == "rows"
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    await shop.answer("nps", 9, responded_at="2026-01-15T00:00:00Z", properties={"store": "WAW"})
+    waiting = await shop.metric("nps", group_by="property.store", **JAN)
+    assert waiting["recount"] == {"done": 0, "of": 5}
+    await shop.work()
+    after = await shop.metric("nps", group_by="property.store", **JAN)
+    assert after["source"] == "rollups"
+    assert "recount" not in after
+    assert after["rows"] == waiting["rows"]
+
+
+async def test_only_the_latest_answer_of_each_customer_where_asked(shop: Shop) -> None:
+    await fill(shop)
+    await shop.answer("nps", 10, responded_at="2026-01-20T00:00:00Z")
+    reply = await shop.metric("nps", count="latest_per_customer", **JAN)
+    assert (reply["total"]["n"], reply["source"]) == (3, "rows")
+    assert reply["total"]["counts"] == {"promoters": 2, "passives": 1, "detractors": 0}
+    weeks = await shop.metric("nps", count="latest_per_customer", interval="week", **JAN)
+    assert [r["n"] for r in weeks["rows"]] == [1, 2, 0, 1, 1]
+
+
+async def test_a_window_pools_what_lies_before_its_end(shop: Shop) -> None:
+    await fill(shop)
+    reply = await shop.metric("nps", interval="week", window="P14D", **JAN)
+    assert [r["n"] for r in reply["rows"]] == [1, 3, 2, 0, 1]
+
+
+async def test_csv_has_the_same_figures(shop: Shop) -> None:
+    await fill(shop)
+    params = JAN | {"interval": "month", "group_by": "channel", "format": "csv"}
+    reply = await shop.call("GET", "/v1/metrics/nps", params=params)
+    assert reply.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(reply.text)))
+    assert [(r["period"], r["channel"], r["n"]) for r in rows] == [
+        ("2026-01-01", "email", "1"),
+        ("2026-01-01", "web", "3"),
+    ]
+    assert list(rows[0])[:5] == ["period", "channel", "value", "display", "n"]
+    assert list(rows[0])[-1] == "distribution_10"
+    accepted = await shop.call("GET", "/v1/metrics/nps", headers={"Accept": "text/csv"})
+    assert accepted.headers["content-type"].startswith("text/csv")
+
+
+async def test_scales_are_never_pooled(shop: Shop) -> None:
+    await shop.publish("yes", template="nps_yes_no")
+    await shop.answer("yes", True)
+    assert (await shop.metric("nps"))["total"]["value"] == 100
+    await shop.publish("scale")
+    for score in (0, 0, 10):
+        await shop.answer("scale", score)
+    reply = await shop.metric("nps")
+    assert (reply["scale"], reply["total"]["n"]) == ("0-10", 3)
+    assert "yes_no (n = 1)" in reply["warnings"][0]
+    assert (await shop.metric("nps", scale="yes_no"))["total"]["value"] == 100
+    by_scale = await shop.metric("nps", group_by="scale")
+    assert {r["group"]["scale"]: r["n"] for r in by_scale["rows"]} == {"0-10": 3, "yes_no": 1}
+
+
+async def test_small_groups_are_hidden(shop: Shop) -> None:
+    await fill(shop)
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 2})
+    rows = (await shop.metric("nps", group_by="channel", **JAN))["rows"]
+    found = {r["group"]["channel"]: (r["value"], r["reliability"]) for r in rows}
+    assert found["email"] == (None, "hidden")
+    assert found["web"][1] == "indicative"
+
+
+async def test_order_limit_and_least_n(shop: Shop) -> None:
+    await fill(shop)
+    by_n = await shop.metric("nps", group_by="locale", order_by="-n", limit=1, **JAN)
+    assert [r["group"]["locale"] for r in by_n["rows"]] == ["pl"]
+    assert by_n["truncated"] is True
+    many = await shop.metric("nps", group_by="locale", min_n=2, **JAN)
+    assert len(many["rows"]) == 1
+    worst = await shop.metric("nps", group_by="locale", order_by="value", **JAN)
+    assert worst["rows"][0]["group"]["locale"] == "ro"
+
+
+async def test_tags_follow_the_latest_published_version_for_the_past_too(shop: Shop) -> None:
+    def tagged(driver: str) -> list[dict[str, Any]]:
+        text = {"en": "?"}
+        return [
+            {"key": "score", "type": "nps", "text": text},
+            {"key": "q", "type": "rating", "text": text, "driver": driver, "reverse": True},
+        ]
+
+    await shop.publish("tags", questions=tagged("waiting"))
+    await shop.answer("tags", {"score": 9, "q": 1})
+    await shop.call("PATCH", "/v1/surveys/tags", json={"questions": tagged("courtesy")})
+    await shop.post("/v1/surveys/tags/publish", status=200)
+    rows = (await shop.metric("rating", group_by="driver"))["rows"]
+    assert [(r["group"]["driver"], r["value"], r["mean_0_100"]) for r in rows] == [
+        ("courtesy", 1, 100)
+    ]
+
+
+async def test_the_default_is_the_last_ninety_days_and_today_is_not_over(shop: Shop) -> None:
+    await shop.publish("now")
+    await shop.answer("now", 9)
+    reply = await shop.metric("nps", interval="day")
+    today = dt.datetime.now(dt.UTC).date()
+    assert reply["from"] == (today - dt.timedelta(days=89)).isoformat()
+    assert (len(reply["rows"]), reply["rows"][-1]["complete"]) == (90, False)
+    assert reply["total"]["n"] == 1
+
+
+async def test_exact_times_read_the_rows(shop: Shop) -> None:
+    await fill(shop)
+    span = {"from": "2026-01-10T10:30:00Z", "to": "2026-01-10T12:00:00Z"}
+    reply = await shop.metric("nps", **span)
+    assert (reply["total"]["n"], reply["source"]) == (1, "rows")
+
+
+WRONG = [
+    ({"group_by": "chanel"}, "group_by", "channel"),
+    ({"survey": "np"}, "survey", "nps"),
+    ({"touchpoint": "shopp"}, "touchpoint", "shop"),
+    ({"intervall": "day"}, "intervall", "interval"),
+    ({"interval": "hour"}, "interval", "day"),
+    ({"from": "yesterday"}, "from", "date"),
+    ({"from": "2026-02-01", "to": "2026-01-01"}, "to", "later"),
+    ({"timezone": "Mars/Olympus"}, "timezone", "IANA"),
+    ({"period": "90d", "from": "2026-01-01"}, "period", "leave one out"),
+    ({"window": "P30D"}, "window", "interval"),
+    ({"group_by": "survey,channel,locale,stage"}, "group_by", "at most 3"),
+    ({"from": "99999-01-01"}, "from", "date"),
+]
+
+
+@pytest.mark.parametrize(("params", "named", "hint"), WRONG)
+async def test_a_wrong_query_names_the_parameter_and_the_remedy(
+    shop: Shop, params: dict[str, str], named: str, hint: str
+) -> None:
+    await shop.publish("nps", touchpoint="shop")
+    reply = await shop.call("GET", "/v1/metrics/nps", params=params)
+    assert reply.status_code == 422, reply.text
+    error = reply.json()["errors"][0]
+    assert error["loc"][1] == named
+    assert hint in error["msg"]
+
+
+async def test_what_can_be_asked_is_listed(shop: Shop) -> None:
+    await fill(shop)
+    listed = await shop.get("/v1/metrics")
+    found = {m["metric"]: m["has_questions"] for m in listed["metrics"]}
+    assert (found["nps"], found["csat"]) == (True, False)
+    assert "touchpoint" in listed["group_by"]

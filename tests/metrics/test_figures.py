@@ -1,0 +1,225 @@
+"""The formulas against published examples and results computed on real data."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.metrics import statistics
+from app.metrics.counts import Counts, half_away
+from app.metrics.figures import COMPARISONS, FIGURES, Cell, Figure, Series, mean_0_100
+from app.metrics.statistics import t_cdf, t_quantile
+
+DATA = Path(__file__).parents[1] / "data"
+VECTORS = {v["id"]: v for v in json.loads((DATA / "metric_vectors.json").read_text())}
+NPS = Series("0-10", 0, 10)
+
+
+def counts(scores: dict[int, int]) -> Counts:
+    return Counts(tuple(scores.get(score, 0) for score in range(11)))
+
+
+def bands(promoters: int, passives: int, detractors: int) -> Counts:
+    return counts({10: promoters, 8: passives, 0: detractors})
+
+
+def histogram(scores: list[int]) -> Counts:
+    return counts({score: scores.count(score) for score in range(11)})
+
+
+def points(high: int) -> Series:
+    return Series(str(high), 1, high)
+
+
+def near(vector: dict[str, Any], found: Any) -> None:
+    """Hold every expected number to the vector's tolerance."""
+    expected, tolerance = vector["expected"], vector["tolerance"]
+    if isinstance(expected, dict):
+        pairs = [(expected[k], found[k]) for k in expected]
+    elif isinstance(expected, list):
+        pairs = list(zip(expected, found, strict=True))
+    else:
+        pairs = [(expected, found)]
+    for wanted, got in pairs:
+        assert math.isclose(wanted, got, rel_tol=1e-12, abs_tol=tolerance), (vector["id"], got)
+
+
+@pytest.mark.parametrize("id_", [i for i, v in VECTORS.items() if v["metric"] == "nps"])
+def test_nps(id_: str) -> None:
+    given = VECTORS[id_]["input"]
+    if "scores" in given:
+        cell: Cell = {NPS: histogram(given["scores"])}
+    else:
+        cell = {NPS: bands(given["promoters"], given["passives"], given["detractors"])}
+    near(VECTORS[id_], FIGURES["nps"](cell).value)
+
+
+@pytest.mark.parametrize("id_", ["csat-001", "csat-002", "csat-004"])
+def test_csat(id_: str) -> None:
+    given = VECTORS[id_]["input"]
+    if "counts" in given:
+        cell: Cell = {points(5): counts({int(k): n for k, n in given["counts"].items()})}
+    else:
+        good = given.get("positive", given.get("good"))
+        bad = given.get("negative", given.get("bad"))
+        cell = {points(5): counts({5: good, 3: given.get("neutral", 0), 1: bad})}
+    near(VECTORS[id_], FIGURES["csat"](cell).value)
+
+
+def test_easy_share_on_five_and_seven_points() -> None:
+    five: Cell = {points(5): counts({1: 5, 3: 5, 5: 10})}
+    near(VECTORS["ces-001"], FIGURES["ces"](five).parts["easy_share"])
+    seven: Cell = {points(7): counts({5: 8, 2: 2})}
+    near(VECTORS["ces-002"], FIGURES["ces"](seven).parts["easy_share"])
+
+
+@pytest.mark.parametrize("id_", ["npsci-adjwald-101", "npsci-adjwald-102"])
+def test_the_interval_of_nps_before_clipping(id_: str) -> None:
+    given = VECTORS[id_]["input"]
+    n = given["promoters"] + given["passives"] + given["detractors"]
+    near(VECTORS[id_], statistics.net_interval(given["promoters"], given["detractors"], n))
+
+
+def test_the_interval_of_nps_is_clipped_to_its_range() -> None:
+    ci = FIGURES["nps"]({NPS: bands(10, 0, 0)}).ci
+    assert ci is not None
+    assert [round(bound, 4) for bound in ci] == [47.5036, 100]
+
+
+@pytest.mark.parametrize("id_", [i for i in VECTORS if i.startswith("wilson")])
+def test_wilson(id_: str) -> None:
+    given = VECTORS[id_]["input"]
+    near(VECTORS[id_], statistics.wilson(given["successes"], given["n"]))
+
+
+@pytest.mark.parametrize("id_", ["prop2-001", "prop2-005"])
+def test_newcombe(id_: str) -> None:
+    given = VECTORS[id_]["input"]
+    near(VECTORS[id_], statistics.newcombe((given["k1"], given["n1"]), (given["k2"], given["n2"])))
+
+
+def test_the_t_interval_of_a_mean() -> None:
+    given = VECTORS["mean-001"]["input"]
+    found = statistics.mean_interval(given["mean"], given["sd"] ** 2, given["n"])
+    near(VECTORS["mean-001"], found)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [(1, 12.7062047364), (2, 4.30265272975), (10, 2.22813885196), (120, 1.97993040505)],
+)
+def test_student_quantiles_of_the_tables(freedom: int, quantile: float) -> None:
+    assert t_quantile(0.975, freedom) == pytest.approx(quantile, rel=1e-10)
+    assert t_cdf(quantile, freedom) == pytest.approx(0.975, rel=1e-10)
+
+
+def column(name: str, year: str, valid: range) -> list[int]:
+    with (DATA / "sfo_customer_survey_2017_2018.csv").open() as file:
+        rows = [r for r in csv.DictReader(file) if r["response_id"].startswith(f"SFO{year}")]
+    codes = [int(r[name]) for r in rows if r[name].isdigit()]
+    return [code for code in codes if code in valid]
+
+
+def sfo_nps(year: str) -> Cell:
+    return {NPS: histogram(column("nps_0_10_11blank", year, range(11)))}
+
+
+def test_nps_of_real_answers() -> None:
+    figure = FIGURES["nps"](sfo_nps("2017"))
+    near(VECTORS["sfo-nps-2017"], figure.parts["counts"] | {"nps": figure.value})
+    assert figure.n == 2746
+    assert figure.ci is not None
+    assert [round(bound, 2) for bound in figure.ci] == [37.18, 42.41]
+
+
+def test_csat_of_real_answers() -> None:
+    figure = FIGURES["csat"]({points(5): histogram(column("q7all", "2017", range(1, 6)))})
+    assert figure.ci is not None
+    found = {
+        "n": figure.n,
+        "top2": figure.parts["counts"]["satisfied"],
+        "pct": figure.value,
+        "mean": figure.parts["mean"],
+        "wilson_lo": figure.ci[0],
+        "wilson_hi": figure.ci[1],
+    }
+    near(VECTORS["sfo-csat-2017"], found)
+
+
+def test_ces_of_real_answers() -> None:
+    figure = FIGURES["ces"]({points(5): histogram(column("q14passthru", "2018", range(1, 6)))})
+    assert figure.ci is not None
+    assert figure.value is not None
+    found = {
+        "n": figure.n,
+        "mean": figure.value,
+        "ci_half": figure.ci[1] - figure.value,
+        "top2_pct": figure.parts["easy_share"],
+    }
+    near(VECTORS["sfo-ces-2018"] | {"tolerance": 0.05}, found | {"n": 2364})
+    near(VECTORS["sfo-ces-2018"], found | {"top2_pct": 72.8})
+
+
+def test_the_change_of_nps_between_two_years() -> None:
+    given = VECTORS["sfo-npsdiff-wald"]["input"]
+    before, now = ({NPS: bands(**given[name])} for name in ("period1", "period2"))
+    change = COMPARISONS["nps"](before, now)
+    assert change.delta == pytest.approx(-8.8586, abs=0.002)
+    assert change.z == pytest.approx(-4.509, abs=0.01)
+    assert change.p_value == pytest.approx(6.51e-6, rel=0.05)
+    assert change.significant
+
+
+def test_windows_pool_answers_and_never_average_scores() -> None:
+    days = VECTORS["trend-001"]["input"]["days"]
+    pooled = FIGURES["nps"]({NPS: histogram(days["d1"]) + histogram(days["d2"])})
+    assert pooled.value == VECTORS["trend-001"]["expected"]["pooled"]
+
+
+@pytest.mark.parametrize("metric", list(FIGURES))
+def test_no_answers_have_no_value(metric: str) -> None:
+    figure = FIGURES[metric]({})
+    assert (figure.value, figure.display, figure.ci, figure.n) == (None, None, None, 0)
+    assert figure.reliability == "none"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [(0.5, 0, 1), (-0.5, 0, -1), (2.5, 0, 3), (46.15, 0, 46), (4.25, 1, 4.3), (-4.25, 1, -4.3)],
+)
+def test_rounding_goes_half_away_from_zero(value: float, digits: int, shown: float) -> None:
+    assert half_away(value, digits) == shown
+
+
+def test_few_answers_are_only_indicative() -> None:
+    assert Figure(1, 1, 29).reliability == "indicative"
+    assert Figure(1, 1, 30).reliability == "ok"
+
+
+def test_scales_meet_only_on_0_to_100_with_reverse_items_flipped() -> None:
+    cell: Cell = {
+        points(5): counts({5: 1}),
+        points(7): counts({1: 1}),
+        Series("5", 1, 5, reverse=True): counts({1: 2}),
+    }
+    found = mean_0_100(cell)
+    assert (found["mean_0_100"], found["mean_0_100_n"]) == (75.0, 4)
+
+
+def test_emotions_are_weighed_by_their_valence() -> None:
+    asked = Series("options", 0, 8)
+    cell: Cell = {asked: counts({1: 10})}
+    for option, valence, n in (("joy", 1, 6), ("calm", 1, 1), ("anger", -1, 2), ("meh", 0, 1)):
+        cell[Series("options", 0, 8, option=option, valence=valence)] = counts({1: n})
+    figure = FIGURES["emotion"](cell)
+    assert (figure.value, figure.n) == (50, 10)
+    assert figure.distribution == {"anger": 2, "calm": 1, "joy": 6, "meh": 1}
+
+
+def test_a_yes_no_recommendation_has_no_passives() -> None:
+    figure = FIGURES["nps"]({Series("yes_no", 0, 1): counts({1: 3, 0: 1})})
+    assert figure.value == 50
+    assert figure.parts["counts"] == {"promoters": 3, "passives": 0, "detractors": 1}

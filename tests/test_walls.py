@@ -1,0 +1,73 @@
+"""No route answers about another workspace: every route of the document, walked with foreign ids."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from tests.shop import Shop
+
+# Routes that name nothing of a workspace's own beyond the key.
+BODIES: dict[str, Any] = {
+    "/v1/responses": {"survey": "theirs", "channel": "api", "answers": {"score": 1}},
+    "/v1/responses/batch": [{"survey": "theirs", "channel": "api", "answers": {"score": 1}}],
+    "/v1/surveys/{survey}": {"name": "Mine now"},
+    "/v1/responses/{response_id}": {"tags": ["mine"]},
+}
+SECRET = "Their secret word"
+
+
+async def furnish(shop: Shop) -> dict[str, str]:
+    """Fill a workspace with one of everything, and return the ids that routes take."""
+    survey = await shop.publish("theirs", touchpoint="their-place")
+    answer = await shop.answer(
+        "theirs", {"score": 3, "why": SECRET}, order="o-1", customer={"email": "their@c.pl"}
+    )
+    key = await shop.post("/v1/api-keys", {"name": "theirs", "scopes": ["read"]})
+    for path in ("/v1/touchpoints/their-place", "/v1/journeys/their-way"):
+        assert (await shop.call("PUT", path, json={"name": {"en": SECRET}})).status_code == 200
+    return {
+        "survey": survey["id"],
+        "response_id": answer.json()["id"],
+        "key_id": key["id"],
+        "import_id": survey["id"],
+        "metric": "nps",
+        "key": "their-place",
+    }
+
+
+async def test_every_route_is_walled(app: FastAPI, shop: Shop, other_shop: Shop) -> None:
+    ids = await furnish(other_shop)
+    before = (await other_shop.call("GET", "/v1/responses")).text
+    walked = 0
+    for path, operations in app.openapi()["paths"].items():
+        if not path.startswith("/v1/"):
+            continue
+        keys = {"key": "their-way"} if "journeys" in path else {}
+        url = path.format(**(ids | keys))
+        for method in operations:
+            params = {}
+            if method == "get" and path == "/v1/responses":
+                params = {"customer": "their@c.pl"}
+            reply = await shop.call(method.upper(), url, json=BODIES.get(path, {}), params=params)
+            assert SECRET not in reply.text, (method, path)
+            assert ids["response_id"] not in reply.text.replace(url, ""), (method, path)
+            takes_id = "{" in path and path not in {"/v1/metrics/{metric}"}
+            puts_own = method == "put"
+            if takes_id and not puts_own:
+                assert reply.status_code == 404, (method, path, reply.text)
+            walked += 1
+    assert walked >= 35
+    assert (await other_shop.call("GET", "/v1/responses")).text == before
+    assert (await other_shop.metric("nps"))["total"]["n"] == 1
+    named = await shop.call("GET", "/v1/metrics/nps", params={"survey": ids["survey"]})
+    assert named.status_code == 422
+
+
+async def test_without_a_key_every_route_says_401(app: FastAPI, shop: Shop) -> None:
+    for path, operations in app.openapi()["paths"].items():
+        if path.startswith("/v1/"):
+            for method in operations:
+                url = path.format(survey="x", response_id="x", key_id="x", import_id="x",
+                                  metric="nps", key="x")  # fmt: skip
+                reply = await shop.client.request(method.upper(), url)
+                assert reply.status_code == 401, (method, path)
