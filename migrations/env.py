@@ -4,26 +4,14 @@ import asyncio
 import os
 
 from alembic import context
-from sqlalchemy import TEXT, Connection, text
-from sqlalchemy.dialects.postgresql.base import ischema_names
-from sqlmodel.sql.sqltypes import AutoString
+from sqlalchemy import Connection, text
 
 from app.core.database import Database
-from app.core.outbox import TransactionId
 from app.tables import metadata
+from migrations.types import type_differs
 
 # Any number: two migrations that start at once wait for each other on it.
 _LOCK = 7_240_518
-
-
-ischema_names["xid8"] = TransactionId
-
-
-def type_differs(
-    _context: object, _inspected: object, _column: object, found: object, wanted: object
-) -> bool | None:
-    """Take `text` for the models' unbounded strings; leave all else to Alembic."""
-    return False if isinstance(found, TEXT) and isinstance(wanted, AutoString) else None
 
 
 def run(connection: Connection) -> None:

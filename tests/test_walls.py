@@ -1,4 +1,4 @@
-"""No route answers about another workspace: every route of the document, walked with foreign ids."""
+"""No route answers about another workspace: all are walked with foreign ids."""
 
 from typing import Any
 
@@ -44,16 +44,16 @@ async def test_every_route_is_walled(app: FastAPI, shop: Shop, other_shop: Shop)
             continue
         keys = {"key": "their-way"} if "journeys" in path else {}
         url = path.format(**(ids | keys))
-        for method in operations:
+        # Putting makes one of our own under the same key; so it comes last.
+        for method in sorted(operations, key=lambda m: m == "put"):
             params = {}
             if method == "get" and path == "/v1/responses":
                 params = {"customer": "their@c.pl"}
             reply = await shop.call(method.upper(), url, json=BODIES.get(path, {}), params=params)
             assert SECRET not in reply.text, (method, path)
             assert ids["response_id"] not in reply.text.replace(url, ""), (method, path)
-            takes_id = "{" in path and path not in {"/v1/metrics/{metric}"}
-            puts_own = method == "put"
-            if takes_id and not puts_own:
+            names_theirs = "{" in path and path != "/v1/metrics/{metric}"
+            if names_theirs and method != "put":
                 assert reply.status_code == 404, (method, path, reply.text)
             walked += 1
     assert walked >= 35

@@ -282,3 +282,7 @@ def import_answers(  # noqa: PLR0913 - one parameter an option
 
     if _run(_settings(), work):
         raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -25,7 +25,6 @@ from app.core.postgres_programs import (
     Programs,
     find_programs,
     reachable_programs,
-    require_reachable,
     unprivileged_account,
 )
 from app.core.settings import Settings
@@ -74,9 +73,8 @@ class EmbeddedPostgres:
             programs = find_programs(self._settings, data=self._data)
             if self._account:
                 programs = reachable_programs(programs, data_dir=self._data_dir)
-                require_reachable(self._data_dir)
             state = self._state() or self._initialise(programs)
-            self._stop_survivor(programs)
+            self._stop_survivor()
             self._launch(programs, port=_free_port(state.get("port", 0)), state=state)
             if not state.get("ready"):
                 asyncio.run(_make_owner(self._state(required=True)))
@@ -159,13 +157,16 @@ class EmbeddedPostgres:
             options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         else:
             options += ["--locale=C.UTF-8"]
-        made = subprocess.run(
-            [programs.path("initdb"), "-D", str(draft), *options, f"--pwfile={password_file}"],
-            capture_output=True,
-            text=True,
-            check=False,
-            **self._as_account(),
-        )
+        with password_file.open() as opened:
+            pwfile = f"--pwfile=/dev/fd/{opened.fileno()}"
+            made = subprocess.run(
+                [programs.path("initdb"), "-D", self._seen_folder(draft), *options, pwfile],
+                pass_fds=[opened.fileno()],
+                capture_output=True,
+                text=True,
+                check=False,
+                **self._as_account(draft),
+            )
         password_file.unlink()
         if made.returncode:
             msg = f"initdb failed: {made.stderr.strip()}"
@@ -178,28 +179,33 @@ class EmbeddedPostgres:
         draft.rename(self._data)
         return state
 
-    def _as_account(self) -> dict[str, Any]:
+    def _as_account(self, folder: Path) -> dict[str, Any]:
         if self._account is None:
-            return {}
-        return {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
+            return {"cwd": folder}
+        account = self._account
+        return {"cwd": folder, "user": account.uid, "group": account.gid, "extra_groups": []}
 
-    def _stop_survivor(self, programs: Programs) -> None:
+    def _seen_folder(self, folder: Path) -> str:
+        """Name the data folder as the server's account can reach it.
+
+        Folders above may be closed to that account, but where it stands it may be: we enter the
+        folder before we drop our rights, and it goes by its working directory.
+        """
+        return "/proc/self/cwd" if self._account else str(folder)
+
+    def _stop_survivor(self) -> None:
         """Stop a server that outlived a killed supervisor; we hold the lock, so it is ours."""
         pid = _postmaster_pid(self._data)
         if pid is None or not _is_server_of(pid, self._data):
             return
         logger.warning("stopping the database that a killed service left", extra={"pid": pid})
-        stop = [programs.path("pg_ctl"), "stop", "-D", str(self._data), "-m", "fast", "-w"]
-        stopped = subprocess.run(
-            [*stop, "-t", str(_STOP_SECONDS)],
-            capture_output=True,
-            text=True,
-            check=False,
-            **self._as_account(),
-        )
-        if stopped.returncode and _is_server_of(pid, self._data):
-            msg = f"The old database server (process {pid}) does not stop: {stopped.stderr.strip()}"
-            raise PostgresUnavailableError(msg)
+        os.kill(pid, signal.SIGINT)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while _is_server_of(pid, self._data):
+            if time.monotonic() > deadline:
+                msg = f"The old database server (process {pid}) does not stop; end it by hand."
+                raise PostgresUnavailableError(msg)
+            time.sleep(0.02)
 
     def _launch(self, programs: Programs, *, port: int, state: dict[str, Any]) -> None:
         """Start the server and wait until it accepts; retry while an old one's memory is freed."""
@@ -220,13 +226,12 @@ class EmbeddedPostgres:
         with log_path.open("ab") as log:
             began = log.tell()
             self._process = subprocess.Popen(
-                [programs.path("postgres"), "-D", str(self._data), *settings],
+                [programs.path("postgres"), "-D", self._seen_folder(self._data), *settings],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                cwd="/",
-                **self._as_account(),
+                **self._as_account(self._data),
             )
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
@@ -240,14 +245,12 @@ class EmbeddedPostgres:
         return f"not ready after {_START_SECONDS} s; see {log_path}"
 
     def _socket_dir(self) -> str:
-        """Return the folder of the unix socket, or none where its path would be too long."""
-        folder = self._data_dir / "run"
-        if len(str(folder)) > 80:
-            return ""
-        folder.mkdir(mode=0o755, exist_ok=True)
+        """Return the folder of the unix socket, relative to the data; a long path would not do."""
+        folder = self._data / "run"
+        folder.mkdir(mode=0o700, exist_ok=True)
         if self._account:
             os.chown(folder, self._account.uid, self._account.gid)
-        return str(folder)
+        return "run"
 
 
 def url_of(state: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core.settings import Settings
+from app.core.settings import Settings, default_data_dir
 
 
 class PostgresUnavailableError(Exception):
@@ -105,22 +105,12 @@ def _closed_folders(folder: Path) -> list[Path]:
     return [p for p in (folder, *folder.parents) if not p.stat().st_mode & stat.S_IXOTH]
 
 
-def require_reachable(data_dir: Path) -> None:
-    """Open the data folder itself to the server's account; refuse one that lies in a closed one."""
-    data_dir.chmod(data_dir.stat().st_mode | 0o011)
-    if closed := _closed_folders(data_dir):
-        msg = (
-            f"As root the database runs as another account, which cannot enter {closed[-1]}. "
-            "Set AFTERWORD_DATA_DIR to a folder outside, such as /var/lib/afterword."
-        )
-        raise PostgresUnavailableError(msg)
-
-
 def reachable_programs(programs: Programs, *, data_dir: Path) -> Programs:
-    """Copy the programs beside the data where another account cannot reach them."""
+    """Copy the programs where the server's account can reach them, if it cannot yet."""
     if not _closed_folders(programs.folder):
         return programs
-    copy = data_dir / f"postgresql-{programs.major}"
+    beside = default_data_dir() if _closed_folders(data_dir) else data_dir
+    copy = beside / f"postgresql-{programs.major}"
     if not (copy / "bin" / "postgres").exists():
         draft = copy.with_name(copy.name + ".new")
         shutil.rmtree(draft, ignore_errors=True)

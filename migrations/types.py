@@ -1,0 +1,16 @@
+"""How the database's types and the models' are compared."""
+
+from sqlalchemy import TEXT
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlmodel.sql.sqltypes import AutoString
+
+from app.core.outbox import TransactionId
+
+ischema_names["xid8"] = TransactionId
+
+
+def type_differs(
+    _context: object, _inspected: object, _column: object, found: object, wanted: object
+) -> bool | None:
+    """Take `text` for the models' unbounded strings; leave all else to Alembic."""
+    return False if isinstance(found, TEXT) and isinstance(wanted, AutoString) else None

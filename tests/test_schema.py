@@ -1,0 +1,104 @@
+"""The schema's rules, so that the same schema runs on one PostgreSQL and on a cluster."""
+
+import re
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, ForeignKeyConstraint, PrimaryKeyConstraint, UniqueConstraint
+from sqlalchemy.schema import Table
+
+import app
+from app.core.database import Database
+from app.core.migrations import downgrade, upgrade
+from app.core.postgres import superuser_url
+from app.core.settings import Settings
+from app.tables import TABLES, metadata
+from migrations.types import type_differs
+
+TENANT = [t for t in metadata.sorted_tables if t.info["kind"] == "tenant"]
+SOURCES = [*Path(app.__file__).parent.rglob("*.py"), *Path("migrations/versions").glob("*.py")]
+
+
+def first_columns(table: Table) -> dict[str, str]:
+    """Return the first column of every key, unique constraint, foreign key and index."""
+    found = {}
+    for constraint in table.constraints:
+        if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint | ForeignKeyConstraint):
+            found[str(constraint.name)] = constraint.columns.keys()[0]
+    for index in table.indexes:
+        found[str(index.name)] = index.columns.keys()[0]
+    return found
+
+
+@pytest.mark.parametrize("table", TENANT, ids=lambda t: t.name)
+def test_the_workspace_comes_first_in_every_key(table: Table) -> None:
+    assert table.columns.keys()[0] == "workspace_id"
+    assert not table.columns["workspace_id"].nullable
+    for name, column in first_columns(table).items():
+        # What is forgotten after a day is found by its age, across workspaces.
+        if name != "ix_idempotency_created_at":
+            assert column == "workspace_id", name
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda t: t.name)
+def test_foreign_keys_stay_within_a_tenant_and_nothing_is_set_null(table: Table) -> None:
+    for key in table.foreign_key_constraints:
+        assert key.ondelete in {None, "CASCADE"}
+        if key.referred_table.info["kind"] == "tenant":
+            assert key.columns.keys()[0] == "workspace_id"
+            assert key.elements[0].column.name == "workspace_id"
+
+
+@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda t: t.name)
+def test_ids_are_made_by_the_app(table: Table) -> None:
+    for column in table.columns:
+        assert column.identity is None
+        assert column.server_default is None or column.name == "xid"
+
+
+def test_every_table_is_listed() -> None:
+    assert {t.__tablename__ for t in TABLES} == set(metadata.tables)
+
+
+FORBIDDEN = r"\bcreate (or replace )?(trigger|function|sequence)\b|\bmerge into\b|\bexclude using\b"
+FORBIDDEN += r"|\bon delete set null\b|\bsecurity definer\b|\bnextval\b|\bpg_advisory_lock\b"
+
+
+def test_no_source_uses_what_a_cluster_cannot() -> None:
+    for path in SOURCES:
+        text = path.read_text().lower()
+        assert not re.search(FORBIDDEN, text), path
+        for upsert in re.findall(r"do update set.*", text):
+            assert "now()" not in upsert, path
+
+
+async def test_models_and_migrations_agree(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        options = {"compare_type": type_differs}
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, metadata))
+
+    async with database.engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_migrations_go_down_and_up_again(settings: Settings, database: Database) -> None:
+    admin = Database(superuser_url(settings.data_dir))
+    connection = await admin.connect()
+    await connection.execute("drop database if exists other")
+    await connection.execute("create database other owner afterword")
+    other = Database(database.url.rsplit("/", 1)[0] + "/other")
+    try:
+        await upgrade(other)
+        await downgrade(other, "base")
+        inside = await other.connect()
+        tables = await inside.fetch("select tablename from pg_tables where schemaname = 'public'")
+        assert [row[0] for row in tables] == ["alembic_version"]
+        await inside.close()
+        await upgrade(other)
+    finally:
+        await other.close()
+        await connection.execute("drop database other")
+        await connection.close()
