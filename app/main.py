@@ -58,14 +58,13 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         state.box = SealedBox(load_secret_keys(settings))
         state.keyring = Keyring(database)
         state.catalogue = Catalogue(database)
-        state.directory = Directory(database)
         state.limiter = Limiter(
             public_rate=settings.public_rate,
             public_burst=settings.public_burst,
             trusted_proxies=settings.trusted_proxies,
         )
-        state.group_commit = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
-        state.ingest = Ingest(state.catalogue, state.directory, state.group_commit)
+        group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
+        state.ingest = Ingest(state.catalogue, Directory(database), group)
         notices = Notices(
             database,
             {
@@ -78,7 +77,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
             yield
         finally:
             await notices.stop()
-            await state.group_commit.close()
+            await group.close()
             await database.close()
 
     app = FastAPI(

@@ -54,7 +54,8 @@ def service() -> Iterator[Service]:
         running.remove()
 
 
-DESCRIBED = [found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
+LOADED: Any = schemathesis.openapi.from_dict(DOCUMENT)
+DESCRIBED = [found.ok() for found in LOADED.get_all_operations()]
 
 
 @pytest.mark.parametrize("operation", DESCRIBED, ids=lambda o: o.label)

@@ -17,7 +17,7 @@ from app.core.http import json_reply, problem_reply, read_body, require_content_
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
 from app.responses.body import ResponseIn, decode_response
-from app.responses.group_commit import GroupCommit
+from app.responses.lines import Ingest
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
     Origin,
@@ -27,7 +27,6 @@ from app.responses.submission import (
     survey_for,
 )
 from app.responses.writing import Outcome
-from app.surveys.catalogue import Catalogue
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.caller import Caller, Keyring, require_origin
 from app.workspaces.limits import Allowance, Limiter
@@ -47,9 +46,9 @@ async def post_response(request: Request) -> Response:
         return reply
 
 
-async def _take(request: Request, headers: dict[str, str]) -> Response:
-    state = request.app.state
-    keyring: Keyring = state.keyring
+async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, bytes, ResponseIn]:
+    """Check the caller and decode the body; nothing is stored yet."""
+    keyring: Keyring = request.app.state.keyring
     caller = await keyring.caller(request.headers.get("authorization"))
     _admit(request, caller, headers)
     require_content_type(request, "application/json")
@@ -57,10 +56,14 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
     body = decode_response(raw)
     if not caller.trusted:
         refuse_untrusted(body)
-    catalogue: Catalogue = state.catalogue
-    found = await catalogue.get(caller.workspace_id, body.survey)
+    return caller, raw, body
+
+
+async def _take(request: Request, headers: dict[str, str]) -> Response:
+    caller, raw, body = await take_body(request, headers)
+    ingest: Ingest = request.app.state.ingest
+    found = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, found, body.survey)
-    directory: Directory = state.directory
     key = idempotency.asked_key(request)
     origin = Origin(
         caller=caller,
@@ -69,13 +72,11 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
         body_hash=hashlib.sha256(raw).digest() if key is not None else b"",
     )
     if not caller.trusted:
-        await _fall_back(directory, survey, body)
-    submission = submission_of(
-        body, survey, origin, customer_id=await _identify(directory, caller, body)
-    )
-    await directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
-    group: GroupCommit = state.group_commit
-    written = await group.submit(caller.workspace_id, submission)
+        await _fall_back(ingest.directory, survey, body)
+    customer_id = await _identify(ingest.directory, caller, body)
+    submission = submission_of(body, survey, origin, customer_id=customer_id)
+    await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
+    written = await ingest.group.submit(caller.workspace_id, submission)
     refuse(written.outcome)
     if written.outcome is Outcome.REPLAYED:
         headers["Idempotency-Replayed"] = "true"

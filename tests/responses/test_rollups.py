@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -110,7 +111,7 @@ async def test_a_batch_sent_again_after_a_lost_connection_counts_once(
     await shop.publish("lost")
     ingest: Ingest = app.state.ingest
     group = GroupCommit(database, slot=9, max_waiting=10)
-    app.state.group_commit = group
+    app.state.ingest = replace(ingest, group=group)
     try:
         answers = [asyncio.create_task(shop.answer("lost", n % 11)) for n in range(40)]
         killer = await database.connect()
@@ -123,7 +124,7 @@ async def test_a_batch_sent_again_after_a_lost_connection_counts_once(
         await killer.close()
         replies = await asyncio.gather(*answers)
     finally:
-        app.state.group_commit = ingest.group
+        app.state.ingest = ingest
         await group.close()
     accepted = [r for r in replies if r.status_code == 201]
     assert {r.status_code for r in replies} <= {201, 503}

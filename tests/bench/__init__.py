@@ -1,0 +1,4 @@
+"""Benchmarks: each prints ratios against baselines that it starts in the same run.
+
+`uv run python -m tests.bench` runs all of them; they need `wrk` (`apt-get install wrk`).
+"""

@@ -1,0 +1,102 @@
+"""How fast answers are taken, against the same with one INSERT a request."""
+
+import asyncio
+import json
+import time
+from uuid import uuid4
+
+import asyncpg
+
+from tests.bench.baselines import TABLE
+from tests.bench.load import Measured, uvicorn_of, wrk
+from tests.bench.report import Row
+from tests.service import Service
+
+BODY = '{"survey":"bench","channel":"api","answers":{"score":SCORE,"why":"Fast delivery"}}'
+LINE = (
+    '{"survey":"bench","channel":"import","answers":{"score":%d,"why":"Fast delivery"},'
+    '"touchpoint":"t%d","properties":{"store":"s%d"}}'
+)
+BATCH = "\n".join(LINE % (n % 11, n % 4, n % 3) for n in range(1000))
+
+
+def measure(service: Service, database_url: str) -> list[Row]:
+    """Measure our route and each baseline, one after the other, on the same database."""
+    path = "/v1/responses"
+    environment = service.environment | {
+        "AFTERWORD_DATABASE_URL": database_url,
+        "AFTERWORD_SECRET_KEYS": "bench",
+    }
+    asyncio.run(_prepare(database_url))
+
+    def run(url: str, connections: int) -> Measured:
+        wrk(url + path, body=BODY, key=service.key, connections=connections, seconds=2)
+        return wrk(url + path, body=BODY, key=service.key, connections=connections)
+
+    baselines = "tests.bench.baselines:"
+    with uvicorn_of(baselines + "sqlmodel_service", environment) as url:
+        sqlmodel = run(url, 64)
+    with uvicorn_of(baselines + "asyncpg_service", environment) as url:
+        raw, raw_alone = run(url, 64), run(url, 1)
+    with uvicorn_of(baselines + "decode_only_service", environment) as url:
+        decoded = run(url, 64)
+    ours, ours_alone = run(service.url, 64), run(service.url, 1)
+    batch = wrk(
+        service.url + path + "/batch", body=BATCH, key=service.key, connections=4,
+        content_type="application/x-ndjson",
+    )  # fmt: skip
+    copied = asyncio.run(_copy(database_url))
+    print(f"  FastAPI + SQLModel, 64 connections     {sqlmodel}")
+    print(f"  FastAPI + raw asyncpg, 64 connections  {raw}")
+    print(f"  FastAPI + raw asyncpg, 1 connection    {raw_alone}")
+    print(f"  POST /v1/responses, 64 connections     {ours}")
+    print(f"  POST /v1/responses, 1 connection       {ours_alone}")
+    print(f"  POST /v1/responses, decoding only      {decoded}")
+    print(f"  POST /v1/responses/batch, 1,000 each   {batch.per_second * 1000:>9,.0f} answers/s")
+    print(f"  bare COPY into the same table          {copied:>9,.0f} rows/s")
+    return [
+        Row("one answer, against FastAPI + SQLModel", ours.per_second / sqlmodel.per_second, 6),
+        Row("  its p99 against that", ours.p99 / sqlmodel.p99, 1, at_most=True),
+        Row("one answer, against FastAPI + raw asyncpg", ours.per_second / raw.per_second, 2),
+        Row("  its p99 against that", ours.p99 / raw.p99, 1, at_most=True),
+        Row(
+            "one connection, against raw asyncpg", ours_alone.per_second / raw_alone.per_second, 0.8
+        ),
+        Row("one answer, against decoding only", ours.per_second / decoded.per_second, 0.35),
+        Row("batch, against single", batch.per_second * 1000 / ours.per_second, 1.5),
+        Row("batch, against a bare COPY", batch.per_second * 1000 / copied, 0.2),
+    ]
+
+
+async def _prepare(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(TABLE)
+    await connection.close()
+
+
+async def _copy(database_url: str, rows: int = 100_000) -> float:
+    """Return how many rows a second COPY puts into a table like ours, with its indexes."""
+    connection = await asyncpg.connect(database_url)
+    await connection.execute("create table copied (like response including all)")
+    sample = await connection.fetchrow("select * from response limit 1")
+    assert sample is not None
+    columns = list(sample.keys())
+    made = []
+    for _ in range(rows):
+        values = dict(sample) | {"id": uuid4()}
+        made.append(tuple(values[c] for c in columns))
+    began = time.perf_counter()
+    await connection.copy_records_to_table("copied", records=made, columns=columns)
+    took = time.perf_counter() - began
+    await connection.execute("drop table copied")
+    await connection.close()
+    return rows / took
+
+
+def prepare_survey(service: Service) -> None:
+    """Publish the survey that is answered."""
+    with service.client() as client:
+        client.post("/v1/surveys", json={"template": "nps", "key": "bench"}).raise_for_status()
+        client.post("/v1/surveys/bench/publish").raise_for_status()
+        body = json.loads(BODY.replace("SCORE", "9"))
+        client.post("/v1/responses", json=body).raise_for_status()

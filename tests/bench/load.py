@@ -1,0 +1,112 @@
+"""Load from wrk, so that the client is not what is measured, and what it says of it."""
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 10
+_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Requests a second and the 99th percentile in milliseconds."""
+
+    per_second: float
+    p99: float
+
+    def __str__(self) -> str:
+        return f"{self.per_second:>9,.0f}/s   p99 {self.p99:7.1f} ms"
+
+
+def wrk(
+    url: str,
+    *,
+    body: str,
+    key: str,
+    connections: int,
+    content_type: str = "application/json",
+    seconds: int = SECONDS,
+) -> Measured:
+    """Post the body, with a score that changes from request to request, for some seconds."""
+    program = shutil.which("wrk")
+    if program is None:
+        sys.exit("The benchmarks need wrk: apt-get install wrk")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(
+            f"""
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "{content_type}"
+wrk.headers["Authorization"] = "Bearer {key}"
+local body = [==[{body}]==]
+request = function()
+  return wrk.format(nil, nil, nil, (body:gsub("SCORE", function() return math.random(0, 10) end)))
+end
+local bad = 0
+response = function(status) if status >= 300 then bad = bad + 1; wrk.thread:set("bad", bad) end end
+"""
+        )
+        script.flush()
+        told = subprocess.run(
+            [
+                program,
+                "-t1",
+                f"-c{connections}",
+                f"-d{seconds}s",
+                "--latency",
+                "-s",
+                script.name,
+                url,
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    if "Non-2xx" in told:
+        raise AssertionError(told)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
+    assert rate, told
+    assert p99, told
+    return Measured(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
+
+
+@contextmanager
+def uvicorn_of(factory: str, environment: dict[str, str]) -> Iterator[str]:
+    """Serve an application in a process of its own and give its URL."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", factory, "--factory", "--port", str(port)]
+    command += [
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--no-access-log",
+        "--log-level",
+        "error",
+    ]
+    process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[2])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(url + "/openapi.json", timeout=2).close()
+                break
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()

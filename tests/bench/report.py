@@ -1,0 +1,28 @@
+"""The table that a benchmark prints."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """One ratio with its bar."""
+
+    what: str
+    ratio: float
+    bar: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the bar is met."""
+        return self.ratio <= self.bar if self.at_most else self.ratio >= self.bar
+
+
+def show(rows: list[Row]) -> None:
+    """Print the table as it stands in the README."""
+    print("\n| what | measured | bar | met |\n|---|---|---|---|")
+    for row in rows:
+        sign = "≤" if row.at_most else "≥"
+        print(
+            f"| {row.what} | {row.ratio:.2f} × | {sign} {row.bar} × | {'yes' if row.met else 'NO'} |"
+        )
