@@ -3,8 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -70,13 +69,6 @@ def _settings() -> Settings:
     return settings
 
 
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    """Give a command its database's URL, attaching to a running service."""
-    with attached(settings) as url:
-        yield url
-
-
 def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run some work on the database, whose schema must be current."""
 
@@ -90,7 +82,7 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
         finally:
             await database.close()
 
-    with _database(settings) as url:
+    with attached(settings) as url:
         return asyncio.run(checked(url))
 
 
@@ -137,16 +129,12 @@ def up(
             if settings.embedded:
                 postgres = EmbeddedPostgres(settings)
                 settings = settings.model_copy(update={"database_url": postgres.start()})
-            keys = asyncio.run(_prepare(settings, settings.database_url or "", demo=demo))
+            _show_keys(*asyncio.run(_prepare(settings, settings.database_url or "", demo=demo)))
             processes = Processes(settings, postgres=postgres)
             processes.add_web(listening)
             processes.add_worker()
-
-            def ready() -> None:
-                _show_keys(*keys)
-                out.print(f"Afterword listens on {settings.base_url} (documentation: /docs)")
-
-            processes.run(ready)
+            told = f"Afterword listens on {settings.base_url} (documentation: /docs)"
+            processes.run(lambda: out.print(told))
         finally:
             if postgres:
                 postgres.stop()
@@ -199,7 +187,7 @@ def migrate(
         finally:
             await database.close()
 
-    with _database(settings) as url:
+    with attached(settings) as url:
         if check:
             current = asyncio.run(work(url))
             out.print(

@@ -111,7 +111,7 @@ async def import_file(
     )
     with (
         Progress(*columns, console=console) as progress,
-        report_path.open("a" if run.lines_done else "w", encoding="utf-8") as rejects,
+        report_path.open("a", encoding="utf-8") as rejects,
     ):
         task = progress.add_task(plan.file.name, total=_count_lines(plan), completed=run.lines_done)
         rest = (line for line in lines if line.number > run.lines_done)
@@ -134,11 +134,12 @@ async def import_file(
         f"{total.accepted:,} accepted, {total.duplicates:,} known before, "
         f"{len(total.rejected):,} rejected. Import {import_id}"
     )
-    if total.rejected:
+    all_rejected = run.rejected + len(total.rejected)
+    if all_rejected:
         console.print(f"The rejected lines, with reasons: {report_path}")
-    else:
+    elif report_path.stat().st_size == 0:
         report_path.unlink()
-    return len(total.rejected)
+    return all_rejected
 
 
 def _importer(workspace_id: UUID) -> Caller:

@@ -1,6 +1,7 @@
 """One web process: serves the listening socket that its parent hands down."""
 
 import asyncio
+import gc
 import socket
 import sys
 
@@ -30,6 +31,9 @@ async def _serve(listening: socket.socket) -> None:
         server.should_exit = True
 
     end_with_parent(asyncio.get_running_loop(), stop)
+    # What was loaded lives as long as the process; the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
     await server.serve(sockets=[listening])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 from sqlalchemy import CursorResult, TextClause, TextualSelect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -81,9 +82,9 @@ async def run_sql(
 
 
 def is_connection_lost(error: BaseException | None) -> bool:
-    """Tell whether the error, or what caused it, is a database that went away."""
+    """Tell whether the error, or what caused it, is a database that went away or is too busy."""
     while error is not None:
-        if isinstance(error, CONNECTION_LOST):
+        if isinstance(error, (*CONNECTION_LOST, PoolTimeoutError, asyncpg.QueryCanceledError)):
             return True
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             return True

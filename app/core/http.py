@@ -18,12 +18,13 @@ from app.core.database import is_connection_lost
 from app.core.errors import AfterwordError, Busy, FieldError, TooLarge, WrongContentType, problem
 from app.core.ids import uuid7
 from app.core.log import request_id
-from app.core.telemetry import DURATION, REQUESTS
+from app.core.telemetry import request_timer
 
 logger = logging.getLogger("afterword.http")
 
 MEBIBYTE = 1 << 20
 _DRAINED = 64 * MEBIBYTE
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _UNSAFE = frozenset('\r\n\t "\\')
 
 
@@ -124,11 +125,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", current.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
+                message["headers"] += [(b"x-request-id", current.encode()), _NOSNIFF]
             await send(message)
 
         try:
@@ -153,8 +150,7 @@ class Edge:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        REQUESTS.labels(route, status).inc()
-        DURATION.labels(route).observe(seconds)
+        request_timer(route, status).observe(seconds)
         level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
         if logger.isEnabledFor(level):
             logger.log(

@@ -7,6 +7,7 @@ secret, so they are kept sealed.
 
 import datetime as dt
 import hashlib
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -24,6 +25,7 @@ from app.core.signing import SealedBox
 
 KEPT_FOR = dt.timedelta(hours=24)
 _LONGEST = 255
+_OTHER_BODY = "This Idempotency-Key was used with another body; use a new key for a new request."
 
 
 class Idempotency(SQLModel, table=True):
@@ -73,7 +75,42 @@ async def claim(
     """
     held = Claim(workspace_id, route, hashlib.sha256(key.encode()).digest())
     body_hash = hashlib.sha256(body).digest()
-    names = {"workspace_id": workspace_id, "route": route, "key_hash": held.key_hash}
+    row = await _take(session, held, body_hash)
+    if row is None:
+        return held
+    if row.body_hash != body_hash:
+        raise Conflict(_OTHER_BODY)
+    plain = box.unseal(row.reply) if row.reply else None
+    if plain is None:
+        detail = "This Idempotency-Key was used before, and its reply can no longer be opened."
+        raise Conflict(detail)
+    reply = msgspec.msgpack.decode(plain, type=KeptReply)
+    return Response(
+        reply.body,
+        reply.status,
+        headers={"Idempotency-Replayed": "true"},
+        media_type=reply.media_type,
+    )
+
+
+async def seen_before(
+    session: AsyncSession, *, workspace_id: UUID, route: str, key: str, body_hash: bytes
+) -> bool:
+    """Remember a key whose request needs no kept reply; raise Conflict for another body."""
+    held = Claim(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    kept = await _take(session, held, body_hash)
+    if kept is not None and kept.body_hash != body_hash:
+        raise Conflict(_OTHER_BODY)
+    return kept is not None
+
+
+async def _take(session: AsyncSession, held: Claim, body_hash: bytes) -> Any:
+    """Insert the key's row, waiting for another that holds it; return the row it had before."""
+    names = {
+        "workspace_id": held.workspace_id,
+        "route": held.route,
+        "key_hash": held.key_hash,
+    }
     now = utc_now()
     await run_sql(
         session,
@@ -91,7 +128,7 @@ async def claim(
         ).bindparams(**names, body_hash=body_hash, now=now),
     )
     if taken.first():
-        return held
+        return None
     kept = await run_sql(
         session,
         text(
@@ -99,21 +136,7 @@ async def claim(
             "and route = :route and key_hash = :key_hash"
         ).bindparams(**names),
     )
-    row = kept.one()
-    if row.body_hash != body_hash:
-        detail = "This Idempotency-Key was used with another body; use a new key for a new request."
-        raise Conflict(detail)
-    plain = box.unseal(row.reply) if row.reply else None
-    if plain is None:
-        detail = "This Idempotency-Key was used before, and its reply can no longer be opened."
-        raise Conflict(detail)
-    reply = msgspec.msgpack.decode(plain, type=KeptReply)
-    return Response(
-        reply.body,
-        reply.status,
-        headers={"Idempotency-Replayed": "true"},
-        media_type=reply.media_type,
-    )
+    return kept.one()
 
 
 async def keep(session: AsyncSession, box: SealedBox, held: Claim, reply: Response) -> None:

@@ -5,12 +5,12 @@ import contextlib
 import datetime as dt
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from uuid import UUID, uuid4
 
 from app.core import jobs
 from app.core.clock import utc_now
-from app.core.database import CONNECTION_LOST, Database, is_connection_lost
+from app.core.database import Database, is_connection_lost
 from app.core.jobs import Job
 from app.core.telemetry import JOBS
 
@@ -30,6 +30,16 @@ def retry_after(attempt: int) -> dt.timedelta:
     wait = min(_FIRST_RETRY * 2 ** min(attempt - 1, 20), _LONGEST_RETRY)
     spread: dt.timedelta = wait * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
     return spread
+
+
+@contextlib.contextmanager
+def _forgiving() -> Iterator[None]:
+    """Let a lost database pass: the lease runs out and the job runs again."""
+    try:
+        yield
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
 
 
 class JobRunner:
@@ -118,7 +128,7 @@ class JobRunner:
     async def _put_back(
         self, job: Job, error: str, run_at: dt.datetime, *, counted: bool = True
     ) -> None:
-        with contextlib.suppress(*CONNECTION_LOST):
+        with _forgiving():
             async with self._database.transaction() as session:
                 await jobs.put_back(session, job, error=error, run_at=run_at, counted=counted)
 
@@ -126,7 +136,7 @@ class JobRunner:
         while True:
             await asyncio.sleep(_HEARTBEAT)
             if self._running:
-                with contextlib.suppress(*CONNECTION_LOST):
+                with _forgiving():
                     async with self._database.transaction() as session:
                         ids = list(self._running)
                         await jobs.renew(session, worker=self._worker, ids=ids)

@@ -188,19 +188,3 @@ async def take_periodic(session: AsyncSession, name: str, *, every: dt.timedelta
         ),
     )
     return True
-
-
-async def state(session: AsyncSession) -> dict[str, float]:
-    """Count the jobs that are due, running and dead, and the age of the oldest due, in seconds."""
-    now = utc_now()
-    row = await run_sql(
-        session,
-        text(
-            "select count(*) filter (where dead_at is null and run_at <= :now) due, "
-            "count(*) filter (where dead_at is null and worker is not null) running, "
-            "count(*) filter (where dead_at is not null) dead, "
-            "coalesce(extract(epoch from :now - min(run_at) "
-            "filter (where dead_at is null and run_at <= :now)), 0)::float8 oldest from job"
-        ).bindparams(now=now),
-    )
-    return dict(row.one()._mapping)

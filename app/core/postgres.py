@@ -73,7 +73,8 @@ class EmbeddedPostgres:
             programs = find_programs(self._settings, data=self._data)
             if self._account:
                 programs = reachable_programs(programs, data_dir=self._data_dir)
-            state = self._state() or self._initialise(programs)
+            state = self._state() if self._data.exists() else {}
+            state = state or self._initialise(programs)
             self._stop_survivor()
             self._launch(programs, port=_free_port(state.get("port", 0)), state=state)
             if not state.get("ready"):

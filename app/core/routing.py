@@ -59,13 +59,13 @@ def current_session(request: Request) -> AsyncSession:
     return current_unit(request).session
 
 
-def asked_properties(request: Request) -> dict[str, str]:
-    """Return the query's `property.NAME=value` filters by name."""
-    return {
-        name.removeprefix(_PROPERTY_PREFIX): value
-        for name, value in request.query_params.items()
-        if name.startswith(_PROPERTY_PREFIX)
-    }
+def asked_properties(request: Request) -> dict[str, list[str]]:
+    """Return the query's `property.NAME=value` filters: any of the values, by name."""
+    found: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        if name.startswith(_PROPERTY_PREFIX):
+            found.setdefault(name.removeprefix(_PROPERTY_PREFIX), []).append(value)
+    return found
 
 
 def current_box(request: Request) -> SealedBox:
@@ -76,8 +76,7 @@ def current_box(request: Request) -> SealedBox:
 
 SessionDep = Annotated[AsyncSession, Depends(current_session)]
 UnitDep = Annotated[Unit, Depends(current_unit)]
-PropertiesDep = Annotated[dict[str, str], Depends(asked_properties)]
-BoxDep = Annotated[SealedBox, Depends(current_box)]
+PropertiesDep = Annotated[dict[str, list[str]], Depends(asked_properties)]
 
 
 class Route(APIRoute):
@@ -108,7 +107,9 @@ class Route(APIRoute):
                 request.state.unit = unit
                 key = idempotency.asked_key(request) if creates and workspace_id else None
                 if key is None or workspace_id is None:
-                    return await handler(request)
+                    reply = await handler(request)
+                    reply.headers.update(getattr(request.state, "reply_headers", {}))
+                    return reply
                 box = current_box(request)
                 held = await idempotency.claim(
                     unit.session,
@@ -162,12 +163,11 @@ def _gates(dependant: Dependant) -> list[Gate]:
 def _refuse_odd_names(request: Request, known: set[str]) -> None:
     """Refuse a query parameter that means nothing here, and text that cannot be stored."""
     for name, value in request.query_params.multi_items():
-        if name.startswith(_PROPERTY_PREFIX) and PROPERTY_PARAMETER in known:
-            name = PROPERTY_PARAMETER  # noqa: PLW2901 - any property's name stands for this one
-        if name not in known:
+        is_property = name.startswith(_PROPERTY_PREFIX) and PROPERTY_PARAMETER in known
+        if name not in known and not is_property:
             hint = did_you_mean(name, known)
             raise InvalidInput.at("query", name, msg=f"is no parameter of this route{hint}")
-        if "\x00" in value:
+        if "\x00" in name + value:
             raise InvalidInput.at("query", name, msg="holds a NUL character")
     for name, value in request.path_params.items():
         if isinstance(value, str) and "\x00" in value:

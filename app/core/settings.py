@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         "characters; generated and printed once when unset.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
-        (), description="CIDRs whose `X-Forwarded-For` and `-Proto` are believed."
+        (), description="CIDRs whose `X-Forwarded-For` is believed."
     )
     default_timezone: str = Field("UTC", description="Time zone of new workspaces.")
     default_locale: str = Field("en", description="Locale of new workspaces.")
@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     log_level: str = Field(
         "info", description="`debug` (logs every request), `info`, `warning` or `error`."
     )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
 
     @field_validator("secret_keys", mode="before")
     @classmethod
@@ -99,7 +104,7 @@ class Settings(BaseSettings):
     @field_validator("default_timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones():
+        if value not in available_timezones() - {"localtime", "Factory"}:
             msg = f"is no IANA time zone: {value}"
             raise ValueError(msg)
         return value

@@ -58,7 +58,7 @@ def refuse_unstorable(value: Any, loc: tuple[str | int, ...]) -> None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return a hint at the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    near = difflib.get_close_matches(word[:64], list(known), n=1)
     return f"; did you mean `{near[0]}`?" if near else ""
 
 

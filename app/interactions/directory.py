@@ -18,8 +18,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import uuid7
+from app.core.notices import EVERYTHING
 
 _REMEMBERED = 100_000
+CHANNEL = "afterword_touchpoints"
 EMAIL = "email"
 
 
@@ -76,7 +78,7 @@ class Directory:
 
     async def touchpoints(self, workspace_id: UUID, keys: Iterable[str]) -> None:
         """Register touchpoints that an answer names, as not declared."""
-        new = sorted({k for k in keys if k and (workspace_id, k) not in self._touchpoints})
+        new = {k for k in keys if k and (workspace_id, k) not in self._touchpoints}
         if not new:
             return
         async with self._database.transaction() as session:
@@ -86,7 +88,7 @@ class Directory:
                     "insert into touchpoint (workspace_id, key, name, declared, created_at) "
                     "select :workspace_id, key, '{}', false, :now from unnest(:keys ::text[]) key "
                     "on conflict do nothing"
-                ).bindparams(workspace_id=workspace_id, keys=new, now=utc_now()),
+                ).bindparams(workspace_id=workspace_id, keys=sorted(new), now=utc_now()),
             )
         if len(self._touchpoints) + len(new) > _REMEMBERED:
             self._touchpoints.clear()
@@ -95,7 +97,7 @@ class Directory:
     async def is_declared(self, workspace_id: UUID, key: str) -> bool:
         """Tell whether the workspace has declared this touchpoint; remembered for a minute."""
         kept = self._declared.get(workspace_id)
-        if kept is None or kept[0] < time.monotonic():
+        if kept is None or kept[0] < time.monotonic() or key not in kept[1]:
             async with self._database.session() as session:
                 rows = await run_sql(
                     session,
@@ -107,10 +109,12 @@ class Directory:
             self._declared[workspace_id] = kept
         return key in kept[1]
 
-    def forget(self, workspace_id: UUID) -> None:
-        """Forget all of one workspace, after something was deleted there."""
-        self._touchpoints = {k for k in self._touchpoints if k[0] != workspace_id}
-        self._customers = {k: v for k, v in self._customers.items() if k[0] != workspace_id}
+    def forget(self, payload: str = EVERYTHING) -> None:
+        """Forget the touchpoints of one workspace, or of all, after one was deleted there."""
+        for known in list(self._declared):
+            if payload in {EVERYTHING, str(known)}:
+                del self._declared[known]
+        self._touchpoints = {k for k in self._touchpoints if payload not in {EVERYTHING, str(k[0])}}
 
 
 async def _resolve(
@@ -122,21 +126,19 @@ async def _resolve(
     """
     known = await _find(session, workspace_id, persons)
     made: dict[tuple[str, str], UUID] = {}
-    for person in persons:
-        if person not in known:
-            # Two forms of one new person in a batch share their strongest name.
-            made.setdefault(person.identities[0], uuid7())
-    wanted = {
-        (kind, value): known.get(person) or made[person.identities[0]]
-        for person in persons
-        for kind, value in person.identities
-    }
+    wanted: dict[tuple[str, str], UUID] = {}
+    # Who has an id of some source comes first; an e-mail alone then leads to the same person.
+    for person in sorted(persons, key=lambda p: p.external_id is None):
+        first = person.identities[0]
+        customer_id = known.get(person) or wanted.get(first) or made.setdefault(first, uuid7())
+        for identity in person.identities:
+            wanted.setdefault(identity, customer_id)
     won = await _claim_identities(session, workspace_id, wanted)
     fresh = {customer_id for customer_id in made.values() if customer_id in won}
     await _insert_customers(
         session,
         workspace_id,
-        {made[p.identities[0]]: p for p in reversed(persons) if p not in known},
+        {made[p.identities[0]]: p for p in reversed(persons) if p.identities[0] in made},
         fresh,
     )
     return known | await _find(session, workspace_id, [p for p in persons if p not in known])

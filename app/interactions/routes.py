@@ -63,8 +63,8 @@ async def put_touchpoint(
 
 @routes.delete("/v1/touchpoints/{key}", status_code=204, summary="Delete a touchpoint")
 async def delete_touchpoint(session: SessionDep, caller: Writer, key: Key) -> None:
-    """Delete the declaration; answers keep the touchpoint that they name."""
-    await service.delete(session, Touchpoint, caller.workspace_id, key)
+    """Delete the declaration; what answers have named stays listed as not declared."""
+    await service.delete_touchpoint(session, caller.workspace_id, key)
 
 
 @routes.get("/v1/journeys", summary="List journeys")
@@ -91,4 +91,4 @@ async def put_journey(session: SessionDep, caller: Writer, key: Key, body: Journ
 @routes.delete("/v1/journeys/{key}", status_code=204, summary="Delete a journey")
 async def delete_journey(session: SessionDep, caller: Writer, key: Key) -> None:
     """Delete the journey; its touchpoints stay."""
-    await service.delete(session, Journey, caller.workspace_id, key)
+    await service.delete_journey(session, caller.workspace_id, key)

@@ -3,9 +3,8 @@
 import datetime as dt
 from enum import StrEnum
 from typing import Annotated
-from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from app.core.text import Line, Slug
 from app.workspaces.schemas import Body, Locale
@@ -97,12 +96,3 @@ class JourneyOut(JourneyIn):
 
     key: str
     created_at: dt.datetime
-
-
-class CustomerOut(BaseModel):
-    """A customer as a response names them."""
-
-    id: UUID
-    external_ids: list[dict[str, str | None]]
-    email: str | None
-    name: str | None

@@ -12,8 +12,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import NotFound
+from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.core.schema import Json
+from app.interactions.directory import CHANNEL
 from app.interactions.models import Journey, Touchpoint
 from app.interactions.schemas import JourneyIn, TouchpointIn
 
@@ -25,6 +27,7 @@ async def declare_touchpoint(
 ) -> Touchpoint:
     """Make or replace what is known of a touchpoint."""
     values = wanted.model_dump(mode="json") | {"declared": True}
+    await notify(session, CHANNEL, str(workspace_id))
     return await _upsert(session, Touchpoint, workspace_id, key, values)
 
 
@@ -77,9 +80,29 @@ async def list_all(
     return list(await session.exec(query))
 
 
-async def delete(session: AsyncSession, table: type[Named], workspace_id: UUID, key: str) -> None:
-    """Delete a declaration; answers keep the touchpoint that they name."""
-    await session.delete(await get(session, table, workspace_id, key))
+async def delete_journey(session: AsyncSession, workspace_id: UUID, key: str) -> None:
+    """Delete a journey; its touchpoints stay."""
+    await session.delete(await get(session, Journey, workspace_id, key))
+
+
+async def delete_touchpoint(session: AsyncSession, workspace_id: UUID, key: str) -> None:
+    """Delete a declaration; one that answers have named stays listed as not declared."""
+    touchpoint = await get(session, Touchpoint, workspace_id, key)
+    named = await run_sql(
+        session,
+        text(
+            "select 1 from rollup where workspace_id = :workspace_id and touchpoint = :key limit 1"
+        ).bindparams(workspace_id=workspace_id, key=key),
+    )
+    await session.delete(touchpoint)
+    if named.first():
+        await session.flush()
+        session.add(
+            Touchpoint(
+                workspace_id=workspace_id, key=key, name={}, declared=False, created_at=utc_now()
+            )
+        )
+    await notify(session, CHANNEL, str(workspace_id))
 
 
 async def customers_by_id(

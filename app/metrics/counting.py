@@ -95,7 +95,9 @@ left join touchpoint t on t.workspace_id = x.workspace_id
             return ["q.type", "q.scale", "q.high", "q.reverse", "''", "null::int"]
         option = f"split_part({'a.key' if self.from_rows else 'x.question'}, '=', 2)"
         valence = _VALENCE.replace("OPTION", option)
-        return ["q.type", "'options'", "q.high", "false", option, valence]
+        # Shares have the answers to that question below them, so questions are not pooled.
+        scale = "q.key" if self.asked.metric == "choice" else "q.scale"
+        return ["q.type", scale, "q.high", "false", option, valence]
 
     def _expression(self, name: str) -> str:
         if name.startswith(PROPERTY):
@@ -191,20 +193,18 @@ async def count(session: AsyncSession, asked: Asked, span: Span, interval: Inter
     query.between(span)
     keys = [query.bucket(interval), *query.groups(), *query.series()]
     if from_rows:
-        sums = [
-            f"count(*) filter (where a.value = '{v}') as {n}"
-            for n, v in zip(_NAMES, _VALUES, strict=True)
-        ]
+        sums = [f"count(*) filter (where a.value = '{v}')" for v in _VALUES]
         source = "response x cross join lateral jsonb_each_text(x.scores) a"
         query.conditions.append("x.state = 'counted'")
     else:
-        sums = [f"sum(x.{n})::int8 as {n}" for n in _NAMES]
+        sums = [f"sum(x.{n})::int8" for n in _NAMES]
         source = "rollup x"
     statement = f"""
 select {", ".join(keys)}, {", ".join(sums)}
 from {source} {query.joins()}
 where {" and ".join(query.conditions)}
-group by {", ".join(str(i + 1) for i in range(len(keys)))}"""  # noqa: S608
+group by {", ".join(str(i + 1) for i in range(len(keys)))}
+having {" or ".join(f"{sum_} <> 0" for sum_ in sums)}"""  # noqa: S608
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     return _cells(rows, groups=len(asked.groups))
 
@@ -214,8 +214,8 @@ async def count_latest(
 ) -> Cells:
     """Count only the latest answer of each customer in each period; anonymous ones all count.
 
-    Of a customer's answers to one question (to any question, for NPS) the latest valid one is
-    taken, else the latest that says `missing` or `na`.
+    Of a customer's responses the latest with a valid answer on the scale is taken, else the
+    latest that says `missing` or `na`; where a metric has many questions a response, of each.
     """
     query = _Query(asked, from_rows=True)
     starts = [query._moment(span.start) for _, span in periods]  # noqa: SLF001 - its own module
@@ -224,15 +224,12 @@ async def count_latest(
     outer = [f"k{i}" for i in range(len(asked.groups) + len(query.series()) + 1)]
     keys = ["p.number", *query.groups(), *query.series()]
     named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
-    per = "" if asked.metric == "nps" else "q.key, "
-    sums = [
-        f"count(*) filter (where value = '{v}') as {n}"
-        for n, v in zip(_NAMES, _VALUES, strict=True)
-    ]
+    per = "q.key, " if asked.metric in {"rating", "emotion", "choice"} else ""
+    sums = [f"count(*) filter (where value = '{v}')" for v in _VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
   select {named}, a.value, dense_rank() over (
-    partition by p.number, {per}coalesce(x.customer_id, x.id)
+    partition by p.number, q.scale, {per}coalesce(x.customer_id, x.id)
     order by a.value::int >= 0 desc, x.responded_at desc, x.id desc) as place
   from unnest(array[{", ".join(starts)}], array[{", ".join(ends)}]) with ordinality
     p(begins, ends, number)
@@ -258,6 +255,27 @@ def _cells(rows: Any, *, groups: int) -> Cells:
         counts = Counts(tuple(int(n) for n in numbers[:11]), int(numbers[11]), int(numbers[12]))
         cells[key][series] = cells[key].get(series, Counts()) + counts
     return dict(cells)
+
+
+async def add_unchosen_options(session: AsyncSession, asked: Asked, total: Cell) -> None:
+    """Add to a total the options that nobody chose, so that every share is there."""
+    if asked.metric not in _WITH_OPTIONS or not total:
+        return
+    rows = await run_sql(
+        session,
+        text(
+            "select q.key, q.scale, q.high, o ->> 'key', (o ->> 'valence')::int "
+            "from question q, jsonb_array_elements(q.options) o "
+            "where q.workspace_id = :workspace and q.type = any(:types ::text[])"
+        ).bindparams(
+            workspace=asked.workspace.id, types=[str(t) for t in METRIC_TYPES[asked.metric]]
+        ),
+    )
+    scales = {series.scale for series in total}
+    for key, scale, high, option, valence in map(tuple, rows):
+        name = key if asked.metric == "choice" else scale
+        if name in scales:
+            total.setdefault(Series(name, 0, high, option=option, valence=valence), Counts())
 
 
 async def count_excluded(session: AsyncSession, asked: Asked) -> dict[str, int]:

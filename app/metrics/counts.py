@@ -23,6 +23,14 @@ class Counts:
             self.n_na + other.n_na,
         )
 
+    def __sub__(self, other: "Counts") -> "Counts":
+        """Take out what was pooled before."""
+        return Counts(
+            tuple(a - b for a, b in zip(self.scores, other.scores, strict=True)),
+            self.n_missing - other.n_missing,
+            self.n_na - other.n_na,
+        )
+
     @property
     def n(self) -> int:
         """How many valid answers there are."""

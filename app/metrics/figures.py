@@ -33,6 +33,12 @@ class Series:
 Cell = dict[Series, Counts]
 
 
+def pool_into(total: Cell, cell: Cell) -> None:
+    """Add the counts of one cell to another, series by series."""
+    for series, counts in cell.items():
+        total[series] = total[series] + counts if series in total else counts
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One figure with all that is needed to trust it."""

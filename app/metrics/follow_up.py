@@ -3,6 +3,8 @@
 Read from the responses that have one; a follow-up belongs to the period in which it was opened.
 """
 
+import datetime as dt
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -14,7 +16,8 @@ from app.core.errors import InvalidInput
 from app.metrics import statistics
 from app.metrics.counts import half_away
 from app.metrics.parameters import MOST_ROWS, PROPERTY, Asked
-from app.metrics.periods import Interval, periods_of, span_before
+from app.metrics.periods import Bound, Interval, periods_of, span_before
+from app.metrics.service import ordered, shown_bound
 
 _GROUPS = {
     "survey": "s.key",
@@ -29,8 +32,8 @@ async def measure_follow_up(session: AsyncSession, asked: Asked) -> dict[str, An
     _require_possible(asked)
     reply: dict[str, Any] = {
         "metric": "follow_up",
-        "from": asked.span.start.isoformat(),
-        "to": asked.span.end.isoformat(),
+        "from": shown_bound(asked.span.start),
+        "to": shown_bound(asked.span.end),
         "interval": str(asked.interval),
         "timezone": asked.timezone,
         "count": "all",
@@ -40,19 +43,17 @@ async def measure_follow_up(session: AsyncSession, asked: Asked) -> dict[str, An
     }
     found = await _figures(session, asked, asked.interval, grouped=True)
     if asked.interval is Interval.NONE:
-        reply["rows"] = [{"group": f["group"]} | f["figure"] for f in found] if asked.groups else []
+        rows = [{"group": f["group"]} | f["figure"] for f in found] if asked.groups else []
     else:
-        reply["rows"] = _by_period(asked, found)
+        rows = _by_period(asked, found)
+    reply["rows"], truncated = ordered(asked, rows)
+    if truncated:
+        reply["truncated"] = True
     if asked.compare:
-        span = span_before(asked.span, asked.compare)
-        earlier = _with_span(asked, span)
+        earlier = replace(asked, span=span_before(asked.span, asked.compare, asked.zone))
         previous = (await _figures(session, earlier, Interval.NONE, grouped=False))[0]["figure"]
         reply |= {"previous": previous, "change": _change(previous, reply["total"])}
     return reply
-
-
-def _with_span(asked: Asked, span: Any) -> Asked:
-    return Asked(**{**vars(asked), "span": span})
 
 
 def _require_possible(asked: Asked) -> None:
@@ -61,8 +62,8 @@ def _require_possible(asked: Asked) -> None:
     if odd:
         msg = f"follow-ups cannot be told apart by `{odd[0]}`; use {', '.join(_GROUPS)}"
         raise InvalidInput.at("query", "group_by" if odd[0] in asked.groups else odd[0], msg=msg)
-    if asked.latest or asked.window:
-        name = "count" if asked.latest else "window"
+    if asked.latest or asked.window or asked.scale:
+        name = "count" if asked.latest else "window" if asked.window else "scale"
         raise InvalidInput.at("query", name, msg="is not for follow-ups; leave it out")
 
 
@@ -108,19 +109,22 @@ order by 1"""  # noqa: S608
         {
             "period": row[0],
             "group": dict(zip(groups, row[1 : len(groups) + 1], strict=True)),
-            "figure": _figure(*row[len(groups) + 1 :]),
+            "figure": _figure(asked, *row[len(groups) + 1 :]),
         }
         for row in rows
     ]
 
 
-def _bound(name: str, value: object) -> str:
-    if hasattr(value, "hour"):
+def _bound(name: str, value: Bound) -> str:
+    if isinstance(value, dt.datetime):
         return f":{name} ::timestamptz"
     return f":{name} ::date ::timestamp at time zone :zone"
 
 
-def _figure(opened: int, closed: int, median_hours: float | None) -> dict[str, Any]:
+def _figure(asked: Asked, opened: int, closed: int, median_hours: float | None) -> dict[str, Any]:
+    if asked.hides(opened):
+        hidden = dict.fromkeys(("value", "display", "ci", "margin", "closed"))
+        return hidden | {"n": opened, "opened": opened, "reliability": "hidden"}
     interval = statistics.wilson(closed, opened)
     reliability = "none" if opened == 0 else "indicative" if opened < 30 else "ok"
     share = 100 * closed / opened if opened else None
@@ -144,7 +148,7 @@ def _by_period(asked: Asked, found: list[dict[str, Any]]) -> list[dict[str, Any]
     ):
         here = [f for f in found if f["period"] == period.first_day]
         if not here and not asked.groups:
-            here = [{"group": {}, "figure": _figure(0, 0, None)}]
+            here = [{"group": {}, "figure": _figure(asked, 0, 0, None)}]
         for entry in here:
             row = {"period": period.first_day.isoformat()}
             if asked.groups:
@@ -154,7 +158,7 @@ def _by_period(asked: Asked, found: list[dict[str, Any]]) -> list[dict[str, Any]
 
 
 def _change(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    if not before["n"] or not now["n"]:
+    if before["value"] is None or now["value"] is None:
         return {"delta": None, "z": None, "p_value": None, "significant": False, "ci": None}
     found = statistics.share_change(
         (before["closed"], before["opened"]), (now["closed"], now["opened"])

@@ -10,7 +10,7 @@ from app.core.database import run_sql
 from app.interactions.models import Journey
 from app.metrics.counting import Cells, count
 from app.metrics.counts import pooled
-from app.metrics.figures import FIGURES, Cell, mean_0_100
+from app.metrics.figures import FIGURES, Cell, mean_0_100, pool_into
 from app.metrics.parameters import Asked
 from app.metrics.periods import Interval
 
@@ -36,7 +36,7 @@ async def map_of(
         ),
     )
     stages = {row.key: row.stage for row in rows}
-    shrunk = _shrunk(cells)
+    shrunk = _shrunk(cells, any_query)
     on_map = [step["touchpoint"] for step in journey.steps]
     on_steps = [key for key in on_map if key in shrunk]
     weakest = min(on_steps, key=lambda key: shrunk[key]) if len(on_steps) > 1 else None
@@ -45,7 +45,7 @@ async def map_of(
         return {
             "touchpoint": touchpoint,
             "stage": stages.get(touchpoint),
-            **{name: _figure(name, cells[name].get((None, touchpoint))) for name in cells},
+            **{name: _figure(asked[name], cells[name].get((None, touchpoint))) for name in cells},
             "score_0_100": shrunk.get(touchpoint),
             "open_follow_ups": open_follow_ups.get(touchpoint, 0),
             "weakest": touchpoint == weakest,
@@ -60,7 +60,7 @@ async def map_of(
     }
 
 
-def _figure(metric: str, cell: Cell | None) -> dict[str, Any] | None:
+def _figure(asked: Asked, cell: Cell | None) -> dict[str, Any] | None:
     """Return a figure in short, of the scale with most answers, or None without answers."""
     if not cell:
         return None
@@ -68,9 +68,17 @@ def _figure(metric: str, cell: Cell | None) -> dict[str, Any] | None:
     for series, counts in cell.items():
         sizes[series.scale] = sizes.get(series.scale, 0) + counts.n
     scale = max(sorted(sizes), key=lambda name: sizes[name])
-    figure = FIGURES[metric]({s: c for s, c in cell.items() if s.scale == scale})
+    figure = FIGURES[asked.metric]({s: c for s, c in cell.items() if s.scale == scale})
     if figure.n == 0:
         return None
+    if asked.hides(figure.n):
+        return {
+            "value": None,
+            "display": None,
+            "n": figure.n,
+            "ci": None,
+            "reliability": "hidden",
+        }
     return {
         "value": figure.value,
         "display": figure.display,
@@ -80,17 +88,17 @@ def _figure(metric: str, cell: Cell | None) -> dict[str, Any] | None:
     }
 
 
-def _shrunk(cells: Mapping[str, Cells]) -> dict[str, float]:
+def _shrunk(cells: Mapping[str, Cells], any_asked: Asked) -> dict[str, float]:
     """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
     by_touchpoint: dict[str, Cell] = {}
     for name in _SCORED:
         for key, cell in cells[name].items():
             if key[1]:
-                by_touchpoint.setdefault(key[1], {}).update(cell)
+                pool_into(by_touchpoint.setdefault(key[1], {}), cell)
     means = {}
     for touchpoint, cell in by_touchpoint.items():
         n = pooled(cell.values()).n
-        if n:
+        if n and not any_asked.hides(n):
             means[touchpoint] = (mean_0_100(cell)["mean_0_100"], n)
     if not means:
         return {}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, NoReturn
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
@@ -16,13 +16,16 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.routing import PROPERTY_PARAMETER
 from app.core.text import did_you_mean
+from app.core.zones import is_known_to_database, is_zone
 from app.metrics.periods import (
     Bound,
     Interval,
     Span,
     default_span,
     first_local_day,
+    moment_of,
     named_span,
+    span_before,
     window_start,
 )
 from app.surveys.scales import QuestionType
@@ -115,10 +118,10 @@ class Asked:
         """The name of the zone."""
         return self.zone.key
 
-    @property
-    def narrowed(self) -> bool:
-        """Whether the figures are of a part only."""
-        return bool(self.groups or self.filters or self.properties)
+    def hides(self, n: int) -> bool:
+        """Tell whether a part of so few answers is shown without its value."""
+        narrowed = bool(self.groups or self.filters or self.properties)
+        return narrowed and 0 < n < self.workspace.min_group_size
 
 
 def _split(values: Iterable[str]) -> list[str]:
@@ -130,10 +133,10 @@ async def resolve(
     workspace: Workspace,
     metric: str,
     query: MetricQuery,
-    properties: Mapping[str, str],
+    properties: Mapping[str, list[str]],
 ) -> Asked:
     """Check the query and make it definite; raise InvalidInput naming the parameter and remedy."""
-    zone = _zone(query.timezone or workspace.timezone)
+    zone = await _zone(session, query.timezone or workspace.timezone)
     today = utc_now().astimezone(zone).date()
     filters = {name: _split(getattr(query, name)) for name in FILTERS}
     asked = Asked(
@@ -142,9 +145,9 @@ async def resolve(
         span=await _span(session, workspace.id, query, zone, today),
         interval=query.interval,
         zone=zone,
-        groups=_groups(query),
+        groups=_groups(query, workspace.segments),
         filters={name: values for name, values in filters.items() if values},
-        properties={name: _split([value]) or [value] for name, value in properties.items()},
+        properties={name: _split(values) or values for name, values in properties.items()},
         window=query.window,
         scale=_scale(query.scale),
         latest=query.count == "latest_per_customer",
@@ -154,6 +157,11 @@ async def resolve(
         compare=query.compare,
         today=today,
     )
+    if asked.compare:
+        try:
+            span_before(asked.span, asked.compare, asked.zone)
+        except (ValueError, OverflowError):
+            _refuse("compare", "would reach before the year 1; choose a shorter time")
     if asked.window:
         if window_start(today, asked.window) is None:
             _refuse("window", "must be such as P30D, P12W, P3M or P1Y")
@@ -167,8 +175,8 @@ def _refuse(name: str, msg: str) -> NoReturn:
     raise InvalidInput.at("query", name, msg=msg)
 
 
-def _zone(name: str) -> ZoneInfo:
-    if name not in available_timezones():
+async def _zone(session: AsyncSession, name: str) -> ZoneInfo:
+    if not is_zone(name) or not await is_known_to_database(session, name):
         _refuse("timezone", "is no IANA time zone, such as Europe/Warsaw")
     return ZoneInfo(name)
 
@@ -182,13 +190,18 @@ def _scale(name: str | None) -> str | None:
     return scale
 
 
-def _groups(query: MetricQuery) -> list[str]:
+def _groups(query: MetricQuery, segments: list[str]) -> list[str]:
+    """Return the groups asked for; of properties only those declared as segments name nobody."""
     groups = list(dict.fromkeys(_split(query.group_by)))
     if len(groups) > MOST_GROUPS:
         _refuse("group_by", f"takes at most {MOST_GROUPS} names")
+    known = [*GROUPS, *(PROPERTY + name for name in segments)]
     for name in groups:
-        if name not in GROUPS and not (name.startswith(PROPERTY) and len(name) > len(PROPERTY)):
-            _refuse("group_by", f"`{name[:64]}` is no group{did_you_mean(name, GROUPS)}")
+        if name not in known:
+            hint = did_you_mean(name, known)
+            if name.startswith(PROPERTY):
+                hint = "; declare it among the workspace's `segments`" + hint
+            _refuse("group_by", f"`{name[:64]}` is no group{hint}")
     return groups
 
 
@@ -212,7 +225,7 @@ async def _span(
         start = first_local_day(end, zone) - (usual.end - usual.start)  # type: ignore[operator]
     else:
         start = usual.start
-    if _moment(start, zone) >= _moment(end, zone):
+    if moment_of(start, zone) >= moment_of(end, zone):
         _refuse("to", "must be later than `from`; it is exclusive")
     return Span(start, end)
 
@@ -248,12 +261,6 @@ def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
     if not 1900 <= bound.year <= 9000:
         _refuse(name, "must lie between the years 1900 and 9000")
     return bound
-
-
-def _moment(bound: Bound, zone: ZoneInfo) -> dt.datetime:
-    if isinstance(bound, dt.datetime):
-        return bound
-    return dt.datetime.combine(bound, dt.time(), zone)
 
 
 async def _require_known(session: AsyncSession, asked: Asked) -> None:

@@ -143,7 +143,7 @@ def window_start(end: dt.date, window: str) -> dt.date | None:
     return end - dt.timedelta(days=count * (7 if unit == "W" else 1))
 
 
-def span_before(span: Span, compare: str) -> Span:
+def span_before(span: Span, compare: str, zone: ZoneInfo) -> Span:
     """Return the span to compare with: the same one a year ago, or the one just before.
 
     Whole calendar months are preceded by as many whole months; anything else by as many days.
@@ -152,7 +152,7 @@ def span_before(span: Span, compare: str) -> Span:
         return Span(_years_back(span.start), _years_back(span.end))
     start, end = span.start, span.end
     if isinstance(start, dt.datetime) or isinstance(end, dt.datetime):
-        moments = [_as_moment(b) for b in (start, end)]
+        moments = [moment_of(bound, zone) for bound in (start, end)]
         return Span(moments[0] - (moments[1] - moments[0]), start)
     if start.day == 1 and end.day == 1 and end > start:
         months = (end.year - start.year) * 12 + end.month - start.month
@@ -160,10 +160,11 @@ def span_before(span: Span, compare: str) -> Span:
     return Span(start - (end - start), start)
 
 
-def _as_moment(bound: Bound) -> dt.datetime:
+def moment_of(bound: Bound, zone: ZoneInfo) -> dt.datetime:
+    """Return the moment of a bound: a date is its midnight in the zone."""
     if isinstance(bound, dt.datetime):
-        return bound
-    return dt.datetime.combine(bound, dt.time(), dt.UTC)
+        return bound.astimezone(dt.UTC)
+    return dt.datetime.combine(bound, dt.time(), zone).astimezone(dt.UTC)
 
 
 def _years_back(bound: Bound) -> Bound:

@@ -3,14 +3,23 @@
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.metrics.counting import Cells, Key, count, count_excluded, count_latest, reads_rows
-from app.metrics.counts import pooled
-from app.metrics.figures import COMPARISONS, FIGURES, Cell, Figure, Series, mean_0_100
+from app.metrics.counting import (
+    Cells,
+    Key,
+    add_unchosen_options,
+    count,
+    count_excluded,
+    count_latest,
+    reads_rows,
+)
+from app.metrics.counts import Counts, pooled
+from app.metrics.figures import COMPARISONS, FIGURES, Cell, Figure, Series, mean_0_100, pool_into
 from app.metrics.parameters import MOST_ROWS, Asked
 from app.metrics.periods import (
     Interval,
@@ -27,19 +36,21 @@ Reply = dict[str, Any]
 
 async def measure(session: AsyncSession, asked: Asked) -> Reply:
     """Return the whole reply of one metric, read in one snapshot."""
-    total = _merged(await _count_total(session, asked, asked.span))
+    whole = replace(asked, groups=[])
+    total = _merged(await _count_total(session, whole, asked.span))
+    await add_unchosen_options(session, asked, total)
     scale, warnings = _choose_scale(asked, total)
     reply: Reply = {
         "metric": asked.metric,
-        "from": _shown_bound(asked.span.start),
-        "to": _shown_bound(asked.span.end),
+        "from": shown_bound(asked.span.start),
+        "to": shown_bound(asked.span.end),
         "interval": str(asked.interval),
         "timezone": asked.timezone,
         "count": "latest_per_customer" if asked.latest else "all",
         "group_by": asked.groups,
         "scale": scale,
         "source": "rows" if reads_rows(asked) else "rollups",
-        "total": _shown(asked, total, scale) | {"excluded": await count_excluded(session, asked)},
+        "total": _shown(asked, total, scale) | {"excluded": await count_excluded(session, whole)},
     }
     rows, truncated = await _rows(session, asked, scale)
     reply["rows"] = rows
@@ -66,7 +77,7 @@ async def _rows(session: AsyncSession, asked: Asked, scale: str | None) -> tuple
             return [], False
         cells = await _count_total(session, asked, asked.span)
         rows = [_row(asked, key, cell, scale, period=None) for key, cell in cells.items()]
-        return _ordered(asked, rows)
+        return ordered(asked, rows)
     every = periods_of(asked.span, asked.interval, asked.zone, asked.today)
     periods = list(islice(every, MOST_ROWS + 1))
     cells = await _count_periods(session, asked, periods)
@@ -79,7 +90,7 @@ async def _rows(session: AsyncSession, asked: Asked, scale: str | None) -> tuple
         for key, cell in cells.items()
         if key[0] in by_day
     ]
-    return _ordered(asked, rows)
+    return ordered(asked, rows)
 
 
 async def _count_periods(session: AsyncSession, asked: Asked, periods: Sequence[Period]) -> Cells:
@@ -95,14 +106,26 @@ async def _count_periods(session: AsyncSession, asked: Asked, periods: Sequence[
         return await count(session, asked, asked.span, asked.interval)
     whole = Span(min(s.start for _, s in spans), asked.span.end)
     daily = await count(session, asked, whole, Interval.DAY)
-    by_day: dict[dt.date, list[tuple[Key, Cell]]] = defaultdict(list)
-    for key, cell in daily.items():
-        by_day[key[0]].append((key[1:], cell))
-    pooled_cells: Cells = {}
+    return _pool_windows(daily, spans)
+
+
+def _pool_windows(daily: Cells, spans: Sequence[tuple[Period, Span]]) -> Cells:
+    """Pool each window by moving its two ends over the days: each day enters and leaves once."""
+    days = sorted(((key[0], key[1:], cell) for key, cell in daily.items()), key=_day_of)
+    running: Cells = defaultdict(dict)
+    found: Cells = {}
+    entered = left = 0
     for period, span in spans:
-        for group, cell in _window(by_day, span).items():
-            pooled_cells[period.first_day, *group] = cell
-    return pooled_cells
+        while entered < len(days) and days[entered][0] < span.end:
+            pool_into(running[days[entered][1]], days[entered][2])
+            entered += 1
+        while left < entered and days[left][0] < span.start:
+            _subtract(running[days[left][1]], days[left][2])
+            left += 1
+        for group, cell in running.items():
+            if any(counts != Counts() for counts in cell.values()):
+                found[period.first_day, *group] = dict(cell)
+    return found
 
 
 def _period_span(asked: Asked, period: Period) -> Span:
@@ -117,26 +140,19 @@ def _period_span(asked: Asked, period: Period) -> Span:
     return Span(start, period.end if whole_end or not is_last else asked.span.end)
 
 
-def _window(by_day: dict[dt.date, list[tuple[Key, Cell]]], span: Span) -> Cells:
-    """Pool the days of a window, group by group."""
-    found: Cells = defaultdict(dict)
-    day, end = span.start, span.end
-    while day < end:
-        for group, cell in by_day.get(day, ()):
-            _add(found[group], cell)
-        day += dt.timedelta(days=1)
-    return dict(found)
+def _day_of(entry: tuple[dt.date, Key, Cell]) -> dt.date:
+    return entry[0]
 
 
-def _add(into: Cell, cell: Cell) -> None:
+def _subtract(into: Cell, cell: Cell) -> None:
     for series, counts in cell.items():
-        into[series] = into[series] + counts if series in into else counts
+        into[series] = into[series] - counts
 
 
 def _merged(cells: Cells) -> Cell:
     total: Cell = {}
     for cell in cells.values():
-        _add(total, cell)
+        pool_into(total, cell)
     return total
 
 
@@ -144,7 +160,7 @@ def _choose_scale(asked: Asked, total: Cell) -> tuple[str | None, list[str]]:
     """Take the scale asked for, else the one with most answers; name the others in warnings."""
     answers: dict[str, int] = defaultdict(int)
     for series, counts in total.items():
-        answers[series.scale] += counts.n
+        answers[series.scale] += 0 if series.option else counts.n
     if asked.scale:
         return asked.scale, []
     if not answers:
@@ -152,11 +168,11 @@ def _choose_scale(asked: Asked, total: Cell) -> tuple[str | None, list[str]]:
     chosen = max(sorted(answers), key=lambda scale: answers[scale])
     others = [f"{s} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
     if others and "scale" not in asked.groups:
-        warning = (
-            f"Scales are never pooled: this is {chosen}; there are also {', '.join(others)}. "
-            "Add `scale=` for one of them, or `group_by=scale`."
-        )
-        return chosen, [warning]
+        told = f"this is {chosen}; there are also {', '.join(others)}."
+        if asked.metric == "choice":
+            return chosen, [f"Questions are never pooled: {told} Add `question=` for one of them."]
+        remedy = "Add `scale=` for one of them, or `group_by=scale`."
+        return chosen, [f"Scales are never pooled: {told} {remedy}"]
     return chosen, []
 
 
@@ -175,8 +191,7 @@ def _figure(asked: Asked, cell: Cell, scale: str | None) -> Figure:
 
 def _shown(asked: Asked, cell: Cell, scale: str | None) -> Reply:
     figure = _figure(asked, cell, scale)
-    small = asked.workspace.min_group_size
-    if asked.narrowed and 0 < figure.n < small:
+    if asked.hides(figure.n):
         return {
             "value": None,
             "display": None,
@@ -199,7 +214,7 @@ def _shown(asked: Asked, cell: Cell, scale: str | None) -> Reply:
         **figure.parts,
     }
     if asked.metric == "rating":
-        reply |= mean_0_100(cell)
+        reply |= mean_0_100(_of_scale(cell, asked.scale) if asked.scale else cell)
     return reply | {"distribution": figure.distribution}
 
 
@@ -209,14 +224,15 @@ def _row(asked: Asked, key: Key, cell: Cell, scale: str | None, *, period: Perio
         row["period"] = period.first_day.isoformat()
     if asked.groups:
         row["group"] = dict(zip(asked.groups, key[1:], strict=True))
-    own_scale = row["group"]["scale"] if "scale" in asked.groups else scale
+    by_scale = "scale" in asked.groups and asked.metric != "choice"
+    own_scale = row["group"]["scale"] if by_scale else scale
     row |= _shown(asked, cell, own_scale)
     if period is not None:
         row["complete"] = period.complete
     return row
 
 
-def _ordered(asked: Asked, rows: list[Reply]) -> tuple[list[Reply], bool]:
+def ordered(asked: Asked, rows: list[Reply]) -> tuple[list[Reply], bool]:
     """Drop small rows, order, and cut; say whether anything was cut."""
     kept = [row for row in rows if row["n"] >= asked.min_n]
     name = asked.order_by.removeprefix("-")
@@ -239,8 +255,8 @@ def _ordered(asked: Asked, rows: list[Reply]) -> tuple[list[Reply], bool]:
 
 
 async def _comparison(session: AsyncSession, asked: Asked, total: Cell, scale: str | None) -> Reply:
-    span = span_before(asked.span, asked.compare or "")
-    before = _merged(await _count_total(session, asked, span))
+    span = span_before(asked.span, asked.compare or "", asked.zone)
+    before = _merged(await _count_total(session, replace(asked, groups=[]), span))
     change: Reply = {"delta": None, "z": None, "p_value": None, "significant": False, "ci": None}
     compare = COMPARISONS.get(asked.metric)
     shown_before, shown_now = _shown(asked, before, scale), _shown(asked, total, scale)
@@ -253,11 +269,11 @@ async def _comparison(session: AsyncSession, asked: Asked, total: Cell, scale: s
             "significant": found.significant,
             "ci": list(found.ci) if found.ci else None,
         }
-    bounds = {"from": _shown_bound(span.start), "to": _shown_bound(span.end)}
+    bounds = {"from": shown_bound(span.start), "to": shown_bound(span.end)}
     return {"previous": bounds | shown_before, "change": change}
 
 
-def _shown_bound(bound: dt.date | dt.datetime) -> str:
+def shown_bound(bound: dt.date | dt.datetime) -> str:
     if isinstance(bound, dt.datetime):
         return bound.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
     return bound.isoformat()

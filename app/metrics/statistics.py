@@ -115,7 +115,7 @@ def mean_change(before: tuple[float, float, int], now: tuple[float, float, int])
     freedom = (part_1 + part_2) ** 2 / (part_1**2 / (n_1 - 1) + part_2**2 / (n_2 - 1))
     t = delta / error
     half = t_quantile(0.975, freedom) * error
-    return Change(delta, t, 2 * (1 - t_cdf(abs(t), freedom)), (delta - half, delta + half))
+    return Change(delta, t, 2 * _t_tail(t, freedom), (delta - half, delta + half))
 
 
 def two_sided(z: float) -> float:
@@ -125,8 +125,13 @@ def two_sided(z: float) -> float:
 
 def t_cdf(t: float, freedom: float) -> float:
     """Return Student's distribution function."""
-    tail = 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
+    tail = _t_tail(t, freedom)
     return 1 - tail if t > 0 else tail
+
+
+def _t_tail(t: float, freedom: float) -> float:
+    """Return the chance of a deviate beyond |t| on one side, exact where it is tiny."""
+    return 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
 @lru_cache(maxsize=4096)

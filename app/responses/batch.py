@@ -3,6 +3,7 @@
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.core import idempotency
 from app.core.clock import utc_now
@@ -11,8 +12,9 @@ from app.core.http import MEBIBYTE, json_reply, problem_reply, read_body, requir
 from app.core.text import did_you_mean
 from app.responses.lines import Ingest, Line, write_lines
 from app.responses.submission import Origin
+from app.workspaces import scopes
 from app.workspaces.caller import Keyring
-from app.workspaces.scopes import Scope
+from app.workspaces.limits import require_rate
 
 PATH = "/v1/responses/batch"
 _MOST_LINES = 10_000
@@ -20,19 +22,27 @@ _NDJSON = "application/x-ndjson"
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-async def post_batch(request: Request) -> Response:
+async def post_batch(scope: Scope, receive: Receive, send: Send) -> None:
     """Take many answers; reply when all that are good are on disk."""
     try:
-        return await _take(request)
+        reply = await _take(Request(scope, receive))
     except AfterwordError as error:
-        return problem_reply(error)
+        reply = problem_reply(error)
+    await reply(scope, receive, send)
 
 
 async def _take(request: Request) -> Response:
     keyring: Keyring = request.app.state.keyring
     caller = await keyring.caller(request.headers.get("authorization"))
-    if Scope.WRITE not in caller.scopes:
+    if scopes.Scope.WRITE not in caller.scopes:
         raise Forbidden("This key lacks the scope `write`; use one that has it.")
+    require_rate(
+        request,
+        request.app.state.limiter,
+        key_id=caller.key_id,
+        rate_limit=caller.rate_limit,
+        public=False,
+    )
     events = _wants_events(request)
     kind = require_content_type(request, _NDJSON, "application/json")
     body = await read_body(request, limit=16 * MEBIBYTE)

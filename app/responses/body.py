@@ -16,11 +16,11 @@ Short = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
 Value = str | int | float | bool
 _TouchpointKey = Annotated[
-    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)")
 ]
-_Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
+_Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$(?!\n)")]
 _Tag = Annotated[str, Meta(min_length=1, max_length=64)]
-_EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,190}$"
+_EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,190}$(?!\n)"
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
@@ -92,6 +92,9 @@ def decode_response(body: bytes | msgspec.Raw) -> ResponseIn:
     check_times(found.responded_at)
     if found.properties:
         _check_properties(found.properties)
+    if found.id is not None and found.external_id is not None:
+        msg = "stands instead of an `id`; send one of them"
+        raise InvalidInput.at("body", "external_id", msg=msg)
     if found.customer and not (found.customer.external_id or found.customer.email):
         raise InvalidInput.at("body", "customer", msg="needs an `external_id` or an `email`")
     return found

@@ -93,7 +93,6 @@ def hot_paths() -> tuple[dict[str, Any], dict[str, Any]]:
     (body,), schemas = msgspec.json.schema_components(
         [ResponseIn], ref_template="#/components/schemas/{name}"
     )
-    _add_id_pattern(schemas)
     single = {
         "tags": ["Responses"],
         "summary": "Submit a response",
@@ -135,7 +134,3 @@ def hot_paths() -> tuple[dict[str, Any], dict[str, Any]]:
     }
     paths = {"/v1/responses": {"post": single}, "/v1/responses/batch": {"post": many}}
     return paths, dict(schemas)
-
-
-def _add_id_pattern(schemas: dict[str, Any]) -> None:
-    schemas["ResponseIn"]["properties"]["survey"]["description"] = "Key or id."

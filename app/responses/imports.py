@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.core.paging import decode_cursor
 from app.responses.lines import LinesReport
 from app.responses.models import ImportRun
@@ -44,14 +44,19 @@ async def begin(
         select(ImportRun).where(ImportRun.workspace_id == workspace_id, ImportRun.id == import_id)
     )
     known = found.first()
-    if known is not None and known.status != "undone":
+    if known is not None and known.status == "undone":
+        detail = (
+            "This import was undone, and what is deleted stays deleted. To read the file again, "
+            "change it, such as by an `external_id` column."
+        )
+        raise Conflict(detail)
+    if known is not None:
         return known
     now = utc_now()
-    fresh = known or ImportRun(
+    fresh = ImportRun(
         workspace_id=workspace_id, id=import_id, survey_id=survey_id, name=name, status="running",
         lines_done=0, accepted=0, duplicates=0, rejected=0, created_at=now, updated_at=now,
     )  # fmt: skip
-    fresh.status = "running"
     session.add(fresh)
     return fresh
 

@@ -5,13 +5,16 @@ framework's decoding of models and its dependencies would cost more than the dat
 """
 
 import hashlib
+from dataclasses import replace
 from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from app.core import idempotency
 from app.core.clock import utc_now
+from app.core.database import Database
 from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequests
 from app.core.http import json_reply, problem_reply, read_body, require_content_type
 from app.core.telemetry import REFUSED
@@ -21,6 +24,7 @@ from app.responses.lines import Ingest
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
     Origin,
+    names_itself,
     person_of,
     refuse_untrusted,
     submission_of,
@@ -28,22 +32,22 @@ from app.responses.submission import (
 )
 from app.responses.writing import Outcome
 from app.surveys.compiled import CompiledSurvey
-from app.workspaces.caller import Caller, Keyring, require_origin
+from app.workspaces import scopes
+from app.workspaces.caller import Caller, Keyring, origin_headers
 from app.workspaces.limits import Allowance, Limiter
-from app.workspaces.scopes import Scope
 
 PATH = "/v1/responses"
 
 
-async def post_response(request: Request) -> Response:
+async def post_response(scope: Scope, receive: Receive, send: Send) -> None:
     """Take one answer and reply when it is on disk."""
     headers: dict[str, str] = {}
     try:
-        return await _take(request, headers)
+        reply = await _take(Request(scope, receive), headers)
     except AfterwordError as error:
         reply = problem_reply(error)
         reply.headers.update(headers)
-        return reply
+    await reply(scope, receive, send)
 
 
 async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, bytes, ResponseIn]:
@@ -64,30 +68,53 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
     ingest: Ingest = request.app.state.ingest
     found = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, found, body.survey)
-    key = idempotency.asked_key(request)
-    origin = Origin(
-        caller=caller,
-        now=utc_now(),
-        idempotency_key=key,
-        body_hash=hashlib.sha256(raw).digest() if key is not None else b"",
-    )
     if not caller.trusted:
         await _fall_back(ingest.directory, survey, body)
+    checked = survey.check(body.answers, complete=body.complete)
+    key = idempotency.asked_key(request)
+    body_hash = hashlib.sha256(raw).digest() if key is not None else b""
+    seen = False
+    if key is not None and names_itself(body, survey):
+        seen = await _seen_before(request, caller, key, body_hash)
+    origin = Origin(caller=caller, now=utc_now(), idempotency_key=key, body_hash=body_hash)
     customer_id = await _identify(ingest.directory, caller, body)
-    submission = submission_of(body, survey, origin, customer_id=customer_id)
-    await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
+    submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
+    if not submission.row.test:
+        await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
     written = await ingest.group.submit(caller.workspace_id, submission)
     refuse(written.outcome)
-    if written.outcome is Outcome.REPLAYED:
+    if written.outcome is Outcome.UNCHANGED and seen:
+        first = body.seq == 1 and written.stored is not None and written.stored.seq == 1
+        written = replace(written, outcome=Outcome.REPLAYED if first else Outcome.UNCHANGED)
+    if seen or written.outcome is Outcome.REPLAYED:
         headers["Idempotency-Replayed"] = "true"
-    stored = written.stored or {}
+    stored = written.stored
+    assert stored is not None  # noqa: S101 - only a refusal stores nothing
     shown = summary(stored, survey_key=survey.key) if caller.trusted else public_summary(stored)
     return json_reply(shown, status=status_of(written), headers=headers)
 
 
+async def _seen_before(request: Request, caller: Caller, key: str, body_hash: bytes) -> bool:
+    """Remember an idempotency key that comes with an id; Conflict if it came with another body.
+
+    The id alone makes the answer count once; the key is only held to its body.
+    """
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        return await idempotency.seen_before(
+            session,
+            workspace_id=caller.workspace_id,
+            route=f"POST {PATH}",
+            key=key,
+            body_hash=body_hash,
+        )
+
+
 def _admit(request: Request, caller: Caller, headers: dict[str, str]) -> None:
-    """Check scope, origin and rate; a browser of an allowed page may read the reply."""
-    if Scope.WRITE not in caller.scopes and Scope.COLLECT not in caller.scopes:
+    """Check scope, query, origin and rate; a browser of an allowed page may read the reply."""
+    for name in request.query_params:
+        raise InvalidInput.at("query", name, msg="is no parameter of this route")
+    if scopes.Scope.WRITE not in caller.scopes and scopes.Scope.COLLECT not in caller.scopes:
         REFUSED.labels("scope").inc()
         raise Forbidden("This key lacks the scope `write`; use one that has it.")
     limiter: Limiter = request.app.state.limiter
@@ -96,10 +123,7 @@ def _admit(request: Request, caller: Caller, headers: dict[str, str]) -> None:
         _require(limiter.take(caller.key_id, rate=rate, burst=rate), headers)
     if caller.trusted:
         return
-    origin = request.headers.get("origin")
-    require_origin(caller, origin)
-    if origin is not None:
-        headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    headers |= origin_headers(caller, request.headers.get("origin"))
     address = limiter.address(request.scope)
     _require(limiter.take(address, rate=limiter.public_rate, burst=limiter.public_burst), headers)
 
@@ -127,21 +151,24 @@ async def _identify(directory: Directory, caller: Caller, body: ResponseIn) -> U
     return (await directory.customers(caller.workspace_id, [person]))[person]
 
 
-async def preflight(request: Request) -> Response:
+async def preflight(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a browser's question before it posts with a publishable key.
 
     The real request is held to the workspace's allowed origins; a preflight carries no key yet.
     """
-    origin = request.headers.get("origin")
+    origin = Request(scope).headers.get("origin")
     if origin is None:
-        return problem_reply(InvalidInput.at("header", "Origin", msg="is required here"))
-    return Response(
+        error = InvalidInput.at("header", "Origin", msg="is required here")
+        await problem_reply(error)(scope, receive, send)
+        return
+    reply = Response(
         status_code=204,
         headers={
             "Access-Control-Allow-Origin": origin,
-            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Methods": "GET, POST",
             "Access-Control-Allow-Headers": "authorization, content-type, idempotency-key",
             "Access-Control-Max-Age": "600",
             "Vary": "Origin",
         },
     )
+    await reply(scope, receive, send)

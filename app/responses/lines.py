@@ -13,8 +13,9 @@ from app.responses.body import ResponseIn, decode_response
 from app.responses.group_commit import GroupCommit
 from app.responses.replies import refuse
 from app.responses.submission import Origin, person_of, submission_of, survey_for
-from app.responses.writing import MOST_ROWS, Outcome, Submission, Written
+from app.responses.writing import MOST_ROWS, Outcome, Written
 from app.surveys.catalogue import Catalogue
+from app.surveys.compiled import Checked, CompiledSurvey
 
 _AT_ONCE = 2
 
@@ -64,9 +65,7 @@ async def write_lines(
             await _write_chunk(ingest, origin, chunk, report, events=events)
 
     chunks = [lines[i : i + MOST_ROWS] for i in range(0, len(lines), MOST_ROWS)]
-    async with asyncio.TaskGroup() as group:
-        for chunk in chunks:
-            group.create_task(write_chunk(chunk))
+    await asyncio.gather(*map(write_chunk, chunks))
     report.rejected.sort(key=lambda r: r["line"])
     return report
 
@@ -74,33 +73,33 @@ async def write_lines(
 async def _write_chunk(
     ingest: Ingest, origin: Origin, chunk: Sequence[Line], report: LinesReport, *, events: bool
 ) -> None:
-    decoded: list[tuple[Line, ResponseIn]] = []
+    caller = origin.caller
+    good: list[tuple[Line, ResponseIn, CompiledSurvey, Checked]] = []
     for line in chunk:
         try:
-            decoded.append((line, decode_response(line.text)))
+            body = decode_response(line.text)
+            found = await ingest.catalogue.get(caller.workspace_id, body.survey)
+            survey = survey_for(caller, found, body.survey)
+            good.append((line, body, survey, survey.check(body.answers, complete=body.complete)))
         except AfterwordError as error:
             report.reject(line.number, error)
-    customers = await _customers(ingest, origin, [body for _, body in decoded])
-    numbers: list[int] = []
-    submissions: list[Submission] = []
-    for (line, body), customer_id in zip(decoded, customers, strict=True):
+    if not good:
+        return
+    customers = await _customers(ingest, origin, [body for _, body, _, _ in good])
+    submissions = []
+    for (line, body, survey, checked), customer_id in zip(good, customers, strict=True):
         own = replace(origin, line=line.number)
         if origin.idempotency_key is not None:
             own = replace(own, body_hash=hashlib.sha256(line.text).digest())
-        try:
-            found = await ingest.catalogue.get(origin.caller.workspace_id, body.survey)
-            survey = survey_for(origin.caller, found, body.survey)
-            submissions.append(submission_of(body, survey, own, customer_id=customer_id))
-            numbers.append(line.number)
-        except AfterwordError as error:
-            report.reject(line.number, error)
+        submissions.append(
+            submission_of(body, survey, own, checked=checked, customer_id=customer_id)
+        )
     await ingest.directory.touchpoints(
-        origin.caller.workspace_id, (s.row.touchpoint for s in submissions)
+        caller.workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
     )
-    if submissions:
-        results = await ingest.group.write(origin.caller.workspace_id, submissions, events=events)
-        for number, result in zip(numbers, results, strict=True):
-            _count(report, number, result)
+    results = await ingest.group.write(caller.workspace_id, submissions, events=events)
+    for (line, *_), result in zip(good, results, strict=True):
+        _count(report, line.number, result)
 
 
 async def _customers(ingest: Ingest, origin: Origin, bodies: list[ResponseIn]) -> list[UUID | None]:

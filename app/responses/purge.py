@@ -15,7 +15,9 @@ async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
     await run_sql(
         session,
         text(
-            "delete from response where state not in ('counted', 'deleted') and test "
-            "and created_at < :oldest"
+            "delete from response r using (select workspace_id, id from response "
+            "where state not in ('counted', 'deleted') and test and created_at < :oldest "
+            "order by workspace_id, id for update) old "
+            "where r.workspace_id = old.workspace_id and r.id = old.id"
         ).bindparams(oldest=now - TESTS_LIVE),
     )

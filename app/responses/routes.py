@@ -11,6 +11,7 @@ from app.core.routing import PropertiesDep, SessionDep, router
 from app.responses import imports, queries, service
 from app.responses.imports import ImportOut
 from app.responses.schemas import (
+    FollowUpReply,
     ResponseFilter,
     ResponseOut,
     ResponsePatch,
@@ -18,6 +19,7 @@ from app.responses.schemas import (
 )
 from app.responses.statements import DELETE, REJECT, RESTORE
 from app.workspaces.caller import Admin, Reader, Responder, Writer
+from app.workspaces.scopes import Scope
 
 routes = router("Responses")
 
@@ -65,9 +67,15 @@ async def read_response(
 @routes.patch("/v1/responses/{response_id}", summary="Annotate a response")
 async def patch_response(
     session: SessionDep, caller: Responder, response_id: UUID, body: ResponsePatch
-) -> ResponseWithRevisions:
-    """Change tags and follow-up; a note is appended, with who and when."""
-    return await service.annotate(session, caller, response_id, body)
+) -> ResponseWithRevisions | FollowUpReply:
+    """Change tags and follow-up; a note is appended, with who and when.
+
+    A key that may follow up but not read learns the follow-up alone.
+    """
+    changed = await service.annotate(session, caller, response_id, body)
+    if Scope.READ in caller.scopes:
+        return changed
+    return FollowUpReply(id=changed.id, follow_up=changed.follow_up)
 
 
 @routes.post("/v1/responses/{response_id}/restore", summary="Restore a response")

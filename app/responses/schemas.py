@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 from app.core.routing import PROPERTY_PARAMETER
 from app.core.text import Line
 from app.surveys.scales import Band
-from app.workspaces.schemas import Body
+from app.workspaces.schemas import Body, Moment
 
 
 class Integrity(StrEnum):
@@ -106,21 +106,22 @@ class ResponseWithRevisions(ResponseOut):
     revisions: list[RevisionOut]
 
 
+class FollowUpReply(BaseModel):
+    """What a key learns that may follow up but not read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    follow_up: FollowUpOut
+
+
 class FollowUpPatch(Body):
     """What to change of the follow-up; a note is appended, with who and when."""
 
     status: FollowUpStatus | None = None
     assignee: Line | None = None
-    due_at: dt.datetime | None = None
+    due_at: Moment | None = None
     note: Annotated[str, StringConstraints(min_length=1, max_length=4000)] | None = None
-
-    @field_validator("due_at")
-    @classmethod
-    def _has_zone(cls, value: dt.datetime | None) -> dt.datetime | None:
-        if value and value.tzinfo is None:
-            msg = "needs a zone, such as 2027-01-01T00:00:00Z"
-            raise ValueError(msg)
-        return value
 
 
 class ResponsePatch(Body):

@@ -10,13 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import uuid7
 from app.interactions.service import customers_by_id
 from app.responses import queries
 from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
 from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope
 
 _CLOSED = FollowUpStatus.RESOLVED
 
@@ -73,6 +74,8 @@ async def annotate(
     session: AsyncSession, caller: Caller, response_id: UUID, patch: ResponsePatch
 ) -> ResponseWithRevisions:
     """Change tags and follow-up; figures are not touched, so no rollup moves."""
+    if patch.tags is not None and Scope.WRITE not in caller.scopes:
+        raise Forbidden("This key may follow up, but tags need the scope `write`.")
     current = await run_sql(
         session,
         text(

@@ -12,104 +12,20 @@ and why rollups never differ from the rows:
 * Rollup rows are upserted in the order of their key.
 """
 
-import datetime as dt
-from typing import Any, NamedTuple, NewType, get_args
-from uuid import UUID
-
-# A JSON document as text.
-Json = NewType("Json", str)
+from app.responses.rows import Row, Stored, sql_type
 
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 _COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
 ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, locale, value, slot"
 
 
-class Row(NamedTuple):
-    """One response as it is written: the columns in the order of the statements' arrays."""
-
-    id: UUID
-    survey_id: UUID
-    survey_version: int
-    seq: int
-    channel: str
-    touchpoint: str
-    locale: str
-    complete: bool
-    test: bool
-    state: str
-    score: int | None
-    band: str | None
-    answers: Json
-    scores: Json
-    comment: str | None
-    properties: Json
-    customer_id: UUID | None
-    claimed: Json | None
-    order_ref: str | None
-    ticket_ref: str | None
-    interaction_ref: Json | None
-    external_id: str | None
-    tags: Json
-    imported: bool
-    import_id: UUID | None
-    follow_up: str
-    responded_at: dt.datetime
-    request_hash: bytes | None
-    event_id: UUID
-    editable_from: dt.datetime | None
-
-
-_SQL_TYPES = {
-    UUID: "uuid",
-    int: "int4",
-    bool: "bool",
-    str: "text",
-    bytes: "bytea",
-    Json: "jsonb",
-    dt.datetime: "timestamptz",
-}
-
-
-def _sql_type(annotation: Any) -> str:
-    return _SQL_TYPES[next(iter(get_args(annotation)), annotation)]
-
-
-_TYPES = [_sql_type(annotation) for annotation in Row.__annotations__.values()]
+# Part of a row as it is given, but not of the table.
 _NOT_STORED = {"event_id", "editable_from"}
-_STORED = [c for c in Row._fields if c not in _NOT_STORED]
+_STORED = [c for c in Row.__struct_fields__ if c not in _NOT_STORED]
 
-# What a reply tells of a stored response.
-SHOWN = (
-    "id",
-    "survey_id",
-    "survey_version",
-    "seq",
-    "channel",
-    "touchpoint",
-    "locale",
-    "complete",
-    "test",
-    "state",
-    "score",
-    "band",
-    "order_ref",
-    "ticket_ref",
-    "interaction_ref",
-    "external_id",
-    "tags",
-    "imported",
-    "follow_up",
-    "request_hash",
-    "responded_at",
-    "created_at",
-    "updated_at",
-)
-
-
-def _given(first: int) -> str:
-    arrays = ", ".join(f"${first + i}::{t}[]" for i, t in enumerate(_TYPES))
-    return f"unnest({arrays}) n({', '.join(Row._fields)})"
-
+# One JSON document a batch: half the work of an array for each column.
+_COLUMNS = ", ".join(f"{name} {sql_type(name)}" for name in Row.__struct_fields__)
+_GIVEN = f"given as materialized (select * from json_to_recordset($5::json) n({_COLUMNS}))"  # noqa: S608
 
 _GATE = "gate as materialized (select config, configs from workspace where id = $1 for key share)"
 
@@ -203,14 +119,14 @@ news as (
   from {source} r
   join given n on n.id = r.id
   join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
-  where r.state <> 'test' and {condition}
+  where not r.test and {condition}
 )"""  # noqa: S608
 
 
-# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5… the rows.
+# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
 INSERT = f"""
 with {_GATE},
-given as materialized (select * from {_given(5)}),
+{_GIVEN},
 inserted as (
   insert into response (workspace_id, {", ".join(_STORED)}, follow_up_opened_at, notes, revisions,
     counted_as, created_at, updated_at)
@@ -232,15 +148,20 @@ old as materialized (
   where r.workspace_id = $1 and r.id = any({ids}) order by r.id for update of r
 )"""
 
-_KEPT = "case when u.id is null then o.{0} else u.{0} end as {0}"
+
+def _kept(column: str) -> str:
+    """Return a column as it is stored now, changed or not."""
+    value = f"case when u.id is null then o.{column} else u.{column} end"
+    return f"({value}){'::text' if column == 'request_hash' else ''} as {column}"
+
 
 # The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
 # customer and references is kept, what it leaves out stays. An idempotency key that made the row
 # never changes it.
 UPDATE = f"""
 with {_GATE},
-given as materialized (select * from {_given(5)}),
-{_LOCKED.format(ids="$5::uuid[]")},
+{_GIVEN},
+{_LOCKED.format(ids="array(select id from given)")},
 updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
@@ -251,7 +172,6 @@ updated as (
     order_ref = coalesce(n.order_ref, o.order_ref),
     ticket_ref = coalesce(n.ticket_ref, o.ticket_ref),
     interaction_ref = coalesce(n.interaction_ref, o.interaction_ref),
-    request_hash = coalesce(n.request_hash, o.request_hash),
     follow_up = case when o.untouched then n.follow_up else o.follow_up end,
     follow_up_opened_at = case
       when o.untouched and n.follow_up = 'open'
@@ -271,8 +191,7 @@ updated as (
     and n.seq > o.seq and o.state <> 'deleted'
     and n.survey_id = o.survey_id and n.channel = o.channel
     and o.created_at >= coalesce(n.editable_from, '-infinity')
-    and substr(n.request_hash, 1, 8) is distinct from
-      coalesce(substr(o.request_hash, 1, 8), '\\x00'::bytea)
+    and n.request_hash is null
   returning r.*
 ),
 moved as (
@@ -281,7 +200,7 @@ moved as (
 ),
 {_rollups("$3::int2")},
 {_events("updated", "'response.updated'", "$4::bool")}
-select u.id is not null as updated, {", ".join(_KEPT.format(c) for c in SHOWN)}
+select o.seq as seq_before, {", ".join(map(_kept, Stored.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """  # noqa: S608
 

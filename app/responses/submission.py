@@ -1,20 +1,20 @@
 """From a checked body to the row that is written: ids, defaults, scores. Pure."""
 
 import datetime as dt
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec import Raw
 
 from app.core.errors import Conflict, Forbidden, InvalidInput
 from app.core.ids import derived_uuid, uuid7
 from app.interactions.directory import Person
 from app.responses.body import CustomerIn, ResponseIn
-from app.responses.statements import Json, Row
+from app.responses.rows import Row
 from app.responses.writing import Submission
-from app.surveys.compiled import CompiledSurvey
+from app.surveys.compiled import Checked, CompiledSurvey
 from app.workspaces.caller import Caller
 
 PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
@@ -73,14 +73,18 @@ def person_of(customer: CustomerIn) -> Person:
 
 
 def submission_of(
-    body: ResponseIn, survey: CompiledSurvey, origin: Origin, *, customer_id: UUID | None
+    body: ResponseIn,
+    survey: CompiledSurvey,
+    origin: Origin,
+    *,
+    checked: Checked,
+    customer_id: UUID | None,
 ) -> Submission:
-    """Check the answers and make the row; raise InvalidInput for answers that do not fit."""
-    checked = survey.check(body.answers, complete=body.complete)
+    """Make the row of checked answers."""
     caller = origin.caller
     test = body.test or caller.test
     opens = checked.low and not test and not body.imported and origin.import_id is None
-    id_, request_hash = _identify(body, survey, origin)
+    id_, request_hash = _identify(body, survey, origin, customer_id)
     claimed = None
     if body.customer and customer_id is None:
         claimed = _json({k: v for k, v in msgspec.structs.asdict(body.customer).items() if v})
@@ -111,7 +115,7 @@ def submission_of(
         imported=body.imported or origin.import_id is not None,
         import_id=origin.import_id,
         follow_up="open" if opens else "none",
-        responded_at=body.responded_at or origin.now,
+        responded_at=(body.responded_at or origin.now).astimezone(dt.UTC),
         request_hash=request_hash,
         event_id=uuid7(),
         editable_from=None if caller.trusted else origin.now - PUBLIC_EDITING,
@@ -119,48 +123,57 @@ def submission_of(
     return Submission(row, must_exist=not survey.live)
 
 
+def names_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
+    """Tell whether the body itself says which response it is, beside any idempotency key."""
+    return (
+        body.id is not None or body.external_id is not None or _case(body, survey, None) is not None
+    )
+
+
 def _identify(
-    body: ResponseIn, survey: CompiledSurvey, origin: Origin
-) -> tuple[UUID, bytes | None]:
-    """Return the id by which repeats are known, and the hash of key and body if a key was sent.
+    body: ResponseIn, survey: CompiledSurvey, origin: Origin, customer_id: UUID | None
+) -> tuple[UUID, str | None]:
+    """Return the id by which repeats are known, and the hash of the body under a derived one.
 
     An id is the caller's own, or derived: from the external id, from the order, ticket or
     customer where the survey takes one answer per such, from the idempotency key; or a new one.
+    What a publishable key names is kept apart, so that it can take nobody's place.
     """
-    key = origin.idempotency_key
-    request_hash = None
-    if key is not None:
-        request_hash = hashlib.sha256(key.encode()).digest()[:8] + origin.body_hash[:16]
     workspace = str(survey.workspace_id)
+    apart = () if origin.caller.trusted else ("claimed",)
     if body.id is not None:
-        return body.id, request_hash
+        return body.id, None
     if body.external_id is not None:
-        return derived_uuid(workspace, "external_id", body.external_id), request_hash
-    if survey.one_answer_per and (case := _case(body, survey.one_answer_per)):
-        return derived_uuid(workspace, str(survey.id), survey.one_answer_per, *case), request_hash
+        return derived_uuid(workspace, "external_id", body.external_id), None
+    if case := _case(body, survey, customer_id):
+        return derived_uuid(workspace, str(survey.id), *apart, *case), None
     if origin.import_id is not None:
         return derived_uuid(workspace, str(origin.import_id), str(origin.line)), None
-    if key is not None:
+    if (key := origin.idempotency_key) is not None:
         number = () if origin.line is None else (str(origin.line),)
-        return derived_uuid(workspace, "idempotency_key", key, *number), request_hash
+        key_id = (str(origin.caller.key_id),) if apart else ()
+        id_ = derived_uuid(workspace, "idempotency_key", *key_id, key, *number)
+        return id_, "\\x" + origin.body_hash.hex()
     return uuid7(), None
 
 
-def _case(body: ResponseIn, per: str) -> tuple[str, ...] | None:
-    if per == "order":
-        return (body.order,) if body.order else _interaction(body)
-    if per == "ticket":
-        return (body.ticket,) if body.ticket else None
-    customer = body.customer
-    if customer is None:
-        return None
-    return ("id", customer.external_id) if customer.external_id else ("email", customer.email or "")
+def _case(
+    body: ResponseIn, survey: CompiledSurvey, customer_id: UUID | None
+) -> tuple[str, ...] | None:
+    """Return the order, ticket or customer of which the survey takes one answer only."""
+    per = survey.one_answer_per
+    if per == "order" and body.order:
+        return "order", body.order
+    if per == "order" and body.interaction:
+        return "order", "interaction", body.interaction.source, body.interaction.external_id
+    if per == "ticket" and body.ticket:
+        return "ticket", body.ticket
+    if per == "customer" and body.customer:
+        named = body.customer
+        claim = (named.source or "", named.external_id or "", (named.email or "").lower())
+        return ("customer", str(customer_id)) if customer_id else ("customer", *claim)
+    return None
 
 
-def _interaction(body: ResponseIn) -> tuple[str, ...] | None:
-    named = body.interaction
-    return ("interaction", named.source, named.external_id) if named else None
-
-
-def _json(value: Any) -> Json:
-    return Json(_encode(value).decode())
+def _json(value: Any) -> Raw:
+    return Raw(_encode(value))

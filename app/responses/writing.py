@@ -2,14 +2,15 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from app.core.database import RawConnection
-from app.responses.statements import INSERT, SHOWN, UPDATE, Row
+from app.responses.rows import Row, Stored, encode_rows, stored_as
+from app.responses.statements import INSERT, UPDATE
 
 MOST_ROWS = 500
 
@@ -32,7 +33,7 @@ class Written:
     """The outcome of one submission, with what is stored now (None where nothing is shown)."""
 
     outcome: Outcome
-    stored: Mapping[str, Any] | None
+    stored: Stored | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,79 +66,77 @@ async def write_batch(
     own; after a lost connection the same batch may be sent again, and a row that bears the
     batch's own moment counts as created by it.
     """
-    by_id: dict[UUID, list[int]] = defaultdict(list)
-    for index, submission in enumerate(submissions):
-        by_id[submission.row.id].append(index)
-    winners = {
-        id_: max(indices, key=lambda i: (submissions[i].row.seq, -i))
-        for id_, indices in by_id.items()
-    }
-    fresh = [submissions[i].row for i in winners.values() if not submissions[i].must_exist]
+    by_id: dict[UUID, list[Submission]] = defaultdict(list)
+    for submission in submissions:
+        by_id[submission.row.id].append(submission)
+    # Of equal numbers the first arrival wins.
+    winners = [max(repeats, key=lambda s: s.row.seq) for repeats in by_id.values()]
+    created, stored = await _store(connection, batch, winners)
+    outcomes: dict[int, Written] = {}
+    for winner in winners:
+        id_ = winner.row.id
+        old, seq = stored.get(id_, (None, 0))
+        is_new = id_ in created or (old is not None and batch.again and old.created_at == batch.now)
+        shown = stored_as(winner.row, batch.now) if is_new else old
+        for submission, written in _judge(by_id[id_], shown, 0 if is_new else seq, is_new=is_new):
+            outcomes[id(submission)] = written
+    return [outcomes[id(submission)] for submission in submissions]
+
+
+async def _store(
+    connection: RawConnection, batch: Batch, winners: Sequence[Submission]
+) -> tuple[set[UUID], dict[UUID, tuple[Stored, int]]]:
+    """Insert what is new, update the rest; return the new ids, and the old with their old `seq`."""
+    fresh = [w.row for w in winners if not w.must_exist]
     created: set[UUID] = set()
     if fresh:
         created = set(await connection.fetchval(INSERT, *_parameters(batch, fresh)))
-    rest = [submissions[i].row for i in winners.values() if submissions[i].row.id not in created]
-    stored: dict[UUID, dict[str, Any]] = {}
+    rest = [w.row for w in winners if w.row.id not in created]
+    stored: dict[UUID, tuple[Stored, int]] = {}
     if rest:
-        found = await connection.fetch(UPDATE, *_parameters(batch, rest))
-        stored = {record["id"]: dict(record) for record in found}
-    outcomes: list[Written | None] = [None] * len(submissions)
-    for id_, indices in by_id.items():
-        winner = winners[id_]
-        record = stored.get(id_)
-        own = record is not None and batch.again and record["created_at"] == batch.now
-        is_new = id_ in created or own
-        shown = _as_stored(submissions[winner].row, batch.now) if is_new else record
-        for index in indices:
-            outcome = (
-                _outcome_of_new(submissions, index, winner=winner, first=indices[0])
-                if is_new
-                else _outcome_of_old(submissions[index], record, is_winner=index == winner)
-            )
-            outcomes[index] = Written(outcome, shown)
-    return [w for w in outcomes if w is not None]
+        for record in await connection.fetch(UPDATE, *_parameters(batch, rest)):
+            values = dict(record)
+            before = values.pop("seq_before")
+            stored[values["id"]] = Stored(**values), before
+    return created, stored
 
 
-def _parameters(batch: Batch, rows: Sequence[Row]) -> list[Any]:
-    columns = zip(*rows, strict=True)
-    return [batch.workspace_id, batch.now, batch.slot, batch.events, *map(list, columns)]
+def _judge(
+    repeats: Sequence[Submission], shown: Stored | None, seq: int, *, is_new: bool
+) -> Iterator[tuple[Submission, Written]]:
+    """Judge the submissions of one id in the order of arrival; `seq` is what was stored before."""
+    for submission in repeats:
+        row = submission.row
+        first = is_new and seq == 0
+        outcome = _refusal(row, shown) or _judge_hash(row, shown, first=first)
+        if outcome is None:
+            grows = shown is not None and seq < row.seq <= shown.seq
+            outcome = Outcome.UPDATED if grows else Outcome.UNCHANGED
+            if first:
+                outcome = Outcome.CREATED
+        seq = max(seq, row.seq)
+        yield submission, Written(outcome, shown)
 
 
-def _as_stored(row: Row, now: dt.datetime) -> dict[str, Any]:
-    shown = row._asdict() | {"created_at": now, "updated_at": now}
-    return {name: shown[name] for name in SHOWN}
+def _parameters(batch: Batch, rows: list[Row]) -> list[Any]:
+    return [batch.workspace_id, batch.now, batch.slot, batch.events, encode_rows(rows)]
 
 
-def _outcome_of_new(
-    submissions: Sequence[Submission], index: int, *, winner: int, first: int
-) -> Outcome:
-    """Judge a submission whose id this batch created: the first arrival did, repeats did not."""
-    mine, written = submissions[index].row, submissions[winner].row
-    if (mine.survey_id, mine.channel) != (written.survey_id, written.channel):
-        return Outcome.MISMATCH
-    if index == first:
-        return Outcome.CREATED
-    return _judge_hash(mine.request_hash, written.request_hash) or Outcome.UNCHANGED
-
-
-def _outcome_of_old(
-    submission: Submission, stored: Mapping[str, Any] | None, *, is_winner: bool
-) -> Outcome:
-    """Judge a submission whose id was there before."""
-    if stored is None:
+def _refusal(row: Row, shown: Stored | None) -> Outcome | None:
+    """Return why nothing of this submission may be stored under its id."""
+    if shown is None:
         return Outcome.CLOSED
-    if stored["state"] == "deleted":
+    if shown.state == "deleted":
         return Outcome.DELETED
-    row = submission.row
-    if (row.survey_id, row.channel) != (stored["survey_id"], stored["channel"]):
+    if (row.survey_id, row.channel) != (shown.survey_id, shown.channel):
         return Outcome.MISMATCH
-    if is_winner and stored["updated"]:
-        return Outcome.UPDATED
-    return _judge_hash(row.request_hash, stored["request_hash"]) or Outcome.UNCHANGED
+    return None
 
 
-def _judge_hash(mine: bytes | None, stored: bytes | None) -> Outcome | None:
-    """Compare idempotency: 8 bytes of the key's hash, then the body's."""
-    if mine is None or stored is None or mine[:8] != stored[:8]:
+def _judge_hash(row: Row, shown: Stored | None, *, first: bool) -> Outcome | None:
+    """Judge a row whose id was derived from an idempotency key: its body must be the stored one."""
+    if row.request_hash is None or shown is None:
         return None
-    return Outcome.REPLAYED if mine == stored else Outcome.CONFLICT
+    if row.request_hash != shown.request_hash:
+        return Outcome.CONFLICT
+    return Outcome.CREATED if first else Outcome.REPLAYED

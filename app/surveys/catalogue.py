@@ -31,6 +31,7 @@ class Catalogue:
         """Start with an empty memory."""
         self._database = database
         self._surveys: dict[tuple[UUID, str], CompiledSurvey] = {}
+        self._generation = 0
 
     async def get(self, workspace_id: UUID, reference: str) -> CompiledSurvey | None:
         """Return the published survey, None for a draft; raise NotFound for an unknown one.
@@ -40,6 +41,7 @@ class Catalogue:
         kept = self._surveys.get((workspace_id, reference))
         if kept is not None:
             return kept
+        generation = self._generation
         async with self._database.session() as session:
             found = await run_sql(
                 session,
@@ -62,14 +64,15 @@ class Catalogue:
             version=row.version,
             definition=Definition.model_validate(row.definition),
         )
-        if survey.live:
+        if survey.live and generation == self._generation:
             if len(self._surveys) >= _REMEMBERED:
                 self._surveys.clear()
             self._surveys[workspace_id, reference] = survey
         return survey
 
     def forget(self, payload: str = EVERYTHING) -> None:
-        """Forget the surveys of one workspace, or all."""
+        """Forget the surveys of one workspace, or all; what is being read is not remembered."""
+        self._generation += 1
         if payload == EVERYTHING:
             self._surveys.clear()
             return

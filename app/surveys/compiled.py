@@ -24,6 +24,7 @@ from app.surveys.schemas import Definition, Metric, Question, Status
 from app.surveys.show_if import is_shown
 
 LONGEST_TEXT = 4000
+_MOST_ERRORS = 20
 
 # A value's part of `scores`, or the reason why it is no answer.
 Scores = dict[str, int]
@@ -76,8 +77,10 @@ def _options_check(key: str, options: list[str], *, several: bool) -> Check:
         chosen = value if several else [value]
         if not isinstance(chosen, list) or not all(isinstance(c, str) for c in chosen):
             return "must be a list of option keys" if several else "must be an option's key"
+        if len(set(chosen)) < len(chosen):
+            return "names an option twice"
         if unknown := [c for c in chosen if c not in options]:
-            return f"`{unknown[0][:64]}` is no option{did_you_mean(unknown[0], options)}"
+            return f"`{unknown[0][:64]}` is no option{did_you_mean(unknown[0][:64], options)}"
         return {key: CHOSEN} | {f"{key}={c}": CHOSEN for c in chosen}
 
     return check
@@ -155,10 +158,10 @@ class CompiledSurvey:
         """
         if not isinstance(answers, dict):
             raise InvalidInput.at("body", "answers", msg="must be an object of question: answer")
+        unknown = [key for key in answers if key not in self._keys][:_MOST_ERRORS]
         errors: list[FieldError] = [
-            _wrong(key, "is no question of this survey" + did_you_mean(key, self._keys))
-            for key in answers
-            if key not in self._keys
+            _wrong(key, "is no question of this survey" + did_you_mean(key[:64], self._keys))
+            for key in unknown
         ]
         checked = Checked()
         for asked in self._asked:

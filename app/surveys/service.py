@@ -28,15 +28,15 @@ from app.workspaces.caller import Caller
 _NEVER_EMPTY = ("name", "metric", "default_locale", "questions", "texts")
 
 
-async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:
-    """Return a survey by its id or key, or raise NotFound."""
-    found = await session.exec(
-        select(Survey).where(
-            Survey.workspace_id == workspace_id,
-            Survey.id == UUID(reference) if _is_uuid(reference) else Survey.key == reference,
-        )
+async def find(
+    session: AsyncSession, workspace_id: UUID, reference: str, *, lock: bool = False
+) -> Survey:
+    """Return a survey by its id or key, locked against other changes if asked, or NotFound."""
+    query = select(Survey).where(
+        Survey.workspace_id == workspace_id,
+        Survey.id == UUID(reference) if _is_uuid(reference) else Survey.key == reference,
     )
-    survey = found.first()
+    survey = (await session.exec(query.with_for_update() if lock else query)).first()
     if survey is None:
         detail = f"There is no survey `{reference[:64]}` in this workspace."
         raise NotFound(detail)
@@ -210,9 +210,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
 
 
 async def _locked(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:
-    survey = await find(session, workspace_id, reference)
-    await session.refresh(survey, with_for_update=True)
-    return survey
+    return await find(session, workspace_id, reference, lock=True)
 
 
 def _new_version(survey: Survey, definition: Definition) -> SurveyVersion:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import datetime as dt
 import hashlib
-import hmac
 import time
 from dataclasses import dataclass
 from typing import Annotated
@@ -51,7 +50,7 @@ class Caller:
 # An old secret stops with its grace period; the bootstrap key with the first other admin key.
 _FIND = text("""
 select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rate_limit,
-       k.bootstrap, k.hash, k.old_hash, w.allowed_origins,
+       k.bootstrap, w.allowed_origins,
        case when k.hash = :hash then k.expires_at else least(k.expires_at, k.old_until) end
          as expires_at
 from api_key k join workspace w on w.id = k.workspace_id
@@ -70,6 +69,7 @@ class Keyring:
         """Start with an empty memory."""
         self._database = database
         self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._generation = 0
 
     async def caller(self, authorization: str | None) -> Caller:
         """Return who calls, or raise Unauthorized."""
@@ -81,7 +81,10 @@ class Keyring:
         if remembered and remembered[0] > time.monotonic():
             caller = remembered[1]
         else:
+            generation = self._generation
             caller = await self._find(secret_of(authorization))
+            if generation != self._generation:
+                return caller
             if len(self._callers) >= _REMEMBERED:
                 self._callers.clear()
             self._callers[memory_key] = (time.monotonic() + _REMEMBERED_SECONDS, caller)
@@ -91,7 +94,8 @@ class Keyring:
         return caller
 
     def forget(self, payload: str = EVERYTHING) -> None:
-        """Forget the callers of one workspace, or all."""
+        """Forget the callers of one workspace, or all; what is being read is not remembered."""
+        self._generation += 1
         if payload == EVERYTHING:
             self._callers.clear()
             return
@@ -104,9 +108,7 @@ class Keyring:
         async with self._database.session() as session:
             found = await run_sql(session, _FIND.bindparams(hash=digest, now=utc_now()))
             row = found.first()
-        if row is None or not any(
-            kept and hmac.compare_digest(kept, digest) for kept in (row.hash, row.old_hash)
-        ):
+        if row is None:
             REFUSED.labels("unknown_key").inc()
             raise Unauthorized
         return Caller(
@@ -163,6 +165,7 @@ class Requires:
             public=not caller.trusted,
         )
         request.state.caller = caller
+        request.state.reply_headers = origin_headers(caller, request.headers.get("origin"))
         return caller.workspace_id
 
     def __call__(self, request: Request) -> Caller:
@@ -179,12 +182,18 @@ Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]
 Responder = Annotated[Caller, Depends(Requires((Scope.RESPOND,)))]
 
 
-def require_origin(caller: Caller, origin: str | None) -> None:
-    """Refuse a page that the workspace does not allow; no Origin is a till or an app."""
-    if not caller.trusted and origin is not None and origin not in caller.allowed_origins:
+def origin_headers(caller: Caller, origin: str | None) -> dict[str, str]:
+    """Return what lets an allowed page read the reply; refuse a page that is not allowed.
+
+    No Origin is a till or an app; secret keys are not for pages and are not asked.
+    """
+    if caller.trusted or origin is None:
+        return {}
+    if origin not in caller.allowed_origins:
         REFUSED.labels("origin").inc()
         detail = (
             f"The origin {origin[:200]!r} is not allowed; add it to the workspace's "
             "`allowed_origins`."
         )
         raise Forbidden(detail)
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}

@@ -3,7 +3,6 @@
 import datetime as dt
 from typing import Annotated, Self
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +14,7 @@ from pydantic import (
 )
 
 from app.core.text import Line, Slug
+from app.core.zones import is_zone
 from app.workspaces.scopes import Scope
 
 _PERSONAL = {"email", "mail", "e_mail", "name", "first_name", "last_name", "phone", "customer"}
@@ -22,7 +22,7 @@ _PERSONAL |= {"customer_id", "user", "user_id", "address", "ip"}
 
 
 def _known_zone(value: str) -> str:
-    if value not in available_timezones():
+    if not is_zone(value):
         msg = "is no IANA time zone, such as Europe/Warsaw"
         raise ValueError(msg)
     return value
@@ -46,6 +46,18 @@ def _is_origin(value: str) -> str:
     return value
 
 
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    if value.tzinfo is None:
+        msg = "needs a zone, such as 2027-01-01T00:00:00Z"
+        raise ValueError(msg)
+    try:
+        return value.astimezone(dt.UTC)
+    except OverflowError:
+        msg = "is out of range"
+        raise ValueError(msg) from None
+
+
+Moment = Annotated[dt.datetime, AfterValidator(_in_utc)]
 Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Origin = Annotated[str, StringConstraints(max_length=300), AfterValidator(_is_origin)]
 Segment = Annotated[
@@ -143,7 +155,7 @@ class ApiKeyIn(Body):
 
     name: Line
     scopes: list[Scope] = Field(min_length=1, max_length=6)
-    expires_at: dt.datetime | None = None
+    expires_at: Moment | None = None
     test: bool = Field(default=False, description="All that it writes is marked `test: true`.")
     survey: str | None = Field(
         default=None, max_length=64, description="Key or id of the only survey it may use."
@@ -152,11 +164,12 @@ class ApiKeyIn(Body):
 
     @model_validator(mode="after")
     def _publishable_stands_alone(self) -> Self:
+        self.scopes = list(dict.fromkeys(self.scopes))
+        if self.survey and self.scopes != [Scope.COLLECT]:
+            msg = "survey: only a `collect` key is bound to a survey; leave it out"
+            raise ValueError(msg)
         if Scope.COLLECT in self.scopes and set(self.scopes) != {Scope.COLLECT}:
             msg = "`collect` is public and cannot be joined with another scope; make two keys"
-            raise ValueError(msg)
-        if self.expires_at and self.expires_at.tzinfo is None:
-            msg = "expires_at needs a zone, such as 2027-01-01T00:00:00Z"
             raise ValueError(msg)
         return self
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +18,7 @@ from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.core.settings import Settings
 from app.core.signing import hash_secret, new_secret
+from app.core.zones import is_known_to_database
 from app.workspaces.caller import CHANNEL, Caller
 from app.workspaces.models import ApiKey, Workspace
 from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
@@ -76,6 +78,8 @@ async def ensure_default(session: AsyncSession, settings: Settings) -> str | Non
     if key:
         await session.delete(key)
         await session.flush()
+    elif wanted is None and await list_keys(session, workspace.id, limit=1, cursor=None):
+        return None
     secret = wanted or new_secret("sk_")
     fresh = _new_key(workspace.id, name="bootstrap", scopes=[Scope.ADMIN], secret=secret)
     fresh.bootstrap = True
@@ -111,12 +115,16 @@ async def create_workspace(
     if not caller.bootstrap:
         detail = "Only the bootstrap key may make workspaces."
         raise Forbidden(detail)
-    if await workspace_exists(session, wanted.key):
+    workspace = _new_workspace(wanted.key, wanted.name, settings)
+    made = await session.exec(
+        insert(Workspace)
+        .values(**workspace.model_dump())
+        .on_conflict_do_nothing()
+        .returning(col(Workspace.id))
+    )
+    if made.first() is None:
         detail = f"There is a workspace `{wanted.key}` already; choose another key."
         raise Conflict(detail)
-    workspace = _new_workspace(wanted.key, wanted.name, settings)
-    session.add(workspace)
-    await session.flush()
     secret = new_secret("sk_")
     key = _new_key(workspace.id, name="first", scopes=[Scope.ADMIN], secret=secret)
     session.add(key)
@@ -132,6 +140,12 @@ async def change_workspace(
     counted under a configuration that is no longer the present one without the recount
     finding it.
     """
+    if patch.timezone and not await is_known_to_database(session, patch.timezone):
+        msg = "is not known to the database; choose a neighbouring zone"
+        raise InvalidInput.at("body", "timezone", msg=msg)
+    # Counted before the lock, so that no answer waits for the counting.
+    recounts = patch.model_fields_set & {"timezone", "segments"}
+    answers = await _count_answers(session, workspace_id) if recounts else 0
     found = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
@@ -146,29 +160,21 @@ async def change_workspace(
     if len(set(changed["segments"])) < len(changed["segments"]):
         raise InvalidInput.at("body", "segments", msg="names a segment twice")
     if changed != configuration:
-        await _require_zone_of_database(session, changed["timezone"])
         workspace.config += 1
         workspace.configs = workspace.configs | {str(workspace.config): changed}
-        answers = await run_sql(
-            session,
-            text("select count(*) from response where workspace_id = :id").bindparams(
-                id=workspace_id
-            ),
-        )
-        workspace.recount = {"done": 0, "of": answers.one()[0]}
+        workspace.recount = {"done": 0, "of": answers}
         await jobs.enqueue(session, RECOUNT_JOB, workspace_id=workspace_id)
     session.add(workspace)
     await notify(session, CHANNEL, str(workspace_id))
     return workspace
 
 
-async def _require_zone_of_database(session: AsyncSession, zone: str) -> None:
-    known = await run_sql(
-        session, text("select 1 from pg_timezone_names where name = :zone").bindparams(zone=zone)
+async def _count_answers(session: AsyncSession, workspace_id: UUID) -> int:
+    found = await run_sql(
+        session,
+        text("select count(*) from response where workspace_id = :id").bindparams(id=workspace_id),
     )
-    if known.first() is None:
-        msg = "is not known to the database; choose a neighbouring zone"
-        raise InvalidInput.at("body", "timezone", msg=msg)
+    return int(found.one()[0])
 
 
 async def create_key(

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from app.core.errors import AfterwordError
-from app.core.http import problem_reply
+from app.core.http import Edge, problem_reply
 from app.core.settings import Settings
-from app.main import create_app
+from app.main import Afterword, create_app
 from app.responses.intake import PATH, take_body
 
 URL = os.environ.get("AFTERWORD_DATABASE_URL", "")
@@ -98,16 +98,17 @@ def asyncpg_service() -> FastAPI:
     return app
 
 
-async def _decode_only(request: Request) -> Response:
+async def _decode_only(scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await take_body(request, {})
+        await take_body(Request(scope, receive), {})
+        reply = Response(b"{}", status_code=201, media_type="application/json")
     except AfterwordError as error:
-        return problem_reply(error)
-    return Response(b"{}", status_code=201, media_type="application/json")
+        reply = problem_reply(error)
+    await reply(scope, receive, send)
 
 
 def decode_only_service() -> FastAPI:
     """Our own service whose hot route stops after decoding."""
     app = create_app(Settings())
-    app.router.routes.insert(0, Route(PATH, _decode_only, methods=["POST"]))
+    Afterword.hot["POST", PATH] = Edge(_decode_only)
     return app

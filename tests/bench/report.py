@@ -23,6 +23,5 @@ def show(rows: list[Row]) -> None:
     print("\n| what | measured | bar | met |\n|---|---|---|---|")
     for row in rows:
         sign = "≤" if row.at_most else "≥"
-        print(
-            f"| {row.what} | {row.ratio:.2f} × | {sign} {row.bar} × | {'yes' if row.met else 'NO'} |"
-        )
+        met = "yes" if row.met else "NO"
+        print(f"| {row.what} | {row.ratio:.2f} × | {sign} {row.bar} × | {met} |")

@@ -54,6 +54,7 @@ async def test_groups_up_to_three_deep_add_up(shop: Shop) -> None:
     reply = await shop.metric("nps", group_by="channel,locale,touchpoint", **JAN)
     assert sum(r["n"] for r in reply["rows"]) == reply["total"]["n"] == 4
     assert reply["rows"][0]["group"] == {"channel": "email", "locale": "pl", "touchpoint": "shop"}
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     both = await shop.metric("nps", group_by="property.store,channel", **JAN)
     assert both["source"] == "rows"
     assert sum(r["n"] for r in both["rows"]) == 4
@@ -79,14 +80,15 @@ async def test_filters(shop: Shop, filters: dict[str, Any], n: int) -> None:
     assert (await shop.metric("nps", **JAN, **filters))["total"]["n"] == n
 
 
-async def test_a_declared_segment_is_read_from_rollups_after_the_recount(shop: Shop) -> None:
+async def test_a_segment_is_read_from_rows_until_the_recount_is_done(shop: Shop) -> None:
     await fill(shop)
-    before = await shop.metric("nps", group_by="property.store", **JAN)
-    assert before["source"] == "rows"
+    undeclared = await shop.call("GET", "/v1/metrics/nps?group_by=property.store")
+    assert undeclared.status_code == 422
+    assert "segments" in undeclared.text
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
     await shop.answer("nps", 9, responded_at="2026-01-15T00:00:00Z", properties={"store": "WAW"})
     waiting = await shop.metric("nps", group_by="property.store", **JAN)
-    assert waiting["recount"] == {"done": 0, "of": 5}
+    assert (waiting["recount"], waiting["source"]) == ({"done": 0, "of": 5}, "rows")
     await shop.work()
     after = await shop.metric("nps", group_by="property.store", **JAN)
     assert after["source"] == "rollups"

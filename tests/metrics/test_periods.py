@@ -40,20 +40,20 @@ def test_other_names_are_no_period(name: str) -> None:
 
 
 def test_months_before_are_whole_months() -> None:
-    assert span_before(Span(D(2026, 3, 1), D(2026, 4, 1)), "previous_period") == Span(
+    assert span_before(Span(D(2026, 3, 1), D(2026, 4, 1)), "previous_period", UTC) == Span(
         D(2026, 2, 1), D(2026, 3, 1)
     )
-    assert span_before(Span(D(2018, 1, 1), D(2019, 1, 1)), "previous_period") == Span(
+    assert span_before(Span(D(2018, 1, 1), D(2019, 1, 1)), "previous_period", UTC) == Span(
         D(2017, 1, 1), D(2018, 1, 1)
     )
 
 
 def test_days_before_are_as_many_days_and_a_year_ago_is_the_same_date() -> None:
     span = Span(D(2026, 3, 10), D(2026, 3, 20))
-    assert span_before(span, "previous_period") == Span(D(2026, 2, 28), D(2026, 3, 10))
-    assert span_before(span, "previous_year") == Span(D(2025, 3, 10), D(2025, 3, 20))
+    assert span_before(span, "previous_period", UTC) == Span(D(2026, 2, 28), D(2026, 3, 10))
+    assert span_before(span, "previous_year", UTC) == Span(D(2025, 3, 10), D(2025, 3, 20))
     leap = Span(D(2024, 2, 29), D(2024, 3, 1))
-    assert span_before(leap, "previous_year") == Span(D(2023, 2, 28), D(2023, 3, 1))
+    assert span_before(leap, "previous_year", UTC) == Span(D(2023, 2, 28), D(2023, 3, 1))
 
 
 def test_every_period_is_there_and_the_present_one_is_not_complete() -> None:

@@ -66,11 +66,14 @@ async def test_a_follow_up_is_worked_through_with_notes(shop: Shop) -> None:
             "PATCH",
             f"/v1/responses/{id_}",
             key=responder,
-            json={"follow_up": {"status": status, "note": note, "assignee": "eva"}, "tags": ["a"]},
+            json={"follow_up": {"status": status, "note": note, "assignee": "eva"}},
         )
         assert reply.status_code == 200, reply.text
+        assert "answers" not in reply.json(), "who may only follow up reads no answers"
         follow_up = reply.json()["follow_up"]
     assert (follow_up["status"], follow_up["assignee"]) == ("resolved", "eva")
+    tagging = await shop.call("PATCH", f"/v1/responses/{id_}", key=responder, json={"tags": ["a"]})
+    assert tagging.status_code == 403
     assert [n["text"] for n in follow_up["notes"]] == ["Called.", "Replaced."]
     assert follow_up["closed_at"] > follow_up["opened_at"]
     figure = (await shop.metric("follow_up"))["total"]

@@ -1,0 +1,34 @@
+"""Time zones: those that both we and the database know."""
+
+from functools import cache
+from zoneinfo import available_timezones
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+
+# The machine's own zone and a placeholder: no names that mean the same everywhere.
+_NO_ZONES = {"localtime", "Factory", "posixrules"}
+_known_to_database: dict[str, bool] = {}
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - _NO_ZONES)
+
+
+def is_zone(name: str) -> bool:
+    """Tell whether this is an IANA zone; PostgreSQL would read `UTC+2` as two hours west."""
+    return name in _zones()
+
+
+async def is_known_to_database(session: AsyncSession, name: str) -> bool:
+    """Tell whether the database's own list has the zone; asked once a process."""
+    if name not in _known_to_database:
+        found = await run_sql(
+            session,
+            text("select 1 from pg_timezone_names where name = :name").bindparams(name=name),
+        )
+        _known_to_database[name] = found.first() is not None
+    return _known_to_database[name]

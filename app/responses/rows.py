@@ -1,0 +1,127 @@
+"""One response as it is written, and as a reply tells of it. Pure."""
+
+import datetime as dt
+from typing import get_args
+from uuid import UUID
+
+import msgspec
+from msgspec import Raw, Struct
+
+_SQL_TYPES = {
+    UUID: "uuid",
+    int: "int4",
+    bool: "bool",
+    str: "text",
+    Raw: "jsonb",
+    dt.datetime: "timestamptz",
+}
+_BYTES = {"request_hash"}
+
+
+class Row(Struct, kw_only=True, omit_defaults=True):
+    """The columns of one response; what is left out is null.
+
+    `request_hash` is hex as PostgreSQL reads it. `event_id` names the event, `editable_from`
+    the oldest response that this submission may still change.
+    """
+
+    id: UUID
+    survey_id: UUID
+    survey_version: int
+    seq: int
+    channel: str
+    touchpoint: str
+    locale: str
+    complete: bool
+    test: bool
+    state: str
+    score: int | None = None
+    band: str | None = None
+    answers: Raw
+    scores: Raw
+    comment: str | None = None
+    properties: Raw
+    customer_id: UUID | None = None
+    claimed: Raw | None = None
+    order_ref: str | None = None
+    ticket_ref: str | None = None
+    interaction_ref: Raw | None = None
+    external_id: str | None = None
+    tags: Raw
+    imported: bool
+    import_id: UUID | None = None
+    follow_up: str
+    responded_at: dt.datetime
+    request_hash: str | None = None
+    event_id: UUID
+    editable_from: dt.datetime | None = None
+
+
+class Stored(Struct, kw_only=True):
+    """What a reply tells of a stored response."""
+
+    id: UUID
+    survey_id: UUID
+    survey_version: int
+    seq: int
+    channel: str
+    touchpoint: str
+    locale: str
+    complete: bool
+    test: bool
+    state: str
+    score: int | None
+    band: str | None
+    order_ref: str | None
+    ticket_ref: str | None
+    interaction_ref: Raw | str | None
+    external_id: str | None
+    tags: Raw | str
+    imported: bool
+    follow_up: str
+    request_hash: str | None
+    responded_at: dt.datetime
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+def sql_type(name: str) -> str:
+    """Return the type that a column of `Row` has in SQL."""
+    if name in _BYTES:
+        return "bytea"
+    annotation = Row.__annotations__[name]
+    return _SQL_TYPES[next(iter(get_args(annotation)), annotation)]
+
+
+def stored_as(row: Row, now: dt.datetime) -> Stored:
+    """Return a row that was just created."""
+    return Stored(
+        id=row.id,
+        survey_id=row.survey_id,
+        survey_version=row.survey_version,
+        seq=row.seq,
+        channel=row.channel,
+        touchpoint=row.touchpoint,
+        locale=row.locale,
+        complete=row.complete,
+        test=row.test,
+        state=row.state,
+        score=row.score,
+        band=row.band,
+        order_ref=row.order_ref,
+        ticket_ref=row.ticket_ref,
+        interaction_ref=row.interaction_ref,
+        external_id=row.external_id,
+        tags=row.tags,
+        imported=row.imported,
+        follow_up=row.follow_up,
+        request_hash=row.request_hash,
+        responded_at=row.responded_at,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def encode_rows(rows: list[Row]) -> str:
+    """Write rows as the JSON document that the statements read."""
+    return msgspec.json.encode(rows).decode()
