@@ -1,5 +1,6 @@
 """A whole service as the operator starts it: `afterword up` in a folder of its own."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -54,6 +55,8 @@ class Service:
 
     def start(self, *arguments: str) -> None:
         """Start it and wait until it is ready."""
+        if self._process:
+            self._process.wait(60)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app.cli.commands", "up", *arguments],
@@ -80,7 +83,12 @@ class Service:
 
     def find(self, pattern: str) -> list[psutil.Process]:
         """Return the processes whose command line matches."""
-        return [p for p in self.processes() if re.search(pattern, " ".join(p.cmdline()))]
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if re.search(pattern, " ".join(process.cmdline())):
+                    found.append(process)
+        return found
 
     def kill_everything(self) -> None:
         """Send SIGKILL to every process at once, as a power cut would."""

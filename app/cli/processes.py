@@ -1,5 +1,6 @@
 """The parent of all processes: starts them, starts again what dies, stops them in order."""
 
+import errno
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 _STOP_SECONDS = 30
 _READY_SECONDS = 60
+_FREED_SECONDS = 3
 
 
 class CannotListenError(Exception):
@@ -70,17 +72,28 @@ def listen(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((settings.host, settings.port))
-    except OSError as error:
+    deadline = time.monotonic() + _FREED_SECONDS
+    while (error := _bind(listening, settings)) is not None:
+        # Web processes that a killed parent left behind end within a moment.
+        if error.errno == errno.EADDRINUSE and time.monotonic() < deadline:
+            time.sleep(0.1)
+            continue
         listening.close()
         msg = (
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
             "Set AFTERWORD_PORT or AFTERWORD_HOST, or stop what listens there."
         )
-        raise CannotListenError(msg) from None
+        raise CannotListenError(msg)
     listening.listen(2048)
     return listening
+
+
+def _bind(listening: socket.socket, settings: Settings) -> OSError | None:
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        return error
+    return None
 
 
 class Processes:

@@ -145,9 +145,7 @@ class GroupCommit:
         )
         try:
             written = await write_batch(connection, batch, submissions)
-        except asyncpg.PostgresError:
-            if connection.is_closed():
-                raise
+        except _BAD_DATA:
             self._idle.append(connection)
             raise
         except BaseException:

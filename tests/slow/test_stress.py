@@ -72,6 +72,7 @@ def test_nothing_drifts_under_races_and_kills(service: Service) -> None:
         ]
         time.sleep(SECONDS * 0.3)
         writers[3].kill()
+        writers[3].wait()
         time.sleep(SECONDS * 0.2)
         service.find("postgres -D")[0].send_signal(signal.SIGKILL)
         changes = configure(service, until)
