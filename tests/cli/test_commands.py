@@ -1,0 +1,157 @@
+"""The command line, as the operator uses it beside a running service."""
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.schema_version import newest_revision
+from tests.service import Service
+
+SFO = Path(__file__).parents[1] / "data" / "sfo_customer_survey_2017_2018.csv"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    running = Service()
+    running.start("--demo")
+    yield running
+    running.remove()
+
+
+def test_the_demo_shows_figures_at_once(service: Service) -> None:
+    told = service.log.read_text()
+    key = next(word for word in told.split() if word.startswith("sk_"))
+    with service.client() as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        reply = client.get("/v1/metrics/nps", params={"period": "12mo", "interval": "month"}).json()
+        assert reply["total"]["n"] > 1000
+        assert all(row["n"] for row in reply["rows"])
+        journey = client.get("/v1/journeys/purchase/map").json()
+        assert sum(step["weakest"] for step in journey["steps"]) == 1
+        languages = client.get("/v1/metrics/nps", params={"group_by": "locale"}).json()["rows"]
+        assert {row["group"]["locale"] for row in languages} == {"pl", "ro", "en"}
+
+
+def test_a_second_up_on_the_same_folder_is_refused_with_a_clear_word(service: Service) -> None:
+    service.environment["AFTERWORD_PORT"] = "0"
+    try:
+        refused = service.command("up")
+    finally:
+        service.environment["AFTERWORD_PORT"] = str(service.port)
+    assert refused.returncode == 1
+    assert "already runs on" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_taken_port_is_named(service: Service) -> None:
+    refused = service.command("up")
+    assert refused.returncode == 1
+    assert "AFTERWORD_PORT" in refused.stderr
+
+
+def test_keys_and_checks_attach_to_the_running_service(service: Service) -> None:
+    made = service.command("key", "create", "bi", "--scope", "metrics")
+    key = made.stdout.strip()
+    assert key.startswith("sk_"), made.stderr
+    with service.client() as client:
+        client.headers["Authorization"] = f"Bearer {key}"
+        assert client.get("/v1/metrics/nps").status_code == 200
+        assert client.get("/v1/responses").status_code == 403
+    assert service.command("rollups", "check", "--workspace", "demo").returncode == 0
+    assert service.command("rollups", "rebuild", "--workspace", "demo").returncode == 0
+    checked = service.command("migrate", "--check")
+    assert (checked.returncode, newest_revision() in checked.stdout) == (0, True)
+
+
+def test_an_unknown_workspace_is_a_sentence_not_a_traceback(service: Service) -> None:
+    wrong = service.command("rollups", "check", "--workspace", "nowhere")
+    assert wrong.returncode == 1
+    assert "no workspace `nowhere`" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
+def airport(service: Service, *options: str, file: Path = SFO) -> tuple[int, str]:
+    done = service.command(
+        "import", str(file), "--survey", "airport",
+        "--map", "nps_0_10_11blank=score", "--map", "q7all=overall",
+        "--map", "survey_date=responded_at", "--map", "boarding_area=property.area",
+        "--missing", "nps_0_10_11blank=11", "--missing", "nps_0_10_11blank=Blank",
+        "--missing", "q7all=0", "--missing", "q7all=Blank",
+        "--na", "q7all=6", *options,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_csv_of_real_answers_is_read_in_and_undone(service: Service, tmp_path: Path) -> None:
+    text = {"en": "?"}
+    questions = [
+        {"key": "score", "type": "nps", "text": text},
+        {"key": "overall", "type": "csat", "text": text},
+    ]
+    with service.client() as client:
+        body = {"key": "airport", "name": "Airport", "metric": "nps", "questions": questions}
+        client.post("/v1/surveys", json=body).raise_for_status()
+        client.post("/v1/surveys/airport/publish").raise_for_status()
+        file = tmp_path / "airport.csv"
+        file.write_bytes(SFO.read_bytes())
+        code, told = airport(service, file=file)
+        assert (code, "5,640 accepted" in told) == (0, True), told
+        params = {"from": "2017-01-01", "to": "2018-01-01", "compare": "previous_year"}
+        total = client.get("/v1/metrics/nps", params=params).json()["total"]
+        assert total["n"] > 2600
+        code, told = airport(service, file=file)
+        assert "0 accepted" in told
+        run = client.get("/v1/imports").json()["data"][0]
+        assert (run["status"], run["accepted"], run["lines_done"]) == ("done", 5640, 5640)
+        assert client.delete(f"/v1/imports/{run['id']}").status_code == 204
+        assert client.get("/v1/metrics/nps", params=params).json()["total"]["n"] == 0
+        code, told = airport(service, file=file)
+        assert (code, "was undone" in told) == (1, True)
+    assert service.command("rollups", "check").returncode == 0
+
+
+def test_bad_lines_of_an_import_lie_in_a_file_beside_it(service: Service, tmp_path: Path) -> None:
+    file = tmp_path / "answers.csv"
+    with file.open("w", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(["score", "why", "customer.email"])
+        writer.writerows([["9", "dobrze", "a@b.pl"], ["12", "", ""], ["x", "", ""], ["", "ok", ""]])
+    with service.client() as client:
+        client.post("/v1/surveys", json={"template": "nps", "key": "bad"}).raise_for_status()
+        client.post("/v1/surveys/bad/publish").raise_for_status()
+    done = service.command("import", str(file), "--survey", "bad")
+    assert done.returncode == 1
+    assert "2 accepted" in done.stdout
+    rejected = (tmp_path / "answers.csv.rejected.ndjson").read_text().splitlines()
+    assert [json.loads(line)["line"] for line in rejected] == [2, 3]
+    ndjson = tmp_path / "answers.ndjson"
+    ndjson.write_text('{"answers": {"score": 3}}\n\n{"answers": {"score": 10}}\n')
+    assert "2 accepted" in service.command("import", str(ndjson), "--survey", "bad").stdout
+
+
+def test_a_wrong_mapping_names_the_nearest(service: Service) -> None:
+    code, told = airport(service, "--map", "q7food=overal")
+    assert code == 1
+    assert "did you mean `overall`" in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("AFTERWORD_PORT", "x", "AFTERWORD_PORT"),
+        ("AFTERWORD_BOOTSTRAP_KEY", "short", "24 or more"),
+        ("AFTERWORD_DATABASE_URL", "postgresql://x", "AFTERWORD_SECRET_KEYS"),
+        ("AFTERWORD_DEFAULT_TIMEZONE", "Mars", "IANA"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str, hint: str) -> None:
+    service = Service()
+    service.environment[name] = value
+    wrong = service.command("up")
+    service.remove()
+    assert wrong.returncode == 2
+    assert hint in wrong.stderr
+    assert "Traceback" not in wrong.stderr

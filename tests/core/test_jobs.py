@@ -1,0 +1,118 @@
+"""Jobs: leased, counted before they run, dead after their last attempt, never in the way."""
+
+import asyncio
+import datetime as dt
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.job_runner import JobRunner, retry_after
+from app.core.jobs import Job
+
+
+async def add(database: Database, kind: str, **options: object) -> UUID:
+    workspace = uuid4()
+    async with database.transaction() as session:
+        await jobs.enqueue(session, kind, workspace_id=workspace, **options)  # type: ignore[arg-type]
+    return workspace
+
+
+async def left(database: Database, kind: str) -> list[tuple[Any, ...]]:
+    async with database.session() as session:
+        rows = await run_sql(
+            session,
+            text("select attempts, dead_at, error from job where kind = :kind").bindparams(
+                kind=kind
+            ),
+        )
+        return [tuple(row) for row in rows]
+
+
+async def test_a_job_runs_once_and_is_gone(database: Database) -> None:
+    ran: list[UUID] = []
+
+    async def handler(_database: Database, job: Job) -> None:
+        ran.append(job.workspace_id)
+
+    workspace = await add(database, "t.once")
+    runners = [JobRunner(database, {"t.once": handler}) for _ in range(3)]
+    running = [asyncio.create_task(r.run()) for r in runners]
+    for _ in range(100):
+        if not await left(database, "t.once"):
+            break
+        await asyncio.sleep(0.02)
+    for runner in runners:
+        await runner.stop()
+    await asyncio.gather(*running)
+    assert ran == [workspace]
+
+
+async def test_a_rolled_back_transaction_enqueues_nothing(database: Database) -> None:
+    async with database.session() as session:
+        await jobs.enqueue(session, "t.undone", workspace_id=uuid4())
+        await session.rollback()
+    assert await left(database, "t.undone") == []
+
+
+async def test_the_same_work_waits_once(database: Database) -> None:
+    workspace = uuid4()
+    async with database.transaction() as session:
+        for _ in range(3):
+            await jobs.enqueue(session, "t.same", workspace_id=workspace, dedupe="d")
+    assert len(await left(database, "t.same")) == 1
+
+
+async def test_a_poison_job_dies_after_its_attempts_with_its_error(database: Database) -> None:
+    await add(database, "t.poison", max_attempts=2)
+    worker = uuid4()
+    for _ in range(2):
+        async with database.transaction() as session:
+            await run_sql(session, text("update job set run_at = now() where kind = 't.poison'"))
+            (job,) = await jobs.claim(session, worker=worker, kinds=["t.poison"], limit=5)
+            await jobs.put_back(session, job, error="boom", run_at=utc_now())
+    ((attempts, dead_at, error),) = await left(database, "t.poison")
+    assert (attempts, error) == (2, "boom")
+    assert dead_at is not None
+
+
+async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: Database) -> None:
+    await add(database, "t.killer", max_attempts=2)
+    expire = text("update job set run_at = now() - interval '1 second' where kind = 't.killer'")
+    for attempt in (1, 2):
+        async with database.transaction() as session:
+            (job,) = await jobs.claim(session, worker=uuid4(), kinds=["t.killer"], limit=5)
+            assert job.attempts == attempt
+            assert await jobs.claim(session, worker=uuid4(), kinds=["t.killer"], limit=5) == []
+            await run_sql(session, expire)
+    async with database.transaction() as session:
+        assert await jobs.claim(session, worker=uuid4(), kinds=["t.killer"], limit=5) == []
+    ((_, dead_at, error),) = await left(database, "t.killer")
+    assert dead_at is not None
+    assert "killed" in str(error)
+
+
+async def test_only_the_holder_finishes_a_job(database: Database) -> None:
+    await add(database, "t.fence")
+    async with database.transaction() as session:
+        (job,) = await jobs.claim(session, worker=uuid4(), kinds=["t.fence"], limit=1)
+        stranger = job.model_copy(update={"worker": uuid4()})
+        assert await jobs.finish(session, stranger) is False
+        assert await jobs.finish(session, job) is True
+
+
+async def test_periodic_work_has_one_turn(database: Database) -> None:
+    async with database.transaction() as session:
+        assert await jobs.take_periodic(session, "t.round", every=dt.timedelta(hours=1))
+    async with database.transaction() as session:
+        assert not await jobs.take_periodic(session, "t.round", every=dt.timedelta(hours=1))
+
+
+def test_retries_wait_longer_each_time_up_to_an_hour() -> None:
+    waits = [retry_after(attempt).total_seconds() for attempt in (1, 3, 30)]
+    assert 1.6 <= waits[0] <= 2.4
+    assert 6.4 <= waits[1] <= 9.6
+    assert 2880 <= waits[2] <= 4320

@@ -1,0 +1,45 @@
+"""Limits: token buckets, and whose address a request bears behind proxies."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from app.workspaces.limits import Limiter
+
+
+def limiter(*proxies: str) -> Limiter:
+    networks = tuple(ip_network(p) for p in proxies)
+    return Limiter(public_rate=10, public_burst=3, trusted_proxies=networks)
+
+
+def test_a_bucket_empties_and_refills() -> None:
+    found = limiter()
+    taken = [found.take("k", rate=10, burst=3, now=0.0).allowed for _ in range(4)]
+    assert taken == [True, True, True, False]
+    assert found.take("k", rate=10, burst=3, now=0.1).allowed
+    assert not found.take("k", rate=10, burst=3, now=0.1).allowed
+    assert found.take("other", rate=10, burst=3, now=0.1).remaining == 2
+
+
+def scope(client: str, *forwarded: str) -> dict[str, Any]:
+    headers = [(b"x-forwarded-for", value.encode()) for value in forwarded]
+    return {"client": (client, 1), "headers": headers}
+
+
+@pytest.mark.parametrize(
+    ("proxies", "client", "forwarded", "same_as"),
+    [
+        ((), "9.9.9.9", ("1.1.1.1",), "9.9.9.9"),
+        (("10.0.0.0/8",), "9.9.9.9", ("1.1.1.1",), "9.9.9.9"),
+        (("10.0.0.0/8",), "10.0.0.1", ("6.6.6.6, 1.1.1.1",), "1.1.1.1"),
+        (("10.0.0.0/8",), "10.0.0.1", ("1.1.1.1, 10.0.0.2",), "1.1.1.1"),
+        (("10.0.0.0/8",), "10.0.0.1", ("garbage",), "garbage"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(
+    proxies: tuple[str, ...], client: str, forwarded: tuple[str, ...], same_as: str
+) -> None:
+    found = limiter(*proxies)
+    assert found.address(scope(client, *forwarded)) == found.address(scope(same_as))
+    assert len(found.address(scope(same_as))) == 16

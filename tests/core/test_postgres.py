@@ -1,0 +1,106 @@
+"""The embedded PostgreSQL: one supervisor a folder, survivors stopped, nothing lost."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
+from app.core.postgres_programs import PostgresUnavailableError
+from app.core.settings import Settings
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose parent other accounts cannot enter, as temporary folders often are."""
+    made = Path(tempfile.mkdtemp(prefix="afterword-postgres-"))
+    yield made / "data"
+    shutil.rmtree(made)
+
+
+def ask(url: str, query: str) -> object:
+    async def once() -> object:
+        connection = await asyncpg.connect(url)
+        try:
+            return await connection.fetchval(query)
+        finally:
+            await connection.close()
+
+    return asyncio.run(once())
+
+
+def test_the_service_logs_in_as_owner_and_nothing_more(folder: Path) -> None:
+    with attached(Settings(data_dir=folder)) as url:
+        role = "from pg_roles where rolname = current_user"
+        assert ask(url, f"select rolsuper or rolcreaterole or rolcreatedb {role}") is False
+        assert ask(url, "show data_checksums") == "on"
+        assert ask(url, "show synchronous_commit") == "on"
+        assert ask(url, "select lower('ŻÓŁĆ')") == "żółć"
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            ask(url.replace("afterword:", "afterword:x"), "select 1")
+    assert (folder / "postgres.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_supervisor_is_refused_and_a_command_attaches(folder: Path) -> None:
+    settings = Settings(data_dir=folder)
+    server = EmbeddedPostgres(settings)
+    server.start()
+    try:
+        with pytest.raises(AlreadyRunningError, match="already runs"):
+            EmbeddedPostgres(settings).start()
+        with attached(settings) as url:
+            assert ask(url, "select 1") == 1
+        assert server.restart_if_dead() is False
+    finally:
+        server.stop()
+
+
+def test_a_server_that_outlived_its_supervisor_is_stopped_first(folder: Path) -> None:
+    settings = Settings(data_dir=folder)
+    lost = EmbeddedPostgres(settings)
+    url = lost.start()
+    ask(url, "create table kept ()")
+    assert lost._lock
+    lost._lock.close()
+    with attached(settings) as again:
+        assert ask(again, "select count(*) from kept") == 0
+    assert lost._process
+    lost._process.wait(10)
+
+
+def test_a_server_that_dies_is_started_again_on_its_port(folder: Path) -> None:
+    server = EmbeddedPostgres(Settings(data_dir=folder))
+    url = server.start()
+    try:
+        assert server._process
+        os.kill(server._process.pid, 9)
+        server._process.wait()
+        assert server.restart_if_dead()
+        assert ask(url, "select 1") == 1
+    finally:
+        server.stop()
+
+
+def test_a_first_start_that_was_cut_off_is_completed(folder: Path) -> None:
+    (folder / "postgres.new").mkdir(parents=True)
+    (folder / "postgres.new" / "half").write_text("made")
+    with attached(Settings(data_dir=folder)) as url:
+        assert ask(url, "select 1") == 1
+
+
+def test_a_folder_of_another_major_version_is_refused_with_the_command(folder: Path) -> None:
+    (folder / "postgres").mkdir(parents=True)
+    (folder / "postgres" / "PG_VERSION").write_text("9\n")
+    with pytest.raises(PostgresUnavailableError, match="pg_upgrade"):
+        EmbeddedPostgres(Settings(data_dir=folder)).start()
+
+
+def test_without_programs_the_ways_out_are_named(folder: Path) -> None:
+    settings = Settings(data_dir=folder, postgres_bin=folder)
+    with pytest.raises(PostgresUnavailableError, match="AFTERWORD_DATABASE_URL"):
+        EmbeddedPostgres(settings).start()

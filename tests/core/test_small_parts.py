@@ -1,0 +1,70 @@
+"""Ids, sealed boxes and telemetry."""
+
+import json
+import logging
+import time
+import uuid
+
+from app.core.ids import derived_uuid, uuid7
+from app.core.log import JsonFormatter, request_id
+from app.core.signing import SealedBox
+from tests.shop import Shop
+
+
+def test_ids_are_uuid7_in_the_order_of_time() -> None:
+    first = uuid7()
+    time.sleep(0.002)
+    second = uuid7()
+    assert (first.version, first.variant) == (7, uuid.RFC_4122)
+    assert first < second
+    assert len({uuid7() for _ in range(5000)}) == 5000
+
+
+def test_derived_ids_are_uuid8_and_depend_on_every_part() -> None:
+    assert derived_uuid("a", "b") == derived_uuid("a", "b")
+    assert derived_uuid("a", "b") != derived_uuid("ab", "")
+    assert (derived_uuid("a").version, derived_uuid("a").variant) == (8, uuid.RFC_4122)
+
+
+def test_a_rotated_secret_key_still_opens_and_a_foreign_one_does_not() -> None:
+    sealed = SealedBox(["old"]).seal(b"secret")
+    assert b"secret" not in sealed
+    assert SealedBox(["new", "old"]).unseal(sealed) == b"secret"
+    assert SealedBox(["other"]).unseal(sealed) is None
+
+
+def test_a_log_line_is_json_with_the_request_it_belongs_to() -> None:
+    token = request_id.set("r-1")
+    record = logging.LogRecord("afterword", logging.ERROR, "", 0, "żółw %s", ("x",), None)
+    record.__dict__["status"] = 500
+    line = json.loads(JsonFormatter().format(record))
+    request_id.reset(token)
+    assert (line["message"], line["status"], line["request_id"]) == ("żółw x", 500, "r-1")
+
+
+async def test_health_and_telemetry_are_open_and_tell_the_truth(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.answer("s", 9)
+    assert (await shop.client.get("/healthz")).json() == {"status": "ok"}
+    ready = (await shop.client.get("/readyz")).json()
+    assert ready["checks"] == {"database": "ok", "migrations": "ok"}
+    told = (await shop.client.get("/metrics")).text
+    assert 'afterword_answers_total{outcome="created"}' in told
+    assert shop.key not in told
+
+
+async def test_the_documentation_needs_nothing_from_outside(shop: Shop) -> None:
+    page = (await shop.client.get("/docs")).text
+    assert "http" not in page.replace("/openapi.json", "")
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "docs.js"):
+        reply = await shop.client.get(f"/docs/{asset}")
+        assert reply.status_code == 200
+        assert len(reply.content) > 100
+    assert (await shop.client.get("/docs/../main.py")).status_code == 404
+
+
+async def test_a_request_keeps_the_id_it_came_with_if_it_is_plain(shop: Shop) -> None:
+    kept = await shop.call("GET", "/v1/surveys", headers={"X-Request-ID": "trace-7"})
+    assert kept.headers["x-request-id"] == "trace-7"
+    odd = await shop.call("GET", "/v1/surveys", headers={"X-Request-ID": "a b"})
+    assert odd.headers["x-request-id"] != "a b"
