@@ -58,7 +58,7 @@ class ImportPlan:
         codes: list[dict[str, set[str]]] = [{}, {}]
         for found, options in zip(codes, (missing, na), strict=True):
             for column, value in map(_pair, options):
-                found.setdefault(column, set()).add(value)
+                found.setdefault(column, set()).add(value.casefold())
         return cls(file, survey, dict(map(_pair, maps)), *codes)
 
     @property
@@ -186,7 +186,7 @@ def _csv_lines(plan: ImportPlan, definition: Definition) -> Iterator[Line]:
                 value = (row.get(column) or "").strip()
                 if target in types:
                     body["answers"][target] = _answer(plan, column, value, types[target])
-                elif value and value not in plan.missing.get(column, ()):
+                elif value and value.casefold() not in plan.missing.get(column, ()):
                     _place(body, target, value)
             yield Line(number, json.dumps(body).encode())
 
@@ -210,9 +210,9 @@ def _targets(plan: ImportPlan, columns: Any, types: dict[str, QuestionType]) -> 
 
 
 def _answer(plan: ImportPlan, column: str, value: str, kind: QuestionType) -> Any:
-    if value in plan.na.get(column, ()):
+    if value.casefold() in plan.na.get(column, ()):
         return "na"
-    if value == "" or value in plan.missing.get(column, ()):
+    if value == "" or value.casefold() in plan.missing.get(column, ()):
         return None
     if kind is QuestionType.YES_NO and value.lower() in _YES | _NO:
         return value.lower() in _YES
