@@ -57,9 +57,9 @@ class Afterword(FastAPI):
     """
 
     hot: ClassVar[dict[tuple[object, object], Edge]] = {
-        ("POST", intake.PATH): Edge(intake.post_response),
-        ("POST", batch.PATH): Edge(batch.post_batch),
-        ("OPTIONS", intake.PATH): Edge(intake.preflight),
+        ("POST", intake.PATH): Edge(intake.post_response, intake.PATH),
+        ("POST", batch.PATH): Edge(batch.post_batch, batch.PATH),
+        ("OPTIONS", intake.PATH): Edge(intake.preflight, intake.PATH),
     }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -107,9 +107,10 @@ class Edge:
     An id that the caller sent as `X-Request-ID` is kept where it is a short plain word.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wrap the application."""
+    def __init__(self, app: ASGIApp, route: str | None = None) -> None:
+        """Wrap the application, or one route of the given path."""
         self.app = app
+        self.route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -149,7 +150,7 @@ class Edge:
         )
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "unknown")
+        route = self.route or getattr(scope.get("route"), "path", "unknown")
         request_timer(route, status).observe(seconds)
         level = logging.INFO if status >= HTTPStatus.BAD_REQUEST else logging.DEBUG
         if logger.isEnabledFor(level):

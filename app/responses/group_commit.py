@@ -6,7 +6,7 @@ in while the one before was on its way to disk.
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -135,8 +135,8 @@ class GroupCommit:
                 await asyncio.sleep(0.1)
             else:
                 BATCH_SIZE.observe(len(submissions))
-                for outcome in written:
-                    ANSWERS.labels(outcome.outcome.value).inc()
+                for outcome, count in Counter(w.outcome for w in written).items():
+                    ANSWERS.labels(outcome.value).inc(count)
                 return list(written)
 
     async def _send(self, batch: Batch, submissions: list[Submission]) -> list[Written]:
