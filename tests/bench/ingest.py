@@ -3,15 +3,17 @@
 import asyncio
 import json
 import time
+from collections import defaultdict
 from uuid import uuid4
 
 import asyncpg
 
 from tests.bench.baselines import TABLE
-from tests.bench.load import Measured, uvicorn_of, wrk
+from tests.bench.load import Measured, median, uvicorn_of, wrk
 from tests.bench.report import Row
 from tests.service import Service
 
+ROUNDS, SECONDS = 3, 5
 BODY = '{"survey":"bench","channel":"api","answers":{"score":SCORE,"why":"Fast delivery"}}'
 LINE = (
     '{"survey":"bench","channel":"import","answers":{"score":%d,"why":"Fast delivery"},'
@@ -29,18 +31,32 @@ def measure(service: Service, database_url: str) -> list[Row]:
     }
     asyncio.run(_prepare(database_url))
 
-    def run(url: str, connections: int) -> Measured:
-        wrk(url + path, body=BODY, key=service.key, connections=connections, seconds=2)
-        return wrk(url + path, body=BODY, key=service.key, connections=connections)
+    def once(url: str, connections: int) -> Measured:
+        return wrk(url + path, body=BODY, key=service.key, connections=connections, seconds=SECONDS)
 
+    # The rounds take turns, so that a slow moment of the machine strikes all alike.
+    rounds: dict[str, list[Measured]] = defaultdict(list)
     baselines = "tests.bench.baselines:"
-    with uvicorn_of(baselines + "sqlmodel_service", environment) as url:
-        sqlmodel = run(url, 64)
-    with uvicorn_of(baselines + "asyncpg_service", environment) as url:
-        raw, raw_alone = run(url, 64), run(url, 1)
-    with uvicorn_of(baselines + "decode_only_service", environment) as url:
-        decoded = run(url, 64)
-    ours, ours_alone = run(service.url, 64), run(service.url, 1)
+    with (
+        uvicorn_of(baselines + "sqlmodel_service", environment) as sqlmodel_url,
+        uvicorn_of(baselines + "asyncpg_service", environment) as raw_url,
+        uvicorn_of(baselines + "decode_only_service", environment) as decoding_url,
+    ):
+        for number in range(ROUNDS + 1):
+            for name, url, connections in (
+                ("sqlmodel", sqlmodel_url, 64),
+                ("raw", raw_url, 64),
+                ("ours", service.url, 64),
+                ("decoded", decoding_url, 64),
+                ("raw alone", raw_url, 1),
+                ("ours alone", service.url, 1),
+            ):
+                measured = once(url, connections)
+                if number:
+                    rounds[name].append(measured)
+    middle = {name: median(measured) for name, measured in rounds.items()}
+    sqlmodel, raw, ours = middle["sqlmodel"], middle["raw"], middle["ours"]
+    decoded, raw_alone, ours_alone = middle["decoded"], middle["raw alone"], middle["ours alone"]
     batch = wrk(
         service.url + path + "/batch", body=BATCH, key=service.key, connections=4,
         content_type="application/x-ndjson",

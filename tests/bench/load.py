@@ -3,6 +3,7 @@
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,12 @@ class Measured:
 
     def __str__(self) -> str:
         return f"{self.per_second:>9,.0f}/s   p99 {self.p99:7.1f} ms"
+
+
+def median(rounds: list[Measured]) -> Measured:
+    """Return the middle rate and the middle tail of some rounds."""
+    rates = [measured.per_second for measured in rounds]
+    return Measured(statistics.median(rates), statistics.median(m.p99 for m in rounds))
 
 
 def wrk(
