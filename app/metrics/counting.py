@@ -82,12 +82,18 @@ class _Query:
         of_type = "q.type = any(:types ::text[])"
         if self.asked.metric == "nps":
             of_type = f"({of_type} or q.recommends)"
-        return f"""
+        joins = f"""
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
-  and q.key = {matched} and {of_type}
-join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id
-left join touchpoint t on t.workspace_id = x.workspace_id
-  and t.key = coalesce(q.touchpoint, x.touchpoint)"""
+  and q.key = {matched} and {of_type}"""
+        named = {*self.asked.groups, *self.asked.filters}
+        if "survey" in named:
+            joins += " join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id"
+        if "stage" in named:
+            joins += (
+                " left join touchpoint t on t.workspace_id = x.workspace_id"
+                " and t.key = coalesce(q.touchpoint, x.touchpoint)"
+            )
+        return joins
 
     def series(self) -> list[str]:
         """Return the SQL of what keeps counts apart inside a cell."""

@@ -20,7 +20,7 @@ from app.metrics.counting import (
 )
 from app.metrics.counts import Counts, pooled
 from app.metrics.figures import COMPARISONS, FIGURES, Cell, Figure, Series, mean_0_100, pool_into
-from app.metrics.parameters import MOST_ROWS, Asked
+from app.metrics.parameters import MOST_ROWS, PROPERTY, TAGS, Asked
 from app.metrics.periods import (
     Interval,
     Period,
@@ -37,7 +37,11 @@ Reply = dict[str, Any]
 async def measure(session: AsyncSession, asked: Asked) -> Reply:
     """Return the whole reply of one metric, read in one snapshot."""
     whole = replace(asked, groups=[])
-    total = _merged(await _count_total(session, whole, asked.span))
+    periods, cells = await _count_rows(session, asked)
+    if _adds_up(asked):
+        total = _merged(cells)
+    else:
+        total = _merged(await _count_total(session, whole, asked.span))
     await add_unchosen_options(session, asked, total)
     scale, warnings = _choose_scale(asked, total)
     reply: Reply = {
@@ -52,7 +56,7 @@ async def measure(session: AsyncSession, asked: Asked) -> Reply:
         "source": "rows" if reads_rows(asked) else "rollups",
         "total": _shown(asked, total, scale) | {"excluded": await count_excluded(session, whole)},
     }
-    rows, truncated = await _rows(session, asked, scale)
+    rows, truncated = _rows(asked, periods, cells, scale)
     reply["rows"] = rows
     if truncated:
         reply["truncated"] = True
@@ -71,23 +75,35 @@ async def _count_total(session: AsyncSession, asked: Asked, span: Span) -> Cells
     return await count(session, asked, span, Interval.NONE)
 
 
-async def _rows(session: AsyncSession, asked: Asked, scale: str | None) -> tuple[list[Reply], bool]:
+def _adds_up(asked: Asked) -> bool:
+    """Tell whether the rows' cells hold every answer once, so that the total is their sum."""
+    partial = [g for g in asked.groups if g in TAGS or g.startswith(PROPERTY)]
+    whole_series = asked.interval is not Interval.NONE or bool(asked.groups)
+    return whole_series and not (partial or asked.latest or asked.window)
+
+
+async def _count_rows(session: AsyncSession, asked: Asked) -> tuple[list[Period], Cells]:
+    """Return the periods asked for, none without an interval, and the cells of the rows."""
     if asked.interval is Interval.NONE:
         if not asked.groups:
-            return [], False
-        cells = await _count_total(session, asked, asked.span)
-        rows = [_row(asked, key, cell, scale, period=None) for key, cell in cells.items()]
-        return ordered(asked, rows)
+            return [], {}
+        return [], await _count_total(session, asked, asked.span)
     every = periods_of(asked.span, asked.interval, asked.zone, asked.today)
     periods = list(islice(every, MOST_ROWS + 1))
-    cells = await _count_periods(session, asked, periods)
-    if not asked.groups:
-        for period in periods:
-            cells.setdefault((period.first_day,), {})
+    return periods, await _count_periods(session, asked, periods)
+
+
+def _rows(
+    asked: Asked, periods: Sequence[Period], cells: Cells, scale: str | None
+) -> tuple[list[Reply], bool]:
+    if asked.interval is Interval.NONE:
+        rows = [_row(asked, key, cell, scale, period=None) for key, cell in cells.items()]
+        return ordered(asked, rows)
+    empty: Cells = {} if asked.groups else {(period.first_day,): {} for period in periods}
     by_day = {period.first_day: period for period in periods}
     rows = [
         _row(asked, key, cell, scale, period=by_day[key[0]])
-        for key, cell in cells.items()
+        for key, cell in (empty | cells).items()
         if key[0] in by_day
     ]
     return ordered(asked, rows)
