@@ -1,0 +1,84 @@
+"""Group commit: backpressure, draining, and bad rows that spoil no other."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+from msgspec import Raw
+
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import AfterwordError, Busy, InvalidInput
+from app.core.ids import uuid7
+from app.responses.group_commit import GroupCommit
+from app.responses.purge import purge_tests
+from app.responses.rows import Row
+from app.responses.writing import Submission, Written
+from tests.shop import Shop
+
+
+def submission(survey: str) -> Submission:
+    return Submission(
+        Row(
+            id=uuid7(), survey_id=UUID(survey), survey_version=1, seq=1, channel="api",
+            touchpoint="", locale="en", complete=True, test=False, state="counted",
+            answers=Raw(b"{}"), scores=Raw(b'{"score":9}'), properties=Raw(b"{}"), tags=Raw(b"[]"),
+            imported=False, follow_up="none", responded_at=utc_now(), event_id=uuid7(),
+        )
+    )  # fmt: skip
+
+
+async def test_when_too_many_wait_the_rest_is_told_to_come_back(
+    shop: Shop, database: Database
+) -> None:
+    survey = (await shop.publish("s"))["id"]
+    group = GroupCommit(database, slot=7, max_waiting=5)
+    workspace = UUID(shop.workspace_id)
+    found = await asyncio.gather(
+        *[group.submit(workspace, submission(survey)) for _ in range(20)], return_exceptions=True
+    )
+    await group.close()
+    refused = [f for f in found if isinstance(f, Busy)]
+    assert len(refused) == 15
+    assert refused[0].headers["Retry-After"] == "1"
+    assert (await shop.metric("nps"))["total"]["n"] == 5
+
+
+async def test_closing_writes_what_still_waits(shop: Shop, database: Database) -> None:
+    survey = (await shop.publish("s"))["id"]
+    group = GroupCommit(database, slot=7, max_waiting=100)
+    workspace = UUID(shop.workspace_id)
+    waiting = [asyncio.create_task(group.submit(workspace, submission(survey))) for _ in range(30)]
+    await asyncio.sleep(0)
+    await group.close()
+    assert all(isinstance(written, Written) for written in await asyncio.gather(*waiting))
+    assert (await shop.metric("nps"))["total"]["n"] == 30
+
+
+async def test_a_row_that_cannot_be_stored_spoils_no_other(shop: Shop, database: Database) -> None:
+    survey = (await shop.publish("s"))["id"]
+    group = GroupCommit(database, slot=7, max_waiting=100)
+    batch = [submission(survey if n != 3 else str(uuid4())) for n in range(9)]
+    found = await group.write(UUID(shop.workspace_id), batch, events=True)
+    await group.close()
+    assert [n for n, f in enumerate(found) if isinstance(f, AfterwordError)] == [3]
+    assert isinstance(found[3], InvalidInput)
+    assert (await shop.metric("nps"))["total"]["n"] == 8
+
+
+async def test_test_responses_are_purged_after_a_week(shop: Shop, database: Database) -> None:
+    await shop.publish("s")
+    await shop.answer("s", 9, test=True)
+    await shop.answer("s", 9)
+    async with database.transaction() as session:
+        await purge_tests(session, utc_now())
+    assert len((await shop.get("/v1/responses", test=True))["data"]) == 1
+    connection = await database.connect()
+    await connection.execute(
+        "update response set created_at = created_at - interval '8 days' where workspace_id = $1",
+        UUID(shop.workspace_id),
+    )
+    await connection.close()
+    async with database.transaction() as session:
+        await purge_tests(session, utc_now())
+    assert (await shop.get("/v1/responses", test=True))["data"] == []
+    assert (await shop.metric("nps"))["total"]["n"] == 1
