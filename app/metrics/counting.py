@@ -163,8 +163,8 @@ join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
     def between(self, span: Span) -> None:
         """Keep what lies in the span."""
         if self.from_rows:
-            self.conditions.append(f"x.responded_at >= {self._moment(span.start)}")
-            self.conditions.append(f"x.responded_at < {self._moment(span.end)}")
+            self.conditions.append(f"x.responded_at >= {self.moment(span.start)}")
+            self.conditions.append(f"x.responded_at < {self.moment(span.end)}")
         else:
             self.conditions.append(f"x.local_date >= :{self._bind(span.start)}")
             self.conditions.append(f"x.local_date < :{self._bind(span.end)}")
@@ -173,7 +173,7 @@ join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
         self.bound["zone"] = self.asked.timezone
         return ":zone"
 
-    def _moment(self, bound: Bound) -> str:
+    def moment(self, bound: Bound) -> str:
         """Let the database find the moment of a local midnight."""
         parameter = self._bind(bound)
         if isinstance(bound, dt.datetime):
@@ -224,8 +224,8 @@ async def count_latest(
     latest that says `missing` or `na`; where a metric has many questions a response, of each.
     """
     query = _Query(asked, from_rows=True)
-    starts = [query._moment(span.start) for _, span in periods]  # noqa: SLF001 - its own module
-    ends = [query._moment(span.end) for _, span in periods]  # noqa: SLF001 - its own module
+    starts = [query.moment(span.start) for _, span in periods]
+    ends = [query.moment(span.end) for _, span in periods]
     query.conditions.append("x.state = 'counted'")
     outer = [f"k{i}" for i in range(len(asked.groups) + len(query.series()) + 1)]
     keys = ["p.number", *query.groups(), *query.series()]

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from app.core.errors import InvalidInput
 from app.core.routing import PROPERTY_PARAMETER
 from app.core.text import did_you_mean
 from app.core.zones import is_known_to_database, is_zone
+from app.interactions.schemas import Stage
 from app.metrics.periods import (
     Bound,
     Interval,
@@ -28,6 +29,8 @@ from app.metrics.periods import (
     span_before,
     window_start,
 )
+from app.responses.body import Channel
+from app.responses.known import require_among, require_known
 from app.surveys.scales import QuestionType
 from app.workspaces.models import Workspace
 
@@ -264,34 +267,12 @@ def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
 
 
 async def _require_known(session: AsyncSession, asked: Asked) -> None:
-    """Refuse unknown surveys, touchpoints and questions in a filter, naming the nearest."""
-    known_sql = {
-        "survey": "select key from survey where workspace_id = :id "
-        "union all select id::text from survey where workspace_id = :id",
-        "touchpoint": "select key from touchpoint where workspace_id = :id "
-        "union select touchpoint from question where workspace_id = :id and touchpoint is not null "
-        "union select definition ->> 'touchpoint' from survey_version where workspace_id = :id "
-        "and definition ->> 'touchpoint' is not null",
-        "question": "select distinct key from question where workspace_id = :id",
-    }
-    for name, sql in known_sql.items():
-        if name not in asked.filters:
-            continue
-        rows = await run_sql(session, text(sql).bindparams(id=asked.workspace.id))
-        _require_among(name, asked.filters[name], {row[0] for row in rows})
-    fixed: dict[str, Any] = {
-        "stage": ("before", "during", "after"),
-        "channel": ("web", "email", "widget", "kiosk", "api", "import"),
-    }
-    for name, known in fixed.items():
-        _require_among(name, asked.filters.get(name, []), known)
-
-
-def _require_among(name: str, values: Iterable[str], known: Iterable[str]) -> None:
-    known = list(known)
-    for value in values:
-        if value not in known:
-            _refuse(name, f"`{value[:64]}` is not known here{did_you_mean(value, known)}")
+    """Refuse names in a filter that mean nothing here, naming the nearest."""
+    for name in ("survey", "touchpoint", "question"):
+        if name in asked.filters:
+            await require_known(session, asked.workspace.id, name, asked.filters[name])
+    require_among("stage", asked.filters.get("stage", []), Stage)
+    require_among("channel", asked.filters.get("channel", []), get_args(Channel))
 
 
 METRIC_TYPES: dict[str, tuple[QuestionType, ...]] = {

@@ -9,10 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.core.errors import InvalidInput
 from app.core.paging import decode_cursor
 from app.core.schema import Json
-from app.core.text import did_you_mean
+from app.responses.known import require_known
 from app.responses.models import Response
 from app.responses.schemas import Integrity, ResponseFilter
 
@@ -59,7 +58,9 @@ async def find_page(
     properties: Mapping[str, list[str]],
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` responses, newest first."""
-    await _require_known(session, workspace_id, wanted)
+    for name in ("survey", "touchpoint"):
+        if value := getattr(wanted, name):
+            await require_known(session, workspace_id, name, [value])
     conditions, bound = _narrow(wanted)
     bound |= {"workspace_id": workspace_id, "limit": wanted.limit + 1}
     for number, (name, value) in enumerate(sorted(properties.items())):
@@ -74,28 +75,6 @@ async def find_page(
     )
     rows = await run_sql(session, text(query).columns(**_JSON).bindparams(**bound))
     return [dict(row._mapping) for row in rows]
-
-
-_KNOWN = {
-    "survey": "select key from survey where workspace_id = :id "
-    "union all select id::text from survey where workspace_id = :id",
-    "touchpoint": "select key from touchpoint where workspace_id = :id "
-    "union select definition ->> 'touchpoint' from survey_version where workspace_id = :id "
-    "and definition ->> 'touchpoint' is not null",
-}
-
-
-async def _require_known(session: AsyncSession, workspace_id: UUID, wanted: ResponseFilter) -> None:
-    """Refuse a survey or touchpoint that nobody knows, so that a typo is seen."""
-    for name, sql in _KNOWN.items():
-        value = getattr(wanted, name)
-        if value is None:
-            continue
-        rows = await run_sql(session, text(sql).bindparams(id=workspace_id))
-        known = {row[0] for row in rows}
-        if value not in known:
-            msg = f"`{value[:64]}` is not known here{did_you_mean(value, known)}"
-            raise InvalidInput.at("query", name, msg=msg)
 
 
 def _narrow(wanted: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
