@@ -73,7 +73,7 @@ class Shop:
         running = asyncio.create_task(runner.run())
         for _ in range(200):
             async with database.session() as session:
-                left = await jobs.next_due(session)
+                left = await jobs.next_due(session, list(HANDLERS))
             if left is None:
                 break
             await asyncio.sleep(0.05)

@@ -98,7 +98,13 @@ async def import_file(
     group = GroupCommit(database, slot=0, max_waiting=_CHUNK)
     ingest = Ingest(Catalogue(database), Directory(database), group)
     origin = Origin(_importer(found.id), now=utc_now(), import_id=import_id)
-    lines = _csv_lines(plan, definition) if plan.is_csv else _json_lines(plan)
+    lines = _csv_lines(plan, definition, console) if plan.is_csv else _json_lines(plan)
+    if run.status == "done":
+        console.print(
+            f"This file was read in before with these options: {run.accepted:,} accepted, "
+            f"{run.rejected:,} rejected. Import {import_id}"
+        )
+        return run.rejected
     if run.lines_done:
         console.print(f"Goes on after line {run.lines_done:,} of a run that was broken off.")
     report_path = plan.file.with_name(plan.file.name + ".rejected.ndjson")
@@ -174,12 +180,15 @@ def _json_lines(plan: ImportPlan) -> Iterator[Line]:
             yield Line(number, json.dumps(body).encode())
 
 
-def _csv_lines(plan: ImportPlan, definition: Definition) -> Iterator[Line]:
+def _csv_lines(plan: ImportPlan, definition: Definition, console: Console) -> Iterator[Line]:
     """Yield a body for each row of a table; columns that mean nothing here are left out."""
     types = {q.key: q.type for q in definition.questions}
     with plan.file.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
         targets = _targets(plan, rows.fieldnames or [], types)
+        if left_out := [column for column in rows.fieldnames or [] if column not in targets]:
+            told = ", ".join(left_out[:10]) + (", …" if len(left_out) > 10 else "")
+            console.print(f"Left out: {told}. Use --map COLUMN=FIELD for what you need.")
         for number, row in enumerate(rows, start=1):
             body: dict[str, Any] = {"survey": plan.survey, "channel": "import", "answers": {}}
             for column, target in targets.items():

@@ -41,7 +41,7 @@ def main() -> None:
     """Serve the socket whose descriptor is the only argument."""
     listening = socket.socket(fileno=int(sys.argv[1]))
     with asyncio.Runner(
-        loop_factory=uvicorn.Config("", loop="uvloop").get_loop_factory()
+        loop_factory=uvicorn.Config("", loop="uvloop", log_config=None).get_loop_factory()
     ) as runner:
         runner.run(_serve(listening))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -131,6 +131,8 @@ class Edge:
 
         try:
             await self.app(scope, receive, counted)
+        except ClientDisconnect:
+            logger.debug("the client hung up", extra={"path": scope["path"]})
         except Exception as error:
             failure = self._failure(error, scope)
             if status:

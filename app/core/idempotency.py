@@ -80,7 +80,10 @@ async def claim(
         return held
     if row.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
-    plain = box.unseal(row.reply) if row.reply else None
+    if row.reply is None:
+        # Cut off after the key was taken; what it guards is safe to do again.
+        return held
+    plain = box.unseal(row.reply)
     if plain is None:
         detail = "This Idempotency-Key was used before, and its reply can no longer be opened."
         raise Conflict(detail)

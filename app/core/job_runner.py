@@ -102,7 +102,7 @@ class JobRunner:
         if len(claimed) == free:
             return _LONGEST_SLEEP
         async with self._database.session() as session:
-            due = await jobs.next_due(session)
+            due = await jobs.next_due(session, list(self._handlers))
         if due is None:
             return _LONGEST_SLEEP
         return max(0.05, min(_LONGEST_SLEEP, (due - utc_now()).total_seconds()))

@@ -115,9 +115,10 @@ async def claim(session: AsyncSession, *, worker: UUID, kinds: list[str], limit:
     return [Job.model_validate(dict(row._mapping)) for row in rows]
 
 
-async def next_due(session: AsyncSession) -> dt.datetime | None:
-    """Return when the next job is due."""
-    row = await run_sql(session, text("select min(run_at) from job where dead_at is null"))
+async def next_due(session: AsyncSession, kinds: list[str]) -> dt.datetime | None:
+    """Return when the next job of these kinds is due."""
+    query = text("select min(run_at) from job where dead_at is null and kind = any(:kinds)")
+    row = await run_sql(session, query.bindparams(kinds=kinds))
     due: dt.datetime | None = row.one()[0]
     return due
 

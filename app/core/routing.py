@@ -93,7 +93,7 @@ class Route(APIRoute):
         gates = _gates(self.dependant)
         takes_body = self.body_field is not None
         optional_body = takes_body and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
-        creates = "POST" in (self.methods or ()) and self.status_code == 201
+        posts = "POST" in (self.methods or ())
 
         async def handle(request: Request) -> Response:
             workspace_id = None
@@ -105,7 +105,7 @@ class Route(APIRoute):
                 body = await _take_body(request, optional=optional_body)
             async with _unit_of(request) as unit:
                 request.state.unit = unit
-                key = idempotency.asked_key(request) if creates and workspace_id else None
+                key = idempotency.asked_key(request) if posts and workspace_id else None
                 if key is None or workspace_id is None:
                     reply = await handler(request)
                     reply.headers.update(getattr(request.state, "reply_headers", {}))

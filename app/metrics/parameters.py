@@ -208,6 +208,18 @@ def _groups(query: MetricQuery, segments: list[str]) -> list[str]:
     return groups
 
 
+def require_segments(workspace: Workspace, properties: Iterable[str]) -> None:
+    """Refuse undeclared properties to a key that may see figures but no person.
+
+    A segment names nobody; any other property may, and a figure of one person tells the score.
+    """
+    for name in properties:
+        if name not in workspace.segments:
+            hint = did_you_mean(name, workspace.segments)
+            msg = f"is no segment of this workspace, and this key sees figures only{hint}"
+            _refuse(PROPERTY + name[:64], msg)
+
+
 async def _span(
     session: AsyncSession, workspace_id: UUID, query: MetricQuery, zone: ZoneInfo, today: dt.date
 ) -> Span:

@@ -15,12 +15,20 @@ from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
 from app.metrics.follow_up import measure_follow_up
 from app.metrics.journey import map_of
-from app.metrics.parameters import GROUPS, METRIC_TYPES, Asked, MetricQuery, resolve
+from app.metrics.parameters import (
+    GROUPS,
+    METRIC_TYPES,
+    Asked,
+    MetricQuery,
+    require_segments,
+    resolve,
+)
 from app.metrics.schemas import JourneyMapOut, MetricOut, MetricsOut
 from app.metrics.service import measure
 from app.metrics.snapshot import read_snapshot
 from app.metrics.table import to_csv
 from app.workspaces.caller import Analyst
+from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
 
 routes = router("Metrics")
@@ -52,6 +60,8 @@ async def _asked(
 ) -> Asked:
     await read_snapshot(session)
     workspace = await get_workspace(session, caller.workspace_id)
+    if Scope.READ not in caller.scopes:
+        require_segments(workspace, properties)
     metric = request.path_params.get("metric", "nps")
     return await resolve(session, workspace, metric, query, properties)
 

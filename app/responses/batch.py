@@ -7,8 +7,10 @@ from starlette.types import Receive, Scope, Send
 
 from app.core import idempotency
 from app.core.clock import utc_now
+from app.core.database import Database
 from app.core.errors import AfterwordError, Forbidden, InvalidInput
 from app.core.http import MEBIBYTE, json_reply, problem_reply, read_body, require_content_type
+from app.core.signing import SealedBox
 from app.core.text import did_you_mean
 from app.responses.lines import Ingest, Line, write_lines
 from app.responses.submission import Origin
@@ -50,7 +52,14 @@ async def _take(request: Request) -> Response:
     if len(lines) > _MOST_LINES:
         msg = f"holds {len(lines):,} answers; send at most {_MOST_LINES:,} at once"
         raise InvalidInput.at("body", msg=msg)
-    origin = Origin(caller, now=utc_now(), idempotency_key=idempotency.asked_key(request))
+    key = idempotency.asked_key(request)
+    origin = Origin(caller, now=utc_now(), idempotency_key=key)
+    if key is None:
+        return await _write(request, origin, lines, events=events)
+    return await _write_once(request, origin, lines, body=body, events=events)
+
+
+async def _write(request: Request, origin: Origin, lines: list[Line], *, events: bool) -> Response:
     ingest: Ingest = request.app.state.ingest
     report = await write_lines(ingest, origin, lines, events=events)
     return json_reply(
@@ -60,6 +69,32 @@ async def _take(request: Request) -> Response:
             "rejected": report.rejected,
         }
     )
+
+
+async def _write_once(
+    request: Request, origin: Origin, lines: list[Line], *, body: bytes, events: bool
+) -> Response:
+    """Write under an idempotency key: the first report again for the same body, 409 for another.
+
+    The lines' ids come from the key, so a try that was cut off is safe to make again.
+    """
+    database: Database = request.app.state.database
+    box: SealedBox = request.app.state.box
+    async with database.transaction() as session:
+        held = await idempotency.claim(
+            session,
+            box,
+            workspace_id=origin.caller.workspace_id,
+            route=f"POST {PATH}",
+            key=origin.idempotency_key or "",
+            body=body,
+        )
+    if isinstance(held, Response):
+        return held
+    reply = await _write(request, origin, lines, events=events)
+    async with database.transaction() as session:
+        await idempotency.keep(session, box, held, reply)
+    return reply
 
 
 def _wants_events(request: Request) -> bool:

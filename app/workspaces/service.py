@@ -10,7 +10,7 @@ from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
-from app.core.clock import utc_now
+from app.core.clock import rfc3339, utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
@@ -221,6 +221,12 @@ async def get_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> Ap
 async def rotate_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> tuple[ApiKey, str]:
     """Give the key a new secret; the old one lives for 24 hours more."""
     key = await get_key(session, workspace_id, key_id)
+    if key.old_until and key.old_until > utc_now():
+        detail = (
+            f"This key was rotated already, and its old secret is good until "
+            f"{rfc3339(key.old_until)}; until then make a new key instead."
+        )
+        raise Conflict(detail)
     secret = new_secret(key.hint[:3])
     key.old_hash, key.old_until = key.hash, utc_now() + OLD_SECRET_LIVES
     key.hash, key.hint = hash_secret(secret), secret[:_HINT_LENGTH]

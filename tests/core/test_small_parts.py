@@ -68,3 +68,10 @@ async def test_a_request_keeps_the_id_it_came_with_if_it_is_plain(shop: Shop) ->
     assert kept.headers["x-request-id"] == "trace-7"
     odd = await shop.call("GET", "/v1/surveys", headers={"X-Request-ID": "a b"})
     assert odd.headers["x-request-id"] != "a b"
+
+
+async def test_monitors_may_ask_with_head_and_people_find_the_documentation(shop: Shop) -> None:
+    for path in ("/healthz", "/readyz", "/docs"):
+        assert (await shop.client.head(path)).status_code == 200
+    start = await shop.client.get("/")
+    assert (start.status_code, start.headers["location"]) == (307, "/docs")

@@ -43,6 +43,25 @@ async def test_after_rotation_old_and_new_secret_both_work(shop: Shop) -> None:
     for secret in (made["secret"], rotated["secret"]):
         assert (await shop.call("GET", "/v1/surveys", key=secret)).status_code == 200
     assert rotated["old_secret_until"] > datetime.now(UTC).isoformat()
+    again = await shop.call("POST", f"/v1/api-keys/{made['id']}/rotate")
+    assert again.status_code == 409, "a second rotation would end the first secret early"
+
+
+async def test_a_rotation_sent_twice_gives_the_same_secret(shop: Shop) -> None:
+    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["read"]})
+    path, header = f"/v1/api-keys/{made['id']}/rotate", {"Idempotency-Key": "r"}
+    replies = [await shop.call("POST", path, headers=header) for _ in range(2)]
+    assert replies[0].json()["secret"] == replies[1].json()["secret"]
+    assert replies[1].headers["idempotency-replayed"] == "true"
+
+
+async def test_a_key_for_figures_learns_nothing_of_one_person(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.answer("s", 2, properties={"email": "jan@k.pl"})
+    figures = await shop.make_key("metrics")
+    asked = await shop.call("GET", "/v1/metrics/nps?property.email=jan@k.pl", key=figures)
+    assert asked.status_code == 422
+    assert "segment" in asked.text
 
 
 async def test_a_deleted_or_expired_key_stops_at_once(shop: Shop) -> None:
