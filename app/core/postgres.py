@@ -23,6 +23,7 @@ from app.core.postgres_programs import (
     Account,
     PostgresUnavailableError,
     Programs,
+    enter_by_path,
     find_programs,
     reachable_programs,
     unprivileged_account,
@@ -60,6 +61,7 @@ class EmbeddedPostgres:
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: TextIOWrapper | None = None
         self._account: Account | None = None
+        self._by_path = True
 
     def start(self) -> str:
         """Start the server, making the database at first, and return its `postgresql://` URL.
@@ -73,6 +75,7 @@ class EmbeddedPostgres:
             programs = find_programs(self._settings, data=self._data)
             if self._account:
                 programs = reachable_programs(programs, data_dir=self._data_dir)
+                self._by_path = enter_by_path(programs, data_dir=self._data_dir)
             state = self._state() if self._data.exists() else {}
             state = state or self._initialise(programs)
             self._stop_survivor()
@@ -192,7 +195,7 @@ class EmbeddedPostgres:
         Folders above may be closed to that account, but where it stands it may be: we enter the
         folder before we drop our rights, and it goes by its working directory.
         """
-        return "/proc/self/cwd" if self._account else str(folder)
+        return str(folder) if self._by_path else "/proc/self/cwd"
 
     def _stop_survivor(self) -> None:
         """Stop a server that outlived a killed supervisor; we hold the lock, so it is ours."""

@@ -105,6 +105,23 @@ def _closed_folders(folder: Path) -> list[Path]:
     return [p for p in (folder, *folder.parents) if not p.stat().st_mode & stat.S_IXOTH]
 
 
+def enter_by_path(programs: Programs, *, data_dir: Path) -> bool:
+    """Open the data folder to the server's account; tell whether its path leads there.
+
+    Folders above it stay as they are. Where one of them is closed, the server can still be
+    started inside the data, but only PostgreSQL 16 and newer bear that.
+    """
+    data_dir.chmod(data_dir.stat().st_mode | 0o011)
+    closed = _closed_folders(data_dir)
+    if closed and programs.major < 16:
+        msg = (
+            f"As root the database runs as another account, which cannot enter {closed[-1]}. "
+            "Set AFTERWORD_DATA_DIR to a folder outside, such as /var/lib/afterword."
+        )
+        raise PostgresUnavailableError(msg)
+    return not closed
+
+
 def reachable_programs(programs: Programs, *, data_dir: Path) -> Programs:
     """Copy the programs where the server's account can reach them, if it cannot yet."""
     if not _closed_folders(programs.folder):

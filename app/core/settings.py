@@ -62,9 +62,13 @@ class Settings(BaseSettings):
     default_timezone: str = Field("UTC", description="Time zone of new workspaces.")
     default_locale: str = Field("en", description="Locale of new workspaces.")
     public_rate: float = Field(
-        10.0, gt=0, description="Requests a second for one address on public routes."
+        10.0,
+        gt=0,
+        description="Requests a second for one address on public routes, in each process.",
     )
-    public_burst: int = Field(50, ge=1, description="Burst for one address on public routes.")
+    public_burst: int = Field(
+        50, ge=1, description="Burst for one address on public routes, in each process."
+    )
     max_waiting: int = Field(
         5000, ge=1, description="Answers that may wait for a commit in one process, then 503."
     )
