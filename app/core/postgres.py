@@ -41,7 +41,6 @@ _OPTIONS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
-    "autovacuum_naptime": "10s",
 }
 
 
