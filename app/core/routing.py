@@ -145,7 +145,7 @@ async def _take_body(request: Request, *, optional: bool) -> bytes:
     request._body = body  # noqa: SLF001 - where the framework looks for a body already read
     if body or not optional:
         require_content_type(request, "application/json")
-        request._json = decode_json(body)  # noqa: SLF001
+        request._json = decode_json(body)  # noqa: SLF001 - the same for the decoded body
     return body
 
 

@@ -210,7 +210,7 @@ select {", ".join(keys)}, {", ".join(sums)}
 from {source} {query.joins()}
 where {" and ".join(query.conditions)}
 group by {", ".join(str(i + 1) for i in range(len(keys)))}
-having {" or ".join(f"{sum_} <> 0" for sum_ in sums)}"""  # noqa: S608
+having {" or ".join(f"{sum_} <> 0" for sum_ in sums)}"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     return _cells(rows, groups=len(asked.groups))
 
@@ -243,7 +243,7 @@ select {", ".join(outer)}, {", ".join(sums)} from (
   cross join lateral jsonb_each_text(x.scores) a {query.joins()}
   where {" and ".join(query.conditions)}
 ) ranked where place = 1
-group by {", ".join(outer)}"""  # noqa: S608
+group by {", ".join(outer)}"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     cells = _cells(rows, groups=len(asked.groups))
     return {(periods[key[0] - 1][0], *key[1:]): cell for key, cell in cells.items()}
@@ -294,7 +294,7 @@ async def count_excluded(session: AsyncSession, asked: Asked) -> dict[str, int]:
 select x.state, count(distinct x.id)
 from response x cross join lateral jsonb_each_text(x.scores) a {query.joins()}
 where x.state not in ('counted', 'deleted') and {" and ".join(query.conditions)}
-group by 1"""  # noqa: S608
+group by 1"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     found: dict[str, int] = dict(tuple(row) for row in rows)
     return {state: found.get(state, 0) for state in _EXCLUDED}

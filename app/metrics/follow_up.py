@@ -103,7 +103,7 @@ where x.workspace_id = :workspace and x.follow_up_opened_at is not null and x.st
   and x.follow_up_opened_at >= {start} and x.follow_up_opened_at < {end}
   {"".join(f" and {c}" for c in conditions)}
 {f"group by {', '.join(str(i + 1) for i in range(len(keys)))}" if grouped else ""}
-order by 1"""  # noqa: S608
+order by 1"""
     rows = await run_sql(session, text(statement).bindparams(**bound))
     return [
         {

@@ -28,13 +28,13 @@ from fresh full join filled using ({_CELL})
 where ({", ".join(f"fresh.{c}" for c in COUNTERS)})
   is distinct from ({", ".join(f"filled.{c}" for c in COUNTERS)})
 order by {_CELL}
-"""  # noqa: S608
+"""
 
 _REBUILD = f"""
 insert into rollup (workspace_id, {ROLLUP_KEY}, {_COLUMNS})
 select $1, {_CELL}, 0, {_COLUMNS} from ({FROM_ROWS}) fresh
 where ({_COLUMNS}) <> ({", ".join("0" for _ in COUNTERS)})
-"""  # noqa: S608
+"""
 
 _OUTDATED = """
 select id from response where workspace_id = $1 and id > $2 and counted_as <> $3

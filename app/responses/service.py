@@ -103,7 +103,7 @@ async def annotate(
         ]
         json_names = {"tags", "note"} & set(values)
         statement = text(
-            f"update response set {', '.join(assignments)}, updated_at = :now "  # noqa: S608
+            f"update response set {', '.join(assignments)}, updated_at = :now "
             "where workspace_id = :workspace_id and id = :id"
         )
         await run_sql(

@@ -25,7 +25,7 @@ _STORED = [c for c in Row.__struct_fields__ if c not in _NOT_STORED]
 
 # One JSON document a batch: half the work of an array for each column.
 _COLUMNS = ", ".join(f"{name} {sql_type(name)}" for name in Row.__struct_fields__)
-_GIVEN = f"given as materialized (select * from json_to_recordset($5::json) n({_COLUMNS}))"  # noqa: S608
+_GIVEN = f"given as materialized (select * from json_to_recordset($5::json) n({_COLUMNS}))"
 
 _GATE = "gate as materialized (select config, configs from workspace where id = $1 for key share)"
 
@@ -43,7 +43,7 @@ _MOVED = (
 
 def _moved(source: str, sign: int, condition: str) -> str:
     columns = ", ".join(f"r.{c}" for c in _MOVED)
-    return f"select {sign} as sign, {columns} from {source} where {condition}"  # noqa: S608
+    return f"select {sign} as sign, {columns} from {source} where {condition}"
 
 
 def contributions(configs: str) -> str:
@@ -73,7 +73,7 @@ cross join lateral (
   from jsonb_array_elements_text(c.configs -> r.counted_as::text -> 'segments') k
   where jsonb_typeof(r.properties -> k) in ('string', 'number', 'boolean')
 ) s
-group by 1, 2, 3, 4, 5, 6, 7, 8"""  # noqa: S608
+group by 1, 2, 3, 4, 5, 6, 7, 8"""
 
 
 def _rollups(slot: str) -> str:
@@ -90,7 +90,7 @@ counted as (
   where ({columns}) <> ({zeros})
   order by {key}
   on conflict (workspace_id, {ROLLUP_KEY}) do update set {added}
-)"""  # noqa: S608
+)"""
 
 
 # The frozen data of a response's event, as a webhook's subscriber gets it.
@@ -120,7 +120,7 @@ news as (
   join given n on n.id = r.id
   join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
   where not r.test and {condition}
-)"""  # noqa: S608
+)"""
 
 
 # $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
@@ -140,7 +140,7 @@ moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
 {_rollups("$3::int2")},
 {_events("inserted", "'response.created'", "$4::bool")}
 select array(select id from inserted) as ids
-"""  # noqa: S608
+"""
 
 _LOCKED = """
 old as materialized (
@@ -202,7 +202,7 @@ moved as (
 {_events("updated", "'response.updated'", "$4::bool")}
 select o.seq as seq_before, {", ".join(map(_kept, Stored.__struct_fields__))}
 from old o left join updated u on u.id = o.id
-"""  # noqa: S608
+"""
 
 
 def _change(change: str, condition: str, event_type: str | None) -> str:
@@ -233,7 +233,7 @@ moved as (
 {_rollups("$3::int2")},
 {news}
 select array(select id from old) as found, array(select id from updated) as changed
-"""  # noqa: S608
+"""
 
 
 _AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
@@ -261,4 +261,4 @@ RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None)
 FROM_ROWS = f"""
 with moved as ({_moved("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
 {contributions("(select configs from workspace where id = $1)")}
-"""  # noqa: S608
+"""
