@@ -1,7 +1,7 @@
 """One response as it is written, and as a reply tells of it. Pure."""
 
 import datetime as dt
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -125,3 +125,9 @@ def stored_as(row: Row, now: dt.datetime) -> Stored:
 def encode_rows(rows: list[Row]) -> str:
     """Write rows as the JSON document that the statements read."""
     return msgspec.json.encode(rows).decode()
+
+
+def column_values(row: Row) -> list[Any]:
+    """Return the values of one row in the order of its columns, documents as text."""
+    values = msgspec.structs.astuple(row)
+    return [bytes(v).decode() if isinstance(v, Raw) else v for v in values]

@@ -23,9 +23,17 @@ ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, loc
 _NOT_STORED = {"event_id", "editable_from"}
 _STORED = [c for c in Row.__struct_fields__ if c not in _NOT_STORED]
 
-# One JSON document a batch: half the work of an array for each column.
+# One JSON document a batch: half the work of an array for each column. A lone row's columns are
+# parameters: the document's reader costs a tenth of a millisecond to set up.
 _COLUMNS = ", ".join(f"{name} {sql_type(name)}" for name in Row.__struct_fields__)
 _GIVEN = f"given as materialized (select * from json_to_recordset($5::json) n({_COLUMNS}))"
+_PARAMETERS = ", ".join(
+    f"${number}::text::{sql_type(name)} as {name}"
+    if sql_type(name) in {"bytea", "jsonb"}
+    else f"${number}::{sql_type(name)} as {name}"
+    for number, name in enumerate(Row.__struct_fields__, start=5)
+)
+_GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 
 _GATE = "gate as materialized (select config, configs from workspace where id = $1 for key share)"
 
@@ -123,10 +131,10 @@ news as (
 )"""
 
 
-# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
-INSERT = f"""
+def _insert(given: str) -> str:
+    return f"""
 with {_GATE},
-{_GIVEN},
+{given},
 inserted as (
   insert into response (workspace_id, {", ".join(_STORED)}, follow_up_opened_at, notes, revisions,
     counted_as, created_at, updated_at)
@@ -141,6 +149,12 @@ moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
 {_events("inserted", "'response.created'", "$4::bool")}
 select array(select id from inserted) as ids
 """
+
+
+# $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows.
+INSERT = _insert(_GIVEN)
+# The same with the columns of the one row from $5 on.
+INSERT_ONE = _insert(_GIVEN_ONE)
 
 _LOCKED = """
 old as materialized (

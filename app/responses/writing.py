@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID
 
 from app.core.database import RawConnection
-from app.responses.rows import Row, Stored, encode_rows, stored_as
-from app.responses.statements import INSERT, UPDATE
+from app.responses.rows import Row, Stored, column_values, encode_rows, stored_as
+from app.responses.statements import INSERT, INSERT_ONE, UPDATE
 
 MOST_ROWS = 500
 
@@ -90,11 +90,11 @@ async def _store(
     fresh = [w.row for w in winners if not w.must_exist]
     created: set[UUID] = set()
     if fresh:
-        created = set(await connection.fetchval(INSERT, *_parameters(batch, fresh)))
+        created = set(await _insert(connection, batch, fresh))
     rest = [w.row for w in winners if w.row.id not in created]
     stored: dict[UUID, tuple[Stored, int]] = {}
     if rest:
-        for record in await connection.fetch(UPDATE, *_parameters(batch, rest)):
+        for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(rest)):
             values = dict(record)
             before = values.pop("seq_before")
             stored[values["id"]] = Stored(**values), before
@@ -118,8 +118,18 @@ def _judge(
         yield submission, Written(outcome, shown)
 
 
-def _parameters(batch: Batch, rows: list[Row]) -> list[Any]:
-    return [batch.workspace_id, batch.now, batch.slot, batch.events, encode_rows(rows)]
+async def _insert(connection: RawConnection, batch: Batch, rows: list[Row]) -> list[UUID]:
+    """Insert the rows whose ids are new and return these ids."""
+    created: list[UUID]
+    if len(rows) == 1:
+        created = await connection.fetchval(INSERT_ONE, *_shared(batch), *column_values(rows[0]))
+    else:
+        created = await connection.fetchval(INSERT, *_shared(batch), encode_rows(rows))
+    return created
+
+
+def _shared(batch: Batch) -> list[Any]:
+    return [batch.workspace_id, batch.now, batch.slot, batch.events]
 
 
 def _refusal(row: Row, shown: Stored | None) -> Outcome | None:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
@@ -65,21 +66,21 @@ def test_nothing_drifts_under_races_and_kills(service: Service) -> None:
     state = json.loads((service.folder / "data" / "postgres.json").read_text())
     url = url_of(state)
     until = time.time() + SECONDS
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as background:
         command = [sys.executable, "-m", "tests.slow.writer", url, workspace, survey, str(until)]
         writers = [
             subprocess.Popen([*command, str(n), str(Path(folder) / f"{n}.json")]) for n in range(4)
         ]
+        changes = background.submit(configure, service, until)
         time.sleep(SECONDS * 0.3)
         writers[3].kill()
         writers[3].wait()
         time.sleep(SECONDS * 0.2)
         service.find("postgres -D")[0].send_signal(signal.SIGKILL)
-        changes = configure(service, until)
         for writer in writers[:3]:
             assert writer.wait(60) == 0
         told = [json.loads((Path(folder) / f"{n}.json").read_text()) for n in range(3)]
-    assert changes > 1
+        assert changes.result() > 1
     asyncio.run(judge(url, UUID(workspace), told))
 
 
