@@ -22,7 +22,7 @@ from app.core.notices import Notices
 from app.core.openapi import finish
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
-from app.interactions import directory
+from app.interactions import case_routes, directory
 from app.interactions import routes as interactions
 from app.interactions.directory import Directory
 from app.metrics import routes as metrics
@@ -105,6 +105,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
                 caller.CHANNEL: state.keyring.forget,
                 catalogue.CHANNEL: state.catalogue.forget,
                 directory.CHANNEL: state.ingest.directory.forget,
+                directory.CUSTOMERS_CHANNEL: state.ingest.directory.forget_customers,
             },
         )
         await notices.start()
@@ -128,7 +129,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     app.add_exception_handler(AfterwordError, _show_error)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
-    for room in (health, workspaces, surveys, interactions, responses, metrics, docs):
+    for room in (health, workspaces, surveys, interactions, case_routes, responses, metrics, docs):
         app.include_router(room.routes)
     _document(app)
     return app

@@ -5,7 +5,15 @@ from sqlmodel import SQLModel
 from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
-from app.interactions.models import Customer, CustomerIdentity, Journey, Touchpoint
+from app.interactions.models import (
+    Customer,
+    CustomerIdentity,
+    Interaction,
+    Journey,
+    Ticket,
+    TicketCount,
+    Touchpoint,
+)
 from app.responses.models import ImportRun, Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
 from app.workspaces.models import ApiKey, Workspace
@@ -22,6 +30,9 @@ TABLES: tuple[type[SQLModel], ...] = (
     Journey,
     Customer,
     CustomerIdentity,
+    Interaction,
+    Ticket,
+    TicketCount,
     Response,
     Rollup,
     ImportRun,

@@ -75,6 +75,7 @@ def current_box(request: Request) -> SealedBox:
 
 
 SessionDep = Annotated[AsyncSession, Depends(current_session)]
+BoxDep = Annotated[SealedBox, Depends(current_box)]
 UnitDep = Annotated[Unit, Depends(current_unit)]
 PropertiesDep = Annotated[dict[str, list[str]], Depends(asked_properties)]
 

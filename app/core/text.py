@@ -73,3 +73,21 @@ Slug = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", min_length=1, max_length=64)
 ]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_controls)]
+
+
+_LONGEST_VALUE = 256
+_LONGEST_LIST = 20
+
+
+def unfit_property(value: Any) -> str | None:
+    """Say why a value cannot be a property, or None: a scalar, or a list of short texts."""
+    if isinstance(value, list):
+        if len(value) > _LONGEST_LIST or not all(isinstance(member, str) for member in value):
+            return f"a list may hold at most {_LONGEST_LIST} texts"
+        return next((reason for member in value if (reason := unfit_property(member))), None)
+    if isinstance(value, str):
+        too_long = len(value) > _LONGEST_VALUE
+        return f"is longer than {_LONGEST_VALUE} characters" if too_long else None
+    if isinstance(value, int | float):
+        return None if -_HUGE < value < _HUGE else "is too large a number"
+    return "must be a text, a number, true or false, or a list of texts"

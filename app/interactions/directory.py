@@ -22,6 +22,7 @@ from app.core.notices import EVERYTHING
 
 _REMEMBERED = 100_000
 CHANNEL = "afterword_touchpoints"
+CUSTOMERS_CHANNEL = "afterword_customers"
 EMAIL = "email"
 
 
@@ -68,7 +69,7 @@ class Directory:
                 unknown.append(person)
         if unknown:
             async with self._database.transaction() as session:
-                fresh = await _resolve(session, workspace_id, unknown)
+                fresh = await resolve_persons(session, workspace_id, unknown)
             if len(self._customers) + len(fresh) > _REMEMBERED:
                 self._customers.clear()
             for person, customer_id in fresh.items():
@@ -109,6 +110,11 @@ class Directory:
             self._declared[workspace_id] = kept
         return key in kept[1]
 
+    def forget_customers(self, payload: str = EVERYTHING) -> None:
+        """Forget the customers of one workspace, or of all, after some were merged or erased."""
+        for known in [k for k in self._customers if payload in {EVERYTHING, str(k[0])}]:
+            del self._customers[known]
+
     def forget(self, payload: str = EVERYTHING) -> None:
         """Forget the touchpoints of one workspace, or of all, after one was deleted there."""
         for known in list(self._declared):
@@ -117,13 +123,18 @@ class Directory:
         self._touchpoints = {k for k in self._touchpoints if payload not in {EVERYTHING, str(k[0])}}
 
 
-async def _resolve(
-    session: AsyncSession, workspace_id: UUID, persons: list[Person]
+async def resolve_persons(
+    session: AsyncSession, workspace_id: UUID, persons: Iterable[Person]
 ) -> dict[Person, UUID]:
     """Find each person by their strongest name, else by e-mail, else make them.
 
-    An e-mail leads to its customer only where that one has no other id of the same source.
+    An id of no named source is the workspace's own: it is also the same id of the one source
+    that has it, and the other way round. Such an id, and an e-mail, leads to its customer only
+    where that one has no other id of the same source.
     """
+    persons = list(dict.fromkeys(persons))
+    if not persons:
+        return {}
     known = await _find(session, workspace_id, persons)
     made: dict[tuple[str, str], UUID] = {}
     wanted: dict[tuple[str, str], UUID] = {}
@@ -150,11 +161,20 @@ async def _find(
     rows = await run_sql(
         session,
         text("""
-            select n.number, coalesce(i.customer_id, m.customer_id) as customer_id
+            select n.number, coalesce(i.customer_id, o.customer_id, m.customer_id) as customer_id
             from unnest(:kinds ::text[], :values ::text[], :emails ::text[]) with ordinality
               n(kind, value, email, number)
             left join customer_identity i on i.workspace_id = :workspace_id
               and i.kind = n.kind and i.value = n.value
+            left join lateral (
+              select min(x.customer_id::text)::uuid as customer_id from customer_identity x
+              where x.workspace_id = :workspace_id and x.value = n.value
+              and n.kind <> 'email' and x.kind <> 'email' and (n.kind = 'id:' or x.kind = 'id:')
+              and not exists (select from customer_identity other
+                where other.workspace_id = :workspace_id
+                and other.customer_id = x.customer_id and other.kind = n.kind)
+              having count(distinct x.customer_id) = 1
+            ) o on true
             left join customer_identity m on m.workspace_id = :workspace_id
               and m.kind = 'email' and m.value = n.email and not exists (
                 select from customer_identity other where other.workspace_id = :workspace_id
@@ -205,8 +225,9 @@ async def _insert_customers(
         await run_sql(
             session,
             text("""
-                insert into customer (workspace_id, id, email, name, locale, created_at, updated_at)
-                select :workspace_id, n.*, :now, :now
+                insert into customer (workspace_id, id, email, name, locale, properties,
+                  do_not_survey, created_at, updated_at)
+                select :workspace_id, n.*, '{}', false, :now, :now
                 from unnest(:ids ::uuid[], :emails ::text[], :names ::text[], :locales ::text[]) n
             """).bindparams(
                 workspace_id=workspace_id,

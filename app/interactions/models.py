@@ -1,10 +1,11 @@
 """Tables of the room."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.core.schema import TENANT, Instant, Json
@@ -40,15 +41,29 @@ class Journey(SQLModel, table=True):
 
 
 class Customer(SQLModel, table=True):
-    """A person the workspace knows by external id or e-mail."""
+    """A person the workspace knows by external id or e-mail.
 
-    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspace.id"]), TENANT)
+    `consent` is `{surveys, at, source}`. One that was merged into another leads there; an erased
+    one is an empty pseudonym.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        Index(None, "workspace_id", "created_at", "id"),
+        TENANT,
+    )
 
     workspace_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
     email: str | None = None
     name: str | None = None
     locale: str | None = None
+    properties: dict[str, Any] = Field(sa_type=Json)
+    consent: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    do_not_survey: bool
+    last_invited_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    merged_into: UUID | None = None
+    erased_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
 
@@ -70,6 +85,7 @@ class CustomerIdentity(SQLModel, table=True):
             initially="DEFERRED",
         ),
         Index(None, "workspace_id", "customer_id"),
+        Index(None, "workspace_id", "value"),
         TENANT,
     )
 
@@ -77,3 +93,126 @@ class CustomerIdentity(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     value: str = Field(primary_key=True)
     customer_id: UUID
+
+
+class Interaction(SQLModel, table=True):
+    """One moment that happened. Its id is derived from source and external id: once is once.
+
+    What it lacks of customer, locale, value and properties it has from the latest earlier one of
+    its ticket or order.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        Index(None, "workspace_id", "created_at", "id"),
+        Index(
+            None,
+            "workspace_id",
+            "customer_id",
+            "occurred_at",
+            postgresql_where=text("customer_id is not null"),
+        ),
+        Index(
+            None,
+            "workspace_id",
+            "ticket",
+            "source",
+            "occurred_at",
+            postgresql_where=text("ticket is not null"),
+        ),
+        Index(
+            None,
+            "workspace_id",
+            "order_ref",
+            "occurred_at",
+            postgresql_where=text("order_ref is not null"),
+        ),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    type: str
+    source: str
+    external_id: str
+    ticket: str | None = None
+    order_ref: str | None = None
+    touchpoint: str
+    customer_id: UUID | None = None
+    locale: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    properties: dict[str, Any] = Field(sa_type=Json)
+    test: bool
+    occurred_at: dt.datetime = Field(sa_type=Instant)
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Ticket(SQLModel, table=True):
+    """A helpdesk case, known from its interactions alone; times to resolution in seconds.
+
+    The times are null while the ticket is open, where its opening is unknown, and where they
+    would be negative (`invalid`). Business times need the workspace's business hours.
+    `counted_as` is the configuration version under which `ticket_count` holds it.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        Index(None, "workspace_id", "updated_at", "id"),
+        Index(None, "workspace_id", "ticket"),
+        Index(None, "workspace_id", "first_solved_at"),
+        Index(None, "workspace_id", "last_solved_at"),
+        Index(None, "workspace_id", "first_reply_at"),
+        Index(None, "workspace_id", "opened_at"),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    source: str
+    ticket: str
+    status: str
+    customer_id: UUID | None = None
+    touchpoint: str
+    properties: dict[str, Any] = Field(sa_type=Json)
+    opened_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    first_reply_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    first_solved_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    last_solved_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    reopened: bool
+    invalid: bool
+    first_seconds: int | None = Field(default=None, sa_type=BigInteger)
+    first_business: int | None = Field(default=None, sa_type=BigInteger)
+    full_seconds: int | None = Field(default=None, sa_type=BigInteger)
+    full_business: int | None = Field(default=None, sa_type=BigInteger)
+    reply_seconds: int | None = Field(default=None, sa_type=BigInteger)
+    reply_business: int | None = Field(default=None, sa_type=BigInteger)
+    counted_as: int
+    created_at: dt.datetime = Field(sa_type=Instant)
+    updated_at: dt.datetime = Field(sa_type=Instant)
+
+
+class TicketCount(SQLModel, table=True):
+    """How many tickets of one day and place took how long: the buckets of a DDSketch.
+
+    `measure` is `first`, `full` or `reply` with a `clock`, or `unresolved`, `reopened`,
+    `invalid` without; base rows have `segment = ''`.
+    """
+
+    __tablename__ = "ticket_count"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        {**TENANT, "postgresql_with": {"fillfactor": "70"}},
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    measure: str = Field(primary_key=True)
+    clock: str = Field(primary_key=True)
+    segment: str = Field(primary_key=True)
+    local_date: dt.date = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    touchpoint: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    bucket: int = Field(primary_key=True)
+    n: int
+    seconds: int = Field(sa_type=BigInteger)

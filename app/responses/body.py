@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
-from app.core.text import did_you_mean, unstorable
+from app.core.text import did_you_mean, unfit_property, unstorable
 
 Short = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
@@ -24,9 +24,6 @@ _EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,190}$(?!\n)"
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
-_LONGEST_VALUE = 256
-_LONGEST_LIST = 20
-_HUGE = 1 << 63
 
 
 class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -37,6 +34,7 @@ class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
     email: Annotated[str, Meta(max_length=255, pattern=_EMAIL)] | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     locale: _Locale | None = None
+    proof: Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-fA-F]{64}$(?!\n)")] | None = None
 
 
 class InteractionIn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -113,24 +111,8 @@ def check_times(responded_at: dt.datetime | None) -> None:
 
 def _check_properties(properties: dict[str, Any]) -> None:
     for name, value in properties.items():
-        members = value if isinstance(value, list) else [value]
-        if isinstance(value, list) and (
-            len(value) > _LONGEST_LIST or not all(isinstance(m, str) for m in value)
-        ):
-            msg = f"a list may hold at most {_LONGEST_LIST} texts"
-            raise InvalidInput.at("body", "properties", name, msg=msg)
-        for member in members:
-            if reason := _unfit(member):
-                raise InvalidInput.at("body", "properties", name, msg=reason)
-
-
-def _unfit(member: Any) -> str | None:
-    if isinstance(member, str):
-        too_long = len(member) > _LONGEST_VALUE
-        return f"is longer than {_LONGEST_VALUE} characters" if too_long else None
-    if isinstance(member, int | float):
-        return None if -_HUGE < member < _HUGE else "is too large a number"
-    return "must be a text, a number, true or false, or a list of texts"
+        if reason := unfit_property(value):
+            raise InvalidInput.at("body", "properties", name, msg=reason)
 
 
 def _refuse_nul(found: ResponseIn) -> None:

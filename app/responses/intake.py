@@ -19,13 +19,14 @@ from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequ
 from app.core.http import json_reply, problem_reply, read_body, require_content_type
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
-from app.responses.body import ResponseIn, decode_response
+from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.lines import Ingest
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
     Origin,
     names_itself,
     person_of,
+    proven_person_of,
     refuse_untrusted,
     submission_of,
     survey_for,
@@ -33,7 +34,7 @@ from app.responses.submission import (
 from app.responses.writing import Outcome
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces import scopes
-from app.workspaces.caller import Caller, Keyring, origin_headers
+from app.workspaces.caller import Caller, Keyring, origin_headers, proves
 from app.workspaces.limits import Allowance, Limiter
 
 PATH = "/v1/responses"
@@ -77,7 +78,7 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
     if key is not None and names_itself(body, survey):
         seen = await _seen_before(request, caller, key, body_hash)
     origin = Origin(caller=caller, now=utc_now(), idempotency_key=key, body_hash=body_hash)
-    customer_id = await _identify(ingest.directory, caller, body)
+    customer_id = await _identify(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
     if not submission.row.test:
         await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
@@ -144,12 +145,27 @@ async def _fall_back(directory: Directory, survey: CompiledSurvey, body: Respons
         body.locale = None
 
 
-async def _identify(directory: Directory, caller: Caller, body: ResponseIn) -> UUID | None:
-    """Return the customer; what a publishable key says of one is only claimed."""
-    if body.customer is None or not caller.trusted or body.test or caller.test:
+async def _identify(request: Request, caller: Caller, body: ResponseIn) -> UUID | None:
+    """Return the customer; what a publishable key says of one is only claimed without a proof."""
+    named = body.customer
+    if named is None or body.test or caller.test:
         return None
-    person = person_of(body.customer)
-    return (await directory.customers(caller.workspace_id, [person]))[person]
+    if caller.trusted:
+        person = person_of(named)
+    elif named.proof and _is_proven(request, caller, named):
+        person = proven_person_of(named)
+    else:
+        return None
+    ingest: Ingest = request.app.state.ingest
+    return (await ingest.directory.customers(caller.workspace_id, [person]))[person]
+
+
+def _is_proven(request: Request, caller: Caller, named: CustomerIn) -> bool:
+    name = named.external_id or named.email or ""
+    if proves(request.app.state.box, caller, name=name, proof=named.proof or ""):
+        return True
+    REFUSED.labels("identity_proof").inc()
+    return False
 
 
 async def preflight(scope: Scope, receive: Receive, send: Send) -> None:

@@ -72,6 +72,17 @@ def person_of(customer: CustomerIn) -> Person:
     )
 
 
+def proven_person_of(customer: CustomerIn) -> Person:
+    """Return the person whom a proof names: by the one name that was signed, nothing else."""
+    email = None if customer.external_id else customer.email
+    return Person(
+        external_id=customer.external_id,
+        source=customer.source if customer.external_id else None,
+        email=email,
+        locale=customer.locale,
+    )
+
+
 def submission_of(
     body: ResponseIn,
     survey: CompiledSurvey,
@@ -87,7 +98,8 @@ def submission_of(
     id_, request_hash = _identify(body, survey, origin, customer_id)
     claimed = None
     if body.customer and customer_id is None:
-        claimed = _json({k: v for k, v in msgspec.structs.asdict(body.customer).items() if v})
+        said = msgspec.structs.asdict(body.customer)
+        claimed = _json({k: v for k, v in said.items() if v and k != "proof"})
     row = Row(
         id=id_,
         survey_id=survey.id,

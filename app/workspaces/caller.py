@@ -4,6 +4,7 @@ import base64
 import binascii
 import datetime as dt
 import hashlib
+import hmac
 import time
 from dataclasses import dataclass
 from typing import Annotated
@@ -17,6 +18,7 @@ from app.core.database import Database, run_sql
 from app.core.errors import Forbidden, Unauthorized
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
+from app.core.signing import SealedBox
 from app.core.telemetry import REFUSED
 from app.workspaces.limits import Limiter, require_rate
 from app.workspaces.scopes import Scope, expand
@@ -40,6 +42,7 @@ class Caller:
     bootstrap: bool
     expires_at: dt.datetime | None
     allowed_origins: frozenset[str]
+    identity_secrets: tuple[tuple[bytes, dt.datetime | None], ...] = ()
 
     @property
     def trusted(self) -> bool:
@@ -51,6 +54,7 @@ class Caller:
 _FIND = text("""
 select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rate_limit,
        k.bootstrap, w.allowed_origins,
+       w.identity_secret, w.old_identity_secret, w.old_identity_until,
        case when k.hash = :hash then k.expires_at else least(k.expires_at, k.old_until) end
          as expires_at
 from api_key k join workspace w on w.id = k.workspace_id
@@ -122,7 +126,27 @@ class Keyring:
             bootstrap=row.bootstrap,
             expires_at=row.expires_at,
             allowed_origins=frozenset(row.allowed_origins),
+            identity_secrets=tuple(
+                (secret, until)
+                for secret, until in (
+                    (row.identity_secret, None),
+                    (row.old_identity_secret, row.old_identity_until),
+                )
+                if secret is not None
+            ),
         )
+
+
+def proves(box: SealedBox, caller: Caller, *, name: str, proof: str) -> bool:
+    """Tell whether `proof` is the hex HMAC-SHA256 of the name under a live identity secret."""
+    found = False
+    for sealed, until in caller.identity_secrets:
+        secret = box.unseal(sealed)
+        if secret is None or (until is not None and until <= utc_now()):
+            continue
+        right = hmac.new(secret, name.encode(), hashlib.sha256).hexdigest()
+        found |= hmac.compare_digest(right, proof.lower())
+    return found
 
 
 def secret_of(authorization: str) -> str:

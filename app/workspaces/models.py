@@ -14,8 +14,9 @@ class Workspace(SQLModel, table=True):
     """One company's data, walled off from all others.
 
     Figures are counted under a *configuration version*: `configs` maps each version to the time
-    zone and the segments that were in force; `config` is the present one. `recount` is
-    `{"done", "of"}` while older answers are being counted again.
+    zone, the segments and the business hours that were in force; `config` is the present one.
+    `recount` is `{"done", "of"}` while older answers are being counted again. Identity secrets
+    are sealed; the old one is good until `old_identity_until`.
     """
 
     __table_args__ = (UniqueConstraint("key"), REFERENCE)
@@ -26,6 +27,12 @@ class Workspace(SQLModel, table=True):
     default_locale: str
     allowed_origins: list[str] = Field(sa_type=Json)
     min_group_size: int
+    throttle: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    require_consent: bool = False
+    mail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    identity_secret: bytes | None = None
+    old_identity_secret: bytes | None = None
+    old_identity_until: dt.datetime | None = Field(default=None, sa_type=Instant)
     config: int
     configs: dict[str, Any] = Field(sa_type=Json)
     recount: dict[str, int] | None = Field(default=None, sa_type=Json)
@@ -42,6 +49,12 @@ class Workspace(SQLModel, table=True):
         """The names of the properties that figures can be grouped by."""
         names: list[str] = self.configs[str(self.config)]["segments"]
         return names
+
+    @property
+    def business_hours(self) -> dict[str, Any] | None:
+        """The opening hours by which business time is counted."""
+        hours: dict[str, Any] | None = self.configs[str(self.config)].get("business_hours")
+        return hours
 
 
 class ApiKey(SQLModel, table=True):

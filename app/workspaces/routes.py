@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import SessionDep, UnitDep, router
+from app.core.routing import BoxDep, SessionDep, UnitDep, router
 from app.core.settings import Settings
 from app.workspaces import service
 from app.workspaces.caller import Admin, Keyring
@@ -15,6 +15,7 @@ from app.workspaces.schemas import (
     ApiKeyIn,
     ApiKeyOut,
     ApiKeyWithSecret,
+    IdentitySecretOut,
     NewKey,
     NewWorkspaceOut,
     WorkspaceIn,
@@ -62,6 +63,20 @@ async def patch_workspace(
     """Change settings. Another time zone or other segments recount in the background."""
     unit.after_commit.append(keyring.forget)
     return _shown(await service.change_workspace(unit.session, caller.workspace_id, body))
+
+
+@routes.post("/v1/workspace/identity-secret", status_code=201, summary="Make an identity secret")
+async def post_identity_secret(
+    unit: UnitDep, caller: Admin, keyring: KeyringDep, box: BoxDep
+) -> IdentitySecretOut:
+    """Make the secret with which your backend signs who a browser's customer is.
+
+    A publishable key's `customer` is believed only with `proof`: the hex HMAC-SHA256 of the
+    external id (else the e-mail) under this secret. The one before is good for 24 hours more.
+    """
+    unit.after_commit.append(keyring.forget)
+    secret, until = await service.rotate_identity_secret(unit.session, caller.workspace_id, box)
+    return IdentitySecretOut(secret=secret, old_secret_until=until)
 
 
 @routes.post("/v1/workspaces", status_code=201, summary="Make a workspace")

@@ -1,7 +1,8 @@
 """Bodies of workspaces and keys."""
 
 import datetime as dt
-from typing import Annotated, Self
+import itertools
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -70,6 +71,20 @@ Locale = Annotated[
 ]
 
 
+def _hours(value: tuple[str, str]) -> tuple[str, str]:
+    opens, closes = value
+    if not opens < closes:
+        msg = "must open before it closes; write a night as two days, until 24:00 and from 00:00"
+        raise ValueError(msg)
+    return value
+
+
+Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+OpeningHours = Annotated[tuple[Clock, Clock], AfterValidator(_hours)]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=255)]
+
+
 class Body(BaseModel):
     """A request body: unknown fields are refused, so that a typo is seen."""
 
@@ -83,6 +98,48 @@ class Recount(BaseModel):
     of: int
 
 
+class BusinessHours(Body):
+    """When the company works: by it business time is counted."""
+
+    timezone: Zone | None = Field(default=None, description="Default: the workspace's.")
+    weekly: dict[Weekday, Annotated[list[OpeningHours], Field(max_length=10)]]
+    holidays: list[dt.date] = Field(default=[], max_length=1000)
+
+    @model_validator(mode="after")
+    def _no_overlaps(self) -> Self:
+        for day, hours in self.weekly.items():
+            ordered = sorted(hours)
+            if any(a[1] > b[0] for a, b in itertools.pairwise(ordered)):
+                msg = f"the hours of `{day}` overlap"
+                raise ValueError(msg)
+        return self
+
+
+class Throttle(Body):
+    """The least time between two invitations of one customer."""
+
+    days: int = Field(ge=1, le=3650)
+    scope: Literal["workspace", "survey", "metric"] = Field(
+        default="workspace", description="Between any two, two of one survey, or two of one metric."
+    )
+
+
+class MailSettings(Body):
+    """How mails of this workspace are signed."""
+
+    from_name: Line | None = None
+    from_email: Email | None = None
+    reply_to: Email | None = None
+    footer: Annotated[str, StringConstraints(max_length=1000)] | None = None
+
+
+class IdentitySecretOut(BaseModel):
+    """The secret by which your backend proves to us who a browser's customer is."""
+
+    secret: str = Field(description="Shown this once.")
+    old_secret_until: dt.datetime | None
+
+
 class WorkspaceOut(BaseModel):
     """A workspace with its settings."""
 
@@ -94,6 +151,10 @@ class WorkspaceOut(BaseModel):
     allowed_origins: list[str]
     segments: list[str]
     min_group_size: int
+    business_hours: BusinessHours | None
+    throttle: Throttle | None
+    require_consent: bool
+    mail: MailSettings
     recount: Recount | None
     created_at: dt.datetime
 
@@ -118,6 +179,14 @@ class WorkspacePatch(Body):
     min_group_size: int = Field(
         default=1, ge=1, le=1000, description="Smaller groups are shown without a value."
     )
+    business_hours: BusinessHours | None = None
+    throttle: Throttle | None = Field(
+        default=None, description="For triggers that say nothing of one, and for invitations."
+    )
+    require_consent: bool = Field(
+        default=False, description="Ask only customers whose `consent.surveys` is true."
+    )
+    mail: MailSettings = MailSettings()
 
 
 class WorkspaceIn(Body):

@@ -17,7 +17,7 @@ from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.core.settings import Settings
-from app.core.signing import hash_secret, new_secret
+from app.core.signing import SealedBox, hash_secret, new_secret
 from app.core.zones import is_known_to_database
 from app.workspaces.caller import CHANNEL, Caller
 from app.workspaces.models import ApiKey, Workspace
@@ -28,6 +28,8 @@ DEFAULT_WORKSPACE = "default"
 OLD_SECRET_LIVES = dt.timedelta(hours=24)
 RECOUNT_JOB = "responses.recount"
 _HINT_LENGTH = 8
+# By these answers and tickets are counted.
+_CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
 def _new_workspace(key: str, name: str, settings: Settings) -> Workspace:
@@ -144,19 +146,21 @@ async def change_workspace(
         msg = "is not known to the database; choose a neighbouring zone"
         raise InvalidInput.at("body", "timezone", msg=msg)
     # Counted before the lock, so that no answer waits for the counting.
-    recounts = patch.model_fields_set & {"timezone", "segments"}
+    recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
     found = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
     workspace = found.one()
-    for name in patch.model_fields_set - {"timezone", "segments"}:
-        setattr(workspace, name, getattr(patch, name))
+    given = patch.model_dump(mode="json", exclude_unset=True)
+    for name in given.keys() - _CONFIGURATION:
+        setattr(workspace, name, given[name])
     configuration: dict[str, Any] = {
         "timezone": workspace.timezone,
         "segments": workspace.segments,
+        "business_hours": workspace.business_hours,
     }
-    changed = configuration | patch.model_dump(include={"timezone", "segments"}, exclude_unset=True)
+    changed = configuration | {name: given[name] for name in given.keys() & _CONFIGURATION}
     if len(set(changed["segments"])) < len(changed["segments"]):
         raise InvalidInput.at("body", "segments", msg="names a segment twice")
     if changed != configuration:
@@ -216,6 +220,21 @@ async def get_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> Ap
         detail = "There is no such key in this workspace."
         raise NotFound(detail)
     return key
+
+
+async def rotate_identity_secret(
+    session: AsyncSession, workspace_id: UUID, box: SealedBox
+) -> tuple[str, dt.datetime | None]:
+    """Make a new identity secret; the one before lives for 24 hours more."""
+    workspace = await get_workspace(session, workspace_id)
+    secret = new_secret("is_")
+    if workspace.identity_secret is not None:
+        workspace.old_identity_secret = workspace.identity_secret
+        workspace.old_identity_until = utc_now() + OLD_SECRET_LIVES
+    workspace.identity_secret = box.seal(secret.encode())
+    session.add(workspace)
+    await notify(session, CHANNEL, str(workspace_id))
+    return secret, workspace.old_identity_until
 
 
 async def rotate_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) -> tuple[ApiKey, str]:

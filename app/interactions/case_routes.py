@@ -1,0 +1,142 @@
+"""Routes of customers, interactions and tickets."""
+
+import datetime as dt
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Response
+
+from app.core.paging import Page, page_of
+from app.core.routing import SessionDep, router
+from app.interactions import customers, queries
+from app.interactions.customer_schemas import (
+    CustomerFilter,
+    CustomerMerge,
+    CustomerOut,
+    CustomerPatch,
+    CustomerPut,
+    CustomerRow,
+    CustomerRows,
+    CustomersReport,
+    Short,
+)
+from app.interactions.interaction_schemas import (
+    InteractionFilter,
+    InteractionOut,
+    TicketFilter,
+    TicketOut,
+)
+from app.workspaces.caller import Reader, Writer
+
+routes = router("Customers, interactions and tickets")
+
+CustomerRef = Annotated[Short, Path(description="The customer's id, or an external id.")]
+
+
+def _position(row: InteractionOut) -> tuple[dt.datetime, UUID]:
+    return row.created_at, row.id
+
+
+def _ticket_position(row: TicketOut) -> tuple[dt.datetime, UUID]:
+    return row.updated_at, row.id
+
+
+def _customer_position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
+    return row["created_at"], row["id"]
+
+
+@routes.get("/v1/interactions", summary="List interactions")
+async def list_interactions(
+    session: SessionDep, caller: Reader, wanted: Annotated[InteractionFilter, Query()]
+) -> Page[InteractionOut]:
+    """Return interactions, newest first; tests only with `test=true`."""
+    rows = await queries.find_page(session, caller.workspace_id, wanted)
+    return page_of(rows, wanted.limit, position=_position, show=lambda row: row)
+
+
+@routes.get("/v1/interactions/{interaction_id}", summary="Read an interaction")
+async def read_interaction(
+    session: SessionDep, caller: Reader, interaction_id: UUID
+) -> InteractionOut:
+    """Return one interaction with what it inherited."""
+    return await queries.get_interaction(session, caller.workspace_id, interaction_id)
+
+
+@routes.get("/v1/tickets", summary="List tickets")
+async def list_tickets(
+    session: SessionDep, caller: Reader, wanted: Annotated[TicketFilter, Query()]
+) -> Page[TicketOut]:
+    """Return tickets with their times to resolution, last changed first."""
+    rows = await queries.find_tickets(session, caller.workspace_id, wanted)
+    return page_of(rows, wanted.limit, position=_ticket_position, show=lambda row: row)
+
+
+@routes.get("/v1/tickets/{ticket}", summary="Read a ticket")
+async def read_ticket(
+    session: SessionDep,
+    caller: Reader,
+    ticket: Annotated[Short, Path(description="The ticket's id, or its number at the source.")],
+) -> TicketOut:
+    """Return one ticket."""
+    return await queries.get_ticket(session, caller.workspace_id, ticket)
+
+
+@routes.get("/v1/customers", summary="List customers")
+async def list_customers(
+    session: SessionDep, caller: Reader, wanted: Annotated[CustomerFilter, Query()]
+) -> Page[CustomerOut]:
+    """Return customers, newest first; by e-mail or external id to find one."""
+    rows = await customers.find_customers(session, caller.workspace_id, wanted)
+    return page_of(rows, wanted.limit, position=_customer_position, show=CustomerOut.model_validate)
+
+
+@routes.post("/v1/customers/batch", summary="Make or change many customers")
+async def post_customers(
+    session: SessionDep, caller: Writer, body: CustomerRows
+) -> CustomersReport:
+    """Make or change up to 500 customers, all or none."""
+    made = [
+        (await customers.put_customer(session, caller.workspace_id, row))[1]
+        for row in body.customers
+    ]
+    return CustomersReport(created=sum(made), updated=len(made) - sum(made))
+
+
+@routes.post("/v1/customers/merge", summary="Merge two customers")
+async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMerge) -> CustomerOut:
+    """Give one customer everything of another; the other's id leads here from now on."""
+    merged = await customers.merge_customers(
+        session, caller.workspace_id, loser=body.from_, winner=body.into
+    )
+    return CustomerOut.model_validate(merged)
+
+
+@routes.get("/v1/customers/{customer}", summary="Read a customer")
+async def read_customer(session: SessionDep, caller: Reader, customer: CustomerRef) -> CustomerOut:
+    """Return one customer."""
+    found = await customers.get_customer(session, caller.workspace_id, customer)
+    return CustomerOut.model_validate(found)
+
+
+@routes.put(
+    "/v1/customers/{customer}",
+    summary="Make or change a customer",
+    responses={201: {"model": CustomerOut, "description": "Made."}},
+)
+async def put_customer(
+    session: SessionDep, caller: Writer, customer: CustomerRef, body: CustomerPut, reply: Response
+) -> CustomerOut:
+    """Make the customer of this external id, or change what is given of it."""
+    row = CustomerRow(external_id=customer, **body.model_dump(exclude_unset=True))
+    changed, made = await customers.put_customer(session, caller.workspace_id, row)
+    reply.status_code = 201 if made else 200
+    return CustomerOut.model_validate(changed)
+
+
+@routes.patch("/v1/customers/{customer}", summary="Change a customer")
+async def patch_customer(
+    session: SessionDep, caller: Writer, customer: CustomerRef, body: CustomerPatch
+) -> CustomerOut:
+    """Change what is given; properties are added to those there are."""
+    changed = await customers.change_customer(session, caller.workspace_id, customer, body)
+    return CustomerOut.model_validate(changed)

@@ -1,0 +1,173 @@
+"""Bodies of customers."""
+
+import datetime as dt
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.core.clock import utc_now
+from app.core.paging import CursorParam, Limit
+from app.core.text import Line, unfit_property
+from app.workspaces.schemas import Body, Moment
+
+_AHEAD = dt.timedelta(hours=24)
+
+
+def _fit(properties: dict[str, Any]) -> dict[str, Any]:
+    for name, value in properties.items():
+        if reason := unfit_property(value):
+            msg = f"`{name}` {reason}"
+            raise ValueError(msg)
+    return properties
+
+
+def _hyphenated(value: str) -> str:
+    return value.replace("_", "-")
+
+
+def _not_ahead(value: dt.datetime) -> dt.datetime:
+    if value > utc_now() + _AHEAD:
+        msg = "is more than 24 hours ahead; check the clock and the zone"
+        raise ValueError(msg)
+    if value.year < 1900:
+        msg = "is before 1900"
+        raise ValueError(msg)
+    return value
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+Properties = Annotated[dict[Name, Any], Field(max_length=32), AfterValidator(_fit)]
+Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=255)]
+AnyLocale = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35),
+    AfterValidator(_hyphenated),
+]
+PastMoment = Annotated[Moment, AfterValidator(_not_ahead)]
+
+
+class Consent(Body):
+    """Whether the customer agreed to be asked, when, and where that was said."""
+
+    surveys: bool
+    at: PastMoment | None = None
+    source: Line | None = None
+
+
+class CustomerPatch(Body):
+    """What to change of a customer; what is left out stays, properties are added to."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "email": "ala@example.pl",
+                "name": "Ala Nowak",
+                "locale": "pl",
+                "properties": {"plan": "pro"},
+                "consent": {"surveys": True, "source": "checkout"},
+            }
+        },
+    )
+
+    email: Email | None = None
+    name: Line | None = None
+    locale: AnyLocale | None = None
+    properties: Properties = Field(default={})
+    consent: Consent | None = None
+    do_not_survey: bool = Field(default=False, description="Never ask this customer anything.")
+
+
+class CustomerPut(CustomerPatch):
+    """A customer by external id, made or changed."""
+
+    source: Short | None = Field(default=None, description="Whose id it is, such as `shop`.")
+
+
+class CustomerRow(CustomerPut):
+    """A customer in a batch: by external id, by e-mail, or both."""
+
+    external_id: Short | None = None
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.external_id is None and self.email is None:
+            msg = "needs an `external_id` or an `email`"
+            raise ValueError(msg)
+        return self
+
+
+class CustomerRows(Body):
+    """Up to 500 customers."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"customers": [{"external_id": "c-17", "email": "ala@example.pl"}]}
+        },
+    )
+
+    customers: list[CustomerRow] = Field(min_length=1, max_length=500)
+
+
+class CustomerMerge(Body):
+    """Two customers who are one person."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"from": "c-17", "into": "c-18"}},
+        populate_by_name=True,
+    )
+
+    from_: Short = Field(alias="from", description="Id or external id; its row goes.")
+    into: Short = Field(description="Id or external id; it keeps everything of both.")
+
+
+class ExternalId(BaseModel):
+    """A customer's id at one source."""
+
+    source: str | None
+    id: str
+
+
+class CustomerOut(BaseModel):
+    """A customer."""
+
+    id: UUID
+    external_ids: list[ExternalId]
+    email: str | None
+    name: str | None
+    locale: str | None
+    properties: dict[str, Any]
+    consent: dict[str, Any] | None
+    do_not_survey: bool
+    last_invited_at: dt.datetime | None
+    erased_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class CustomerFilter(BaseModel):
+    """Filters of the list of customers."""
+
+    email: str | None = Field(default=None, max_length=255)
+    external_id: str | None = Field(default=None, max_length=128)
+    source: str | None = Field(default=None, max_length=128, description="Whose external ids.")
+    limit: Limit = 50
+    cursor: CursorParam = None
+
+
+class CustomersReport(BaseModel):
+    """What became of a batch of customers."""
+
+    created: int
+    updated: int

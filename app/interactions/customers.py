@@ -1,0 +1,264 @@
+"""Verbs of customers: find, make or change, merge."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.clock import rfc3339, utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.jobs import Job
+from app.core.notices import notify
+from app.core.paging import decode_cursor
+from app.core.schema import Json
+from app.interactions.customer_schemas import CustomerFilter, CustomerPatch, CustomerRow
+from app.interactions.directory import CUSTOMERS_CHANNEL, EMAIL, Person, resolve_persons
+
+SETTLE_JOB = "customers.settle"
+# Answers that were on their way when two customers were merged still named the old one.
+SETTLED_AFTER = dt.timedelta(seconds=60)
+
+_SELECT = """
+select c.*, coalesce((
+    select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value)
+      order by i.kind, i.value)
+    from customer_identity i where i.workspace_id = c.workspace_id
+    and i.customer_id = c.id and i.kind <> 'email'), '[]') as external_ids
+from customer c where c.workspace_id = :workspace_id"""
+_JSON = {"external_ids": Json, "properties": Json, "consent": Json}
+
+# Every column that names a customer, by table.
+NAMING_TABLES = ("interaction", "ticket", "response", "invitation", "decision")
+
+
+_NARROWED = {
+    "email": "kind = 'email' and value = lower(:email)",
+    "external_id": "kind <> 'email' and value = :external_id",
+    "source": "kind = 'id:' || :source",
+}
+
+
+async def find_customers(
+    session: AsyncSession, workspace_id: UUID, wanted: CustomerFilter
+) -> list[dict[str, Any]]:
+    """Return up to `limit + 1` customers, newest first."""
+    conditions = ["c.merged_into is null"]
+    bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": wanted.limit + 1}
+    given = wanted.model_dump(include=set(_NARROWED), exclude_none=True)
+    named = [_NARROWED[name] for name in given if name != "email"]
+    for narrowed in (["email"] if "email" in given else []), named:
+        if narrowed:
+            sql = " and ".join(_NARROWED.get(n, n) for n in narrowed)
+            conditions.append(
+                "c.id in (select customer_id from customer_identity "
+                f"where workspace_id = :workspace_id and {sql})"
+            )
+    bound |= given
+    if position := decode_cursor(wanted.cursor, UUID):
+        conditions.append("(c.created_at, c.id) < (:at, :id)")
+        bound |= {"at": position[0], "id": position[1]}
+    query = (
+        f"{_SELECT} and {' and '.join(conditions)} "
+        "order by c.created_at desc, c.id desc limit :limit"
+    )
+    rows = await run_sql(session, text(query).columns(**_JSON).bindparams(**bound))
+    return [dict(row._mapping) for row in rows]
+
+
+async def find_customer(
+    session: AsyncSession, workspace_id: UUID, reference: str, *, source: str | None = None
+) -> dict[str, Any] | None:
+    """Return a customer by id or by external id; one that was merged leads to the other."""
+    query = text(
+        f"{_SELECT} and c.id = coalesce("
+        "(select coalesce(merged_into, id) from customer where workspace_id = :workspace_id "
+        "and id::text = lower(:reference)), (select customer_id from customer_identity "
+        "where workspace_id = :workspace_id and kind like 'id:%' and value = :reference "
+        "and (cast(:kind as text) is null or kind = :kind) order by kind limit 1))"
+    )
+    rows = await run_sql(
+        session,
+        query.columns(**_JSON).bindparams(
+            workspace_id=workspace_id,
+            reference=reference,
+            kind=None if source is None else f"id:{source}",
+        ),
+    )
+    row = rows.first()
+    return dict(row._mapping) if row else None
+
+
+async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> dict[str, Any]:
+    """Return a customer by id or by external id, or raise NotFound."""
+    found = await find_customer(session, workspace_id, reference)
+    if found is None:
+        detail = "There is no such customer in this workspace."
+        raise NotFound(detail)
+    return found
+
+
+async def put_customer(
+    session: AsyncSession, workspace_id: UUID, wanted: CustomerRow
+) -> tuple[dict[str, Any], bool]:
+    """Make or change a customer by its names; return it and whether it is new."""
+    person = Person(
+        external_id=wanted.external_id,
+        source=wanted.source,
+        email=wanted.email,
+        name=wanted.name,
+        locale=wanted.locale,
+    )
+    before = utc_now()
+    customer_id = (await resolve_persons(session, workspace_id, [person]))[person]
+    changed = await change_customer(session, workspace_id, str(customer_id), wanted)
+    return changed, changed["created_at"] >= before
+
+
+async def change_customer(
+    session: AsyncSession, workspace_id: UUID, reference: str, patch: CustomerPatch
+) -> dict[str, Any]:
+    """Change what is given of a customer."""
+    customer = await get_customer(session, workspace_id, reference)
+    if customer["erased_at"] is not None:
+        raise Conflict("This customer was erased and stays so.")
+    given = patch.model_dump(exclude_unset=True, exclude={"source", "external_id"})
+    if "email" in given:
+        await _rename(session, workspace_id, customer["id"], given["email"])
+    if consent := given.get("consent"):
+        at = consent.get("at") or utc_now()
+        given["consent"] = consent | {"at": rfc3339(at), "source": consent.get("source")}
+    if given:
+        await update_customer(session, workspace_id, customer["id"], given)
+    return await get_customer(session, workspace_id, str(customer["id"]))
+
+
+async def update_customer(
+    session: AsyncSession, workspace_id: UUID, customer_id: UUID, values: Mapping[str, Any]
+) -> None:
+    """Set columns of one customer; properties are added to those there are."""
+    assignments = [
+        "properties = properties || :properties" if name == "properties" else f"{name} = :{name}"
+        for name in values
+    ]
+    statement = text(
+        f"update customer set {', '.join(assignments)}, updated_at = :now "
+        "where workspace_id = :workspace_id and id = :id"
+    ).bindparams(
+        *(bindparam(name, type_=Json) for name in ("properties", "consent") if name in values)
+    )
+    await run_sql(
+        session,
+        statement.bindparams(**values, now=utc_now(), workspace_id=workspace_id, id=customer_id),
+    )
+
+
+async def _rename(
+    session: AsyncSession, workspace_id: UUID, customer_id: UUID, email: str | None
+) -> None:
+    """Move the customer's e-mail name; Conflict where another customer has the new one."""
+    bound = {"workspace_id": workspace_id, "customer_id": customer_id}
+    await run_sql(
+        session,
+        text(
+            "delete from customer_identity where workspace_id = :workspace_id "
+            "and customer_id = :customer_id and kind = 'email' and value is distinct from :email"
+        ).bindparams(**bound, email=email.lower() if email else None),
+    )
+    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    if email is None:
+        return
+    rows = await run_sql(
+        session,
+        text(
+            "insert into customer_identity (workspace_id, kind, value, customer_id) "
+            "values (:workspace_id, :kind, :email, :customer_id) on conflict "
+            "(workspace_id, kind, value) do update set value = excluded.value "
+            "returning customer_id"
+        ).bindparams(**bound, kind=EMAIL, email=email.lower()),
+    )
+    if rows.one().customer_id != customer_id:
+        detail = "Another customer has this e-mail; join the two with `POST /v1/customers/merge`."
+        raise Conflict(detail)
+
+
+_MERGE = (
+    """update customer_identity set customer_id = :winner
+    where workspace_id = :workspace_id and customer_id = :loser""",
+    """update customer w set email = coalesce(w.email, l.email), name = coalesce(w.name, l.name),
+      locale = coalesce(w.locale, l.locale), properties = l.properties || w.properties,
+      consent = coalesce(w.consent, l.consent),
+      do_not_survey = w.do_not_survey or l.do_not_survey,
+      last_invited_at = greatest(w.last_invited_at, l.last_invited_at)
+    from customer l where w.workspace_id = :workspace_id and w.id = :winner
+    and l.workspace_id = :workspace_id and l.id = :loser""",
+    """update customer set email = null, name = null, locale = null, properties = '{}',
+      consent = null, merged_into = :winner where workspace_id = :workspace_id and id = :loser""",
+    """update customer set merged_into = :winner
+    where workspace_id = :workspace_id and merged_into = :loser""",
+)
+
+
+async def merge_customers(
+    session: AsyncSession, workspace_id: UUID, *, loser: str, winner: str
+) -> dict[str, Any]:
+    """Give one customer all that the other had; what both have, the winner keeps of its own."""
+    first = await get_customer(session, workspace_id, loser)
+    second = await get_customer(session, workspace_id, winner)
+    if first["id"] == second["id"]:
+        raise InvalidInput.at("body", "into", msg="is the same customer as `from`")
+    await lock_customers(session, workspace_id, [first["id"], second["id"]])
+    bound = {"workspace_id": workspace_id, "loser": first["id"], "winner": second["id"]}
+    for statement in _MERGE:
+        names = {name: value for name, value in bound.items() if f":{name}" in statement}
+        await run_sql(session, text(statement).bindparams(**names))
+    await move_references(session, workspace_id, loser=first["id"], winner=second["id"])
+    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await jobs.enqueue(
+        session,
+        SETTLE_JOB,
+        workspace_id=workspace_id,
+        payload={"loser": str(first["id"]), "winner": str(second["id"])},
+        run_at=utc_now() + SETTLED_AFTER,
+    )
+    return await get_customer(session, workspace_id, str(second["id"]))
+
+
+async def lock_customers(session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]) -> None:
+    """Lock customers in order, so that decisions about one of them come one after the other."""
+    await run_sql(
+        session,
+        text(
+            "select 1 from customer where workspace_id = :workspace_id and id = any(:ids) "
+            "order by id for no key update"
+        ).bindparams(workspace_id=workspace_id, ids=list(set(ids))),
+    )
+
+
+async def move_references(
+    session: AsyncSession, workspace_id: UUID, *, loser: UUID, winner: UUID | None
+) -> None:
+    """Let every row that names one customer name the other; no count is by customer."""
+    for table in NAMING_TABLES:
+        await run_sql(
+            session,
+            text(
+                f"update {table} set customer_id = :winner "
+                "where workspace_id = :workspace_id and customer_id = :loser"
+            ).bindparams(workspace_id=workspace_id, loser=loser, winner=winner),
+        )
+
+
+async def settle(database: Database, job: Job) -> None:
+    """Move what was still on its way when two customers were merged."""
+    async with database.transaction() as session:
+        await move_references(
+            session,
+            job.workspace_id,
+            loser=UUID(job.payload["loser"]),
+            winner=UUID(job.payload["winner"]),
+        )

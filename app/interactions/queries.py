@@ -1,0 +1,148 @@
+"""Reading interactions and tickets."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.errors import NotFound
+from app.core.paging import decode_cursor
+from app.core.schema import Json
+from app.interactions.interaction_schemas import (
+    InteractionFilter,
+    InteractionOut,
+    TicketFilter,
+    TicketOut,
+    TicketTimes,
+)
+from app.interactions.recording import Recorded, find_interactions, shown
+
+_OF_CUSTOMER = """customer_id in (
+  select i.customer_id from customer_identity i where i.workspace_id = :workspace_id
+  and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer)))
+  union select c.id from customer c where c.workspace_id = :workspace_id
+  and c.id::text = lower(:customer))"""
+_INTERACTIONS = {
+    "source": "source = :source",
+    "type": "type = :type",
+    "ticket": "ticket = :ticket",
+    "order": "order_ref = :order",
+    "customer": _OF_CUSTOMER,
+    "touchpoint": "touchpoint = :touchpoint",
+    "since": "occurred_at >= :since",
+    "until": "occurred_at < :until",
+}
+_TICKETS = {
+    "source": "source = :source",
+    "ticket": "ticket = :ticket",
+    "status": "status = :status",
+    "agent": "properties ->> 'agent' = :agent",
+    "customer": _OF_CUSTOMER,
+    "since": "updated_at >= :since",
+}
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, wanted: InteractionFilter
+) -> list[InteractionOut]:
+    """Return up to `limit + 1` interactions, newest first by their arrival."""
+    given = wanted.model_dump(exclude_none=True)
+    conditions = [sql for name, sql in _INTERACTIONS.items() if name in given]
+    rows = await _page(
+        session, "interaction", "created_at", wanted,
+        conditions=[*conditions, "test = :test"],
+        bound={n: given[n] for n in (*_INTERACTIONS, "test") if n in given}
+        | {"workspace_id": workspace_id},
+    )  # fmt: skip
+    return [interaction_out(row) for row in rows]
+
+
+async def get_interaction(
+    session: AsyncSession, workspace_id: UUID, interaction_id: UUID
+) -> InteractionOut:
+    """Return one interaction, or raise NotFound."""
+    found = await find_interactions(session, workspace_id, [interaction_id])
+    if interaction_id not in found:
+        detail = "There is no such interaction in this workspace."
+        raise NotFound(detail)
+    return interaction_out(found[interaction_id])
+
+
+def interaction_out(row: dict[str, Any]) -> InteractionOut:
+    """Return a stored interaction as the API shows it."""
+    columns = {name: row[name] for name in Recorded.__dataclass_fields__ if name in row}
+    return InteractionOut.model_validate(shown(Recorded(created=False, **columns)))
+
+
+async def find_tickets(
+    session: AsyncSession, workspace_id: UUID, wanted: TicketFilter
+) -> list[TicketOut]:
+    """Return up to `limit + 1` tickets, last changed first."""
+    given = wanted.model_dump(exclude_none=True)
+    rows = await _page(
+        session, "ticket", "updated_at", wanted,
+        conditions=[sql for name, sql in _TICKETS.items() if name in given],
+        bound={n: given[n] for n in _TICKETS if n in given} | {"workspace_id": workspace_id},
+    )  # fmt: skip
+    return [_ticket_out(row) for row in rows]
+
+
+async def get_ticket(session: AsyncSession, workspace_id: UUID, reference: str) -> TicketOut:
+    """Return one ticket by its id or by its source's number, or raise NotFound."""
+    rows = await run_sql(
+        session,
+        text(
+            "select * from ticket where workspace_id = :workspace_id "
+            "and (id::text = lower(:reference) or ticket = :reference) "
+            "order by id::text = lower(:reference) desc, updated_at desc limit 1"
+        )
+        .columns(properties=Json)
+        .bindparams(workspace_id=workspace_id, reference=reference),
+    )
+    row = rows.first()
+    if row is None:
+        detail = "There is no such ticket in this workspace."
+        raise NotFound(detail)
+    return _ticket_out(dict(row._mapping))
+
+
+async def _page(
+    session: AsyncSession,
+    table: str,
+    order: str,
+    wanted: InteractionFilter | TicketFilter,
+    *,
+    conditions: list[str],
+    bound: dict[str, Any],
+) -> list[dict[str, Any]]:
+    conditions = ["workspace_id = :workspace_id", *conditions]
+    if position := decode_cursor(wanted.cursor, UUID):
+        conditions.append(f"({order}, id) < (:at, :id)")
+        bound |= {"at": position[0], "id": position[1]}
+    query = (
+        f"select * from {table} where {' and '.join(conditions)} "
+        f"order by {order} desc, id desc limit :limit"
+    )
+    statement = text(query).columns(properties=Json).bindparams(**bound, limit=wanted.limit + 1)
+    return [dict(row._mapping) for row in await run_sql(session, statement)]
+
+
+def _ticket_out(row: dict[str, Any]) -> TicketOut:
+    def times(measure: str) -> TicketTimes:
+        return TicketTimes(
+            calendar_seconds=row[f"{measure}_seconds"], business_seconds=row[f"{measure}_business"]
+        )
+
+    agent = row["properties"].get("agent")
+    return TicketOut.model_validate(
+        row
+        | {
+            "touchpoint": row["touchpoint"] or None,
+            "agent": agent if isinstance(agent, str) else None,
+            "first_resolution": times("first"),
+            "full_resolution": times("full"),
+            "first_reply": times("reply"),
+        }
+    )

@@ -1,0 +1,95 @@
+"""What became of a ticket, from its events alone: late, twice or out of order, the same. Pure."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+OPENED, REPLIED, SOLVED = "ticket.opened", "ticket.replied", "ticket.solved"
+REOPENED, CLOSED = "ticket.reopened", "ticket.closed"
+_RANKS = {OPENED: 0, REOPENED: 1, SOLVED: 3, CLOSED: 4}
+_OTHER = 2
+
+
+class TicketStatus(StrEnum):
+    """Where a ticket stands."""
+
+    OPEN = "open"
+    SOLVED = "solved"
+    CLOSED = "closed"
+
+
+class TicketEvent(NamedTuple):
+    """One interaction of a ticket."""
+
+    at: dt.datetime
+    type: str
+    id: UUID
+
+
+@dataclass(slots=True)
+class Resolution:
+    """A ticket's story: when it was opened, first answered, first and last solved.
+
+    `ordinals` numbers, for each event, the resolution it belongs to: how often the ticket had
+    been resolved by then. A ticket closed without being solved is resolved by the close.
+    """
+
+    status: TicketStatus = TicketStatus.OPEN
+    opened_at: dt.datetime | None = None
+    first_reply_at: dt.datetime | None = None
+    first_solved_at: dt.datetime | None = None
+    last_solved_at: dt.datetime | None = None
+    reopened: bool = False
+    ordinals: dict[UUID, int] = field(default_factory=dict)
+
+    @property
+    def invalid(self) -> bool:
+        """Whether it would have been solved before it was opened."""
+        solved, opened = self.first_solved_at, self.opened_at
+        return solved is not None and opened is not None and solved < opened
+
+
+def _order(event: TicketEvent) -> tuple[dt.datetime, int, UUID]:
+    return event.at, _RANKS.get(event.type, _OTHER), event.id
+
+
+def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
+    """Tell a ticket's story.
+
+    Events of one instant count in the order opened, reopened, solved, closed.
+    """
+    found = Resolution()
+    resolved = 0
+    for event in sorted(set(events), key=_order):
+        is_open = found.status is TicketStatus.OPEN
+        if event.type == OPENED and found.opened_at is None:
+            found.opened_at = event.at
+        elif event.type == REPLIED and found.first_reply_at is None:
+            found.first_reply_at = event.at
+        elif event.type == SOLVED or (event.type == CLOSED and is_open):
+            resolved += is_open
+            found.first_solved_at = found.first_solved_at or event.at
+            found.last_solved_at = event.at
+        elif event.type == REOPENED:
+            found.reopened |= found.first_solved_at is not None
+        found.status = _status_after(event.type, found.status)
+        found.ordinals[event.id] = resolved
+    _note_reopening_of_one_instant(found, events)
+    return found
+
+
+def _status_after(type_: str, status: TicketStatus) -> TicketStatus:
+    after = {
+        SOLVED: TicketStatus.SOLVED,
+        CLOSED: TicketStatus.CLOSED,
+        REOPENED: TicketStatus.OPEN,
+    }
+    return after.get(type_, status)
+
+
+def _note_reopening_of_one_instant(found: Resolution, events: Iterable[TicketEvent]) -> None:
+    """Count a ticket solved and reopened within one instant as reopened."""
+    found.reopened |= any(e.type == REOPENED and e.at == found.first_solved_at for e in events)

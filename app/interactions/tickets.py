@@ -1,0 +1,219 @@
+"""Tickets: computed from their interactions whenever one of these arrives, and counted."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.ids import derived_uuid
+from app.core.schema import Json
+from app.interactions.resolution import Resolution, TicketEvent, TicketStatus, resolution_of
+from app.interactions.schedule import Schedule, business_seconds
+from app.interactions.ticket_statements import DIFFERENCES, REBUILD, SAVE
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """What the workspace's locked row says: under which configuration to count."""
+
+    workspace_id: UUID
+    config: int
+    schedule: Schedule | None
+
+
+def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
+    """Return the id of a ticket, which its source and its number there always give."""
+    return derived_uuid(str(workspace_id), "ticket", source, ticket)
+
+
+async def lock_counting(session: AsyncSession, workspace_id: UUID) -> Counting:
+    """Hold the workspace's configuration for this transaction."""
+    rows = await run_sql(
+        session,
+        text("select config, configs from workspace where id = :id for key share")
+        .columns(configs=Json)
+        .bindparams(id=workspace_id),
+    )
+    row = rows.one()
+    present = row.configs[str(row.config)]
+    hours = present.get("business_hours")
+    schedule = Schedule.from_settings(hours, timezone=present["timezone"]) if hours else None
+    return Counting(workspace_id, row.config, schedule)
+
+
+async def lock_tickets(
+    session: AsyncSession, counting: Counting, named: Iterable[tuple[str, str]]
+) -> None:
+    """Make the tickets that are new and lock all of them, in order."""
+    wanted = sorted((ticket_id(counting.workspace_id, *name), *name) for name in set(named))
+    if not wanted:
+        return
+    bound = {
+        "workspace_id": counting.workspace_id,
+        "ids": [id_ for id_, _, _ in wanted],
+    }
+    await run_sql(
+        session,
+        text("""
+            insert into ticket (workspace_id, id, source, ticket, status, touchpoint, properties,
+              reopened, invalid, counted_as, created_at, updated_at)
+            select :workspace_id, n.id, n.source, n.ticket, 'open', '', '{}',
+              false, false, :config, :now, :now
+            from unnest(:ids ::uuid[], :sources ::text[], :tickets ::text[]) n(id, source, ticket)
+            order by n.id on conflict do nothing
+        """).bindparams(
+            **bound,
+            sources=[source for _, source, _ in wanted],
+            tickets=[ticket for _, _, ticket in wanted],
+            config=counting.config,
+            now=utc_now(),
+        ),
+    )
+    await _lock(session, counting.workspace_id, bound["ids"])  # type: ignore[arg-type]
+
+
+async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    await run_sql(
+        session,
+        text(
+            "select 1 from ticket where workspace_id = :workspace_id and id = any(:ids) "
+            "order by id for update"
+        ).bindparams(workspace_id=workspace_id, ids=list(ids)),
+    )
+
+
+async def save_tickets(
+    session: AsyncSession, counting: Counting, stories: Mapping[UUID, Sequence[Mapping[str, Any]]]
+) -> dict[UUID, Resolution]:
+    """Compute locked tickets from all their interactions, oldest first, and count them anew."""
+    resolutions = {}
+    rows = []
+    for id_, story in stories.items():
+        found = resolution_of(TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story)
+        resolutions[id_] = found
+        rows.append({"id": id_, **_row(found, story), **_times(found, counting.schedule)})
+    if rows:
+        await run_sql(
+            session,
+            text(SAVE).bindparams(
+                workspace_id=counting.workspace_id,
+                now=utc_now(),
+                rows=json.dumps(rows, default=str),
+            ),
+        )
+    return resolutions
+
+
+def _row(found: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of a ticket: what its latest interactions say wins."""
+    properties: dict[str, Any] = {}
+    customer_id, touchpoint = None, ""
+    for interaction in story:
+        properties |= interaction["properties"]
+        customer_id = interaction["customer_id"] or customer_id
+        touchpoint = interaction["touchpoint"] or touchpoint
+    return {
+        "status": str(found.status),
+        "customer_id": customer_id,
+        "touchpoint": touchpoint,
+        "properties": properties,
+        "opened_at": found.opened_at,
+        "first_reply_at": found.first_reply_at,
+        "first_solved_at": found.first_solved_at,
+        "last_solved_at": found.last_solved_at,
+        "reopened": found.reopened,
+        "invalid": found.invalid,
+    }
+
+
+def _times(found: Resolution, schedule: Schedule | None) -> dict[str, int | None]:
+    """Return the seconds of each measure by both clocks; null where there is none."""
+    resolved = found.status is not TicketStatus.OPEN and not found.invalid
+    ends = {
+        "first": found.first_solved_at if resolved else None,
+        "full": found.last_solved_at if resolved else None,
+        "reply": found.first_reply_at,
+    }
+    times: dict[str, int | None] = {}
+    for measure, end in ends.items():
+        start = found.opened_at
+        if start is None or end is None or end < start:
+            times |= {f"{measure}_seconds": None, f"{measure}_business": None}
+            continue
+        times[f"{measure}_seconds"] = int((end - start).total_seconds())
+        times[f"{measure}_business"] = (
+            business_seconds(schedule, start, end) if schedule is not None else None
+        )
+    return times
+
+
+async def stories_of(
+    session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, list[dict[str, Any]]]:
+    """Return the interactions of tickets, oldest first."""
+    rows = await run_sql(
+        session,
+        text("""
+            select t.id as ticket_id, i.id, i.type, i.occurred_at, i.properties, i.customer_id,
+              i.touchpoint
+            from ticket t join interaction i on i.workspace_id = t.workspace_id
+              and i.ticket = t.ticket and i.source = t.source and not i.test
+            where t.workspace_id = :workspace_id and t.id = any(:ids)
+            order by i.occurred_at, i.id
+        """)
+        .columns(properties=Json)
+        .bindparams(workspace_id=workspace_id, ids=list(ids)),
+    )
+    stories: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        stories[row.ticket_id].append(dict(row._mapping))
+    return stories
+
+
+async def recount_tickets(database: Database, workspace_id: UUID) -> None:
+    """Compute tickets anew that were counted under an older configuration, 500 at a time."""
+    last = UUID(int=0)
+    while True:
+        async with database.transaction() as session:
+            counting = await lock_counting(session, workspace_id)
+            rows = await run_sql(
+                session,
+                text(
+                    "select id from ticket where workspace_id = :workspace_id and id > :last "
+                    "and counted_as <> :config order by id limit :chunk for update"
+                ).bindparams(
+                    workspace_id=workspace_id, last=last, config=counting.config, chunk=_CHUNK
+                ),
+            )
+            ids = [row.id for row in rows]
+            if not ids:
+                return
+            await save_tickets(session, counting, await stories_of(session, workspace_id, ids))
+            last = ids[-1]
+
+
+async def ticket_differences(database: Database, workspace_id: UUID) -> list[dict[str, Any]]:
+    """Return every count of tickets that differs from them; none is allowed."""
+    async with database.session() as session:
+        rows = await run_sql(session, text(DIFFERENCES).bindparams(workspace_id=workspace_id))
+        return [dict(row._mapping) for row in rows]
+
+
+async def rebuild_ticket_counts(database: Database, workspace_id: UUID) -> None:
+    """Count all tickets of a workspace anew, while its writers wait."""
+    async with database.transaction() as session:
+        for statement in (
+            "select 1 from workspace where id = :workspace_id for update",
+            "delete from ticket_count where workspace_id = :workspace_id",
+            REBUILD,
+        ):
+            await run_sql(session, text(statement).bindparams(workspace_id=workspace_id))
