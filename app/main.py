@@ -25,16 +25,19 @@ from app.core.signing import SealedBox, load_secret_keys
 from app.interactions import case_routes, directory
 from app.interactions import routes as interactions
 from app.interactions.directory import Directory
+from app.invitations import routes as invitations
 from app.metrics import routes as metrics
 from app.pages import docs
 from app.responses import batch, intake
 from app.responses import routes as responses
-from app.responses.document import hot_paths
+from app.responses.document import REPORT, hot_paths
 from app.responses.group_commit import GroupCommit
 from app.responses.lines import Ingest
 from app.surveys import catalogue
 from app.surveys import routes as surveys
 from app.surveys.catalogue import Catalogue
+from app.triggers import batch as interactions_batch
+from app.triggers import routes as triggers
 from app.workspaces import caller
 from app.workspaces import routes as workspaces
 from app.workspaces.caller import Keyring
@@ -59,6 +62,9 @@ class Afterword(FastAPI):
     hot: ClassVar[dict[tuple[object, object], Edge]] = {
         ("POST", intake.PATH): Edge(intake.post_response, intake.PATH),
         ("POST", batch.PATH): Edge(batch.post_batch, batch.PATH),
+        ("POST", interactions_batch.PATH): Edge(
+            interactions_batch.post_batch, interactions_batch.PATH
+        ),
         ("OPTIONS", intake.PATH): Edge(intake.preflight, intake.PATH),
     }
 
@@ -129,7 +135,18 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     app.add_exception_handler(AfterwordError, _show_error)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
-    for room in (health, workspaces, surveys, interactions, case_routes, responses, metrics, docs):
+    for room in (
+        health,
+        workspaces,
+        surveys,
+        interactions,
+        case_routes,
+        invitations,
+        triggers,
+        responses,
+        metrics,
+        docs,
+    ):
         app.include_router(room.routes)
     _document(app)
     return app
@@ -143,6 +160,10 @@ def _document(app: FastAPI) -> None:
         if app.openapi_schema is None:
             paths, schemas = hot_paths()
             described = describe()
+            interaction = {"$ref": "#/components/schemas/InteractionIn"}
+            paths[interactions_batch.PATH] = {
+                "post": interactions_batch.batch_path(interaction, REPORT)
+            }
             described["components"]["schemas"] |= schemas
             app.openapi_schema = finish(described, paths)
         return app.openapi_schema

@@ -14,8 +14,10 @@ from app.interactions.models import (
     TicketCount,
     Touchpoint,
 )
+from app.invitations.models import Invitation, Suppression
 from app.responses.models import ImportRun, Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
+from app.triggers.models import Decision, Trigger
 from app.workspaces.models import ApiKey, Workspace
 
 TABLES: tuple[type[SQLModel], ...] = (
@@ -33,6 +35,10 @@ TABLES: tuple[type[SQLModel], ...] = (
     Interaction,
     Ticket,
     TicketCount,
+    Invitation,
+    Suppression,
+    Trigger,
+    Decision,
     Response,
     Rollup,
     ImportRun,

@@ -21,17 +21,35 @@ from app.core.log import configure_logging
 from app.core.notices import Notices
 from app.core.parent import end_with_parent
 from app.core.settings import Settings
+from app.core.signing import SealedBox, load_secret_keys
+from app.interactions.customers import SETTLE_JOB, settle
+from app.invitations.delivery import Post, send_reminder
+from app.invitations.mailer import Mailer
+from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
+from app.triggers.due import send_due
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
 
-HANDLERS: dict[str, Handler] = {RECOUNT_JOB: recount}
+
+def handlers(settings: Settings) -> dict[str, Handler]:
+    """Say who does which job."""
+    post = Post(settings, SealedBox(load_secret_keys(settings)), Mailer(settings))
+    return {
+        RECOUNT_JOB: recount,
+        SETTLE_JOB: settle,
+        SEND_JOB: lambda database, job: send_due(database, post, job),
+        REMIND_JOB: lambda database, job: send_reminder(database, post, job),
+    }
+
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
     "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
     "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),
+    "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
+    "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }
 
@@ -45,7 +63,7 @@ class Worker:
         """Prepare; nothing connects before `run`."""
         assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
         self._database = Database(settings.database_url)
-        self._runner = JobRunner(self._database, HANDLERS)
+        self._runner = JobRunner(self._database, handlers(settings))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what runs and return the rest."""

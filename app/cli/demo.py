@@ -11,12 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.ids import derived_uuid
+from app.core.lines import Line
 from app.core.settings import Settings
 from app.interactions import service as interactions
 from app.interactions.directory import Directory
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
 from app.responses.group_commit import GroupCommit
-from app.responses.lines import Ingest, Line, write_lines
+from app.responses.lines import Ingest, write_lines
 from app.responses.submission import Origin
 from app.surveys import service as surveys
 from app.surveys.catalogue import Catalogue

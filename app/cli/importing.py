@@ -17,11 +17,12 @@ from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.ids import derived_uuid
+from app.core.lines import Line, LinesReport
 from app.core.text import did_you_mean
 from app.interactions.directory import Directory
 from app.responses import imports
 from app.responses.group_commit import GroupCommit
-from app.responses.lines import Ingest, Line, LinesReport, write_lines
+from app.responses.lines import Ingest, write_lines
 from app.responses.submission import Origin
 from app.surveys import service as surveys
 from app.surveys.catalogue import Catalogue
@@ -124,7 +125,7 @@ async def import_file(
         while chunk := list(islice(rest, _CHUNK)):
             report = await write_lines(ingest, origin, chunk, events=events)
             texts = {line.number: line.text.decode(errors="replace") for line in chunk}
-            for rejected in report.rejected:
+            for rejected in sorted(report.rejected, key=lambda r: r["line"]):
                 rejects.write(json.dumps(rejected | {"text": texts[rejected["line"]]}) + "\n")
             rejects.flush()
             async with database.transaction() as session:

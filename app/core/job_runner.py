@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
-from app.core.jobs import Job
+from app.core.jobs import Job, LaterError
 from app.core.telemetry import JOBS
 
 logger = logging.getLogger(__name__)
@@ -116,6 +116,10 @@ class JobRunner:
         except asyncio.CancelledError:
             outcome = "returned"
             await self._put_back(job, "", utc_now(), counted=False)
+        except LaterError as error:
+            outcome = "later"
+            logger.warning("job waits", extra={"kind": job.kind, "why": str(error)})
+            await self._put_back(job, str(error), utc_now() + error.after)
         except Exception as error:
             outcome = "failed"
             logger.exception("job failed", extra={"kind": job.kind, "attempt": job.attempts})

@@ -25,6 +25,15 @@ CHANNEL = "afterword_jobs"
 _LONGEST_ERROR = 2000
 
 
+class LaterError(Exception):
+    """Raised by a handler whose job cannot be done yet: it is tried again after a time."""
+
+    def __init__(self, why: str, *, after: dt.timedelta) -> None:
+        """Say why, for the list of jobs, and how long to wait."""
+        super().__init__(why)
+        self.after = after
+
+
 class Job(SQLModel, table=True):
     """One piece of background work for one workspace."""
 

@@ -5,6 +5,8 @@ so that no event can appear behind one that was already read.
 """
 
 import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,9 @@ from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import utc_now
 from app.core.database import run_sql
+from app.core.ids import uuid7
 from app.core.schema import QUEUE, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
@@ -42,6 +46,27 @@ class Event(SQLModel, table=True):
     type: str
     data: dict[str, Any] = Field(sa_type=Json)
     created_at: dt.datetime = Field(sa_type=Instant)
+
+
+async def emit(
+    session: AsyncSession, workspace_id: UUID, event_type: str, *, data: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write news of one type, in the transaction of the change that it tells of."""
+    rows = [{"id": uuid7(), "data": one} for one in data]
+    if rows:
+        await run_sql(
+            session,
+            text(
+                "insert into event (workspace_id, xid, id, type, data, created_at) "
+                "select :workspace_id, pg_current_xact_id(), n.id, :type, n.data, :now "
+                "from json_to_recordset(cast(:rows as json)) n(id uuid, data jsonb)"
+            ).bindparams(
+                workspace_id=workspace_id,
+                type=event_type,
+                now=utc_now(),
+                rows=json.dumps(rows, default=str),
+            ),
+        )
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

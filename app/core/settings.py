@@ -4,7 +4,8 @@ import difflib
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -14,6 +15,7 @@ PREFIX = "AFTERWORD_"
 # Tells a web process its number; the parent sets it.
 SLOT_VARIABLE = "AFTERWORD_PROCESS_SLOT"
 
+_TLS = {"", "tls=starttls", "tls=tls"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -58,6 +60,17 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="CIDRs whose `X-Forwarded-For` is believed."
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="`smtp://user:pass@host:587?tls=starttls` (or `tls=tls`; without: plain). "
+        "Unset: mails are written as `.eml` under `DATA_DIR/mail`.",
+    )
+    mail_from: str | None = Field(
+        None, description="Sender of mails; default `no-reply@` the host of `PUBLIC_URL`."
+    )
+    sending: Literal["on", "paused"] = Field(
+        "on", description="`paused` holds every mail and webhook."
     )
     default_timezone: str = Field("UTC", description="Time zone of new workspaces.")
     default_locale: str = Field("en", description="Locale of new workspaces.")
@@ -105,6 +118,15 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         return value
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: SecretStr | None) -> SecretStr | None:
+        url = urlsplit(value.get_secret_value()) if value else None
+        if url and (url.scheme != "smtp" or not url.hostname or url.query not in _TLS):
+            msg = "must be such as smtp://user:pass@host:587?tls=starttls"
+            raise ValueError(msg)
+        return value
+
     @field_validator("default_timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -127,6 +149,11 @@ class Settings(BaseSettings):
             msg = "AFTERWORD_SECRET_KEYS is required with AFTERWORD_DATABASE_URL"
             raise ValueError(msg)
         return self
+
+    @property
+    def sender(self) -> str:
+        """The address that mails come from where a workspace has none of its own."""
+        return self.mail_from or f"no-reply@{urlsplit(self.base_url).hostname}"
 
     @property
     def embedded(self) -> bool:

@@ -33,6 +33,8 @@ RECONNECTS = Counter("afterword_database_reconnects_total", "Lost database conne
 JOBS = Counter(
     "afterword_jobs_total", "Finished job attempts by kind and outcome.", ["kind", "outcome"]
 )
+DECISIONS = Counter("afterword_decisions_total", "Decisions of triggers.", ["outcome", "reason"])
+MAILS = Counter("afterword_mails_total", "Mails by outcome.", ["outcome"])
 
 
 @cache

@@ -93,6 +93,22 @@ async def find_customer(
     return dict(row._mapping) if row else None
 
 
+async def find_customers_by_id(
+    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """Return customers by id."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    rows = await run_sql(
+        session,
+        text(f"{_SELECT} and c.id = any(:ids)")
+        .columns(**_JSON)
+        .bindparams(workspace_id=workspace_id, ids=wanted),
+    )
+    return {row.id: dict(row._mapping) for row in rows}
+
+
 async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> dict[str, Any]:
     """Return a customer by id or by external id, or raise NotFound."""
     found = await find_customer(session, workspace_id, reference)

@@ -72,7 +72,8 @@ async def get_interaction(
 
 def interaction_out(row: dict[str, Any]) -> InteractionOut:
     """Return a stored interaction as the API shows it."""
-    columns = {name: row[name] for name in Recorded.__dataclass_fields__ if name in row}
+    known = {"created", "ordinal", "ticket_open"}
+    columns = {name: row[name] for name in Recorded.__dataclass_fields__ if name not in known}
     return InteractionOut.model_validate(shown(Recorded(created=False, **columns)))
 
 

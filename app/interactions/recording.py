@@ -18,7 +18,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
 from app.core.database import run_sql
-from app.core.ids import derived_uuid, uuid7
+from app.core.ids import derived_uuid
+from app.core.outbox import emit
 from app.core.schema import Json
 from app.interactions.customers import lock_customers
 from app.interactions.directory import Person, resolve_persons
@@ -133,7 +134,8 @@ async def record(
     concerned = {*customers.values(), *(one.customer_id for one in found if one.customer_id)}
     await lock_customers(session, workspace_id, concerned)
     await _complete_customers(session, workspace_id, drafts, customers)
-    await _tell(session, workspace_id, [one for one in found if one.created and not one.test])
+    news = [shown(one) for one in found if one.created and not one.test]
+    await emit(session, workspace_id, CREATED_EVENT, data=news)
     return found
 
 
@@ -311,26 +313,6 @@ async def find_interactions(
         .bindparams(workspace_id=workspace_id, ids=list(set(ids))),
     )
     return {row.id: dict(row._mapping) for row in rows}
-
-
-async def _tell(session: AsyncSession, workspace_id: UUID, created: Sequence[Recorded]) -> None:
-    """Write the news of new interactions into the outbox."""
-    if not created:
-        return
-    news: list[dict[str, Any]] = [{"id": uuid7(), "data": shown(one)} for one in created]
-    await run_sql(
-        session,
-        text(
-            "insert into event (workspace_id, xid, id, type, data, created_at) "
-            "select :workspace_id, pg_current_xact_id(), n.id, :type, n.data, :now "
-            "from json_to_recordset(cast(:rows as json)) n(id uuid, data jsonb)"
-        ).bindparams(
-            workspace_id=workspace_id,
-            type=CREATED_EVENT,
-            now=utc_now(),
-            rows=json.dumps(news, default=str),
-        ),
-    )
 
 
 def shown(one: Recorded) -> dict[str, Any]:

@@ -53,7 +53,7 @@ _SUMMARY = {
         "updated_at": {"type": "string", "format": "date-time"},
     },
 }
-_REPORT = {
+REPORT = {
     "type": "object",
     "required": ["accepted", "duplicates", "rejected"],
     "properties": {
@@ -129,7 +129,7 @@ def hot_paths() -> tuple[dict[str, Any], dict[str, Any]]:
             },
         },
         "responses": {
-            "200": {"description": "What became of the lines.", "content": _json(_REPORT)}
+            "200": {"description": "What became of the lines.", "content": _json(REPORT)}
         },
     }
     paths = {"/v1/responses": {"post": single}, "/v1/responses/batch": {"post": many}}

@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, NotFound
+from app.core.lines import LinesReport
 from app.core.paging import decode_cursor
-from app.responses.lines import LinesReport
 from app.responses.models import ImportRun
 from app.responses.service import change_state
 from app.responses.statements import DELETE

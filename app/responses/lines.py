@@ -3,11 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from app.core.errors import AfterwordError, FieldError
+from app.core.errors import AfterwordError
+from app.core.lines import Line, LinesReport
 from app.interactions.directory import Directory
 from app.responses.body import ResponseIn, decode_response
 from app.responses.group_commit import GroupCommit
@@ -29,30 +29,6 @@ class Ingest:
     group: GroupCommit
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One submission as it came, with its number in the file or body, counted from 1."""
-
-    number: int
-    text: bytes
-
-
-@dataclass(slots=True)
-class LinesReport:
-    """What became of the lines."""
-
-    accepted: int = 0
-    duplicates: int = 0
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-
-    def reject(self, number: int, error: AfterwordError) -> None:
-        """Note why a line was not taken."""
-        errors: list[FieldError] = error.errors or [{"loc": ["body"], "msg": error.detail}]
-        self.rejected.append(
-            {"line": number, "errors": [{**e, "loc": list(e["loc"])} for e in errors]}
-        )
-
-
 async def write_lines(
     ingest: Ingest, origin: Origin, lines: Sequence[Line], *, events: bool
 ) -> LinesReport:
@@ -66,7 +42,6 @@ async def write_lines(
 
     chunks = [lines[i : i + MOST_ROWS] for i in range(0, len(lines), MOST_ROWS)]
     await asyncio.gather(*map(write_chunk, chunks))
-    report.rejected.sort(key=lambda r: r["line"])
     return report
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
 from app.core.jobs import Job
+from app.interactions.tickets import recount_tickets
 from app.responses.statements import COUNTERS, FROM_ROWS, RECOUNT, ROLLUP_KEY
 
 _CHUNK = 500
@@ -68,12 +69,13 @@ async def rebuild(database: Database, workspace_id: UUID) -> None:
 
 
 async def recount(database: Database, job: Job) -> None:
-    """Count older answers under the present zone and segments, 500 a transaction.
+    """Count older tickets and answers under the present configuration, 500 a transaction.
 
     Writers go on meanwhile, and figures are read from the rows. The end is only declared for
     the configuration that was counted: one that came in between starts over.
     """
     workspace_id = job.workspace_id
+    await recount_tickets(database, workspace_id)
     connection = await database.connect(jit="off")
     try:
         config: int = await connection.fetchval(

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, run_sql
 from app.core.errors import NotFound
@@ -24,6 +25,31 @@ where s.workspace_id = :workspace_id
 """).columns(definition=Json)
 
 
+async def find_published(
+    session: AsyncSession, workspace_id: UUID, reference: str
+) -> CompiledSurvey | None:
+    """Return a survey's published version, None for a draft; raise NotFound for an unknown one."""
+    found = await run_sql(
+        session,
+        _FIND.bindparams(workspace_id=workspace_id, reference=reference.lower(), public=reference),
+    )
+    row = found.first()
+    if row is None:
+        detail = f"There is no survey `{reference[:64]}` in this workspace."
+        raise NotFound(detail)
+    if row.version is None:
+        return None
+    return CompiledSurvey(
+        workspace_id=row.workspace_id,
+        survey_id=row.survey_id,
+        key=row.key,
+        public_id=row.public_id,
+        status=Status(row.status),
+        version=row.version,
+        definition=Definition.model_validate(row.definition),
+    )
+
+
 class Catalogue:
     """Finds published surveys by id, key or public id; what it found it keeps until a notice."""
 
@@ -43,27 +69,9 @@ class Catalogue:
             return kept
         generation = self._generation
         async with self._database.session() as session:
-            found = await run_sql(
-                session,
-                _FIND.bindparams(
-                    workspace_id=workspace_id, reference=reference.lower(), public=reference
-                ),
-            )
-            row = found.first()
-        if row is None:
-            detail = f"There is no survey `{reference[:64]}` in this workspace."
-            raise NotFound(detail)
-        if row.version is None:
+            survey = await find_published(session, workspace_id, reference)
+        if survey is None:
             return None
-        survey = CompiledSurvey(
-            workspace_id=row.workspace_id,
-            survey_id=row.survey_id,
-            key=row.key,
-            public_id=row.public_id,
-            status=Status(row.status),
-            version=row.version,
-            definition=Definition.model_validate(row.definition),
-        )
         if survey.live and generation == self._generation:
             if len(self._surveys) >= _REMEMBERED:
                 self._surveys.clear()

@@ -128,6 +128,8 @@ class CompiledSurvey:
         self.public_id = public_id
         self.live = status is Status.LIVE
         self.version = version
+        self.definition = definition
+        self.metric = definition.metric
         self.name = definition.name
         self.touchpoint = definition.touchpoint or ""
         self.locale = definition.default_locale
@@ -146,7 +148,7 @@ class CompiledSurvey:
         self._conditional = any(q.show_if for q in self._asked)
         main = definition.main_question
         self._main = main.key if main else None
-        self._main_scale = scale_of(main.type, main.points) if main else None
+        self.main_scale = scale_of(main.type, main.points) if main else None
         self._banded = definition.metric is not Metric.CUSTOM
         self._follow_up_below = definition.follow_up_below
 
@@ -204,14 +206,14 @@ class CompiledSurvey:
 
     def _judge(self, checked: Checked) -> None:
         """Add the main score, its band, and whether it is low enough for a follow-up."""
-        if self._main is None or self._main_scale is None:
+        if self._main is None or self.main_scale is None:
             return
         score = checked.scores.get(self._main, MISSING)
         if score < 0:
             return
         checked.score = score
         if self._banded:
-            checked.band = band_of(self._main_scale, score)
+            checked.band = band_of(self.main_scale, score)
         checked.low = (
             checked.band in LOW_BANDS
             if self._follow_up_below is None

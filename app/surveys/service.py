@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -60,6 +61,18 @@ async def read(
             raise NotFound(detail)
         version = survey.published_version
     return survey, await definition_of(session, survey, version), version
+
+
+async def keys_of(
+    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, str]:
+    """Return the keys of surveys by their ids."""
+    rows = await session.exec(
+        select(Survey.id, Survey.key).where(
+            Survey.workspace_id == workspace_id, col(Survey.id).in_(list(ids))
+        )
+    )
+    return dict(rows.all())
 
 
 async def definition_of(session: AsyncSession, survey: Survey, version: int) -> Definition:

@@ -198,6 +198,22 @@ class Requires:
         return caller
 
 
+async def batch_writer(request: Request) -> Caller:
+    """Return the caller of a batch route, which stands before the framework's own gates."""
+    keyring: Keyring = request.app.state.keyring
+    caller = await keyring.caller(request.headers.get("authorization"))
+    if Scope.WRITE not in caller.scopes:
+        raise Forbidden("This key lacks the scope `write`; use one that has it.")
+    require_rate(
+        request,
+        request.app.state.limiter,
+        key_id=caller.key_id,
+        rate_limit=caller.rate_limit,
+        public=False,
+    )
+    return caller
+
+
 Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
 Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
 Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]

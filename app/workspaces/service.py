@@ -152,7 +152,7 @@ async def change_workspace(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
     workspace = found.one()
-    given = patch.model_dump(mode="json", exclude_unset=True)
+    given = patch.model_dump(mode="json", include=patch.model_fields_set)
     for name in given.keys() - _CONFIGURATION:
         setattr(workspace, name, given[name])
     configuration: dict[str, Any] = {

@@ -1,0 +1,122 @@
+"""Many things in one body: NDJSON or a JSON array, each line standing for itself."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core import idempotency
+from app.core.database import Database
+from app.core.errors import AfterwordError, FieldError, InvalidInput
+from app.core.http import MEBIBYTE, json_reply, read_body, require_content_type
+from app.core.signing import SealedBox
+from app.core.text import did_you_mean
+
+MOST_LINES = 10_000
+_NDJSON = "application/x-ndjson"
+_array = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry as it came, with its number in the file or body, counted from 1."""
+
+    number: int
+    text: bytes
+
+
+@dataclass(slots=True)
+class LinesReport:
+    """What became of the lines."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def reject(self, number: int, error: AfterwordError) -> None:
+        """Note why a line was not taken."""
+        errors: list[FieldError] = error.errors or [{"loc": ["body"], "msg": error.detail}]
+        self.rejected.append(
+            {"line": number, "errors": [{**e, "loc": list(e["loc"])} for e in errors]}
+        )
+
+    def reply(self) -> Response:
+        """Tell the caller, the rejected lines in their order."""
+        return json_reply(
+            {
+                "accepted": self.accepted,
+                "duplicates": self.duplicates,
+                "rejected": sorted(self.rejected, key=lambda r: r["line"]),
+            }
+        )
+
+
+async def read_lines(request: Request) -> tuple[bytes, list[Line]]:
+    """Read up to 16 MiB and 10,000 lines; raise where the body as a whole is wrong."""
+    kind = require_content_type(request, _NDJSON, "application/json")
+    body = await read_body(request, limit=16 * MEBIBYTE)
+    lines = _lines(body) if kind == _NDJSON else _elements(body)
+    if len(lines) > MOST_LINES:
+        msg = f"holds {len(lines):,} entries; send at most {MOST_LINES:,} at once"
+        raise InvalidInput.at("body", msg=msg)
+    return body, lines
+
+
+def asked_flag(request: Request, flag: str, *, default: bool) -> bool:
+    """Read the one query parameter of a batch, `true` or `false`."""
+    for name, value in request.query_params.multi_items():
+        if name != flag:
+            msg = "is no parameter of this route" + did_you_mean(name, [flag])
+            raise InvalidInput.at("query", name, msg=msg)
+        if value not in {"true", "false"}:
+            raise InvalidInput.at("query", name, msg="must be true or false")
+    return request.query_params.get(flag, str(default).lower()) == "true"
+
+
+async def reply_once(
+    request: Request, workspace_id: UUID, body: bytes, write: Callable[[], Awaitable[LinesReport]]
+) -> Response:
+    """Write, and under an idempotency key give the first report again for the same body.
+
+    What the lines write is exactly-once by itself, so a try that was cut off may be made again.
+    """
+    key = idempotency.asked_key(request)
+    if key is None:
+        return (await write()).reply()
+    database: Database = request.app.state.database
+    box: SealedBox = request.app.state.box
+    async with database.transaction() as session:
+        held = await idempotency.claim(
+            session,
+            box,
+            workspace_id=workspace_id,
+            route=f"POST {request.url.path}",
+            key=key,
+            body=body,
+        )
+    if isinstance(held, Response):
+        return held
+    reply = (await write()).reply()
+    async with database.transaction() as session:
+        await idempotency.keep(session, box, held, reply)
+    return reply
+
+
+def _lines(body: bytes) -> list[Line]:
+    return [
+        Line(number, text) for number, text in enumerate(body.split(b"\n"), start=1) if text.strip()
+    ]
+
+
+def _elements(body: bytes) -> list[Line]:
+    try:
+        elements = _array.decode(body)
+    except RecursionError:
+        raise InvalidInput.at("body", msg="is nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise InvalidInput.at("body", msg=f"must be a JSON array: {error}") from None
+    return [Line(number, bytes(raw)) for number, raw in enumerate(elements, start=1)]

@@ -1,0 +1,1 @@
+"""Asking one customer one survey over one channel; the mail."""

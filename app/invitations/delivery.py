@@ -1,0 +1,219 @@
+"""The jobs that send invitations and reminders.
+
+A mail leaves between two transactions: the first decides that it may, the second writes down
+that it did. A worker killed in between sends it once more, under the same Message-ID.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from email.message import EmailMessage
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import NotFound
+from app.core.jobs import Job, LaterError
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.core.telemetry import MAILS
+from app.interactions.customers import find_customer, lock_customers
+from app.invitations import service
+from app.invitations.admission import Reason, Refusal, refusal_of_customer
+from app.invitations.mail import Asked, Links, Sender, write_mail
+from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome, wait_before
+from app.invitations.models import Invitation
+from app.invitations.suppression import Kind, suppress
+from app.invitations.tokens import new_token, token_hash
+from app.surveys.catalogue import find_published
+from app.surveys.compiled import CompiledSurvey
+from app.workspaces.models import Workspace
+from app.workspaces.service import get_workspace
+
+_PAUSED = dt.timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Post:
+    """What sending needs of the process."""
+
+    settings: Settings
+    box: SealedBox
+    mailer: Mailer
+
+
+async def recheck(session: AsyncSession, invitation: Invitation) -> Refusal | None:
+    """Return why an invitation that was scheduled may not be sent any more, or None."""
+    workspace = await get_workspace(session, invitation.workspace_id)
+    survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
+    if survey is None:
+        return Refusal(Reason.SURVEY_NOT_LIVE, "the survey was closed")
+    customer = None
+    if invitation.customer_id is not None:
+        customer = await find_customer(
+            session, invitation.workspace_id, str(invitation.customer_id)
+        )
+    return await refusal_of_customer(
+        session,
+        invitation.workspace_id,
+        customer,
+        by_mail=invitation.channel == "email",
+        needs_consent=workspace.require_consent,
+    )
+
+
+async def live_survey(
+    session: AsyncSession, workspace_id: UUID, survey_id: UUID
+) -> CompiledSurvey | None:
+    """Return a survey that may be answered now, or None."""
+    try:
+        survey = await find_published(session, workspace_id, str(survey_id))
+    except NotFound:
+        return None
+    return survey if survey is not None and survey.live else None
+
+
+async def send_invitation(database: Database, post: Post, job: Job) -> None:
+    """Send one invitation that is due and was checked; one that ended meanwhile is left alone."""
+    async with database.transaction() as session:
+        invitation = await _find(session, job)
+        if invitation is None or invitation.status != "scheduled":
+            return
+        if invitation.send_at > utc_now():
+            raise LaterError("not due yet", after=invitation.send_at - utc_now())
+        _require_sending(post)
+        refusal = await recheck(session, invitation)
+        if refusal is not None:
+            service.end(invitation, "suppressed", reason=str(refusal.reason), detail=refusal.detail)
+            session.add(invitation)
+            return
+        message = await _message(session, post, invitation, reminder=False)
+        customer_id = invitation.customer_id
+    result = await _send(post, job, message)
+    async with database.transaction() as session:
+        # In the order of all who lock both: the customer, then the invitation.
+        await lock_customers(session, job.workspace_id, [customer_id] if customer_id else [])
+        invitation = await _find(session, job)
+        if invitation is not None and invitation.status == "scheduled":
+            await _note_result(session, invitation, result)
+
+
+async def send_reminder(database: Database, post: Post, job: Job) -> None:
+    """Remind once of an invitation that was sent and is not answered."""
+    async with database.transaction() as session:
+        invitation = await _find(session, job)
+        if (
+            invitation is None
+            or invitation.reminded_at is not None
+            or invitation.status not in {"sent", "opened"}
+        ):
+            return
+        _require_sending(post)
+        if await recheck(session, invitation) is not None:
+            return
+        message = await _message(session, post, invitation, reminder=True)
+    await _send(post, job, message)
+    async with database.transaction() as session:
+        invitation = await _find(session, job)
+        if invitation is not None:
+            invitation.reminded_at = utc_now()
+            session.add(invitation)
+
+
+def _require_sending(post: Post) -> None:
+    if post.settings.sending == "paused":
+        why = "sending is paused (AFTERWORD_SENDING)"
+        raise LaterError(why, after=_PAUSED)
+
+
+async def _find(session: AsyncSession, job: Job) -> Invitation | None:
+    try:
+        return await service.get(
+            session, job.workspace_id, UUID(job.payload["invitation"]), lock=True
+        )
+    except NotFound:
+        return None
+
+
+async def _message(
+    session: AsyncSession, post: Post, invitation: Invitation, *, reminder: bool
+) -> EmailMessage:
+    workspace = await get_workspace(session, invitation.workspace_id)
+    survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
+    assert survey is not None  # noqa: S101 - `recheck` has just found it
+    asked = Asked(
+        invitation_id=invitation.id,
+        email=invitation.email or "",
+        name=invitation.name,
+        locale=invitation.locale or workspace.default_locale,
+        order=invitation.order_ref,
+        ticket=invitation.ticket,
+        properties=invitation.context.get("properties", {}),
+    )
+    links = Links(post.settings.base_url, await token_of(session, post.box, invitation))
+    return write_mail(
+        survey.definition,
+        asked,
+        sender=sender_of(workspace, post.settings),
+        links=links,
+        reminder=reminder,
+    )
+
+
+def sender_of(workspace: Workspace, settings: Settings) -> Sender:
+    """Return who writes the workspace's mails."""
+    mail = workspace.mail
+    return Sender(
+        company=mail.get("from_name") or workspace.name,
+        address=mail.get("from_email") or settings.sender,
+        name=mail.get("from_name"),
+        reply_to=mail.get("reply_to"),
+        footer=mail.get("footer"),
+    )
+
+
+async def token_of(session: AsyncSession, box: SealedBox, invitation: Invitation) -> str:
+    """Return the token of an invitation; a new one where no live key opens the sealed one."""
+    plain = box.unseal(invitation.token)
+    if plain is not None:
+        return plain.decode()
+    token = new_token(invitation.workspace_id)
+    invitation.token, invitation.token_hash = box.seal(token.encode()), token_hash(token)
+    session.add(invitation)
+    return token
+
+
+async def _send(post: Post, job: Job, message: EmailMessage) -> MailResult:
+    try:
+        result = await post.mailer.send(message)
+    except MailWaitsError as error:
+        MAILS.labels("waits").inc()
+        wait = wait_before(job.attempts, temporary=error.temporary)
+        raise LaterError(str(error), after=wait) from error
+    MAILS.labels(str(result.outcome)).inc()
+    return result
+
+
+async def _note_result(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
+    now = utc_now()
+    if result.outcome is Outcome.BOUNCED:
+        service.end(invitation, "bounced", reason="bounced", detail=result.detail)
+        session.add(invitation)
+        if result.address_is_dead and invitation.email:
+            await suppress(
+                session,
+                invitation.workspace_id,
+                [invitation.email],
+                kind=Kind.BOUNCED,
+                detail=result.detail,
+            )
+        return
+    service.end(invitation, str(result.outcome), detail=result.detail)
+    invitation.expires_at = now + dt.timedelta(seconds=invitation.expires_seconds)
+    if result.outcome is Outcome.SENT:
+        invitation.sent_at = now
+        if invitation.remind_seconds:
+            invitation.remind_at = now + dt.timedelta(seconds=invitation.remind_seconds)
+        await service.note_sent(session, invitation)
+    session.add(invitation)

@@ -1,0 +1,151 @@
+"""Asking by hand: `POST /v1/invitations`, held to the same rules as triggers."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.errors import Conflict, Forbidden, InvalidInput
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.interactions.customers import get_customer, lock_customers
+from app.interactions.directory import Person, resolve_persons
+from app.interactions.recording import find_interactions, interaction_id
+from app.invitations import service
+from app.invitations.admission import (
+    Reason,
+    Refusal,
+    refusal_by_throttle,
+    refusal_of_customer,
+)
+from app.invitations.mail import Links
+from app.invitations.models import Invitation
+from app.invitations.schemas import InvitationIn
+from app.surveys.catalogue import find_published
+from app.surveys.compiled import CompiledSurvey
+from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope
+from app.workspaces.service import get_workspace
+
+_FURTHEST = dt.timedelta(days=366)
+
+
+async def invite(
+    session: AsyncSession, caller: Caller, body: InvitationIn, *, box: SealedBox
+) -> tuple[Invitation, str, CompiledSurvey]:
+    """Make an invitation; one that is refused is kept as `suppressed` with its reason."""
+    if body.ignore_throttle and Scope.ADMIN not in caller.scopes:
+        raise Forbidden("Only an `admin` key may set `ignore_throttle`.")
+    survey = await find_published(session, caller.workspace_id, body.survey)
+    if survey is None or not survey.live:
+        detail = f"The survey `{body.survey}` is not being answered; publish it first."
+        raise Conflict(detail)
+    now = utc_now()
+    send_at = max(body.send_at or now, now)
+    if send_at > now + _FURTHEST:
+        raise InvalidInput.at("body", "send_at", msg="is more than a year ahead")
+    about = await _interaction(session, caller.workspace_id, body)
+    test = body.test or caller.test
+    customer = await _customer(session, caller.workspace_id, body, test=test)
+    refusal = Refusal(Reason.TEST) if test and body.channel == "email" else None
+    if refusal is None and not test:
+        refusal = await _refusal(session, survey, customer, body=body, send_at=send_at)
+    wanted = service.Wanted(
+        survey=survey,
+        customer=customer,
+        channel=body.channel,
+        send_at=send_at,
+        locale=body.locale or customer["locale"] or about.get("locale"),
+        interaction_id=about.get("id"),
+        source=about.get("source"),
+        ticket=body.ticket or about.get("ticket"),
+        order=body.order or about.get("order_ref"),
+        touchpoint=body.touchpoint or about.get("touchpoint") or survey.touchpoint,
+        context=_context(body, about),
+        test=test,
+    )
+    status = "suppressed" if refusal else "scheduled"
+    invitation, token = await service.schedule(session, box, wanted, status=status)
+    if refusal:
+        service.end(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
+        session.add(invitation)
+    return invitation, token, survey
+
+
+async def _refusal(
+    session: AsyncSession,
+    survey: CompiledSurvey,
+    customer: dict[str, Any],
+    *,
+    body: InvitationIn,
+    send_at: dt.datetime,
+) -> Refusal | None:
+    workspace = await get_workspace(session, survey.workspace_id)
+    refusal = await refusal_of_customer(
+        session,
+        survey.workspace_id,
+        customer,
+        by_mail=body.channel == "email",
+        needs_consent=workspace.require_consent,
+    )
+    if refusal is None and not body.ignore_throttle:
+        refusal = await refusal_by_throttle(
+            session, survey, customer["id"], throttle=workspace.throttle, send_at=send_at
+        )
+    return refusal
+
+
+async def _customer(
+    session: AsyncSession, workspace_id: UUID, body: InvitationIn, *, test: bool
+) -> dict[str, Any]:
+    """Return the customer, locked; a test's is nobody."""
+    named = body.customer
+    if test:
+        return {"id": None, "email": named.email, "name": named.name, "locale": named.locale}
+    person = Person(
+        external_id=named.external_id,
+        source=named.source,
+        email=named.email,
+        name=named.name,
+        locale=named.locale,
+    )
+    customer_id = (await resolve_persons(session, workspace_id, [person]))[person]
+    await lock_customers(session, workspace_id, [customer_id])
+    customer = await get_customer(session, workspace_id, str(customer_id))
+    return customer | {"email": named.email or customer["email"]}
+
+
+async def _interaction(
+    session: AsyncSession, workspace_id: UUID, body: InvitationIn
+) -> dict[str, Any]:
+    """Return the interaction that it is about; InvalidInput where there is none."""
+    reference = body.interaction
+    if reference is None:
+        return {}
+    wanted = (
+        reference
+        if isinstance(reference, UUID)
+        else interaction_id(workspace_id, reference.source, reference.external_id)
+    )
+    found = await find_interactions(session, workspace_id, [wanted])
+    if wanted not in found:
+        raise InvalidInput.at("body", "interaction", msg="is not known here; record it first")
+    return found[wanted]
+
+
+def _context(body: InvitationIn, about: dict[str, Any]) -> dict[str, Any]:
+    context: dict[str, Any] = {"properties": about.get("properties", {}) | body.properties}
+    if about:
+        context["interaction"] = {"source": about["source"], "external_id": about["external_id"]}
+        context["type"] = about["type"]
+    return context
+
+
+def links_of(settings: Settings, survey: CompiledSurvey, token: str) -> tuple[str, dict[str, str]]:
+    """Return the page's link, and one link for each score of the main question."""
+    links = Links(settings.base_url, token)
+    scale = survey.main_scale
+    scores = range(scale.low, scale.high + 1) if scale else ()
+    return links.page, {str(score): links.score(score) for score in scores}

@@ -1,0 +1,112 @@
+"""Sending one mail: by SMTP, or into a folder where there is none; and what the reply means."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from email.message import EmailMessage
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from app.core.settings import Settings
+from app.invitations.mail import POLICY
+
+_TIMEOUT_SECONDS = 30
+_ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+# Rejected for good without saying why: the mailbox does not exist, or the name is not allowed.
+_NO_SUCH_MAILBOX = {550, 551, 553}
+
+
+class Outcome(StrEnum):
+    """What became of a mail that is not to be sent again."""
+
+    SENT = "sent"
+    STORED = "stored"
+    BOUNCED = "bounced"
+
+
+class MailWaitsError(Exception):
+    """The mail could not be sent now; `temporary` where the server itself said so."""
+
+    def __init__(self, why: str, *, temporary: bool) -> None:
+        """Keep what the server, or the network, said."""
+        super().__init__(why)
+        self.temporary = temporary
+
+
+@dataclass(frozen=True, slots=True)
+class MailResult:
+    """The outcome, what the server said, and whether the address is dead."""
+
+    outcome: Outcome
+    detail: str | None = None
+    address_is_dead: bool = False
+
+
+class Mailer:
+    """Sends mails as the settings say."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the server's address; nothing connects before the first mail."""
+        secret = settings.smtp_url
+        self._url = urlsplit(secret.get_secret_value()) if secret else None
+        self._folder: Path = settings.data_dir / "mail"
+
+    async def send(self, message: EmailMessage) -> MailResult:
+        """Send a mail; raise MailWaitsError where it should be tried again."""
+        if self._url is None:
+            return self._store(message)
+        url = self._url
+        tls = url.query
+        try:
+            await aiosmtplib.send(
+                message,
+                hostname=url.hostname,
+                port=url.port or (465 if tls == "tls=tls" else 587 if tls else 25),
+                username=unquote(url.username) if url.username else None,
+                password=unquote(url.password) if url.password else None,
+                use_tls=tls == "tls=tls",
+                start_tls=tls == "tls=starttls",
+                timeout=_TIMEOUT_SECONDS,
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return judge(error.recipients[0].code, error.recipients[0].message)
+        except aiosmtplib.SMTPAuthenticationError as error:
+            raise MailWaitsError(f"SMTP login failed: {error.code}", temporary=False) from error
+        except aiosmtplib.SMTPResponseException as error:
+            return judge(error.code, error.message)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise MailWaitsError(f"SMTP: {error!r}"[:300], temporary=False) from error
+        return MailResult(Outcome.SENT)
+
+    def _store(self, message: EmailMessage) -> MailResult:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = message["Message-ID"].strip("<>").partition("@")[0]
+        path = self._folder / f"{name}.eml"
+        path.write_bytes(message.as_bytes(policy=POLICY))
+        return MailResult(Outcome.STORED, "no AFTERWORD_SMTP_URL is set")
+
+
+def judge(code: int, said: str) -> MailResult:
+    """Say what a refusal means: 4xx is tried again, 5xx bounces; 5.1.x alone kills the address.
+
+    5.7.x is about policy or the sender, 5.2.x about a full mailbox: neither says that the
+    address is dead.
+    """
+    detail = f"{code} {said}"[:300]
+    if code < 500:
+        raise MailWaitsError(detail, temporary=True)
+    enhanced = _ENHANCED.search(said)
+    dead = enhanced[2] == "1" if enhanced else code in _NO_SUCH_MAILBOX
+    return MailResult(Outcome.BOUNCED, detail, address_is_dead=dead)
+
+
+def wait_before(attempt: int, *, temporary: bool) -> dt.timedelta:
+    """Return the wait after a failed attempt: 5 min to 24 h where the server asked to wait.
+
+    A server that cannot be reached is tried again sooner: 20 s, doubling to 10 min.
+    """
+    first, longest = (300, 86_400) if temporary else (20, 600)
+    return dt.timedelta(seconds=min(first * 2 ** min(attempt - 1, 20), longest))

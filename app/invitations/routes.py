@@ -1,0 +1,174 @@
+"""Routes of invitations, unsubscribes and bounces."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request
+
+from app.core.errors import NotFound
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import BoxDep, SessionDep, router
+from app.core.settings import Settings
+from app.interactions.customers import find_customer
+from app.invitations import inviting, reports, service, suppression
+from app.invitations.models import Invitation
+from app.invitations.schemas import (
+    AddressesReport,
+    AddressIn,
+    InvitationFilter,
+    InvitationIn,
+    InvitationOut,
+    NewInvitationOut,
+    SuppressedOut,
+    shown,
+)
+from app.invitations.suppression import Kind
+from app.surveys import service as surveys
+from app.workspaces.caller import Reader, Writer
+
+routes = router("Invitations")
+
+Addresses = AddressIn | list[AddressIn]
+
+
+async def _out(session: SessionDep, row: Invitation) -> InvitationOut:
+    survey = await surveys.find(session, row.workspace_id, str(row.survey_id))
+    return InvitationOut.model_validate(shown(row, survey=survey.key))
+
+
+@routes.post("/v1/invitations", status_code=201, summary="Ask a customer")
+async def post_invitation(
+    request: Request, session: SessionDep, caller: Writer, box: BoxDep, body: InvitationIn
+) -> NewInvitationOut:
+    """Ask one customer one survey, by our mail or by a link that you send.
+
+    Consent, unsubscribes and the workspace's throttle hold: a refused one is `suppressed`, with
+    the reason.
+    """
+    settings: Settings = request.app.state.settings
+    row, token, survey = await inviting.invite(session, caller, body, box=box)
+    url, score_urls = inviting.links_of(settings, survey, token)
+    return NewInvitationOut(**shown(row, survey=survey.key), url=url, score_urls=score_urls)
+
+
+@routes.get("/v1/invitations", summary="List invitations")
+async def list_invitations(
+    session: SessionDep, caller: Reader, wanted: Annotated[InvitationFilter, Query()]
+) -> Page[InvitationOut]:
+    """Return invitations, newest first."""
+    narrowed: dict[str, Any] = {"test": wanted.test}
+    if wanted.status is not None:
+        narrowed["status"] = str(wanted.status)
+    if wanted.survey is not None:
+        survey = await surveys.find(session, caller.workspace_id, wanted.survey)
+        narrowed["survey_id"] = survey.id
+    if wanted.customer is not None:
+        customer = await find_customer(session, caller.workspace_id, wanted.customer)
+        narrowed["customer_id"] = customer["id"] if customer else UUID(int=0)
+    for name, column in (("trigger", "trigger_id"), ("order", "order_ref"), ("ticket", "ticket")):
+        if getattr(wanted, name) is not None:
+            narrowed[column] = getattr(wanted, name)
+    rows = await service.find_page(
+        session, caller.workspace_id, limit=wanted.limit, cursor=wanted.cursor, narrowed=narrowed
+    )
+    keys = await surveys.keys_of(session, caller.workspace_id, {row.survey_id for row in rows})
+    return page_of(
+        rows,
+        wanted.limit,
+        position=lambda row: (row.created_at, row.id),
+        show=lambda row: InvitationOut.model_validate(shown(row, survey=keys[row.survey_id])),
+    )
+
+
+@routes.get("/v1/invitations/{invitation_id}", summary="Read an invitation")
+async def read_invitation(
+    session: SessionDep, caller: Reader, invitation_id: UUID
+) -> InvitationOut:
+    """Return one invitation."""
+    return await _out(session, await service.get(session, caller.workspace_id, invitation_id))
+
+
+@routes.post("/v1/invitations/{invitation_id}/cancel", summary="Cancel an invitation")
+async def cancel_invitation(
+    session: SessionDep, caller: Writer, invitation_id: UUID
+) -> InvitationOut:
+    """Cancel one that is not sent yet."""
+    return await _out(session, await service.cancel(session, caller.workspace_id, invitation_id))
+
+
+@routes.post(
+    "/v1/invitations/{invitation_id}/remind", status_code=202, summary="Remind of an invitation"
+)
+async def remind_of_invitation(
+    session: SessionDep, caller: Writer, invitation_id: UUID
+) -> InvitationOut:
+    """Send the one reminder, of a mail that was sent and is not answered."""
+    return await _out(session, await service.remind(session, caller.workspace_id, invitation_id))
+
+
+@routes.get("/v1/unsubscribes", summary="List unsubscribes")
+async def list_unsubscribes(
+    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[SuppressedOut]:
+    """Return who wants no more mails, newest first."""
+    return await _suppressed(session, caller.workspace_id, Kind.UNSUBSCRIBED, limit, cursor)
+
+
+@routes.post("/v1/unsubscribes", status_code=201, summary="Unsubscribe addresses")
+async def post_unsubscribes(
+    session: SessionDep, caller: Writer, body: Addresses
+) -> AddressesReport:
+    """Write to these addresses no more."""
+    emails = reports.addresses_of(body)
+    added = await suppression.suppress(
+        session, caller.workspace_id, emails, kind=Kind.UNSUBSCRIBED, detail="by the API"
+    )
+    return AddressesReport(added=added)
+
+
+@routes.delete("/v1/unsubscribes", status_code=204, summary="Subscribe an address again")
+async def delete_unsubscribe(
+    session: SessionDep,
+    caller: Writer,
+    email: Annotated[str | None, Query(max_length=255)] = None,
+    body: AddressIn | None = None,
+) -> None:
+    """Take an address off the list, only where its owner asked for it; in the query or the body."""
+    asked = AddressIn(email=email) if email else body or AddressIn()
+    for address in reports.addresses_of(asked):
+        if not await suppression.release(
+            session, caller.workspace_id, address, kind=Kind.UNSUBSCRIBED
+        ):
+            raise NotFound("This address is not on the list.")
+
+
+@routes.get("/v1/bounces", summary="List bounces")
+async def list_bounces(
+    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[SuppressedOut]:
+    """Return the addresses that are dead, newest first."""
+    return await _suppressed(session, caller.workspace_id, Kind.BOUNCED, limit, cursor)
+
+
+@routes.post("/v1/bounces", status_code=201, summary="Report bounces")
+async def post_bounces(session: SessionDep, caller: Writer, body: Addresses) -> AddressesReport:
+    """Note dead addresses. Postmark's and Mailgun's bounce webhooks may point here as they are."""
+    dead, ignored = reports.dead_addresses_of(body)
+    added = await suppression.suppress(
+        session, caller.workspace_id, [d.email for d in dead], kind=Kind.BOUNCED,
+        detail=dead[0].detail if len(dead) == 1 else None,
+    )  # fmt: skip
+    await reports.mark_bounced(session, caller.workspace_id, dead)
+    return AddressesReport(added=added, ignored=ignored)
+
+
+async def _suppressed(
+    session: SessionDep, workspace_id: UUID, kind: Kind, limit: int, cursor: str | None
+) -> Page[SuppressedOut]:
+    rows = await suppression.find_page(session, workspace_id, kind=kind, limit=limit, cursor=cursor)
+    return page_of(
+        rows,
+        limit,
+        position=lambda row: (row["created_at"], row["address_hash"].hex()),
+        show=SuppressedOut.model_validate,
+    )

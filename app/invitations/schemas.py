@@ -1,0 +1,157 @@
+"""Bodies of invitations, unsubscribes and bounces."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.paging import CursorParam, Limit
+from app.interactions.customer_schemas import AnyLocale, Email, Properties, Short
+from app.interactions.interaction_schemas import InteractionCustomer
+from app.interactions.schemas import TouchpointKey
+from app.workspaces.schemas import Body, Moment
+
+
+class InvitationStatus(StrEnum):
+    """Where an invitation stands in its life."""
+
+    SCHEDULED = "scheduled"
+    SENT = "sent"
+    STORED = "stored"
+    OPENED = "opened"
+    ANSWERED = "answered"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    BOUNCED = "bounced"
+    SUPPRESSED = "suppressed"
+
+
+class InteractionRef(Body):
+    """An interaction, by its source's own id."""
+
+    source: Short
+    external_id: Short
+
+
+class InvitationIn(Body):
+    """One customer to be asked one survey."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "survey": "after-order",
+                "customer": {"external_id": "c-17", "email": "ala@example.pl", "locale": "pl"},
+                "channel": "email",
+            }
+        },
+    )
+
+    survey: Annotated[str, Field(min_length=1, max_length=64)]
+    customer: InteractionCustomer
+    channel: Literal["email", "link"] = Field(
+        description="`email`: we send it; `link`: you send the `url`."
+    )
+    send_at: Moment | None = Field(default=None, description="Default: now.")
+    interaction: InteractionRef | UUID | None = Field(
+        default=None, description="What it is about: the answer is attributed to it."
+    )
+    order: Short | None = None
+    ticket: Short | None = None
+    touchpoint: TouchpointKey | None = None
+    locale: AnyLocale | None = None
+    properties: Properties = Field(default={})
+    ignore_throttle: bool = Field(default=False, description="For `admin` keys.")
+    test: bool = False
+
+
+class InvitationOut(BaseModel):
+    """An invitation."""
+
+    id: UUID
+    survey: str
+    customer_id: UUID | None
+    email: str | None
+    channel: str
+    status: InvitationStatus
+    reason: str | None
+    detail: str | None
+    trigger: UUID | None
+    interaction: UUID | None
+    order: str | None
+    ticket: str | None
+    touchpoint: str | None
+    locale: str | None
+    test: bool
+    send_at: dt.datetime
+    sent_at: dt.datetime | None
+    opened_at: dt.datetime | None
+    answered_at: dt.datetime | None
+    reminded_at: dt.datetime | None
+    expires_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class NewInvitationOut(InvitationOut):
+    """A new invitation with its links, shown this once."""
+
+    url: str
+    score_urls: dict[str, str] = Field(description="One link a score: it opens with it chosen.")
+
+
+class InvitationFilter(BaseModel):
+    """Filters of the list of invitations."""
+
+    status: InvitationStatus | None = None
+    survey: str | None = Field(default=None, max_length=64)
+    customer: str | None = Field(default=None, max_length=128)
+    trigger: UUID | None = None
+    order: str | None = Field(default=None, max_length=128)
+    ticket: str | None = Field(default=None, max_length=128)
+    test: bool = False
+    limit: Limit = 50
+    cursor: CursorParam = None
+
+
+class AddressIn(BaseModel):
+    """An address; a mail provider's own webhook (Postmark) is understood as it is."""
+
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"example": {"email": "gone@example.pl"}}
+    )
+
+    email: Email | None = None
+
+
+class AddressesReport(BaseModel):
+    """How many addresses are new on the list."""
+
+    added: int
+    ignored: int = Field(default=0, description="Reports that do not say that an address is dead.")
+
+
+class SuppressedOut(BaseModel):
+    """An address that is not written to; null once its customer was erased."""
+
+    email: str | None
+    detail: str | None
+    created_at: dt.datetime
+
+
+def shown(row: Any, *, survey: str) -> dict[str, Any]:
+    """Return a stored invitation as the API shows it."""
+    columns = {
+        name: getattr(row, name)
+        for name in InvitationOut.model_fields
+        if name not in {"survey", "trigger", "interaction", "order", "touchpoint"}
+    }
+    return columns | {
+        "survey": survey,
+        "trigger": row.trigger_id,
+        "interaction": row.interaction_id,
+        "order": row.order_ref,
+        "touchpoint": row.touchpoint or None,
+    }

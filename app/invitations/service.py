@@ -1,0 +1,295 @@
+"""Verbs of the room: schedule, find, cancel, remind, open and answer invitations."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.clock import rfc3339, utc_now
+from app.core.database import run_sql
+from app.core.errors import Conflict, NotFound
+from app.core.ids import uuid7
+from app.core.outbox import emit
+from app.core.paging import decode_cursor
+from app.core.signing import SealedBox
+from app.invitations.models import Invitation
+from app.invitations.tokens import new_token, token_hash, workspace_of
+from app.surveys.compiled import CompiledSurvey
+
+SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
+# What is due within this time becomes a job at once; the rest waits in its own table.
+_NEAR = dt.timedelta(minutes=10)
+_SEND_ATTEMPTS = 120
+EXPIRES_AFTER = dt.timedelta(days=30)
+OPEN_STATUSES = ("sent", "stored", "opened")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An invitation to make. `context` is what its answer will be attributed to."""
+
+    survey: CompiledSurvey
+    customer: Mapping[str, Any]
+    channel: str
+    send_at: dt.datetime
+    locale: str | None = None
+    trigger_id: UUID | None = None
+    interaction_id: UUID | None = None
+    source: str | None = None
+    ticket: str | None = None
+    order: str | None = None
+    touchpoint: str = ""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    expires_after: dt.timedelta = EXPIRES_AFTER
+    remind_after: dt.timedelta | None = None
+    test: bool = False
+    id: UUID = field(default_factory=uuid7)
+
+
+async def schedule(
+    session: AsyncSession, box: SealedBox, wanted: Wanted, *, status: str = "scheduled"
+) -> tuple[Invitation, str]:
+    """Make an invitation and return it with its token; one for a link is sent by the caller."""
+    now = utc_now()
+    workspace_id = wanted.survey.workspace_id
+    token = new_token(workspace_id)
+    is_link = wanted.channel == "link" and status == "scheduled"
+    near = wanted.send_at <= now + _NEAR
+    invitation = Invitation(
+        workspace_id=workspace_id,
+        id=wanted.id,
+        survey_id=wanted.survey.id,
+        customer_id=wanted.customer.get("id"),
+        channel=wanted.channel,
+        status="sent" if is_link else status,
+        email=wanted.customer.get("email"),
+        name=wanted.customer.get("name"),
+        locale=wanted.locale or wanted.customer.get("locale"),
+        token_hash=token_hash(token),
+        token=box.seal(token.encode()),
+        trigger_id=wanted.trigger_id,
+        interaction_id=wanted.interaction_id,
+        source=wanted.source,
+        ticket=wanted.ticket,
+        order_ref=wanted.order,
+        touchpoint=wanted.touchpoint,
+        context=dict(wanted.context),
+        test=wanted.test,
+        send_at=wanted.send_at,
+        queued=near,
+        sent_at=now if is_link else None,
+        expires_seconds=int(wanted.expires_after.total_seconds()),
+        expires_at=now + wanted.expires_after if is_link else None,
+        remind_seconds=int(wanted.remind_after.total_seconds()) if wanted.remind_after else None,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(invitation)
+    await session.flush()
+    if invitation.status == "scheduled" and near:
+        await enqueue_send(session, workspace_id, invitation.id, run_at=wanted.send_at)
+    if is_link:
+        await note_sent(session, invitation)
+    return invitation, token
+
+
+async def enqueue_send(
+    session: AsyncSession, workspace_id: UUID, invitation_id: UUID, *, run_at: dt.datetime
+) -> None:
+    """Add the job that sends one invitation."""
+    await jobs.enqueue(
+        session,
+        SEND_JOB,
+        workspace_id=workspace_id,
+        payload={"invitation": str(invitation_id)},
+        run_at=run_at,
+        dedupe=str(invitation_id),
+        max_attempts=_SEND_ATTEMPTS,
+    )
+
+
+async def note_sent(session: AsyncSession, invitation: Invitation) -> None:
+    """Remember when the customer was last asked, and tell of it."""
+    await run_sql(
+        session,
+        text(
+            "update customer set last_invited_at = :at "
+            "where workspace_id = :workspace_id and id = :id"
+        ).bindparams(
+            at=invitation.sent_at, workspace_id=invitation.workspace_id, id=invitation.customer_id
+        ),
+    )
+    if not invitation.test:
+        await emit(session, invitation.workspace_id, "invitation.sent", data=[news_of(invitation)])
+
+
+def news_of(invitation: Invitation) -> dict[str, Any]:
+    """Return what the news say of an invitation: no address, no token."""
+    return {
+        "id": str(invitation.id),
+        "survey_id": str(invitation.survey_id),
+        "customer_id": str(invitation.customer_id) if invitation.customer_id else None,
+        "channel": invitation.channel,
+        "status": invitation.status,
+        "order": invitation.order_ref,
+        "ticket": invitation.ticket,
+        "touchpoint": invitation.touchpoint or None,
+        "sent_at": rfc3339(invitation.sent_at) if invitation.sent_at else None,
+    }
+
+
+async def get(
+    session: AsyncSession, workspace_id: UUID, invitation_id: UUID, *, lock: bool = False
+) -> Invitation:
+    """Return one invitation, or raise NotFound."""
+    query = select(Invitation).where(
+        Invitation.workspace_id == workspace_id, Invitation.id == invitation_id
+    )
+    found = (await session.exec(query.with_for_update() if lock else query)).first()
+    if found is None:
+        detail = "There is no such invitation in this workspace."
+        raise NotFound(detail)
+    return found
+
+
+async def find_page(
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    limit: int,
+    cursor: str | None,
+    narrowed: Mapping[str, Any],
+) -> list[Invitation]:
+    """Return up to `limit + 1` invitations, newest first."""
+    query = (
+        select(Invitation)
+        .where(Invitation.workspace_id == workspace_id)
+        .order_by(col(Invitation.created_at).desc(), col(Invitation.id).desc())
+        .limit(limit + 1)
+    )
+    for name, value in narrowed.items():
+        query = query.where(col(getattr(Invitation, name)) == value)
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(Invitation.created_at), col(Invitation.id)) < position)
+    return list(await session.exec(query))
+
+
+async def find_by_token(
+    session: AsyncSession, token: str, *, lock: bool = False
+) -> Invitation | None:
+    """Return the invitation of a link, or None."""
+    workspace_id = workspace_of(token)
+    if workspace_id is None:
+        return None
+    query = select(Invitation).where(
+        Invitation.workspace_id == workspace_id, Invitation.token_hash == token_hash(token)
+    )
+    return (await session.exec(query.with_for_update() if lock else query)).first()
+
+
+def end(
+    invitation: Invitation, status: str, *, reason: str | None = None, detail: str | None = None
+) -> None:
+    """Bring an invitation to the end of its life."""
+    invitation.status, invitation.reason, invitation.detail = status, reason, detail
+    invitation.updated_at = utc_now()
+
+
+async def cancel(session: AsyncSession, workspace_id: UUID, invitation_id: UUID) -> Invitation:
+    """Cancel an invitation that was not sent yet; Conflict for any other."""
+    invitation = await get(session, workspace_id, invitation_id, lock=True)
+    if invitation.status not in {"scheduled", "cancelled"}:
+        detail = f"The invitation is {invitation.status}; only a scheduled one can be cancelled."
+        raise Conflict(detail)
+    end(invitation, "cancelled", reason="cancelled", detail="by the API")
+    session.add(invitation)
+    return invitation
+
+
+async def remind(session: AsyncSession, workspace_id: UUID, invitation_id: UUID) -> Invitation:
+    """Remind once of an invitation that was sent by mail and not answered."""
+    invitation = await get(session, workspace_id, invitation_id, lock=True)
+    if invitation.channel != "email" or invitation.status not in {"sent", "opened"}:
+        detail = f"The invitation is {invitation.status}; only a mail that was sent is reminded of."
+        raise Conflict(detail)
+    if invitation.reminded_at is not None:
+        raise Conflict("There was a reminder already; one is the most.")
+    await enqueue_reminder(session, workspace_id, invitation_id)
+    return invitation
+
+
+async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation_id: UUID) -> None:
+    """Add the job that reminds of one invitation."""
+    await jobs.enqueue(
+        session,
+        REMIND_JOB,
+        workspace_id=workspace_id,
+        payload={"invitation": str(invitation_id)},
+        dedupe=str(invitation_id),
+        max_attempts=_SEND_ATTEMPTS,
+    )
+
+
+async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
+    """Remember that the customer has looked."""
+    if invitation.status in {"sent", "stored"}:
+        invitation.status, invitation.opened_at = "opened", utc_now()
+        invitation.updated_at = invitation.opened_at
+        session.add(invitation)
+
+
+async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
+    """Remember that the customer has answered, and tell of it the first time."""
+    if invitation.answered_at is None:
+        invitation.answered_at = utc_now()
+        end(invitation, "answered")
+        session.add(invitation)
+        if not invitation.test:
+            await emit(
+                session, invitation.workspace_id, "invitation.answered", data=[news_of(invitation)]
+            )
+
+
+async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+    """Turn invitations and reminders that are due soon into jobs."""
+    rows = await run_sql(
+        session,
+        text(
+            "update invitation i set queued = true from ("
+            "  select workspace_id, id from invitation where status = 'scheduled' and not queued "
+            "  and send_at <= :near order by send_at limit 5000 for update skip locked) due "
+            "where i.workspace_id = due.workspace_id and i.id = due.id "
+            "returning i.workspace_id, i.id, i.send_at"
+        ).bindparams(near=now + _NEAR),
+    )
+    for row in rows:
+        await enqueue_send(session, row.workspace_id, row.id, run_at=row.send_at)
+    rows = await run_sql(
+        session,
+        text(
+            "update invitation i set remind_at = null from ("
+            "  select workspace_id, id from invitation where status in ('sent', 'opened') "
+            "  and remind_at <= :now limit 5000 for update skip locked) due "
+            "where i.workspace_id = due.workspace_id and i.id = due.id "
+            "returning i.workspace_id, i.id"
+        ).bindparams(now=now),
+    )
+    for row in rows:
+        await enqueue_reminder(session, row.workspace_id, row.id)
+
+
+async def expire_due(session: AsyncSession, now: dt.datetime) -> None:
+    """End the invitations whose time is over; what is answered stays."""
+    await run_sql(
+        session,
+        text(
+            "update invitation set status = 'expired', reason = 'expired', updated_at = :now "
+            "where status in ('sent', 'stored', 'opened') and expires_at <= :now"
+        ).bindparams(now=now),
+    )

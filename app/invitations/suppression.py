@@ -1,0 +1,112 @@
+"""Addresses that are not written to: who unsubscribed, and what bounced."""
+
+import hashlib
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import rfc3339, utc_now
+from app.core.database import run_sql
+from app.core.outbox import emit
+from app.core.paging import decode_cursor
+
+
+class Kind(StrEnum):
+    """Why an address is not written to."""
+
+    UNSUBSCRIBED = "unsubscribed"
+    BOUNCED = "bounced"
+
+
+_NEWS = {Kind.UNSUBSCRIBED: "customer.unsubscribed", Kind.BOUNCED: "invitation.bounced"}
+
+
+def address_hash(workspace_id: UUID, email: str) -> bytes:
+    """Return the hash by which an address is known in one workspace."""
+    return hashlib.sha256(workspace_id.bytes + email.strip().lower().encode()).digest()
+
+
+async def suppressed(session: AsyncSession, workspace_id: UUID, email: str) -> Kind | None:
+    """Tell why an address must not be written to; None where it may."""
+    rows = await run_sql(
+        session,
+        text(
+            "select kind from suppression where workspace_id = :workspace_id "
+            "and address_hash = :hash order by kind desc limit 1"
+        ).bindparams(workspace_id=workspace_id, hash=address_hash(workspace_id, email)),
+    )
+    row = rows.first()
+    return Kind(row.kind) if row else None
+
+
+async def suppress(
+    session: AsyncSession,
+    workspace_id: UUID,
+    emails: Iterable[str],
+    *,
+    kind: Kind,
+    detail: str | None = None,
+) -> int:
+    """Write to these addresses no more; return how many are new on the list."""
+    wanted = {address_hash(workspace_id, email): email.strip().lower() for email in emails}
+    now = utc_now()
+    rows = await run_sql(
+        session,
+        text(
+            "insert into suppression (workspace_id, kind, address_hash, email, detail, created_at) "
+            "select :workspace_id, :kind, n.hash, n.email, :detail, :now "
+            "from unnest(:hashes ::bytea[], :emails ::text[]) n(hash, email) order by n.hash "
+            "on conflict (workspace_id, kind, address_hash) do nothing returning email"
+        ).bindparams(
+            workspace_id=workspace_id,
+            kind=str(kind),
+            detail=detail,
+            now=now,
+            hashes=list(wanted),
+            emails=list(wanted.values()),
+        ),
+    )
+    fresh = [row.email for row in rows]
+    news = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
+    await emit(session, workspace_id, _NEWS[kind], data=news)
+    return len(fresh)
+
+
+async def release(session: AsyncSession, workspace_id: UUID, email: str, *, kind: Kind) -> bool:
+    """Take an address off the list; False where it was not on it."""
+    rows = await run_sql(
+        session,
+        text(
+            "delete from suppression where workspace_id = :workspace_id and kind = :kind "
+            "and address_hash = :hash returning 1"
+        ).bindparams(
+            workspace_id=workspace_id, kind=str(kind), hash=address_hash(workspace_id, email)
+        ),
+    )
+    return rows.first() is not None
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, *, kind: Kind, limit: int, cursor: str | None
+) -> list[dict[str, Any]]:
+    """Return up to `limit + 1` addresses, newest first; an erased one is null."""
+    bound: dict[str, Any] = {
+        "workspace_id": workspace_id, "kind": str(kind), "limit": limit + 1
+    }  # fmt: skip
+    condition = ""
+    if position := decode_cursor(cursor, bytes.fromhex):
+        condition = "and (created_at, address_hash) < (:at, :hash)"
+        bound |= {"at": position[0], "hash": position[1]}
+    rows = await run_sql(
+        session,
+        text(
+            "select email, detail, created_at, address_hash from suppression "
+            f"where workspace_id = :workspace_id and kind = :kind {condition} "
+            "order by created_at desc, address_hash desc limit :limit"
+        ).bindparams(**bound),
+    )
+    return [dict(row._mapping) for row in rows]

@@ -1,0 +1,1 @@
+"""After this interaction, send that survey: triggers, and the decisions they come to."""

@@ -1,0 +1,115 @@
+"""`POST /v1/interactions/batch`: up to 10,000 interactions as NDJSON or a JSON array."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from app.core.database import Database
+from app.core.errors import AfterwordError, InvalidInput
+from app.core.http import from_validation, problem_reply
+from app.core.lines import Line, LinesReport, asked_flag, read_lines, reply_once
+from app.core.signing import SealedBox
+from app.core.text import decode_json
+from app.interactions.interaction_schemas import EXAMPLE, InteractionIn
+from app.interactions.recording import Draft
+from app.triggers.telling import tell
+from app.workspaces.caller import Caller, batch_writer
+
+PATH = "/v1/interactions/batch"
+_CHUNK = 500
+
+
+async def post_batch(scope: Scope, receive: Receive, send: Send) -> None:
+    """Take many interactions; reply when all that are good are on disk."""
+    try:
+        reply = await _take(Request(scope, receive))
+    except AfterwordError as error:
+        reply = problem_reply(error)
+    await reply(scope, receive, send)
+
+
+async def _take(request: Request) -> Response:
+    caller = await batch_writer(request)
+    triggers = asked_flag(request, "triggers", default=False)
+    body, lines = await read_lines(request)
+    database: Database = request.app.state.database
+    box: SealedBox = request.app.state.box
+
+    async def write() -> LinesReport:
+        report = LinesReport()
+        good = _good(lines, caller, report)
+        for start in range(0, len(good), _CHUNK):
+            async with database.transaction() as session:
+                recorded = await tell(
+                    session,
+                    box,
+                    caller.workspace_id,
+                    good[start : start + _CHUNK],
+                    triggers=triggers,
+                )
+            created = sum(one.created for one in recorded)
+            report.accepted += created
+            report.duplicates += len(recorded) - created
+        return report
+
+    return await reply_once(request, caller.workspace_id, body, write)
+
+
+def _good(lines: Sequence[Line], caller: Caller, report: LinesReport) -> list[Draft]:
+    """Return the interactions of lines that are right, and note why others are not."""
+    drafts = []
+    for line in lines:
+        try:
+            drafts.append(_draft(line, caller))
+        except AfterwordError as error:
+            report.reject(line.number, error)
+    return drafts
+
+
+def _draft(line: Line, caller: Caller) -> Draft:
+    try:
+        body = InteractionIn.model_validate(decode_json(line.text))
+    except ValidationError as error:
+        errors = from_validation(list(error.errors()))
+        raise InvalidInput(errors=[{**e, "loc": ["body", *e["loc"]]} for e in errors]) from None
+    return body.draft(test=caller.test)
+
+
+def batch_path(schema: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+    """Return what the OpenAPI document says of the route."""
+    return {
+        "tags": ["Customers, interactions and tickets"],
+        "summary": "Record many interactions",
+        "description": "Record up to 10,000 interactions as a JSON array or as NDJSON "
+        "(`application/x-ndjson`). Triggers hear them only with `triggers=true`: history must "
+        "not mail people. A bad line never spoils the others.",
+        "operationId": "post_interactions",
+        "parameters": [
+            {
+                "name": "triggers",
+                "in": "query",
+                "schema": {"type": "boolean", "default": False},
+                "description": "True lets the triggers hear them.",
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"type": "array", "items": schema, "maxItems": 10_000},
+                    "example": [EXAMPLE],
+                },
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "What became of the lines.",
+                "content": {"application/json": {"schema": report}},
+            }
+        },
+    }

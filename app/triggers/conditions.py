@@ -1,0 +1,104 @@
+"""Conditions as data, with a verdict that says which one failed. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Condition = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """All conditions hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A condition does not hold; `detail` says which."""
+
+    detail: str
+
+
+def judge(
+    where: Sequence[Condition], unless: Sequence[Condition], facts: Mapping[str, Any]
+) -> Matched | Skipped:
+    """Hold the facts to all of `where`; skip where the whole of `unless` holds, too."""
+    for condition in where:
+        if not holds(condition, facts):
+            return Skipped(f"where: {_said(condition)}")
+    if unless and all(holds(condition, facts) for condition in unless):
+        return Skipped(f"unless: {' and '.join(map(_said, unless))}")
+    return Matched()
+
+
+def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
+    """Tell whether one condition holds; what is unknown equals nothing and contains nothing."""
+    fact = facts.get(condition["property"])
+    wanted = condition.get("value")
+    if condition["op"] == "exists":
+        return (fact is not None) is (wanted is not False)
+    name: str = condition["op"]
+    negated = name in _NEGATED
+    operator = _OPERATORS[_NEGATED.get(name, name)]
+    return negated if fact is None else operator(fact, wanted) is not negated
+
+
+def _said(condition: Condition) -> str:
+    value = f" {condition['value']!r}" if "value" in condition else ""
+    return f"{condition['property']} {condition['op']}{value}"[:200]
+
+
+def _number(value: Any) -> Decimal | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def _same(fact: Any, wanted: Any) -> bool:
+    """Compare as numbers where both are; senders write numbers and truth as text, too."""
+    if isinstance(fact, list) or isinstance(wanted, list):
+        return bool(fact == wanted)
+    one, two = _number(fact), _number(wanted)
+    if one is not None and two is not None:
+        return one == two
+    return _text(fact) == _text(wanted)
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _contains(fact: Any, wanted: Any) -> bool:
+    if isinstance(fact, list):
+        return any(_same(member, wanted) for member in fact)
+    return _text(wanted) in _text(fact)
+
+
+def _compared(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:
+    def check(fact: Any, wanted: Any) -> bool:
+        one, two = _number(fact), _number(wanted)
+        return one is not None and two is not None and compare(one, two)
+
+    return check
+
+
+def _among(fact: Any, wanted: Any) -> bool:
+    facts = fact if isinstance(fact, list) else [fact]
+    return any(_same(one, other) for one in facts for other in wanted)
+
+
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": _same,
+    "in": _among,
+    "contains": _contains,
+    "gt": _compared(lambda one, two: one > two),
+    "gte": _compared(lambda one, two: one >= two),
+    "lt": _compared(lambda one, two: one < two),
+    "lte": _compared(lambda one, two: one <= two),
+}
+_NEGATED = {"ne": "eq", "not_in": "in", "not_contains": "contains"}

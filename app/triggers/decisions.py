@@ -1,0 +1,97 @@
+"""Reading decisions. What became of an invitation later is its decision's reason from then on."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.paging import decode_cursor
+from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionOut, DecisionPage
+from app.triggers.service import find
+
+_LATER = "i.status in ('cancelled', 'expired', 'suppressed', 'bounced')"
+_REASON = f"case when {_LATER} then i.reason else d.reason end"
+_FROM = """
+from decision d left join invitation i
+  on i.workspace_id = d.workspace_id and i.id = d.invitation_id
+where d.workspace_id = :workspace_id"""
+_COLUMNS = f"""
+select d.id, d.trigger_id as trigger, d.interaction_id as interaction, d.outcome, d.at,
+  d.invitation_id as invitation, {_REASON} as reason,
+  case when {_LATER} then i.detail else d.detail end as detail"""
+_CONDITIONS = {
+    "interaction": "d.interaction_id = :interaction",
+    "ticket": "d.ticket = :ticket",
+    "order": "d.order_ref = :order",
+    "customer": """d.customer_id in (
+      select x.customer_id from customer_identity x where x.workspace_id = :workspace_id
+      and (x.value = :customer or (x.kind = 'email' and x.value = lower(:customer)))
+      union select c.id from customer c where c.workspace_id = :workspace_id
+      and c.id::text = lower(:customer))""",
+    "trigger": "d.trigger_id = :trigger",
+    "outcome": "d.outcome = :outcome",
+    "reason": f"{_REASON} = :reason",
+    "since": "d.at >= :since",
+    "until": "d.at < :until",
+}
+
+
+async def of_interactions(
+    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
+) -> list[DecisionOut]:
+    """Return the decisions about interactions, in the order they were made."""
+    rows = await run_sql(
+        session,
+        text(f"{_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id").bindparams(
+            workspace_id=workspace_id, ids=list(ids)
+        ),
+    )
+    return [DecisionOut.model_validate(dict(row._mapping)) for row in rows]
+
+
+async def _narrowed(
+    session: AsyncSession, workspace_id: UUID, wanted: DecisionFilter
+) -> tuple[str, dict[str, Any]]:
+    given = wanted.model_dump(include=set(_CONDITIONS), exclude_none=True)
+    if wanted.trigger is not None:
+        given["trigger"] = (await find(session, workspace_id, wanted.trigger)).id
+    for name in ("outcome", "reason"):
+        if name in given:
+            given[name] = str(given[name])
+    conditions = "".join(f" and {_CONDITIONS[name]}" for name in given)
+    return conditions, given | {"workspace_id": workspace_id}
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, wanted: DecisionPage
+) -> list[dict[str, Any]]:
+    """Return up to `limit + 1` decisions, newest first."""
+    conditions, bound = await _narrowed(session, workspace_id, wanted)
+    if position := decode_cursor(wanted.cursor, UUID):
+        conditions += " and (d.at, d.id) < (:after, :id)"
+        bound |= {"after": position[0], "id": position[1]}
+    rows = await run_sql(
+        session,
+        text(
+            f"{_COLUMNS} {_FROM}{conditions} order by d.at desc, d.id desc limit :limit"
+        ).bindparams(**bound, limit=wanted.limit + 1),
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+async def summary(
+    session: AsyncSession, workspace_id: UUID, wanted: DecisionFilter
+) -> list[DecisionCount]:
+    """Count the decisions by trigger, outcome and reason."""
+    conditions, bound = await _narrowed(session, workspace_id, wanted)
+    rows = await run_sql(
+        session,
+        text(
+            f"select d.trigger_id as trigger, d.outcome, {_REASON} as reason, count(*) as n "
+            f"{_FROM}{conditions} group by 1, 2, 3 order by 4 desc, 1, 2, 3"
+        ).bindparams(**bound),
+    )
+    return [DecisionCount.model_validate(dict(row._mapping)) for row in rows]

@@ -1,0 +1,82 @@
+"""When the delay is over, the trigger looks again before anything is sent."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import Database, run_sql
+from app.core.errors import NotFound
+from app.core.jobs import Job
+from app.core.schema import Json
+from app.interactions.customers import find_customers_by_id
+from app.interactions.recording import Recorded, find_interactions
+from app.invitations import service as invitations
+from app.invitations.admission import Reason, Refusal
+from app.invitations.delivery import Post, send_invitation
+from app.invitations.models import Invitation
+from app.triggers.deciding import facts_of, judge_facts, withdrawn
+from app.triggers.models import Trigger
+from app.triggers.service import rules_of
+
+
+async def send_due(database: Database, post: Post, job: Job) -> None:
+    """Send an invitation that is due, unless its trigger would not ask any more."""
+    async with database.transaction() as session:
+        try:
+            invitation = await invitations.get(
+                session, job.workspace_id, UUID(job.payload["invitation"]), lock=True
+            )
+        except NotFound:
+            return
+        if invitation.status == "scheduled" and invitation.trigger_id is not None:
+            refusal = await _second_thought(session, invitation)
+            if refusal is not None:
+                invitations.end(
+                    invitation, "cancelled", reason=str(refusal.reason), detail=refusal.detail
+                )
+                session.add(invitation)
+                return
+    await send_invitation(database, post, job)
+
+
+async def _second_thought(session: AsyncSession, invitation: Invitation) -> Refusal | None:
+    workspace_id = invitation.workspace_id
+    trigger = await session.get(Trigger, (workspace_id, invitation.trigger_id))
+    if trigger is None or not trigger.active:
+        return Refusal(Reason.INACTIVE, "the trigger was switched off or deleted")
+    one = await _case_now(session, invitation)
+    if one is None:
+        return None
+    if refusal := await withdrawn(session, workspace_id, trigger, one):
+        return refusal
+    known = {one.customer_id} if one.customer_id else set()
+    customers = await find_customers_by_id(session, workspace_id, known)
+    customer = customers.get(one.customer_id) if one.customer_id else None
+    return judge_facts(rules_of(trigger), facts_of(one, customer))
+
+
+async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded | None:
+    """Return the interaction with what its ticket has come to since."""
+    workspace_id, interaction_id = invitation.workspace_id, invitation.interaction_id
+    if interaction_id is None:
+        return None
+    found = await find_interactions(session, workspace_id, [interaction_id])
+    if interaction_id not in found:
+        return None
+    one = Recorded(created=False, **found[interaction_id])
+    if one.ticket:
+        rows = await run_sql(
+            session,
+            text(
+                "select status, properties from ticket where workspace_id = :workspace_id "
+                "and source = :source and ticket = :ticket"
+            )
+            .columns(properties=Json)
+            .bindparams(workspace_id=workspace_id, source=one.source, ticket=one.ticket),
+        )
+        ticket = rows.first()
+        if ticket is not None:
+            one.ticket_open = ticket.status == "open"
+            one.properties = one.properties | ticket.properties
+    return one

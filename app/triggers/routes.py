@@ -1,0 +1,130 @@
+"""Routes of triggers, decisions, and of telling what happened."""
+
+import datetime as dt
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Path, Query, Response
+
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import BoxDep, SessionDep, router
+from app.interactions.interaction_schemas import InteractionIn
+from app.triggers import decisions, service, telling
+from app.triggers.models import Trigger
+from app.triggers.schemas import (
+    DecisionFilter,
+    DecisionOut,
+    DecisionPage,
+    DecisionSummary,
+    DryRunOut,
+    InteractionWithDecisions,
+    TriggerIn,
+    TriggerOut,
+    TriggerPatch,
+)
+from app.workspaces.caller import Reader, Writer
+
+routes = router("Triggers and decisions")
+
+TriggerRef = Annotated[str, Path(max_length=64, description="The trigger's id or key.")]
+
+
+async def _out(session: SessionDep, trigger: Trigger) -> TriggerOut:
+    return (await service.shown(session, [trigger]))[0]
+
+
+@routes.post(
+    "/v1/interactions",
+    status_code=201,
+    summary="Record an interaction",
+    responses={200: {"model": InteractionWithDecisions, "description": "Known already."}},
+)
+async def post_interaction(
+    session: SessionDep, caller: Writer, box: BoxDep, body: InteractionIn, reply: Response
+) -> InteractionWithDecisions:
+    """Tell what happened; every trigger that hears it says whom it asks, or why not.
+
+    The same source and external id again is 200, and nothing new.
+    """
+    draft = body.draft(test=caller.test)
+    recorded = await telling.tell(session, box, caller.workspace_id, [draft])
+    reply.status_code = 201 if recorded[0].created else 200
+    return (await telling.shown(session, caller.workspace_id, recorded))[0]
+
+
+@routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
+async def post_trigger(session: SessionDep, caller: Writer, body: TriggerIn) -> TriggerOut:
+    """Make a rule: on this, under these conditions, ask that."""
+    return await _out(session, await service.create(session, caller.workspace_id, body))
+
+
+@routes.get("/v1/triggers", summary="List triggers")
+async def list_triggers(
+    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[TriggerOut]:
+    """Return triggers, newest first."""
+    rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
+    shown = {trigger.id: trigger for trigger in await service.shown(session, rows)}
+    return page_of(rows, limit, position=lambda t: (t.created_at, t.id), show=lambda t: shown[t.id])
+
+
+@routes.get("/v1/triggers/{trigger}", summary="Read a trigger")
+async def read_trigger(session: SessionDep, caller: Reader, trigger: TriggerRef) -> TriggerOut:
+    """Return one trigger."""
+    return await _out(session, await service.find(session, caller.workspace_id, trigger))
+
+
+@routes.patch("/v1/triggers/{trigger}", summary="Change a trigger")
+async def patch_trigger(
+    session: SessionDep, caller: Writer, trigger: TriggerRef, body: TriggerPatch
+) -> TriggerOut:
+    """Change what is given. Invitations that wait are judged by the new rules when due."""
+    changed = await service.change(session, caller.workspace_id, trigger, body)
+    return await _out(session, changed)
+
+
+@routes.delete("/v1/triggers/{trigger}", status_code=204, summary="Delete a trigger")
+async def delete_trigger(session: SessionDep, caller: Writer, trigger: TriggerRef) -> None:
+    """Delete a trigger; its decisions stay, and what waits is not sent."""
+    await service.delete(session, caller.workspace_id, trigger)
+
+
+@routes.post("/v1/triggers/{trigger}/dry-run", summary="Try a trigger")
+async def dry_run(
+    session: SessionDep, caller: Writer, box: BoxDep, trigger: TriggerRef, body: InteractionIn
+) -> DryRunOut:
+    """Say what the trigger would decide of this interaction now; nothing is stored."""
+    found = await service.find(session, caller.workspace_id, trigger)
+    return await telling.dry_run(session, box, found, body.draft(test=caller.test))
+
+
+@routes.get("/v1/decisions", summary="List decisions")
+async def list_decisions(
+    session: SessionDep, caller: Reader, wanted: Annotated[DecisionPage, Query()]
+) -> Page[DecisionOut]:
+    """Return why customers were asked or not, newest first."""
+    rows = await decisions.find_page(session, caller.workspace_id, wanted)
+    return page_of(rows, wanted.limit, position=_position, show=DecisionOut.model_validate)
+
+
+def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
+    return row["at"], row["id"]
+
+
+@routes.get("/v1/decisions/summary", summary="Count decisions")
+async def summarise_decisions(
+    session: SessionDep, caller: Reader, wanted: Annotated[DecisionFilter, Query()]
+) -> DecisionSummary:
+    """Count the decisions by trigger, outcome and reason."""
+    counts = await decisions.summary(session, caller.workspace_id, wanted)
+    by_outcome = {name: sum(c.n for c in counts if c.outcome == name) for name in _OUTCOMES}
+    reasons: dict[str, int] = {}
+    for count in counts:
+        if count.reason:
+            reasons[count.reason] = reasons.get(count.reason, 0) + count.n
+    return DecisionSummary(
+        total=sum(by_outcome.values()), **by_outcome, reasons=reasons, data=counts
+    )
+
+
+_OUTCOMES = ("invited", "skipped")

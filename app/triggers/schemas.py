@@ -1,0 +1,231 @@
+"""Bodies of triggers and decisions."""
+
+import datetime as dt
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.core.paging import CursorParam, Limit
+from app.core.text import Line, Slug
+from app.interactions.interaction_schemas import EventType, InteractionOut
+from app.invitations.admission import Reason
+from app.triggers.timing import duration_of
+from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
+
+_LISTS = {"in", "not_in"}
+_NUMBERS = {"gt", "gte", "lt", "lte"}
+_LONGEST = dt.timedelta(days=366)
+
+
+def _is_duration(value: str) -> str:
+    found = duration_of(value)
+    if found is None:
+        msg = "must be an ISO 8601 duration such as PT2H or P7D"
+        raise ValueError(msg)
+    if found > _LONGEST:
+        msg = "is longer than a year"
+        raise ValueError(msg)
+    return value
+
+
+Duration = Annotated[str, StringConstraints(max_length=20), AfterValidator(_is_duration)]
+Scalar = str | int | float | bool
+
+
+class ConditionIn(Body):
+    """One condition on what is known of an interaction."""
+
+    property: Annotated[str, StringConstraints(min_length=1, max_length=80)] = Field(
+        description="A property's name, or `customer.NAME`, `value.amount`, `value.currency`, "
+        "`touchpoint`, `ticket`, `order`, `source`, `locale`."
+    )
+    op: Literal[
+        "eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte", "lt", "lte", "exists"
+    ]
+    value: Scalar | list[Scalar] | None = None
+
+    @model_validator(mode="after")
+    def _value_fits(self) -> Self:
+        if self.op in _LISTS and not isinstance(self.value, list):
+            msg = f"value: `{self.op}` takes a list"
+            raise ValueError(msg)
+        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        if self.op in _NUMBERS and not is_number:
+            msg = f"value: `{self.op}` takes a number"
+            raise ValueError(msg)
+        if self.op not in {*_LISTS, "exists"} and (
+            self.value is None or isinstance(self.value, list)
+        ):
+            msg = f"value: `{self.op}` takes one value"
+            raise ValueError(msg)
+        return self
+
+
+class SendWindow(Body):
+    """When mails may leave, in the workspace's time."""
+
+    days: list[Weekday] = Field(min_length=1, max_length=7)
+    from_: Clock = Field(alias="from")
+    to: Clock
+
+    @model_validator(mode="after")
+    def _opens_before_it_closes(self) -> Self:
+        if not self.from_ < self.to or self.to == "24:00":
+            msg = "to: must be later than `from`, and at most 23:59"
+            raise ValueError(msg)
+        return self
+
+
+class TriggerRules(Body):
+    """What a trigger asks, when, and of whom."""
+
+    where: list[ConditionIn] = Field(default=[], max_length=50, description="All must hold.")
+    unless: list[ConditionIn] = Field(
+        default=[], max_length=50, description="Where all of them hold, nobody is asked."
+    )
+    channel: Literal["email", "link"] = "email"
+    delay: Duration = "PT0S"
+    send_window: SendWindow | None = None
+    sample_rate: float = Field(default=1.0, ge=0, le=1, description="Stable per customer.")
+    throttle: Throttle | None = Field(
+        default=None, description="Null: none; left out: the workspace's."
+    )
+    cancel_on: list[EventType] | None = Field(
+        default=None,
+        max_length=20,
+        description="What of the same ticket or order calls the invitation off; default "
+        "`ticket.reopened` for tickets and `order.refunded` for orders.",
+    )
+    once_per: Literal["interaction", "resolution", "order", "customer"] | None = Field(
+        default=None,
+        description="Default: `resolution` for a ticket's end, `order` for orders, else "
+        "`interaction`.",
+    )
+    max_age: Duration | None = None
+    expires_after: Duration = "P30D"
+    reminder_after: Duration | None = None
+
+
+EXAMPLE: dict[str, Any] = {
+    "key": "ces-after-solve",
+    "name": "Effort after a solved ticket",
+    "on": "ticket.solved",
+    "survey": "support-ces",
+    "channel": "email",
+    "delay": "PT2H",
+    "where": [{"property": "tags", "op": "not_contains", "value": "no-survey"}],
+    "throttle": {"days": 30, "scope": "workspace"},
+    "max_age": "P7D",
+    "expires_after": "P14D",
+}
+
+
+class TriggerPatch(TriggerRules):
+    """What to change of a trigger; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"active": False}})
+
+    name: Line = ""
+    on: EventType = ""
+    survey: Annotated[str, StringConstraints(min_length=1, max_length=64)] = ""
+    priority: int = Field(default=0, ge=-1000, le=1000, description="Higher decides first.")
+    active: bool = True
+
+
+class TriggerIn(TriggerPatch):
+    """A new trigger."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
+
+    key: Slug | None = None
+    name: Line
+    on: EventType
+    survey: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class TriggerOut(TriggerRules):
+    """A trigger."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    key: str | None
+    name: str
+    on: str
+    survey: str
+    priority: int
+    active: bool
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class DecisionOut(BaseModel):
+    """What one trigger decided of one interaction, and why."""
+
+    trigger: UUID
+    interaction: UUID | None
+    outcome: Literal["invited", "skipped"]
+    reason: Reason | None
+    detail: str | None = Field(description="Which condition failed, or until when it holds.")
+    invitation: UUID | None
+    at: dt.datetime
+
+
+class DryRunOut(DecisionOut):
+    """What would be decided now; nothing is stored."""
+
+    send_at: dt.datetime | None
+
+
+class InteractionWithDecisions(InteractionOut):
+    """An interaction with what the triggers decided of it."""
+
+    decisions: list[DecisionOut]
+
+
+class DecisionFilter(BaseModel):
+    """Filters of decisions."""
+
+    interaction: UUID | None = None
+    ticket: str | None = Field(default=None, max_length=128)
+    order: str | None = Field(default=None, max_length=128)
+    customer: str | None = Field(default=None, max_length=255)
+    trigger: str | None = Field(default=None, max_length=64, description="Id or key.")
+    outcome: Literal["invited", "skipped"] | None = None
+    reason: Reason | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class DecisionPage(DecisionFilter):
+    """Filters of the list of decisions."""
+
+    limit: Limit = 50
+    cursor: CursorParam = None
+
+
+class DecisionCount(BaseModel):
+    """How often one trigger came to one decision."""
+
+    trigger: UUID
+    outcome: str
+    reason: str | None
+    n: int
+
+
+class DecisionSummary(BaseModel):
+    """The decisions in numbers."""
+
+    total: int
+    invited: int
+    skipped: int
+    reasons: dict[str, int]
+    data: list[DecisionCount]

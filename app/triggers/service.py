@@ -1,0 +1,137 @@
+"""Verbs of triggers: make, change, find, delete."""
+
+import contextlib
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, or_, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.errors import Conflict, NotFound
+from app.core.ids import uuid7
+from app.core.paging import decode_cursor
+from app.surveys import service as surveys
+from app.triggers.models import Trigger
+from app.triggers.schemas import TriggerIn, TriggerOut, TriggerPatch, TriggerRules
+
+_COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
+
+
+async def create(session: AsyncSession, workspace_id: UUID, wanted: TriggerIn) -> Trigger:
+    """Make a trigger; Conflict where its key is taken."""
+    survey = await surveys.find(session, workspace_id, wanted.survey)
+    now = utc_now()
+    trigger = Trigger(
+        workspace_id=workspace_id,
+        id=uuid7(),
+        key=wanted.key,
+        name=wanted.name,
+        on_type=wanted.on,
+        survey_id=survey.id,
+        active=wanted.active,
+        priority=wanted.priority,
+        rules=_rules(wanted),
+        created_at=now,
+        updated_at=now,
+    )
+    made = await session.exec(
+        insert(Trigger)
+        .values(**trigger.model_dump())
+        .on_conflict_do_nothing(index_elements=["workspace_id", "key"])
+        .returning(col(Trigger.id))
+    )
+    if made.first() is None:
+        detail = f"There is a trigger `{wanted.key}` already; choose another key."
+        raise Conflict(detail)
+    return trigger
+
+
+def _rules(given: TriggerPatch) -> dict[str, Any]:
+    """Return what was said of the rules; a throttle that was left out is the workspace's."""
+    return given.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=_COLUMNS)
+
+
+async def change(
+    session: AsyncSession, workspace_id: UUID, reference: str, patch: TriggerPatch
+) -> Trigger:
+    """Change what is given; invitations that wait are judged anew when they are due."""
+    trigger = await find(session, workspace_id, reference)
+    given = patch.model_fields_set
+    if "survey" in given:
+        trigger.survey_id = (await surveys.find(session, workspace_id, patch.survey)).id
+    if "on" in given:
+        trigger.on_type = patch.on
+    for name in given & {"name", "priority", "active"}:
+        setattr(trigger, name, getattr(patch, name))
+    trigger.rules = trigger.rules | _rules(patch)
+    trigger.updated_at = utc_now()
+    session.add(trigger)
+    return trigger
+
+
+async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Trigger:
+    """Return a trigger by id or key, or raise NotFound."""
+    named = [col(Trigger.key) == reference]
+    with contextlib.suppress(ValueError):
+        named.append(col(Trigger.id) == UUID(reference))
+    found = await session.exec(
+        select(Trigger).where(Trigger.workspace_id == workspace_id, or_(*named))
+    )
+    trigger = found.first()
+    if trigger is None:
+        detail = f"There is no trigger `{reference[:64]}` in this workspace."
+        raise NotFound(detail)
+    return trigger
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[Trigger]:
+    """Return up to `limit + 1` triggers, newest first."""
+    query = (
+        select(Trigger)
+        .where(Trigger.workspace_id == workspace_id)
+        .order_by(col(Trigger.created_at).desc(), col(Trigger.id).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(Trigger.created_at), col(Trigger.id)) < position)
+    return list(await session.exec(query))
+
+
+async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
+    """Delete a trigger; its decisions stay, and what waits is not sent."""
+    await session.delete(await find(session, workspace_id, reference))
+
+
+async def shown(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerOut]:
+    """Return triggers as the API shows them."""
+    if not triggers:
+        return []
+    keys = await surveys.keys_of(
+        session, triggers[0].workspace_id, {trigger.survey_id for trigger in triggers}
+    )
+    return [
+        TriggerOut.model_validate(
+            {
+                **trigger.rules,
+                "id": trigger.id,
+                "key": trigger.key,
+                "name": trigger.name,
+                "on": trigger.on_type,
+                "survey": keys[trigger.survey_id],
+                "priority": trigger.priority,
+                "active": trigger.active,
+                "created_at": trigger.created_at,
+                "updated_at": trigger.updated_at,
+            }
+        )
+        for trigger in triggers
+    ]
+
+
+def rules_of(trigger: Trigger) -> TriggerRules:
+    """Return the rules with their defaults."""
+    return TriggerRules.model_validate(trigger.rules)

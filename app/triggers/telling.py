@@ -1,0 +1,71 @@
+"""Telling what happened: record interactions and let the triggers hear them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.signing import SealedBox
+from app.interactions.recording import Draft, Recorded, record
+from app.interactions.recording import shown as shown_interaction
+from app.triggers import decisions
+from app.triggers.deciding import decide, hearing_of, judge_interaction
+from app.triggers.models import Trigger
+from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
+
+
+async def tell(
+    session: AsyncSession,
+    box: SealedBox,
+    workspace_id: UUID,
+    drafts: Sequence[Draft],
+    *,
+    triggers: bool = True,
+) -> list[Recorded]:
+    """Record interactions; new ones are heard by the triggers, unless it is history."""
+    recorded = await record(session, workspace_id, drafts)
+    if triggers:
+        await decide(session, box, workspace_id, recorded)
+    return recorded
+
+
+async def shown(
+    session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]
+) -> list[InteractionWithDecisions]:
+    """Return recorded interactions with their decisions."""
+    by_interaction: dict[UUID | None, list[DecisionOut]] = defaultdict(list)
+    for decision in await decisions.of_interactions(
+        session, workspace_id, [one.id for one in recorded]
+    ):
+        by_interaction[decision.interaction].append(decision)
+    return [
+        InteractionWithDecisions.model_validate(
+            shown_interaction(one) | {"decisions": by_interaction[one.id]}
+        )
+        for one in recorded
+    ]
+
+
+async def dry_run(
+    session: AsyncSession, box: SealedBox, trigger: Trigger, draft: Draft
+) -> DryRunOut:
+    """Say what a trigger would decide of an interaction now, and store nothing."""
+    workspace_id = trigger.workspace_id
+    async with session.begin_nested() as attempt:
+        one = (await record(session, workspace_id, [draft]))[0]
+        hearing = await hearing_of(session, box, workspace_id, [one])
+        verdict = await judge_interaction(session, hearing, trigger, one)
+        await attempt.rollback()
+    refusal = verdict.refusal
+    return DryRunOut(
+        trigger=trigger.id,
+        interaction=None,
+        outcome="skipped" if refusal else "invited",
+        reason=refusal.reason if refusal else None,
+        detail=refusal.detail if refusal else None,
+        invitation=None,
+        at=utc_now(),
+        send_at=None if refusal else verdict.send_at,
+    )

@@ -1,0 +1,47 @@
+"""When to send: durations, windows of the week, and who is in a sample. Pure."""
+
+import datetime as dt
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.interactions.schedule import WEEKDAYS
+
+_DURATION = re.compile(
+    r"^P(?=.)(?:(?P<weeks>\d{1,3})W)?(?:(?P<days>\d{1,4})D)?"
+    r"(?:T(?=.)(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,5})M)?(?:(?P<seconds>\d{1,7})S)?)?$"
+)
+
+
+def duration_of(text: str) -> dt.timedelta | None:
+    """Return an ISO 8601 duration such as `PT2H` or `P7D`; None for anything else."""
+    match = _DURATION.match(text)
+    if match is None:
+        return None
+    return dt.timedelta(**{unit: int(n) for unit, n in match.groupdict().items() if n})
+
+
+def moved_into_window(
+    at: dt.datetime, window: Mapping[str, Any] | None, *, zone: ZoneInfo
+) -> dt.datetime:
+    """Return the first moment from `at` on that lies in the window, in the zone's local time."""
+    if window is None:
+        return at
+    opens, closes = (dt.time.fromisoformat(window[name]) for name in ("from", "to"))
+    days = {WEEKDAYS.index(day) for day in window["days"]}
+    day = at.astimezone(zone).date()
+    for _ in range(9):
+        begins = dt.datetime.combine(day, opens, zone).astimezone(dt.UTC)
+        ends = dt.datetime.combine(day, closes, zone).astimezone(dt.UTC)
+        if day.weekday() in days and at < ends:
+            return max(at, begins)
+        day += dt.timedelta(days=1)
+    return at
+
+
+def is_sampled(trigger_id: object, person: object, *, rate: float) -> bool:
+    """Tell whether a person is in a trigger's sample: always the same answer for the same two."""
+    digest = hashlib.sha256(f"{trigger_id}:{person}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") < rate * 2**64
