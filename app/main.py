@@ -27,7 +27,7 @@ from app.interactions import routes as interactions
 from app.interactions.directory import Directory
 from app.invitations import routes as invitations
 from app.metrics import routes as metrics
-from app.pages import docs
+from app.pages import docs, respondent
 from app.responses import batch, intake
 from app.responses import routes as responses
 from app.responses.document import REPORT, hot_paths
@@ -146,6 +146,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         responses,
         metrics,
         docs,
+        respondent,
     ):
         app.include_router(room.routes)
     _document(app)

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import httpx
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.job_runner import JobRunner
+from app.core.job_runner import Handler, JobRunner
 from app.worker import handlers
 
 
@@ -79,16 +80,17 @@ class Shop:
         """Read a metric."""
         return await self.get(f"/v1/metrics/{name}", **params)
 
-    async def work(self) -> None:
+    async def work(self, *, known: Mapping[str, Handler] | None = None) -> None:
         """Run the background jobs that are due, as the worker would."""
-        database: Database = self.client._transport.app.state.database  # type: ignore[attr-defined]
-        known = handlers(self.client._transport.app.state.settings)  # type: ignore[attr-defined]
+        state = self.client._transport.app.state  # type: ignore[attr-defined]
+        database: Database = state.database
+        known = known or handlers(state.settings)
         runner = JobRunner(database, known)
         running = asyncio.create_task(runner.run())
         for _ in range(200):
             async with database.session() as session:
                 left = await jobs.next_due(session, list(known))
-            if left is None or left > utc_now() + dt.timedelta(seconds=30):
+            if left is None or left > utc_now() + dt.timedelta(seconds=5):
                 break
             await asyncio.sleep(0.05)
         else:

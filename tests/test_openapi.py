@@ -19,6 +19,7 @@ OPERATIONS = [(m, p, o) for p, found in DOCUMENT["paths"].items() for m, o in fo
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """Follow a reference into the document's schemas."""
+    schema = schema["anyOf"][0] if "anyOf" in schema else schema
     name = schema.get("$ref", "").rpartition("/")[2]
     found: dict[str, Any] = DOCUMENT["components"]["schemas"].get(name, schema)
     return found

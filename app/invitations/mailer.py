@@ -62,7 +62,9 @@ class Mailer:
         tls = url.query
         try:
             await aiosmtplib.send(
-                message,
+                message.as_bytes(policy=POLICY),
+                sender=message["From"].addresses[0].addr_spec,
+                recipients=[a.addr_spec for a in message["To"].addresses],
                 hostname=url.hostname,
                 port=url.port or (465 if tls == "tls=tls" else 587 if tls else 25),
                 username=unquote(url.username) if url.username else None,

@@ -25,22 +25,19 @@ class Dead:
     detail: str | None = None
 
 
-def addresses_of(body: AddressIn | Sequence[AddressIn]) -> list[str]:
-    """Return the plain addresses of a body, or raise InvalidInput naming the first that lacks."""
-    entries = [body] if isinstance(body, AddressIn) else list(body)
+def addresses_of(entries: Sequence[AddressIn]) -> list[str]:
+    """Return plain addresses, or raise InvalidInput naming the first entry that is none."""
     for number, entry in enumerate(entries):
-        odd = set(entry.model_extra or {})
-        if entry.email is None or odd:
-            loc: list[str | int] = ["body"] if isinstance(body, AddressIn) else ["body", number]
-            name = "email" if entry.email is None else min(odd)
-            msg = "is required" if entry.email is None else "is no field here"
-            raise InvalidInput.at(*loc, name, msg=msg)
+        where: tuple[str | int, ...] = ("body",) if len(entries) == 1 else ("body", number)
+        if entry.email is None:
+            raise InvalidInput.at(*where, "email", msg="is required")
+        if odd := set(entry.model_extra or {}):
+            raise InvalidInput.at(*where, min(odd), msg="is no field here")
     return [entry.email for entry in entries if entry.email]
 
 
-def dead_addresses_of(body: AddressIn | Sequence[AddressIn]) -> tuple[list[Dead], int]:
-    """Return the dead addresses of a body, and how many reports say nothing of the kind."""
-    entries = [body] if isinstance(body, AddressIn) else list(body)
+def dead_addresses_of(entries: Sequence[AddressIn]) -> tuple[list[Dead], int]:
+    """Return the dead addresses, and how many reports say nothing of the kind."""
     dead, ignored, plain = [], 0, []
     for entry in entries:
         extra = entry.model_extra or {}
@@ -55,7 +52,7 @@ def dead_addresses_of(body: AddressIn | Sequence[AddressIn]) -> tuple[list[Dead]
             ignored += 1
         else:
             dead.append(found)
-    return [*dead, *(Dead(email) for email in addresses_of(plain or []))], ignored
+    return [*dead, *(Dead(email) for email in addresses_of(plain))], ignored
 
 
 def _from_postmark(report: Mapping[str, Any]) -> Dead | None:

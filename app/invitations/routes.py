@@ -13,6 +13,7 @@ from app.interactions.customers import find_customer
 from app.invitations import inviting, reports, service, suppression
 from app.invitations.models import Invitation
 from app.invitations.schemas import (
+    AddressesIn,
     AddressesReport,
     AddressIn,
     InvitationFilter,
@@ -27,8 +28,6 @@ from app.surveys import service as surveys
 from app.workspaces.caller import Reader, Writer
 
 routes = router("Invitations")
-
-Addresses = AddressIn | list[AddressIn]
 
 
 async def _out(session: SessionDep, row: Invitation) -> InvitationOut:
@@ -116,10 +115,10 @@ async def list_unsubscribes(
 
 @routes.post("/v1/unsubscribes", status_code=201, summary="Unsubscribe addresses")
 async def post_unsubscribes(
-    session: SessionDep, caller: Writer, body: Addresses
+    session: SessionDep, caller: Writer, body: AddressesIn
 ) -> AddressesReport:
     """Write to these addresses no more."""
-    emails = reports.addresses_of(body)
+    emails = reports.addresses_of(body.entries)
     added = await suppression.suppress(
         session, caller.workspace_id, emails, kind=Kind.UNSUBSCRIBED, detail="by the API"
     )
@@ -135,7 +134,7 @@ async def delete_unsubscribe(
 ) -> None:
     """Take an address off the list, only where its owner asked for it; in the query or the body."""
     asked = AddressIn(email=email) if email else body or AddressIn()
-    for address in reports.addresses_of(asked):
+    for address in reports.addresses_of([asked]):
         if not await suppression.release(
             session, caller.workspace_id, address, kind=Kind.UNSUBSCRIBED
         ):
@@ -151,9 +150,9 @@ async def list_bounces(
 
 
 @routes.post("/v1/bounces", status_code=201, summary="Report bounces")
-async def post_bounces(session: SessionDep, caller: Writer, body: Addresses) -> AddressesReport:
+async def post_bounces(session: SessionDep, caller: Writer, body: AddressesIn) -> AddressesReport:
     """Note dead addresses. Postmark's and Mailgun's bounce webhooks may point here as they are."""
-    dead, ignored = reports.dead_addresses_of(body)
+    dead, ignored = reports.dead_addresses_of(body.entries)
     added = await suppression.suppress(
         session, caller.workspace_id, [d.email for d in dead], kind=Kind.BOUNCED,
         detail=dead[0].detail if len(dead) == 1 else None,

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.core.paging import CursorParam, Limit
 from app.interactions.customer_schemas import AnyLocale, Email, Properties, Short
@@ -124,6 +124,17 @@ class AddressIn(BaseModel):
     )
 
     email: Email | None = None
+
+
+class AddressesIn(RootModel[AddressIn | list[AddressIn]]):
+    """One address or several."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"email": "gone@example.pl"}})
+
+    @property
+    def entries(self) -> list[AddressIn]:
+        """All of them."""
+        return [self.root] if isinstance(self.root, AddressIn) else list(self.root)
 
 
 class AddressesReport(BaseModel):

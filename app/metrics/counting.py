@@ -43,6 +43,7 @@ def reads_rows(asked: Asked) -> bool:
         or len(names) > 1
         or not names <= set(workspace.segments)
         or (bool(names) and bool(with_channel))
+        or bool(_OF_TICKETS & {*asked.groups, *asked.filters})
     )
 
 
@@ -55,6 +56,13 @@ _VALENCE = (
     "(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)', "
     "jsonb_build_object('o', OPTION)) ->> 'valence')::int"
 )
+
+
+# How long the answer's ticket took, in the design's five classes.
+_RESOLUTION_TIME = """case when k.seconds < 3600 then '<1h' when k.seconds < 14400 then '1-4h'
+  when k.seconds < 86400 then '4-24h' when k.seconds < 259200 then '1-3d'
+  when k.seconds is not null then '>3d' end"""
+_OF_TICKETS = frozenset({"resolution_time", "source"})
 
 
 class _Query:
@@ -93,6 +101,15 @@ join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
                 " left join touchpoint t on t.workspace_id = x.workspace_id"
                 " and t.key = coalesce(q.touchpoint, x.touchpoint)"
             )
+        if _OF_TICKETS & named:
+            # An answer names its ticket's number; of two sources with that number, its own
+            # interaction's, else the one that changed last.
+            joins += """
+left join lateral (
+  select k.source, k.ticket, coalesce(k.full_seconds, k.first_seconds) as seconds from ticket k
+  where k.workspace_id = x.workspace_id and k.ticket = x.ticket_ref
+  order by k.source = x.interaction_ref ->> 'source' desc nulls last, k.updated_at desc limit 1
+) k on true"""
         return joins
 
     def series(self) -> list[str]:
@@ -119,6 +136,8 @@ join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
             "channel": "x.channel",
             "locale": "x.locale",
             "scale": "q.scale",
+            "resolution_time": _RESOLUTION_TIME,
+            "source": "k.source",
         }
         return known.get(name, f"q.{name}")
 

@@ -4,20 +4,17 @@ Read from the responses that have one; a follow-up belongs to the period in whic
 """
 
 import datetime as dt
-from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.errors import InvalidInput
 from app.metrics import statistics
 from app.metrics.counts import half_away
-from app.metrics.parameters import MOST_ROWS, PROPERTY, Asked
-from app.metrics.periods import Bound, Interval, periods_of, span_before
-from app.metrics.service import ordered, shown_bound
+from app.metrics.parameters import PROPERTY, Asked
+from app.metrics.periods import Bound, Interval
+from app.metrics.plain import Found, Plain
 
 _GROUPS = {
     "survey": "s.key",
@@ -27,56 +24,19 @@ _GROUPS = {
 }
 
 
-async def measure_follow_up(session: AsyncSession, asked: Asked) -> dict[str, Any]:
-    """Return the reply of the metric: opened, closed, share closed in per cent, median hours."""
-    _require_possible(asked)
-    reply: dict[str, Any] = {
-        "metric": "follow_up",
-        "from": shown_bound(asked.span.start),
-        "to": shown_bound(asked.span.end),
-        "interval": str(asked.interval),
-        "timezone": asked.timezone,
-        "count": "all",
-        "group_by": asked.groups,
-        "source": "rows",
-        "total": (await _figures(session, asked, Interval.NONE, grouped=False))[0]["figure"],
-    }
-    found = await _figures(session, asked, asked.interval, grouped=True)
-    if asked.interval is Interval.NONE:
-        rows = [{"group": f["group"]} | f["figure"] for f in found] if asked.groups else []
-    else:
-        rows = _by_period(asked, found)
-    reply["rows"], truncated = ordered(asked, rows)
-    if truncated:
-        reply["truncated"] = True
-    if asked.compare:
-        earlier = replace(asked, span=span_before(asked.span, asked.compare, asked.zone))
-        previous = (await _figures(session, earlier, Interval.NONE, grouped=False))[0]["figure"]
-        reply |= {"previous": previous, "change": _change(previous, reply["total"])}
-    return reply
-
-
-def _require_possible(asked: Asked) -> None:
-    odd = [g for g in asked.groups if g not in _GROUPS and not g.startswith(PROPERTY)]
-    odd += [f for f in asked.filters if f not in _GROUPS]
-    if odd:
-        msg = f"follow-ups cannot be told apart by `{odd[0]}`; use {', '.join(_GROUPS)}"
-        raise InvalidInput.at("query", "group_by" if odd[0] in asked.groups else odd[0], msg=msg)
-    if asked.latest or asked.window or asked.scale:
-        name = "count" if asked.latest else "window" if asked.window else "scale"
-        raise InvalidInput.at("query", name, msg="is not for follow-ups; leave it out")
-
-
 async def _figures(
-    session: AsyncSession, asked: Asked, interval: Interval, *, grouped: bool
-) -> list[dict[str, Any]]:
+    session: AsyncSession,
+    asked: Asked,
+    interval: Interval,
+    grouped: bool,
+) -> list[Found]:
     bound: dict[str, Any] = {
         "workspace": asked.workspace.id,
         "zone": asked.timezone,
         "start": asked.span.start,
         "end": asked.span.end,
     }
-    start, end = (_bound(name, getattr(asked.span, name)) for name in ("start", "end"))
+    start, end = (bound_sql(name, getattr(asked.span, name)) for name in ("start", "end"))
     conditions = []
     for number, (name, values) in enumerate(asked.filters.items()):
         conditions.append(f"{_GROUPS[name]} = any(:f{number} ::text[])")
@@ -106,16 +66,16 @@ where x.workspace_id = :workspace and x.follow_up_opened_at is not null and x.st
 order by 1"""
     rows = await run_sql(session, text(statement).bindparams(**bound))
     return [
-        {
-            "period": row[0],
-            "group": dict(zip(groups, row[1 : len(groups) + 1], strict=True)),
-            "figure": _figure(asked, *row[len(groups) + 1 :]),
-        }
+        Found(
+            row[0],
+            dict(zip(groups, row[1 : len(groups) + 1], strict=True)),
+            _figure(asked, *row[len(groups) + 1 :]),
+        )
         for row in rows
     ]
 
 
-def _bound(name: str, value: Bound) -> str:
+def bound_sql(name: str, value: Bound) -> str:
     if isinstance(value, dt.datetime):
         return f":{name} ::timestamptz"
     return f":{name} ::date ::timestamp at time zone :zone"
@@ -141,25 +101,7 @@ def _figure(asked: Asked, opened: int, closed: int, median_hours: float | None) 
     }
 
 
-def _by_period(asked: Asked, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = []
-    for period in islice(
-        periods_of(asked.span, asked.interval, asked.zone, asked.today), MOST_ROWS
-    ):
-        here = [f for f in found if f["period"] == period.first_day]
-        if not here and not asked.groups:
-            here = [{"group": {}, "figure": _figure(asked, 0, 0, None)}]
-        for entry in here:
-            row = {"period": period.first_day.isoformat()}
-            if asked.groups:
-                row |= {"group": entry["group"]}
-            rows.append(row | entry["figure"] | {"complete": period.complete})
-    return rows
-
-
 def _change(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    if before["value"] is None or now["value"] is None:
-        return {"delta": None, "z": None, "p_value": None, "significant": False, "ci": None}
     found = statistics.share_change(
         (before["closed"], before["opened"]), (now["closed"], now["opened"])
     )
@@ -170,3 +112,13 @@ def _change(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         "significant": found.significant,
         "ci": [100 * bound for bound in found.ci] if found.ci else None,
     }
+
+
+FOLLOW_UP = Plain(
+    noun="follow-ups",
+    groups=_GROUPS,
+    filters=_GROUPS,
+    figures=_figures,
+    empty=lambda asked: _figure(asked, 0, 0, None),
+    change=_change,
+)

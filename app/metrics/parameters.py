@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, NoReturn, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -35,8 +35,11 @@ from app.surveys.scales import QuestionType
 from app.workspaces.models import Workspace
 
 TAGS = ("driver", "pillar", "module")
-GROUPS = ("survey", "question", "touchpoint", "stage", "channel", "locale", *TAGS, "scale")
-FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS)
+GROUPS = (
+    *("survey", "question", "touchpoint", "stage", "channel", "locale", *TAGS, "scale"),
+    *("resolution_time", "source"),
+)
+FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS, "source")
 MOST_GROUPS = 3
 MOST_ROWS = 10_000
 PROPERTY = "property."
@@ -81,6 +84,10 @@ class MetricQuery(BaseModel):
     driver: _Many = []
     pillar: _Many = []
     module: _Many = []
+    source: _Many = Field(default=[], description="Who told of the ticket, such as `helpdesk`.")
+    clock: Literal["calendar", "business"] = Field(
+        default="calendar", description="For times of tickets: by the workspace's business hours."
+    )
     scale: str | None = Field(
         default=None, max_length=20, description="`0-10`, `yes_no`, or the number of points."
     )
@@ -114,12 +121,17 @@ class Asked:
     limit: int = MOST_ROWS
     min_n: int = 0
     compare: str | None = None
+    clock: str = "calendar"
     today: dt.date = field(default_factory=lambda: utc_now().date())
 
     @property
     def timezone(self) -> str:
         """The name of the zone."""
         return self.zone.key
+
+    def ungrouped(self) -> "Asked":
+        """Return the same for all groups together."""
+        return replace(self, groups=[])
 
     def hides(self, n: int) -> bool:
         """Tell whether a part of so few answers is shown without its value."""
@@ -158,6 +170,7 @@ async def resolve(
         limit=query.limit,
         min_n=query.min_n,
         compare=query.compare,
+        clock=query.clock,
         today=today,
     )
     if asked.compare:

@@ -13,7 +13,7 @@ from app.core.routing import PropertiesDep, SessionDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
-from app.metrics.follow_up import measure_follow_up
+from app.metrics.follow_up import FOLLOW_UP
 from app.metrics.journey import map_of
 from app.metrics.parameters import (
     GROUPS,
@@ -23,10 +23,13 @@ from app.metrics.parameters import (
     require_segments,
     resolve,
 )
+from app.metrics.plain import measure_plain
+from app.metrics.response_rate import RESPONSE_RATE
 from app.metrics.schemas import JourneyMapOut, MetricOut, MetricsOut
 from app.metrics.service import measure
 from app.metrics.snapshot import read_snapshot
 from app.metrics.table import to_csv
+from app.metrics.ttr import FIRST_REPLY, TTR
 from app.workspaces.caller import Analyst
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
@@ -45,7 +48,18 @@ class MetricName(StrEnum):
     EXPECTATION = "expectation"
     EMOTION = "emotion"
     CHOICE = "choice"
+    TTR = "ttr"
+    FIRST_REPLY = "first_reply"
+    RESPONSE_RATE = "response_rate"
     FOLLOW_UP = "follow_up"
+
+
+_PLAIN = {
+    MetricName.TTR: TTR,
+    MetricName.FIRST_REPLY: FIRST_REPLY,
+    MetricName.RESPONSE_RATE: RESPONSE_RATE,
+    MetricName.FOLLOW_UP: FOLLOW_UP,
+}
 
 
 _MAP_METRICS = ("csat", "nps", "ces", "emotion")
@@ -93,7 +107,10 @@ async def list_metrics(session: SessionDep, caller: Analyst) -> MetricsOut:
         {"metric": name, "has_questions": bool(found & {str(t) for t in types})}
         for name, types in METRIC_TYPES.items()
     ]
-    metrics.append({"metric": "follow_up", "has_questions": bool(found)})
+    metrics += [
+        {"metric": str(name), "has_questions": name is MetricName.FOLLOW_UP and bool(found)}
+        for name in _PLAIN
+    ]
     return MetricsOut(metrics=metrics, group_by=list(GROUPS), segments=workspace.segments)
 
 
@@ -110,8 +127,8 @@ async def read_metric(
 
     Counts are read from rollups where they suffice (`source: "rollups"`), else from the rows.
     """
-    if metric is MetricName.FOLLOW_UP:
-        reply = await measure_follow_up(session, asked)
+    if metric in _PLAIN:
+        reply = await measure_plain(session, asked, _PLAIN[metric])
     else:
         reply = await measure(session, asked)
     if _wants_csv(request):

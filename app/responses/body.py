@@ -37,7 +37,7 @@ class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
     proof: Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-fA-F]{64}$(?!\n)")] | None = None
 
 
-class InteractionIn(Struct, forbid_unknown_fields=True, frozen=True):
+class AboutInteraction(Struct, forbid_unknown_fields=True, frozen=True):
     """The interaction that the answer is about."""
 
     source: Short
@@ -57,7 +57,7 @@ class ResponseIn(Struct, forbid_unknown_fields=True):
         | None
     ) = None
     customer: CustomerIn | None = None
-    interaction: InteractionIn | None = None
+    interaction: AboutInteraction | None = None
     order: Short | None = None
     ticket: Short | None = None
     id: UUID | None = None

@@ -109,8 +109,14 @@ def require_rate(
     if rate_limit is not None:
         _require(limiter.take(key_id, rate=rate_limit, burst=rate_limit))
     if public:
-        rate, burst = limiter.public_rate, limiter.public_burst
-        _require(limiter.take(limiter.address(request.scope), rate=rate, burst=burst))
+        require_public_rate(request)
+
+
+def require_public_rate(request: Request) -> None:
+    """Refuse with 429 where the public rate of an address is used up."""
+    limiter: Limiter = request.app.state.limiter
+    rate, burst = limiter.public_rate, limiter.public_burst
+    _require(limiter.take(limiter.address(request.scope), rate=rate, burst=burst))
 
 
 def _require(allowance: Allowance) -> None:

@@ -161,11 +161,11 @@ def real_log() -> list[dict[str, str]]:
             between = solved and solved[0] < n < solved[-1] and row["activity"] in _WORK
             known = {"Resolve ticket": "ticket.solved", "Closed": "ticket.closed"}
             type_ = known.get(row["activity"], "ticket.reopened" if between else "ticket.worked")
-            type_ = "ticket.opened" if n == 0 else type_
-            found.append(
-                {"type": type_, "source": "log", "external_id": f"{name}-{n}", "ticket": name,
-                 "occurred_at": row["ts"] + "Z"}
-            )  # fmt: skip
+            found += [
+                {"type": kind, "source": "log", "external_id": f"{name}-{n}-{kind}",
+                 "ticket": name, "occurred_at": row["ts"] + "Z"}
+                for kind in (("ticket.opened", type_) if n == 0 else (type_,))
+            ]  # fmt: skip
     return found
 
 

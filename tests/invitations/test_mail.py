@@ -1,0 +1,218 @@
+"""The mail that asks: sent once, in the customer's language, and what servers say of it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.job_runner import Handler
+from app.invitations.mail import POLICY
+from app.invitations.mailer import MailWaitsError, judge
+from tests.mailbox import Mailbox
+from tests.shop import Shop
+
+Jobs = Mapping[str, Handler]
+ALA = {"email": "ala@example.pl", "name": "Ąłla Nowak", "locale": "pl"}
+
+
+async def invite(shop: Shop, **more: Any) -> Any:
+    body = {"survey": "s", "customer": ALA, "channel": "email"} | more
+    return await shop.post("/v1/invitations", body)
+
+
+async def test_the_mail_is_in_the_customers_language(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs
+) -> None:
+    await shop.publish("s", "ces")
+    own = {"from_name": "Sklep Łąka", "reply_to": "pomoc@sklep.example", "footer": "Prosta 1"}
+    await shop.call("PATCH", "/v1/workspace", json={"mail": own})
+    made = await invite(shop, ticket="4711")
+    assert made["status"] == "scheduled"
+    await shop.work(known=by_mail)
+    (mail_,) = mailbox.about(made["id"])
+    assert mail_["To"].addresses[0].display_name == "Ąłla Nowak"
+    assert mail_["From"].addresses[0].display_name == "Sklep Łąka"
+    assert mail_["Reply-To"] == "pomoc@sklep.example"
+    assert mail_["Message-ID"] == f"<{made['id']}.invitation@ask.example>"
+    assert mail_["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail_["Auto-Submitted"] == "auto-generated"
+    text = mail_.get_content()
+    token = made["url"].rpartition("/")[2]
+    assert f"https://ask.example/i/{token}" in text
+    assert mail_["List-Unsubscribe"] == f"<https://ask.example/u/{token}>"
+    assert "Dziękujemy" in text
+    assert "Prosta 1" in text
+    assert len(mail_.as_bytes(policy=POLICY)) < 20_000
+    sent = await shop.get(f"/v1/invitations/{made['id']}")
+    assert sent["status"] == "sent"
+    customer = await shop.get(f"/v1/customers/{sent['customer_id']}")
+    assert customer["last_invited_at"]
+
+
+async def test_without_a_server_mails_are_stored(shop: Shop) -> None:
+    await shop.publish("s")
+    made = await invite(shop)
+    await shop.work()
+    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "stored"
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "suppressed"),
+    [
+        ("550 5.1.1 user unknown", "bounced", 1),
+        ("550 no such user here", "bounced", 1),
+        ("550 5.7.1 rejected by policy", "bounced", 0),
+        ("552 5.2.2 mailbox full", "bounced", 0),
+        ("451 4.7.1 greylisted, try later", "scheduled", 0),
+    ],
+)
+async def test_what_the_server_says(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs, reply: str, status: str, suppressed: int
+) -> None:
+    await shop.publish("s")
+    mailbox.refusals["ala@example.pl"] = reply
+    made = await invite(shop)
+    await shop.work(known=by_mail)
+    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == status
+    assert len((await shop.get("/v1/bounces"))["data"]) == suppressed
+
+
+async def test_a_server_that_is_down_is_waited_for(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs, database: Database
+) -> None:
+    await shop.publish("s")
+    mailbox.stop()
+    made = [await invite(shop, customer={"email": f"{n}@e.pl"}) for n in range(3)]
+    await shop.work(known=by_mail)
+    assert mailbox.mails == []
+    mailbox.start()
+    async with database.transaction() as session:
+        await (await session.connection()).exec_driver_sql(
+            "update job set run_at = $1 where kind = 'invitations.send' and workspace_id = $2",
+            (utc_now(), shop.workspace_id),
+        )
+    await shop.work(known=by_mail)
+    assert [len(mailbox.about(one["id"])) for one in made] == [1, 1, 1]
+
+
+async def test_one_reminder_and_no_more(shop: Shop, mailbox: Mailbox, by_mail: Jobs) -> None:
+    await shop.publish("s")
+    made = await invite(shop)
+    early = await shop.call("POST", f"/v1/invitations/{made['id']}/remind")
+    assert early.status_code == 409
+    await shop.work(known=by_mail)
+    await shop.post(f"/v1/invitations/{made['id']}/remind", status=202)
+    await shop.work(known=by_mail)
+    first, reminder = mailbox.about(made["id"])
+    assert reminder["Subject"] == f"Przypomnienie: {first['Subject']}"
+    again = await shop.call("POST", f"/v1/invitations/{made['id']}/remind")
+    assert again.status_code == 409
+
+
+async def test_consent_suppression_and_throttle_hold_for_invitations(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.call("PATCH", "/v1/workspace", json={"throttle": {"days": 30}})
+    assert (await invite(shop))["status"] == "scheduled"
+    again = await invite(shop)
+    assert (again["status"], again["reason"]) == ("suppressed", "throttled")
+    assert (await invite(shop, ignore_throttle=True))["status"] == "scheduled"
+    writer = await shop.make_key("write")
+    body = {"survey": "s", "customer": ALA, "channel": "email", "ignore_throttle": True}
+    reply = await shop.call("POST", "/v1/invitations", key=writer, json=body)
+    assert reply.status_code == 403
+    await shop.post("/v1/unsubscribes", {"email": "b@e.pl"})
+    assert (await invite(shop, customer={"email": "b@e.pl"}))["reason"] == "unsubscribed"
+    gone = await shop.call("DELETE", "/v1/unsubscribes", json={"email": "b@e.pl"})
+    assert gone.status_code == 204
+    assert (await invite(shop, customer={"email": "b@e.pl"}))["status"] == "scheduled"
+    test = await invite(shop, test=True, customer={"email": "c@e.pl"})
+    assert (test["status"], test["reason"]) == ("suppressed", "test")
+
+
+async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
+    await shop.publish("s", "ces")
+    await shop.happened("ticket.opened", "o", ticket="7", occurred_at="2026-11-01T08:00:00Z")
+    await shop.happened(
+        "ticket.solved", "e-1", ticket="7", touchpoint="support", properties={"agent": "eva"},
+        occurred_at="2026-11-01T08:30:00Z",
+    )  # fmt: skip
+    made = await invite(
+        shop, channel="link", interaction={"source": "helpdesk", "external_id": "e-1"}
+    )
+    assert made["status"] == "sent"
+    assert made["score_urls"]["7"] == made["url"] + "/7"
+    path = "/i/" + made["url"].rpartition("/")[2]
+    page = (await shop.client.get(path + "/6")).text
+    assert re.search(r'type="radio" name="score" value="6" checked', page)
+    assert "<textarea" in page
+    assert 'lang="pl"' in page
+    assert (await shop.get("/v1/responses"))["data"] == []
+    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "opened"
+    replies = [
+        await shop.client.post(path, data={"score": score, "why": "Bo tak"})
+        for score in ("6", "6", "2")
+    ]
+    assert [reply.status_code for reply in replies] == [303, 303, 303]
+    thanks = await shop.client.get(replies[-1].headers["location"])
+    assert "Dziękujemy" in thanks.text
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["score"], response["channel"]) == (2, "web")
+    assert response["touchpoint"] == "support"
+    assert (response["ticket"], response["properties"]) == ("7", {"agent": "eva"})
+    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "answered"
+    assert (await shop.metric("ces", group_by="resolution_time"))["rows"][0]["group"] == {
+        "resolution_time": "<1h"
+    }
+
+
+async def test_what_is_required_is_asked_for(shop: Shop) -> None:
+    await shop.publish("s")
+    made = await invite(shop, channel="link")
+    path = "/i/" + made["url"].rpartition("/")[2]
+    for data in ({"why": "x"}, {"score": "11"}, {"score": "<script>"}):
+        reply = await shop.client.post(path, data=data)
+        assert reply.status_code == 422
+        assert 'role="alert"' in reply.text
+        assert "<script>" not in reply.text
+    assert (await shop.client.get("/i/nonsense")).status_code == 404
+
+
+async def test_unsubscribing_needs_a_post(shop: Shop) -> None:
+    await shop.publish("s")
+    made = await invite(shop, channel="link")
+    path = "/u/" + made["url"].rpartition("/")[2]
+    assert "form" in (await shop.client.get(path)).text
+    assert (await shop.get("/v1/unsubscribes"))["data"] == []
+    reply = await shop.client.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert reply.status_code == 200
+    (entry,) = (await shop.get("/v1/unsubscribes"))["data"]
+    assert entry["email"] == "ala@example.pl"
+
+
+async def test_mail_providers_may_report_bounces(shop: Shop) -> None:
+    postmark = {
+        "RecordType": "Bounce", "Type": "HardBounce", "Email": "dead@e.pl", "ID": 6,
+        "Details": "smtp;550 5.1.1 user unknown",
+    }  # fmt: skip
+    soft = postmark | {"Type": "SoftBounce", "Email": "full@e.pl"}
+    assert await shop.post("/v1/bounces", postmark) == {"added": 1, "ignored": 0}
+    assert await shop.post("/v1/bounces", soft) == {"added": 0, "ignored": 1}
+    mailgun = {
+        "signature": {},
+        "event-data": {
+            "event": "failed", "severity": "permanent", "recipient": "gone@e.pl",
+            "delivery-status": {"code": 550, "enhanced-code": "5.1.1", "message": "unknown"},
+        },
+    }  # fmt: skip
+    assert (await shop.post("/v1/bounces", mailgun))["added"] == 1
+    assert (await shop.post("/v1/bounces", {"email": "dead@e.pl"}))["added"] == 0
+    odd = await shop.call("POST", "/v1/bounces", json={"mail": "x@e.pl"})
+    assert odd.status_code == 422
+
+
+def test_a_temporary_refusal_is_no_bounce() -> None:
+    with pytest.raises(MailWaitsError):
+        judge(421, "4.3.2 shutting down")

@@ -1,0 +1,55 @@
+"""A real SMTP server that keeps what it gets, and refuses what it is told to."""
+
+import socket
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class Mailbox:
+    """Starts on a free port of its own; `refusals` maps an address to the reply it gets."""
+
+    def __init__(self) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self.mails: list[EmailMessage] = []
+        self.refusals: dict[str, str] = {}
+        self._controller: Controller | None = None
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def about(self, invitation_id: str) -> list[EmailMessage]:
+        """Return the mails of one invitation."""
+        return [m for m in self.mails if m["Message-ID"].startswith(f"<{invitation_id}.")]
+
+    def start(self) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()
+
+    def stop(self) -> None:
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+    async def handle_RCPT(  # noqa: N802 - the server's own name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.refusals:
+            return self.refusals[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802 - the server's own name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        content: Any = envelope.content
+        parsed: Any = message_from_bytes(content, policy=default)
+        self.mails.append(parsed)
+        return "250 OK"

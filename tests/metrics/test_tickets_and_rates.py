@@ -1,0 +1,126 @@
+"""`ttr`, `first_reply`, `response_rate`, and scores by time to resolution."""
+
+import random
+from typing import Any
+
+import pytest
+
+from app.metrics import ttr
+from app.metrics.durations import Durations, seconds_of_bucket
+from tests.shop import Shop
+
+SPAN = {"from": "2026-11-01", "to": "2026-11-08"}
+
+
+async def solve(shop: Shop, ticket: str, seconds: int, day: int = 2, **more: Any) -> None:
+    """Open and solve a ticket of November 2026 at noon."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    end = f"2026-11-{day + days:02}T{hours:02}:{minutes:02}:{rest:02}Z"
+    for type_, at in (("ticket.opened", f"2026-11-{day:02}T00:00:00Z"), ("ticket.solved", end)):
+        await shop.happened(type_, f"{ticket} {type_}", ticket=ticket, occurred_at=at, **more)
+
+
+async def test_nothing_is_null_and_not_zero(shop: Shop) -> None:
+    for name in ("ttr", "first_reply", "response_rate"):
+        total = (await shop.metric(name))["total"]
+        assert (total["value"], total["n"], total["reliability"]) == (None, 0, "none")
+
+
+async def test_times_over_time_and_by_group(shop: Shop) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["agent"]})
+    await solve(shop, "1", 3600, day=2, touchpoint="support", properties={"agent": "eva"})
+    await solve(shop, "2", 7200, day=2, touchpoint="support", properties={"agent": "adam"})
+    await solve(shop, "3", 100, day=4, properties={"agent": "eva"})
+    await shop.happened("ticket.opened", "x", ticket="4", occurred_at="2026-11-03T00:00:00Z")
+    reply = await shop.metric("ttr", **SPAN, interval="day")
+    assert (reply["total"]["value"], reply["total"]["n"]) == (3600, 3)
+    assert reply["total"]["unresolved"] == 1
+    assert [(r["period"], r["n"], r["value"]) for r in reply["rows"]][1:4] == [
+        ("2026-11-02", 2, 3600), ("2026-11-03", 0, None), ("2026-11-04", 1, 100),
+    ]  # fmt: skip
+    by_agent = await shop.metric("ttr", **SPAN, group_by="property.agent")
+    assert {r["group"]["property.agent"]: r["value"] for r in by_agent["rows"]} == {
+        "adam": 7200, "eva": 100, None: None,
+    }  # fmt: skip
+    of_support = await shop.metric("ttr", **SPAN, touchpoint="support", source="helpdesk")
+    assert of_support["total"]["n"] == 2
+    assert (await shop.metric("ttr", **SPAN, source="chat"))["total"]["n"] == 0
+    earlier = await shop.metric("ttr", **SPAN, compare="previous_period")
+    assert earlier["change"]["delta"] is None
+    refused = await shop.call("GET", "/v1/metrics/ttr?clock=business")
+    assert "business_hours" in refused.json()["errors"][0]["msg"]
+
+
+async def test_first_reply_is_the_waiting_time(shop: Shop) -> None:
+    for ticket, minute in (("1", 5), ("2", 15)):
+        await shop.happened("ticket.opened", f"o{ticket}", ticket=ticket,
+                            occurred_at="2026-11-02T08:00:00Z")  # fmt: skip
+        await shop.happened("ticket.replied", f"r{ticket}", ticket=ticket,
+                            occurred_at=f"2026-11-02T08:{minute:02}:00Z")  # fmt: skip
+    total = (await shop.metric("first_reply", **SPAN))["total"]
+    assert (total["value"], total["p90_seconds"], total["mean_seconds"]) == (300, 300, 600)
+
+
+async def test_many_tickets_are_read_from_the_sketch(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(1)
+    times = [int(chance.lognormvariate(9, 2)) for _ in range(400)]
+    lines = []
+    for number, seconds in enumerate(times):
+        days, rest = divmod(seconds, 86_400)
+        end = f"{2026 + days // 300}-{days % 300 // 28 + 1:02}-{days % 28 + 1:02}"
+        clock = f"{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+        begin = f"{end}T00:00:00Z"
+        for type_, at in (("ticket.opened", begin), ("ticket.solved", f"{end}T{clock}Z")):
+            lines.append(
+                {"type": type_, "source": "h", "external_id": f"{number} {type_}",
+                 "ticket": f"{number}", "occurred_at": at}
+            )  # fmt: skip
+    lines = [line for line in lines if line["occurred_at"] < "2026-11-20"]
+    await shop.post("/v1/interactions/batch", lines, status=200)
+    span = {"from": "2026-01-01", "to": "2027-01-01"}
+    exact = (await shop.metric("ttr", **span))["total"]
+    monkeypatch.setattr(ttr, "MOST_EXACT", 10)
+    sketch = await shop.metric("ttr", **span)
+    assert sketch["source"] == "rollups"
+    assert sketch["total"]["n"] == exact["n"] > 300
+    assert sketch["total"]["first"]["mean_seconds"] == pytest.approx(exact["first"]["mean_seconds"])
+    for name in ("median_seconds", "p90_seconds"):
+        assert sketch["total"]["full"][name] == pytest.approx(exact["full"][name], rel=0.01)
+
+
+def test_a_bucket_stands_for_its_times() -> None:
+    assert seconds_of_bucket(-1) == 0
+    found = Durations()
+    for value in (5, 1, 3, 3):
+        found.add(value, 1, value)
+    assert (found.n, found.mean, found.quantile(0.5), found.quantile(0.9)) == (4, 3, 3, 3)
+
+
+async def test_effort_by_time_to_resolution(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    for ticket, seconds, score in (("1", 1800, 7), ("2", 7200, 5), ("3", 90_000, 2)):
+        await solve(shop, ticket, seconds)
+        assert (await shop.answer("ces", score, ticket=ticket)).status_code == 201
+    await shop.answer("ces", 4)
+    reply = await shop.metric("ces", group_by="resolution_time")
+    assert {r["group"]["resolution_time"]: r["value"] for r in reply["rows"]} == {
+        "<1h": 7, "1-4h": 5, "1-3d": 2, None: 4,
+    }  # fmt: skip
+
+
+async def test_the_response_rate_has_both_sides_from_one_filter(shop: Shop) -> None:
+    await shop.publish("s")
+    invitations = []
+    for number in range(4):
+        body = {"survey": "s", "customer": {"email": f"{number}@e.pl"}, "channel": "link"}
+        invitations.append(await shop.post("/v1/invitations", body))
+    path = "/i/" + invitations[0]["url"].rpartition("/")[2]
+    reply = await shop.client.post(path, data={"score": "9"})
+    assert reply.status_code == 303, reply.text
+    total = (await shop.metric("response_rate"))["total"]
+    assert (total["value"], total["delivered"], total["answered"]) == (25, 4, 1)
+    assert (await shop.metric("response_rate", channel="email"))["total"]["n"] == 0
