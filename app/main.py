@@ -22,6 +22,8 @@ from app.core.notices import Notices
 from app.core.openapi import finish
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.integrations import receiving
+from app.integrations import routes as integrations
 from app.interactions import case_routes, directory
 from app.interactions import routes as interactions
 from app.interactions.directory import Directory
@@ -145,6 +147,8 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         triggers,
         responses,
         metrics,
+        integrations,
+        receiving,
         docs,
         respondent,
     ):

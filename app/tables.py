@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
+from app.integrations.models import InboundEvent, Integration, WriteBack
 from app.interactions.models import (
     Customer,
     CustomerIdentity,
@@ -39,6 +40,9 @@ TABLES: tuple[type[SQLModel], ...] = (
     Suppression,
     Trigger,
     Decision,
+    Integration,
+    InboundEvent,
+    WriteBack,
     Response,
     Rollup,
     ImportRun,

@@ -22,6 +22,9 @@ from app.core.notices import Notices
 from app.core.parent import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.integrations.service import TRANSLATE_JOB
+from app.integrations.service import forget_old as forget_old_webhooks
+from app.integrations.translating import translate_event
 from app.interactions.customers import SETTLE_JOB, settle
 from app.invitations.delivery import Post, send_reminder
 from app.invitations.mailer import Mailer
@@ -36,10 +39,12 @@ logger = logging.getLogger(__name__)
 
 def handlers(settings: Settings) -> dict[str, Handler]:
     """Say who does which job."""
-    post = Post(settings, SealedBox(load_secret_keys(settings)), Mailer(settings))
+    box = SealedBox(load_secret_keys(settings))
+    post = Post(settings, box, Mailer(settings))
     return {
         RECOUNT_JOB: recount,
         SETTLE_JOB: settle,
+        TRANSLATE_JOB: lambda database, job: translate_event(database, box, job),
         SEND_JOB: lambda database, job: send_due(database, post, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
@@ -50,6 +55,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
+    "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }
 

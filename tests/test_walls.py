@@ -31,6 +31,9 @@ async def furnish(shop: Shop) -> dict[str, str]:
     told = await shop.happened(
         "ticket.solved", "e-1", ticket="their-ticket", customer=customer, properties={"w": SECRET}
     )
+    sender = await shop.post("/v1/integrations", {"source": "freshdesk", "key": "their-desk"})
+    body = {"ticket_id": "1", "event": "ticket.solved", "tags": SECRET}
+    sent = await shop.client.post("/in/" + sender["url"].partition("/in/")[2], json=body)
     for path in ("/v1/touchpoints/their-place", "/v1/journeys/their-way"):
         assert (await shop.call("PUT", path, json={"name": {"en": SECRET}})).status_code == 200
     return {
@@ -44,6 +47,8 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "invitation_id": told["decisions"][0]["invitation"],
         "trigger": told["decisions"][0]["trigger"],
         "ticket": "their-ticket",
+        "integration": sender["id"],
+        "event_id": sent.json()["id"],
         "customer": told["customer_id"],
     }
 

@@ -34,6 +34,11 @@ JOBS = Counter(
     "afterword_jobs_total", "Finished job attempts by kind and outcome.", ["kind", "outcome"]
 )
 DECISIONS = Counter("afterword_decisions_total", "Decisions of triggers.", ["outcome", "reason"])
+INBOUND = Counter(
+    "afterword_webhooks_in_total",
+    "Webhooks received, by source and outcome.",
+    ["source", "outcome"],
+)
 MAILS = Counter("afterword_mails_total", "Mails by outcome.", ["outcome"])
 
 

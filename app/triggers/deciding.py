@@ -44,6 +44,8 @@ from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
 _ENDS = {"ticket.solved", "ticket.closed"}
+# Nobody has asked the company for anything in a conversation that it began itself.
+_COMPANY = {"admin", "bot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,17 +166,17 @@ def _refusal_at_once(
     oldest = duration_of(rules.max_age) if rules.max_age else None
     if oldest is not None and one.created_at - one.occurred_at > oldest:
         return Refusal(Reason.TOO_OLD, f"it happened more than {rules.max_age} before it was told")
-    verdict = judge_facts(rules, facts_of(one, customer))
-    if verdict is not None:
-        return verdict
-    person = one.customer_id or one.id
-    if not is_sampled(trigger.id, person, rate=rules.sample_rate):
+    if refusal := judge_facts(rules, facts_of(one, customer)):
+        return refusal
+    if not is_sampled(trigger.id, one.customer_id or one.id, rate=rules.sample_rate):
         return Refusal(Reason.SAMPLED_OUT, f"{rules.sample_rate:.0%} are asked")
     return None
 
 
 def judge_facts(rules: TriggerRules, facts: Mapping[str, Any]) -> Refusal | None:
     """Hold what is known to the trigger's conditions."""
+    if facts.get("opened_by") in _COMPANY:
+        return Refusal(Reason.CONDITION, "the company itself has opened the conversation")
     where, unless = (
         [c.model_dump(exclude_unset=True) for c in conditions]
         for conditions in (rules.where, rules.unless)

@@ -1,0 +1,1 @@
+"""Other systems' webhooks in, translated into interactions; scores back onto their tickets."""

@@ -1,0 +1,87 @@
+"""Tables of the room: registered senders, and what they have sent."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from app.core.schema import REFERENCE, TENANT, Instant, Json
+
+
+class Integration(SQLModel, table=True):
+    """A registered sender, found by its id alone.
+
+    Secrets are sealed, tokens of URLs are hashed; the old ones are good until `old_until`.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "key"),
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        REFERENCE,
+    )
+
+    id: UUID = Field(primary_key=True)
+    workspace_id: UUID
+    key: str
+    source: str
+    touchpoint: str | None = None
+    mapping: dict[str, Any] = Field(sa_type=Json)
+    signature: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    secret: bytes | None = None
+    old_secret: bytes | None = None
+    token_hash: bytes | None = None
+    old_token_hash: bytes | None = None
+    old_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+    write_back: bytes | None = None
+    created_at: dt.datetime = Field(sa_type=Instant)
+    updated_at: dt.datetime = Field(sa_type=Instant)
+
+
+class InboundEvent(SQLModel, table=True):
+    """One delivery as it came: its raw bytes are kept, so that nothing is lost.
+
+    Its id is derived from the sender's own: a replay is the same row.
+    """
+
+    __tablename__ = "inbound_event"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        Index(None, "workspace_id", "integration_id", "received_at", "id"),
+        Index(None, "workspace_id", "received_at"),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    integration_id: UUID
+    delivery: str
+    headers: dict[str, str] = Field(sa_type=Json)
+    body: bytes
+    verified: bool
+    status: str
+    reason: str | None = None
+    interactions: list[str] = Field(sa_type=Json)
+    received_at: dt.datetime = Field(sa_type=Instant)
+    translated_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class WriteBack(SQLModel, table=True):
+    """One answer on its way onto its ticket; `attempts` is its log."""
+
+    __tablename__ = "write_back"
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        Index(None, "workspace_id", "integration_id", "created_at"),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    response_id: UUID = Field(primary_key=True)
+    integration_id: UUID
+    ticket: str
+    status: str
+    attempts: list[dict[str, Any]] = Field(sa_type=Json)
+    created_at: dt.datetime = Field(sa_type=Instant)
+    updated_at: dt.datetime = Field(sa_type=Instant)

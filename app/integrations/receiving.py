@@ -1,0 +1,195 @@
+"""`POST /in/{id}`: verify the raw bytes, store them once, answer fast, work later."""
+
+import datetime as dt
+import hashlib
+import hmac
+from collections.abc import Mapping
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Request
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import Response
+
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import NotFound, Unauthorized
+from app.core.http import json_reply, read_body
+from app.core.ids import derived_uuid
+from app.core.signing import SealedBox, hash_secret
+from app.core.telemetry import INBOUND
+from app.integrations.models import InboundEvent, Integration
+from app.integrations.registry import ADAPTERS
+from app.integrations.schemas import EventStatus
+from app.integrations.service import enqueue_translation, rule_of, signs
+from app.integrations.signatures import refusal_of, refusal_of_stripe
+
+routes = APIRouter(tags=["Webhooks in"])
+
+TOKEN_HEADER = "x-afterword-token"  # noqa: S105 - a header's name
+_KEPT_HEADERS = ("content-type", "user-agent", "stripe-signature")
+_PING = b"webhook_id="
+
+
+@routes.get("/in/{integration_id}", summary="Is the address right?")
+async def answer_probe(request: Request, integration_id: UUID) -> Response:
+    """Answer 200 to a sender that only looks whether somebody is there."""
+    await _find(request, integration_id)
+    return json_reply({"status": "ok"})
+
+
+@routes.post(
+    "/in/{integration_id}",
+    status_code=202,
+    summary="Take a webhook",
+    responses={200: {"description": "A ping, or known already."}},
+    openapi_extra={
+        "requestBody": {
+            "description": "As the sender writes it; its signature covers the raw bytes.",
+            "content": {"application/json": {"schema": {}, "example": {"event": "ticket.solved"}}},
+        }
+    },
+)
+async def take_webhook(request: Request, integration_id: UUID) -> Response:
+    """Store a delivery whose signature is right; a replay is stored once.
+
+    A job translates it. A wrong signature is 401 and nothing is stored.
+    """
+    integration = await _find(request, integration_id)
+    body = await read_body(request)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if integration.source == "woocommerce" and body.startswith(_PING):
+        return json_reply({"status": "pong"})
+    now = utc_now()
+    verified = _verify(request, integration, headers, body, now=now)
+    event_id = derived_uuid(str(integration.id), delivery_of(integration, headers, body))
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        stored = await session.exec(
+            insert(InboundEvent)
+            .values(
+                workspace_id=integration.workspace_id,
+                id=event_id,
+                integration_id=integration.id,
+                delivery=delivery_of(integration, headers, body)[:200],
+                headers=_kept(headers),
+                body=body,
+                verified=verified,
+                status=str(EventStatus.RECEIVED),
+                reason=None if verified else "no secret is set yet",
+                interactions=[],
+                received_at=now,
+            )
+            .on_conflict_do_nothing()
+            .returning(col(InboundEvent.id))
+        )
+        fresh = stored.first() is not None
+        if fresh and verified:
+            await enqueue_translation(session, integration.workspace_id, event_id)
+    INBOUND.labels(integration.source, "received" if fresh else "repeated").inc()
+    return json_reply(
+        {"status": "received" if fresh else "known", "id": event_id}, status=202 if fresh else 200
+    )
+
+
+async def _find(request: Request, integration_id: UUID) -> Integration:
+    database: Database = request.app.state.database
+    async with database.session() as session:
+        return await integration_by_id(session, integration_id)
+
+
+async def integration_by_id(session: AsyncSession, integration_id: UUID) -> Integration:
+    """Return the sender of an address, or raise NotFound."""
+    found = await session.exec(select(Integration).where(Integration.id == integration_id))
+    integration = found.first()
+    if integration is None:
+        raise NotFound("No integration has this address.")
+    return integration
+
+
+def _verify(
+    request: Request,
+    integration: Integration,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: dt.datetime,
+) -> bool:
+    """Tell whether it is verified; False while no secret is set. Raise Unauthorized if wrong."""
+    box: SealedBox = request.app.state.box
+    refusal = None
+    if not signs(integration):
+        sent = request.query_params.get("token") or headers.get(TOKEN_HEADER, "")
+        if not _is_token(integration, sent, now=now):
+            refusal = "the token is missing or wrong"
+    elif integration.secret is None:
+        return False
+    else:
+        refusal = refusal_of_delivery(integration, box, headers, body, now=now)
+    if refusal is not None:
+        INBOUND.labels(integration.source, "refused").inc()
+        detail = f"The webhook is not believed: {refusal}."
+        raise Unauthorized(detail)
+    return True
+
+
+def _is_token(integration: Integration, sent: str, *, now: dt.datetime) -> bool:
+    digest = hash_secret(sent)
+    live = [integration.token_hash]
+    if integration.old_until is not None and now < integration.old_until:
+        live.append(integration.old_token_hash)
+    found = False
+    for known in live:
+        found |= known is not None and hmac.compare_digest(digest, known)
+    return found
+
+
+def refusal_of_delivery(
+    integration: Integration,
+    box: SealedBox,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    now: dt.datetime,
+) -> str | None:
+    """Return why a signed delivery is not believed, or None where its signature is right."""
+    sealed = [integration.secret]
+    if integration.old_until is not None and now < integration.old_until:
+        sealed.append(integration.old_secret)
+    secrets = [plain for one in sealed if one and (plain := box.unseal(one))]
+    rule = rule_of(integration)
+    if rule is None:
+        return refusal_of_stripe(headers, body, secrets=secrets, now=now)
+    return refusal_of(rule, headers, body, secrets=secrets, now=now)
+
+
+def delivery_of(integration: Integration, headers: Mapping[str, str], body: bytes) -> str:
+    """Return the sender's own id of a delivery, else the hash of its body."""
+    adapter = ADAPTERS[integration.source]
+    named = [headers[name] for name in adapter.delivery_headers if headers.get(name)]
+    parts = named[:1]
+    if adapter.delivery_field is not None:
+        parts += _field(body, adapter.delivery_field)
+    if adapter.hashes_body or not parts:
+        parts.append(hashlib.sha256(body).hexdigest())
+    return ":".join(parts)
+
+
+def _field(body: bytes, name: str) -> list[str]:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
+    value = found.get(name) if isinstance(found, dict) else None
+    return [value.replace("\x00", "")] if isinstance(value, str) and value else []
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what translation and a later check of the signature need; no token, no cookie."""
+    return {
+        name: value.replace("\x00", "")[:1000]
+        for name, value in headers.items()
+        if name in _KEPT_HEADERS or (name.startswith("x-") and name != TOKEN_HEADER)
+    }

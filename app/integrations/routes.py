@@ -1,0 +1,172 @@
+"""Routes of integrations and what they sent."""
+
+import datetime as dt
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query, Request
+
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import BoxDep, SessionDep, router
+from app.core.settings import Settings
+from app.integrations import service
+from app.integrations.models import InboundEvent, Integration
+from app.integrations.schemas import (
+    EventStatus,
+    InboundOut,
+    InboundWithBody,
+    IntegrationIn,
+    IntegrationOut,
+    IntegrationPatch,
+    RotateSecret,
+)
+from app.integrations.service import Made
+from app.workspaces.caller import Admin, Reader
+
+routes = router("Integrations")
+
+IntegrationRef = Annotated[str, Path(max_length=64, description="The integration's id or key.")]
+
+
+def _shown(
+    request: Request, made: Made, *, last_event_at: dt.datetime | None = None
+) -> IntegrationOut:
+    settings: Settings = request.app.state.settings
+    row = made.integration
+    token = f"?token={made.token}" if made.token else ""
+    return IntegrationOut(
+        id=row.id,
+        key=row.key,
+        source=row.source,
+        url=f"{settings.base_url}/in/{row.id}{token}",
+        touchpoint=row.touchpoint,
+        mapping=row.mapping or None,
+        signature=row.signature,
+        has_secret=row.secret is not None or row.token_hash is not None,
+        writes_back=row.write_back is not None,
+        old_secret_until=row.old_until,
+        last_event_at=last_event_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _event(row: InboundEvent) -> InboundOut:
+    return InboundOut.model_validate(row, from_attributes=True)
+
+
+@routes.post("/v1/integrations", status_code=201, summary="Register a sender")
+async def post_integration(
+    request: Request, session: SessionDep, caller: Admin, box: BoxDep, body: IntegrationIn
+) -> IntegrationOut:
+    """Register a shop or a helpdesk; give it the `url`. A token in it is shown this once.
+
+    The secret may come later: until then deliveries are kept, unverified and untranslated.
+    """
+    return _shown(request, await service.create(session, caller.workspace_id, body, box=box))
+
+
+@routes.get("/v1/integrations", summary="List the senders")
+async def list_integrations(
+    request: Request,
+    session: SessionDep,
+    caller: Reader,
+    limit: Limit = 50,
+    cursor: CursorParam = None,
+) -> Page[IntegrationOut]:
+    """Return integrations, newest first, with when each last sent something."""
+    rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
+    last = await service.last_events(session, caller.workspace_id, [row.id for row in rows])
+
+    def show(row: Integration) -> IntegrationOut:
+        return _shown(request, Made(row), last_event_at=last[row.id])
+
+    return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=show)
+
+
+@routes.get("/v1/integrations/{integration}", summary="Read a sender")
+async def read_integration(
+    request: Request, session: SessionDep, caller: Reader, integration: IntegrationRef
+) -> IntegrationOut:
+    """Return one integration; its secrets are never shown."""
+    row = await service.find(session, caller.workspace_id, integration)
+    last = await service.last_events(session, caller.workspace_id, [row.id])
+    return _shown(request, Made(row), last_event_at=last[row.id])
+
+
+@routes.patch("/v1/integrations/{integration}", summary="Change a sender")
+async def patch_integration(
+    request: Request,
+    session: SessionDep,
+    caller: Admin,
+    box: BoxDep,
+    integration: IntegrationRef,
+    body: IntegrationPatch,
+) -> IntegrationOut:
+    """Change what is given. With its first secret, what waited unverified is translated."""
+    made = await service.change(session, caller.workspace_id, integration, body, box=box)
+    return _shown(request, made)
+
+
+@routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete a sender")
+async def delete_integration(
+    session: SessionDep, caller: Admin, integration: IntegrationRef
+) -> None:
+    """Delete a sender with its deliveries; the interactions stay."""
+    await service.delete(session, caller.workspace_id, integration)
+
+
+@routes.post("/v1/integrations/{integration}/rotate-secret", summary="Rotate a sender's secret")
+async def rotate_secret(
+    request: Request,
+    session: SessionDep,
+    caller: Admin,
+    box: BoxDep,
+    integration: IntegrationRef,
+    body: RotateSecret,
+) -> IntegrationOut:
+    """Take the next secret, or make the next token; the one before is good for 24 hours more."""
+    made = await service.rotate(session, caller.workspace_id, integration, body.secret, box=box)
+    return _shown(request, made)
+
+
+@routes.get("/v1/integrations/{integration}/events", summary="List what a sender sent")
+async def list_events(
+    session: SessionDep,
+    caller: Reader,
+    integration: IntegrationRef,
+    status: Annotated[EventStatus | None, Query()] = None,
+    limit: Limit = 50,
+    cursor: CursorParam = None,
+) -> Page[InboundOut]:
+    """Return its deliveries of the last 30 days, newest first, with reasons."""
+    row = await service.find(session, caller.workspace_id, integration)
+    rows = await service.find_events(session, row, status=status, limit=limit, cursor=cursor)
+    return page_of(rows, limit, position=lambda event: (event.received_at, event.id), show=_event)
+
+
+@routes.get("/v1/integrations/{integration}/events/{event_id}", summary="Read a delivery")
+async def read_event(
+    session: SessionDep, caller: Admin, integration: IntegrationRef, event_id: UUID
+) -> InboundWithBody:
+    """Return one delivery as it came."""
+    row = await service.find(session, caller.workspace_id, integration)
+    event = await service.get_event(session, row, event_id)
+    return InboundWithBody(
+        **_event(event).model_dump(),
+        headers=event.headers,
+        body=event.body.decode("utf-8", "replace"),
+    )
+
+
+@routes.post(
+    "/v1/integrations/{integration}/events/{event_id}/retry",
+    status_code=202,
+    summary="Translate a delivery again",
+)
+async def retry_event(
+    session: SessionDep, caller: Admin, integration: IntegrationRef, event_id: UUID
+) -> InboundOut:
+    """Translate a delivery that failed or was skipped, after a change of the mapping."""
+    row = await service.find(session, caller.workspace_id, integration)
+    return _event(await service.retry_event(session, row, event_id))

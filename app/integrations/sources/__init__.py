@@ -1,0 +1,1 @@
+"""One file a source: how its deliveries are signed, named and translated. Pure."""
