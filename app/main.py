@@ -22,6 +22,7 @@ from app.core.notices import Notices
 from app.core.openapi import finish
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.exports import routes as exports
 from app.integrations import receiving
 from app.integrations import routes as integrations
 from app.interactions import case_routes, directory
@@ -29,7 +30,7 @@ from app.interactions import routes as interactions
 from app.interactions.directory import Directory
 from app.invitations import routes as invitations
 from app.metrics import routes as metrics
-from app.pages import docs, respondent
+from app.pages import connecting, docs, respondent
 from app.responses import batch, intake
 from app.responses import routes as responses
 from app.responses.document import REPORT, hot_paths
@@ -106,7 +107,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
             trusted_proxies=settings.trusted_proxies,
         )
         group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
-        state.ingest = Ingest(state.catalogue, Directory(database), group)
+        state.ingest = Ingest(database, state.catalogue, Directory(database), group)
         notices = Notices(
             database,
             {
@@ -149,7 +150,9 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         metrics,
         integrations,
         receiving,
+        exports,
         docs,
+        connecting,
         respondent,
     ):
         app.include_router(room.routes)

@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from app.core.feed import FeedPlace
 from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
@@ -47,6 +48,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Rollup,
     ImportRun,
     Event,
+    FeedPlace,
     Job,
     Periodic,
 )

@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
+from app.core.feed import Hearer, hear
 from app.core.job_runner import Handler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
@@ -25,13 +26,16 @@ from app.core.signing import SealedBox, load_secret_keys
 from app.integrations.service import TRANSLATE_JOB
 from app.integrations.service import forget_old as forget_old_webhooks
 from app.integrations.translating import translate_event
+from app.integrations.write_back import WRITE_BACK_JOB, hear_answers, write_back
 from app.interactions.customers import SETTLE_JOB, settle
 from app.invitations.delivery import Post, send_reminder
 from app.invitations.mailer import Mailer
 from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
+from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
 from app.triggers.due import send_due
+from app.triggers.recovery import RECOVERY_JOB, hear_follow_ups, tell_recovery
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
@@ -46,9 +50,21 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         SETTLE_JOB: settle,
         TRANSLATE_JOB: lambda database, job: translate_event(database, box, job),
         SEND_JOB: lambda database, job: send_due(database, post, job),
+        JOIN_JOB: join,
+        RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
+        WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
 
+
+# Who wakes for which news: rooms only write it.
+HEARERS: dict[str, Hearer] = {
+    "interaction.created": hear_interactions,
+    "follow_up.updated": hear_follow_ups,
+    "response.created": hear_answers,
+    "response.updated": hear_answers,
+}
+CONSUMER = "worker"
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
     "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
@@ -60,6 +76,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
 }
 
 _PERIODIC_LOOK = 60.0
+_FEED_LOOK = 0.5
 
 
 class Worker:
@@ -77,11 +94,13 @@ class Worker:
         await notices.start()
         jobs = asyncio.create_task(self._runner.run())
         periodic = asyncio.create_task(self._come_round())
+        feed = asyncio.create_task(self._hear_news())
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({jobs, periodic, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({jobs, periodic, feed, stopped}, return_when=asyncio.FIRST_COMPLETED)
         periodic.cancel()
+        feed.cancel()
         await self._runner.stop()
-        await asyncio.gather(jobs, periodic, return_exceptions=True)
+        await asyncio.gather(jobs, periodic, feed, return_exceptions=True)
         await notices.stop()
         await self._database.close()
 
@@ -94,6 +113,18 @@ class Worker:
                     if not is_connection_lost(error):
                         logger.exception("periodic work failed", extra={"work": name})
             await asyncio.sleep(_PERIODIC_LOOK)
+
+    async def _hear_news(self) -> None:
+        while True:
+            heard = 0
+            try:
+                heard = await hear(self._database, CONSUMER, HEARERS)
+            except Exception as error:
+                if not is_connection_lost(error):
+                    logger.exception("news could not be heard")
+                await asyncio.sleep(1)
+            if not heard:
+                await asyncio.sleep(_FEED_LOOK)
 
     async def _take_turn(
         self,

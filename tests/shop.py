@@ -11,8 +11,9 @@ import httpx
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database
+from app.core.feed import hear
 from app.core.job_runner import Handler, JobRunner
-from app.worker import handlers
+from app.worker import CONSUMER, HEARERS, handlers
 
 
 @dataclass
@@ -88,8 +89,12 @@ class Shop:
         runner = JobRunner(database, known)
         running = asyncio.create_task(runner.run())
         for _ in range(200):
+            heard = await hear(database, CONSUMER, HEARERS)
             async with database.session() as session:
                 left = await jobs.next_due(session, list(known))
+            runner.wake()
+            if heard:
+                continue
             if left is None or left > utc_now() + dt.timedelta(seconds=5):
                 break
             await asyncio.sleep(0.05)

@@ -13,6 +13,10 @@ BODIES: dict[str, Any] = {
     "/v1/responses/batch": [{"survey": "theirs", "channel": "api", "answers": {"score": 1}}],
     "/v1/surveys/{survey}": {"name": "Mine now"},
     "/v1/responses/{response_id}": {"tags": ["mine"]},
+    "/v1/integrations/{integration}/write-back": {
+        "base_url": "https://example.com",
+        "auth": {"token": "a token of mine"},
+    },
     "/v1/customers/merge": {"from": "their-c", "into": "mine"},
     "/v1/triggers/{trigger}/dry-run": {"type": "visit", "source": "s", "external_id": "e"},
 }

@@ -5,7 +5,8 @@ import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 from pydantic import ValidationError
@@ -14,6 +15,7 @@ from rich.console import Console
 from app.cli.demo import fill_demo
 from app.cli.importing import ImportPlan, import_file
 from app.cli.processes import CannotListenError, Processes, listen
+from app.core import jobs
 from app.core.database import Database
 from app.core.errors import AfterwordError
 from app.core.log import configure_logging
@@ -22,6 +24,10 @@ from app.core.postgres_programs import PostgresUnavailableError
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings, misspelt_variables
 from app.core.signing import load_secret_keys
+from app.interactions import tickets as ticket_service
+from app.invitations.delivery import sender_of
+from app.invitations.mail import write_test_mail
+from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome
 from app.responses import rollups as rollup_service
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import ApiKeyIn
@@ -39,6 +45,8 @@ key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
 rollup_commands = typer.Typer(no_args_is_help=True, help="The counts that figures are read from.")
 app.add_typer(key_commands, name="key")
 app.add_typer(rollup_commands, name="rollups")
+job_commands = typer.Typer(help="Background work: what waits, what is dead.")
+app.add_typer(job_commands, name="jobs")
 
 out = Console(highlight=False, soft_wrap=True)
 notes = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -224,7 +232,10 @@ def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> 
     async def work(database: Database) -> list[dict[str, object]]:
         async with database.session() as session:
             found = await workspaces.find_workspace(session, workspace)
-        return await rollup_service.differences(database, found.id)
+        return [
+            *await rollup_service.differences(database, found.id),
+            *await ticket_service.ticket_differences(database, found.id),
+        ]
 
     found = _run(_settings(), work)
     for difference in found[:20]:
@@ -243,9 +254,74 @@ def rebuild_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -
         async with database.session() as session:
             found = await workspaces.find_workspace(session, workspace)
         await rollup_service.rebuild(database, found.id)
+        await ticket_service.rebuild_ticket_counts(database, found.id)
 
     _run(_settings(), work)
     out.print("Rollups are counted anew.")
+
+
+@job_commands.callback(invoke_without_command=True)
+def list_jobs(
+    context: typer.Context,
+    *,
+    dead: Annotated[bool, typer.Option("--dead", help="Only those out of attempts.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+) -> None:
+    """Count the jobs, and list those that wait or, with --dead, those out of attempts."""
+    if context.invoked_subcommand is not None:
+        return
+
+    async def work(database: Database) -> tuple[jobs.Overview, list[dict[str, Any]]]:
+        async with database.session() as session:
+            found = await jobs.overview(session)
+            return found, await jobs.list_jobs(session, dead=dead, limit=limit)
+
+    found, rows = _run(_settings(), work)
+    out.print(
+        f"due {found.due}, running {found.running}, waiting {found.waiting}, dead {found.dead}; "
+        f"the oldest due one waits for {found.oldest_due_seconds:.0f} s"
+    )
+    for row in rows:
+        tries = f"{row['attempts']}/{row['max_attempts']}"
+        line = f"{row['id']}  {row['kind']}  {tries}  {row['run_at']:%Y-%m-%d %H:%M:%S}Z"
+        out.print(f"{line}  {row['error'] or ''}", markup=False)
+
+
+@job_commands.command("retry")
+def retry_jobs(
+    ids: Annotated[list[UUID] | None, typer.Argument(help="Default: all dead ones.")] = None,
+) -> None:
+    """Give dead jobs their attempts anew."""
+
+    async def work(database: Database) -> int:
+        async with database.transaction() as session:
+            return await jobs.retry_dead(session, ids or None)
+
+    out.print(f"{_run(_settings(), work)} jobs run again.")
+
+
+@app.command("mail-test")
+def mail_test(
+    address: Annotated[str, typer.Argument(help="Who gets it.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+) -> None:
+    """Send a test mail as the workspace would, and say what became of it."""
+    settings = _settings()
+
+    async def work(database: Database) -> MailResult:
+        async with database.session() as session:
+            found = await workspaces.find_workspace(session, workspace)
+        message = write_test_mail(sender_of(found, settings), address, settings.base_url)
+        return await Mailer(settings).send(message)
+
+    try:
+        result = _run(settings, work)
+    except MailWaitsError as error:
+        out.print(f"Not sent: {error}", markup=False)
+        raise typer.Exit(1) from None
+    told = f": {result.detail}" if result.detail else ""
+    out.print(f"The mail to {address} is {result.outcome}{told}.", markup=False)
+    raise typer.Exit(1 if result.outcome is Outcome.BOUNCED else 0)
 
 
 @app.command("import")

@@ -103,7 +103,7 @@ async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
 
 async def _answer(database: Database, workspace_id: UUID) -> None:
     group = GroupCommit(database, slot=0, max_waiting=1)
-    ingest = Ingest(Catalogue(database), Directory(database), group)
+    ingest = Ingest(database, Catalogue(database), Directory(database), group)
     import_id = derived_uuid(str(workspace_id), "demo", str(_SEED))
     origin = Origin(_caller(workspace_id), now=utc_now(), import_id=import_id)
     lines = [

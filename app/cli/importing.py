@@ -97,7 +97,7 @@ async def import_file(
             session, found.id, import_id=import_id, survey_id=survey.id, name=plan.file.name
         )
     group = GroupCommit(database, slot=0, max_waiting=_CHUNK)
-    ingest = Ingest(Catalogue(database), Directory(database), group)
+    ingest = Ingest(database, Catalogue(database), Directory(database), group)
     origin = Origin(_importer(found.id), now=utc_now(), import_id=import_id)
     lines = _csv_lines(plan, definition, console) if plan.is_csv else _json_lines(plan)
     if run.status == "done":

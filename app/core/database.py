@@ -40,7 +40,10 @@ class Database:
         self.url = url
         self.engine: AsyncEngine = create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: self.connect(statement_timeout="60s"),
+            # A plan made while a table was small would go on to visit every row of a large one.
+            async_creator=lambda: self.connect(
+                statement_timeout="60s", plan_cache_mode="force_custom_plan"
+            ),
             pool_size=pool_size,
             max_overflow=5,
             pool_pre_ping=True,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import text
 from starlette.responses import Response
 
-from app.core import telemetry
+from app.core import jobs, telemetry
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.errors import NotFound
 from app.core.http import json_reply
@@ -28,6 +28,8 @@ async def read_health() -> dict[str, str]:
 async def read_readiness(request: Request) -> Response:
     """Answer 200 when the database answers and its schema is current, else 503."""
     database: Database = request.app.state.database
+    settings: Settings = request.app.state.settings
+    mail = "ok" if settings.smtp_url else "stored: AFTERWORD_SMTP_URL is not set"
     checks = {"database": "ok", "migrations": "ok"}
     try:
         async with database.session() as session:
@@ -39,7 +41,8 @@ async def read_readiness(request: Request) -> Response:
             raise
         checks = {"database": "unreachable", "migrations": "unknown"}
     ready = all(state == "ok" for state in checks.values())
-    body = {"status": "ok" if ready else "unavailable", "checks": checks}
+    notes = {"mail": mail, "sending": settings.sending}
+    body = {"status": "ok" if ready else "unavailable", "checks": checks | notes}
     return json_reply(body, status=200 if ready else 503)
 
 
@@ -54,5 +57,20 @@ async def read_telemetry(request: Request) -> Response:
     settings: Settings = request.app.state.settings
     if not settings.telemetry:
         raise NotFound("Telemetry is switched off.")
+    await _count_jobs(request.app.state.database)
     body, media_type = telemetry.exposition()
     return Response(body, media_type=media_type)
+
+
+async def _count_jobs(database: Database) -> None:
+    """Count the jobs when they are asked for; a database that is away leaves the last counts."""
+    try:
+        async with database.session() as session:
+            found = await jobs.overview(session)
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        return
+    for state in ("due", "running", "waiting", "dead"):
+        telemetry.JOBS_NOW.labels(state).set(getattr(found, state))
+    telemetry.OLDEST_JOB.set(found.oldest_due_seconds)

@@ -7,6 +7,7 @@ secret, so they are kept sealed.
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -147,6 +148,10 @@ async def keep(session: AsyncSession, box: SealedBox, held: Claim, reply: Respon
     kept = KeptReply(
         reply.status_code, bytes(reply.body), reply.headers.get("content-type", "application/json")
     )
+    await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
+
+
+async def _store(session: AsyncSession, held: Claim, reply: bytes) -> None:
     await run_sql(
         session,
         text(
@@ -156,9 +161,31 @@ async def keep(session: AsyncSession, box: SealedBox, held: Claim, reply: Respon
             workspace_id=held.workspace_id,
             route=held.route,
             key_hash=held.key_hash,
-            reply=box.seal(msgspec.msgpack.encode(kept)),
+            reply=reply,
         ),
     )
+
+
+async def erase_replies(
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, needles: Sequence[bytes]
+) -> int:
+    """Empty the kept replies that hold any of these bytes; their keys go on to guard."""
+    rows = await run_sql(
+        session,
+        text(
+            "select route, key_hash, reply from idempotency "
+            "where workspace_id = :workspace_id and reply is not null"
+        ).bindparams(workspace_id=workspace_id),
+    )
+    emptied = 0
+    for row in rows.all():
+        plain = box.unseal(row.reply) or b""
+        if any(needle in plain for needle in needles):
+            kept = KeptReply(200, b'{"erased":true}', "application/json")
+            held = Claim(workspace_id, row.route, row.key_hash)
+            await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
+            emptied += 1
+    return emptied
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

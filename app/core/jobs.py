@@ -6,6 +6,8 @@ again when the lease is over. Finishing is fenced by the worker's id.
 """
 
 import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -172,6 +174,76 @@ async def put_back(
             worker=job.worker,
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How many jobs there are, and since when the oldest due one waits."""
+
+    due: int
+    running: int
+    waiting: int
+    dead: int
+    oldest_due_seconds: float
+
+
+async def overview(session: AsyncSession) -> Overview:
+    """Count the jobs by what they are doing."""
+    rows = await run_sql(
+        session,
+        text(
+            "select count(*) filter (where dead_at is null and worker is null "
+            "and run_at <= :now) as due, "
+            "count(*) filter (where dead_at is null and worker is not null) as running, "
+            "count(*) filter (where dead_at is null and worker is null "
+            "and run_at > :now) as waiting, "
+            "count(*) filter (where dead_at is not null) as dead, "
+            "coalesce(extract(epoch from :now - min(run_at) filter (where dead_at is null "
+            "and worker is null and run_at <= :now)), 0)::float8 as oldest_due_seconds from job"
+        ).bindparams(now=utc_now()),
+    )
+    return Overview(**rows.one()._mapping)
+
+
+async def list_jobs(session: AsyncSession, *, dead: bool, limit: int) -> list[dict[str, Any]]:
+    """Return jobs with their last error, the dead ones or those alive, oldest first."""
+    rows = await run_sql(
+        session,
+        text(
+            "select id, workspace_id, kind, payload, attempts, max_attempts, run_at, error, "
+            "worker is not null as running, dead_at from job "
+            f"where dead_at is {'not ' if dead else ''}null order by run_at, id limit :limit"
+        )
+        .columns(payload=Json)
+        .bindparams(limit=limit),
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+async def retry_dead(session: AsyncSession, ids: Sequence[UUID] | None = None) -> int:
+    """Give dead jobs their attempts anew, these or all; return how many.
+
+    One whose work waits under the same name already is removed instead.
+    """
+    chosen = "dead_at is not null and (cast(:ids as uuid[]) is null or id = any(:ids))"
+    bound = {"ids": list(ids) if ids is not None else None}
+    await run_sql(
+        session,
+        text(
+            f"delete from job d where d.{chosen} and exists (select from job a "
+            "where a.dead_at is null and a.workspace_id = d.workspace_id and a.kind = d.kind "
+            "and a.dedupe = d.dedupe)"
+        ).bindparams(**bound),
+    )
+    rows = await run_sql(
+        session,
+        text(
+            "update job set dead_at = null, attempts = 0, run_at = :now, worker = null "
+            f"where {chosen} returning 1"
+        ).bindparams(now=utc_now(), **bound),
+    )
+    await notify(session, CHANNEL, "")
+    return len(rows.all())
 
 
 async def take_periodic(session: AsyncSession, name: str, *, every: dt.timedelta) -> bool:

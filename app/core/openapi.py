@@ -79,17 +79,24 @@ def finish(document: dict[str, Any], added_paths: dict[str, Any]) -> dict[str, A
 
 def _describe_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     replies = operation.setdefault("responses", {})
+    statuses: set[int] = set()
     if path.startswith("/v1/"):
         operation["security"] = [{"bearer": []}, {"basic": []}]
-        statuses = {401, 403, 422, 429, 503}
-        if "{" in path or method == "post":
-            statuses.add(404)
-        if method != "get":
-            statuses.add(409)
-        if "requestBody" in operation:
-            statuses |= {413, 415}
-        for status in sorted(statuses):
-            replies[str(status)] = problem_response(status)
+        statuses = _statuses(path, method, has_body="requestBody" in operation)
+    elif path.startswith("/in/"):
+        statuses = {401, 404, 413, 422, 503}
     elif "422" in replies:
-        replies["422"] = problem_response(422)
+        statuses = {422}
+    for status in sorted(statuses):
+        replies[str(status)] = problem_response(status)
     operation["responses"] = dict(sorted(replies.items()))
+
+
+def _statuses(path: str, method: str, *, has_body: bool) -> set[int]:
+    """Return the errors that a route of the API may answer."""
+    statuses = {401, 403, 422, 429, 503}
+    if "{" in path or method == "post":
+        statuses.add(404)
+    if method != "get":
+        statuses.add(409)
+    return statuses | {413, 415} if has_body else statuses

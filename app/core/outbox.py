@@ -36,7 +36,7 @@ class TransactionId(UserDefinedType[int]):
 class Event(SQLModel, table=True):
     """One piece of news: its type (past tense, dotted) and its frozen data."""
 
-    __table_args__ = (Index(None, "created_at"), QUEUE)
+    __table_args__ = (Index(None, "created_at"), Index(None, "xid", "id"), QUEUE)
 
     workspace_id: UUID = Field(primary_key=True)
     xid: int = Field(

@@ -72,6 +72,11 @@ class Settings(BaseSettings):
     sending: Literal["on", "paused"] = Field(
         "on", description="`paused` holds every mail and webhook."
     )
+    allow_private_webhooks: bool = Field(
+        False,
+        description="Let webhooks and write-backs go to private addresses and plain http "
+        "(development).",
+    )
     default_timezone: str = Field("UTC", description="Time zone of new workspaces.")
     default_locale: str = Field("en", description="Locale of new workspaces.")
     public_rate: float = Field(

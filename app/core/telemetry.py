@@ -9,6 +9,7 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -32,6 +33,14 @@ REFUSED = Counter("afterword_refused_total", "Requests refused by reason.", ["re
 RECONNECTS = Counter("afterword_database_reconnects_total", "Lost database connections.", ["part"])
 JOBS = Counter(
     "afterword_jobs_total", "Finished job attempts by kind and outcome.", ["kind", "outcome"]
+)
+JOBS_NOW = Gauge(
+    "afterword_jobs_now", "Jobs now, by state.", ["state"], multiprocess_mode="mostrecent"
+)
+OLDEST_JOB = Gauge(
+    "afterword_jobs_oldest_due_seconds",
+    "How long the oldest due job waits.",
+    multiprocess_mode="mostrecent",
 )
 DECISIONS = Counter("afterword_decisions_total", "Decisions of triggers.", ["outcome", "reason"])
 INBOUND = Counter(

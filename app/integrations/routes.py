@@ -9,7 +9,7 @@ from fastapi import Path, Query, Request
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
-from app.integrations import service
+from app.integrations import service, write_back
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import (
     EventStatus,
@@ -19,6 +19,8 @@ from app.integrations.schemas import (
     IntegrationOut,
     IntegrationPatch,
     RotateSecret,
+    WriteBackIn,
+    WriteBackOut,
 )
 from app.integrations.service import Made
 from app.workspaces.caller import Admin, Reader
@@ -170,3 +172,59 @@ async def retry_event(
     """Translate a delivery that failed or was skipped, after a change of the mapping."""
     row = await service.find(session, caller.workspace_id, integration)
     return _event(await service.retry_event(session, row, event_id))
+
+
+@routes.post(
+    "/v1/integrations/{integration}/write-back",
+    summary="Put scores onto the sender's tickets",
+)
+async def post_write_back(
+    request: Request,
+    session: SessionDep,
+    caller: Admin,
+    box: BoxDep,
+    integration: IntegrationRef,
+    body: WriteBackIn,
+) -> IntegrationOut:
+    """Put score and comment as a private note on the ticket: Zendesk, Freshdesk, Chatwoot.
+
+    The status is never touched: it would reopen the ticket.
+    """
+    row = await service.find(session, caller.workspace_id, integration)
+    settings: Settings = request.app.state.settings
+    await write_back.set_write_back(session, row, body, box=box, settings=settings)
+    return _shown(request, Made(row))
+
+
+@routes.delete(
+    "/v1/integrations/{integration}/write-back", status_code=204, summary="Put no more scores back"
+)
+async def delete_write_back(
+    session: SessionDep, caller: Admin, integration: IntegrationRef
+) -> None:
+    """Forget where scores go, and the token with it."""
+    row = await service.find(session, caller.workspace_id, integration)
+    row.write_back = None
+    session.add(row)
+
+
+@routes.get("/v1/integrations/{integration}/write-backs", summary="List scores put back")
+async def list_write_backs(
+    session: SessionDep,
+    caller: Reader,
+    integration: IntegrationRef,
+    limit: Limit = 50,
+    cursor: CursorParam = None,
+) -> Page[WriteBackOut]:
+    """Return the answers on their way onto tickets, newest first, with every attempt."""
+    row = await service.find(session, caller.workspace_id, integration)
+    rows = await service.find_write_backs(session, row, limit=limit, cursor=cursor)
+    return page_of(
+        rows,
+        limit,
+        position=lambda one: (one.created_at, one.response_id),
+        show=lambda one: WriteBackOut(
+            response=one.response_id, ticket=one.ticket, status=one.status,
+            attempts=one.attempts, created_at=one.created_at, updated_at=one.updated_at,
+        ),
+    )  # fmt: skip

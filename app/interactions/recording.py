@@ -46,6 +46,7 @@ class Draft:
     touchpoint: str = ""
     occurred_at: dt.datetime | None = None
     person: Person | None = None
+    customer_id: UUID | None = None
     consent: Mapping[str, Any] | None = None
     customer_properties: Mapping[str, Any] = field(default_factory=dict)
     locale: str | None = None
@@ -188,7 +189,7 @@ def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> 
         "ticket": draft.ticket,
         "order_ref": draft.order,
         "touchpoint": draft.touchpoint,
-        "customer_id": customers.get(draft.person) if draft.person else None,
+        "customer_id": customers.get(draft.person) if draft.person else draft.customer_id,
         "locale": draft.locale or (draft.person.locale if draft.person else None),
         "amount": draft.amount,
         "currency": draft.currency,

@@ -12,7 +12,7 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from app.surveys.schemas import Definition
 
@@ -118,6 +118,22 @@ def write_mail(
     message["List-ID"] = f"<surveys.{host}>"
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_text(definition, asked, sender=sender, links=links, phrases=phrases))
+    return message
+
+
+def write_test_mail(sender: Sender, address: str, base_url: str) -> EmailMessage:
+    """Write a mail that only shows that mails arrive."""
+    message = EmailMessage(policy=POLICY)
+    host = urlsplit(base_url).hostname or "localhost"
+    message["Message-ID"] = f"<{uuid4()}.test@{host}>"
+    message["Date"] = format_datetime(dt.datetime.now(dt.UTC))
+    message["From"] = _address(sender.name or sender.company, sender.address)
+    message["To"] = _address("", address)
+    if sender.reply_to:
+        message["Reply-To"] = sender.reply_to
+    message["Subject"] = "A test mail (ąęłșț)"
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(f"Mails of {sender.company} arrive. Links will begin with {base_url}.\n")
     return message
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.clock import utc_now
@@ -22,6 +21,7 @@ from app.invitations.models import Invitation
 from app.invitations.suppression import Kind, suppress
 from app.pages.answering import is_editable, stored_answers, submit
 from app.pages.form import Shown, answers_of, score_of_link, shown_question
+from app.pages.rendering import page
 from app.responses.lines import Ingest
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.limits import require_public_rate
@@ -31,30 +31,12 @@ routes = APIRouter(include_in_schema=False)
 _WORDS: dict[str, dict[str, str]] = json.loads(
     files("app.pages").joinpath("words.json").read_text()
 )
-_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur", "yi"}
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY + "; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
-_templates = Environment(
-    loader=PackageLoader("app.pages"), autoescape=True, undefined=StrictUndefined
-)
 _MOST_BYTES = 1 << 18
 
 
 def _words(locale: str | None) -> tuple[str, dict[str, str]]:
     language = (locale or "en").partition("-")[0]
     return (language, _WORDS[language]) if language in _WORDS else ("en", _WORDS["en"])
-
-
-def _page(template: str, *, lang: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    direction = "rtl" if lang.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
-    text = _templates.get_template(template).render(lang=lang, dir=direction, **shown)
-    return HTMLResponse(text, status_code=status, headers=_HEADERS)
 
 
 def _message(  # noqa: PLR0913 - what the page holds
@@ -68,7 +50,7 @@ def _message(  # noqa: PLR0913 - what the page holds
     link: tuple[str | None, str | None] = (None, None),
 ) -> HTMLResponse:
     language, words = _words(locale)
-    return _page(
+    return page(
         "message.html",
         lang=language,
         status=status,
@@ -146,7 +128,7 @@ def _form(
         shown_question(q, answers.get(q.key), locale=locale, default=default, words=words)
         for q in definition.questions
     ]
-    return _page(
+    return page(
         "survey.html",
         lang=locale,
         status=422 if error else 200,

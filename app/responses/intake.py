@@ -20,6 +20,7 @@ from app.core.http import json_reply, problem_reply, read_body, require_content_
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
 from app.responses.body import CustomerIn, ResponseIn, decode_response
+from app.responses.cases import Case, find_cases, names_a_case
 from app.responses.lines import Ingest
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
@@ -77,7 +78,10 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
     seen = False
     if key is not None and names_itself(body, survey):
         seen = await _seen_before(request, caller, key, body_hash)
-    origin = Origin(caller=caller, now=utc_now(), idempotency_key=key, body_hash=body_hash)
+    case = await _case(request, caller, body) if names_a_case(body) else None
+    origin = Origin(
+        caller=caller, now=utc_now(), idempotency_key=key, body_hash=body_hash, case=case
+    )
     customer_id = await _identify(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
     if not submission.row.test:
@@ -93,6 +97,12 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
     assert stored is not None  # noqa: S101 - only a refusal stores nothing
     shown = summary(stored, survey_key=survey.key) if caller.trusted else public_summary(stored)
     return json_reply(shown, status=status_of(written), headers=headers)
+
+
+async def _case(request: Request, caller: Caller, body: ResponseIn) -> Case | None:
+    """Return what is known of the interaction, ticket or order that the answer names."""
+    database: Database = request.app.state.database
+    return (await find_cases(database, caller.workspace_id, [body])).get(0)
 
 
 async def _seen_before(request: Request, caller: Caller, key: str, body_hash: bytes) -> bool:

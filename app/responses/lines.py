@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from app.core.database import Database
 from app.core.errors import AfterwordError
 from app.core.lines import Line, LinesReport
 from app.interactions.directory import Directory
 from app.responses.body import ResponseIn, decode_response
+from app.responses.cases import find_cases
 from app.responses.group_commit import GroupCommit
 from app.responses.replies import refuse
 from app.responses.submission import Origin, person_of, submission_of, survey_for
@@ -24,6 +26,7 @@ _AT_ONCE = 2
 class Ingest:
     """What writing answers needs of the process."""
 
+    database: Database
     catalogue: Catalogue
     directory: Directory
     group: GroupCommit
@@ -61,9 +64,11 @@ async def _write_chunk(
     if not good:
         return
     customers = await _customers(ingest, origin, [body for _, body, _, _ in good])
+    cases = await find_cases(ingest.database, caller.workspace_id, [body for _, body, _, _ in good])
     submissions = []
-    for (line, body, survey, checked), customer_id in zip(good, customers, strict=True):
-        own = replace(origin, line=line.number)
+    for number, (line, body, survey, checked) in enumerate(good):
+        customer_id = customers[number]
+        own = replace(origin, line=line.number, case=cases.get(number))
         if origin.idempotency_key is not None:
             own = replace(own, body_hash=hashlib.sha256(line.text).digest())
         submissions.append(

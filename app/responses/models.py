@@ -38,6 +38,12 @@ class Response(SQLModel, table=True):
         Index(None, "workspace_id", "order_ref", postgresql_where=text("order_ref is not null")),
         Index(None, "workspace_id", "ticket_ref", postgresql_where=text("ticket_ref is not null")),
         Index(
+            "ix_response_about",
+            "workspace_id",
+            text("(interaction_ref ->> 'external_id')"),
+            postgresql_where=text("interaction_ref is not null"),
+        ),
+        Index(
             None,
             "workspace_id",
             "follow_up_opened_at",

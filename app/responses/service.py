@@ -12,6 +12,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import uuid7
+from app.core.outbox import emit
 from app.interactions.service import customers_by_id
 from app.responses import queries
 from app.responses.replies import integrity_of
@@ -19,6 +20,7 @@ from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRev
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
+FOLLOW_UP_EVENT = "follow_up.updated"
 _CLOSED = FollowUpStatus.RESOLVED
 
 
@@ -79,7 +81,7 @@ async def annotate(
     current = await run_sql(
         session,
         text(
-            "select follow_up, follow_up_opened_at from response "
+            "select follow_up, follow_up_opened_at, customer_id from response "
             "where workspace_id = :workspace_id and id = :id and state <> 'deleted' for update"
         ).bindparams(workspace_id=caller.workspace_id, id=response_id),
     )
@@ -87,7 +89,20 @@ async def annotate(
     if row is None:
         detail = "There is no such response in this workspace."
         raise NotFound(detail)
-    now = utc_now()
+    values = _values(caller, patch, row)
+    if values:
+        await _change_columns(session, caller.workspace_id, response_id, values)
+    shown_now = await read(session, caller.workspace_id, response_id)
+    if patch.follow_up is not None:
+        resolved = patch.follow_up.status is _CLOSED and row.follow_up != str(_CLOSED)
+        data = shown_now.model_dump(mode="json", include={"id", "survey", "score", "follow_up"})
+        data |= {"customer_id": row.customer_id, "resolved": resolved}
+        await emit(session, caller.workspace_id, FOLLOW_UP_EVENT, data=[data])
+    return shown_now
+
+
+def _values(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
+    """Return the columns that a patch sets."""
     values: dict[str, Any] = {}
     if patch.tags is not None:
         values["tags"] = list(dict.fromkeys(patch.tags))
@@ -96,23 +111,27 @@ async def annotate(
         if follow_up.status is not None:
             values |= _moved_follow_up(row, follow_up.status)
         if follow_up.note is not None:
-            values["note"] = [{"text": follow_up.note, "by": caller.name, "at": rfc3339(now)}]
-    if values:
-        assignments = [
-            "notes = notes || :note" if name == "note" else f"{name} = :{name}" for name in values
-        ]
-        json_names = {"tags", "note"} & set(values)
-        statement = text(
-            f"update response set {', '.join(assignments)}, updated_at = :now "
-            "where workspace_id = :workspace_id and id = :id"
-        )
-        await run_sql(
-            session,
-            statement.bindparams(*(bindparam(name, type_=JSONB) for name in json_names)).bindparams(
-                **values, now=now, workspace_id=caller.workspace_id, id=response_id
-            ),
-        )
-    return await read(session, caller.workspace_id, response_id)
+            note = {"text": follow_up.note, "by": caller.name, "at": rfc3339(utc_now())}
+            values["note"] = [note]
+    return values
+
+
+async def _change_columns(
+    session: AsyncSession, workspace_id: UUID, response_id: UUID, values: Mapping[str, Any]
+) -> None:
+    """Set columns of one response; a note is appended."""
+    assignments = [
+        "notes = notes || :note" if name == "note" else f"{name} = :{name}" for name in values
+    ]
+    json_names = {"tags", "note"} & set(values)
+    statement = text(
+        f"update response set {', '.join(assignments)}, updated_at = :now "
+        "where workspace_id = :workspace_id and id = :id"
+    ).bindparams(*(bindparam(name, type_=JSONB) for name in json_names))
+    await run_sql(
+        session,
+        statement.bindparams(**values, now=utc_now(), workspace_id=workspace_id, id=response_id),
+    )
 
 
 def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:

@@ -250,6 +250,33 @@ select array(select id from old) as found, array(select id from updated) as chan
 """
 
 
+# What a case that became known later says; the response's own wins.
+# $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
+JOIN = f"""
+with {_GATE},
+given as materialized (
+  select * from json_to_recordset($4::json)
+    n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb)
+),
+{_LOCKED.format(ids="array(select id from given)")},
+updated as (
+  update response r set
+    touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
+    customer_id = coalesce(o.customer_id, n.customer_id),
+    properties = n.properties || o.properties,
+    updated_at = $2::timestamptz, counted_as = gate.config
+  from given n join old o on o.id = n.id cross join gate
+  where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
+),
+moved as (
+  {_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {_moved("updated r", 1, "r.state = 'counted'")}
+),
+{_rollups("$3::int2")},
+{_events("updated", "'response.updated'", "true")}
+select count(*) from updated
+"""
+
 _AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
 
 DELETE = _change(

@@ -12,6 +12,7 @@ from app.core.errors import Conflict, Forbidden, InvalidInput
 from app.core.ids import derived_uuid, uuid7
 from app.interactions.directory import Person
 from app.responses.body import CustomerIn, ResponseIn
+from app.responses.cases import Case
 from app.responses.rows import Row
 from app.responses.writing import Submission
 from app.surveys.compiled import Checked, CompiledSurvey
@@ -19,6 +20,7 @@ from app.workspaces.caller import Caller
 
 PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
 PUBLIC_EDITING = dt.timedelta(days=14)
+_NO_CASE = Case("", None, None, {})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -32,6 +34,7 @@ class Origin:
     body_hash: bytes = b""
     import_id: UUID | None = None
     line: int | None = None
+    case: Case | None = None
 
 
 def survey_for(caller: Caller, survey: CompiledSurvey | None, reference: str) -> CompiledSurvey:
@@ -96,6 +99,9 @@ def submission_of(
     test = body.test or caller.test
     opens = checked.low and not test and not body.imported and origin.import_id is None
     id_, request_hash = _identify(body, survey, origin, customer_id)
+    case = origin.case or _NO_CASE
+    if customer_id is None and caller.trusted:
+        customer_id = case.customer_id
     claimed = None
     if body.customer and customer_id is None:
         said = msgspec.structs.asdict(body.customer)
@@ -106,8 +112,8 @@ def submission_of(
         survey_version=survey.version,
         seq=body.seq,
         channel=body.channel,
-        touchpoint=body.touchpoint or survey.touchpoint,
-        locale=(body.locale or survey.locale).replace("_", "-"),
+        touchpoint=body.touchpoint or case.touchpoint or survey.touchpoint,
+        locale=(body.locale or case.locale or survey.locale).replace("_", "-"),
         complete=body.complete,
         test=test,
         state="test" if test else "counted",
@@ -116,7 +122,7 @@ def submission_of(
         answers=_json(checked.answers),
         scores=_json(checked.scores),
         comment=checked.comment,
-        properties=_json(body.properties or {}),
+        properties=_json({**case.properties, **(body.properties or {})}),
         customer_id=customer_id,
         claimed=claimed,
         order_ref=body.order,

@@ -156,3 +156,23 @@ def test_a_wrong_setting_is_named(name: str, value: str, hint: str) -> None:
     assert wrong.returncode == 2
     assert hint in wrong.stderr
     assert "Traceback" not in wrong.stderr
+
+
+def test_a_test_mail_says_what_became_of_it(service: Service) -> None:
+    stored = service.command("mail-test", "ąęłșț@example.pl")
+    assert stored.returncode == 0, stored.stderr
+    assert "stored" in stored.stdout
+    mails = list((service.folder / "data" / "mail").glob("*.test.eml"))
+    assert len(mails) == 1
+
+
+def test_jobs_are_counted_and_the_dead_run_again(service: Service) -> None:
+    listed = service.command("jobs")
+    assert listed.returncode == 0, listed.stderr
+    assert listed.stdout.startswith("due ")
+    assert "0 jobs run again" in service.command("jobs", "retry").stdout
+    with service.client() as client:
+        told = client.get("/metrics").text
+        assert 'afterword_jobs_now{state="dead"} 0.0' in told
+        assert "afterword_jobs_oldest_due_seconds" in told
+        assert client.get("/readyz").json()["checks"]["mail"].startswith("stored")

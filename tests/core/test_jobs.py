@@ -116,3 +116,31 @@ def test_retries_wait_longer_each_time_up_to_an_hour() -> None:
     assert 1.6 <= waits[0] <= 2.4
     assert 6.4 <= waits[1] <= 9.6
     assert 2880 <= waits[2] <= 4320
+
+
+async def test_a_dead_job_is_listed_and_may_run_again(database: Database) -> None:
+    async def fails(_database: Database, _job: Job) -> None:
+        msg = "it cannot work"
+        raise RuntimeError(msg)
+
+    workspace = await add(database, "t.dies", dedupe="x", max_attempts=1)
+
+    async def mine(*, dead: bool) -> list[dict[str, Any]]:
+        async with database.session() as session:
+            found = await jobs.list_jobs(session, dead=dead, limit=500)
+        return [job for job in found if job["workspace_id"] == workspace]
+
+    runner = JobRunner(database, {"t.dies": fails})
+    running = asyncio.create_task(runner.run())
+    for _ in range(200):
+        if await mine(dead=True):
+            break
+        await asyncio.sleep(0.05)
+    await runner.stop()
+    await running
+    (dead,) = await mine(dead=True)
+    assert "it cannot work" in dead["error"]
+    async with database.transaction() as session:
+        assert await jobs.retry_dead(session, [dead["id"]]) == 1
+    (alive,) = await mine(dead=False)
+    assert (alive["id"], alive["attempts"]) == (dead["id"], 0)

@@ -47,7 +47,10 @@ async def test_health_and_telemetry_are_open_and_tell_the_truth(shop: Shop) -> N
     await shop.answer("s", 9)
     assert (await shop.client.get("/healthz")).json() == {"status": "ok"}
     ready = (await shop.client.get("/readyz")).json()
-    assert ready["checks"] == {"database": "ok", "migrations": "ok"}
+    mail = "stored: AFTERWORD_SMTP_URL is not set"
+    assert ready["checks"] == {
+        "database": "ok", "migrations": "ok", "mail": mail, "sending": "on",
+    }  # fmt: skip
     told = (await shop.client.get("/metrics")).text
     assert 'afterword_answers_total{outcome="created"}' in told
     assert shop.key not in told

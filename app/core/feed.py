@@ -1,0 +1,99 @@
+"""Reading the outbox: every event once, in order, to whoever wakes for it.
+
+A consumer keeps its place in a row of its own. It reads in the order (`xid`, `id`) and only
+below the oldest transaction still open, so that nothing can appear behind its place. What its
+hearers write and the new place are one transaction: no event is heard twice, none is missed.
+"""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, text
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import Database, run_sql
+from app.core.schema import QUEUE, Json
+
+_CHUNK = 500
+
+
+class FeedPlace(SQLModel, table=True):
+    """How far one consumer has read."""
+
+    __tablename__ = "feed_place"
+    __table_args__ = QUEUE
+
+    consumer: str = Field(primary_key=True)
+    xid: int = Field(sa_type=BigInteger)
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One event as it was written."""
+
+    workspace_id: UUID
+    id: UUID
+    type: str
+    data: dict[str, Any]
+    created_at: dt.datetime
+
+
+Hearer = Callable[[AsyncSession, Sequence[News]], Awaitable[None]]
+
+
+async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
+    """Give the next events to their hearers by type; return how many were read.
+
+    Another process that reads for the same consumer is left to it.
+    """
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "insert into feed_place (consumer, xid, id) "
+                "values (:consumer, 0, '00000000-0000-0000-0000-000000000000') "
+                "on conflict do nothing"
+            ).bindparams(consumer=consumer),
+        )
+        place = await run_sql(
+            session,
+            text(
+                "select xid, id from feed_place where consumer = :consumer for update skip locked"
+            ).bindparams(consumer=consumer),
+        )
+        row = place.first()
+        if row is None:
+            return 0
+        rows = await run_sql(
+            session,
+            text(
+                "select workspace_id, xid::text::int8 as xid, id, type, data, created_at "
+                "from event where (xid, id) > (cast(cast(:xid as text) as xid8), :id) "
+                "and xid < pg_snapshot_xmin(pg_current_snapshot()) "
+                "order by xid, id limit :chunk"
+            )
+            .columns(data=Json)
+            .bindparams(xid=str(row.xid), id=row.id, chunk=_CHUNK),
+        )
+        found = rows.all()
+        if not found:
+            return 0
+        by_type: dict[str, list[News]] = {}
+        for event in found:
+            if event.type in hearers:
+                news = News(event.workspace_id, event.id, event.type, event.data, event.created_at)
+                by_type.setdefault(event.type, []).append(news)
+        for kind, news_of_kind in by_type.items():
+            await hearers[kind](session, news_of_kind)
+        await run_sql(
+            session,
+            text(
+                "update feed_place set xid = :xid, id = :id where consumer = :consumer"
+            ).bindparams(xid=found[-1].xid, id=found[-1].id, consumer=consumer),
+        )
+        return len(found)

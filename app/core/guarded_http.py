@@ -1,0 +1,145 @@
+"""The one client for every address that a user gives: it never reaches into our own network.
+
+The name is resolved once, every number it has must be a public one, and the checked number is
+what is dialled; the name stays for the certificate. No redirect is followed, no proxy of the
+environment is used, and only the beginning of a reply is read.
+"""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpcore
+
+_CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 15.0
+_MOST_READ, MOST_KEPT = 64 * 1024, 4 * 1024
+# Not public, although Python 3.11 calls them so.
+_ALSO_CLOSED = tuple(
+    ipaddress.ip_network(network)
+    for network in ("192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b::/96", "64:ff9b:1::/48",
+                    "2002::/16", "2001::/32")
+)  # fmt: skip
+
+
+class RefusedAddressError(Exception):
+    """The address may not be called; the message names no internal address."""
+
+
+class UnreachableError(Exception):
+    """No reply came: no such name, no connection, or too slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """A reply: its status, the headers that matter, and the beginning of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def check_url(url: str, *, allow_private: bool) -> None:
+    """Refuse a URL that is not plain https to a host, before anything is resolved."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise RefusedAddressError("is no valid URL") from None
+    schemes = {"https", "http"} if allow_private else {"https"}
+    if parts.scheme not in schemes:
+        raise RefusedAddressError("must begin with https://")
+    if parts.username is not None or parts.password is not None:
+        raise RefusedAddressError("must not hold a user name or password")
+    if not parts.hostname or port == 0:
+        raise RefusedAddressError("must name a host")
+
+
+async def resolve_public(host: str, port: int, *, allow_private: bool) -> str:
+    """Return the number to dial; RefusedAddressError if any number of the name is not public."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UnreachableError("the name is not known") from error
+    numbers = [entry[4][0] for entry in found]
+    if not allow_private and not all(is_public(str(number)) for number in numbers):
+        raise RefusedAddressError("the host is not on the public internet")
+    return str(numbers[0])
+
+
+def is_public(number: str) -> bool:
+    """Tell whether an address is one of the public internet."""
+    address = ipaddress.ip_address(number.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    closed = any(address in net for net in _ALSO_CLOSED if net.version == address.version)
+    return address.is_global and not address.is_multicast and not closed
+
+
+class _GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Dials only numbers that were checked."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        self._allow_private = allow_private
+        self._inner = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's own signature
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        number = await resolve_public(host, port, allow_private=self._allow_private)
+        return await self._inner.connect_tcp(
+            number, port, timeout=timeout, local_address=local_address,
+            socket_options=socket_options,
+        )  # fmt: skip
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+async def send(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes,
+    allow_private: bool = False,
+) -> HttpReply:
+    """Send one request and return its reply.
+
+    Raises RefusedAddressError, or UnreachableError where none came within 15 seconds.
+    """
+    check_url(url, allow_private=allow_private)
+    backend = _GuardedBackend(allow_private=allow_private)
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _CONNECT_SECONDS)
+    try:
+        async with (
+            asyncio.timeout(_TOTAL_SECONDS),
+            httpcore.AsyncConnectionPool(network_backend=backend) as pool,
+            pool.stream(
+                method,
+                url,
+                headers=list(headers.items()),
+                content=content,
+                extensions={"timeout": timeouts | {"read": _TOTAL_SECONDS}},
+            ) as reply,
+        ):
+            body = b""
+            async for chunk in reply.aiter_stream():
+                body += chunk
+                if len(body) >= _MOST_READ:
+                    break
+            found = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in reply.headers}
+            return HttpReply(reply.status, found, body[:MOST_KEPT])
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        raise UnreachableError(type(error).__name__) from error
+    except (TimeoutError, OSError) as error:
+        raise UnreachableError("no reply within 15 seconds") from error

@@ -1,0 +1,1 @@
+"""One customer's data from all rooms: what happened in time, a copy of all, and its erasure."""

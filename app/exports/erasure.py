@@ -1,0 +1,169 @@
+"""Erasing a customer: personal data goes everywhere, an empty pseudonym and all counts stay.
+
+What is erased: the customer's names and properties; in interactions and tickets the customer's
+own words; in responses comments, free texts, claims and notes; addresses in invitations; frozen
+bodies of news, raw deliveries of integrations, kept replies, and mails in the folder. Scores,
+times, touchpoints and segments stay, and so every figure does.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.idempotency import erase_replies
+from app.core.notices import notify
+from app.core.outbox import emit
+from app.core.signing import SealedBox
+from app.interactions.customers import lock_customers
+from app.interactions.directory import CUSTOMERS_CHANNEL
+
+_PARAMETER = re.compile(r"(?<!:):(\w+)")
+
+# Properties that are declared as segments name nobody, and figures are grouped by them.
+_SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, {table}.properties -> k), '{{}}')
+  from jsonb_array_elements_text(w.configs -> w.config::text -> 'segments') k
+  where {table}.properties ? k)"""
+_COUNTED_SEGMENTS = _SEGMENTS_ONLY.format(table="ticket").replace(
+    "w.config::", "ticket.counted_as::"
+)
+
+_STATEMENTS: dict[str, str] = {
+    "names": "delete from customer_identity where workspace_id = :workspace_id "
+    "and customer_id = :customer",
+    "customer": "update customer set email = null, name = null, locale = null, "
+    "properties = '{{}}', consent = null, do_not_survey = true, erased_at = :now, "
+    "updated_at = :now where workspace_id = :workspace_id and id = :customer",
+    "interactions": f"update interaction set properties = "
+    f"{_SEGMENTS_ONLY.format(table='interaction')}, external_id = 'erased:' || interaction.id "
+    "from workspace w where w.id = :workspace_id and interaction.workspace_id = :workspace_id "
+    "and interaction.customer_id = :customer",
+    "tickets": f"update ticket set properties = {_COUNTED_SEGMENTS}, "
+    "updated_at = :now from workspace w where w.id = :workspace_id "
+    "and ticket.workspace_id = :workspace_id and ticket.customer_id = :customer",
+    "invitations": "update invitation set email = null, name = null, "
+    "context = context - 'properties', status = case when status = 'scheduled' then 'cancelled' "
+    "else status end, reason = case when status = 'scheduled' then 'cancelled' else reason end, "
+    "updated_at = :now where workspace_id = :workspace_id and customer_id = :customer",
+    "news": "update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' "
+    "- 'email') || jsonb_build_object('erased', true) where workspace_id = :workspace_id "
+    "and (data ->> 'customer_id' = :customer_text or data -> 'customer' ->> 'id' = :customer_text "
+    "or data ->> 'id' = any(:responses) or (data ->> 'email') = any(:emails))",
+    "webhooks": "update inbound_event set body = ''::bytea, headers = '{{}}', "
+    "reason = coalesce(reason, 'erased') where workspace_id = :workspace_id "
+    "and (interactions ?| cast(:interactions as text[]) or exists (select from "
+    "unnest(cast(:needles as text[])) n where position(convert_to(n, 'UTF8') in body) > 0))",
+    "suppressed": "update suppression set email = null, detail = null "
+    "where workspace_id = :workspace_id and email = any(:emails)",
+}
+
+# A state and its counts stay; free texts and what names somebody goes.
+_LOCK_RESPONSES = (
+    "select 1 from response where workspace_id = :workspace_id and customer_id = :customer "
+    "order by id for update"
+)
+_RESPONSES = """
+update response r set comment = null, claimed = null, notes = '[]', order_ref = null,
+  ticket_ref = null, interaction_ref = null, external_id = null, updated_at = :now,
+  properties = (select coalesce(jsonb_object_agg(k, r.properties -> k), '{}')
+    from jsonb_array_elements_text(w.configs -> r.counted_as::text -> 'segments') k
+    where r.properties ? k),
+  answers = (select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jsonb_each(r.answers) a
+    where exists (select from question q where q.workspace_id = r.workspace_id
+      and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))
+from workspace w where w.id = :workspace_id and r.workspace_id = :workspace_id
+  and r.customer_id = :customer
+"""
+
+
+async def erase_customer(
+    session: AsyncSession,
+    workspace_id: UUID,
+    customer: dict[str, Any],
+    *,
+    box: SealedBox,
+    mail_folder: Path,
+) -> dict[str, int]:
+    """Erase a customer and say how much of what was erased; no count of a figure moves."""
+    customer_id: UUID = customer["id"]
+    await lock_customers(session, workspace_id, [customer_id])
+    bound = await _names(session, workspace_id, customer)
+    erased: dict[str, int] = {}
+    invitations = await _ids(session, "invitation", workspace_id, customer_id)
+    # By id, as all writers of responses lock them.
+    await _run(session, _LOCK_RESPONSES, bound)
+    erased["responses"] = await _run(session, _RESPONSES, bound)
+    for name, statement in _STATEMENTS.items():
+        erased[name] = await _run(session, statement.replace("{{}}", "{}"), bound)
+    needles = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
+    erased["replies"] = await erase_replies(session, box, workspace_id, needles)
+    erased["mails"] = _delete_mails(mail_folder, invitations)
+    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    told = [{"id": str(customer_id), "erased": erased}]
+    await emit(session, workspace_id, "customer.erased", data=told)
+    return erased
+
+
+async def _names(
+    session: AsyncSession, workspace_id: UUID, customer: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the statements look for: ids, addresses, and the names in raw bodies."""
+    customer_id: UUID = customer["id"]
+    rows = await run_sql(
+        session,
+        text(
+            "select value, kind from customer_identity where workspace_id = :workspace_id "
+            "and customer_id = :customer"
+        ).bindparams(workspace_id=workspace_id, customer=customer_id),
+    )
+    emails = {row.value for row in rows if row.kind == "email"}
+    if customer["email"]:
+        emails |= {customer["email"], customer["email"].lower()}
+    return {
+        "workspace_id": workspace_id,
+        "customer": customer_id,
+        "customer_text": str(customer_id),
+        "now": utc_now(),
+        "emails": sorted(emails),
+        "needles": sorted(_as_in_bodies(emails)),
+        "responses": [str(i) for i in await _ids(session, "response", workspace_id, customer_id)],
+        "interactions": [
+            str(i) for i in await _ids(session, "interaction", workspace_id, customer_id)
+        ],
+    }
+
+
+def _as_in_bodies(emails: set[str]) -> set[str]:
+    """Return addresses as they may stand in a JSON body: as they are, and escaped."""
+    return emails | {json.dumps(email)[1:-1] for email in emails}
+
+
+async def _ids(
+    session: AsyncSession, table: str, workspace_id: UUID, customer_id: UUID
+) -> list[UUID]:
+    rows = await run_sql(
+        session,
+        text(
+            f"select id from {table} where workspace_id = :workspace_id and customer_id = :customer"
+        ).bindparams(workspace_id=workspace_id, customer=customer_id),
+    )
+    return [row.id for row in rows]
+
+
+async def _run(session: AsyncSession, statement: str, bound: dict[str, Any]) -> int:
+    names = {name: bound[name] for name in _PARAMETER.findall(statement)}
+    return (await run_sql(session, text(statement).bindparams(**names))).rowcount
+
+
+def _delete_mails(folder: Path, invitations: Sequence[UUID]) -> int:
+    found = [path for id_ in invitations for path in folder.glob(f"{id_}.*.eml")]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)

@@ -1,0 +1,74 @@
+"""Routes of one customer's whole data."""
+
+import datetime as dt
+from uuid import UUID
+
+from fastapi import Request
+from pydantic import BaseModel, Field
+
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import BoxDep, SessionDep, router
+from app.core.settings import Settings
+from app.exports import erasure
+from app.exports.timeline import Moment, find_moments
+from app.interactions.case_routes import CustomerRef
+from app.interactions.customer_schemas import CustomerOut
+from app.interactions.customers import get_customer
+from app.workspaces.caller import Admin, Reader
+
+routes = router("Customers, interactions and tickets")
+
+
+class CustomerExport(BaseModel):
+    """All that is known of one customer."""
+
+    customer: CustomerOut
+    moments: list[Moment]
+
+
+class ErasureOut(BaseModel):
+    """What was erased, by kind; every figure stays."""
+
+    id: UUID
+    erased: dict[str, int] = Field(description="Rows that were emptied or deleted.")
+
+
+def _position(moment: Moment) -> tuple[dt.datetime, UUID]:
+    return moment.at, moment.id
+
+
+@routes.get("/v1/customers/{customer}/timeline", summary="Read a customer's timeline")
+async def read_timeline(
+    session: SessionDep,
+    caller: Reader,
+    customer: CustomerRef,
+    limit: Limit = 50,
+    cursor: CursorParam = None,
+) -> Page[Moment]:
+    """Return interactions, invitations and responses of one customer, newest first."""
+    found = await get_customer(session, caller.workspace_id, customer)
+    rows = await find_moments(session, caller.workspace_id, found["id"], limit=limit, cursor=cursor)
+    return page_of(rows, limit, position=_position, show=lambda row: row)
+
+
+@routes.get("/v1/customers/{customer}/export", summary="Export a customer's data")
+async def export_customer(
+    session: SessionDep, caller: Admin, customer: CustomerRef
+) -> CustomerExport:
+    """Return all that is known of one customer, as they may ask for it."""
+    found = await get_customer(session, caller.workspace_id, customer)
+    moments = await find_moments(session, caller.workspace_id, found["id"], limit=None)
+    return CustomerExport(customer=CustomerOut.model_validate(found), moments=moments)
+
+
+@routes.delete("/v1/customers/{customer}", summary="Erase a customer")
+async def erase_customer(
+    request: Request, session: SessionDep, caller: Admin, box: BoxDep, customer: CustomerRef
+) -> ErasureOut:
+    """Erase a customer's personal data everywhere; an empty pseudonym and every figure stay."""
+    settings: Settings = request.app.state.settings
+    found = await get_customer(session, caller.workspace_id, customer)
+    erased = await erasure.erase_customer(
+        session, caller.workspace_id, found, box=box, mail_folder=settings.data_dir / "mail"
+    )
+    return ErasureOut(id=found["id"], erased=erased)

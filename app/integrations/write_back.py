@@ -1,0 +1,303 @@
+"""Scores back onto their tickets: a private note and a tag, never the status.
+
+A helpdesk would reopen the ticket for a changed status. Each answer goes back once, when it is
+complete or was left for half an hour.
+"""
+
+import base64
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.clock import rfc3339, utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import InvalidInput
+from app.core.feed import News
+from app.core.guarded_http import (
+    HttpReply,
+    RefusedAddressError,
+    UnreachableError,
+    check_url,
+    resolve_public,
+    send,
+)
+from app.core.jobs import Job, LaterError
+from app.core.ladder import wait_after
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.integrations.models import Integration, WriteBack
+from app.integrations.schemas import WriteBackIn
+
+WRITE_BACK_JOB = "integrations.write_back"
+_LEFT_ALONE = dt.timedelta(minutes=30)
+_GOOD = range(200, 300)
+# What another try will not mend.
+_FOR_GOOD = {400, 401, 403, 404, 410, 422}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back."""
+
+    ticket: str
+    survey: str
+    score: int | None
+    band: str | None
+    comment: str | None
+
+    @property
+    def note(self) -> str:
+        """The note's text."""
+        lines = [f"{self.survey}: {self.score if self.score is not None else '-'}"]
+        if self.band:
+            lines[0] += f" ({self.band})"
+        return "\n\n".join([*lines, *([self.comment] if self.comment else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request to the helpdesk."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+
+def _basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def _zendesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
+    headers = _basic(f"{wanted.auth.user}/token", wanted.auth.token)
+    path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}"
+    note = {"ticket": {"comment": {"body": answer.note, "public": False}}}
+    requests = [Request("PUT", f"{path}.json", headers, note)]
+    if wanted.tags and answer.band:
+        tag = {"tags": [f"{answer.survey}_{answer.band}"]}
+        requests.append(Request("PUT", f"{path}/tags.json", headers, tag))
+    return requests
+
+
+def _freshdesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
+    path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}/notes"
+    body = {"body": answer.note, "private": True}
+    return [Request("POST", path, _basic(wanted.auth.token, "X"), body)]
+
+
+def _chatwoot(wanted: WriteBackIn, answer: Answer) -> list[Request]:
+    conversation = quote(answer.ticket, safe="")
+    path = f"/api/v1/accounts/{wanted.account_id}/conversations/{conversation}/messages"
+    body = {"content": answer.note, "private": True, "message_type": "outgoing"}
+    return [Request("POST", path, {"api_access_token": wanted.auth.token}, body)]
+
+
+_HELPDESKS: dict[str, Callable[[WriteBackIn, Answer], list[Request]]] = {
+    "zendesk": _zendesk,
+    "freshdesk": _freshdesk,
+    "chatwoot": _chatwoot,
+}
+
+
+async def set_write_back(
+    session: AsyncSession,
+    integration: Integration,
+    wanted: WriteBackIn,
+    *,
+    box: SealedBox,
+    settings: Settings,
+) -> None:
+    """Keep where scores go, sealed; InvalidInput for a helpdesk or URL that cannot be."""
+    if integration.source not in _HELPDESKS:
+        msg = f"`{integration.source}` takes no scores; {', '.join(_HELPDESKS)} do"
+        raise InvalidInput.at("body", "base_url", msg=msg)
+    if integration.source == "zendesk" and not wanted.auth.user:
+        raise InvalidInput.at("body", "auth", "user", msg="is required: the agent's e-mail")
+    if integration.source == "chatwoot" and wanted.account_id is None:
+        raise InvalidInput.at("body", "account_id", msg="is required")
+    private = settings.allow_private_webhooks
+    try:
+        check_url(wanted.base_url, allow_private=private)
+        host = urlsplit(wanted.base_url).hostname or ""
+        await resolve_public(host, 443, allow_private=private)
+    except (RefusedAddressError, UnreachableError) as error:
+        raise InvalidInput.at("body", "base_url", msg=str(error)) from None
+    integration.write_back = box.seal(wanted.model_dump_json().encode())
+    integration.updated_at = utc_now()
+    session.add(integration)
+
+
+async def hear_answers(session: AsyncSession, news: Sequence[News]) -> None:
+    """Note the answers that go back onto a ticket, each once."""
+    answered = [
+        one for one in news if one.data.get("ticket") and one.data.get("state") == "counted"
+    ]
+    for workspace_id in {one.workspace_id for one in answered}:
+        mine = [one for one in answered if one.workspace_id == workspace_id]
+        rows = await run_sql(
+            session,
+            text(
+                "select distinct on (n.response) n.response, n.ticket, i.id as integration_id "
+                "from unnest(:responses ::uuid[], :tickets ::text[]) n(response, ticket) "
+                "join ticket t on t.workspace_id = :workspace_id and t.ticket = n.ticket "
+                "join integration i on i.workspace_id = :workspace_id and i.key = t.source "
+                "and i.write_back is not null order by n.response, t.updated_at desc"
+            ).bindparams(
+                workspace_id=workspace_id,
+                responses=[UUID(one.data["id"]) for one in mine],
+                tickets=[one.data["ticket"] for one in mine],
+            ),
+        )
+        for row in rows.all():
+            await _note(session, workspace_id, row)
+
+
+async def _note(session: AsyncSession, workspace_id: UUID, row: Any) -> None:
+    now = utc_now()
+    noted = await session.exec(
+        insert(WriteBack)
+        .values(
+            workspace_id=workspace_id, response_id=row.response, ticket=row.ticket,
+            integration_id=row.integration_id, status="pending", attempts=[], created_at=now,
+            updated_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(col(WriteBack.response_id))
+    )  # fmt: skip
+    if noted.first() is not None:
+        await jobs.enqueue(
+            session,
+            WRITE_BACK_JOB,
+            workspace_id=workspace_id,
+            payload={"response": str(row.response)},
+            dedupe=str(row.response),
+            max_attempts=1000,
+        )
+
+
+async def write_back(database: Database, box: SealedBox, settings: Settings, job: Job) -> None:
+    """Send one answer to its helpdesk, up to ten times over three days."""
+    if settings.sending == "paused":
+        raise LaterError("sending is paused (AFTERWORD_SENDING)", after=dt.timedelta(seconds=30))
+    response_id = UUID(job.payload["response"])
+    async with database.session() as session:
+        found = await _pending(session, job.workspace_id, response_id)
+        if found is None:
+            return
+        row, integration = found
+        answer = await _answer(session, job.workspace_id, row)
+    if answer is None or integration.write_back is None:
+        return
+    plain = box.unseal(integration.write_back)
+    if plain is None:
+        raise LaterError("its token cannot be opened by a live secret key",
+                         after=dt.timedelta(hours=1))  # fmt: skip
+    wanted = WriteBackIn.model_validate_json(plain)
+    began = utc_now()
+    status, error = await _send_all(
+        wanted, _HELPDESKS[integration.source](wanted, answer),
+        allow_private=settings.allow_private_webhooks,
+    )  # fmt: skip
+    attempt = {
+        "at": rfc3339(began),
+        "status_code": status,
+        "duration_ms": int((utc_now() - began).total_seconds() * 1000),
+        "error": error,
+    }
+    wait = None
+    outcome = "delivered"
+    if error is not None:
+        tries = len(row.attempts) + 1
+        wait = None if status in _FOR_GOOD else wait_after(tries)
+        outcome = "pending" if wait is not None else "failed"
+    async with database.transaction() as session:
+        await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)
+    if wait is not None:
+        raise LaterError(error or "", after=wait)
+
+
+async def _pending(
+    session: AsyncSession, workspace_id: UUID, response_id: UUID
+) -> tuple[WriteBack, Integration] | None:
+    rows = await session.exec(
+        select(WriteBack, Integration)
+        .where(WriteBack.integration_id == Integration.id)
+        .where(WriteBack.workspace_id == workspace_id, WriteBack.response_id == response_id)
+        .where(WriteBack.status == "pending")
+    )
+    found = rows.first()
+    return (found[0], found[1]) if found else None
+
+
+async def _answer(session: AsyncSession, workspace_id: UUID, row: WriteBack) -> Answer | None:
+    """Return the answer as it stands; LaterError while it still grows."""
+    found = await run_sql(
+        session,
+        text(
+            "select r.score, r.band, r.comment, r.complete, r.updated_at, s.key from response r "
+            "join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id "
+            "where r.workspace_id = :workspace_id and r.id = :id and r.state = 'counted'"
+        ).bindparams(workspace_id=workspace_id, id=row.response_id),
+    )
+    answer = found.first()
+    if answer is None:
+        return None
+    left = utc_now() - answer.updated_at
+    if not answer.complete and left < _LEFT_ALONE:
+        raise LaterError("the answer still grows", after=_LEFT_ALONE - left)
+    return Answer(row.ticket, answer.key, answer.score, answer.band, answer.comment)
+
+
+async def _send_all(
+    wanted: WriteBackIn, requests: Sequence[Request], *, allow_private: bool
+) -> tuple[int | None, str | None]:
+    """Send the requests in turn; return the last status, and what went wrong."""
+    status = None
+    for request in requests:
+        try:
+            reply: HttpReply = await send(
+                request.method,
+                wanted.base_url.rstrip("/") + request.path,
+                headers={"Content-Type": "application/json", **request.headers},
+                content=json.dumps(request.body).encode(),
+                allow_private=allow_private,
+            )
+        except (RefusedAddressError, UnreachableError) as error:
+            return None, str(error)
+        status = reply.status
+        if status not in _GOOD:
+            return status, f"the helpdesk answered {status}"
+    return status, None
+
+
+async def _log_attempt(
+    session: AsyncSession,
+    workspace_id: UUID,
+    response_id: UUID,
+    attempt: Mapping[str, Any],
+    outcome: str,
+) -> None:
+    await run_sql(
+        session,
+        text(
+            "update write_back set attempts = attempts || cast(:attempt as jsonb), "
+            "status = :outcome, updated_at = :now "
+            "where workspace_id = :workspace_id and response_id = :response_id"
+        ).bindparams(
+            attempt=json.dumps([attempt]),
+            outcome=outcome,
+            now=utc_now(),
+            workspace_id=workspace_id,
+            response_id=response_id,
+        ),
+    )

@@ -1,0 +1,147 @@
+"""The case an answer is about: an interaction, a ticket or an order that it names.
+
+An answer has from it what it does not say itself; one that is not known yet is joined when it
+arrives.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.feed import News
+from app.core.ids import uuid7
+from app.core.jobs import Job
+from app.core.schema import Json
+from app.interactions.recording import find_interactions, interaction_id
+from app.responses.body import ResponseIn
+from app.responses.statements import JOIN
+
+JOIN_JOB = "responses.join"
+_MOST_JOINED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the latest interaction of a case says."""
+
+    touchpoint: str
+    locale: str | None
+    customer_id: UUID | None
+    properties: dict[str, Any]
+
+
+# The interaction itself, else the latest of the ticket, else of the order.
+_FIND = text("""
+select n.number, i.touchpoint, i.locale, i.customer_id, i.properties
+from json_to_recordset(cast(:asked as json))
+  n(number int, source text, interaction_id uuid, ticket text, order_ref text)
+cross join lateral (
+  select * from (
+    select i.*, 1 as strength from interaction i where i.workspace_id = :workspace_id
+    and i.id = n.interaction_id
+    union all
+    select i.*, 2 from interaction i where i.workspace_id = :workspace_id
+    and i.ticket = n.ticket and (n.source is null or i.source = n.source)
+    union all
+    select i.*, 3 from interaction i where i.workspace_id = :workspace_id
+    and i.order_ref = n.order_ref
+  ) i where not i.test order by i.strength, i.occurred_at desc limit 1
+) i
+""").columns(properties=Json)
+
+
+def names_a_case(body: ResponseIn) -> bool:
+    """Tell whether an answer names a case at all."""
+    return body.interaction is not None or body.ticket is not None or body.order is not None
+
+
+async def find_cases(
+    database: Database, workspace_id: UUID, bodies: Sequence[ResponseIn]
+) -> dict[int, Case]:
+    """Return the cases that are known, by the position of the answer that names them."""
+    asked = [
+        {
+            "number": number,
+            "source": body.interaction.source if body.interaction else None,
+            "interaction_id": _interaction_id(workspace_id, body),
+            "ticket": body.ticket,
+            "order_ref": body.order,
+        }
+        for number, body in enumerate(bodies)
+        if names_a_case(body) and not body.test
+    ]
+    if not asked:
+        return {}
+    async with database.session() as session:
+        asked_for = json.dumps(asked, default=str)
+        rows = await run_sql(session, _FIND.bindparams(workspace_id=workspace_id, asked=asked_for))
+        return {
+            row.number: Case(row.touchpoint, row.locale, row.customer_id, row.properties)
+            for row in rows
+        }
+
+
+def _interaction_id(workspace_id: UUID, body: ResponseIn) -> UUID | None:
+    named = body.interaction
+    return interaction_id(workspace_id, named.source, named.external_id) if named else None
+
+
+async def hear_interactions(session: AsyncSession, news: Sequence[News]) -> None:
+    """Have answers joined that were given before their interaction was known."""
+    for workspace_id in {one.workspace_id for one in news}:
+        ids = [one.data["id"] for one in news if one.workspace_id == workspace_id]
+        await jobs.enqueue(
+            session, JOIN_JOB, workspace_id=workspace_id, payload={"interactions": ids}
+        )
+
+
+_UNJOINED = text("""
+select distinct on (r.id) r.id, i.id as interaction_id
+from interaction i join response r on r.workspace_id = i.workspace_id and (
+  r.order_ref = i.order_ref or r.ticket_ref = i.ticket
+  or (r.interaction_ref ->> 'external_id' = i.external_id
+    and r.interaction_ref ->> 'source' = i.source))
+where i.workspace_id = :workspace_id and i.id = any(:ids) and not i.test and not r.test
+and r.state <> 'deleted' and (
+  (r.customer_id is null and i.customer_id is not null and r.claimed is null)
+  or (r.touchpoint = '' and i.touchpoint <> '') or not r.properties ?& array(
+    select jsonb_object_keys(i.properties)))
+order by r.id, i.occurred_at desc
+""")
+
+
+async def join(database: Database, job: Job) -> None:
+    """Give answers what an interaction that came later says of their case."""
+    workspace_id = job.workspace_id
+    wanted = [UUID(id_) for id_ in job.payload["interactions"]]
+    async with database.session() as session:
+        rows = await run_sql(session, _UNJOINED.bindparams(workspace_id=workspace_id, ids=wanted))
+        pairs = [(row.id, row.interaction_id) for row in rows]
+        found = await find_interactions(session, workspace_id, {i for _, i in pairs})
+    if not pairs:
+        return
+    given = [
+        {
+            "id": response_id,
+            "event_id": uuid7(),
+            "touchpoint": found[about]["touchpoint"],
+            "customer_id": found[about]["customer_id"],
+            "properties": found[about]["properties"],
+        }
+        for response_id, about in pairs
+    ]
+    connection = await database.connect(jit="off")
+    try:
+        for start in range(0, len(given), _MOST_JOINED):
+            part = json.dumps(given[start : start + _MOST_JOINED], default=str)
+            await connection.execute(JOIN, workspace_id, utc_now(), 0, part)
+    finally:
+        await connection.close()

@@ -1,0 +1,44 @@
+"""The feed that hears the outbox, and answers found by what they are about."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+TABLES = ("feed_place",)
+
+STATEMENTS = (
+    """create index ix_event_xid_id on event (xid, id)""",
+    """create index ix_response_about
+      on response (workspace_id, (interaction_ref ->> 'external_id'))
+      where interaction_ref is not null""",
+    """
+    create table feed_place (
+      consumer text not null,
+      xid BIGINT not null,
+      id uuid not null,
+      constraint pk_feed_place primary key (consumer)
+    )
+    """,
+)
+
+UNDO = (
+    """drop index ix_response_about""",
+    """drop index ix_event_xid_id""",
+)
+
+
+def upgrade() -> None:
+    """Make the tables and columns, one statement at a time."""
+    for statement in STATEMENTS:
+        op.execute(statement)
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for table in reversed(TABLES):
+        op.execute(f"drop table {table}")
+    for statement in UNDO:
+        op.execute(statement)

@@ -1,0 +1,62 @@
+"""Customers: found by any of their names, changed, merged."""
+
+from tests.shop import Shop
+
+
+async def test_upsert_by_external_id(shop: Shop) -> None:
+    body = {"email": "Ala@e.pl", "name": "Ala", "properties": {"plan": "pro"}}
+    made = await shop.call("PUT", "/v1/customers/c-1", json=body)
+    assert made.status_code == 201
+    again = await shop.call("PUT", "/v1/customers/c-1", json={"properties": {"city": "Łódź"}})
+    assert again.status_code == 200
+    assert again.json()["id"] == made.json()["id"]
+    assert again.json()["properties"] == {"plan": "pro", "city": "Łódź"}
+    found = await shop.get("/v1/customers", email="ala@E.pl")
+    assert [c["name"] for c in found["data"]] == ["Ala"]
+    assert found["data"][0]["external_ids"] == [{"source": None, "id": "c-1"}]
+    assert (await shop.get("/v1/customers", external_id="c-2"))["data"] == []
+    read = await shop.get(f"/v1/customers/{made.json()['id']}")
+    assert read["email"] == "Ala@e.pl"
+
+
+async def test_one_person_by_any_name(shop: Shop) -> None:
+    await shop.call("PUT", "/v1/customers/c-1", json={"email": "a@e.pl"})
+    by_id = await shop.happened("visit", "1", customer={"external_id": "c-1"})
+    by_mail = await shop.happened("visit", "2", customer={"email": "A@e.pl"})
+    assert by_id["customer_id"] == by_mail["customer_id"]
+    assert len((await shop.get("/v1/customers"))["data"]) == 1
+    consent = {"surveys": False, "source": "phone"}
+    await shop.happened("visit", "3", customer={"email": "a@e.pl", "consent": consent})
+    found = await shop.get("/v1/customers/c-1")
+    assert found["consent"]["surveys"] is False
+    assert found["consent"]["at"]
+
+
+async def test_a_batch_is_all_or_none(shop: Shop) -> None:
+    rows = [{"external_id": f"c-{n}", "email": f"{n}@e.pl"} for n in range(3)]
+    report = await shop.post("/v1/customers/batch", {"customers": rows}, status=200)
+    assert report == {"created": 3, "updated": 0}
+    report = await shop.post("/v1/customers/batch", {"customers": rows[:2]}, status=200)
+    assert report == {"created": 0, "updated": 2}
+    taken = [{"external_id": "c-9"}, {"external_id": "c-0", "email": "1@e.pl"}]
+    reply = await shop.call("POST", "/v1/customers/batch", json={"customers": taken})
+    assert reply.status_code == 409
+    assert (await shop.get("/v1/customers", external_id="c-9"))["data"] == []
+
+
+async def test_two_who_are_one_are_merged(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.answer("s", 9, customer={"external_id": "c-1"})
+    told = await shop.happened("visit", "1", customer={"email": "a@e.pl"}, ticket="5")
+    body = {"from": "c-1", "into": told["customer_id"]}
+    merged = await shop.post("/v1/customers/merge", body, status=200)
+    assert merged["email"] == "a@e.pl"
+    assert [x["id"] for x in merged["external_ids"]] == ["c-1"]
+    (response,) = (await shop.get("/v1/responses", customer="a@e.pl"))["data"]
+    assert response["customer"]["id"] == merged["id"]
+    again = await shop.answer("s", 3, customer={"external_id": "c-1"})
+    found = await shop.get(f"/v1/responses/{again.json()['id']}")
+    assert found["customer"]["id"] == merged["id"]
+    same = await shop.call("POST", "/v1/customers/merge", json=body)
+    assert same.status_code == 422
+    assert len((await shop.get("/v1/customers"))["data"]) == 1

@@ -1,0 +1,93 @@
+"""Answers about an interaction, ticket or order: they have from it what they do not say."""
+
+import hashlib
+import hmac
+from typing import Any
+from uuid import UUID
+
+from app.core.database import Database
+from app.responses import rollups
+from tests.shop import Shop
+
+ALA = {"external_id": "c-17", "email": "ala@e.pl", "locale": "pl"}
+
+
+async def test_an_answer_inherits_what_it_does_not_say(shop: Shop) -> None:
+    await shop.publish("s", touchpoint="anywhere")
+    case: dict[str, Any] = {
+        "order": "1001",
+        "customer": ALA,
+        "properties": {"store": "WAW", "plan": "pro"},
+    }
+    await shop.happened("order.paid", "e-1", touchpoint="checkout", **case)
+    said = {"order": "1001", "properties": {"plan": "free"}}
+    answer = (await shop.answer("s", 9, **said)).json()
+    found = await shop.get(f"/v1/responses/{answer['id']}")
+    assert (found["touchpoint"], found["locale"]) == ("checkout", "pl")
+    assert found["properties"] == {"store": "WAW", "plan": "free"}
+    assert found["customer"]["email"] == "ala@e.pl"
+    about = {"interaction": {"source": "helpdesk", "external_id": "e-1"}, "touchpoint": "own"}
+    answer = (await shop.answer("s", 9, **about)).json()
+    assert answer["touchpoint"] == "own"
+
+
+async def test_a_case_not_known_yet_is_joined_when_it_arrives(
+    shop: Shop, database: Database
+) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["agent"]})
+    await shop.publish("s")
+    answer = (await shop.answer("s", 9, ticket="7")).json()
+    about = {"interaction": {"source": "helpdesk", "external_id": "e-1"}}
+    other = (await shop.answer("s", 2, **about)).json()
+    case: dict[str, Any] = {"ticket": "7", "touchpoint": "support", "customer": ALA}
+    await shop.happened("ticket.solved", "e-1", properties={"agent": "eva"}, **case)
+    await shop.work()
+    for id_ in (answer["id"], other["id"]):
+        found = await shop.get(f"/v1/responses/{id_}")
+        assert (found["touchpoint"], found["properties"]) == ("support", {"agent": "eva"})
+        assert found["customer"]["email"] == "ala@e.pl"
+    rows = (await shop.metric("nps", group_by="property.agent"))["rows"]
+    assert [(r["group"], r["n"]) for r in rows] == [({"property.agent": "eva"}, 2)]
+    assert await rollups.differences(database, UUID(shop.workspace_id)) == []
+
+
+async def test_a_resolved_follow_up_is_a_moment_of_its_own(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.publish("again")
+    await shop.make_trigger("again", on="recovery.resolved")
+    answer = (await shop.answer("s", 2, customer=ALA)).json()
+    path = f"/v1/responses/{answer['id']}"
+    for _ in range(2):
+        await shop.call("PATCH", path, json={"follow_up": {"status": "resolved", "note": "ok"}})
+    await shop.work()
+    (told,) = (await shop.get("/v1/interactions"))["data"]
+    assert (told["type"], told["properties"]) == ("recovery.resolved", {"response": answer["id"]})
+    (decision,) = (await shop.get("/v1/decisions"))["data"]
+    assert decision["outcome"] == "invited"
+
+
+async def test_a_browser_proves_whose_customer_it_has(shop: Shop) -> None:
+    await shop.publish("s")
+    key = await shop.make_key("collect")
+    secret = (await shop.post("/v1/workspace/identity-secret"))["secret"]
+    proof = hmac.new(secret.encode(), b"c-17", hashlib.sha256).hexdigest()
+    claims = [
+        {"external_id": "c-17", "proof": proof},
+        {"external_id": "c-18", "proof": proof},
+        {"external_id": "c-17"},
+    ]
+    known = []
+    for claim in claims:
+        body = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claim}
+        reply = await shop.call("POST", "/v1/responses", key=key, json=body)
+        assert reply.status_code == 201, reply.text
+        found = await shop.get(f"/v1/responses/{reply.json()['id']}")
+        known.append(found["customer"]["id"] is not None)
+        assert "proof" not in str(found)
+    assert known == [True, False, False]
+    rotated = (await shop.post("/v1/workspace/identity-secret"))["secret"]
+    assert rotated != secret
+    body = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claims[0]}
+    reply = await shop.call("POST", "/v1/responses", key=key, json=body)
+    found = await shop.get(f"/v1/responses/{reply.json()['id']}")
+    assert found["customer"]["id"]
