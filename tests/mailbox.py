@@ -4,6 +4,7 @@ import socket
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
@@ -11,9 +12,13 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Mailbox:
-    """Starts on a free port of its own; `refusals` maps an address to the reply it gets."""
+    """Starts on a free port of its own, keeps mails as files where it has a folder.
 
-    def __init__(self) -> None:
+    `refusals` maps an address to the reply it gets.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
@@ -52,4 +57,6 @@ class Mailbox:
         content: Any = envelope.content
         parsed: Any = message_from_bytes(content, policy=default)
         self.mails.append(parsed)
+        if self._folder is not None:
+            (self._folder / f"{len(self.mails)}.eml").write_bytes(content)
         return "250 OK"

@@ -9,6 +9,7 @@ import pytest
 
 import app
 from app.core.settings import PREFIX, Settings
+from tests.mailbox import Mailbox
 from tests.service import Service
 
 ROOT = Path(app.__file__).parents[1]
@@ -47,8 +48,10 @@ def tour() -> list[tuple[str, str]]:
     return steps
 
 
-def test_the_tour_gives_what_it_shows() -> None:
-    service = Service()
+def test_the_tour_gives_what_it_shows(tmp_path: Path) -> None:
+    mailbox = Mailbox(tmp_path)
+    mailbox.start()
+    service = Service(AFTERWORD_SMTP_URL=mailbox.url)
     service.start()
     try:
         mark = "=== end of step ==="
@@ -56,13 +59,15 @@ def test_the_tour_gives_what_it_shows() -> None:
         ran = subprocess.run(
             ["bash"],
             input=script,
-            env=os.environ | {"URL": service.url, "KEY": service.key},
+            env=os.environ | {"URL": service.url, "KEY": service.key, "MAILS": str(tmp_path)},
             capture_output=True,
             text=True,
             check=False,
         )
     finally:
         service.remove()
+        mailbox.stop()
+    assert len(mailbox.mails) == 1
     outputs = [part.strip() for part in ran.stdout.split(mark)][:-1]
     assert outputs == [shown.strip() for _, shown in tour()], ran.stderr
 
