@@ -6,6 +6,7 @@ again when the lease is over. Finishing is fenced by the worker's id.
 """
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,39 @@ async def enqueue(  # noqa: PLR0913 - what a job is made of
         created_at=now,
     )
     await session.exec(insert(Job).values(**job.model_dump()).on_conflict_do_nothing())
+    await notify(session, CHANNEL, kind)
+
+
+async def enqueue_many(
+    session: AsyncSession,
+    kind: str,
+    *,
+    workspace_id: UUID,
+    wanted: Sequence[tuple[dt.datetime, str, dict[str, Any]]],
+    max_attempts: int = 10,
+) -> None:
+    """Add many jobs of one kind in one statement: when, under which name, with what."""
+    if not wanted:
+        return
+    rows = [
+        {"id": str(uuid7()), "run_at": at.isoformat(), "dedupe": dedupe, "payload": payload}
+        for at, dedupe, payload in wanted
+    ]
+    await run_sql(
+        session,
+        text(
+            "insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, "
+            "max_attempts, created_at) select n.id, :workspace_id, :kind, n.payload, n.dedupe, "
+            "n.run_at, 0, :max_attempts, :now from json_to_recordset(cast(:rows as json)) "
+            "n(id uuid, run_at timestamptz, dedupe text, payload jsonb) on conflict do nothing"
+        ).bindparams(
+            workspace_id=workspace_id,
+            kind=kind,
+            max_attempts=max_attempts,
+            now=utc_now(),
+            rows=json.dumps(rows),
+        ),
+    )
     await notify(session, CHANNEL, kind)
 
 

@@ -8,25 +8,44 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Request
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlalchemy import bindparam, text
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
 from app.core.clock import utc_now
-from app.core.database import Database
+from app.core.database import Database, run_sql
 from app.core.errors import NotFound, Unauthorized
 from app.core.http import json_reply, read_body
-from app.core.ids import derived_uuid
+from app.core.ids import derived_uuid, uuid7
+from app.core.jobs import CHANNEL
+from app.core.schema import Json
 from app.core.signing import SealedBox, hash_secret
 from app.core.telemetry import INBOUND
-from app.integrations.models import InboundEvent, Integration
+from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS
-from app.integrations.schemas import EventStatus
-from app.integrations.service import enqueue_translation, rule_of, signs
+from app.integrations.service import TRANSLATE_JOB, rule_of, signs
 from app.integrations.signatures import refusal_of, refusal_of_stripe
 
 routes = APIRouter(tags=["Webhooks in"])
+
+# One round trip: the delivery, the job that translates it, and the worker's hint.
+_STORE = text("""
+with stored as (
+  insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
+    status, reason, interactions, received_at)
+  values (:workspace_id, :id, :integration_id, :delivery, :headers, :body, :verified,
+    'received', :reason, '[]', :now)
+  on conflict do nothing returning id
+),
+queued as (
+  insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, max_attempts,
+    created_at)
+  select :job_id, :workspace_id, :kind, :payload, stored.id::text, :now, 0, 10, :now from stored
+  where :verified on conflict do nothing returning 1
+)
+select stored.id, (select pg_notify(:channel, :kind) from queued) from stored
+""").bindparams(bindparam("headers", type_=Json), bindparam("payload", type_=Json))
 
 TOKEN_HEADER = "x-afterword-token"  # noqa: S105 - a header's name
 _KEPT_HEADERS = ("content-type", "user-agent", "stripe-signature")
@@ -64,30 +83,29 @@ async def take_webhook(request: Request, integration_id: UUID) -> Response:
         return json_reply({"status": "pong"})
     now = utc_now()
     verified = _verify(request, integration, headers, body, now=now)
-    event_id = derived_uuid(str(integration.id), delivery_of(integration, headers, body))
+    delivery = delivery_of(integration, headers, body)
+    event_id = derived_uuid(str(integration.id), delivery)
     database: Database = request.app.state.database
     async with database.transaction() as session:
-        stored = await session.exec(
-            insert(InboundEvent)
-            .values(
+        stored = await run_sql(
+            session,
+            _STORE.bindparams(
                 workspace_id=integration.workspace_id,
                 id=event_id,
                 integration_id=integration.id,
-                delivery=delivery_of(integration, headers, body)[:200],
+                delivery=delivery[:200],
                 headers=_kept(headers),
                 body=body,
                 verified=verified,
-                status=str(EventStatus.RECEIVED),
                 reason=None if verified else "no secret is set yet",
-                interactions=[],
-                received_at=now,
-            )
-            .on_conflict_do_nothing()
-            .returning(col(InboundEvent.id))
+                now=now,
+                job_id=uuid7(),
+                kind=TRANSLATE_JOB,
+                payload={"event": str(event_id)},
+                channel=CHANNEL,
+            ),
         )
         fresh = stored.first() is not None
-        if fresh and verified:
-            await enqueue_translation(session, integration.workspace_id, event_id)
     INBOUND.labels(integration.source, "received" if fresh else "repeated").inc()
     return json_reply(
         {"status": "received" if fresh else "known", "id": event_id}, status=202 if fresh else 200

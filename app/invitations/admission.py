@@ -1,7 +1,8 @@
 """May this customer be asked now? One order of reasons, for triggers and invitations alike."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,8 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.database import run_sql
-from app.invitations.suppression import suppressed
+from app.invitations.suppression import Kind, suppressed
 from app.surveys.compiled import CompiledSurvey
+from app.workspaces.models import Workspace
 
 
 class Reason(StrEnum):
@@ -44,11 +46,10 @@ class Refusal:
     detail: str | None = None
 
 
-async def refusal_of_customer(
-    session: AsyncSession,
-    workspace_id: UUID,
+def refusal_of_customer(
     customer: Mapping[str, Any] | None,
     *,
+    suppressed_as: Kind | None,
     by_mail: bool,
     needs_consent: bool,
 ) -> Refusal | None:
@@ -59,9 +60,11 @@ async def refusal_of_customer(
         return Refusal(Reason.NO_ADDRESS, "the customer has no e-mail")
     if customer["do_not_survey"]:
         return Refusal(Reason.OPTED_OUT, "the customer is marked `do_not_survey`")
-    return _by_consent(customer["consent"], needed=needs_consent) or (
-        await _by_suppression(session, workspace_id, customer["email"])
-    )
+    if refusal := _by_consent(customer["consent"], needed=needs_consent):
+        return refusal
+    if suppressed_as is not None:
+        return Refusal(Reason(str(suppressed_as)), "the address is on the suppression list")
+    return None
 
 
 def _by_consent(consent: Mapping[str, Any] | None, *, needed: bool) -> Refusal | None:
@@ -72,57 +75,81 @@ def _by_consent(consent: Mapping[str, Any] | None, *, needed: bool) -> Refusal |
     return None
 
 
-async def _by_suppression(
-    session: AsyncSession, workspace_id: UUID, email: str | None
-) -> Refusal | None:
-    kind = await suppressed(session, workspace_id, email) if email else None
-    return Refusal(Reason(str(kind)), "the address is on the suppression list") if kind else None
-
-
-async def refusal_by_throttle(
+async def refusal_now(
     session: AsyncSession,
+    workspace: Workspace,
+    customer: Mapping[str, Any] | None,
+    *,
+    by_mail: bool,
+) -> Refusal | None:
+    """Return why this one customer may not be asked now, or None where they may."""
+    email = customer["email"] if customer else None
+    known = await suppressed(session, workspace.id, [email] if email else [])
+    return refusal_of_customer(
+        customer,
+        suppressed_as=known.get(email) if email else None,
+        by_mail=by_mail,
+        needs_consent=workspace.require_consent,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An invitation that was sent, or will be: when, and which survey."""
+
+    at: dt.datetime
+    survey_id: UUID
+    metric: str
+
+
+async def recently_asked(
+    session: AsyncSession, workspace_id: UUID, customers: Iterable[UUID], *, since: dt.datetime
+) -> dict[UUID, list[Asked]]:
+    """Return what customers were asked since then, or will be; what was never sent is left out.
+
+    Their rows must be locked: so of two that ask at once, the second sees the first.
+    """
+    rows = await run_sql(
+        session,
+        text(
+            "select i.customer_id, coalesce(i.sent_at, i.send_at) as at, i.survey_id, "
+            "v.definition ->> 'metric' as metric from invitation i "
+            "join survey s on s.workspace_id = i.workspace_id and s.id = i.survey_id "
+            "join survey_version v on v.workspace_id = i.workspace_id and v.survey_id = s.id "
+            "and v.version = s.published_version "
+            "where i.workspace_id = :workspace_id and i.customer_id = any(:customers) "
+            "and i.status in ('scheduled', 'sent', 'stored', 'opened', 'answered', 'expired') "
+            "and (i.sent_at is not null or i.status <> 'expired') and not i.test "
+            "and coalesce(i.sent_at, i.send_at) > :since"
+        ).bindparams(workspace_id=workspace_id, customers=list(set(customers)), since=since),
+    )
+    found: dict[UUID, list[Asked]] = defaultdict(list)
+    for row in rows:
+        found[row.customer_id].append(Asked(row.at, row.survey_id, row.metric))
+    return found
+
+
+def pause_of(throttle: Mapping[str, Any] | None) -> dt.timedelta:
+    """Return the least time between two invitations."""
+    return dt.timedelta(days=throttle["days"]) if throttle else dt.timedelta()
+
+
+def refusal_by_throttle(
+    asked: Iterable[Asked],
     survey: CompiledSurvey,
-    customer_id: UUID,
     *,
     throttle: Mapping[str, Any] | None,
     send_at: dt.datetime,
 ) -> Refusal | None:
-    """Return until when the throttle holds, or None where an invitation may be sent then.
-
-    The customer's row must be locked: so of two that ask at once, the second sees the first.
-    What was never sent holds nobody back.
-    """
+    """Return until when the throttle holds, or None where an invitation may be sent then."""
     if throttle is None:
         return None
-    pause = dt.timedelta(days=throttle["days"])
-    scopes = {
-        "workspace": "",
-        "survey": "and i.survey_id = :survey_id",
-        "metric": "and exists (select from survey_version v where v.workspace_id = i.workspace_id "
-        "and v.survey_id = i.survey_id and v.definition ->> 'metric' = :metric)",
-    }
-    bound: dict[str, Any] = {
-        "workspace_id": survey.workspace_id,
-        "customer_id": customer_id,
-        "earliest": send_at - pause,
-        "latest": send_at + pause,
-    }
-    if throttle["scope"] == "survey":
-        bound["survey_id"] = survey.id
-    if throttle["scope"] == "metric":
-        bound["metric"] = str(survey.metric)
-    rows = await run_sql(
-        session,
-        text(
-            "select max(coalesce(i.sent_at, i.send_at)) from invitation i "
-            "where i.workspace_id = :workspace_id and i.customer_id = :customer_id "
-            "and i.status in ('scheduled', 'sent', 'stored', 'opened', 'answered', 'expired') "
-            "and (i.sent_at is not null or i.status <> 'expired') and not i.test "
-            "and coalesce(i.sent_at, i.send_at) > :earliest "
-            f"and coalesce(i.sent_at, i.send_at) < :latest {scopes[throttle['scope']]}"
-        ).bindparams(**bound),
-    )
-    last: dt.datetime | None = rows.one()[0]
-    if last is None:
-        return None
-    return Refusal(Reason.THROTTLED, f"until {rfc3339(last + pause)}")
+    pause, scope = pause_of(throttle), throttle.get("scope", "workspace")
+    near = [
+        one.at
+        for one in asked
+        if abs(one.at - send_at) < pause
+        and (scope != "survey" or one.survey_id == survey.id)
+        and (scope != "metric" or one.metric == str(survey.metric))
+    ]
+    return Refusal(Reason.THROTTLED, f"until {rfc3339(max(near) + pause)}") if near else None

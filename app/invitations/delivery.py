@@ -20,7 +20,7 @@ from app.core.signing import SealedBox
 from app.core.telemetry import MAILS
 from app.interactions.customers import find_customer, lock_customers
 from app.invitations import service
-from app.invitations.admission import Reason, Refusal, refusal_of_customer
+from app.invitations.admission import Reason, Refusal, refusal_now
 from app.invitations.mail import Asked, Links, Sender, write_mail
 from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome, wait_before
 from app.invitations.models import Invitation
@@ -54,13 +54,7 @@ async def recheck(session: AsyncSession, invitation: Invitation) -> Refusal | No
         customer = await find_customer(
             session, invitation.workspace_id, str(invitation.customer_id)
         )
-    return await refusal_of_customer(
-        session,
-        invitation.workspace_id,
-        customer,
-        by_mail=invitation.channel == "email",
-        needs_consent=workspace.require_consent,
-    )
+    return await refusal_now(session, workspace, customer, by_mail=invitation.channel == "email")
 
 
 async def live_survey(

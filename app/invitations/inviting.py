@@ -17,8 +17,10 @@ from app.invitations import service
 from app.invitations.admission import (
     Reason,
     Refusal,
+    pause_of,
+    recently_asked,
     refusal_by_throttle,
-    refusal_of_customer,
+    refusal_now,
 )
 from app.invitations.mail import Links
 from app.invitations.models import Invitation
@@ -83,18 +85,14 @@ async def _refusal(
     send_at: dt.datetime,
 ) -> Refusal | None:
     workspace = await get_workspace(session, survey.workspace_id)
-    refusal = await refusal_of_customer(
-        session,
-        survey.workspace_id,
-        customer,
-        by_mail=body.channel == "email",
-        needs_consent=workspace.require_consent,
+    refusal = await refusal_now(session, workspace, customer, by_mail=body.channel == "email")
+    if refusal is not None or body.ignore_throttle or workspace.throttle is None:
+        return refusal
+    since = send_at - pause_of(workspace.throttle)
+    asked = await recently_asked(session, survey.workspace_id, [customer["id"]], since=since)
+    return refusal_by_throttle(
+        asked[customer["id"]], survey, throttle=workspace.throttle, send_at=send_at
     )
-    if refusal is None and not body.ignore_throttle:
-        refusal = await refusal_by_throttle(
-            session, survey, customer["id"], throttle=workspace.throttle, send_at=send_at
-        )
-    return refusal
 
 
 async def _customer(

@@ -1,13 +1,13 @@
 """Verbs of the room: schedule, find, cancel, remind, open and answer invitations."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, tuple_
+from sqlmodel import col, insert, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
@@ -56,47 +56,78 @@ async def schedule(
     session: AsyncSession, box: SealedBox, wanted: Wanted, *, status: str = "scheduled"
 ) -> tuple[Invitation, str]:
     """Make an invitation and return it with its token; one for a link is sent by the caller."""
+    row, token = _row(box, wanted, status=status)
+    invitation = Invitation(**row)
+    session.add(invitation)
+    await session.flush()
+    if invitation.status == "scheduled" and invitation.queued:
+        await enqueue_send(session, invitation.workspace_id, invitation.id, run_at=wanted.send_at)
+    if invitation.status == "sent":
+        await note_sent(session, invitation)
+    return invitation, token
+
+
+async def schedule_all(
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, wanted: Sequence[Wanted]
+) -> None:
+    """Make many invitations of one workspace in one statement, and the jobs of those due soon."""
+    rows = [_row(box, one, status="scheduled")[0] for one in wanted if one.channel == "email"]
+    for one in wanted:
+        if one.channel != "email":
+            await schedule(session, box, one)
+    if not rows:
+        return
+    await session.exec(insert(Invitation), params=rows)
+    await jobs.enqueue_many(
+        session,
+        SEND_JOB,
+        workspace_id=workspace_id,
+        wanted=[
+            (row["send_at"], str(row["id"]), {"invitation": str(row["id"])})
+            for row in rows
+            if row["queued"]
+        ],
+        max_attempts=_SEND_ATTEMPTS,
+    )
+
+
+def _row(box: SealedBox, wanted: Wanted, *, status: str) -> tuple[dict[str, Any], str]:
+    """Return the columns of a new invitation, and its token."""
     now = utc_now()
     workspace_id = wanted.survey.workspace_id
     token = new_token(workspace_id)
     is_link = wanted.channel == "link" and status == "scheduled"
-    near = wanted.send_at <= now + _NEAR
-    invitation = Invitation(
-        workspace_id=workspace_id,
-        id=wanted.id,
-        survey_id=wanted.survey.id,
-        customer_id=wanted.customer.get("id"),
-        channel=wanted.channel,
-        status="sent" if is_link else status,
-        email=wanted.customer.get("email"),
-        name=wanted.customer.get("name"),
-        locale=wanted.locale or wanted.customer.get("locale"),
-        token_hash=token_hash(token),
-        token=box.seal(token.encode()),
-        trigger_id=wanted.trigger_id,
-        interaction_id=wanted.interaction_id,
-        source=wanted.source,
-        ticket=wanted.ticket,
-        order_ref=wanted.order,
-        touchpoint=wanted.touchpoint,
-        context=dict(wanted.context),
-        test=wanted.test,
-        send_at=wanted.send_at,
-        queued=near,
-        sent_at=now if is_link else None,
-        expires_seconds=int(wanted.expires_after.total_seconds()),
-        expires_at=now + wanted.expires_after if is_link else None,
-        remind_seconds=int(wanted.remind_after.total_seconds()) if wanted.remind_after else None,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(invitation)
-    await session.flush()
-    if invitation.status == "scheduled" and near:
-        await enqueue_send(session, workspace_id, invitation.id, run_at=wanted.send_at)
-    if is_link:
-        await note_sent(session, invitation)
-    return invitation, token
+    reminds = wanted.remind_after
+    row = {
+        "workspace_id": workspace_id,
+        "id": wanted.id,
+        "survey_id": wanted.survey.id,
+        "customer_id": wanted.customer.get("id"),
+        "channel": wanted.channel,
+        "status": "sent" if is_link else status,
+        "email": wanted.customer.get("email"),
+        "name": wanted.customer.get("name"),
+        "locale": wanted.locale or wanted.customer.get("locale"),
+        "token_hash": token_hash(token),
+        "token": box.seal(token.encode()),
+        "trigger_id": wanted.trigger_id,
+        "interaction_id": wanted.interaction_id,
+        "source": wanted.source,
+        "ticket": wanted.ticket,
+        "order_ref": wanted.order,
+        "touchpoint": wanted.touchpoint,
+        "context": dict(wanted.context),
+        "test": wanted.test,
+        "send_at": wanted.send_at,
+        "queued": wanted.send_at <= now + _NEAR,
+        "sent_at": now if is_link else None,
+        "expires_seconds": int(wanted.expires_after.total_seconds()),
+        "expires_at": now + wanted.expires_after if is_link else None,
+        "remind_seconds": int(reminds.total_seconds()) if reminds else None,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return row, token
 
 
 async def enqueue_send(

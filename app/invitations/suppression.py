@@ -30,17 +30,21 @@ def address_hash(workspace_id: UUID, email: str) -> bytes:
     return hashlib.sha256(workspace_id.bytes + email.strip().lower().encode()).digest()
 
 
-async def suppressed(session: AsyncSession, workspace_id: UUID, email: str) -> Kind | None:
-    """Tell why an address must not be written to; None where it may."""
+async def suppressed(
+    session: AsyncSession, workspace_id: UUID, emails: Iterable[str]
+) -> dict[str, Kind]:
+    """Return which of these addresses must not be written to, and why."""
+    hashes = {address_hash(workspace_id, email): email for email in emails}
+    if not hashes:
+        return {}
     rows = await run_sql(
         session,
         text(
-            "select kind from suppression where workspace_id = :workspace_id "
-            "and address_hash = :hash order by kind desc limit 1"
-        ).bindparams(workspace_id=workspace_id, hash=address_hash(workspace_id, email)),
+            "select kind, address_hash from suppression where workspace_id = :workspace_id "
+            "and address_hash = any(:hashes) order by kind"
+        ).bindparams(workspace_id=workspace_id, hashes=list(hashes)),
     )
-    row = rows.first()
-    return Kind(row.kind) if row else None
+    return {hashes[row.address_hash]: Kind(row.kind) for row in rows}
 
 
 async def suppress(

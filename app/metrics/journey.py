@@ -20,9 +20,16 @@ _PRIOR = 30
 
 
 async def map_of(
-    session: AsyncSession, journey: Journey, asked: Mapping[str, Asked]
+    session: AsyncSession,
+    journey: Journey,
+    asked: Mapping[str, Asked],
+    *,
+    times: Mapping[str, dict[str, Any] | None],
 ) -> dict[str, Any]:
-    """Return the steps with figures by metric; `asked` holds one query a metric, by touchpoint."""
+    """Return the steps with figures by metric; `asked` holds one query a metric, by touchpoint.
+
+    `times` are the times to resolution by touchpoint.
+    """
     cells = {
         name: await count(session, query, query.span, Interval.NONE)
         for name, query in asked.items()
@@ -46,12 +53,14 @@ async def map_of(
             "touchpoint": touchpoint,
             "stage": stages.get(touchpoint),
             **{name: _figure(asked[name], cells[name].get((None, touchpoint))) for name in cells},
+            "ttr": times.get(touchpoint),
             "score_0_100": shrunk.get(touchpoint),
             "open_follow_ups": open_follow_ups.get(touchpoint, 0),
             "weakest": touchpoint == weakest,
         }
 
     seen = {key[1] for found in cells.values() for key in found if key[1]} | set(stages)
+    seen |= {touchpoint for touchpoint in times if touchpoint}
     return {
         "key": journey.key,
         "name": journey.name,
@@ -86,6 +95,13 @@ def _figure(asked: Asked, cell: Cell | None) -> dict[str, Any] | None:
         "ci": list(figure.ci) if figure.ci else None,
         "reliability": figure.reliability,
     }
+
+
+def in_short(figure: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the part of a figure that a map shows, or None without any ticket."""
+    if not figure["n"]:
+        return None
+    return {name: figure[name] for name in ("value", "display", "n", "ci", "reliability")}
 
 
 def _shrunk(cells: Mapping[str, Cells], any_asked: Asked) -> dict[str, float]:

@@ -14,7 +14,7 @@ from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
 from app.metrics.follow_up import FOLLOW_UP
-from app.metrics.journey import map_of
+from app.metrics.journey import in_short, map_of
 from app.metrics.parameters import (
     GROUPS,
     METRIC_TYPES,
@@ -23,6 +23,7 @@ from app.metrics.parameters import (
     require_segments,
     resolve,
 )
+from app.metrics.periods import Interval
 from app.metrics.plain import measure_plain
 from app.metrics.response_rate import RESPONSE_RATE
 from app.metrics.schemas import JourneyMapOut, MetricOut, MetricsOut
@@ -150,4 +151,7 @@ async def read_journey_map(
     journey = await interactions.get(session, Journey, caller.workspace_id, key)
     query = MetricQuery(from_=from_, to=to, group_by=["touchpoint"])
     asked = {name: await resolve(session, workspace, name, query, {}) for name in _MAP_METRICS}
-    return await map_of(session, journey, asked)
+    tickets = await resolve(session, workspace, "ttr", query, {})
+    found = await TTR.figures(session, tickets, Interval.NONE, True)
+    times = {one.group["touchpoint"]: in_short(one.figure) for one in found}
+    return await map_of(session, journey, asked, times=times)

@@ -9,15 +9,14 @@ from app.core.database import Database, run_sql
 from app.core.errors import NotFound
 from app.core.jobs import Job
 from app.core.schema import Json
-from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded, find_interactions
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
 from app.invitations.delivery import Post, send_invitation
 from app.invitations.models import Invitation
 from app.triggers.deciding import facts_of, judge_facts, withdrawn
+from app.triggers.hearing import Ruled, hear
 from app.triggers.models import Trigger
-from app.triggers.service import rules_of
 
 
 async def send_due(database: Database, post: Post, job: Job) -> None:
@@ -48,12 +47,11 @@ async def _second_thought(session: AsyncSession, invitation: Invitation) -> Refu
     one = await _case_now(session, invitation)
     if one is None:
         return None
-    if refusal := await withdrawn(session, workspace_id, trigger, one):
+    rule = Ruled(trigger)
+    hearing = await hear(session, workspace_id, [one], [rule])
+    if refusal := withdrawn(hearing, rule, one):
         return refusal
-    known = {one.customer_id} if one.customer_id else set()
-    customers = await find_customers_by_id(session, workspace_id, known)
-    customer = customers.get(one.customer_id) if one.customer_id else None
-    return judge_facts(rules_of(trigger), facts_of(one, customer))
+    return judge_facts(rule, facts_of(one, hearing.customer_of(one)))
 
 
 async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded | None:

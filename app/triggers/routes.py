@@ -91,11 +91,11 @@ async def delete_trigger(session: SessionDep, caller: Writer, trigger: TriggerRe
 
 @routes.post("/v1/triggers/{trigger}/dry-run", summary="Try a trigger")
 async def dry_run(
-    session: SessionDep, caller: Writer, box: BoxDep, trigger: TriggerRef, body: InteractionIn
+    session: SessionDep, caller: Writer, trigger: TriggerRef, body: InteractionIn
 ) -> DryRunOut:
     """Say what the trigger would decide of this interaction now; nothing is stored."""
     found = await service.find(session, caller.workspace_id, trigger)
-    return await telling.dry_run(session, box, found, body.draft(test=caller.test))
+    return await telling.dry_run(session, found, body.draft(test=caller.test))
 
 
 @routes.get("/v1/decisions", summary="List decisions")

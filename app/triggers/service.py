@@ -14,7 +14,7 @@ from app.core.ids import uuid7
 from app.core.paging import decode_cursor
 from app.surveys import service as surveys
 from app.triggers.models import Trigger
-from app.triggers.schemas import TriggerIn, TriggerOut, TriggerPatch, TriggerRules
+from app.triggers.schemas import TriggerIn, TriggerOut, TriggerPatch
 
 _COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
@@ -130,8 +130,3 @@ async def shown(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerO
         )
         for trigger in triggers
     ]
-
-
-def rules_of(trigger: Trigger) -> TriggerRules:
-    """Return the rules with their defaults."""
-    return TriggerRules.model_validate(trigger.rules)

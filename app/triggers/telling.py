@@ -11,7 +11,8 @@ from app.core.signing import SealedBox
 from app.interactions.recording import Draft, Recorded, record
 from app.interactions.recording import shown as shown_interaction
 from app.triggers import decisions
-from app.triggers.deciding import decide, hearing_of, judge_interaction
+from app.triggers.deciding import decide, judge_interaction
+from app.triggers.hearing import Ruled, hear
 from app.triggers.models import Trigger
 from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
 
@@ -48,15 +49,13 @@ async def shown(
     ]
 
 
-async def dry_run(
-    session: AsyncSession, box: SealedBox, trigger: Trigger, draft: Draft
-) -> DryRunOut:
+async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryRunOut:
     """Say what a trigger would decide of an interaction now, and store nothing."""
     workspace_id = trigger.workspace_id
     async with session.begin_nested() as attempt:
         one = (await record(session, workspace_id, [draft]))[0]
-        hearing = await hearing_of(session, box, workspace_id, [one])
-        verdict = await judge_interaction(session, hearing, trigger, one)
+        rule = Ruled(trigger)
+        verdict = judge_interaction(await hear(session, workspace_id, [one], [rule]), rule, one)
         await attempt.rollback()
     refusal = verdict.refusal
     return DryRunOut(

@@ -1,11 +1,11 @@
-"""Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [start]`."""
+"""Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions] [start]`."""
 
 import json
 import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import figures, ingest
+from tests.bench import figures, ingest, interactions
 from tests.bench.report import Row, show
 from tests.service import Service
 
@@ -24,7 +24,7 @@ def measure_start(service: Service) -> list[Row]:
 
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
-    wanted = sys.argv[1:] or ["ingest", "figures", "start"]
+    wanted = sys.argv[1:] or ["ingest", "figures", "interactions", "start"]
     service = Service()
     service.start()
     rows: list[Row] = []
@@ -35,6 +35,8 @@ def main() -> None:
             rows += ingest.measure(service, url_of(state))
         if "figures" in wanted:
             rows += figures.measure(service, url_of(state))
+        if "interactions" in wanted:
+            interactions.measure(service, url_of(state))
         if "start" in wanted:
             rows += measure_start(service)
     finally:

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,12 @@ def wrk(
     connections: int,
     content_type: str = "application/json",
     seconds: int = SECONDS,
+    signed: Sequence[tuple[str, str, str]] = (),
 ) -> Measured:
-    """Post the body, with a score that changes from request to request, for some seconds."""
+    """Post the body for some seconds: SCORE changes from request to request, NUMBER grows.
+
+    `signed` are ready requests instead: body, name and value of the header that signs it.
+    """
     program = shutil.which("wrk")
     if program is None:
         sys.exit("The benchmarks need wrk: apt-get install wrk")
@@ -56,8 +60,17 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "{content_type}"
 wrk.headers["Authorization"] = "Bearer {key}"
 local body = [==[{body}]==]
+local signed = {{ {_as_lua(signed)} }}
+local number = 0
 request = function()
-  return wrk.format(nil, nil, nil, (body:gsub("SCORE", function() return math.random(0, 10) end)))
+  number = number + 1
+  if #signed > 0 then
+    local one = signed[(number - 1) % #signed + 1]
+    wrk.headers[one[2]] = one[3]
+    return wrk.format(nil, nil, nil, one[1])
+  end
+  local text = body:gsub("SCORE", function() return math.random(0, 10) end)
+  return wrk.format(nil, nil, nil, (text:gsub("NUMBER", function() return number end)))
 end
 local bad = 0
 response = function(status) if status >= 300 then bad = bad + 1; wrk.thread:set("bad", bad) end end
@@ -86,6 +99,11 @@ response = function(status) if status >= 300 then bad = bad + 1; wrk.thread:set(
     assert rate, told
     assert p99, told
     return Measured(float(rate[1]), float(p99[1]) * _UNITS[p99[2]])
+
+
+def _as_lua(signed: Sequence[tuple[str, str, str]]) -> str:
+    parts = ("{" + ",".join(f"[==[{part}]==]" for part in one) + "}" for one in signed)
+    return ",\n".join(parts)
 
 
 @contextmanager

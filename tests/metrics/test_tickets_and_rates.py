@@ -124,3 +124,12 @@ async def test_the_response_rate_has_both_sides_from_one_filter(shop: Shop) -> N
     total = (await shop.metric("response_rate"))["total"]
     assert (total["value"], total["delivered"], total["answered"]) == (25, 4, 1)
     assert (await shop.metric("response_rate", channel="email"))["total"]["n"] == 0
+
+
+async def test_a_journeys_map_shows_the_time_to_resolution(shop: Shop) -> None:
+    await solve(shop, "1", 3600, touchpoint="support")
+    steps = [{"touchpoint": "support"}, {"touchpoint": "checkout"}]
+    await shop.call("PUT", "/v1/journeys/way", json={"steps": steps})
+    found = await shop.get("/v1/journeys/way/map", **SPAN)
+    assert found["steps"][0]["ttr"]["value"] == 3600
+    assert found["steps"][1]["ttr"] is None

@@ -1,0 +1,206 @@
+"""What deciding needs to know, read once for all interactions and triggers of a transaction."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import NotFound
+from app.interactions.customers import find_customers_by_id
+from app.interactions.recording import Recorded
+from app.invitations.admission import Asked, pause_of, recently_asked
+from app.invitations.suppression import Kind, suppressed
+from app.surveys.catalogue import find_published
+from app.surveys.compiled import CompiledSurvey
+from app.triggers.conditions import Condition
+from app.triggers.models import Trigger
+from app.triggers.schemas import TriggerRules
+from app.triggers.timing import duration_of
+from app.workspaces.models import Workspace
+from app.workspaces.service import get_workspace
+
+ENDS = frozenset({"ticket.solved", "ticket.closed"})
+Case = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """A trigger with its rules read and their defaults filled in."""
+
+    trigger: Trigger
+
+    @cached_property
+    def rules(self) -> TriggerRules:
+        """The rules with their defaults."""
+        return TriggerRules.model_validate(self.trigger.rules)
+
+    @cached_property
+    def where(self) -> list[Condition]:
+        """What must hold."""
+        return [c.model_dump(exclude_unset=True) for c in self.rules.where]
+
+    @cached_property
+    def unless(self) -> list[Condition]:
+        """What must not hold as a whole."""
+        return [c.model_dump(exclude_unset=True) for c in self.rules.unless]
+
+    @cached_property
+    def delay(self) -> dt.timedelta:
+        """How long to wait."""
+        return duration_of(self.rules.delay) or dt.timedelta()
+
+    @cached_property
+    def called_off_by(self) -> frozenset[str]:
+        """What calls an invitation of this trigger off."""
+        stated = self.rules.cancel_on
+        if stated is not None:
+            return frozenset(stated)
+        if self.trigger.on_type in ENDS:
+            return frozenset({"ticket.reopened"})
+        is_order = self.trigger.on_type.startswith("order.")
+        return frozenset({"order.refunded"}) if is_order else frozenset()
+
+    def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
+        """Return its own throttle, or the workspace's where it says nothing of one."""
+        if "throttle" in self.trigger.rules:
+            stated: Mapping[str, Any] | None = self.trigger.rules["throttle"]
+            return stated
+        return workspace.throttle
+
+    def once_key(self, one: Recorded) -> str:
+        """Return what must not be asked about twice by this trigger."""
+        per = self.rules.once_per
+        if per is None:
+            per = "resolution" if self.trigger.on_type in ENDS else "interaction"
+            per = "order" if self.trigger.on_type.startswith("order.") else per
+        if per == "resolution" and one.ticket:
+            return f"resolution:{one.source}:{one.ticket}:{one.ordinal}"
+        if per == "order" and one.order_ref:
+            return f"order:{one.order_ref}"
+        if per == "customer" and one.customer_id:
+            return f"customer:{one.customer_id}"
+        return f"interaction:{one.id}"
+
+
+@dataclass(slots=True)
+class Hearing:
+    """Customers, surveys and what was asked before; what is planned is added as it is decided."""
+
+    workspace: Workspace
+    customers: Mapping[UUID, dict[str, Any]]
+    suppressed: Mapping[str, Kind]
+    surveys: Mapping[UUID, CompiledSurvey]
+    invited: set[tuple[UUID, str]]
+    asked: dict[UUID, list[Asked]]
+    happened: Mapping[Case, list[tuple[dt.datetime, str, UUID]]] = field(default_factory=dict)
+
+    def customer_of(self, one: Recorded) -> dict[str, Any] | None:
+        """Return whom it happened to."""
+        return self.customers.get(one.customer_id) if one.customer_id else None
+
+
+def case_of(one: Recorded) -> Case | None:
+    """Return the case that calls off: the ticket, else the order."""
+    if one.ticket:
+        return "ticket", one.source, one.ticket
+    return ("order", "", one.order_ref) if one.order_ref else None
+
+
+async def hear(
+    session: AsyncSession,
+    workspace_id: UUID,
+    recorded: Sequence[Recorded],
+    ruled: Sequence[Ruled],
+) -> Hearing:
+    """Read what deciding about these interactions by these triggers needs."""
+    workspace = await get_workspace(session, workspace_id)
+    ids = {one.customer_id for one in recorded if one.customer_id}
+    customers = await find_customers_by_id(session, workspace_id, ids)
+    emails = [c["email"] for c in customers.values() if c["email"]]
+    pauses = [pause_of(rule.throttle(workspace)) for rule in ruled]
+    asked: dict[UUID, list[Asked]] = defaultdict(list)
+    if customers and any(pauses):
+        since = utc_now() - max(pauses)
+        asked = await recently_asked(session, workspace_id, customers, since=since)
+    return Hearing(
+        workspace=workspace,
+        customers=customers,
+        suppressed=await suppressed(session, workspace_id, emails),
+        surveys=await _live_surveys(session, workspace_id, {r.trigger.survey_id for r in ruled}),
+        invited=await _invited(session, workspace_id, recorded, ruled),
+        asked=asked,
+        happened=await _happened(session, workspace_id, recorded, ruled),
+    )
+
+
+async def _live_surveys(
+    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, CompiledSurvey]:
+    found = {}
+    for survey_id in ids:
+        try:
+            survey = await find_published(session, workspace_id, str(survey_id))
+        except NotFound:
+            continue
+        if survey is not None and survey.live:
+            found[survey_id] = survey
+    return found
+
+
+async def _invited(
+    session: AsyncSession,
+    workspace_id: UUID,
+    recorded: Sequence[Recorded],
+    ruled: Sequence[Ruled],
+) -> set[tuple[UUID, str]]:
+    """Return what these triggers have invited about already."""
+    rows = await run_sql(
+        session,
+        text(
+            "select trigger_id, once_key from decision where workspace_id = :workspace_id "
+            "and trigger_id = any(:triggers) and once_key = any(:keys) and outcome = 'invited'"
+        ).bindparams(
+            workspace_id=workspace_id,
+            triggers=[rule.trigger.id for rule in ruled],
+            keys=list({rule.once_key(one) for rule in ruled for one in recorded}),
+        ),
+    )
+    return {(row.trigger_id, row.once_key) for row in rows}
+
+
+async def _happened(
+    session: AsyncSession,
+    workspace_id: UUID,
+    recorded: Sequence[Recorded],
+    ruled: Sequence[Ruled],
+) -> dict[Case, list[tuple[dt.datetime, str, UUID]]]:
+    """Return what has happened to the same tickets and orders that calls a question off."""
+    types = sorted({type_ for rule in ruled for type_ in rule.called_off_by})
+    tickets = sorted({one.ticket for one in recorded if one.ticket})
+    orders = sorted({one.order_ref for one in recorded if one.order_ref})
+    found: dict[Case, list[tuple[dt.datetime, str, UUID]]] = defaultdict(list)
+    if not types or not (tickets or orders):
+        return found
+    rows = await run_sql(
+        session,
+        text(
+            "select id, type, source, ticket, order_ref, occurred_at from interaction "
+            "where workspace_id = :workspace_id and not test and type = any(:types) "
+            "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at"
+        ).bindparams(workspace_id=workspace_id, types=types, tickets=tickets, orders=orders),
+    )
+    for row in rows:
+        told = (row.occurred_at, row.type, row.id)
+        if row.ticket:
+            found["ticket", row.source, row.ticket].append(told)
+        if row.order_ref:
+            found["order", "", row.order_ref].append(told)
+    return found
