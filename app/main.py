@@ -181,7 +181,8 @@ def _document(app: FastAPI) -> None:
 
 async def _show_error(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
-        return problem_reply(InvalidInput(errors=from_validation(list(error.errors()))))
+        errors = from_validation(list(error.errors()), _known_fields(request))
+        return problem_reply(InvalidInput(errors=errors))
     if isinstance(error, AfterwordError):
         return problem_reply(error)
     assert isinstance(error, HTTPException)  # noqa: S101 - the handlers' types
@@ -189,6 +190,15 @@ async def _show_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         found.headers["Allow"] = _allowed_methods(request)
     return problem_reply(found)
+
+
+def _known_fields(request: Request) -> list[str]:
+    """Return the fields of the route's body, to name the nearest to one that is unknown."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    fields = getattr(getattr(body, "type_", None), "model_fields", None)
+    if fields is None and body is not None:
+        fields = getattr(body.field_info.annotation, "model_fields", {})
+    return [found.alias or name for name, found in (fields or {}).items()]
 
 
 def _allowed_methods(request: Request) -> str:

@@ -96,7 +96,12 @@ class Worker:
         periodic = asyncio.create_task(self._come_round())
         feed = asyncio.create_task(self._hear_news())
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({jobs, periodic, feed, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(
+            {jobs, periodic, feed, stopped}, return_when=asyncio.FIRST_COMPLETED
+        )
+        for task in ended - {stopped}:
+            if (error := task.exception()) is not None:
+                logger.error("a part of the worker broke down", exc_info=error)
         periodic.cancel()
         feed.cancel()
         await self._runner.stop()

@@ -15,7 +15,7 @@ BODIES: dict[str, Any] = {
     "/v1/responses/{response_id}": {"tags": ["mine"]},
     "/v1/integrations/{integration}/write-back": {
         "base_url": "https://example.com",
-        "auth": {"token": "a token of mine"},
+        "auth": {"token": "a-token-of-mine"},
     },
     "/v1/customers/merge": {"from": "their-c", "into": "mine"},
     "/v1/triggers/{trigger}/dry-run": {"type": "visit", "source": "s", "external_id": "e"},

@@ -24,6 +24,7 @@ from app.core.postgres_programs import PostgresUnavailableError
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings, misspelt_variables
 from app.core.signing import load_secret_keys
+from app.core.text import fit_email
 from app.interactions import tickets as ticket_service
 from app.invitations.delivery import sender_of
 from app.invitations.mail import write_test_mail
@@ -307,6 +308,9 @@ def mail_test(
 ) -> None:
     """Send a test mail as the workspace would, and say what became of it."""
     settings = _settings()
+    if fit_email(address) is None:
+        notes.print(f"afterword: {address} is no e-mail address.", markup=False)
+        raise typer.Exit(2)
 
     async def work(database: Database) -> MailResult:
         async with database.session() as session:

@@ -32,6 +32,15 @@ CONNECTION_LOST = (
 )
 
 
+# The transaction was undone, and the same may succeed a moment later.
+_TRY_AGAIN = (
+    PoolTimeoutError,
+    asyncpg.QueryCanceledError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+)
+
+
 class Database:
     """One PostgreSQL: a pool of sessions for routes, and bare connections for ingest."""
 
@@ -47,6 +56,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=5,
             pool_pre_ping=True,
+            # Addresses and payloads must not stand in a log because a statement failed.
+            hide_parameters=True,
         )
         self._sessions = async_sessionmaker(
             self.engine, class_=AsyncSession, expire_on_commit=False
@@ -88,7 +99,7 @@ async def run_sql(
 def is_connection_lost(error: BaseException | None) -> bool:
     """Tell whether the error, or what caused it, is a database that went away or is too busy."""
     while error is not None:
-        if isinstance(error, (*CONNECTION_LOST, PoolTimeoutError, asyncpg.QueryCanceledError)):
+        if isinstance(error, (*CONNECTION_LOST, *_TRY_AGAIN)):
             return True
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             return True

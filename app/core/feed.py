@@ -6,6 +6,7 @@ hearers write and the new place are one transaction: no event is heard twice, no
 """
 
 import datetime as dt
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,10 @@ from sqlalchemy import BigInteger, text
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import Database, run_sql
+from app.core.database import Database, is_connection_lost, run_sql
 from app.core.schema import QUEUE, Json
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 500
 
@@ -46,6 +49,21 @@ class News:
 Hearer = Callable[[AsyncSession, Sequence[News]], Awaitable[None]]
 
 
+async def _tell(session: AsyncSession, hearer: Hearer, news: Sequence[News]) -> None:
+    """Give news to a hearer; one event that breaks it is logged and left out, the others pass."""
+    try:
+        async with session.begin_nested():
+            await hearer(session, news)
+    except Exception as error:
+        if is_connection_lost(error):
+            raise
+        if len(news) == 1:
+            logger.exception("an event was not heard", extra={"event": str(news[0].id)})
+            return
+        for one in news:
+            await _tell(session, hearer, [one])
+
+
 async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
     """Give the next events to their hearers by type; return how many were read.
 
@@ -63,7 +81,10 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer])
         place = await run_sql(
             session,
             text(
-                "select xid, id from feed_place where consumer = :consumer for update skip locked"
+                # A restored database counts its transactions anew.
+                "select case when xid >= pg_snapshot_xmax(pg_current_snapshot())::text::int8 "
+                "then 0 else xid end as xid, id "
+                "from feed_place where consumer = :consumer for update skip locked"
             ).bindparams(consumer=consumer),
         )
         row = place.first()
@@ -89,7 +110,7 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer])
                 news = News(event.workspace_id, event.id, event.type, event.data, event.created_at)
                 by_type.setdefault(event.type, []).append(news)
         for kind, news_of_kind in by_type.items():
-            await hearers[kind](session, news_of_kind)
+            await _tell(session, hearers[kind], news_of_kind)
         await run_sql(
             session,
             text(

@@ -2,8 +2,9 @@
 
 import json
 import logging
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -19,12 +20,16 @@ from app.core.errors import AfterwordError, Busy, FieldError, TooLarge, WrongCon
 from app.core.ids import uuid7
 from app.core.log import request_id
 from app.core.telemetry import request_timer
+from app.core.text import did_you_mean
 
 logger = logging.getLogger("afterword.http")
 
 MEBIBYTE = 1 << 20
 _DRAINED = 64 * MEBIBYTE
+_SECRET_PATHS = ("/i/", "/u/")
+_LONGEST_PATH = 300
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
+_OUR_NAMES = re.compile(r"^([A-Z][A-Za-z]+|list\[.*\]|uuid|function-.*)$")
 _UNSAFE = frozenset('\r\n\t "\\')
 
 
@@ -70,9 +75,24 @@ def from_http_exception(error: HTTPException) -> AfterwordError:
     return found
 
 
-def from_validation(errors: list[Any]) -> list[FieldError]:
-    """Turn pydantic's list of errors into ours."""
-    return [{"loc": list(e["loc"]), "msg": e["msg"].removeprefix("Value error, ")} for e in errors]
+def from_validation(errors: list[Any], known: Iterable[str] = ()) -> list[FieldError]:
+    """Turn pydantic's errors into ours; `known` are the body's fields, to name the nearest."""
+    return [{"loc": _place(e["loc"]), "msg": _message(e, known)} for e in errors]
+
+
+def _place(loc: Sequence[str | int]) -> list[str | int]:
+    """Return where it stands in the request, without the names of our own classes."""
+    return [part for part in loc if not (isinstance(part, str) and _OUR_NAMES.match(part))]
+
+
+def _message(error: Any, known: Iterable[str]) -> str:
+    if error["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "must be an object"
+    if error["type"] == "extra_forbidden":
+        hint = did_you_mean(str(error["loc"][-1]), known) if len(error["loc"]) == 2 else ""
+        return f"is no field here{hint}"
+    message: str = error["msg"]
+    return message.removeprefix("Value error, ")
 
 
 async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
@@ -86,7 +106,8 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
         elif size > _DRAINED:
             break
     if size > limit:
-        detail = f"The body is larger than {limit // MEBIBYTE} MiB; send it in parts."
+        most = f"{limit // MEBIBYTE} MiB" if limit >= MEBIBYTE else f"{limit // 1024} KiB"
+        detail = f"The body is larger than {most}; send it in parts."
         raise TooLarge(detail)
     return b"".join(chunks)
 
@@ -132,7 +153,7 @@ class Edge:
         try:
             await self.app(scope, receive, counted)
         except ClientDisconnect:
-            logger.debug("the client hung up", extra={"path": scope["path"]})
+            logger.debug("the client hung up", extra={"path": shown_path(scope)})
         except Exception as error:
             failure = self._failure(error, scope)
             if status:
@@ -144,9 +165,11 @@ class Edge:
 
     def _failure(self, error: Exception, scope: Scope) -> AfterwordError:
         if is_connection_lost(error):
-            logger.warning("database unreachable", extra={"path": scope["path"], "why": str(error)})
+            logger.warning(
+                "database unreachable", extra={"path": shown_path(scope), "why": str(error)}
+            )
             return Busy("The database does not answer at the moment; try again shortly.")
-        logger.error("unexpected error", exc_info=error, extra={"path": scope["path"]})
+        logger.error("unexpected error", exc_info=error, extra={"path": shown_path(scope)})
         return AfterwordError(
             "Something went wrong on our side; the log holds the reason under this request id."
         )
@@ -160,10 +183,18 @@ class Edge:
                 level,
                 "%s %s %s",
                 scope["method"],
-                scope["path"],
+                shown_path(scope),
                 status,
                 extra={"route": route, "status": status, "milliseconds": round(seconds * 1000, 1)},
             )
+
+
+def shown_path(scope: Scope) -> str:
+    """Return the path for the log: the secret of a customer's link is left out, the rest is cut."""
+    path: str = scope["path"]
+    if path.startswith(_SECRET_PATHS):
+        return path[:3] + "…"
+    return path[:_LONGEST_PATH]
 
 
 def _asked_id(scope: Scope) -> str | None:

@@ -45,6 +45,14 @@ def derived_uuid(*parts: str) -> UUID:
     return UUID(int=value | _EIGHT | _VARIANT)
 
 
+def as_uuid(text: str) -> UUID | None:
+    """Read an id, or return None where the text is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
 def public_id() -> str:
     """Make the 16-character id by which the public may name a survey."""
     return secrets.token_urlsafe(12)

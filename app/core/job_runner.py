@@ -119,7 +119,7 @@ class JobRunner:
         except LaterError as error:
             outcome = "later"
             logger.warning("job waits", extra={"kind": job.kind, "why": str(error)})
-            await self._put_back(job, str(error), utc_now() + error.after)
+            await self._put_back(job, str(error), utc_now() + error.after, counted=error.counted)
         except Exception as error:
             outcome = "failed"
             logger.exception("job failed", extra={"kind": job.kind, "attempt": job.attempts})
@@ -139,8 +139,10 @@ class JobRunner:
     async def _renew_for_ever(self) -> None:
         while True:
             await asyncio.sleep(_HEARTBEAT)
-            if self._running:
-                with _forgiving():
-                    async with self._database.transaction() as session:
-                        ids = list(self._running)
-                        await jobs.renew(session, worker=self._worker, ids=ids)
+            try:
+                async with self._database.transaction() as session:
+                    await jobs.renew(session, worker=self._worker, ids=list(self._running))
+            except Exception as error:
+                # The next beat comes before a lease is over.
+                if not is_connection_lost(error):
+                    logger.exception("leases were not renewed")

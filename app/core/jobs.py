@@ -31,10 +31,11 @@ _LONGEST_ERROR = 2000
 class LaterError(Exception):
     """Raised by a handler whose job cannot be done yet: it is tried again after a time."""
 
-    def __init__(self, why: str, *, after: dt.timedelta) -> None:
-        """Say why, for the list of jobs, and how long to wait."""
+    def __init__(self, why: str, *, after: dt.timedelta, counted: bool = True) -> None:
+        """Say why, for the list of jobs, how long to wait, and whether it was an attempt."""
         super().__init__(why)
         self.after = after
+        self.counted = counted
 
 
 class Job(SQLModel, table=True):
@@ -265,8 +266,8 @@ async def retry_dead(session: AsyncSession, ids: Sequence[UUID] | None = None) -
         session,
         text(
             f"delete from job d where d.{chosen} and exists (select from job a "
-            "where a.dead_at is null and a.workspace_id = d.workspace_id and a.kind = d.kind "
-            "and a.dedupe = d.dedupe)"
+            "where (a.dead_at is null or a.id > d.id) and a.workspace_id = d.workspace_id "
+            "and a.kind = d.kind and a.dedupe = d.dedupe)"
         ).bindparams(**bound),
     )
     rows = await run_sql(

@@ -1,6 +1,7 @@
 """JSON as we accept it: UTF-8, bounded depth, no NUL, no lone surrogate, no huge number."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any
 
@@ -69,10 +70,44 @@ def _no_controls(value: str) -> str:
     return value
 
 
+def _is_email(value: str) -> str:
+    found = fit_email(value)
+    if found is None:
+        msg = "is no e-mail address such as ala@example.pl"
+        raise ValueError(msg)
+    return found
+
+
+Email = Annotated[str, StringConstraints(min_length=3, max_length=255), AfterValidator(_is_email)]
 Slug = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", min_length=1, max_length=64)
 ]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_controls)]
+
+
+_NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
+
+
+def fit_email(value: str) -> str | None:
+    """Return an address in its one form, or None where it is none.
+
+    Letters of other widths become plain, the domain is small and has no dot at its end. What a
+    mail header could read as something else (quotes, brackets, encoded words) is no address.
+    """
+    found = unicodedata.normalize("NFKC", value.strip())
+    local, at, domain = found.rpartition("@")
+    domain = domain.rstrip(".").lower()
+    odd = any(unicodedata.category(c)[0] in "CZ" or c in _NOT_IN_ADDRESSES for c in found)
+    if odd or not at or "=?" in found or "@" in local or ".." in found:
+        return None
+    if (
+        not 0 < len(local) <= 64
+        or not 0 < len(domain) <= 190
+        or local[0] == "."
+        or local[-1] == "."
+    ):
+        return None
+    return f"{local}@{domain}"
 
 
 _LONGEST_VALUE = 256

@@ -22,46 +22,62 @@ from app.core.idempotency import erase_replies
 from app.core.notices import notify
 from app.core.outbox import emit
 from app.core.signing import SealedBox
-from app.interactions.customers import lock_customers
+from app.interactions.customers import lock_cases, lock_customers
 from app.interactions.directory import CUSTOMERS_CHANNEL
 
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 # Properties that are declared as segments name nobody, and figures are grouped by them.
-_SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, {table}.properties -> k), '{{}}')
-  from jsonb_array_elements_text(w.configs -> w.config::text -> 'segments') k
-  where {table}.properties ? k)"""
-_COUNTED_SEGMENTS = _SEGMENTS_ONLY.format(table="ticket").replace(
-    "w.config::", "ticket.counted_as::"
-)
+_SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, t.properties -> k), '{}')
+  from jsonb_array_elements_text(w.configs -> VERSION::text -> 'segments') k
+  where t.properties ? k)"""
+_OPEN_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "w.config")
+_COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
 _STATEMENTS: dict[str, str] = {
-    "names": "delete from customer_identity where workspace_id = :workspace_id "
-    "and customer_id = :customer",
-    "customer": "update customer set email = null, name = null, locale = null, "
-    "properties = '{{}}', consent = null, do_not_survey = true, erased_at = :now, "
-    "updated_at = :now where workspace_id = :workspace_id and id = :customer",
-    "interactions": f"update interaction set properties = "
-    f"{_SEGMENTS_ONLY.format(table='interaction')}, external_id = 'erased:' || interaction.id "
-    "from workspace w where w.id = :workspace_id and interaction.workspace_id = :workspace_id "
-    "and interaction.customer_id = :customer",
-    "tickets": f"update ticket set properties = {_COUNTED_SEGMENTS}, "
-    "updated_at = :now from workspace w where w.id = :workspace_id "
-    "and ticket.workspace_id = :workspace_id and ticket.customer_id = :customer",
-    "invitations": "update invitation set email = null, name = null, "
-    "context = context - 'properties', status = case when status = 'scheduled' then 'cancelled' "
-    "else status end, reason = case when status = 'scheduled' then 'cancelled' else reason end, "
-    "updated_at = :now where workspace_id = :workspace_id and customer_id = :customer",
-    "news": "update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' "
-    "- 'email') || jsonb_build_object('erased', true) where workspace_id = :workspace_id "
-    "and (data ->> 'customer_id' = :customer_text or data -> 'customer' ->> 'id' = :customer_text "
-    "or data ->> 'id' = any(:responses) or (data ->> 'email') = any(:emails))",
-    "webhooks": "update inbound_event set body = ''::bytea, headers = '{{}}', "
-    "reason = coalesce(reason, 'erased') where workspace_id = :workspace_id "
-    "and (interactions ?| cast(:interactions as text[]) or exists (select from "
-    "unnest(cast(:needles as text[])) n where position(convert_to(n, 'UTF8') in body) > 0))",
-    "suppressed": "update suppression set email = null, detail = null "
-    "where workspace_id = :workspace_id and email = any(:emails)",
+    "names": """
+delete from customer_identity where workspace_id = :workspace_id and customer_id = :customer""",
+    "customer": """
+update customer set email = null, name = null, locale = null, properties = '{}', consent = null,
+  do_not_survey = true, erased_at = :now, updated_at = :now
+where workspace_id = :workspace_id and id = :customer""",
+    "interactions": f"""
+update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id
+from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
+and t.customer_id = :customer""",
+    "tickets": f"""
+update ticket t set properties = {_COUNTED_SEGMENTS}, updated_at = :now
+from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
+and t.customer_id = :customer""",
+    "claims": """
+update response set claimed = null, updated_at = :now where workspace_id = :workspace_id
+and (lower(claimed ->> 'email') = any(:emails) or claimed ->> 'external_id' = any(:external_ids))""",
+    # The link is dead from now on: nobody has its token.
+    "invitations": """
+update invitation set email = null, name = null, detail = null, token = ''::bytea,
+  token_hash = sha256(convert_to(gen_random_uuid()::text, 'UTF8')),
+  context = context - 'properties', updated_at = :now,
+  status = case when status = 'scheduled' then 'cancelled' else status end,
+  reason = case when status = 'scheduled' then 'cancelled' else reason end
+where workspace_id = :workspace_id and customer_id = :customer""",
+    "news": """
+update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
+  - 'detail' - 'follow_up' - 'external_id') || jsonb_build_object('erased', true)
+where workspace_id = :workspace_id and (data ->> 'customer_id' = :customer_text
+  or data -> 'customer' ->> 'id' = :customer_text or data ->> 'customer_id' = any(:merged)
+  or data ->> 'id' = any(:responses) or data ->> 'id' = any(:interactions)
+  or lower(data ->> 'email') = any(:emails))""",
+    "webhooks": """
+update inbound_event set body = ''::bytea, headers = '{}', reason = coalesce(reason, 'erased')
+where workspace_id = :workspace_id and (interactions ?| cast(:interactions as text[])
+  or exists (select from unnest(cast(:needles as text[])) n
+    where position(convert_to(n, 'UTF8') in body) > 0))""",
+    "jobs": """
+update job set error = null where workspace_id = :workspace_id
+and exists (select from unnest(cast(:needles as text[])) n where position(n in job.error) > 0)""",
+    "suppressed": """
+update suppression set email = null, detail = null
+where workspace_id = :workspace_id and email = any(:emails)""",
 }
 
 # A state and its counts stay; free texts and what names somebody goes.
@@ -93,6 +109,7 @@ async def erase_customer(
 ) -> dict[str, int]:
     """Erase a customer and say how much of what was erased; no count of a figure moves."""
     customer_id: UUID = customer["id"]
+    await lock_cases(session, workspace_id, [customer_id])
     await lock_customers(session, workspace_id, [customer_id])
     bound = await _names(session, workspace_id, customer)
     erased: dict[str, int] = {}
@@ -101,7 +118,7 @@ async def erase_customer(
     await _run(session, _LOCK_RESPONSES, bound)
     erased["responses"] = await _run(session, _RESPONSES, bound)
     for name, statement in _STATEMENTS.items():
-        erased[name] = await _run(session, statement.replace("{{}}", "{}"), bound)
+        erased[name] = await _run(session, statement, bound)
     needles = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
     erased["replies"] = await erase_replies(session, box, workspace_id, needles)
     erased["mails"] = _delete_mails(mail_folder, invitations)
@@ -123,15 +140,34 @@ async def _names(
             "and customer_id = :customer"
         ).bindparams(workspace_id=workspace_id, customer=customer_id),
     )
-    emails = {row.value for row in rows if row.kind == "email"}
+    known = rows.all()
+    emails = {row.value for row in known if row.kind == "email"}
     if customer["email"]:
         emails |= {customer["email"], customer["email"].lower()}
+    # Addresses of their time, which the customer need not have any more.
+    older = await run_sql(
+        session,
+        text(
+            "select distinct lower(email) as email from invitation "
+            "where workspace_id = :workspace_id and customer_id = :customer "
+            "and email is not null"
+        ).bindparams(workspace_id=workspace_id, customer=customer_id),
+    )
+    emails |= {row.email for row in older}
+    merged = await run_sql(
+        session,
+        text(
+            "select id from customer where workspace_id = :workspace_id and merged_into = :customer"
+        ).bindparams(workspace_id=workspace_id, customer=customer_id),
+    )
     return {
         "workspace_id": workspace_id,
         "customer": customer_id,
         "customer_text": str(customer_id),
         "now": utc_now(),
         "emails": sorted(emails),
+        "external_ids": [row.value for row in known if row.kind != "email"],
+        "merged": [str(row.id) for row in merged],
         "needles": sorted(_as_in_bodies(emails)),
         "responses": [str(i) for i in await _ids(session, "response", workspace_id, customer_id)],
         "interactions": [

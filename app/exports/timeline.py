@@ -33,7 +33,8 @@ select r.responded_at, r.id, 'response', coalesce(r.band, 'answered'),
   jsonb_build_object('survey', s.key, 'channel', r.channel, 'score', r.score, 'band', r.band,
     'comment', r.comment, 'touchpoint', nullif(r.touchpoint, ''), 'answers', r.answers,
     'properties', r.properties, 'order', r.order_ref, 'ticket', r.ticket_ref,
-    'follow_up', r.follow_up, 'notes', r.notes, 'integrity', r.state)
+    'follow_up', r.follow_up, 'notes', r.notes,
+    'integrity', case when r.state = 'counted' then 'ok' else r.state end)
 from response r join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
 where r.workspace_id = :workspace_id and r.customer_id = :customer and not r.test
   and r.state <> 'deleted'"""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.clock import rfc3339
+from app.core.text import fit_email
 from app.integrations.signatures import SignatureRule
 
 Payload = Mapping[str, Any]
@@ -99,11 +100,9 @@ def moment(value: Any) -> str | None:
 
 
 def email(value: Any) -> str | None:
-    """Return an address that looks like one."""
+    """Return an address that is one, in its one form."""
     found = text(value)
-    local, at, domain = (found or "").partition("@")
-    fits = at and local and domain and "@" not in domain and " " not in (found or "")
-    return found if fits and len(found or "") <= 255 else None
+    return fit_email(found) if found else None
 
 
 def customer(

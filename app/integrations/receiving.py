@@ -94,7 +94,7 @@ async def take_webhook(request: Request, integration_id: UUID) -> Response:
                 id=event_id,
                 integration_id=integration.id,
                 delivery=delivery[:200],
-                headers=_kept(headers),
+                headers=_kept(integration, headers),
                 body=body,
                 verified=verified,
                 reason=None if verified else "no secret is set yet",
@@ -204,10 +204,14 @@ def _field(body: bytes, name: str) -> list[str]:
     return [value.replace("\x00", "")] if isinstance(value, str) and value else []
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+def _kept(integration: Integration, headers: Mapping[str, str]) -> dict[str, str]:
     """Return what translation and a later check of the signature need; no token, no cookie."""
+    rule = rule_of(integration)
+    signing = {rule.header.lower(), (rule.timestamp_header or "").lower()} if rule else set()
     return {
         name: value.replace("\x00", "")[:1000]
         for name, value in headers.items()
-        if name in _KEPT_HEADERS or (name.startswith("x-") and name != TOKEN_HEADER)
+        if name in _KEPT_HEADERS
+        or name in signing
+        or (name.startswith("x-") and name != TOKEN_HEADER)
     }

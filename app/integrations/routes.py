@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Annotated
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Path, Query, Request
@@ -35,7 +36,7 @@ def _shown(
 ) -> IntegrationOut:
     settings: Settings = request.app.state.settings
     row = made.integration
-    token = f"?token={made.token}" if made.token else ""
+    token = f"?token={quote(made.token, safe='')}" if made.token else ""
     return IntegrationOut(
         id=row.id,
         key=row.key,

@@ -182,7 +182,7 @@ class WriteBackIn(Body):
         },
     )
 
-    base_url: Annotated[str, StringConstraints(pattern=r"^https?://", max_length=300)]
+    base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^?#\s]+$", max_length=300)]
     auth: "WriteBackAuth"
     account_id: int | None = Field(default=None, ge=1, description="Chatwoot's account.")
     tags: bool = Field(default=True, description="Also add a tag such as `ces_easy` (Zendesk).")
@@ -191,8 +191,8 @@ class WriteBackIn(Body):
 class WriteBackAuth(Body):
     """How to sign in there: an API token, with its user where the helpdesk wants one."""
 
-    user: Line | None = None
-    token: Secret
+    user: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,200}$")] | None = None
+    token: Annotated[str, StringConstraints(pattern=r"^[!-~]{8,500}$")]
 
 
 class WriteBackOut(BaseModel):

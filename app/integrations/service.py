@@ -14,7 +14,7 @@ from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
-from app.core.ids import uuid7
+from app.core.ids import as_uuid, uuid7
 from app.core.paging import decode_cursor
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.integrations.models import InboundEvent, Integration, WriteBack
@@ -24,6 +24,7 @@ from app.integrations.signatures import SignatureRule
 
 TRANSLATE_JOB = "integrations.translate"
 OLD_SECRET_LIVES = dt.timedelta(hours=24)
+_SHORTEST_TOKEN = 16
 KEPT_FOR = dt.timedelta(days=30)
 
 
@@ -86,6 +87,9 @@ def _set_secret(integration: Integration, secret: str | None, *, box: SealedBox)
         if secret is not None:
             integration.secret = box.seal(secret.encode())
         return None
+    if secret is not None and len(secret) < _SHORTEST_TOKEN:
+        msg = f"is the only protection of its URL: at least {_SHORTEST_TOKEN} characters"
+        raise InvalidInput.at("body", "secret", msg=msg)
     token = secret or new_secret("in_")
     integration.token_hash = hash_secret(token)
     return token
@@ -145,14 +149,6 @@ async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Int
         detail = f"There is no integration `{reference[:64]}` in this workspace."
         raise NotFound(detail)
     return integration
-
-
-def as_uuid(text_: str) -> UUID | None:
-    """Read an id, or return None."""
-    try:
-        return UUID(text_)
-    except ValueError:
-        return None
 
 
 async def find_page(
@@ -298,10 +294,9 @@ async def find_write_backs(
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete deliveries whose time is over; their interactions stay."""
-    await run_sql(
-        session,
-        text("delete from inbound_event where received_at < :oldest").bindparams(
-            oldest=now - KEPT_FOR
-        ),
-    )
+    """Delete deliveries and write-backs whose time is over; their interactions stay."""
+    for table, at in (("inbound_event", "received_at"), ("write_back", "created_at")):
+        await run_sql(
+            session,
+            text(f"delete from {table} where {at} < :oldest").bindparams(oldest=now - KEPT_FOR),
+        )

@@ -10,7 +10,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import Database, run_sql
+from app.core.database import Database, is_connection_lost, run_sql
 from app.core.errors import AfterwordError
 from app.core.jobs import Job
 from app.core.signing import SealedBox
@@ -47,6 +47,9 @@ async def translate_event(database: Database, box: SealedBox, job: Job) -> None:
         except (UntranslatableError, AfterwordError) as error:
             _end(event, EventStatus.FAILED, str(error))
         except Exception as error:
+            if is_connection_lost(error):
+                # The job is tried again.
+                raise
             logger.exception("webhook was not translated", extra={"event": str(event.id)})
             _end(event, EventStatus.FAILED, f"unexpected: {error!r}")
         INBOUND.labels(integration.source, event.status).inc()

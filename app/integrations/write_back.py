@@ -82,11 +82,12 @@ def _zendesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
     headers = _basic(f"{wanted.auth.user}/token", wanted.auth.token)
     path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}"
     note = {"ticket": {"comment": {"body": answer.note, "public": False}}}
-    requests = [Request("PUT", f"{path}.json", headers, note)]
+    requests = []
     if wanted.tags and answer.band:
+        # Before the note: a tag that is added again is no second one.
         tag = {"tags": [f"{answer.survey}_{answer.band}"]}
         requests.append(Request("PUT", f"{path}/tags.json", headers, tag))
-    return requests
+    return [*requests, Request("PUT", f"{path}.json", headers, note)]
 
 
 def _freshdesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
@@ -147,15 +148,18 @@ async def hear_answers(session: AsyncSession, news: Sequence[News]) -> None:
         rows = await run_sql(
             session,
             text(
-                "select distinct on (n.response) n.response, n.ticket, i.id as integration_id "
-                "from unnest(:responses ::uuid[], :tickets ::text[]) n(response, ticket) "
-                "join ticket t on t.workspace_id = :workspace_id and t.ticket = n.ticket "
+                "select r.id as response, r.ticket_ref as ticket, i.id as integration_id "
+                "from response r cross join lateral ("
+                # Without a source, the number alone must mean one ticket only.
+                "  select min(t.source) as source from ticket t "
+                "  where t.workspace_id = :workspace_id and t.ticket = r.ticket_ref "
+                "  and t.source = coalesce(r.interaction_ref ->> 'source', t.source) "
+                "  having count(*) = 1) t "
                 "join integration i on i.workspace_id = :workspace_id and i.key = t.source "
-                "and i.write_back is not null order by n.response, t.updated_at desc"
+                "and i.write_back is not null "
+                "where r.workspace_id = :workspace_id and r.id = any(:responses)"
             ).bindparams(
-                workspace_id=workspace_id,
-                responses=[UUID(one.data["id"]) for one in mine],
-                tickets=[one.data["ticket"] for one in mine],
+                workspace_id=workspace_id, responses=[UUID(one.data["id"]) for one in mine]
             ),
         )
         for row in rows.all():
@@ -188,7 +192,8 @@ async def _note(session: AsyncSession, workspace_id: UUID, row: Any) -> None:
 async def write_back(database: Database, box: SealedBox, settings: Settings, job: Job) -> None:
     """Send one answer to its helpdesk, up to ten times over three days."""
     if settings.sending == "paused":
-        raise LaterError("sending is paused (AFTERWORD_SENDING)", after=dt.timedelta(seconds=30))
+        why = "sending is paused (AFTERWORD_SENDING)"
+        raise LaterError(why, after=dt.timedelta(seconds=30), counted=False)
     response_id = UUID(job.payload["response"])
     async with database.session() as session:
         found = await _pending(session, job.workspace_id, response_id)
@@ -204,7 +209,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
                          after=dt.timedelta(hours=1))  # fmt: skip
     wanted = WriteBackIn.model_validate_json(plain)
     began = utc_now()
-    status, error = await _send_all(
+    status, error, asked = await _send_all(
         wanted, _HELPDESKS[integration.source](wanted, answer),
         allow_private=settings.allow_private_webhooks,
     )  # fmt: skip
@@ -218,7 +223,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     outcome = "delivered"
     if error is not None:
         tries = len(row.attempts) + 1
-        wait = None if status in _FOR_GOOD else wait_after(tries)
+        wait = None if status in _FOR_GOOD else wait_after(tries, asked=asked)
         outcome = "pending" if wait is not None else "failed"
     async with database.transaction() as session:
         await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)
@@ -260,8 +265,8 @@ async def _answer(session: AsyncSession, workspace_id: UUID, row: WriteBack) -> 
 
 async def _send_all(
     wanted: WriteBackIn, requests: Sequence[Request], *, allow_private: bool
-) -> tuple[int | None, str | None]:
-    """Send the requests in turn; return the last status, and what went wrong."""
+) -> tuple[int | None, str | None, dt.timedelta | None]:
+    """Send the requests in turn; return the last status, what went wrong, and the wait asked."""
     status = None
     for request in requests:
         try:
@@ -273,11 +278,13 @@ async def _send_all(
                 allow_private=allow_private,
             )
         except (RefusedAddressError, UnreachableError) as error:
-            return None, str(error)
+            return None, str(error), None
         status = reply.status
         if status not in _GOOD:
-            return status, f"the helpdesk answered {status}"
-    return status, None
+            seconds = reply.headers.get("retry-after", "")
+            asked = dt.timedelta(seconds=int(seconds)) if seconds.isdecimal() else None
+            return status, f"the helpdesk answered {status}", asked
+    return status, None, None
 
 
 async def _log_attempt(

@@ -9,13 +9,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    RootModel,
     StringConstraints,
     model_validator,
 )
 
 from app.core.clock import utc_now
 from app.core.paging import CursorParam, Limit
-from app.core.text import Line, unfit_property
+from app.core.text import Email, Line, unfit_property
 from app.workspaces.schemas import Body, Moment
 
 _AHEAD = dt.timedelta(hours=24)
@@ -44,9 +45,11 @@ def _not_ahead(value: dt.datetime) -> dt.datetime:
 
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Short = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+# Senders write their numbers as numbers, too.
+Short = Annotated[
+    str, Field(coerce_numbers_to_str=True), StringConstraints(min_length=1, max_length=128)
+]
 Properties = Annotated[dict[Name, Any], Field(max_length=32), AfterValidator(_fit)]
-Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$", max_length=255)]
 AnyLocale = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35),
@@ -106,17 +109,26 @@ class CustomerRow(CustomerPut):
         return self
 
 
-class CustomerRows(Body):
-    """Up to 500 customers."""
+Rows = Annotated[list[CustomerRow], Field(min_length=1, max_length=500)]
+
+
+class NamedRows(Body):
+    """Up to 500 customers, as a part of an object."""
+
+    customers: Rows
+
+
+class CustomerRows(RootModel[Rows | NamedRows]):
+    """Up to 500 customers: an array, or an object that holds one."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "example": {"customers": [{"external_id": "c-17", "email": "ala@example.pl"}]}
-        },
+        json_schema_extra={"example": [{"external_id": "c-17", "email": "ala@example.pl"}]}
     )
 
-    customers: list[CustomerRow] = Field(min_length=1, max_length=500)
+    @property
+    def rows(self) -> list[CustomerRow]:
+        """All of them."""
+        return self.root.customers if isinstance(self.root, NamedRows) else self.root
 
 
 class CustomerMerge(Body):

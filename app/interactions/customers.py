@@ -12,6 +12,7 @@ from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.ids import as_uuid
 from app.core.jobs import Job
 from app.core.notices import notify
 from app.core.paging import decode_cursor
@@ -77,7 +78,7 @@ async def find_customer(
     query = text(
         f"{_SELECT} and c.id = coalesce("
         "(select coalesce(merged_into, id) from customer where workspace_id = :workspace_id "
-        "and id::text = lower(:reference)), (select customer_id from customer_identity "
+        "and id = :id), (select customer_id from customer_identity "
         "where workspace_id = :workspace_id and kind like 'id:%' and value = :reference "
         "and (cast(:kind as text) is null or kind = :kind) order by kind limit 1))"
     )
@@ -85,6 +86,7 @@ async def find_customer(
         session,
         query.columns(**_JSON).bindparams(
             workspace_id=workspace_id,
+            id=as_uuid(reference),
             reference=reference,
             kind=None if source is None else f"id:{source}",
         ),
@@ -227,6 +229,9 @@ async def merge_customers(
     second = await get_customer(session, workspace_id, winner)
     if first["id"] == second["id"]:
         raise InvalidInput.at("body", "into", msg="is the same customer as `from`")
+    if second["erased_at"] is not None or first["erased_at"] is not None:
+        raise Conflict("An erased customer stays empty and is merged with nobody.")
+    await lock_cases(session, workspace_id, [first["id"]])
     await lock_customers(session, workspace_id, [first["id"], second["id"]])
     bound = {"workspace_id": workspace_id, "loser": first["id"], "winner": second["id"]}
     for statement in _MERGE:
@@ -242,6 +247,18 @@ async def merge_customers(
         run_at=utc_now() + SETTLED_AFTER,
     )
     return await get_customer(session, workspace_id, str(second["id"]))
+
+
+async def lock_cases(session: AsyncSession, workspace_id: UUID, customers: Iterable[UUID]) -> None:
+    """Lock what customers' tickets and interactions there are, in the order of who records."""
+    for table in ("ticket", "interaction"):
+        await run_sql(
+            session,
+            text(
+                f"select 1 from {table} where workspace_id = :workspace_id "
+                "and customer_id = any(:customers) order by id for no key update"
+            ).bindparams(workspace_id=workspace_id, customers=list(customers)),
+        )
 
 
 async def lock_customers(session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]) -> None:

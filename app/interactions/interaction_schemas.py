@@ -15,11 +15,10 @@ from pydantic import (
 )
 
 from app.core.paging import CursorParam, Limit
-from app.core.text import Line
+from app.core.text import Email, Line
 from app.interactions.customer_schemas import (
     AnyLocale,
     Consent,
-    Email,
     PastMoment,
     Properties,
     Short,

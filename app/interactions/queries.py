@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.errors import NotFound
+from app.core.ids import as_uuid
 from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.interactions.interaction_schemas import (
@@ -23,7 +24,7 @@ _OF_CUSTOMER = """customer_id in (
   select i.customer_id from customer_identity i where i.workspace_id = :workspace_id
   and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer)))
   union select c.id from customer c where c.workspace_id = :workspace_id
-  and c.id::text = lower(:customer))"""
+  and c.id = :customer_id)"""
 _INTERACTIONS = {
     "source": "source = :source",
     "type": "type = :type",
@@ -54,9 +55,14 @@ async def find_page(
         session, "interaction", "created_at", wanted,
         conditions=[*conditions, "test = :test"],
         bound={n: given[n] for n in (*_INTERACTIONS, "test") if n in given}
-        | {"workspace_id": workspace_id},
+        | _customer_id(given) | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [interaction_out(row) for row in rows]
+
+
+def _customer_id(given: dict[str, Any]) -> dict[str, UUID | None]:
+    """Return the customer's id, where the filter names one by it."""
+    return {"customer_id": as_uuid(given["customer"])} if "customer" in given else {}
 
 
 async def get_interaction(
@@ -85,7 +91,8 @@ async def find_tickets(
     rows = await _page(
         session, "ticket", "updated_at", wanted,
         conditions=[sql for name, sql in _TICKETS.items() if name in given],
-        bound={n: given[n] for n in _TICKETS if n in given} | {"workspace_id": workspace_id},
+        bound={n: given[n] for n in _TICKETS if n in given}
+        | _customer_id(given) | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [_ticket_out(row) for row in rows]
 
@@ -96,11 +103,11 @@ async def get_ticket(session: AsyncSession, workspace_id: UUID, reference: str) 
         session,
         text(
             "select * from ticket where workspace_id = :workspace_id "
-            "and (id::text = lower(:reference) or ticket = :reference) "
-            "order by id::text = lower(:reference) desc, updated_at desc limit 1"
+            "and (id = :id or ticket = :reference) "
+            "order by coalesce(id = :id, false) desc, updated_at desc limit 1"
         )
         .columns(properties=Json)
-        .bindparams(workspace_id=workspace_id, reference=reference),
+        .bindparams(workspace_id=workspace_id, id=as_uuid(reference), reference=reference),
     )
     row = rows.first()
     if row is None:

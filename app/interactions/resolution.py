@@ -63,7 +63,8 @@ def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
     """
     found = Resolution()
     resolved = 0
-    for event in sorted(set(events), key=_order):
+    story = sorted(set(events), key=_order)
+    for event in story:
         is_open = found.status is TicketStatus.OPEN
         if event.type == OPENED and found.opened_at is None:
             found.opened_at = event.at
@@ -77,7 +78,8 @@ def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
             found.reopened |= found.first_solved_at is not None
         found.status = _status_after(event.type, found.status)
         found.ordinals[event.id] = resolved
-    _note_reopening_of_one_instant(found, events)
+    # One that was solved and reopened within one instant was reopened.
+    found.reopened |= any(e.type == REOPENED and e.at == found.first_solved_at for e in story)
     return found
 
 
@@ -88,8 +90,3 @@ def _status_after(type_: str, status: TicketStatus) -> TicketStatus:
         REOPENED: TicketStatus.OPEN,
     }
     return after.get(type_, status)
-
-
-def _note_reopening_of_one_instant(found: Resolution, events: Iterable[TicketEvent]) -> None:
-    """Count a ticket solved and reopened within one instant as reopened."""
-    found.reopened |= any(e.type == REOPENED and e.at == found.first_solved_at for e in events)

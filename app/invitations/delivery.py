@@ -15,10 +15,11 @@ from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import NotFound
 from app.core.jobs import Job, LaterError
+from app.core.outbox import emit
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import MAILS
-from app.interactions.customers import find_customer, lock_customers
+from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.admission import Reason, Refusal, refusal_now
 from app.invitations.mail import Asked, Links, Sender, write_mail
@@ -51,9 +52,13 @@ async def recheck(session: AsyncSession, invitation: Invitation) -> Refusal | No
         return Refusal(Reason.SURVEY_NOT_LIVE, "the survey was closed")
     customer = None
     if invitation.customer_id is not None:
-        customer = await find_customer(
-            session, invitation.workspace_id, str(invitation.customer_id)
+        known = await find_customers_by_id(
+            session, invitation.workspace_id, [invitation.customer_id]
         )
+        customer = known.get(invitation.customer_id)
+    if customer is not None and invitation.email:
+        # The mail goes to the address of its time, which need not be the customer's any more.
+        customer = customer | {"email": invitation.email}
     return await refusal_now(session, workspace, customer, by_mail=invitation.channel == "email")
 
 
@@ -75,21 +80,26 @@ async def send_invitation(database: Database, post: Post, job: Job) -> None:
         if invitation is None or invitation.status != "scheduled":
             return
         if invitation.send_at > utc_now():
-            raise LaterError("not due yet", after=invitation.send_at - utc_now())
+            wait = invitation.send_at - utc_now()
+            raise LaterError("not due yet", after=wait, counted=False)
         _require_sending(post)
         refusal = await recheck(session, invitation)
         if refusal is not None:
             service.end(invitation, "suppressed", reason=str(refusal.reason), detail=refusal.detail)
             session.add(invitation)
             return
-        message = await _message(session, post, invitation, reminder=False)
         customer_id = invitation.customer_id
-    result = await _send(post, job, message)
+        message = None
+        if invitation.channel == "email":
+            message = await _message(session, post, invitation, reminder=False)
+    result = await _send(post, job, message) if message else MailResult(Outcome.SENT)
     async with database.transaction() as session:
         # In the order of all who lock both: the customer, then the invitation.
         await lock_customers(session, job.workspace_id, [customer_id] if customer_id else [])
         invitation = await _find(session, job)
-        if invitation is not None and invitation.status == "scheduled":
+        # What was cancelled while the mail was on its way has reached the customer all the same.
+        waited = invitation is not None and invitation.status in {"scheduled", "cancelled"}
+        if invitation is not None and waited and (invitation.email or not message):
             await _note_result(session, invitation, result)
 
 
@@ -107,18 +117,21 @@ async def send_reminder(database: Database, post: Post, job: Job) -> None:
         if await recheck(session, invitation) is not None:
             return
         message = await _message(session, post, invitation, reminder=True)
-    await _send(post, job, message)
+    result = await _send(post, job, message)
     async with database.transaction() as session:
         invitation = await _find(session, job)
-        if invitation is not None:
-            invitation.reminded_at = utc_now()
-            session.add(invitation)
+        if invitation is None:
+            return
+        invitation.reminded_at = utc_now()
+        session.add(invitation)
+        if result.outcome is Outcome.BOUNCED:
+            await _note_bounce(session, invitation, result)
 
 
 def _require_sending(post: Post) -> None:
     if post.settings.sending == "paused":
         why = "sending is paused (AFTERWORD_SENDING)"
-        raise LaterError(why, after=_PAUSED)
+        raise LaterError(why, after=_PAUSED, counted=False)
 
 
 async def _find(session: AsyncSession, job: Job) -> Invitation | None:
@@ -189,19 +202,26 @@ async def _send(post: Post, job: Job, message: EmailMessage) -> MailResult:
     return result
 
 
+async def _note_bounce(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
+    service.end(invitation, "bounced", reason="bounced", detail=result.detail)
+    session.add(invitation)
+    await emit(
+        session, invitation.workspace_id, "invitation.bounced", data=[service.news_of(invitation)]
+    )
+    if result.address_is_dead and invitation.email:
+        await suppress(
+            session,
+            invitation.workspace_id,
+            [invitation.email],
+            kind=Kind.BOUNCED,
+            detail=result.detail,
+        )
+
+
 async def _note_result(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
     now = utc_now()
     if result.outcome is Outcome.BOUNCED:
-        service.end(invitation, "bounced", reason="bounced", detail=result.detail)
-        session.add(invitation)
-        if result.address_is_dead and invitation.email:
-            await suppress(
-                session,
-                invitation.workspace_id,
-                [invitation.email],
-                kind=Kind.BOUNCED,
-                detail=result.detail,
-            )
+        await _note_bounce(session, invitation, result)
         return
     service.end(invitation, str(result.outcome), detail=result.detail)
     invitation.expires_at = now + dt.timedelta(seconds=invitation.expires_seconds)

@@ -112,7 +112,7 @@ def write_mail(
     message["To"] = _address(asked.name or "", asked.email)
     if sender.reply_to:
         message["Reply-To"] = sender.reply_to
-    message["Subject"] = " ".join(subject.split())
+    message["Subject"] = _plain(" ".join(subject.split()))
     message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["List-ID"] = f"<surveys.{host}>"
@@ -148,8 +148,12 @@ def phrases_for(locale: str | None, default: str) -> str:
 
 def _address(name: str, email: str) -> Address:
     local, _, domain = email.rpartition("@")
-    shown = "".join(c for c in name if c.isprintable())
-    return Address(shown, username=local, domain=_ascii(domain))
+    return Address(_plain(name), username=local, domain=_ascii(domain))
+
+
+def _plain(text: str) -> str:
+    """Return text for a header: one line, and nothing that would be decoded into something else."""
+    return "".join(c for c in text if c.isprintable()).replace("=?", "= ?")
 
 
 def _ascii(domain: str) -> str:

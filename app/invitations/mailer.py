@@ -16,6 +16,8 @@ from app.invitations.mail import POLICY
 _TIMEOUT_SECONDS = 30
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 # Rejected for good without saying why: the mailbox does not exist, or the name is not allowed.
+_DEAD_ADDRESS = re.compile(r"\b5\.1\.\d{1,3}\b")
+_NEEDS_LOGIN = {530, 535}
 _NO_SUCH_MAILBOX = {550, 551, 553}
 
 
@@ -75,10 +77,15 @@ class Mailer:
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
             return judge(error.recipients[0].code, error.recipients[0].message)
+        except aiosmtplib.SMTPDataError as error:
+            if error.code >= 500 and _DEAD_ADDRESS.search(error.message):
+                return judge(error.code, error.message)
+            raise MailWaitsError(f"{error.code} {error.message}"[:300], temporary=True) from error
         except aiosmtplib.SMTPAuthenticationError as error:
             raise MailWaitsError(f"SMTP login failed: {error.code}", temporary=False) from error
         except aiosmtplib.SMTPResponseException as error:
-            return judge(error.code, error.message)
+            # About the sender or the server, never about the customer: the operator mends it.
+            raise MailWaitsError(f"{error.code} {error.message}"[:300], temporary=True) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailWaitsError(f"SMTP: {error!r}"[:300], temporary=False) from error
         return MailResult(Outcome.SENT)
@@ -98,7 +105,7 @@ def judge(code: int, said: str) -> MailResult:
     address is dead.
     """
     detail = f"{code} {said}"[:300]
-    if code < 500:
+    if code < 500 or code in _NEEDS_LOGIN:
         raise MailWaitsError(detail, temporary=True)
     enhanced = _ENHANCED.search(said)
     dead = enhanced[2] == "1" if enhanced else code in _NO_SUCH_MAILBOX

@@ -11,6 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
+from app.core.outbox import emit
+from app.core.text import fit_email
 from app.invitations.schemas import AddressIn
 
 # Postmark's types that mean: this address will never take a mail.
@@ -57,11 +59,12 @@ def dead_addresses_of(entries: Sequence[AddressIn]) -> tuple[list[Dead], int]:
 
 def _from_postmark(report: Mapping[str, Any]) -> Dead | None:
     email, kind = report.get("Email"), report.get("Type")
-    is_dead = report["RecordType"] == "Bounce" and kind in _DEAD_TYPES
+    is_dead = report["RecordType"] == "Bounce" and str(kind) in _DEAD_TYPES
     is_dead |= report["RecordType"] == "SpamComplaint"
-    if not is_dead or not isinstance(email, str) or "@" not in email:
+    address = fit_email(email) if isinstance(email, str) else None
+    if not is_dead or address is None:
         return None
-    return Dead(email[:255], str(report.get("Details") or report.get("Description"))[:300])
+    return Dead(address, str(report.get("Details") or report.get("Description"))[:300])
 
 
 def _from_mailgun(report: Any) -> Dead | None:
@@ -70,22 +73,24 @@ def _from_mailgun(report: Any) -> Dead | None:
     status = report.get("delivery-status")
     status = status if isinstance(status, Mapping) else {}
     email, enhanced = report.get("recipient"), str(status.get("enhanced-code") or "5.1")
-    if not isinstance(email, str) or "@" not in email or not enhanced.startswith("5.1"):
+    address = fit_email(email) if isinstance(email, str) else None
+    if address is None or not enhanced.startswith("5.1"):
         return None
-    return Dead(email[:255], f"{status.get('code')} {enhanced} {status.get('message')}"[:300])
+    return Dead(address, f"{status.get('code')} {enhanced} {status.get('message')}"[:300])
 
 
 async def mark_bounced(session: AsyncSession, workspace_id: UUID, dead: Sequence[Dead]) -> None:
     """Mark the latest invitation to each address as bounced, and cancel what was to be sent."""
     for one in dead:
-        await run_sql(
+        rows = await run_sql(
             session,
             text(
                 "update invitation set status = 'bounced', reason = 'bounced', detail = :detail, "
                 "updated_at = :now where workspace_id = :workspace_id and lower(email) = :email "
                 "and (status = 'scheduled' or id = (select id from invitation "
                 "where workspace_id = :workspace_id and lower(email) = :email "
-                "and status = 'sent' order by sent_at desc limit 1))"
+                "and status = 'sent' order by sent_at desc limit 1)) "
+                "returning id, survey_id, customer_id, channel, order_ref, ticket"
             ).bindparams(
                 workspace_id=workspace_id,
                 email=one.email.lower(),
@@ -93,3 +98,5 @@ async def mark_bounced(session: AsyncSession, workspace_id: UUID, dead: Sequence
                 now=utc_now(),
             ),
         )
+        news = [dict(row._mapping) | {"status": "bounced"} for row in rows]
+        await emit(session, workspace_id, "invitation.bounced", data=news)

@@ -5,12 +5,14 @@ from uuid import UUID
 
 from fastapi import Query, Request
 
-from app.core.errors import NotFound
+from app.core.errors import InvalidInput, NotFound
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.interactions.customers import find_customer
 from app.invitations import inviting, reports, service, suppression
+from app.invitations.delivery import token_of
+from app.invitations.mail import Links
 from app.invitations.models import Invitation
 from app.invitations.schemas import (
     AddressesIn,
@@ -26,6 +28,7 @@ from app.invitations.schemas import (
 from app.invitations.suppression import Kind
 from app.surveys import service as surveys
 from app.workspaces.caller import Reader, Writer
+from app.workspaces.scopes import Scope
 
 routes = router("Invitations")
 
@@ -81,10 +84,15 @@ async def list_invitations(
 
 @routes.get("/v1/invitations/{invitation_id}", summary="Read an invitation")
 async def read_invitation(
-    session: SessionDep, caller: Reader, invitation_id: UUID
+    request: Request, session: SessionDep, caller: Reader, box: BoxDep, invitation_id: UUID
 ) -> InvitationOut:
-    """Return one invitation."""
-    return await _out(session, await service.get(session, caller.workspace_id, invitation_id))
+    """Return one invitation; of a link its `url`, to keys that may write."""
+    row = await service.get(session, caller.workspace_id, invitation_id)
+    found = await _out(session, row)
+    if row.channel == "link" and Scope.WRITE in caller.scopes and row.token:
+        settings: Settings = request.app.state.settings
+        found.url = Links(settings.base_url, await token_of(session, box, row)).page
+    return found
 
 
 @routes.post("/v1/invitations/{invitation_id}/cancel", summary="Cancel an invitation")
@@ -133,7 +141,9 @@ async def delete_unsubscribe(
     body: AddressIn | None = None,
 ) -> None:
     """Take an address off the list, only where its owner asked for it; in the query or the body."""
-    asked = AddressIn(email=email) if email else body or AddressIn()
+    if email is None and body is None:
+        raise InvalidInput.at("query", "email", msg="is required")
+    asked = AddressIn.model_validate({"email": email}) if email else body or AddressIn()
     for address in reports.addresses_of([asked]):
         if not await suppression.release(
             session, caller.workspace_id, address, kind=Kind.UNSUBSCRIBED

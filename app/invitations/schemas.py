@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.core.paging import CursorParam, Limit
-from app.interactions.customer_schemas import AnyLocale, Email, Properties, Short
+from app.core.text import Email
+from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.interactions.interaction_schemas import InteractionCustomer
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment
@@ -93,10 +94,13 @@ class InvitationOut(BaseModel):
     expires_at: dt.datetime | None
     created_at: dt.datetime
     updated_at: dt.datetime
+    url: str | None = Field(
+        default=None, description="Of a link that you send; shown to keys that may write."
+    )
 
 
 class NewInvitationOut(InvitationOut):
-    """A new invitation with its links, shown this once."""
+    """A new invitation with its links."""
 
     url: str
     score_urls: dict[str, str] = Field(description="One link a score: it opens with it chosen.")
@@ -157,7 +161,7 @@ def shown(row: Any, *, survey: str) -> dict[str, Any]:
     columns = {
         name: getattr(row, name)
         for name in InvitationOut.model_fields
-        if name not in {"survey", "trigger", "interaction", "order", "touchpoint"}
+        if name not in {"survey", "trigger", "interaction", "order", "touchpoint", "url"}
     }
     return columns | {
         "survey": survey,

@@ -71,12 +71,12 @@ async def schedule_all(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, wanted: Sequence[Wanted]
 ) -> None:
     """Make many invitations of one workspace in one statement, and the jobs of those due soon."""
-    rows = [_row(box, one, status="scheduled")[0] for one in wanted if one.channel == "email"]
-    for one in wanted:
-        if one.channel != "email":
-            await schedule(session, box, one)
+    rows = [_row(box, one, status="scheduled")[0] for one in wanted]
     if not rows:
         return
+    for row in rows:
+        # A link that is due now is given out by its job, like a mail.
+        row |= {"status": "scheduled", "sent_at": None, "expires_at": None}
     await session.exec(insert(Invitation), params=rows)
     await jobs.enqueue_many(
         session,
@@ -96,7 +96,7 @@ def _row(box: SealedBox, wanted: Wanted, *, status: str) -> tuple[dict[str, Any]
     now = utc_now()
     workspace_id = wanted.survey.workspace_id
     token = new_token(workspace_id)
-    is_link = wanted.channel == "link" and status == "scheduled"
+    is_link = wanted.channel == "link" and status == "scheduled" and wanted.send_at <= now
     reminds = wanted.remind_after
     row = {
         "workspace_id": workspace_id,
@@ -235,8 +235,12 @@ def end(
 async def cancel(session: AsyncSession, workspace_id: UUID, invitation_id: UUID) -> Invitation:
     """Cancel an invitation that was not sent yet; Conflict for any other."""
     invitation = await get(session, workspace_id, invitation_id, lock=True)
-    if invitation.status not in {"scheduled", "cancelled"}:
-        detail = f"The invitation is {invitation.status}; only a scheduled one can be cancelled."
+    given_out = invitation.channel == "link" and invitation.status in OPEN_STATUSES
+    if invitation.status not in {"scheduled", "cancelled"} and not given_out:
+        detail = (
+            f"The invitation is {invitation.status}; only one that is scheduled, or a link that is "
+            "not answered, can be cancelled."
+        )
         raise Conflict(detail)
     end(invitation, "cancelled", reason="cancelled", detail="by the API")
     session.add(invitation)
@@ -271,6 +275,8 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
     """Remember that the customer has looked."""
     if invitation.status in {"sent", "stored"}:
         invitation.status, invitation.opened_at = "opened", utc_now()
+        # A mail that was only stored has reached its customer by some other way.
+        invitation.sent_at = invitation.sent_at or invitation.opened_at
         invitation.updated_at = invitation.opened_at
         session.add(invitation)
 
@@ -279,6 +285,7 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
     """Remember that the customer has answered, and tell of it the first time."""
     if invitation.answered_at is None:
         invitation.answered_at = utc_now()
+        invitation.sent_at = invitation.sent_at or invitation.answered_at
         end(invitation, "answered")
         session.add(invitation)
         if not invitation.test:

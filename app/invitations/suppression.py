@@ -22,9 +22,6 @@ class Kind(StrEnum):
     BOUNCED = "bounced"
 
 
-_NEWS = {Kind.UNSUBSCRIBED: "customer.unsubscribed", Kind.BOUNCED: "invitation.bounced"}
-
-
 def address_hash(workspace_id: UUID, email: str) -> bytes:
     """Return the hash by which an address is known in one workspace."""
     return hashlib.sha256(workspace_id.bytes + email.strip().lower().encode()).digest()
@@ -75,8 +72,9 @@ async def suppress(
         ),
     )
     fresh = [row.email for row in rows]
-    news = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
-    await emit(session, workspace_id, _NEWS[kind], data=news)
+    if kind is Kind.UNSUBSCRIBED:
+        news = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
+        await emit(session, workspace_id, "customer.unsubscribed", data=news)
     return len(fresh)
 
 

@@ -157,7 +157,7 @@ async def resolve(
     asked = Asked(
         workspace=workspace,
         metric=metric,
-        span=await _span(session, workspace.id, query, zone, today),
+        span=await _span(session, workspace.id, metric, query, (zone, today)),
         interval=query.interval,
         zone=zone,
         groups=_groups(query, workspace.segments),
@@ -234,13 +234,18 @@ def require_segments(workspace: Workspace, properties: Iterable[str]) -> None:
 
 
 async def _span(
-    session: AsyncSession, workspace_id: UUID, query: MetricQuery, zone: ZoneInfo, today: dt.date
+    session: AsyncSession,
+    workspace_id: UUID,
+    metric: str,
+    query: MetricQuery,
+    now: tuple[ZoneInfo, dt.date],
 ) -> Span:
+    zone, today = now
     if query.period is not None:
         if query.from_ or query.to:
             _refuse("period", "stands instead of `from` and `to`; leave one out")
         if query.period == "all":
-            return await _all_time(session, workspace_id, zone, today)
+            return await _all_time(session, workspace_id, metric, now)
         named = named_span(query.period, today)
         if named is None:
             _refuse("period", "must be such as 24mo, 12w, 90d, this_month, last_month or all")
@@ -258,17 +263,29 @@ async def _span(
     return Span(start, end)
 
 
+_TICKETS_LAST = """
+select min(coalesce(opened_at, first_solved_at)) as first,
+  max(greatest(opened_at, last_solved_at, first_reply_at)) as last
+from ticket where workspace_id = :id"""
+_EXTENTS = {
+    "ttr": _TICKETS_LAST,
+    "first_reply": _TICKETS_LAST,
+    "response_rate": "select min(sent_at) as first, max(sent_at) as last from invitation "
+    "where workspace_id = :id",
+}
+_ANSWERS = (
+    "select min(responded_at) as first, max(responded_at) as last from response "
+    "where workspace_id = :id and state = 'counted'"
+)
+
+
 async def _all_time(
-    session: AsyncSession, workspace_id: UUID, zone: ZoneInfo, today: dt.date
+    session: AsyncSession, workspace_id: UUID, metric: str, now: tuple[ZoneInfo, dt.date]
 ) -> Span:
-    """From the first answer there is until today, or the last one that is ahead of it."""
-    rows = await run_sql(
-        session,
-        text(
-            "select min(responded_at) as first, max(responded_at) as last from response "
-            "where workspace_id = :id and state = 'counted'"
-        ).bindparams(id=workspace_id),
-    )
+    """From the first of what the metric reads until today, or the last that is ahead of it."""
+    zone, today = now
+    extent = text(_EXTENTS.get(metric, _ANSWERS)).bindparams(id=workspace_id)
+    rows = await run_sql(session, extent)
     found = rows.one()
     first = found.first.astimezone(zone).date() if found.first else today
     last = max(today, found.last.astimezone(zone).date()) if found.last else today

@@ -39,7 +39,10 @@ async def _figures(
     start, end = (bound_sql(name, getattr(asked.span, name)) for name in ("start", "end"))
     conditions = []
     for number, (name, values) in enumerate(asked.filters.items()):
-        conditions.append(f"{_GROUPS[name]} = any(:f{number} ::text[])")
+        expression = f"{_GROUPS[name]} = any(:f{number} ::text[])"
+        if name == "survey":
+            expression = f"array[s.key, s.id::text] && :f{number} ::text[]"
+        conditions.append(expression)
         bound[f"f{number}"] = values
     for number, (name, values) in enumerate(asked.properties.items()):
         conditions.append(f"x.context -> 'properties' ->> :n{number} = any(:v{number} ::text[])")

@@ -6,6 +6,7 @@ from typing import Any
 
 _FIRST = ("period",)
 _LAST = "distribution"
+_TOTAL_ONLY = "excluded"
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -15,7 +16,9 @@ def to_csv(reply: dict[str, Any]) -> str:
     flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(_ordered([name for row in flat for name in row])))
     if not columns:
-        columns = [*_FIRST, *reply["group_by"], "value", "display", "n"]
+        figure = [name for name in _flat(reply["total"]) if not name.startswith(_TOTAL_ONLY)]
+        periods = _FIRST if reply["interval"] != "none" else ()
+        columns = list(dict.fromkeys(_ordered([*periods, *reply["group_by"], *figure])))
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)

@@ -60,10 +60,16 @@ class _Query:
                 f"{self._expression(name)} = any(:{self._bind(values)} ::text[])"
             )
         if from_rows:
-            for name, values in asked.properties.items():
+            for name in _property_names(asked):
+                parameter = self._bind(name)
                 self.conditions.append(
-                    f"x.properties ->> :{self._bind(name)} = any(:{self._bind(values)} ::text[])"
+                    f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
                 )
+                if name in asked.properties:
+                    wanted = self._bind(asked.properties[name])
+                    self.conditions.append(
+                        f"x.properties ->> :{parameter} = any(:{wanted} ::text[])"
+                    )
         else:
             self._narrow_counts()
 

@@ -23,7 +23,7 @@ from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
 EDITABLE_FOR = dt.timedelta(days=14)
-_TRIES = 5
+_TRIES = 20
 
 
 async def stored_answers(
@@ -120,7 +120,7 @@ def _respondent(invitation: Invitation) -> Caller:
 
 def is_editable(invitation: Invitation, *, now: dt.datetime) -> bool:
     """Tell whether the answer may still be given or changed."""
-    if invitation.status in {"cancelled", "suppressed"}:
+    if invitation.status in {"scheduled", "cancelled", "suppressed"}:
         return False
     if invitation.answered_at is not None:
         return now < invitation.answered_at + EDITABLE_FOR

@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import AfterwordError, InvalidInput
+from app.core.errors import AfterwordError, InvalidInput, TooLarge
 from app.core.http import read_body
 from app.interactions.customers import update_customer
 from app.invitations import service as invitations
@@ -84,7 +84,9 @@ async def show_invited(request: Request, token: str) -> Response:
 @routes.get("/i/{token}/{score}")
 async def show_invited_score(request: Request, token: str, score: str) -> Response:
     """Show the survey with a score chosen; a GET records no answer."""
-    return await _show(request, token, score=int(score) if score.isdecimal() else None)
+    return await _show(
+        request, token, score=int(score) if score.isdecimal() and len(score) < 4 else None
+    )
 
 
 async def _show(request: Request, token: str, *, score: int | None = None) -> Response:
@@ -186,7 +188,11 @@ async def take_invited(request: Request, token: str) -> Response:
 
 async def _posted(request: Request) -> dict[str, list[str]]:
     body = await read_body(request, limit=_MOST_BYTES)
-    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500)
+    text = body.decode("utf-8", "replace")
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=500)
+    except ValueError:
+        raise TooLarge("The form has too many fields.") from None
 
 
 def _thanks(invitation: Invitation, survey: CompiledSurvey | None, band: str) -> HTMLResponse:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
-from app.core.text import did_you_mean, unfit_property, unstorable
+from app.core.text import did_you_mean, fit_email, unfit_property, unstorable
 
 Short = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
@@ -93,9 +93,22 @@ def decode_response(body: bytes | msgspec.Raw) -> ResponseIn:
     if found.id is not None and found.external_id is not None:
         msg = "stands instead of an `id`; send one of them"
         raise InvalidInput.at("body", "external_id", msg=msg)
-    if found.customer and not (found.customer.external_id or found.customer.email):
-        raise InvalidInput.at("body", "customer", msg="needs an `external_id` or an `email`")
+    if found.customer is not None:
+        found.customer = _fit(found.customer)
     return found
+
+
+def _fit(customer: CustomerIn) -> CustomerIn:
+    """Return the customer with the address in its one form; refuse one that names nobody."""
+    if customer.email is None:
+        if not customer.external_id:
+            raise InvalidInput.at("body", "customer", msg="needs an `external_id` or an `email`")
+        return customer
+    email = fit_email(customer.email)
+    if email is None:
+        msg = "is no e-mail address such as ala@example.pl"
+        raise InvalidInput.at("body", "customer", "email", msg=msg)
+    return msgspec.structs.replace(customer, email=email)
 
 
 def check_times(responded_at: dt.datetime | None) -> None:

@@ -103,10 +103,13 @@ async def hear_interactions(session: AsyncSession, news: Sequence[News]) -> None
         )
 
 
+# Only answers whose case was unknown when they came: what an invitation froze, and what a case
+# said at the time, stays.
 _UNJOINED = text("""
 select distinct on (r.id) r.id, i.id as interaction_id
 from interaction i join response r on r.workspace_id = i.workspace_id and (
-  r.order_ref = i.order_ref or r.ticket_ref = i.ticket
+  r.order_ref = i.order_ref
+  or (r.ticket_ref = i.ticket and coalesce(r.interaction_ref ->> 'source', i.source) = i.source)
   or (r.interaction_ref ->> 'external_id' = i.external_id
     and r.interaction_ref ->> 'source' = i.source))
 where i.workspace_id = :workspace_id and i.id = any(:ids) and not i.test and not r.test
@@ -114,6 +117,14 @@ and r.state <> 'deleted' and (
   (r.customer_id is null and i.customer_id is not null and r.claimed is null)
   or (r.touchpoint = '' and i.touchpoint <> '') or not r.properties ?& array(
     select jsonb_object_keys(i.properties)))
+and not exists (
+  select from invitation v where v.workspace_id = r.workspace_id and v.id = r.id)
+and not exists (
+  select from interaction e where e.workspace_id = r.workspace_id and not e.test
+  and e.created_at < r.created_at and (e.order_ref = r.order_ref or (e.ticket = r.ticket_ref
+    and coalesce(r.interaction_ref ->> 'source', e.source) = e.source)
+    or (e.external_id = r.interaction_ref ->> 'external_id'
+      and e.source = r.interaction_ref ->> 'source')))
 order by r.id, i.occurred_at desc
 """)
 

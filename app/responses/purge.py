@@ -1,4 +1,4 @@
-"""Test responses live for seven days."""
+"""Tests live for seven days: responses, interactions and invitations."""
 
 import datetime as dt
 
@@ -11,7 +11,14 @@ TESTS_LIVE = dt.timedelta(days=7)
 
 
 async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete old test responses; they are in no figure, so no rollup moves."""
+    """Delete old tests; they are in no figure, so no rollup moves."""
+    for table in ("interaction", "invitation"):
+        await run_sql(
+            session,
+            text(f"delete from {table} where test and created_at < :oldest").bindparams(
+                oldest=now - TESTS_LIVE
+            ),
+        )
     await run_sql(
         session,
         text(

@@ -262,7 +262,8 @@ given as materialized (
 updated as (
   update response r set
     touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
-    customer_id = coalesce(o.customer_id, n.customer_id),
+    customer_id = case when o.claimed is null
+      then coalesce(o.customer_id, n.customer_id) else o.customer_id end,
     properties = n.properties || o.properties,
     updated_at = $2::timestamptz, counted_as = gate.config
   from given n join old o on o.id = n.id cross join gate

@@ -146,7 +146,8 @@ def _refusal_at_once(
 
 def judge_facts(rule: Ruled, facts: Mapping[str, Any]) -> Refusal | None:
     """Hold what is known to the trigger's conditions."""
-    if facts.get("opened_by") in _COMPANY:
+    opened_by = facts.get("opened_by")
+    if isinstance(opened_by, str) and opened_by in _COMPANY:
         return Refusal(Reason.CONDITION, "the company itself has opened the conversation")
     verdict = judge(rule.where, rule.unless, facts)
     return Refusal(Reason.CONDITION, verdict.detail) if isinstance(verdict, Skipped) else None
@@ -247,9 +248,10 @@ def _decision(
 _INSERT = text("""
 insert into decision (workspace_id, id, interaction_id, trigger_id, outcome, reason, detail,
   invitation_id, once_key, customer_id, ticket, order_ref, at)
-select :workspace_id, n.*, :now from json_to_recordset(cast(:rows as json)) n(id uuid,
+select :workspace_id, n.* from json_to_recordset(cast(:rows as json)) n(id uuid,
   interaction_id uuid, trigger_id uuid, outcome text, reason text, detail text,
-  invitation_id uuid, once_key text, customer_id uuid, ticket text, order_ref text)
+  invitation_id uuid, once_key text, customer_id uuid, ticket text, order_ref text,
+  at timestamptz)
 on conflict do nothing returning id
 """)
 
@@ -278,13 +280,12 @@ async def _store(
 async def _insert(
     session: AsyncSession, workspace_id: UUID, decisions: Sequence[Mapping[str, Any]]
 ) -> set[UUID]:
+    now, step = utc_now(), dt.timedelta(microseconds=1)
+    # A microsecond apart, so that lists tell them in the order in which they were made.
+    timed = [{**decision, "at": now + n * step} for n, decision in enumerate(decisions)]
     rows = await run_sql(
         session,
-        _INSERT.bindparams(
-            workspace_id=workspace_id,
-            now=utc_now(),
-            rows=json.dumps(list(decisions), default=str),
-        ),
+        _INSERT.bindparams(workspace_id=workspace_id, rows=json.dumps(timed, default=str)),
     )
     return {row.id for row in rows}
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.ids import as_uuid
 from app.core.paging import decode_cursor
 from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionOut, DecisionPage
 from app.triggers.service import find
@@ -30,7 +31,7 @@ _CONDITIONS = {
       select x.customer_id from customer_identity x where x.workspace_id = :workspace_id
       and (x.value = :customer or (x.kind = 'email' and x.value = lower(:customer)))
       union select c.id from customer c where c.workspace_id = :workspace_id
-      and c.id::text = lower(:customer))""",
+      and c.id = :customer_id)""",
     "trigger": "d.trigger_id = :trigger",
     "outcome": "d.outcome = :outcome",
     "reason": f"{_REASON} = :reason",
@@ -57,11 +58,15 @@ async def _narrowed(
 ) -> tuple[str, dict[str, Any]]:
     given = wanted.model_dump(include=set(_CONDITIONS), exclude_none=True)
     if wanted.trigger is not None:
-        given["trigger"] = (await find(session, workspace_id, wanted.trigger)).id
+        # The decisions of a deleted trigger stay, and are found by its id.
+        by_id = as_uuid(wanted.trigger)
+        given["trigger"] = by_id or (await find(session, workspace_id, wanted.trigger)).id
+    if wanted.customer is not None:
+        given["customer_id"] = as_uuid(wanted.customer)
     for name in ("outcome", "reason"):
         if name in given:
             given[name] = str(given[name])
-    conditions = "".join(f" and {_CONDITIONS[name]}" for name in given)
+    conditions = "".join(f" and {sql}" for name, sql in _CONDITIONS.items() if name in given)
     return conditions, given | {"workspace_id": workspace_id}
 
 

@@ -10,8 +10,9 @@ from app.core.clock import utc_now
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft, Recorded, record
 from app.interactions.recording import shown as shown_interaction
+from app.invitations.admission import Reason, Refusal
 from app.triggers import decisions
-from app.triggers.deciding import decide, judge_interaction
+from app.triggers.deciding import Verdict, decide, judge_interaction
 from app.triggers.hearing import Ruled, hear
 from app.triggers.models import Trigger
 from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
@@ -56,6 +57,9 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryR
         one = (await record(session, workspace_id, [draft]))[0]
         rule = Ruled(trigger)
         verdict = judge_interaction(await hear(session, workspace_id, [one], [rule]), rule, one)
+        if one.type != trigger.on_type:
+            told = f"the trigger hears `{trigger.on_type}` only"
+            verdict = Verdict(Refusal(Reason.CONDITION, told))
         await attempt.rollback()
     refusal = verdict.refusal
     return DryRunOut(

@@ -38,6 +38,10 @@ async def live(shop: Shop) -> str:
     await shop.call("PUT", "/v1/customers/c-77", json=put)
     invite = {"survey": "s", "customer": {"email": EMAIL}, "channel": "email"}
     await shop.call("POST", "/v1/invitations", json=invite, headers={"Idempotency-Key": "k-2"})
+    collect = await shop.make_key("collect")
+    claimed = {"external_id": "c-77", "email": EMAIL, "name": NAME}
+    claim = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claimed}
+    await shop.call("POST", "/v1/responses", key=collect, json=claim)
     await shop.work()
     found = (await shop.get("/v1/customers", email=EMAIL))["data"][0]
     id_: str = found["id"]

@@ -12,7 +12,7 @@ from app.worker import handlers
 from tests.receiver import Receiver
 from tests.shop import Shop
 
-AUTH = {"user": "bot@acme.example", "token": "a token of the helpdesk"}
+AUTH = {"user": "bot@acme.example", "token": "a-token-of-the-helpdesk"}
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ async def work(shop: Shop, settings: Settings) -> None:
 
 EXPECTED: list[tuple[str, list[tuple[str, str, Any]]]] = [
     ("zendesk", [
+        ("PUT", "/api/v2/tickets/77/tags.json", {"tags": ["ces_hard"]}),
         ("PUT", "/api/v2/tickets/77.json",
          {"ticket": {"comment": {"body": "ces: 2 (hard)\n\nToo long", "public": False}}}),
-        ("PUT", "/api/v2/tickets/77/tags.json", {"tags": ["ces_hard"]}),
     ]),
     ("freshdesk", [
         ("POST", "/api/v2/tickets/77/notes",

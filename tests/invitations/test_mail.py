@@ -1,5 +1,6 @@
 """The mail that asks: sent once, in the customer's language, and what servers say of it."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -216,3 +217,113 @@ async def test_mail_providers_may_report_bounces(shop: Shop) -> None:
 def test_a_temporary_refusal_is_no_bounce() -> None:
     with pytest.raises(MailWaitsError):
         judge(421, "4.3.2 shutting down")
+
+
+async def test_no_name_can_forge_a_header(shop: Shop, mailbox: Mailbox, by_mail: Jobs) -> None:
+    texts = {"subject": {"en": "{{customer.first_name}} {{order}} {{agent}}"}}
+    await shop.publish("s", texts=texts)
+    forged = "=?utf-8?q?You=0d=0aBcc:_all@evil.example=0d=0a=0d=0aVisit_us=0d=0a?="
+    await shop.call("PATCH", "/v1/workspace", json={"mail": {"from_name": forged}})
+    customer = {"email": "mark@example.com", "name": forged, "locale": "en"}
+    made = await invite(shop, customer=customer, order=forged, properties={"agent": forged})
+    await shop.work(known=by_mail)
+    (mail,) = mailbox.about(made["id"])
+    assert mail["Bcc"] is None
+    assert [a.addr_spec for a in mail["To"].addresses] == ["mark@example.com"]
+    head = mail.as_bytes(policy=POLICY).partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n")]
+    assert b"Bcc" not in names
+    assert "Visit us" not in mail.get_content()
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "=?utf-8?q?victim?=@x.pl", "<a@x.pl>", '"a,b"@x.pl', "a..b@x.pl", "a@b@c.pl",
+        "a\u200b@x.pl",
+        "@x.pl", "a@", "a b@x.pl", "a@x.pl,b@x.pl",
+    ],
+)  # fmt: skip
+async def test_what_is_no_address_is_refused(shop: Shop, email: str) -> None:
+    for path, body in (
+        ("/v1/unsubscribes", {"email": email}),
+        ("/v1/customers/batch", [{"email": email}]),
+    ):
+        reply = await shop.call("POST", path, json=body)
+        assert reply.status_code == 422
+        assert "email" in reply.json()["errors"][0]["loc"]
+
+
+@pytest.mark.parametrize("spelt", ["Gone@E.pl", "gone@e.pl.", "ｇone@ｅ.pl"])
+async def test_a_suppressed_address_is_known_however_it_is_spelt(shop: Shop, spelt: str) -> None:
+    await shop.publish("s")
+    await shop.post("/v1/unsubscribes", {"email": "gone@e.pl"})
+    assert (await invite(shop, customer={"email": spelt}))["reason"] == "unsubscribed"
+
+
+async def test_a_server_that_refuses_us_is_no_bounce(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs
+) -> None:
+    await shop.publish("s")
+    mailbox.refusals["ala@example.pl"] = "530 5.7.0 Authentication required"
+    made = await invite(shop)
+    await shop.work(known=by_mail)
+    assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "scheduled"
+    assert (await shop.get("/v1/bounces"))["data"] == []
+
+
+async def test_who_unsubscribes_gets_no_reminder(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs
+) -> None:
+    await shop.publish("s")
+    made = await invite(shop)
+    await shop.work(known=by_mail)
+    customer = (await shop.get(f"/v1/invitations/{made['id']}"))["customer_id"]
+    await shop.call("PATCH", f"/v1/customers/{customer}", json={"email": "new@example.pl"})
+    await shop.client.post("/u/" + made["url"].rpartition("/")[2])
+    await shop.post(f"/v1/invitations/{made['id']}/remind", status=202)
+    await shop.work(known=by_mail)
+    assert len(mailbox.about(made["id"])) == 1
+
+
+async def test_odd_requests_to_a_page_are_no_failures(
+    shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    await shop.publish("s")
+    made = await invite(shop, channel="link")
+    token = made["url"].rpartition("/")[2]
+    assert (await shop.client.get(f"/i/{token}/{'9' * 4400}")).status_code == 200
+    assert (await shop.client.get(f"/i/nobody/{'9' * 4400}")).status_code == 404
+    many = {f"a{n}": "1" for n in range(600)}
+    assert (await shop.client.post(f"/i/{token}", data=many)).status_code == 413
+    assert (await shop.client.post(f"/i/{token}", data={"why": "x"})).status_code == 422
+    ours = [r.getMessage() for r in caplog.records if r.name.startswith("afterword")]
+    assert len(ours) >= 3
+    assert token not in " ".join(ours)
+
+
+async def test_a_link_waits_for_its_time_and_can_be_taken_back(shop: Shop) -> None:
+    await shop.publish("s")
+    later = await invite(shop, channel="link", send_at="2027-06-01T00:00:00Z")
+    assert later["status"] == "scheduled"
+    assert (await shop.client.get("/i/" + later["url"].rpartition("/")[2])).status_code == 410
+    now = await invite(shop, channel="link")
+    read = await shop.get(f"/v1/invitations/{now['id']}")
+    assert (read["status"], read["url"]) == ("sent", now["url"])
+    reader = await shop.make_key("read")
+    reply = await shop.call("GET", f"/v1/invitations/{now['id']}", key=reader)
+    assert reply.json()["url"] is None
+    await shop.post(f"/v1/invitations/{now['id']}/cancel", status=200)
+    assert (await shop.client.get("/i/" + now["url"].rpartition("/")[2])).status_code == 410
+
+
+async def test_eight_answers_at_once_are_one_response(shop: Shop) -> None:
+    await shop.publish("s")
+    made = await invite(shop, channel="link")
+    path = "/i/" + made["url"].rpartition("/")[2]
+    replies = await asyncio.gather(
+        *(shop.client.post(path, data={"score": str(score)}) for score in range(8))
+    )
+    assert {reply.status_code for reply in replies} == {303}
+    assert len((await shop.get("/v1/responses"))["data"]) == 1

@@ -303,3 +303,44 @@ async def test_a_wrong_rule_is_named(shop: Shop, rules: dict[str, Any], field: s
     reply = await shop.call("POST", "/v1/triggers", json=body)
     assert reply.status_code == 422
     assert field in reply.json()["errors"][0]["loc"]
+
+
+async def test_a_link_of_a_trigger_keeps_the_delay(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    await shop.make_trigger("ces", channel="link", delay="PT1H")
+    told = await shop.happened("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
+    path = f"/v1/invitations/{told['decisions'][0]['invitation']}"
+    assert (await shop.get(path))["status"] == "scheduled"
+    await shop.happened("ticket.reopened", "e-2", ticket="1")
+    assert (await shop.get(path))["status"] == "cancelled"
+
+
+async def test_a_link_of_a_trigger_is_given_out_when_due(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    await shop.make_trigger("ces", channel="link")
+    told = await shop.happened("ticket.solved", "e-1", ticket="1", customer={"external_id": "c-1"})
+    await shop.work()
+    found = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
+    assert found["status"] == "sent"
+    assert (await shop.client.get("/i/" + found["url"].rpartition("/")[2])).status_code == 200
+
+
+async def test_odd_properties_break_no_trigger(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    await shop.make_trigger("ces")
+    assert await reason(shop, "e-1", properties={"opened_by": ["admin"]}) is None
+    assert await reason(shop, "e-2", properties={"opened_by": "admin"}) == "condition"
+
+
+async def test_a_dry_run_says_what_the_trigger_hears(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    trigger = await shop.make_trigger("ces")
+    body = {"type": "ticket.opened", "source": "h", "external_id": "x", "customer": ALA}
+    decision = await shop.post(f"/v1/triggers/{trigger['id']}/dry-run", body, status=200)
+    assert (decision["outcome"], decision["reason"]) == ("skipped", "condition")
+
+
+async def test_a_wrong_field_names_the_nearest(shop: Shop) -> None:
+    body = {"type": "visit", "source": "h", "external_id": "x", "tikcet": "1"}
+    reply = await shop.call("POST", "/v1/interactions", json=body)
+    assert reply.json()["errors"][0]["msg"] == "is no field here; did you mean `ticket`?"

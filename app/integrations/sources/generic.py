@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from app.integrations.adapter import Adapter, Delivery, NotUsed, Payload, Told, Translation, moment
+from app.integrations.adapter import (
+    Adapter,
+    Delivery,
+    NotUsed,
+    Payload,
+    Told,
+    Translation,
+    moment,
+    text,
+)
 
 _SCALARS = ("type", "external_id", "ticket", "order", "touchpoint", "locale")
 
@@ -19,15 +28,23 @@ def translate(delivery: Delivery, mapping: Payload) -> Translation:
         return NotUsed("the mapping finds no `type` in it")
     if at := moment(resolve(mapping.get("occurred_at"), payload)):
         found["occurred_at"] = at
+    found |= _parts(mapping, payload)
+    return [found]
+
+
+def _parts(mapping: Payload, payload: Payload) -> Told:
+    """Return customer, value and properties, each where it says enough."""
+    found: Told = {}
     for name in ("customer", "value", "properties"):
         parts = {key: resolve(rule, payload) for key, rule in (mapping.get(name) or {}).items()}
-        known = {key: value for key, value in parts.items() if value not in (None, "", {})}
-        if known:
-            found[name] = known
-    value = found.get("value")
-    if value and set(value) != {"amount", "currency"}:
+        found[name] = {key: value for key, value in parts.items() if value not in (None, "", {})}
+    named = {key: text(value) for key, value in found["customer"].items()}
+    found["customer"] = {key: value for key, value in named.items() if value}
+    if not {"external_id", "email"} & set(found["customer"]):
+        del found["customer"]
+    if set(found["value"]) != {"amount", "currency"}:
         del found["value"]
-    return [found]
+    return found
 
 
 def resolve(rule: Any, payload: Any) -> Any:
