@@ -51,7 +51,8 @@ from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
 and t.customer_id = :customer""",
     "claims": """
 update response set claimed = null, updated_at = :now where workspace_id = :workspace_id
-and (lower(claimed ->> 'email') = any(:emails) or claimed ->> 'external_id' = any(:external_ids))""",
+and (lower(claimed ->> 'email') = any(:emails)
+  or claimed ->> 'external_id' = any(:external_ids))""",
     # The link is dead from now on: nobody has its token.
     "invitations": """
 update invitation set email = null, name = null, detail = null, token = ''::bytea,
