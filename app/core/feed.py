@@ -145,6 +145,6 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Heard]) 
             session,
             text(
                 "update feed_place set xid = :xid, id = :id where consumer = :consumer"
-            ).bindparams(xid=found[-1].xid, id=found[-1].id, consumer=consumer),
+            ).bindparams(xid=last.xid, id=last.id, consumer=consumer),
         )
-        return len(found)
+        return int(last.n)
