@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
-from app.core.feed import Heard, hear
+from app.core.feed import CHUNK, Heard, hear
 from app.core.job_runner import Handler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
@@ -128,7 +128,7 @@ class Worker:
                 if not is_connection_lost(error):
                     logger.exception("news could not be heard")
                 await asyncio.sleep(1)
-            if not heard:
+            if heard < CHUNK:
                 await asyncio.sleep(_FEED_LOOK)
 
     async def _take_turn(

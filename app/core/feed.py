@@ -22,7 +22,7 @@ from app.core.schema import QUEUE, Json
 logger = logging.getLogger(__name__)
 
 # Most news is nobody's: it is passed over in the database.
-_CHUNK = 5000
+CHUNK = 5000
 
 
 class FeedPlace(SQLModel, table=True):
@@ -134,7 +134,7 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Heard]) 
         if row is None:
             return 0
         place_bound = {"xid": str(row.xid), "id": row.id}
-        ends = await run_sql(session, _LAST.bindparams(**place_bound, chunk=_CHUNK))
+        ends = await run_sql(session, _LAST.bindparams(**place_bound, chunk=CHUNK))
         last = ends.first()
         if last is None:
             return 0

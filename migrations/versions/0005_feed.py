@@ -11,6 +11,8 @@ TABLES = ("feed_place",)
 
 STATEMENTS = (
     """create index ix_event_xid_id on event (xid, id)""",
+    """drop index ix_event_created_at""",
+    """create index ix_event_created_at on event using brin (created_at)""",
     """create index ix_response_about
       on response (workspace_id, (interaction_ref ->> 'external_id'))
       where interaction_ref is not null""",
@@ -25,6 +27,8 @@ STATEMENTS = (
 )
 
 UNDO = (
+    """drop index ix_event_created_at""",
+    """create index ix_event_created_at on event (created_at)""",
     """drop index ix_response_about""",
     """drop index ix_event_xid_id""",
 )
