@@ -1,17 +1,20 @@
 """The mail that asks: sent once, in the customer's language, and what servers say of it."""
 
 import asyncio
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from app.core.clock import utc_now
+from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.job_runner import Handler
 from app.invitations.mail import POLICY
 from app.invitations.mailer import MailWaitsError, judge
+from app.invitations.service import expire_due, queue_due
 from tests.mailbox import Mailbox
 from tests.shop import Shop
 
@@ -327,3 +330,39 @@ async def test_eight_answers_at_once_are_one_response(shop: Shop) -> None:
     )
     assert {reply.status_code for reply in replies} == {303}
     assert len((await shop.get("/v1/responses"))["data"]) == 1
+
+
+async def test_a_reminder_and_the_end_come_by_themselves(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs, database: Database
+) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", reminder_after="P3D", expires_after="P14D")
+    told = await shop.happened("ticket.solved", "e-1", customer=ALA)
+    invitation = told["decisions"][0]["invitation"]
+    await shop.work(known=by_mail)
+    now = utc_now()
+    for days, mails, status in ((2, 1, "sent"), (4, 2, "sent"), (8, 2, "sent"), (15, 2, "expired")):
+        async with database.transaction() as session:
+            await queue_due(session, now + dt.timedelta(days=days))
+            await expire_due(session, now + dt.timedelta(days=days))
+        await shop.work(known=by_mail)
+        assert len(mailbox.about(invitation)) == mails
+        assert (await shop.get(f"/v1/invitations/{invitation}"))["status"] == status
+    (decision,) = (await shop.get("/v1/decisions"))["data"]
+    assert (decision["outcome"], decision["reason"]) == ("invited", "expired")
+
+
+async def test_what_waits_for_days_becomes_a_job_when_due(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs, database: Database
+) -> None:
+    await shop.publish("s")
+    made = await invite(shop, send_at=rfc3339(utc_now() + dt.timedelta(hours=2)))
+    await shop.work(known=by_mail)
+    assert mailbox.about(made["id"]) == []
+    async with database.transaction() as session:
+        await (await session.connection()).exec_driver_sql(
+            "update invitation set send_at = $1 where id = $2", (utc_now(), UUID(made["id"]))
+        )
+        await queue_due(session, utc_now())
+    await shop.work(known=by_mail)
+    assert len(mailbox.about(made["id"])) == 1
