@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
-from app.core.feed import CHUNK, Heard, hear
+from app.core.feed import CHUNK, Hearer, hear
 from app.core.job_runner import Handler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
@@ -58,11 +58,11 @@ def handlers(settings: Settings) -> dict[str, Handler]:
 
 
 # Who wakes for which news: rooms only write it.
-HEARERS: dict[str, Heard] = {
-    "interaction.created": Heard(hear_interactions),
-    "follow_up.updated": Heard(hear_follow_ups),
-    "response.created": Heard(hear_answers, only="data ->> 'ticket' is not null"),
-    "response.updated": Heard(hear_answers, only="data ->> 'ticket' is not null"),
+HEARERS: dict[str, Hearer] = {
+    "interaction.created": hear_interactions,
+    "follow_up.updated": hear_follow_ups,
+    "response.created": hear_answers,
+    "response.updated": hear_answers,
 }
 CONSUMER = "worker"
 

@@ -17,12 +17,12 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, is_connection_lost, run_sql
+from app.core.outbox import WAKES
 from app.core.schema import QUEUE, Json
 
 logger = logging.getLogger(__name__)
 
-# Most news is nobody's: it is passed over in the database.
-CHUNK = 5000
+CHUNK = 500
 
 
 class FeedPlace(SQLModel, table=True):
@@ -50,14 +50,6 @@ class News:
 Hearer = Callable[[AsyncSession, Sequence[News]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """Who wakes for one type of event, and for which of them: a condition in SQL on `data`."""
-
-    by: Hearer
-    only: str = "true"
-
-
 async def _tell(session: AsyncSession, hearer: Hearer, news: Sequence[News]) -> None:
     """Give news to a hearer; one event that breaks it is logged and left out, the others pass."""
     try:
@@ -73,41 +65,15 @@ async def _tell(session: AsyncSession, hearer: Hearer, news: Sequence[News]) -> 
             await _tell(session, hearer, [one])
 
 
-_AFTER = "(xid, id) > (cast(cast(:xid as text) as xid8), :id)"
-_LAST = text(f"""
-select xid::text::int8 as xid, id, n from (
-  select xid, id, row_number() over (order by xid, id) as n from event
-  where {_AFTER} and xid < pg_snapshot_xmin(pg_current_snapshot())
-  order by xid, id limit :chunk
-) part order by n desc limit 1
-""")
+_NEXT = text(f"""
+select workspace_id, xid::text::int8 as xid, id, type, data, created_at from event
+where (xid, id) > (cast(cast(:xid as text) as xid8), :id)
+and xid < pg_snapshot_xmin(pg_current_snapshot()) and {WAKES}
+order by xid, id limit :chunk
+""").columns(data=Json)
 
 
-async def _relevant(
-    session: AsyncSession, hearers: Mapping[str, Heard], place: Mapping[str, Any], last: Any
-) -> dict[str, list[News]]:
-    """Return the events up to the last one that somebody wakes for, by type."""
-    wanted = " or ".join(
-        f"(type = :type{number} and {heard.only})" for number, heard in enumerate(hearers.values())
-    )
-    types = {f"type{number}": name for number, name in enumerate(hearers)}
-    rows = await run_sql(
-        session,
-        text(
-            f"select workspace_id, id, type, data, created_at from event where {_AFTER} "
-            "and (xid, id) <= (cast(cast(:last_xid as text) as xid8), :last_id) "
-            f"and ({wanted}) order by xid, id"
-        )
-        .columns(data=Json)
-        .bindparams(**place, **types, last_xid=str(last.xid), last_id=last.id),
-    )
-    found: dict[str, list[News]] = {}
-    for row in rows:
-        found.setdefault(row.type, []).append(News(**row._mapping))
-    return found
-
-
-async def hear(database: Database, consumer: str, hearers: Mapping[str, Heard]) -> int:
+async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
     """Give the next events to their hearers by type; return how many were read.
 
     Another process that reads for the same consumer is left to it.
@@ -133,18 +99,22 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Heard]) 
         row = place.first()
         if row is None:
             return 0
-        place_bound = {"xid": str(row.xid), "id": row.id}
-        ends = await run_sql(session, _LAST.bindparams(**place_bound, chunk=CHUNK))
-        last = ends.first()
-        if last is None:
+        rows = await run_sql(session, _NEXT.bindparams(xid=str(row.xid), id=row.id, chunk=CHUNK))
+        found = rows.all()
+        if not found:
             return 0
-        by_type = await _relevant(session, hearers, place_bound, last)
+        by_type: dict[str, list[News]] = {}
+        for event in found:
+            if event.type in hearers:
+                by_type.setdefault(event.type, []).append(
+                    News(event.workspace_id, event.id, event.type, event.data, event.created_at)
+                )
         for kind, news_of_kind in by_type.items():
-            await _tell(session, hearers[kind].by, news_of_kind)
+            await _tell(session, hearers[kind], news_of_kind)
         await run_sql(
             session,
             text(
                 "update feed_place set xid = :xid, id = :id where consumer = :consumer"
-            ).bindparams(xid=last.xid, id=last.id, consumer=consumer),
+            ).bindparams(xid=found[-1].xid, id=found[-1].id, consumer=consumer),
         )
-        return int(last.n)
+        return len(found)

@@ -21,6 +21,9 @@ from app.core.ids import uuid7
 from app.core.schema import QUEUE, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
+# For these events somebody may wake; an answer wakes nobody unless it is about a ticket. What
+# does not wake costs the answers nothing: it stands in no index of its own.
+WAKES = "(type not in ('response.created', 'response.updated') or data ->> 'ticket' is not null)"
 
 
 class TransactionId(UserDefinedType[int]):
@@ -39,7 +42,7 @@ class Event(SQLModel, table=True):
     __table_args__ = (
         # Events come in the order of their time: a few bytes a page find the old ones.
         Index(None, "created_at", postgresql_using="brin"),
-        Index(None, "xid", "id"),
+        Index("ix_event_waking", "xid", "id", postgresql_where=text(WAKES)),
         QUEUE,
     )
 

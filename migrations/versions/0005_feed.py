@@ -10,7 +10,11 @@ depends_on = None
 TABLES = ("feed_place",)
 
 STATEMENTS = (
-    """create index ix_event_xid_id on event (xid, id)""",
+    """
+    create index ix_event_waking
+      on event (xid, id)
+      where (type not in ('response.created', 'response.updated') or data ->> 'ticket' is not null)
+    """,
     """drop index ix_event_created_at""",
     """create index ix_event_created_at on event using brin (created_at)""",
     """create index ix_response_about
@@ -30,7 +34,7 @@ UNDO = (
     """drop index ix_event_created_at""",
     """create index ix_event_created_at on event (created_at)""",
     """drop index ix_response_about""",
-    """drop index ix_event_xid_id""",
+    """drop index ix_event_waking""",
 )
 
 
