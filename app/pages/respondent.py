@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,6 +26,7 @@ from app.pages.rendering import page
 from app.responses.lines import Ingest
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.limits import require_public_rate
+from app.workspaces.service import get_workspace
 
 routes = APIRouter(include_in_schema=False)
 
@@ -63,8 +65,17 @@ def _message(  # noqa: PLR0913 - what the page holds
     )
 
 
-async def _find(request: Request, token: str) -> tuple[Invitation, CompiledSurvey | None] | None:
-    """Return the invitation of a link with its survey where that may be answered."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The invitation of a link, its survey where that may be answered, and who asks."""
+
+    invitation: Invitation
+    survey: CompiledSurvey | None
+    company: str
+
+
+async def _find(request: Request, token: str) -> _Found | None:
+    """Return what a link leads to, or None where it is none of ours."""
     require_public_rate(request)
     database: Database = request.app.state.database
     async with database.session() as session:
@@ -72,7 +83,9 @@ async def _find(request: Request, token: str) -> tuple[Invitation, CompiledSurve
         if invitation is None:
             return None
         survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
-    return invitation, survey if is_editable(invitation, now=utc_now()) else None
+        workspace = await get_workspace(session, invitation.workspace_id)
+    company = workspace.mail.get("from_name") or workspace.name
+    return _Found(invitation, survey if is_editable(invitation, now=utc_now()) else None, company)
 
 
 @routes.get("/i/{token}")
@@ -93,7 +106,7 @@ async def _show(request: Request, token: str, *, score: int | None = None) -> Re
     found = await _find(request, token)
     if found is None:
         return _message(_accepted(request), "gone", status=404)
-    invitation, survey = found
+    invitation, survey = found.invitation, found.survey
     if request.query_params.get("done") is not None and invitation.answered_at is not None:
         return _thanks(invitation, survey, request.query_params.get("done") or "default")
     if survey is None:
@@ -107,7 +120,7 @@ async def _show(request: Request, token: str, *, score: int | None = None) -> Re
     if score is not None and main is not None:
         chosen = score_of_link(main, score)
         answers = answers | ({main.key: chosen} if chosen is not None else {})
-    return _form(invitation, survey, token=token, answers=answers)
+    return _form(found, survey, token=token, answers=answers)
 
 
 def _accepted(request: Request) -> str | None:
@@ -115,14 +128,14 @@ def _accepted(request: Request) -> str | None:
 
 
 def _form(
-    invitation: Invitation,
+    found: _Found,
     survey: CompiledSurvey,
     *,
     token: str,
     answers: Mapping[str, Any],
     error: bool = False,
 ) -> HTMLResponse:
-    definition = survey.definition
+    definition, invitation = survey.definition, found.invitation
     locale, default = invitation.locale or definition.default_locale, definition.default_locale
     _, words = _words(locale)
     intro = definition.texts.intro
@@ -134,7 +147,7 @@ def _form(
         "survey.html",
         lang=locale,
         status=422 if error else 200,
-        title=definition.name,
+        title=found.company,
         intro=fill(in_language(intro, locale, default), _asked(invitation)) if intro else None,
         error=words["required"] if error else None,
         action=f"/i/{token}",
@@ -162,7 +175,7 @@ async def take_invited(request: Request, token: str) -> Response:
     found = await _find(request, token)
     if found is None:
         return _message(_accepted(request), "gone", status=404)
-    invitation, survey = found
+    invitation, survey = found.invitation, found.survey
     if survey is None:
         return _message(invitation.locale, "over", status=410)
     posted = await _posted(request)
@@ -171,14 +184,14 @@ async def take_invited(request: Request, token: str) -> Response:
         q.required and not q.show_if and answers[q.key] is None for q in survey.definition.questions
     )
     if lacks:
-        return _form(invitation, survey, token=token, answers=answers, error=True)
+        return _form(found, survey, token=token, answers=answers, error=True)
     ingest: Ingest = request.app.state.ingest
     try:
         band = await submit(
             request.app.state.database, ingest, invitation, survey=survey, answers=answers
         )
     except InvalidInput:
-        return _form(invitation, survey, token=token, answers={}, error=True)
+        return _form(found, survey, token=token, answers={}, error=True)
     except AfterwordError as error:
         if error.status != 409:
             raise
@@ -214,9 +227,9 @@ async def show_unsubscribe(request: Request, token: str) -> Response:
     if found is None:
         return _message(_accepted(request), "gone", status=404)
     return _message(
-        found[0].locale,
+        found.invitation.locale,
         "unsubscribe",
-        message=_words(found[0].locale)[1]["unsubscribe_text"],
+        message=_words(found.invitation.locale)[1]["unsubscribe_text"],
         confirm="unsubscribe",
         action=f"/u/{token}",
     )
@@ -228,7 +241,7 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
     found = await _find(request, token)
     if found is None:
         return _message(_accepted(request), "gone", status=404)
-    invitation = found[0]
+    invitation = found.invitation
     database: Database = request.app.state.database
     async with database.transaction() as session:
         workspace_id = invitation.workspace_id

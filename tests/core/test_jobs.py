@@ -11,7 +11,7 @@ from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.job_runner import JobRunner, retry_after
-from app.core.jobs import Job
+from app.core.jobs import Job, LaterError
 
 
 async def add(database: Database, kind: str, **options: object) -> UUID:
@@ -144,3 +144,24 @@ async def test_a_dead_job_is_listed_and_may_run_again(database: Database) -> Non
         assert await jobs.retry_dead(session, [dead["id"]]) == 1
     (alive,) = await mine(dead=False)
     assert (alive["id"], alive["attempts"]) == (dead["id"], 0)
+
+
+async def test_a_job_that_only_waits_uses_up_no_attempt(database: Database) -> None:
+    tries = 0
+
+    async def waits(_database: Database, _job: Job) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 5:
+            raise LaterError("paused", after=dt.timedelta(), counted=False)
+
+    await add(database, "t.waits", max_attempts=1)
+    runner = JobRunner(database, {"t.waits": waits})
+    running = asyncio.create_task(runner.run())
+    for _ in range(200):
+        if not await left(database, "t.waits"):
+            break
+        await asyncio.sleep(0.05)
+    await runner.stop()
+    await running
+    assert tries == 5

@@ -130,3 +130,20 @@ async def test_only_helpdesks_take_scores(shop: Shop) -> None:
     body = {"base_url": "https://example.com", "auth": AUTH}
     reply = await shop.call("POST", "/v1/integrations/shopify/write-back", json=body)
     assert reply.status_code == 422
+
+
+async def test_a_number_that_two_helpdesks_use_is_nobodys(
+    shop: Shop, settings: Settings, receiver: Receiver
+) -> None:
+    await connect(shop, settings, receiver, "freshdesk")
+    told = {"type": "ticket.solved", "source": "other", "external_id": "e-1", "ticket": "77"}
+    await shop.post("/v1/interactions", told)
+    await shop.answer("ces", 2, ticket="77")
+    about = {"source": "other", "external_id": "e-1"}
+    await shop.answer("ces", 2, ticket="77", interaction=about)
+    await work(shop, settings)
+    assert receiver.requests == []
+    about = {"source": "freshdesk", "external_id": "e-1"}
+    await shop.answer("ces", 2, ticket="77", interaction=about)
+    await work(shop, settings)
+    assert len(receiver.requests) == 1

@@ -153,6 +153,7 @@ async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
     assert re.search(r'type="radio" name="score" value="6" checked', page)
     assert "<textarea" in page
     assert 'lang="pl"' in page
+    assert "<h1>Shop</h1>" in page
     assert (await shop.get("/v1/responses"))["data"] == []
     assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "opened"
     replies = [
