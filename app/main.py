@@ -176,6 +176,7 @@ def _document(app: FastAPI) -> None:
             app.openapi_schema = finish(described, paths)
         return app.openapi_schema
 
+    # The framework's own way to change its document.
     app.openapi = document  # type: ignore[method-assign]
 
 

@@ -2,7 +2,8 @@
 
 A consumer keeps its place in a row of its own. It reads in the order (`xid`, `id`) and only
 below the oldest transaction still open, so that nothing can appear behind its place. What its
-hearers write and the new place are one transaction: no event is heard twice, none is missed.
+hearers write and the new place are one transaction. An event that breaks its hearer is logged
+and left behind; a restored database is read from its beginning, so hearers must bear repeats.
 """
 
 import datetime as dt
@@ -73,20 +74,23 @@ order by xid, id limit :chunk
 """).columns(data=Json)
 
 
+async def _begin(session: AsyncSession, consumer: str) -> None:
+    """Give a consumer its place, before all events; nothing where another process reads for it."""
+    await run_sql(
+        session,
+        text(
+            "insert into feed_place (consumer, xid, id) values (:consumer, 0, :first) "
+            "on conflict do nothing"
+        ).bindparams(consumer=consumer, first=UUID(int=0)),
+    )
+
+
 async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
     """Give the next events to their hearers by type; return how many were read.
 
     Another process that reads for the same consumer is left to it.
     """
     async with database.transaction() as session:
-        await run_sql(
-            session,
-            text(
-                "insert into feed_place (consumer, xid, id) "
-                "values (:consumer, 0, '00000000-0000-0000-0000-000000000000') "
-                "on conflict do nothing"
-            ).bindparams(consumer=consumer),
-        )
         place = await run_sql(
             session,
             text(
@@ -98,6 +102,7 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer])
         )
         row = place.first()
         if row is None:
+            await _begin(session, consumer)
             return 0
         rows = await run_sql(session, _NEXT.bindparams(xid=str(row.xid), id=row.id, chunk=CHUNK))
         found = rows.all()

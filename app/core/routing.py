@@ -93,6 +93,7 @@ class Route(APIRoute):
         }
         gates = _gates(self.dependant)
         takes_body = self.body_field is not None
+        # `takes_body` has looked whether there is a field.
         optional_body = takes_body and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
         posts = "POST" in (self.methods or ())
 

@@ -68,6 +68,7 @@ def exposition() -> tuple[bytes, str]:
     """Return the metrics in Prometheus' text format, with their content type."""
     if _SHARED in os.environ:
         registry = CollectorRegistry()
+        # The library has no types for it.
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST
     return generate_latest(), CONTENT_TYPE_LATEST

@@ -94,7 +94,7 @@ def fit_email(value: str) -> str | None:
     Letters of other widths become plain, the domain is small and has no dot at its end. What a
     mail header could read as something else (quotes, brackets, encoded words) is no address.
     """
-    found = unicodedata.normalize("NFKC", value.strip())
+    found = unicodedata.normalize("NFKC", value.strip(" "))
     local, at, domain = found.rpartition("@")
     domain = domain.rstrip(".").lower()
     odd = any(unicodedata.category(c)[0] in "CZ" or c in _NOT_IN_ADDRESSES for c in found)

@@ -37,11 +37,14 @@ _JSON = {"external_ids": Json, "properties": Json, "consent": Json}
 NAMING_TABLES = ("interaction", "ticket", "response", "invitation", "decision")
 
 
-_NARROWED = {
-    "email": "kind = 'email' and value = lower(:email)",
-    "external_id": "kind <> 'email' and value = :external_id",
-    "source": "kind = 'id:' || :source",
-}
+_KNOWN_AS = (
+    "c.id in (select customer_id from customer_identity where workspace_id = :workspace_id and {})"
+)
+_BY_EMAIL = _KNOWN_AS.format("kind = 'email' and value = lower(:email)")
+_BY_ID = _KNOWN_AS.format(
+    "kind <> 'email' and value = coalesce(:external_id, value) "
+    "and kind = coalesce('id:' || :source, kind)"
+)
 
 
 async def find_customers(
@@ -50,16 +53,12 @@ async def find_customers(
     """Return up to `limit + 1` customers, newest first."""
     conditions = ["c.merged_into is null"]
     bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": wanted.limit + 1}
-    given = wanted.model_dump(include=set(_NARROWED), exclude_none=True)
-    named = [_NARROWED[name] for name in given if name != "email"]
-    for narrowed in (["email"] if "email" in given else []), named:
-        if narrowed:
-            sql = " and ".join(_NARROWED.get(n, n) for n in narrowed)
-            conditions.append(
-                "c.id in (select customer_id from customer_identity "
-                f"where workspace_id = :workspace_id and {sql})"
-            )
-    bound |= given
+    if wanted.email is not None:
+        conditions.append(_BY_EMAIL)
+        bound["email"] = wanted.email
+    if wanted.external_id is not None or wanted.source is not None:
+        conditions.append(_BY_ID)
+        bound |= {"external_id": wanted.external_id, "source": wanted.source}
     if position := decode_cursor(wanted.cursor, UUID):
         conditions.append("(c.created_at, c.id) < (:at, :id)")
         bound |= {"at": position[0], "id": position[1]}

@@ -83,14 +83,7 @@ class Directory:
         if not new:
             return
         async with self._database.transaction() as session:
-            await run_sql(
-                session,
-                text(
-                    "insert into touchpoint (workspace_id, key, name, declared, created_at) "
-                    "select :workspace_id, key, '{}', false, :now from unnest(:keys ::text[]) key "
-                    "on conflict do nothing"
-                ).bindparams(workspace_id=workspace_id, keys=sorted(new), now=utc_now()),
-            )
+            await register_touchpoints(session, workspace_id, new)
         if len(self._touchpoints) + len(new) > _REMEMBERED:
             self._touchpoints.clear()
         self._touchpoints |= {(workspace_id, key) for key in new}
@@ -121,6 +114,23 @@ class Directory:
             if payload in {EVERYTHING, str(known)}:
                 del self._declared[known]
         self._touchpoints = {k for k in self._touchpoints if payload not in {EVERYTHING, str(k[0])}}
+
+
+async def register_touchpoints(
+    session: AsyncSession, workspace_id: UUID, keys: Iterable[str]
+) -> None:
+    """Note touchpoints that somebody names, as not declared; those that are known stay."""
+    named = sorted({key for key in keys if key})
+    if not named:
+        return
+    await run_sql(
+        session,
+        text(
+            "insert into touchpoint (workspace_id, key, name, declared, created_at) "
+            "select :workspace_id, key, '{}', false, :now from unnest(:keys ::text[]) key "
+            "on conflict do nothing"
+        ).bindparams(workspace_id=workspace_id, keys=named, now=utc_now()),
+    )
 
 
 async def resolve_persons(

@@ -66,6 +66,16 @@ class InteractionCustomer(Body):
             raise ValueError(msg)
         return self
 
+    def person(self, source: str | None) -> Person:
+        """Return whom it names; an external id without a source is the given one's."""
+        return Person(
+            external_id=self.external_id,
+            source=self.source or source,
+            email=self.email,
+            name=self.name,
+            locale=self.locale,
+        )
+
 
 class Value(Body):
     """An amount of money."""
@@ -103,7 +113,7 @@ class InteractionIn(Body):
             order=self.order,
             touchpoint=self.touchpoint or "",
             occurred_at=self.occurred_at,
-            person=self._person(customer) if customer else None,
+            person=customer.person(self.source) if customer else None,
             consent=customer.consent.model_dump(mode="json")
             if customer and customer.consent
             else None,
@@ -113,15 +123,6 @@ class InteractionIn(Body):
             currency=self.value.currency if self.value else None,
             properties=self.properties,
             test=self.test or test,
-        )
-
-    def _person(self, customer: InteractionCustomer) -> Person:
-        return Person(
-            external_id=customer.external_id,
-            source=customer.source or self.source,
-            email=customer.email,
-            name=customer.name,
-            locale=customer.locale,
         )
 
 

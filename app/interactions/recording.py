@@ -22,7 +22,7 @@ from app.core.ids import derived_uuid
 from app.core.outbox import emit
 from app.core.schema import Json
 from app.interactions.customers import lock_customers
-from app.interactions.directory import Person, resolve_persons
+from app.interactions.directory import Person, register_touchpoints, resolve_persons
 from app.interactions.tickets import (
     lock_counting,
     lock_tickets,
@@ -114,7 +114,8 @@ async def record(
     await lock_tickets(session, counting, tickets)
     rows = [_row(workspace_id, draft, customers) for draft in drafts]
     created = await _insert(session, workspace_id, rows)
-    await _register_touchpoints(session, workspace_id, drafts)
+    named = (draft.touchpoint for draft in drafts if not draft.test)
+    await register_touchpoints(session, workspace_id, named)
     await _inherit(session, workspace_id, [r for r in rows if r["id"] in created])
     ids = [ticket_id(workspace_id, *name) for name in tickets]
     resolutions = await save_tickets(
@@ -213,21 +214,6 @@ async def _insert(
         ).bindparams(workspace_id=workspace_id, rows=json.dumps(list(rows), default=str)),
     )
     return {row.id for row in inserted}
-
-
-async def _register_touchpoints(
-    session: AsyncSession, workspace_id: UUID, drafts: Iterable[Draft]
-) -> None:
-    keys = sorted({d.touchpoint for d in drafts if d.touchpoint and not d.test})
-    if keys:
-        await run_sql(
-            session,
-            text(
-                "insert into touchpoint (workspace_id, key, name, declared, created_at) "
-                "select :workspace_id, key, '{}', false, :now from unnest(:keys ::text[]) key "
-                "on conflict do nothing"
-            ).bindparams(workspace_id=workspace_id, keys=keys, now=utc_now()),
-        )
 
 
 async def _inherit(

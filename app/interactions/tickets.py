@@ -57,10 +57,7 @@ async def lock_tickets(
     wanted = sorted((ticket_id(counting.workspace_id, *name), *name) for name in set(named))
     if not wanted:
         return
-    bound = {
-        "workspace_id": counting.workspace_id,
-        "ids": [id_ for id_, _, _ in wanted],
-    }
+    ids = [id_ for id_, _, _ in wanted]
     await run_sql(
         session,
         text("""
@@ -71,14 +68,15 @@ async def lock_tickets(
             from unnest(:ids ::uuid[], :sources ::text[], :tickets ::text[]) n(id, source, ticket)
             order by n.id on conflict do nothing
         """).bindparams(
-            **bound,
+            workspace_id=counting.workspace_id,
+            ids=ids,
             sources=[source for _, source, _ in wanted],
             tickets=[ticket for _, _, ticket in wanted],
             config=counting.config,
             now=utc_now(),
         ),
     )
-    await _lock(session, counting.workspace_id, bound["ids"])  # type: ignore[arg-type]
+    await _lock(session, counting.workspace_id, ids)
 
 
 async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) -> None:

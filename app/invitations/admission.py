@@ -94,7 +94,7 @@ async def refusal_now(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PastInvitation:
     """An invitation that was sent, or will be: when, and which survey."""
 
     at: dt.datetime
@@ -104,7 +104,7 @@ class Asked:
 
 async def recently_asked(
     session: AsyncSession, workspace_id: UUID, customers: Iterable[UUID], *, since: dt.datetime
-) -> dict[UUID, list[Asked]]:
+) -> dict[UUID, list[PastInvitation]]:
     """Return what customers were asked since then, or will be; what was never sent is left out.
 
     Their rows must be locked: so of two that ask at once, the second sees the first.
@@ -123,9 +123,9 @@ async def recently_asked(
             "and coalesce(i.sent_at, i.send_at) > :since"
         ).bindparams(workspace_id=workspace_id, customers=list(set(customers)), since=since),
     )
-    found: dict[UUID, list[Asked]] = defaultdict(list)
+    found: dict[UUID, list[PastInvitation]] = defaultdict(list)
     for row in rows:
-        found[row.customer_id].append(Asked(row.at, row.survey_id, row.metric))
+        found[row.customer_id].append(PastInvitation(row.at, row.survey_id, row.metric))
     return found
 
 
@@ -135,7 +135,7 @@ def pause_of(throttle: Mapping[str, Any] | None) -> dt.timedelta:
 
 
 def refusal_by_throttle(
-    asked: Iterable[Asked],
+    asked: Iterable[PastInvitation],
     survey: CompiledSurvey,
     *,
     throttle: Mapping[str, Any] | None,

@@ -22,7 +22,7 @@ from app.core.telemetry import MAILS
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.admission import Reason, Refusal, refusal_now
-from app.invitations.mail import Asked, Links, Sender, write_mail
+from app.invitations.mail import Addressee, Links, Sender, write_mail
 from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome, wait_before
 from app.invitations.models import Invitation
 from app.invitations.suppression import Kind, suppress
@@ -149,7 +149,7 @@ async def _message(
     workspace = await get_workspace(session, invitation.workspace_id)
     survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
     assert survey is not None  # noqa: S101 - `recheck` has just found it
-    asked = Asked(
+    asked = Addressee(
         invitation_id=invitation.id,
         email=invitation.email or "",
         name=invitation.name,

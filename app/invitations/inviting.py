@@ -11,7 +11,7 @@ from app.core.errors import Conflict, Forbidden, InvalidInput
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.interactions.customers import get_customer, lock_customers
-from app.interactions.directory import Person, resolve_persons
+from app.interactions.directory import resolve_persons
 from app.interactions.recording import find_interactions, interaction_id
 from app.invitations import service
 from app.invitations.admission import (
@@ -102,13 +102,7 @@ async def _customer(
     named = body.customer
     if test:
         return {"id": None, "email": named.email, "name": named.name, "locale": named.locale}
-    person = Person(
-        external_id=named.external_id,
-        source=named.source,
-        email=named.email,
-        name=named.name,
-        locale=named.locale,
-    )
+    person = named.person(None)
     customer_id = (await resolve_persons(session, workspace_id, [person]))[person]
     await lock_customers(session, workspace_id, [customer_id])
     customer = await get_customer(session, workspace_id, str(customer_id))
@@ -138,6 +132,9 @@ def _context(body: InvitationIn, about: dict[str, Any]) -> dict[str, Any]:
     if about:
         context["interaction"] = {"source": about["source"], "external_id": about["external_id"]}
         context["type"] = about["type"]
+        if about["amount"] is not None:
+            amount = f"{about['amount']:f}"
+            context["value"] = {"amount": amount, "currency": about["currency"]}
     return context
 
 

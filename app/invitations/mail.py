@@ -56,7 +56,7 @@ class Sender:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Addressee:
     """One customer and what they are asked about."""
 
     invitation_id: UUID
@@ -76,7 +76,7 @@ def in_language(texts: Mapping[str, str], locale: str | None, default: str) -> s
     return next(iter(texts.values()), "")
 
 
-def fill(text: str, asked: Asked) -> str:
+def fill(text: str, asked: Addressee) -> str:
     """Replace `{{customer.first_name}}`, `{{order}}`, `{{agent}}` and other properties."""
     values: dict[str, object] = {
         **{k: v for k, v in asked.properties.items() if isinstance(v, str | int | float)},
@@ -94,7 +94,7 @@ def first_name(name: str | None) -> str:
 
 
 def write_mail(
-    definition: Definition, asked: Asked, *, sender: Sender, links: Links, reminder: bool
+    definition: Definition, asked: Addressee, *, sender: Sender, links: Links, reminder: bool
 ) -> EmailMessage:
     """Write the mail of an invitation; the same invitation always has the same Message-ID."""
     phrases = TEXTS[phrases_for(asked.locale, definition.default_locale)]
@@ -165,7 +165,7 @@ def _ascii(domain: str) -> str:
 
 def _text(
     definition: Definition,
-    asked: Asked,
+    asked: Addressee,
     *,
     sender: Sender,
     links: Links,

@@ -85,6 +85,8 @@ class InvitationOut(BaseModel):
     ticket: str | None
     touchpoint: str | None
     locale: str | None
+    properties: dict[str, Any] = Field(description="Of the interaction, when it was decided.")
+    value: dict[str, Any] | None
     test: bool
     send_at: dt.datetime
     sent_at: dt.datetime | None
@@ -159,9 +161,7 @@ class SuppressedOut(BaseModel):
 def shown(row: Any, *, survey: str) -> dict[str, Any]:
     """Return a stored invitation as the API shows it."""
     columns = {
-        name: getattr(row, name)
-        for name in InvitationOut.model_fields
-        if name not in {"survey", "trigger", "interaction", "order", "touchpoint", "url"}
+        name: getattr(row, name) for name in InvitationOut.model_fields if hasattr(row, name)
     }
     return columns | {
         "survey": survey,
@@ -169,4 +169,6 @@ def shown(row: Any, *, survey: str) -> dict[str, Any]:
         "interaction": row.interaction_id,
         "order": row.order_ref,
         "touchpoint": row.touchpoint or None,
+        "properties": row.context.get("properties", {}),
+        "value": row.context.get("value"),
     }

@@ -255,6 +255,7 @@ async def _span(
     if query.from_:
         start = _bound("from", query.from_, zone)
     elif query.to:
+        # The usual span is of two dates, never of a date and a moment.
         start = first_local_day(end, zone) - (usual.end - usual.start)  # type: ignore[operator]
     else:
         start = usual.start

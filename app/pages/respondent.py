@@ -17,7 +17,7 @@ from app.core.http import read_body
 from app.interactions.customers import update_customer
 from app.invitations import service as invitations
 from app.invitations.delivery import live_survey
-from app.invitations.mail import Asked, fill, in_language
+from app.invitations.mail import Addressee, fill, in_language
 from app.invitations.models import Invitation
 from app.invitations.suppression import Kind, suppress
 from app.pages.answering import is_editable, stored_answers, submit
@@ -157,8 +157,8 @@ def _form(
     )
 
 
-def _asked(invitation: Invitation) -> Asked:
-    return Asked(
+def _asked(invitation: Invitation) -> Addressee:
+    return Addressee(
         invitation_id=invitation.id,
         email=invitation.email or "",
         name=invitation.name,

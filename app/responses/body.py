@@ -20,7 +20,6 @@ _TouchpointKey = Annotated[
 ]
 _Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$(?!\n)")]
 _Tag = Annotated[str, Meta(min_length=1, max_length=64)]
-_EMAIL = r"^[^@\s]{1,64}@[^@\s]{1,190}$(?!\n)"
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
@@ -31,7 +30,7 @@ class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
 
     external_id: Short | None = None
     source: Short | None = None
-    email: Annotated[str, Meta(max_length=255, pattern=_EMAIL)] | None = None
+    email: Annotated[str, Meta(min_length=3, max_length=255)] | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     locale: _Locale | None = None
     proof: Annotated[str, Meta(max_length=64, pattern=r"^[0-9a-fA-F]{64}$(?!\n)")] | None = None

@@ -6,12 +6,11 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
-from app.core.http import from_validation, problem_reply
-from app.core.lines import Line, LinesReport, asked_flag, read_lines, reply_once
+from app.core.http import from_validation
+from app.core.lines import Line, LinesReport, asked_flag, batch_route, read_lines, reply_once
 from app.core.signing import SealedBox
 from app.core.text import decode_json
 from app.interactions.interaction_schemas import EXAMPLE, InteractionIn
@@ -23,16 +22,8 @@ PATH = "/v1/interactions/batch"
 _CHUNK = 500
 
 
-async def post_batch(scope: Scope, receive: Receive, send: Send) -> None:
-    """Take many interactions; reply when all that are good are on disk."""
-    try:
-        reply = await _take(Request(scope, receive))
-    except AfterwordError as error:
-        reply = problem_reply(error)
-    await reply(scope, receive, send)
-
-
 async def _take(request: Request) -> Response:
+    """Take many interactions; reply when all that are good are on disk."""
     caller = await batch_writer(request)
     triggers = asked_flag(request, "triggers", default=False)
     body, lines = await read_lines(request)
@@ -57,6 +48,9 @@ async def _take(request: Request) -> Response:
         return report
 
     return await reply_once(request, caller.workspace_id, body, write)
+
+
+post_batch = batch_route(_take)
 
 
 def _good(lines: Sequence[Line], caller: Caller, report: LinesReport) -> list[Draft]:

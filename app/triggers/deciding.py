@@ -26,7 +26,7 @@ from app.core.telemetry import DECISIONS
 from app.interactions.recording import Recorded
 from app.invitations import service as invitations
 from app.invitations.admission import (
-    Asked,
+    PastInvitation,
     Reason,
     Refusal,
     refusal_by_throttle,
@@ -199,7 +199,7 @@ def _planned(
     if verdict.refusal is not None or survey is None or send_at is None or customer is None:
         return None
     hearing.invited.add((rule.trigger.id, rule.once_key(one)))
-    hearing.asked[customer["id"]].append(Asked(send_at, survey.id, str(survey.metric)))
+    hearing.asked[customer["id"]].append(PastInvitation(send_at, survey.id, str(survey.metric)))
     context: dict[str, Any] = {
         "properties": one.properties,
         "interaction": {"source": one.source, "external_id": one.external_id},

@@ -16,7 +16,7 @@ from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded
-from app.invitations.admission import Asked, pause_of, recently_asked
+from app.invitations.admission import PastInvitation, pause_of, recently_asked
 from app.invitations.suppression import Kind, suppressed
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
@@ -99,7 +99,7 @@ class Hearing:
     suppressed: Mapping[str, Kind]
     surveys: Mapping[UUID, CompiledSurvey]
     invited: set[tuple[UUID, str]]
-    asked: dict[UUID, list[Asked]]
+    asked: dict[UUID, list[PastInvitation]]
     happened: Mapping[Case, list[tuple[dt.datetime, str, UUID]]] = field(default_factory=dict)
 
     def customer_of(self, one: Recorded) -> dict[str, Any] | None:
@@ -126,7 +126,7 @@ async def hear(
     customers = await find_customers_by_id(session, workspace_id, ids)
     emails = [c["email"] for c in customers.values() if c["email"]]
     pauses = [pause_of(rule.throttle(workspace)) for rule in ruled]
-    asked: dict[UUID, list[Asked]] = defaultdict(list)
+    asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
         since = utc_now() - max(pauses)
         asked = await recently_asked(session, workspace_id, customers, since=since)

@@ -91,6 +91,9 @@ async def test_business_time_follows_the_schedule_and_its_changes(
     await shop.work()
     # 09:00 to 10:00 in Warsaw.
     assert (await shop.get("/v1/tickets/1"))["first_resolution"]["business_seconds"] == 3600
+    span = {"from": "2026-11-01", "to": "2026-11-08"}
+    assert (await shop.metric("ttr", **span, clock="business"))["total"]["value"] == 3600
+    assert (await shop.metric("ttr", **span))["total"]["value"] == 21 * 3600
     closed = HOURS | {"holidays": ["2026-11-02"]}
     await shop.call("PATCH", "/v1/workspace", json={"business_hours": closed})
     await shop.work()

@@ -91,3 +91,27 @@ async def test_a_browser_proves_whose_customer_it_has(shop: Shop) -> None:
     reply = await shop.call("POST", "/v1/responses", key=key, json=body)
     found = await shop.get(f"/v1/responses/{reply.json()['id']}")
     assert found["customer"]["id"]
+
+
+async def test_an_invited_answer_belongs_to_what_was_known_when_it_was_decided(
+    shop: Shop,
+) -> None:
+    await shop.publish("s", "ces")
+    await shop.make_trigger("s", channel="link")
+    case: dict[str, Any] = {"ticket": "7", "customer": {"external_id": "c-1"}}
+    value = {"amount": "10.50", "currency": "EUR"}
+    first = {"agent": "eva", "team": "night"}
+    told = await shop.happened(
+        "ticket.solved", "e-1", touchpoint="support", properties=first, value=value, **case
+    )
+    await shop.work()
+    invitation = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
+    assert (invitation["properties"], invitation["value"]) == (first, value)
+    later = {"agent": "bob", "team": "day", "floor": "2"}
+    await shop.happened("ticket.reopened", "e-2", touchpoint="desk", properties=later, **case)
+    path = "/i/" + invitation["url"].rpartition("/")[2]
+    assert (await shop.client.post(path, data={"score": "6"})).status_code == 303
+    await shop.happened("ticket.solved", "e-3", properties=later | {"door": "3"}, **case)
+    await shop.work()
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    assert (found["properties"], found["touchpoint"]) == (first, "support")
