@@ -30,7 +30,8 @@ from app.interactions import routes as interactions
 from app.interactions.directory import Directory
 from app.invitations import routes as invitations
 from app.metrics import routes as metrics
-from app.pages import connecting, docs, respondent
+from app.pages import assets, brand, connecting, docs, invited, links, open_page, own_data
+from app.pages.rendering import Instead
 from app.responses import batch, intake
 from app.responses import routes as responses
 from app.responses.document import REPORT, hot_paths
@@ -76,7 +77,7 @@ class Afterword(FastAPI):
         method, path = scope.get("method"), scope.get("path", "")
         if method == "HEAD":
             # The server leaves out the body; the routes need not know of it.
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "head": True}
         if method == "OPTIONS" and path.startswith(_READ_BY_PAGES):
             path = intake.PATH
         hot = self.hot.get((method, path))
@@ -136,6 +137,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     )
     app.add_middleware(Edge)
     app.add_exception_handler(AfterwordError, _show_error)
+    app.add_exception_handler(Instead, _show_instead)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
     for room in (
@@ -153,9 +155,15 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         exports,
         docs,
         connecting,
-        respondent,
+        assets,
+        brand,
+        own_data,
+        invited,
+        open_page,
+        links,
     ):
         app.include_router(room.routes)
+    app.include_router(links.pages)
     _document(app)
     return app
 
@@ -178,6 +186,11 @@ def _document(app: FastAPI) -> None:
 
     # The framework's own way to change its document.
     app.openapi = document  # type: ignore[method-assign]
+
+
+async def _show_instead(_request: Request, instead: Exception) -> Response:
+    assert isinstance(instead, Instead)  # noqa: S101 - the handler's type
+    return instead.reply
 
 
 async def _show_error(request: Request, error: Exception) -> Response:

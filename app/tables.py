@@ -20,11 +20,12 @@ from app.invitations.models import Invitation, Suppression
 from app.responses.models import ImportRun, Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
 from app.triggers.models import Decision, Trigger
-from app.workspaces.models import ApiKey, Workspace
+from app.workspaces.models import ApiKey, Logo, Workspace
 
 TABLES: tuple[type[SQLModel], ...] = (
     Workspace,
     ApiKey,
+    Logo,
     Idempotency,
     Survey,
     SurveyVersion,

@@ -34,6 +34,7 @@ from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
+from app.responses.service import FORGET_JOB, forget_news
 from app.triggers.due import send_due
 from app.triggers.recovery import RECOVERY_JOB, hear_follow_ups, tell_recovery
 from app.workspaces.service import RECOUNT_JOB
@@ -51,6 +52,7 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         TRANSLATE_JOB: lambda database, job: translate_event(database, box, job),
         SEND_JOB: lambda database, job: send_due(database, post, job),
         JOIN_JOB: join,
+        FORGET_JOB: forget_news,
         RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),

@@ -1,5 +1,6 @@
 """A real SMTP server that keeps what it gets, and refuses what it is told to."""
 
+import asyncio
 import socket
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -9,6 +10,24 @@ from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class _Controller(Controller):
+    """Knows its connections, so that none is left open when the server stops."""
+
+    def __init__(self, handler: object, *, port: int) -> None:
+        super().__init__(handler, hostname="127.0.0.1", port=port)
+        self.servers: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        self.servers.append(super().factory())
+        return self.servers[-1]
+
+    async def hang_up(self) -> None:
+        for server in self.servers:
+            if server.transport is not None:
+                server.transport.abort()
+        await asyncio.sleep(0)
 
 
 class Mailbox:
@@ -24,7 +43,7 @@ class Mailbox:
             self.port: int = free.getsockname()[1]
         self.mails: list[EmailMessage] = []
         self.refusals: dict[str, str] = {}
-        self._controller: Controller | None = None
+        self._controller: _Controller | None = None
 
     @property
     def url(self) -> str:
@@ -35,11 +54,13 @@ class Mailbox:
         return [m for m in self.mails if m["Message-ID"].startswith(f"<{invitation_id}.")]
 
     def start(self) -> None:
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = _Controller(self, port=self.port)
         self._controller.start()
 
     def stop(self) -> None:
         if self._controller is not None:
+            hanging_up = self._controller.hang_up()
+            asyncio.run_coroutine_threadsafe(hanging_up, self._controller.loop).result(10)
             self._controller.stop()
             self._controller = None
 

@@ -112,6 +112,7 @@ async def send(
     headers: Mapping[str, str],
     content: bytes,
     allow_private: bool = False,
+    most_kept: int = MOST_KEPT,
 ) -> HttpReply:
     """Send one request and return its reply.
 
@@ -135,10 +136,10 @@ async def send(
             body = b""
             async for chunk in reply.aiter_stream():
                 body += chunk
-                if len(body) >= _MOST_READ:
+                if len(body) >= max(_MOST_READ, most_kept):
                     break
             found = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in reply.headers}
-            return HttpReply(reply.status, found, body[:MOST_KEPT])
+            return HttpReply(reply.status, found, body[:most_kept])
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
         raise UnreachableError(type(error).__name__) from error
     except (TimeoutError, OSError) as error:

@@ -1,13 +1,17 @@
 """Secrets: random keys kept as hashes, and sealing of what must be readable again."""
 
 import hashlib
+import hmac
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from app.core.settings import Settings
+
+_MARK_LENGTH = 16
 
 
 def new_secret(prefix: str) -> str:
@@ -45,10 +49,26 @@ class SealedBox:
         """Derive one Fernet key from each secret key."""
         hashes = [hashlib.sha256(b"afterword.seal" + k.encode()).digest() for k in secret_keys]
         self._fernet = MultiFernet([Fernet(urlsafe_b64encode(h)) for h in hashes])
+        self._marks = [hashlib.sha256(b"afterword.sign" + k.encode()).digest() for k in secret_keys]
 
     def seal(self, plain: bytes) -> bytes:
         """Encrypt and authenticate."""
         return self._fernet.encrypt(plain)
+
+    def sign(self, purpose: str, content: bytes) -> str:
+        """Return content that its holder may read, but not change, as text for a form or link."""
+        mark = _mark(self._marks[0], purpose, content)
+        return urlsafe_b64encode(content + mark).decode().rstrip("=")
+
+    def signed(self, purpose: str, text: str) -> bytes | None:
+        """Return what was signed for this purpose, or None where no live key signed it."""
+        try:
+            raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (Error, ValueError):
+            return None
+        content, mark = raw[:-_MARK_LENGTH], raw[-_MARK_LENGTH:]
+        fits = [hmac.compare_digest(_mark(key, purpose, content), mark) for key in self._marks]
+        return content if any(fits) else None
 
     def unseal(self, sealed: bytes) -> bytes | None:
         """Decrypt, or return None where no live key made it."""
@@ -56,3 +76,7 @@ class SealedBox:
             return self._fernet.decrypt(sealed)
         except InvalidToken:
             return None
+
+
+def _mark(key: bytes, purpose: str, content: bytes) -> bytes:
+    return hmac.digest(key, purpose.encode() + b"\0" + content, "sha256")[:_MARK_LENGTH]

@@ -48,6 +48,11 @@ INBOUND = Counter(
     "Webhooks received, by source and outcome.",
     ["source", "outcome"],
 )
+VOTES = Counter(
+    "afterword_votes_total",
+    "Answers of pages and the widget, by whether a person is known to have given them.",
+    ["verdict"],
+)
 MAILS = Counter("afterword_mails_total", "Mails by outcome.", ["outcome"])
 
 

@@ -67,6 +67,13 @@ class Addressee:
     ticket: str | None
     properties: Mapping[str, Any]
 
+    @property
+    def values(self) -> dict[str, object]:
+        """What the survey's texts may name."""
+        return values_of(
+            name=self.name, order=self.order, ticket=self.ticket, properties=self.properties
+        )
+
 
 def in_language(texts: Mapping[str, str], locale: str | None, default: str) -> str:
     """Return the text in the locale, else its language, else the default, else any."""
@@ -76,15 +83,21 @@ def in_language(texts: Mapping[str, str], locale: str | None, default: str) -> s
     return next(iter(texts.values()), "")
 
 
-def fill(text: str, asked: Addressee) -> str:
-    """Replace `{{customer.first_name}}`, `{{order}}`, `{{agent}}` and other properties."""
-    values: dict[str, object] = {
-        **{k: v for k, v in asked.properties.items() if isinstance(v, str | int | float)},
-        "customer.name": asked.name or "",
-        "customer.first_name": first_name(asked.name),
-        "order": asked.order or "",
-        "ticket": asked.ticket or "",
+def values_of(
+    *, name: str | None, order: str | None, ticket: str | None, properties: Mapping[str, Any]
+) -> dict[str, object]:
+    """Return what a survey's texts may name: the customer, the case, the properties."""
+    return {
+        **{k: v for k, v in properties.items() if isinstance(v, str | int | float)},
+        "customer.name": name or "",
+        "customer.first_name": first_name(name),
+        "order": order or "",
+        "ticket": ticket or "",
     }
+
+
+def fill(text: str, values: Mapping[str, object]) -> str:
+    """Replace `{{customer.first_name}}`, `{{order}}`, `{{agent}}`; what is not known is empty."""
     return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], "")), text)
 
 
@@ -100,7 +113,7 @@ def write_mail(
     phrases = TEXTS[phrases_for(asked.locale, definition.default_locale)]
     subject = phrases["subject"].format(company=sender.company)
     if own := definition.texts.subject:
-        subject = fill(in_language(own, asked.locale, definition.default_locale), asked)
+        subject = fill(in_language(own, asked.locale, definition.default_locale), asked.values)
     if reminder:
         subject = phrases["reminder_subject"].format(subject=subject)
     message = EmailMessage(policy=POLICY)
@@ -174,13 +187,19 @@ def _text(
     name = first_name(asked.name)
     lines = [phrases["greeting"].format(name=name) if name else phrases["greeting_nobody"], ""]
     if intro := definition.texts.intro:
-        lines += [fill(in_language(intro, asked.locale, definition.default_locale), asked), ""]
+        lines += [
+            fill(in_language(intro, asked.locale, definition.default_locale), asked.values),
+            "",
+        ]
     elif asked.ticket:
         lines += [phrases["about_ticket"].format(ticket=asked.ticket)]
     elif asked.order:
         lines += [phrases["about_order"].format(order=asked.order)]
     main = definition.main_question or definition.questions[0]
-    lines += [fill(in_language(main.text, asked.locale, definition.default_locale), asked), ""]
+    lines += [
+        fill(in_language(main.text, asked.locale, definition.default_locale), asked.values),
+        "",
+    ]
     lines += [phrases["link"], links.page, "", phrases["thanks"], sender.company, ""]
     lines += ["-- ", phrases["unsubscribe"].format(company=sender.company), links.unsubscribe]
     if sender.footer:

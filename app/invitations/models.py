@@ -15,7 +15,8 @@ class Invitation(SQLModel, table=True):
 
     `context` is frozen when it is decided: touchpoint, properties, order, ticket, source and
     interaction. The token is kept as a hash, to be found by, and sealed, to be sent; `queued`
-    tells that a job will send it.
+    tells that a job will send it. `hits` are the last times that somebody, or something, opened
+    or sent its page.
     """
 
     __table_args__ = (
@@ -79,6 +80,7 @@ class Invitation(SQLModel, table=True):
     remind_seconds: int | None = None
     remind_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     reminded_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    hits: list[dict[str, Any]] = Field(default_factory=list, sa_type=Json)
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
 

@@ -20,6 +20,7 @@ from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
 from app.invitations.models import Invitation
 from app.invitations.tokens import new_token, token_hash, workspace_of
+from app.invitations.votes import MOST_HITS, Hit, hits_of, stored_hit
 from app.surveys.compiled import CompiledSurvey
 
 SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
@@ -98,7 +99,7 @@ def _row(box: SealedBox, wanted: Wanted, *, status: str) -> tuple[dict[str, Any]
     token = new_token(workspace_id)
     is_link = wanted.channel == "link" and status == "scheduled" and wanted.send_at <= now
     reminds = wanted.remind_after
-    row = {
+    row: dict[str, Any] = {
         "workspace_id": workspace_id,
         "id": wanted.id,
         "survey_id": wanted.survey.id,
@@ -123,6 +124,7 @@ def _row(box: SealedBox, wanted: Wanted, *, status: str) -> tuple[dict[str, Any]
         "sent_at": now if is_link else None,
         "expires_seconds": int(wanted.expires_after.total_seconds()),
         "expires_at": now + wanted.expires_after if is_link else None,
+        "hits": [],
         "remind_seconds": int(reminds.total_seconds()) if reminds else None,
         "created_at": now,
         "updated_at": now,
@@ -269,6 +271,17 @@ async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation
         dedupe=str(invitation_id),
         max_attempts=_SEND_ATTEMPTS,
     )
+
+
+async def note_hit(session: AsyncSession, invitation: Invitation, hit: Hit) -> list[Hit]:
+    """Remember that the page was opened or sent; return the last such hits, this one included.
+
+    The invitation must be locked.
+    """
+    kept = [*invitation.hits, stored_hit(hit)][-MOST_HITS:]
+    invitation.hits = kept
+    session.add(invitation)
+    return hits_of(kept)
 
 
 async def note_opened(session: AsyncSession, invitation: Invitation) -> None:

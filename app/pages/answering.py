@@ -1,9 +1,12 @@
-"""An invited customer's answer: the response bears the invitation's id, so it is only one."""
+"""Storing what a page sends: every post is a partial save, and one page is one response."""
 
 import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,8 +14,9 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict
 from app.core.schema import Json
-from app.invitations import service as invitations
 from app.invitations.models import Invitation
+from app.invitations.votes import Held
+from app.pages.form import not_asked
 from app.responses.body import AboutInteraction, ResponseIn
 from app.responses.lines import Ingest
 from app.responses.replies import refuse
@@ -24,72 +28,116 @@ from app.workspaces.scopes import Scope
 
 EDITABLE_FOR = dt.timedelta(days=14)
 _TRIES = 20
+COUNTED = {"counted", "test"}
+# What no person confirmed takes the place only of what is trusted no more than itself.
+_MAY_TAKE = {
+    "provisional": {None, "provisional"},
+    "unverified": {None, "provisional", "unverified"},
+}
 
 
-async def stored_answers(
-    session: AsyncSession, workspace_id: UUID, response_id: UUID
-) -> tuple[int, dict[str, Any]]:
-    """Return the number and the answers of what was submitted so far."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A response as it stands; `seq` 0 is none yet."""
+
+    seq: int = 0
+    answers: dict[str, Any] = field(default_factory=dict)
+    state: str | None = None
+    band: str | None = None
+    complete: bool = False
+    responded_at: dt.datetime | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether a person is known to have given it."""
+        return self.state in COUNTED
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One person's page of one survey: what its response says beside the answers."""
+
+    survey: CompiledSurvey
+    body: ResponseIn
+    origin: Origin
+    customer_id: UUID | None = None
+
+    @property
+    def response_id(self) -> UUID:
+        """The response that all posts of this page are."""
+        assert self.body.id is not None  # noqa: S101 - every page names its response
+        return self.body.id
+
+
+async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UUID) -> Stored:
+    """Return what was submitted so far; nothing of a deleted one."""
     rows = await run_sql(
         session,
         text(
-            "select seq, answers from response where workspace_id = :workspace_id and id = :id "
-            "and state <> 'deleted'"
+            "select seq, answers, state, band, complete, responded_at from response "
+            "where workspace_id = :workspace_id and id = :id and state <> 'deleted'"
         )
         .columns(answers=Json)
         .bindparams(workspace_id=workspace_id, id=response_id),
     )
     row = rows.first()
-    return (row.seq, row.answers) if row else (0, {})
+    return Stored(**row._mapping) if row else Stored()
 
 
-async def submit(
-    database: Database,
-    ingest: Ingest,
-    invitation: Invitation,
-    *,
-    survey: CompiledSurvey,
-    answers: dict[str, Any],
-) -> str | None:
-    """Store an invited customer's answer and return its band.
+async def save(
+    database: Database, ingest: Ingest, page: Page, given: Mapping[str, Any], *, held: Held | None
+) -> Stored:
+    """Add answers to what was submitted so far, and return what is stored then.
 
     Each post is numbered after what is stored; one that another overtook is numbered again.
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
-    checked = survey.check(answers, complete=True)
+    survey = page.survey
+    known = {question.key for question in survey.definition.questions}
+    origin = replace(page.origin, held=held)
     for _ in range(_TRIES):
         async with database.session() as session:
-            seq, stored = await stored_answers(session, invitation.workspace_id, invitation.id)
-        if stored == checked.answers and seq:
-            break
-        submission = submission_of(
-            _body(invitation, survey, answers, seq=seq + 1),
-            survey,
-            Origin(caller=_respondent(invitation), now=utc_now()),
-            checked=checked,
-            customer_id=invitation.customer_id,
+            stored = await find_stored(session, survey.workspace_id, page.response_id)
+        merged = {k: v for k, v in stored.answers.items() if k in known} | dict(given)
+        complete = not not_asked(survey.definition, merged)
+        checked = survey.check(merged, complete=complete)
+        if held in _MAY_TAKE and stored.state not in _MAY_TAKE[held]:
+            return stored
+        same = (checked.answers, complete) == (stored.answers, stored.complete)
+        if same and stored.seq and _state(held) == _state(stored.state):
+            return stored
+        body = msgspec.structs.replace(
+            page.body, answers=merged, seq=stored.seq + 1, complete=complete
         )
-        written = await ingest.group.submit(invitation.workspace_id, submission)
+        submission = submission_of(
+            body, survey, origin, checked=checked, customer_id=page.customer_id
+        )
+        written = await ingest.group.submit(survey.workspace_id, submission)
         refuse(written.outcome)
-        if written.outcome in {Outcome.CREATED, Outcome.UPDATED}:
-            break
-    else:
-        raise Conflict("The answer was changed from elsewhere at the same time; send it again.")
-    async with database.transaction() as session:
-        found = await invitations.get(session, invitation.workspace_id, invitation.id, lock=True)
-        await invitations.note_answered(session, found)
-    return str(checked.band) if checked.band else None
+        if written.outcome in {Outcome.CREATED, Outcome.UPDATED} and written.stored is not None:
+            return Stored(
+                seq=written.stored.seq,
+                answers=checked.answers,
+                state=written.stored.state,
+                band=checked.band,
+                complete=complete,
+                responded_at=written.stored.responded_at,
+            )
+    raise Conflict("The answer was changed from elsewhere at the same time; send it again.")
 
 
-def _body(
-    invitation: Invitation, survey: CompiledSurvey, answers: dict[str, Any], *, seq: int
-) -> ResponseIn:
+def _state(state: str | None) -> str:
+    return "counted" if state is None or state in COUNTED else state
+
+
+def invited_page(invitation: Invitation, survey: CompiledSurvey) -> Page:
+    """Return the page of an invitation: its response bears the invitation's id."""
     context = invitation.context
     reference = context.get("interaction")
-    return ResponseIn(
+    body = ResponseIn(
         survey=survey.key,
         channel="email" if invitation.channel == "email" else "web",
-        answers=answers,
+        answers={},
         touchpoint=invitation.touchpoint or None,
         locale=invitation.locale,
         properties=context.get("properties") or None,
@@ -97,19 +145,23 @@ def _body(
         order=invitation.order_ref,
         ticket=invitation.ticket,
         id=invitation.id,
-        seq=seq,
         test=invitation.test,
+    )
+    # Nobody with a key acts here, but what the invitation says is our own word.
+    caller = respondent(invitation.workspace_id, invitation.id, scope=Scope.WRITE)
+    return Page(
+        survey, body, Origin(caller=caller, now=utc_now()), customer_id=invitation.customer_id
     )
 
 
-def _respondent(invitation: Invitation) -> Caller:
-    """Return who acts: nobody with a key, but what the invitation says is our own word."""
+def respondent(workspace_id: UUID, key_id: UUID, *, scope: Scope) -> Caller:
+    """Return who acts on a page: nobody with a key, trusted as the scope says."""
     return Caller(
-        workspace_id=invitation.workspace_id,
-        key_id=invitation.id,
+        workspace_id=workspace_id,
+        key_id=key_id,
         name="respondent",
-        scopes=frozenset({Scope.WRITE}),
-        test=invitation.test,
+        scopes=frozenset({scope}),
+        test=False,
         survey=None,
         rate_limit=None,
         bootstrap=False,

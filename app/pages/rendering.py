@@ -1,22 +1,34 @@
 """Rendering a page: one set of templates, one policy of what a browser may load."""
 
 import re
+from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from app.core.errors import NotFound
+from app.pages.words import direction_of
 
 _POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'"
+    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
 )
 HEADERS = {
-    "Content-Security-Policy": _POLICY + "; frame-ancestors 'none'",
+    "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    # Not `no-store`: Back must find the page again, with the same response's form in it.
+    "Cache-Control": "private, no-cache",
 }
-_RIGHT_TO_LEFT = {"ar", "fa", "he", "ur", "yi"}
 _CODE = re.compile(r"`([^`]+)`")
+_ASSETS = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "kiosk.js": "text/javascript; charset=utf-8",
+    "poster.css": "text/css; charset=utf-8",
+}
 
 
 def _code(text: str) -> Markup:
@@ -25,13 +37,42 @@ def _code(text: str) -> Markup:
 
 
 _templates = Environment(
-    loader=PackageLoader("app.pages"), autoescape=True, undefined=StrictUndefined
+    loader=PackageLoader("app.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
 )
 _templates.filters["code"] = _code
+_PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
+
+
+class Instead(Exception):
+    """Another page is shown instead of the one that was asked for."""
+
+    def __init__(self, reply: Response) -> None:
+        """Keep the page."""
+        super().__init__()
+        self.reply = reply
 
 
 def page(template: str, *, lang: str, status: int = 200, **shown: Any) -> HTMLResponse:
     """Render a template in a language; what is missing is an error, not an empty place."""
-    direction = "rtl" if lang.partition("-")[0] in _RIGHT_TO_LEFT else "ltr"
-    text = _templates.get_template(template).render(lang=lang, dir=direction, **shown)
+    values = _PLAIN | {"lang": lang, "dir": direction_of(lang)} | shown
+    text = _templates.get_template(template).render(values)
     return HTMLResponse(text, status_code=status, headers=HEADERS)
+
+
+def asset(name: str) -> Response:
+    """Serve one of the pages' scripts and styles."""
+    if name not in _ASSETS:
+        raise NotFound("There is no such file.")
+    content = files("app.pages").joinpath(name).read_bytes()
+    headers = {"Cache-Control": "public, max-age=3600"}
+    return Response(content, media_type=_ASSETS[name], headers=headers)
+
+
+def asks_only_for_headers(request: Request) -> bool:
+    """Tell whether nobody will see the page: a HEAD, or a browser that fetches ahead."""
+    ahead = "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
+    return ahead or bool(request.scope.get("head"))

@@ -17,7 +17,7 @@ from app.responses.schemas import (
     ResponsePatch,
     ResponseWithRevisions,
 )
-from app.responses.statements import DELETE, REJECT, RESTORE
+from app.responses.statements import REJECT, RESTORE
 from app.workspaces.caller import Admin, Reader, Responder, Writer
 from app.workspaces.scopes import Scope
 
@@ -105,9 +105,7 @@ async def delete_response(
     database: DatabaseDep, slot: SlotDep, caller: Admin, response_id: UUID
 ) -> None:
     """Delete a response with all it says; the figures move with it, its id is never used again."""
-    await service.change_one(
-        database, slot, caller.workspace_id, statement=DELETE, response_id=response_id
-    )
+    await service.delete(database, slot, caller.workspace_id, response_id)
 
 
 @routes.get("/v1/imports", summary="List imports")

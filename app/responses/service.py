@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, NotFound
@@ -17,10 +18,12 @@ from app.interactions.service import customers_by_id
 from app.responses import queries
 from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
+from app.responses.statements import DELETE
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
 FOLLOW_UP_EVENT = "follow_up.updated"
+FORGET_JOB = "responses.forget_news"
 _CLOSED = FollowUpStatus.RESOLVED
 
 
@@ -162,6 +165,33 @@ async def change_state(
         await connection.close()
     assert row is not None  # noqa: S101 - a select without from always returns one row
     return row["found"], row["changed"]
+
+
+async def delete(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
+    """Delete a response with all it says; a job takes it out of the news that told of it."""
+    await change_one(database, slot, workspace_id, statement=DELETE, response_id=response_id)
+    async with database.transaction() as session:
+        await jobs.enqueue(
+            session,
+            FORGET_JOB,
+            workspace_id=workspace_id,
+            payload={"response": str(response_id)},
+        )
+
+
+async def forget_news(database: Database, job: jobs.Job) -> None:
+    """Empty the events of a response that was deleted; its id and time stay."""
+    kept = "('id', 'survey', 'channel', 'created_at', 'updated_at')"
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "update event e set data = (select jsonb_object_agg(k, v) "
+                f"from jsonb_each(e.data) d(k, v) where k in {kept}) "
+                "where e.workspace_id = :workspace_id and e.type like 'response.%' "
+                "and e.data ->> 'id' = :id"
+            ).bindparams(workspace_id=job.workspace_id, id=job.payload["response"]),
+        )
 
 
 async def change_one(

@@ -146,7 +146,7 @@ inserted as (
 ),
 moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
 {_rollups("$3::int2")},
-{_events("inserted", "'response.created'", "$4::bool")}
+{_events("inserted", "'response.created'", "$4::bool and r.state = 'counted'")}
 select array(select id from inserted) as ids
 """
 
@@ -169,6 +169,23 @@ def _kept(column: str) -> str:
     return f"({value}){'::text' if column == 'request_hash' else ''} as {column}"
 
 
+# Whether an answer may take the place of the one before: what no person has confirmed never
+# replaces what one has. An answer that an operator rejected stays so, and only our own word or
+# that of a secret key lifts a quarantine.
+_MAY_REPLACE = """case n.state
+      when 'provisional' then o.state = 'provisional'
+      when 'unverified' then o.state in ('provisional', 'unverified')
+      else true end"""
+_NEXT_STATE = """case
+      when o.state = 'rejected' then o.state
+      when o.state = 'quarantined' and n.editable_from is not null then o.state
+      else n.state end"""
+# What nobody had confirmed was no news yet.
+_FIRST_NEWS = """case when (select o.state from old o where o.id = r.id)
+    in ('provisional', 'unverified') then 'response.created' else 'response.updated' end"""
+_IS_NEWS = """(r.state = 'counted'
+    or exists (select from old o where o.id = r.id and o.state = 'counted'))"""
+
 # The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
 # customer and references is kept, what it leaves out stays. An idempotency key that made the row
 # never changes it.
@@ -179,6 +196,7 @@ with {_GATE},
 updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
+    state = {_NEXT_STATE},
     scores = n.scores, score = n.score, band = n.band, comment = n.comment,
     properties = o.properties || n.properties,
     customer_id = coalesce(o.customer_id, n.customer_id),
@@ -206,6 +224,7 @@ updated as (
     and n.survey_id = o.survey_id and n.channel = o.channel
     and o.created_at >= coalesce(n.editable_from, '-infinity')
     and n.request_hash is null
+    and {_MAY_REPLACE}
   returning r.*
 ),
 moved as (
@@ -213,7 +232,7 @@ moved as (
   union all {_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {_rollups("$3::int2")},
-{_events("updated", "'response.updated'", "$4::bool")}
+{_events("updated", _FIRST_NEWS, f"$4::bool and {_IS_NEWS}")}
 select o.seq as seq_before, {", ".join(map(_kept, Stored.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
@@ -222,13 +241,12 @@ from old o left join updated u on u.id = o.id
 def _change(change: str, condition: str, event_type: str | None) -> str:
     """Return a statement that changes responses by id and moves their contributions with them.
 
-    Without an event nothing is said of it, and the response's own time of change stays.
+    `event_type` is SQL. Without one nothing is said of it, and the response's own time of change
+    stays.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     news = (
-        _events("updated", f"'{event_type}'", "true")
-        if event_type
-        else "news as (select $2::timestamptz)"
+        _events("updated", event_type, "true") if event_type else "news as (select $2::timestamptz)"
     )
     touched = "updated_at = $2::timestamptz, " if event_type else ""
     return f"""
@@ -287,15 +305,28 @@ DELETE = _change(
     "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
     "follow_up_closed_at = null, assignee = null, due_at = null",
     "o.state <> 'deleted'",
-    "response.deleted",
+    "'response.deleted'",
 )
-QUARANTINE = _change("state = 'quarantined'", "o.state in ('counted', 'test')", "response.updated")
+QUARANTINE = _change(
+    "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
+)
+# A low score that nobody had confirmed opened no follow-up; counted, it does.
+_OPENS = """o.state <> 'rejected' and o.follow_up = 'none' and not o.test and not o.imported
+    and coalesce(o.score < (
+      select (v.definition ->> 'follow_up_below')::int from survey_version v
+      where v.workspace_id = $1 and v.survey_id = o.survey_id and v.version = o.survey_version),
+      o.band in ('detractor', 'dissatisfied', 'hard'))"""
 RESTORE = _change(
-    f"state = {_AS_WRITTEN}",
+    f"state = {_AS_WRITTEN}, "
+    f"follow_up = case when {_OPENS} then 'open' else o.follow_up end, "
+    f"follow_up_opened_at = case when {_OPENS} then $2::timestamptz "
+    "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'rejected')",
-    "response.updated",
+    _FIRST_NEWS,
 )
-REJECT = _change("state = 'rejected'", "o.state not in ('deleted', 'rejected')", "response.updated")
+REJECT = _change(
+    "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
+)
 # Counts responses anew that were counted under an older configuration; nothing else of them moves.
 RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None)
 

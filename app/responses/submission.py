@@ -11,6 +11,7 @@ from msgspec import Raw
 from app.core.errors import Conflict, Forbidden, InvalidInput
 from app.core.ids import derived_uuid, uuid7
 from app.interactions.directory import Person
+from app.invitations.votes import Held
 from app.responses.body import CustomerIn, ResponseIn
 from app.responses.cases import Case
 from app.responses.rows import Row
@@ -26,7 +27,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a submission comes from: the caller, an idempotency key, a line of an import."""
+    """Where a submission comes from: the caller, an idempotency key, a line of an import.
+
+    `held` says why the answer is not counted: no person is known to have given it.
+    """
 
     caller: Caller
     now: dt.datetime
@@ -35,6 +39,7 @@ class Origin:
     import_id: UUID | None = None
     line: int | None = None
     case: Case | None = None
+    held: Held | None = None
 
 
 def survey_for(caller: Caller, survey: CompiledSurvey | None, reference: str) -> CompiledSurvey:
@@ -97,7 +102,8 @@ def submission_of(
     """Make the row of checked answers."""
     caller = origin.caller
     test = body.test or caller.test
-    opens = checked.low and not test and not body.imported and origin.import_id is None
+    is_fresh = not body.imported and origin.import_id is None
+    opens = checked.low and not test and is_fresh and origin.held is None
     id_, request_hash = _identify(body, survey, origin, customer_id)
     case = origin.case or _NO_CASE
     if customer_id is None and caller.trusted:
@@ -116,7 +122,7 @@ def submission_of(
         locale=(body.locale or case.locale or survey.locale).replace("_", "-"),
         complete=body.complete,
         test=test,
-        state="test" if test else "counted",
+        state=origin.held or ("test" if test else "counted"),
         score=checked.score,
         band=checked.band,
         answers=_json(checked.answers),

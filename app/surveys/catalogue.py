@@ -50,6 +50,18 @@ async def find_published(
     )
 
 
+async def find_link(session: AsyncSession, public_id: str) -> tuple[UUID, UUID] | None:
+    """Return the workspace and the survey behind the public part of an address, or None."""
+    found = await run_sql(
+        session,
+        text("select workspace_id, survey_id from survey_link where public_id = :id").bindparams(
+            id=public_id
+        ),
+    )
+    row = found.first()
+    return (row.workspace_id, row.survey_id) if row else None
+
+
 class Catalogue:
     """Finds published surveys by id, key or public id; what it found it keeps until a notice."""
 

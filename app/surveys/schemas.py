@@ -152,6 +152,14 @@ BandName = Literal[
 ]  # fmt: skip
 
 
+# What pages, mails and the widget say themselves; a survey may say it in more languages.
+WordName = Literal[
+    "send", "next", "yes", "no", "na", "worse", "as", "better", "optional", "required",
+    "low_nps", "high_nps", "low_csat", "high_csat", "low_ces", "high_ces", "thanks_title",
+    "thanks", "change", "close", "sent", "later",
+]  # fmt: skip
+
+
 class SurveyTexts(Body):
     """The words around the questions, by language."""
 
@@ -159,6 +167,9 @@ class SurveyTexts(Body):
     preheader: Texts | None = None
     intro: Texts | None = None
     thank_you: dict[BandName, ThankYou] = Field(default={})
+    words: dict[WordName, Texts] = Field(
+        default={}, description="Buttons and other words, in languages that are not shipped."
+    )
 
 
 class Definition(Body):

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from app.core.schema import REFERENCE, Instant, Json
+from app.core.schema import REFERENCE, TENANT, Instant, Json
 
 
 class Workspace(SQLModel, table=True):
@@ -30,6 +30,7 @@ class Workspace(SQLModel, table=True):
     throttle: dict[str, Any] | None = Field(default=None, sa_type=Json)
     require_consent: bool = False
     mail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    brand: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     identity_secret: bytes | None = None
     old_identity_secret: bytes | None = None
     old_identity_until: dt.datetime | None = Field(default=None, sa_type=Instant)
@@ -55,6 +56,21 @@ class Workspace(SQLModel, table=True):
         """The opening hours by which business time is counted."""
         hours: dict[str, Any] | None = self.configs[str(self.config)].get("business_hours")
         return hours
+
+
+class Logo(SQLModel, table=True):
+    """The picture of a workspace's brand, fetched once and served from here.
+
+    `version` is made from the content, so that browsers may keep it for ever.
+    """
+
+    __tablename__ = "workspace_logo"
+    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspace.id"]), TENANT)
+
+    workspace_id: UUID = Field(primary_key=True)
+    version: str
+    media_type: str
+    content: bytes
 
 
 class ApiKey(SQLModel, table=True):

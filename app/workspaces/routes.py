@@ -15,6 +15,7 @@ from app.workspaces.schemas import (
     ApiKeyIn,
     ApiKeyOut,
     ApiKeyWithSecret,
+    Brand,
     IdentitySecretOut,
     NewKey,
     NewWorkspaceOut,
@@ -41,7 +42,13 @@ KeyringDep = Annotated[Keyring, Depends(_keyring)]
 
 
 def _shown(workspace: Workspace) -> WorkspaceOut:
-    return WorkspaceOut.model_validate(workspace, from_attributes=True)
+    shown = workspace.model_dump() | {
+        "timezone": workspace.timezone,
+        "segments": workspace.segments,
+        "business_hours": workspace.business_hours,
+        "brand": {name: workspace.brand.get(name) for name in Brand.model_fields},
+    }
+    return WorkspaceOut.model_validate(shown)
 
 
 def _with_secret(key: ApiKey, secret: str) -> ApiKeyWithSecret:
@@ -58,11 +65,14 @@ async def read_workspace(session: SessionDep, caller: Admin) -> WorkspaceOut:
 
 @routes.patch("/v1/workspace", summary="Change the workspace")
 async def patch_workspace(
-    unit: UnitDep, caller: Admin, keyring: KeyringDep, body: WorkspacePatch
+    unit: UnitDep, caller: Admin, keyring: KeyringDep, settings: SettingsDep, body: WorkspacePatch
 ) -> WorkspaceOut:
     """Change settings. Another time zone or other segments recount in the background."""
     unit.after_commit.append(keyring.forget)
-    return _shown(await service.change_workspace(unit.session, caller.workspace_id, body))
+    changed = await service.change_workspace(
+        unit.session, caller.workspace_id, body, allow_private=settings.allow_private_webhooks
+    )
+    return _shown(changed)
 
 
 @routes.post("/v1/workspace/identity-secret", status_code=201, summary="Make an identity secret")

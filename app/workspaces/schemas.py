@@ -17,6 +17,7 @@ from pydantic import (
 
 from app.core.text import Email, Line, Slug
 from app.core.zones import is_zone
+from app.workspaces.colours import PAPER, can_be_seen, nearest_seen
 from app.workspaces.scopes import Scope
 
 _PERSONAL = {"email", "mail", "e_mail", "name", "first_name", "last_name", "phone", "customer"}
@@ -140,6 +141,33 @@ class MailSettings(Body):
     footer: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
 
+def _readable(value: str) -> str:
+    value = value.lower()
+    if not can_be_seen(value):
+        seen = nearest_seen(value, PAPER)
+        msg = f"cannot be seen well enough on white (WCAG 2.2 asks for 3:1); {seen} would do"
+        raise ValueError(msg)
+    return value
+
+
+Colour = Annotated[
+    str,
+    StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"),
+    AfterValidator(_readable),
+]
+
+
+class Brand(Body):
+    """How the company looks on pages, in mails and in the widget."""
+
+    name: Line | None = Field(default=None, description="Default: the workspace's name.")
+    colour: Colour | None = Field(default=None, description="`#rrggbb`, to be seen on white.")
+    logo_url: Annotated[str, StringConstraints(max_length=500)] | None = Field(
+        default=None,
+        description="PNG, JPEG or WebP of at most 200 KB; fetched once and served from here.",
+    )
+
+
 class IdentitySecretOut(BaseModel):
     """The secret by which your backend proves to us who a browser's customer is."""
 
@@ -162,6 +190,7 @@ class WorkspaceOut(BaseModel):
     throttle: Throttle | None
     require_consent: bool
     mail: MailSettings
+    brand: Brand
     recount: Recount | None
     created_at: dt.datetime
 
@@ -194,6 +223,7 @@ class WorkspacePatch(Body):
         default=False, description="Ask only customers whose `consent.surveys` is true."
     )
     mail: MailSettings = MailSettings()
+    brand: Brand = Brand()
 
 
 class WorkspaceIn(Body):

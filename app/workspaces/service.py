@@ -19,6 +19,7 @@ from app.core.paging import decode_cursor
 from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.core.zones import is_known_to_database
+from app.workspaces.brand import Picture, change_brand, fetch_logo
 from app.workspaces.caller import CHANNEL, Caller
 from app.workspaces.models import ApiKey, Workspace
 from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
@@ -95,6 +96,11 @@ async def get_workspace(session: AsyncSession, workspace_id: UUID) -> Workspace:
     return (await session.exec(select(Workspace).where(Workspace.id == workspace_id))).one()
 
 
+async def find_workspace_by_id(session: AsyncSession, workspace_id: UUID) -> Workspace | None:
+    """Return a workspace that a public address names, or None."""
+    return (await session.exec(select(Workspace).where(Workspace.id == workspace_id))).first()
+
+
 async def find_workspace(session: AsyncSession, key: str) -> Workspace:
     """Return a workspace by its key; for the operator's commands."""
     found = (await session.exec(select(Workspace).where(Workspace.key == key))).first()
@@ -134,7 +140,7 @@ async def create_workspace(
 
 
 async def change_workspace(
-    session: AsyncSession, workspace_id: UUID, patch: WorkspacePatch
+    session: AsyncSession, workspace_id: UUID, patch: WorkspacePatch, *, allow_private: bool = False
 ) -> Workspace:
     """Change settings; another zone or other segments start a recount in the background.
 
@@ -145,6 +151,7 @@ async def change_workspace(
     if patch.timezone and not await is_known_to_database(session, patch.timezone):
         msg = "is not known to the database; choose a neighbouring zone"
         raise InvalidInput.at("body", "timezone", msg=msg)
+    picture = await _new_logo(session, workspace_id, patch, allow_private=allow_private)
     # Counted before the lock, so that no answer waits for the counting.
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
@@ -153,8 +160,10 @@ async def change_workspace(
     )
     workspace = found.one()
     given = patch.model_dump(mode="json", include=patch.model_fields_set)
-    for name in given.keys() - _CONFIGURATION:
+    for name in given.keys() - _CONFIGURATION - {"brand"}:
         setattr(workspace, name, given[name])
+    if "brand" in given:
+        await change_brand(session, workspace, patch.brand, picture=picture)
     configuration: dict[str, Any] = {
         "timezone": workspace.timezone,
         "segments": workspace.segments,
@@ -171,6 +180,21 @@ async def change_workspace(
     session.add(workspace)
     await notify(session, CHANNEL, str(workspace_id))
     return workspace
+
+
+async def _new_logo(
+    session: AsyncSession, workspace_id: UUID, patch: WorkspacePatch, *, allow_private: bool
+) -> Picture | None:
+    """Fetch a logo whose address is new, before anything is locked."""
+    url = patch.brand.logo_url
+    if url is None:
+        return None
+    # The column alone: the row itself is read anew under its lock.
+    found = await session.exec(select(Workspace.brand).where(Workspace.id == workspace_id))
+    known = found.one()
+    if known.get("logo_url") == url and known.get("logo"):
+        return None
+    return await fetch_logo(url, allow_private=allow_private)
 
 
 async def _count_answers(session: AsyncSession, workspace_id: UUID) -> int:

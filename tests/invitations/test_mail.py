@@ -154,7 +154,9 @@ async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
     assert "<textarea" in page
     assert 'lang="pl"' in page
     assert "<h1>Shop</h1>" in page
-    assert (await shop.get("/v1/responses"))["data"] == []
+    (click,) = (await shop.get("/v1/responses"))["data"]
+    assert (click["integrity"], click["score"]) == ("provisional", 6)
+    assert (await shop.metric("ces"))["total"]["n"] == 0
     assert (await shop.get(f"/v1/invitations/{made['id']}"))["status"] == "opened"
     replies = [
         await shop.client.post(path, data={"score": score, "why": "Bo tak"})

@@ -1,0 +1,90 @@
+"""Whether a person has voted: mail scanners open every link, run scripts and press buttons. Pure.
+
+A GET never counts: it is at most *provisional*. An answer is *confirmed* by a gesture that the
+browser itself vouches for, or, where no script ran, by being sent no sooner than a person could.
+What a script sent without a gesture is *unverified*. Whoever tries three scores within two
+minutes, follows a hidden link or fills a hidden field is *quarantined*; a person who comes after
+such a scanner and confirms one score is counted all the same.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+SLOWEST_ROBOT = dt.timedelta(seconds=3)
+_WITHIN = dt.timedelta(seconds=120)
+_TOO_MANY_SCORES = 3
+MOST_HITS = 40
+
+Held = Literal["provisional", "unverified", "quarantined"]
+
+
+class Kind(StrEnum):
+    """What was done with a link: opened, sent, or a hidden link followed."""
+
+    OPENED = "opened"
+    SENT = "sent"
+    TRAP = "trap"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One time that a link was used, with the score that it named or carried."""
+
+    kind: Kind
+    at: dt.datetime
+    score: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What a sent form tells of its sender.
+
+    `scripted` says that our script ran, `gesture` that it saw one; `rendered_at` is when the form
+    was made, as we signed it.
+    """
+
+    scripted: bool = False
+    gesture: bool = False
+    trapped: bool = False
+    rendered_at: dt.datetime | None = None
+
+
+def judge_opening(hits: Sequence[Hit], *, now: dt.datetime) -> Held:
+    """Judge a score that was only opened; `hits` include this one."""
+    recent = [hit for hit in hits if now - hit.at < _WITHIN]
+    followed_trap = any(hit.kind is Kind.TRAP for hit in recent)
+    if followed_trap or _scores(recent, Kind.OPENED) >= _TOO_MANY_SCORES:
+        return "quarantined"
+    return "provisional"
+
+
+def judge_sending(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> Held | None:
+    """Judge an answer that was sent; None where a person confirmed it. `hits` include this one."""
+    recent = [hit for hit in hits if now - hit.at < _WITHIN]
+    if signs.trapped or _scores(recent, Kind.SENT) >= _TOO_MANY_SCORES:
+        return "quarantined"
+    if signs.scripted:
+        return None if signs.gesture else "unverified"
+    # A scanner sends what our form holds; what bears no time of ours was sent on purpose.
+    seen = signs.rendered_at
+    return "unverified" if seen is not None and now - seen < SLOWEST_ROBOT else None
+
+
+def _scores(hits: Sequence[Hit], kind: Kind) -> int:
+    return len({hit.score for hit in hits if hit.kind is kind and hit.score is not None})
+
+
+def hits_of(stored: Sequence[dict[str, Any]]) -> list[Hit]:
+    """Read hits as they are stored."""
+    return [
+        Hit(Kind(hit["kind"]), dt.datetime.fromtimestamp(hit["at"], dt.UTC), hit["score"])
+        for hit in stored
+    ]
+
+
+def stored_hit(hit: Hit) -> dict[str, Any]:
+    """Write a hit as it is stored."""
+    return {"kind": str(hit.kind), "at": hit.at.timestamp(), "score": hit.score}

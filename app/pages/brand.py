@@ -1,0 +1,64 @@
+"""How pages look for one company: its name, its colour, its logo."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.core.database import Database
+from app.core.errors import NotFound
+from app.workspaces.brand import company_of, find_logo
+from app.workspaces.colours import DARK_PAPER, PAPER, accent
+from app.workspaces.models import Workspace
+from app.workspaces.service import find_workspace_by_id
+
+routes = APIRouter(include_in_schema=False)
+
+_LONG = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a page needs to know of a company; addresses are paths of ours, or None."""
+
+    company: str
+    style: str | None
+    logo: str | None
+
+
+def look_of(workspace: Workspace) -> Look:
+    """Return how pages of a workspace look."""
+    base = f"/brand/{workspace.id}"
+    colour, logo = workspace.brand.get("colour"), workspace.brand.get("logo")
+    return Look(
+        company=company_of(workspace),
+        style=f"{base}/{colour[1:]}.css" if colour else None,
+        logo=f"{base}/logo-{logo}" if logo else None,
+    )
+
+
+@routes.get("/brand/{workspace_id}/{name}")
+async def show_brand(request: Request, workspace_id: UUID, name: str) -> Response:
+    """Serve a company's colours or logo; the name changes with the content."""
+    database: Database = request.app.state.database
+    async with database.session() as session:
+        workspace = await find_workspace_by_id(session, workspace_id)
+        if workspace is None:
+            raise NotFound("There is no such brand.")
+        colour = workspace.brand.get("colour")
+        if colour and name == f"{colour[1:]}.css":
+            return Response(_style(colour), media_type="text/css; charset=utf-8", headers=_LONG)
+        logo = await find_logo(session, workspace_id)
+    if logo is None or name != f"logo-{logo.version}":
+        raise NotFound("There is no such picture.")
+    return Response(logo.content, media_type=logo.media_type, headers=_LONG)
+
+
+def _style(colour: str) -> str:
+    light, dark = accent(colour, PAPER), accent(colour, DARK_PAPER)
+    return (
+        f":root{{--accent:{light.fill};--on-accent:{light.ink}}}"
+        "@media(prefers-color-scheme:dark){"
+        f":root{{--accent:{dark.fill};--on-accent:{dark.ink}}}}}"
+    )

@@ -1,0 +1,267 @@
+"""`/i/{token}`: the page of an invited customer. A GET records no answer that counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import Conflict, InvalidInput
+from app.core.signing import SealedBox
+from app.core.telemetry import VOTES
+from app.invitations import service as invitations
+from app.invitations.delivery import live_survey
+from app.invitations.mail import values_of
+from app.invitations.models import Invitation
+from app.invitations.votes import Held, Hit, Kind, judge_opening, judge_sending
+from app.pages.answering import Stored, find_stored, invited_page, is_editable, save
+from app.pages.brand import look_of
+from app.pages.form import answers_of, score_of_link
+from app.pages.rendering import Instead, asks_only_for_headers
+from app.pages.showing import (
+    Asking,
+    Place,
+    Posted,
+    lacking,
+    questions_for,
+    read_form,
+    show_again,
+    show_form,
+    show_message,
+    show_thanks,
+)
+from app.pages.words import accepted_languages, choose_language
+from app.responses.lines import Ingest
+from app.workspaces.limits import require_public_rate
+from app.workspaces.models import Workspace
+from app.workspaces.service import get_workspace
+
+routes = APIRouter(include_in_schema=False)
+
+# The part of a hidden link where others name a score.
+TRAP = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An invited customer's visit; `asking` is None where the survey takes no more answers."""
+
+    invitation: Invitation
+    workspace: Workspace
+    asking: Asking | None
+    stored: Stored
+    place: Place
+
+    def open(self) -> Asking:
+        """Return the survey being asked; Instead, where that is over, a page that says so."""
+        if self.asking is None:
+            raise self.over(status=410)
+        return self.asking
+
+    def over(self, *, status: int) -> Instead:
+        """Return the page that says that the survey takes no more answers."""
+        look = look_of(self.workspace)
+        return Instead(show_message(self.invitation.locale, "over", look=look, status=status))
+
+
+async def find_visit(request: Request, token: str) -> Visit:
+    """Return what a link leads to; Instead, where it is none of ours, a page that says so."""
+    require_public_rate(request)
+    database: Database = request.app.state.database
+    async with database.session() as session:
+        invitation = await invitations.find_by_token(session, token)
+        if invitation is None:
+            raise Instead(_no_such_link(request))
+        survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
+        workspace = await get_workspace(session, invitation.workspace_id)
+        stored = await find_stored(session, invitation.workspace_id, invitation.id)
+    asking = None
+    if survey is not None and is_editable(invitation, now=utc_now()):
+        wanted = [request.query_params.get("lang", ""), invitation.locale or ""]
+        wanted += accepted_languages(request.headers.get("accept-language", ""))
+        asking = Asking(
+            survey=survey,
+            look=look_of(workspace),
+            locale=choose_language(wanted, sorted(survey.locales), survey.locale),
+            values=values_of(
+                name=invitation.name,
+                order=invitation.order_ref,
+                ticket=invitation.ticket,
+                properties=invitation.context.get("properties", {}),
+            ),
+        )
+    place = Place(
+        action=f"/i/{token}",
+        trap=f"/i/{token}/{TRAP}",
+        unsubscribe=f"/u/{token}",
+        data=f"/i/{token}/data",
+        change=f"/i/{token}",
+    )
+    return Visit(invitation, workspace, asking, stored, place)
+
+
+def _no_such_link(request: Request) -> HTMLResponse:
+    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    return show_message(next(iter(accepted), None), "gone", status=404)
+
+
+@routes.get("/i/{token}")
+async def show_invited(request: Request, token: str) -> Response:
+    """Show the survey, with what was answered before."""
+    visit = await find_visit(request, token)
+    asking = visit.open()
+    box: SealedBox = request.app.state.box
+    query = request.query_params
+    if "again" in query and not visit.stored.counts and visit.stored.seq:
+        return show_again(box, asking, visit.place)
+    if "done" in query and visit.stored.seq:
+        return show_thanks(asking, visit.stored, visit.place)
+    if not asks_only_for_headers(request):
+        await _note(request, visit, Hit(Kind.OPENED, utc_now()))
+    return _form(box, visit, asking, visit.stored.answers, follows="next" in query)
+
+
+@routes.get("/i/{token}/{score}")
+async def show_invited_score(request: Request, token: str, score: str) -> Response:
+    """Show the survey with a score chosen; the click is kept as provisional and counts nowhere."""
+    visit = await find_visit(request, token)
+    asking = visit.open()
+    main = asking.survey.definition.main_question
+    chosen = None
+    if main is not None and score.isdecimal() and len(score) < 4:
+        chosen = score_of_link(main, int(score))
+    given = {main.key: chosen} if main is not None and chosen is not None else {}
+    if not asks_only_for_headers(request):
+        await _open(request, visit, int(score) if given else None, score == TRAP, given)
+    answers = visit.stored.answers | given
+    return _form(request.app.state.box, visit, asking, answers, follows=False)
+
+
+async def _open(
+    request: Request, visit: Visit, score: int | None, trapped: bool, given: Mapping[str, Any]
+) -> None:
+    """Keep a click on a score, or on the hidden link, as what it is worth."""
+    now = utc_now()
+    hit = Hit(Kind.TRAP if trapped else Kind.OPENED, now, score)
+    hits = await _note(request, visit, hit)
+    held: Held = "quarantined" if trapped else judge_opening(hits, now=now)
+    if visit.stored.counts or not (given or visit.stored.seq):
+        return
+    await _save(request, visit, given, held)
+
+
+def _form(
+    box: SealedBox, visit: Visit, asking: Asking, answers: Mapping[str, Any], *, follows: bool
+) -> HTMLResponse:
+    questions, answered = questions_for(asking, answers, follows=follows)
+    main = asking.survey.definition.main_question
+    awaited = main is not None and main in questions and answers.get(main.key) is not None
+    changed = main is not None and answers.get(main.key) != visit.stored.answers.get(main.key)
+    return show_form(
+        box,
+        asking,
+        visit.place,
+        answers=answers,
+        questions=questions,
+        answered=answered,
+        confirm=main.key if main and awaited and (changed or not visit.stored.counts) else None,
+    )
+
+
+async def _note(request: Request, visit: Visit, hit: Hit) -> list[Hit]:
+    """Remember a use of the link under the invitation's lock; return the last ones."""
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        workspace_id, id_ = visit.invitation.workspace_id, visit.invitation.id
+        current = await invitations.get(session, workspace_id, id_, lock=True)
+        if hit.kind is Kind.OPENED:
+            await invitations.note_opened(session, current)
+        return await invitations.note_hit(session, current, hit)
+
+
+@routes.post("/i/{token}")
+async def take_invited(request: Request, token: str) -> Response:
+    """Take an answer, whole or in part, then lead on: a reload posts nothing again."""
+    visit = await find_visit(request, token)
+    asking = visit.open()
+    posted = await read_form(request, request.app.state.box)
+    given = _given(asking, posted)
+    answers = visit.stored.answers | given
+    wrong = lacking(asking, answers, posted.asked)
+    if not posted.is_first_gesture and (wrong or not (given or visit.stored.seq)):
+        return _refuse(request, visit, asking, answers, posted, wrong)
+    now = utc_now()
+    hits = await _note(request, visit, Hit(Kind.SENT, now, _score(asking, given)))
+    held = judge_sending(hits, posted.signs, now=now)
+    try:
+        stored = await _save(request, visit, given, held)
+    except InvalidInput as error:
+        unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
+        wrong = lacking(asking, answers, posted.asked, unfit)
+        return _refuse(request, visit, asking, visit.stored.answers, posted, wrong)
+    if posted.is_first_gesture:
+        return Response(status_code=204)
+    step = "again" if stored.state == "unverified" else "done" if stored.complete else "next"
+    return RedirectResponse(f"/i/{token}?{step}=1", status_code=303)
+
+
+def _given(asking: Asking, posted: Posted) -> dict[str, Any]:
+    definition = asking.survey.definition
+    asked = posted.asked
+    if posted.is_first_gesture:
+        # The rest is still being written.
+        asked = [definition.main_question.key] if definition.main_question else []
+    return answers_of(definition, posted.fields, asked)
+
+
+def _score(asking: Asking, given: Mapping[str, Any]) -> int | None:
+    """Return the number of the main answer, to tell one who tries them all."""
+    main = asking.survey.definition.main_question
+    if main is None or given.get(main.key) is None:
+        return None
+    try:
+        return asking.survey.check({main.key: given[main.key]}, complete=False).score
+    except InvalidInput:
+        return None
+
+
+async def _save(
+    request: Request, visit: Visit, given: Mapping[str, Any], held: Held | None
+) -> Stored:
+    database: Database = request.app.state.database
+    ingest: Ingest = request.app.state.ingest
+    page = invited_page(visit.invitation, visit.open().survey)
+    try:
+        stored = await save(database, ingest, page, given, held=held)
+    except Conflict:
+        raise visit.over(status=409) from None
+    VOTES.labels(held or "confirmed").inc()
+    if stored.counts:
+        async with database.transaction() as session:
+            workspace_id, id_ = visit.invitation.workspace_id, visit.invitation.id
+            found = await invitations.get(session, workspace_id, id_, lock=True)
+            await invitations.note_answered(session, found)
+    return stored
+
+
+def _refuse(
+    request: Request,
+    visit: Visit,
+    asking: Asking,
+    answers: Mapping[str, Any],
+    posted: Posted,
+    wrong: Mapping[str, str],
+) -> HTMLResponse:
+    """Show the same questions again, saying which answers do not do."""
+    definition = asking.survey.definition
+    questions = [q for q in definition.questions if q.key in posted.asked or q.key in wrong]
+    if not questions:
+        questions, _ = questions_for(asking, answers, follows=False)
+        wrong = wrong or {questions[0].key: "required"}
+    return show_form(
+        request.app.state.box, asking, visit.place, answers=answers, questions=questions,
+        wrong=wrong,
+    )  # fmt: skip

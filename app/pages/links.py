@@ -1,0 +1,129 @@
+"""Ways to a survey: its addresses, QR codes, and a poster to print."""
+
+import io
+from typing import Annotated
+from urllib.parse import urlencode
+
+import segno
+from fastapi import APIRouter, Path, Query, Request
+from markupsafe import Markup
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse, Response
+
+from app.core.errors import Conflict
+from app.core.routing import SessionDep, router
+from app.core.settings import Settings
+from app.pages.brand import look_of
+from app.pages.open_page import find_open_survey
+from app.pages.rendering import page
+from app.pages.words import Words, choose_language
+from app.surveys import service as surveys
+from app.surveys.models import Survey
+from app.surveys.schemas import Status
+from app.workspaces.caller import Reader
+
+routes = router("Surveys")
+pages = APIRouter(include_in_schema=False)
+
+Reference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
+Source = Annotated[
+    str | None,
+    Query(max_length=64, description="Where the code will hang; answers bear it as `src`."),
+]
+Language = Annotated[str | None, Query(max_length=35, description="Language of the page.")]
+
+
+class LinksOut(BaseModel):
+    """The addresses of a published survey."""
+
+    page: str = Field(description="Anyone may answer here; `?ref=` names an order.")
+    kiosk: str = Field(description="For a shared screen.")
+    poster: str = Field(description="A page to print, with a QR code.")
+    widget: str = Field(description="What a shop pastes; put its publishable key in.")
+
+
+def _page_url(settings: Settings, public_id: str, **query: str | None) -> str:
+    asked = urlencode({name: value for name, value in query.items() if value})
+    return f"{settings.base_url}/s/{public_id}" + (f"?{asked}" if asked else "")
+
+
+async def _published(session: SessionDep, caller: Reader, reference: str) -> Survey:
+    survey, *_ = await surveys.read(session, caller, reference)
+    if survey.status == Status.DRAFT:
+        detail = f"The survey `{reference[:64]}` is a draft; publish it first."
+        raise Conflict(detail)
+    return survey
+
+
+@routes.get("/v1/surveys/{survey}/links", summary="Links of a survey")
+async def read_links(
+    request: Request, session: SessionDep, caller: Reader, survey: Reference
+) -> LinksOut:
+    """Return where a survey can be answered."""
+    settings: Settings = request.app.state.settings
+    found = await _published(session, caller, survey)
+    url = _page_url(settings, found.public_id)
+    script = (
+        f'<script async src="{settings.base_url}/widget.js" data-key="pk_…" '
+        f'data-survey="{found.key}"></script>'
+    )
+    return LinksOut(
+        page=url,
+        kiosk=_page_url(settings, found.public_id, kiosk="1"),
+        poster=f"{settings.base_url}/s/{found.public_id}/poster",
+        widget=script,
+    )
+
+
+@routes.get(
+    "/v1/surveys/{survey}/qr",
+    summary="QR code of a survey",
+    response_class=Response,
+    responses={200: {"content": {"image/svg+xml": {}}, "description": "The code, as SVG."}},
+)
+async def read_code(
+    request: Request,
+    session: SessionDep,
+    caller: Reader,
+    survey: Reference,
+    src: Source = None,
+    lang: Language = None,
+) -> Response:
+    """Return the QR code of the survey's page."""
+    found = await _published(session, caller, survey)
+    url = _page_url(request.app.state.settings, found.public_id, src=src, lang=lang)
+    return Response(_code(url, xmldecl=True), media_type="image/svg+xml")
+
+
+def _code(url: str, *, xmldecl: bool = False) -> str:
+    """Draw an address; a quarter of the code may be dirty (level Q)."""
+    drawn = io.BytesIO()
+    segno.make(url, error="q", micro=False).save(
+        drawn, kind="svg", scale=8, border=4, light="#fff", xmldecl=xmldecl, omitsize=not xmldecl,
+        title=None if xmldecl else url,
+    )  # fmt: skip
+    return drawn.getvalue().decode()
+
+
+@pages.get("/s/{public_id}/poster")
+async def show_poster(
+    request: Request, public_id: str, src: Source = None, lang: Language = None
+) -> HTMLResponse:
+    """Show a page to print and hang where customers are."""
+    survey, workspace = await find_open_survey(request, public_id)
+    definition = survey.definition
+    locale = choose_language([lang or ""], sorted(survey.locales), survey.locale)
+    words = Words(locale, {})
+    question = definition.main_question or definition.questions[0]
+    url = _page_url(request.app.state.settings, public_id, src=src, lang=lang)
+    return page(
+        "poster.html",
+        lang=locale,
+        title=words["scan"],
+        look=look_of(workspace),
+        question=question.text.get(locale) or next(iter(question.text.values())),
+        url=_page_url(request.app.state.settings, public_id),
+        # Drawn by segno from an address of our own.
+        code=Markup(_code(url)),  # noqa: S704
+        words=words,
+    )

@@ -1,0 +1,235 @@
+"""`/s/{public_id}`: the page that anyone with the address may answer; a kiosk's too.
+
+The form carries the id of its response, signed, and so does the address after each step: a
+reload, Back and a second press are the same response.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import Conflict, InvalidInput
+from app.core.ids import uuid7
+from app.core.telemetry import VOTES
+from app.core.text import unfit_property
+from app.invitations.mail import values_of
+from app.invitations.votes import Held, Signs
+from app.pages.answering import Page, Stored, find_stored, respondent, save
+from app.pages.brand import look_of
+from app.pages.form import answers_of, prefilled
+from app.pages.rendering import Instead
+from app.pages.showing import (
+    Asking,
+    Place,
+    Posted,
+    lacking,
+    questions_for,
+    read_form,
+    show_form,
+    show_message,
+    show_thanks,
+    sign_response,
+    signed_response,
+)
+from app.pages.words import accepted_languages, choose_language
+from app.responses.body import ResponseIn
+from app.responses.cases import find_cases
+from app.responses.lines import Ingest
+from app.responses.submission import Origin, submission_of
+from app.surveys.catalogue import find_link
+from app.surveys.compiled import Checked, CompiledSurvey
+from app.workspaces.limits import require_public_rate
+from app.workspaces.models import Workspace
+from app.workspaces.scopes import Scope
+from app.workspaces.service import get_workspace
+
+routes = APIRouter(include_in_schema=False)
+
+_LONGEST_NAME = 128
+_SOURCE = "src"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A visit of a survey's own page; `kept` is what the address says and every step repeats."""
+
+    asking: Asking
+    page: Page
+    stored: Stored
+    place: Place
+    kept: Mapping[str, str]
+
+
+async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSurvey, Workspace]:
+    """Return the survey of an address; Instead, a page that says why it cannot be answered."""
+    require_public_rate(request)
+    state = request.app.state
+    database: Database = state.database
+    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    locale = next(iter(accepted), None)
+    async with database.session() as session:
+        link = await find_link(session, public_id)
+        if link is None:
+            raise Instead(show_message(locale, "gone", status=404))
+        workspace = await get_workspace(session, link[0])
+    survey = await state.ingest.catalogue.get(link[0], str(link[1]))
+    if survey is None:
+        raise Instead(show_message(locale, "gone", status=404))
+    if not survey.live:
+        raise Instead(show_message(locale, "over", look=look_of(workspace), status=410))
+    return survey, workspace
+
+
+async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace) -> Visit:
+    query = request.query_params
+    wanted = [
+        query.get("lang", ""),
+        *accepted_languages(request.headers.get("accept-language", "")),
+    ]
+    kept = _kept(query, workspace.segments)
+    locale = choose_language(wanted, sorted(survey.locales), survey.locale)
+    page = await _page(request, survey, kept, locale=locale)
+    async with request.app.state.database.session() as session:
+        stored = await find_stored(session, survey.workspace_id, page.response_id)
+    kiosk = "kiosk" in kept
+    start = _address(survey, kept)
+    resumed = _address(
+        survey, kept, r=sign_response(request.app.state.box, survey, page.response_id)
+    )
+    asking = Asking(
+        survey=survey,
+        look=look_of(workspace),
+        locale=locale,
+        values=values_of(name=None, order=kept.get("ref"), ticket=None, properties={}),
+        kiosk=kiosk,
+    )
+    place = Place(action=resumed, change=None if kiosk else resumed, start=start)
+    return Visit(asking, page, stored, place, kept)
+
+
+def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
+    """Return what a link may say beside the answers: order, poster, language, declared segments."""
+    kept = {
+        name: query[name][:_LONGEST_NAME] for name in ("ref", _SOURCE, "lang") if query.get(name)
+    }
+    for segment in segments:
+        value = query.get(f"p.{segment}", "")
+        if value and unfit_property(value) is None and "\x00" not in value:
+            kept[f"p.{segment}"] = value
+    if query.get("kiosk") == "1":
+        kept["kiosk"] = "1"
+    return {name: value for name, value in kept.items() if "\x00" not in value}
+
+
+def _address(survey: CompiledSurvey, kept: Mapping[str, str], **more: str) -> str:
+    query = urlencode(dict(kept) | more)
+    return f"/s/{survey.public_id}" + (f"?{query}" if query else "")
+
+
+async def _page(
+    request: Request, survey: CompiledSurvey, kept: Mapping[str, str], *, locale: str
+) -> Page:
+    """Return the page of one visitor: the response that the address names, or a new one.
+
+    Where the survey takes one answer per order, the order names the response. What an address
+    says is believed no more than what a publishable key says.
+    """
+    properties = {k.removeprefix("p."): v for k, v in kept.items() if k.startswith("p.")}
+    if _SOURCE in kept:
+        properties.setdefault(_SOURCE, kept[_SOURCE])
+    body = ResponseIn(
+        survey=survey.key,
+        channel="kiosk" if "kiosk" in kept else "web",
+        answers={},
+        locale=locale,
+        properties=properties or None,
+        order=kept.get("ref"),
+    )
+    caller = respondent(survey.workspace_id, survey.id, scope=Scope.COLLECT)
+    case = None
+    if body.order:
+        cases = await find_cases(request.app.state.database, survey.workspace_id, [body])
+        case = cases.get(0)
+    origin = Origin(caller=caller, now=utc_now(), case=case)
+    body.id = _named_response(request, survey)
+    if body.id is None and survey.one_answer_per == "order" and body.order:
+        named = submission_of(body, survey, origin, checked=Checked(), customer_id=None)
+        body.id = named.row.id
+    body.id = body.id or uuid7()
+    return Page(survey, body, origin)
+
+
+def _named_response(request: Request, survey: CompiledSurvey) -> UUID | None:
+    return signed_response(request.app.state.box, survey, request.query_params.get("r", ""))
+
+
+@routes.get("/s/{public_id}")
+async def show_open(request: Request, public_id: str) -> Response:
+    """Show the survey: its main question alone, or what is left of one that was begun."""
+    visit = await _visit(request, *await find_open_survey(request, public_id))
+    query = request.query_params
+    if "done" in query and (visit.stored.seq or visit.asking.kiosk):
+        return show_thanks(visit.asking, visit.stored, visit.place)
+    answers = prefilled(visit.asking.survey.definition, query) | visit.stored.answers
+    return _form(request, visit, answers, follows="next" in query)
+
+
+def _form(
+    request: Request,
+    visit: Visit,
+    answers: Mapping[str, Any],
+    *,
+    follows: bool = False,
+    posted: Posted | None = None,
+    wrong: Mapping[str, str] | None = None,
+) -> HTMLResponse:
+    questions, answered = questions_for(visit.asking, answers, follows=follows)
+    if posted is not None:
+        definition = visit.asking.survey.definition
+        wrong = wrong or {questions[0].key: "required"}
+        questions = [q for q in definition.questions if q.key in posted.asked or q.key in wrong]
+    return show_form(
+        request.app.state.box, visit.asking, visit.place,
+        answers=answers, questions=questions, answered=answered if posted is None else None,
+        wrong=wrong,
+    )  # fmt: skip
+
+
+def _judge(signs: Signs) -> Held | None:
+    """Judge what was sent: nobody was mailed this address, so no scanner need be waited out."""
+    if signs.trapped:
+        return "quarantined"
+    return "unverified" if signs.scripted and not signs.gesture else None
+
+
+@routes.post("/s/{public_id}")
+async def take_open(request: Request, public_id: str) -> Response:
+    """Take an answer, whole or in part, then lead on: a reload posts nothing again."""
+    visit = await _visit(request, *await find_open_survey(request, public_id))
+    posted = await read_form(request, request.app.state.box)
+    given = answers_of(visit.asking.survey.definition, posted.fields, posted.asked)
+    answers = visit.stored.answers | given
+    wrong = lacking(visit.asking, answers, posted.asked)
+    if wrong or not given:
+        return _form(request, visit, answers, posted=posted, wrong=wrong)
+    database: Database = request.app.state.database
+    ingest: Ingest = request.app.state.ingest
+    held = _judge(posted.signs)
+    try:
+        stored = await save(database, ingest, visit.page, given, held=held)
+    except InvalidInput as error:
+        unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
+        wrong = lacking(visit.asking, answers, posted.asked, unfit)
+        return _form(request, visit, visit.stored.answers, posted=posted, wrong=wrong)
+    except Conflict:
+        return show_message(visit.asking.locale, "over", look=visit.asking.look, status=409)
+    VOTES.labels(held or "confirmed").inc()
+    step = "done" if stored.complete else "next"
+    return RedirectResponse(f"{visit.place.action}&{step}=1", status_code=303)

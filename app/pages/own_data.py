@@ -1,0 +1,157 @@
+"""What an invited person may always do: see and delete the answer, and get no more mails."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.database import Database
+from app.core.errors import NotFound
+from app.core.signing import SealedBox
+from app.interactions.customers import update_customer
+from app.invitations.suppression import Kind, suppress
+from app.pages.brand import look_of
+from app.pages.form import Wording, label_of
+from app.pages.invited import Visit, find_visit
+from app.pages.rendering import page
+from app.pages.showing import Posted, read_form, show_message, stamp
+from app.pages.words import Words
+from app.responses import service as responses
+from app.surveys.catalogue import find_published
+
+routes = APIRouter(include_in_schema=False)
+
+
+def _pressed_by_script(posted: Posted) -> bool:
+    """Tell whether a program pressed our button; scanners do, and must delete nothing."""
+    return posted.signs.scripted and not posted.signs.gesture
+
+
+def _words(visit: Visit) -> tuple[Words, str]:
+    """Return the words of a page that speaks only for us, and their language."""
+    words = Words(visit.asking.locale if visit.asking else visit.invitation.locale, {})
+    return words, words.locale if not words.said("data") else "en"
+
+
+@routes.get("/i/{token}/data")
+async def show_data(request: Request, token: str) -> Response:
+    """Show what is stored of an answer."""
+    visit = await find_visit(request, token)
+    return await _show(request, visit)
+
+
+async def _show(request: Request, visit: Visit) -> HTMLResponse:
+    words, lang = _words(visit)
+    box: SealedBox = request.app.state.box
+    return page(
+        "data.html",
+        lang=lang,
+        title=words["data_title"],
+        look=look_of(visit.workspace),
+        answers=await _answers(request, visit, words),
+        about=_about(visit, words),
+        action=visit.place.data,
+        unsubscribe=visit.place.unsubscribe,
+        rendered=stamp(box),
+        words=words,
+        scripts=("page.js",),
+    )
+
+
+async def _answers(request: Request, visit: Visit, words: Words) -> list[tuple[str, str]]:
+    """Return each answered question in words."""
+    invitation = visit.invitation
+    database: Database = request.app.state.database
+    async with database.session() as session:
+        survey = await find_published(session, invitation.workspace_id, str(invitation.survey_id))
+    if survey is None:
+        return []
+    definition = survey.definition
+    wording = visit.asking.wording if visit.asking else None
+    wording = wording or Wording(words.locale, definition.default_locale, words, str)
+    stored = visit.stored.answers
+    return [
+        (wording.say(q.text), label_of(q, stored[q.key], wording))
+        for q in definition.questions
+        if stored.get(q.key) is not None
+    ]
+
+
+def _about(visit: Visit, words: Words) -> list[tuple[str, str]]:
+    """Return what else is stored beside the answer."""
+    invitation, stored = visit.invitation, visit.stored
+    known = {
+        "data_name": invitation.name,
+        "data_email": invitation.email,
+        "data_order": invitation.order_ref,
+        "data_ticket": invitation.ticket,
+        "data_sent": invitation.sent_at and f"{invitation.sent_at:%Y-%m-%d %H:%M} UTC",
+        "data_at": stored.responded_at and f"{stored.responded_at:%Y-%m-%d %H:%M} UTC",
+    }
+    found = [(words[name], str(value)) for name, value in known.items() if value]
+    properties = invitation.context.get("properties", {})
+    return found + [(str(name), str(value)) for name, value in properties.items()]
+
+
+@routes.post("/i/{token}/data")
+async def delete_data(request: Request, token: str) -> Response:
+    """Delete the answer for ever, at the press of a person."""
+    visit = await find_visit(request, token)
+    posted = await read_form(request, request.app.state.box)
+    if _pressed_by_script(posted):
+        return await _show(request, visit)
+    state, invitation = request.app.state, visit.invitation
+    try:
+        await responses.delete(
+            state.database, state.slot, invitation.workspace_id, invitation.id
+        )  # fmt: skip
+    except NotFound:
+        return RedirectResponse(f"/i/{token}/data", status_code=303)
+    return show_message(invitation.locale, "deleted", look=look_of(visit.workspace))
+
+
+@routes.get("/u/{token}")
+async def show_unsubscribe(request: Request, token: str) -> Response:
+    """Ask whether to send no more; a GET changes nothing."""
+    visit = await find_visit(request, token)
+    return _ask_unsubscribe(request, visit)
+
+
+def _ask_unsubscribe(request: Request, visit: Visit) -> HTMLResponse:
+    words, lang = _words(visit)
+    return page(
+        "unsubscribe.html",
+        lang=lang,
+        title=words["unsubscribe_title"],
+        look=look_of(visit.workspace),
+        message=words["unsubscribe_text"],
+        press=words["unsubscribe"],
+        action=visit.place.unsubscribe,
+        rendered=stamp(request.app.state.box),
+        scripts=("page.js",),
+    )
+
+
+@routes.post("/u/{token}")
+async def take_unsubscribe(request: Request, token: str) -> Response:
+    """Send no more: one click in a mail program (RFC 8058), or the button of the page.
+
+    A scanner that presses buttons must not unsubscribe anybody: what our page sent without a
+    person's gesture is asked again.
+    """
+    visit = await find_visit(request, token)
+    posted = await read_form(request, request.app.state.box)
+    if _pressed_by_script(posted):
+        return _ask_unsubscribe(request, visit)
+    invitation = visit.invitation
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        workspace_id = invitation.workspace_id
+        if invitation.email:
+            await suppress(
+                session, workspace_id, [invitation.email], kind=Kind.UNSUBSCRIBED,
+                detail="by the customer",
+            )  # fmt: skip
+        elif invitation.customer_id:
+            await update_customer(
+                session, workspace_id, invitation.customer_id, {"do_not_survey": True}
+            )
+    return show_message(invitation.locale, "unsubscribed", look=look_of(visit.workspace))

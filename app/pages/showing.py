@@ -1,0 +1,261 @@
+"""One page of a survey, as whoever is asked sees it."""
+
+import datetime as dt
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from app.core.clock import utc_now
+from app.core.errors import TooLarge
+from app.core.http import read_body
+from app.core.signing import SealedBox
+from app.invitations.mail import fill
+from app.invitations.votes import Signs
+from app.pages.answering import Stored
+from app.pages.brand import Look
+from app.pages.form import (
+    Wording,
+    label_of,
+    shown_question,
+    shown_questions,
+)
+from app.pages.rendering import page
+from app.pages.words import Words
+from app.surveys.compiled import CompiledSurvey
+from app.surveys.schemas import Question
+
+_MOST_BYTES = 1 << 18
+_RENDERED = "page.rendered"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A survey being shown to one person: in which words, and in whose name."""
+
+    survey: CompiledSurvey
+    look: Look
+    locale: str
+    values: Mapping[str, object]
+    kiosk: bool = False
+
+    @property
+    def words(self) -> Words:
+        """The service's own words, or the survey's."""
+        own = self.survey.definition.texts.words
+        return Words(self.locale, {str(name): texts for name, texts in own.items()})
+
+    @property
+    def wording(self) -> Wording:
+        """How the survey's texts are said."""
+        default = self.survey.definition.default_locale
+        return Wording(self.locale, default, self.words, lambda text: fill(text, self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page's form goes, and what else the page leads to.
+
+    `trap` is a link that no person sees; `unsubscribe` and `data` are for the invited.
+    """
+
+    action: str
+    trap: str | None = None
+    unsubscribe: str | None = None
+    data: str | None = None
+    change: str | None = None
+    start: str | None = None
+
+
+def questions_for(
+    asking: Asking, answers: Mapping[str, Any], *, follows: bool
+) -> tuple[list[Question], Question | None]:
+    """Return the questions of this step, and the main one where it was answered before.
+
+    The main question stands alone at first. Once it has an answer (by a link, by an earlier visit)
+    all that follow stand on one page with it; or without it, right after it was sent.
+    """
+    definition = asking.survey.definition
+    main = definition.main_question
+    if main is not None and main.show_if is None and main.key not in answers:
+        return [main], None
+    shown = shown_questions(definition, answers)
+    rest = [q for q in shown if q is not main]
+    if follows and rest and main is not None and answers.get(main.key) is not None:
+        return rest, main
+    return shown, None
+
+
+def show_form(  # noqa: PLR0913 - what one page holds
+    box: SealedBox,
+    asking: Asking,
+    place: Place,
+    *,
+    answers: Mapping[str, Any],
+    questions: Sequence[Question],
+    answered: Question | None = None,
+    wrong: Mapping[str, str] | None = None,
+    confirm: str | None = None,
+) -> HTMLResponse:
+    """Show questions as a form.
+
+    `answered` is the main question where the form does not repeat it, `wrong` says which answers
+    do not do; `confirm` names the question whose answer awaits a person's first gesture.
+    """
+    wording, words = asking.wording, asking.words
+    wrong = wrong or {}
+    shown = [
+        shown_question(q, answers.get(q.key), wording, wrong=q.key in wrong) for q in questions
+    ]
+    definition = asking.survey.definition
+    intro = definition.texts.intro
+    return page(
+        "survey.html",
+        lang=asking.locale,
+        status=422 if wrong else 200,
+        title=asking.look.company,
+        look=asking.look,
+        intro=wording.say(intro) if intro and answered is None else None,
+        wrong={key: words[reason] for key, reason in wrong.items()},
+        reasons=wrong,
+        place=place,
+        rendered=stamp(box),
+        asked=",".join(q.key for q in questions),
+        questions=shown,
+        answered=label_of(answered, answers.get(answered.key), wording) if answered else None,
+        more=len(questions) if answered else 0,
+        is_last=bool(answered) or len(questions) > 1 or len(definition.questions) == 1,
+        confirm=confirm,
+        words=words,
+        kiosk=asking.kiosk,
+        scripts=("page.js", "kiosk.js") if asking.kiosk else ("page.js",),
+    )
+
+
+def stamp(box: SealedBox, *, ago: dt.timedelta = dt.timedelta()) -> str:
+    """Return the signed time at which a form was made."""
+    return box.sign(_RENDERED, struct.pack(">d", (utc_now() - ago).timestamp()))
+
+
+def show_thanks(asking: Asking, stored: Stored, place: Place) -> HTMLResponse:
+    """Thank in the survey's own words for the band, where it has some."""
+    texts = asking.survey.definition.texts.thank_you
+    own = texts.get(stored.band or "default", texts.get("default"))  # type: ignore[call-overload]
+    wording, words = asking.wording, asking.words
+    link_text = None
+    if own is not None and own.link_url:
+        link_text = wording.say(own.link_text) if own.link_text else own.link_url
+    return page(
+        "thanks.html",
+        lang=asking.locale,
+        title=words["thanks_title"],
+        look=asking.look,
+        message=wording.say(own.text) if own else words["thanks"],
+        own=own is not None,
+        link_url=own.link_url if own else None,
+        link_text=link_text,
+        place=place,
+        words=words,
+        kiosk=asking.kiosk,
+        refresh=f"6;url={place.start}" if asking.kiosk else None,
+        scripts=("kiosk.js",) if asking.kiosk else (),
+    )
+
+
+def show_again(box: SealedBox, asking: Asking, place: Place) -> HTMLResponse:
+    """Ask for one more press, of whoever may be a program; nothing that was said is lost."""
+    words = asking.words
+    return page(
+        "again.html",
+        lang=asking.locale,
+        title=words["again_title"],
+        look=asking.look,
+        place=place,
+        # A person has read one page already, so the second one need not wait as long.
+        rendered=stamp(box, ago=dt.timedelta(seconds=2)),
+        words=words,
+        scripts=("page.js",),
+    )
+
+
+def show_message(
+    locale: str | None, name: str, *, look: Look | None = None, status: int = 200
+) -> HTMLResponse:
+    """Show one message of the service's own words."""
+    words = Words(locale, {})
+    lang = words.locale if not words.said(name) else "en"
+    return page(
+        "message.html",
+        lang=lang,
+        status=status,
+        title=words[f"{name}_title"],
+        look=look,
+        message=words[name],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A form as it was sent: its fields, and what they tell of the sender."""
+
+    fields: Mapping[str, Sequence[str]]
+    signs: Signs
+    asked: Sequence[str]
+
+    @property
+    def is_first_gesture(self) -> bool:
+        """Whether the page's script only tells of the first gesture."""
+        return bool(self.fields.get("_first"))
+
+
+async def read_form(request: Request, box: SealedBox) -> Posted:
+    """Read a form; raises TooLarge for one that none of our pages could have sent."""
+    body = await read_body(request, limit=_MOST_BYTES)
+    try:
+        fields = parse_qs(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500
+        )
+    except ValueError:
+        raise TooLarge("The form has too many fields.") from None
+    said = {name: values[-1] for name, values in fields.items()}
+    at = box.signed(_RENDERED, said.get("_at", ""))
+    rendered = dt.datetime.fromtimestamp(struct.unpack(">d", at)[0], dt.UTC) if at else None
+    signs = Signs(
+        scripted=bool(said.get("_js")),
+        gesture=bool(said.get("_g")),
+        trapped=bool(said.get("_website")),
+        rendered_at=rendered,
+    )
+    asked = said["_asked"].split(",") if "_asked" in said else list(fields)
+    return Posted(fields, signs, asked)
+
+
+def lacking(
+    asking: Asking, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
+) -> dict[str, str]:
+    """Return which asked questions are required and empty, or do not fit, and the word for it."""
+    definition = asking.survey.definition
+    empty = {
+        q.key: "required"
+        for q in shown_questions(definition, answers)
+        if q.required
+        and (q.key in asked or q == definition.main_question)
+        and answers.get(q.key) is None
+    }
+    return empty | dict.fromkeys(wrong, "unfit")
+
+
+def sign_response(box: SealedBox, survey: CompiledSurvey, response_id: UUID) -> str:
+    """Return the part of a page's address that names its response, for nobody else to make up."""
+    return box.sign(f"page.response.{survey.public_id}", response_id.bytes)
+
+
+def signed_response(box: SealedBox, survey: CompiledSurvey, text: str) -> UUID | None:
+    """Return the response that a page's address names, or None where we did not make it."""
+    raw = box.signed(f"page.response.{survey.public_id}", text)
+    return UUID(bytes=raw) if raw else None

@@ -1,0 +1,113 @@
+"""The service's own words on pages, in the customer's language. Pure."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from markupsafe import Markup
+
+_WORDS: dict[str, dict[str, Any]] = json.loads(
+    files("app.pages").joinpath("words.json").read_text()
+)
+_FALLBACK = "en"
+_RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ps", "ur", "yi"}
+
+
+def _polish(n: int) -> str:
+    if n == 1:
+        return "one"
+    return "few" if n % 10 in {2, 3, 4} and n % 100 not in {12, 13, 14} else "many"
+
+
+def _romanian(n: int) -> str:
+    if n == 1:
+        return "one"
+    return "few" if n == 0 or 1 <= n % 100 <= 19 else "other"
+
+
+# The rules of CLDR for whole numbers, of the languages that are shipped.
+_PLURALS: dict[str, Callable[[int], str]] = {
+    "en": lambda n: "one" if n == 1 else "other",
+    "pl": _polish,
+    "ro": _romanian,
+}
+
+
+def language_of(locale: str | None) -> str:
+    """Return the language of a locale, `pl` of `pl-PL`."""
+    return (locale or _FALLBACK).replace("_", "-").partition("-")[0].lower()
+
+
+def direction_of(locale: str) -> str:
+    """Return which way a language is written, as HTML's `dir`."""
+    return "rtl" if language_of(locale) in _RIGHT_TO_LEFT else "ltr"
+
+
+def plural_of(language: str, n: int) -> str:
+    """Return CLDR's category of a whole number: `one`, `few`, `many` or `other`."""
+    return _PLURALS[language](n)
+
+
+class Words:
+    """Words in one language: shipped ones, or the survey's own; English where there are none."""
+
+    def __init__(self, locale: str | None, own: Mapping[str, Mapping[str, str]]) -> None:
+        """`own` maps a word to its texts by language, as a survey gives them."""
+        self.locale = locale or _FALLBACK
+        language = language_of(locale)
+        self._language = language if language in _WORDS else _FALLBACK
+        self._shipped = _WORDS[self._language]
+        self._own = {
+            name: text
+            for name, texts in own.items()
+            if (text := texts.get(self.locale) or texts.get(language))
+        }
+
+    def __getitem__(self, name: str) -> str:
+        """Return one word."""
+        return self._own.get(name) or str(self._shipped[name])
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is such a word."""
+        return name in self._own or name in self._shipped
+
+    def of(self, name: str, **values: object) -> str:
+        """Return one word with values filled in."""
+        return self[name].format(**values)
+
+    def counted(self, name: str, n: int) -> str:
+        """Return the form of a word that goes with a number."""
+        forms: dict[str, str] = self._shipped[name]
+        return forms[plural_of(self._language, n)].format(n=n)
+
+    def said(self, name: str) -> Markup:
+        """Return the attributes that say in which language a word is, where not in the page's."""
+        if name in self._own or self._language == language_of(self.locale):
+            return Markup("")
+        return Markup(' lang="{0}" dir="{1}"').format(self._language, direction_of(self._language))
+
+
+def choose_language(wanted: Sequence[str], known: Sequence[str], default: str) -> str:
+    """Return the first wanted language that is known, in full or by its language, else default."""
+    by_name = {name.lower(): name for name in known}
+    by_language = {language_of(name): name for name in reversed(known)}
+    for name in filter(None, wanted):
+        found = by_name.get(name.lower()) or by_language.get(language_of(name))
+        if found:
+            return found
+    return default
+
+
+def accepted_languages(header: str) -> list[str]:
+    """Return the languages of an `Accept-Language` header, the dearest first."""
+    weighed: list[tuple[float, int, str]] = []
+    for part in header[:500].split(","):
+        name, _, quality = part.strip().partition(";q=")
+        try:
+            weight = float(quality) if quality else 1.0
+        except ValueError:
+            weight = 0.0
+        if name and name != "*" and weight > 0:
+            weighed.append((-weight, len(weighed), name.strip()))
+    return [name for *_, name in sorted(weighed)]

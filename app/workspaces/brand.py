@@ -1,0 +1,95 @@
+"""How a company looks: its name, its colour, and its logo, fetched once and kept here."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.errors import InvalidInput
+from app.core.guarded_http import RefusedAddressError, UnreachableError, send
+from app.workspaces.models import Logo, Workspace
+from app.workspaces.schemas import Brand
+
+_MOST_BYTES = 200 * 1024
+_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture whose first bytes say what it is."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def version(self) -> str:
+        """A name for this content alone."""
+        return hashlib.sha256(self.content).hexdigest()[:16]
+
+
+def media_type_of(content: bytes) -> str | None:
+    """Say which of the allowed kinds a picture is by its own bytes, whatever a server claims."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    found = (kind for start, kind in _SIGNATURES.items() if content.startswith(start))
+    return next(found, None)
+
+
+async def fetch_logo(url: str, *, allow_private: bool) -> Picture:
+    """Fetch a logo, or raise InvalidInput that says what is wrong with it."""
+    try:
+        reply = await send(
+            "GET", url, headers={"Accept": "image/png, image/jpeg, image/webp"}, content=b"",
+            allow_private=allow_private, most_kept=_MOST_BYTES + 1,
+        )  # fmt: skip
+    except RefusedAddressError as error:
+        raise _wrong(str(error)) from None
+    except UnreachableError:
+        raise _wrong("could not be fetched") from None
+    if reply.status != 200:
+        raise _wrong(f"answered {reply.status}; it must be a picture that anyone may fetch")
+    if len(reply.body) > _MOST_BYTES:
+        raise _wrong("is larger than 200 KB")
+    media_type = media_type_of(reply.body)
+    if media_type is None:
+        raise _wrong("is no PNG, JPEG or WebP")
+    return Picture(media_type, reply.body)
+
+
+def _wrong(msg: str) -> InvalidInput:
+    return InvalidInput.at("body", "brand", "logo_url", msg=msg)
+
+
+async def change_brand(
+    session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Picture | None
+) -> None:
+    """Set a brand; `picture` is the logo where its address is new."""
+    brand: dict[str, Any] = wanted.model_dump(exclude_none=True)
+    if picture is not None:
+        logo = Logo(
+            workspace_id=workspace.id,
+            version=picture.version,
+            media_type=picture.media_type,
+            content=picture.content,
+        )
+        await session.merge(logo)
+        brand["logo"] = picture.version
+    elif wanted.logo_url:
+        brand["logo"] = workspace.brand.get("logo")
+    elif (kept := await find_logo(session, workspace.id)) is not None:
+        await session.delete(kept)
+    workspace.brand = brand
+
+
+async def find_logo(session: AsyncSession, workspace_id: UUID) -> Logo | None:
+    """Return a workspace's logo."""
+    return (await session.exec(select(Logo).where(Logo.workspace_id == workspace_id))).first()
+
+
+def company_of(workspace: Workspace) -> str:
+    """Return the name under which a company speaks to its customers."""
+    name: str = workspace.brand.get("name") or workspace.mail.get("from_name") or workspace.name
+    return name
