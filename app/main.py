@@ -30,7 +30,18 @@ from app.interactions import routes as interactions
 from app.interactions.directory import Directory
 from app.invitations import routes as invitations
 from app.metrics import routes as metrics
-from app.pages import assets, brand, connecting, docs, invited, links, open_page, own_data
+from app.pages import (
+    assets,
+    brand,
+    connecting,
+    demo_shop,
+    docs,
+    embedding,
+    invited,
+    links,
+    open_page,
+    own_data,
+)
 from app.pages.rendering import Instead
 from app.responses import batch, intake
 from app.responses import routes as responses
@@ -54,7 +65,7 @@ figures. Send your key as `Authorization: Bearer KEY`, or as the user name of Ba
 
 
 # What a page reads with a publishable key, after a browser's own question.
-_READ_BY_PAGES = "/v1/surveys/"
+_READ_BY_PAGES = ("/v1/surveys/", "/w/")
 
 
 class Afterword(FastAPI):
@@ -157,6 +168,8 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         connecting,
         assets,
         brand,
+        demo_shop,
+        embedding,
         own_data,
         invited,
         open_page,

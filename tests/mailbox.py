@@ -20,12 +20,13 @@ class _Controller(Controller):
         self.servers: list[SMTP] = []
 
     def factory(self) -> SMTP:
-        self.servers.append(super().factory())
-        return self.servers[-1]
+        server: SMTP = super().factory()  # type: ignore[no-untyped-call]  # aiosmtpd has no types here
+        self.servers.append(server)
+        return server
 
     async def hang_up(self) -> None:
         for server in self.servers:
-            if server.transport is not None:
+            if isinstance(server.transport, asyncio.WriteTransport):
                 server.transport.abort()
         await asyncio.sleep(0)
 
@@ -81,3 +82,11 @@ class Mailbox:
         if self._folder is not None:
             (self._folder / f"{len(self.mails)}.eml").write_bytes(content)
         return "250 OK"
+
+
+def plain(mail: EmailMessage) -> str:
+    """Return the plain part of a mail."""
+    part = mail.get_body(("plain",))
+    assert part is not None
+    found: str = part.get_content()
+    return found.replace("\r\n", "\n")

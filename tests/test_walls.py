@@ -17,6 +17,7 @@ BODIES: dict[str, Any] = {
         "base_url": "https://example.com",
         "auth": {"token": "a-token-of-mine"},
     },
+    "/v1/surveys/{survey}/test-mail": {"email": "me@c.pl"},
     "/v1/customers/merge": {"from": "their-c", "into": "mine"},
     "/v1/triggers/{trigger}/dry-run": {"type": "visit", "source": "s", "external_id": "e"},
 }

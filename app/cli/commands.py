@@ -12,7 +12,6 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from app.cli.demo import fill_demo
 from app.cli.importing import ImportPlan, import_file
 from app.cli.processes import CannotListenError, Processes, listen
 from app.core import jobs
@@ -95,7 +94,7 @@ def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
         return asyncio.run(checked(url))
 
 
-async def _prepare(settings: Settings, url: str, *, demo: bool) -> tuple[str | None, str | None]:
+async def _prepare(settings: Settings, url: str) -> tuple[str | None, str | None]:
     """Migrate, make the default workspace, fill the demo; return keys that were made."""
     database = Database(url)
     try:
@@ -106,8 +105,12 @@ async def _prepare(settings: Settings, url: str, *, demo: bool) -> tuple[str | N
             await upgrade(database)
         async with database.transaction() as session:
             key = await workspaces.ensure_default(session, settings)
-        demo_key = await fill_demo(database, settings) if demo else None
-        return key, demo_key
+        if not settings.demo:
+            return key, None
+        # It loads the pages, and most starts do not need it.
+        from app.cli.demo import fill_demo  # noqa: PLC0415
+
+        return key, await fill_demo(database, settings)
     finally:
         await database.close()
 
@@ -132,17 +135,20 @@ def up(
     settings = _settings()
     postgres = None
     with listen(settings) as listening:
-        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        update = {"port": listening.getsockname()[1], "demo": demo or settings.demo}
+        settings = settings.model_copy(update=update)
         load_secret_keys_folder(settings)
         try:
             if settings.embedded:
                 postgres = EmbeddedPostgres(settings)
                 settings = settings.model_copy(update={"database_url": postgres.start()})
-            _show_keys(*asyncio.run(_prepare(settings, settings.database_url or "", demo=demo)))
+            _show_keys(*asyncio.run(_prepare(settings, settings.database_url or "")))
             processes = Processes(settings, postgres=postgres)
             processes.add_web(listening)
             processes.add_worker()
             told = f"Afterword listens on {settings.base_url} (documentation: /docs)"
+            if settings.demo:
+                told += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
             processes.run(lambda: out.print(told))
         finally:
             if postgres:
@@ -203,7 +209,7 @@ def migrate(
                 f"The schema is {'current' if current else 'not current'} ({newest_revision()})."
             )
             raise typer.Exit(0 if current else 1)
-        _show_keys(*asyncio.run(_prepare(settings, url, demo=False)))
+        _show_keys(*asyncio.run(_prepare(settings, url)))
         out.print(f"The schema is current ({newest_revision()}).")
 
 

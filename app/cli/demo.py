@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import random
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,9 +14,11 @@ from app.core.database import Database
 from app.core.ids import derived_uuid
 from app.core.lines import Line
 from app.core.settings import Settings
+from app.core.signing import SealedBox, load_secret_keys
 from app.interactions import service as interactions
 from app.interactions.directory import Directory
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
+from app.pages.demo_shop import demo_key
 from app.responses.group_commit import GroupCommit
 from app.responses.lines import Ingest, write_lines
 from app.responses.submission import Origin
@@ -67,6 +70,7 @@ async def fill_demo(database: Database, settings: Settings) -> str | None:
         default = await workspaces.find_workspace(session, workspaces.DEFAULT_WORKSPACE)
         founder = _caller(default.id, bootstrap=True)
         if await workspaces.workspace_exists(session, DEMO):
+            await _open_shop(session, settings)
             return None
         workspace, _, _ = await workspaces.create_workspace(
             session, founder, wanted=WorkspaceIn(name="Demo shop", key=DEMO), settings=settings
@@ -80,8 +84,21 @@ async def fill_demo(database: Database, settings: Settings) -> str | None:
         _, secret = await workspaces.create_key(
             session, workspace.id, ApiKeyIn(name="demo", scopes=[Scope.ADMIN])
         )
+        await _open_shop(session, settings)
     await _answer(database, workspace.id)
     return secret
+
+
+async def _open_shop(session: AsyncSession, settings: Settings) -> None:
+    """Let the demo's shop use the widget, at the address where the service stands now."""
+    workspace = await workspaces.find_workspace(session, DEMO)
+    key = demo_key(SealedBox(load_secret_keys(settings)))
+    await workspaces.ensure_public_key(session, workspace.id, name="demo shop", secret=key)
+    address = urlsplit(settings.base_url)
+    origin = f"{address.scheme}://{address.netloc}".lower()
+    if origin not in workspace.allowed_origins:
+        patch = WorkspacePatch(allowed_origins=[*workspace.allowed_origins, origin])
+        await workspaces.change_workspace(session, workspace.id, patch)
 
 
 async def _declare(session: AsyncSession, workspace_id: UUID) -> None:

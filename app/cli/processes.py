@@ -153,6 +153,7 @@ class Processes:
             "AFTERWORD_DATA_DIR": str(self._settings.data_dir),
             "AFTERWORD_SECRET_KEYS": keys,
             "AFTERWORD_PORT": str(self._settings.port),
+            "AFTERWORD_DEMO": str(self._settings.demo),
         }
 
     def _wait_until_ready(self) -> bool:

@@ -90,6 +90,7 @@ class Settings(BaseSettings):
     max_waiting: int = Field(
         5000, ge=1, description="Answers that may wait for a commit in one process, then 503."
     )
+    demo: bool = Field(False, description="Serve the demo shop; `up --demo` sets it.")
     telemetry: bool = Field(True, description="Serve `/metrics` for Prometheus.")
     log_level: str = Field(
         "info", description="`debug` (logs every request), `info`, `warning` or `error`."

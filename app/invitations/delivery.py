@@ -22,13 +22,15 @@ from app.core.telemetry import MAILS
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.admission import Reason, Refusal, refusal_now
-from app.invitations.mail import Addressee, Links, Sender, write_mail
+from app.invitations.letter import Addressee, Links, Sender
+from app.invitations.mail import write_mail
 from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome, wait_before
 from app.invitations.models import Invitation
 from app.invitations.suppression import Kind, suppress
 from app.invitations.tokens import new_token, token_hash
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
+from app.workspaces.brand import company_of, logo_url
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
@@ -164,7 +166,7 @@ async def _message(
         asked,
         sender=sender_of(workspace, post.settings),
         links=links,
-        reminder=reminder,
+        kind="reminder" if reminder else "invitation",
     )
 
 
@@ -172,11 +174,13 @@ def sender_of(workspace: Workspace, settings: Settings) -> Sender:
     """Return who writes the workspace's mails."""
     mail = workspace.mail
     return Sender(
-        company=mail.get("from_name") or workspace.name,
+        company=company_of(workspace),
         address=mail.get("from_email") or settings.sender,
         name=mail.get("from_name"),
         reply_to=mail.get("reply_to"),
         footer=mail.get("footer"),
+        colour=workspace.brand.get("colour"),
+        logo_url=logo_url(workspace, settings.base_url),
     )
 
 

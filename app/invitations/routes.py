@@ -10,10 +10,11 @@ from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.interactions.customers import find_customer
-from app.invitations import inviting, reports, service, suppression
+from app.invitations import inviting, previews, reports, service, suppression
 from app.invitations.delivery import token_of
-from app.invitations.mail import Links
+from app.invitations.letter import Links
 from app.invitations.models import Invitation
+from app.invitations.previews import PreviewIn, PreviewOut, TestMailIn, TestMailOut
 from app.invitations.schemas import (
     AddressesIn,
     AddressesReport,
@@ -111,6 +112,29 @@ async def remind_of_invitation(
 ) -> InvitationOut:
     """Send the one reminder, of a mail that was sent and is not answered."""
     return await _out(session, await service.remind(session, caller.workspace_id, invitation_id))
+
+
+@routes.post("/v1/surveys/{survey}/mail-preview", status_code=200, summary="Preview the mail")
+async def preview_mail(
+    request: Request, session: SessionDep, caller: Reader, survey: str, body: PreviewIn
+) -> PreviewOut:
+    """Write the mail of a survey's latest content, published or not; nothing is sent."""
+    settings: Settings = request.app.state.settings
+    return await previews.preview(session, caller, survey, body, settings=settings)
+
+
+@routes.post("/v1/surveys/{survey}/test-mail", status_code=200, summary="Send a test mail")
+async def send_test_mail(
+    request: Request,
+    session: SessionDep,
+    caller: Writer,
+    box: BoxDep,
+    survey: str,
+    body: TestMailIn,
+) -> TestMailOut:
+    """Send a survey's mail to yourself; what is answered by its links is a test."""
+    settings: Settings = request.app.state.settings
+    return await previews.send_test(session, caller, survey, body, settings=settings, box=box)
 
 
 @routes.get("/v1/unsubscribes", summary="List unsubscribes")

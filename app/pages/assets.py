@@ -8,6 +8,12 @@ from app.pages.rendering import asset
 routes = APIRouter(include_in_schema=False)
 
 
+@routes.get("/favicon.ico")
+async def show_no_icon() -> Response:
+    """Answer browsers that look for a picture: there is none."""
+    return Response(status_code=204, headers={"Cache-Control": "public, max-age=86400"})
+
+
 @routes.get("/assets/{name}")
 async def show_asset(name: str) -> Response:
     """Serve a script or style."""

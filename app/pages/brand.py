@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.workspaces.brand import company_of, find_logo
+from app.workspaces.brand import company_of, find_logo, logo_path
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 from app.workspaces.models import Workspace
 from app.workspaces.service import find_workspace_by_id
@@ -29,12 +29,11 @@ class Look:
 
 def look_of(workspace: Workspace) -> Look:
     """Return how pages of a workspace look."""
-    base = f"/brand/{workspace.id}"
-    colour, logo = workspace.brand.get("colour"), workspace.brand.get("logo")
+    colour = workspace.brand.get("colour")
     return Look(
         company=company_of(workspace),
-        style=f"{base}/{colour[1:]}.css" if colour else None,
-        logo=f"{base}/logo-{logo}" if logo else None,
+        style=f"/brand/{workspace.id}/{colour[1:]}.css" if colour else None,
+        logo=logo_path(workspace),
     )
 
 

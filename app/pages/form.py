@@ -1,26 +1,15 @@
 """A survey as a plain form: what is shown of each question, and what a post says. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.invitations.mail import in_language
-from app.pages.words import Words
 from app.surveys.scales import EXPECTATIONS, OPTION_TYPES, QuestionType, scale_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.show_if import is_shown
+from app.surveys.wording import Choice, Wording, choices_of, chosen_values, ends_of, kind_of
 
 _NA = "na"
-_WITH_ENDS = {QuestionType.NPS, QuestionType.CSAT, QuestionType.CES}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One answer to choose; `word` names it among the service's own words."""
-
-    value: str
-    label: str
-    word: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +35,6 @@ class Shown:
         return [c.label for c in self.choices if c.word is None][-1]
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """How the texts of one survey are said to one customer."""
-
-    locale: str
-    default: str
-    words: Words
-    fill: Callable[[str], str]
-
-    def say(self, texts: Mapping[str, str]) -> str:
-        """Return a text in the customer's language, with names filled in."""
-        return self.fill(in_language(texts, self.locale, self.default))
-
-
 def shown_question(
     question: Question, given: Any, wording: Wording, *, wrong: bool = False
 ) -> Shown:
@@ -73,59 +48,11 @@ def shown_question(
         text=wording.say(question.text),
         required=question.required,
         choices=choices,
-        chosen=frozenset(_chosen(given)),
+        chosen=frozenset(chosen_values(given)),
         given=given if isinstance(given, str) else None,
         ends=ends_of(question),
         wrong=wrong,
     )
-
-
-def kind_of(question: Question) -> str:
-    """Return how a question is answered: `scale`, `words`, `several` or `text`."""
-    if question.type is QuestionType.TEXT:
-        return "text"
-    if question.type is QuestionType.CHOICES:
-        return "several"
-    has_words = question.type in OPTION_TYPES | {QuestionType.YES_NO, QuestionType.EXPECTATION}
-    return "words" if has_words else "scale"
-
-
-def ends_of(question: Question) -> tuple[str, str] | None:
-    """Return the names of the words for the lowest and the highest score of a scale."""
-    if question.type not in _WITH_ENDS:
-        return None
-    return f"low_{question.type}", f"high_{question.type}"
-
-
-def choices_of(question: Question, wording: Wording) -> list[Choice]:
-    """Return the answers that can be chosen, as forms write them."""
-    kind, words = question.type, wording.words
-    if kind is QuestionType.TEXT:
-        return []
-    if kind in OPTION_TYPES:
-        return [Choice(o.key, wording.say(o.text)) for o in question.options]
-    if kind is QuestionType.YES_NO:
-        return [Choice("true", words["yes"], "yes"), Choice("false", words["no"], "no")]
-    if kind is QuestionType.EXPECTATION:
-        return [Choice(word, words[word], word) for word in EXPECTATIONS]
-    scale = scale_of(kind, question.points)
-    return [Choice(str(score), str(score)) for score in range(scale.low, scale.high + 1)]
-
-
-def _chosen(given: Any) -> list[str]:
-    if given is None:
-        return []
-    if isinstance(given, bool):
-        return ["true" if given else "false"]
-    return [str(g) for g in given] if isinstance(given, list) else [str(given)]
-
-
-def label_of(question: Question, given: Any, wording: Wording) -> str:
-    """Return an answer in words."""
-    if given == _NA:
-        return wording.words["na"]
-    labels = {c.value: c.label for c in choices_of(question, wording)}
-    return ", ".join(labels.get(value, value) for value in _chosen(given))
 
 
 def not_asked(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:

@@ -14,7 +14,7 @@ from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
 from app.invitations.delivery import live_survey
-from app.invitations.mail import values_of
+from app.invitations.letter import TRAP
 from app.invitations.models import Invitation
 from app.invitations.votes import Held, Hit, Kind, judge_opening, judge_sending
 from app.pages.answering import Stored, find_stored, invited_page, is_editable, save
@@ -33,16 +33,14 @@ from app.pages.showing import (
     show_message,
     show_thanks,
 )
-from app.pages.words import accepted_languages, choose_language
 from app.responses.lines import Ingest
+from app.surveys.wording import values_of
+from app.surveys.words import accepted_languages, choose_language
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
 routes = APIRouter(include_in_schema=False)
-
-# The part of a hidden link where others name a score.
-TRAP = "all"
 
 
 @dataclass(frozen=True, slots=True)

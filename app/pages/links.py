@@ -16,10 +16,10 @@ from app.core.settings import Settings
 from app.pages.brand import look_of
 from app.pages.open_page import find_open_survey
 from app.pages.rendering import page
-from app.pages.words import Words, choose_language
 from app.surveys import service as surveys
 from app.surveys.models import Survey
 from app.surveys.schemas import Status
+from app.surveys.words import Words, choose_language
 from app.workspaces.caller import Reader
 
 routes = router("Surveys")

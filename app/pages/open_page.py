@@ -19,7 +19,6 @@ from app.core.errors import Conflict, InvalidInput
 from app.core.ids import uuid7
 from app.core.telemetry import VOTES
 from app.core.text import unfit_property
-from app.invitations.mail import values_of
 from app.invitations.votes import Held, Signs
 from app.pages.answering import Page, Stored, find_stored, respondent, save
 from app.pages.brand import look_of
@@ -38,13 +37,14 @@ from app.pages.showing import (
     sign_response,
     signed_response,
 )
-from app.pages.words import accepted_languages, choose_language
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
 from app.responses.lines import Ingest
 from app.responses.submission import Origin, submission_of
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import Checked, CompiledSurvey
+from app.surveys.wording import values_of
+from app.surveys.words import accepted_languages, choose_language
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope

@@ -9,13 +9,13 @@ from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
 from app.invitations.suppression import Kind, suppress
 from app.pages.brand import look_of
-from app.pages.form import Wording, label_of
 from app.pages.invited import Visit, find_visit
 from app.pages.rendering import page
 from app.pages.showing import Posted, read_form, show_message, stamp
-from app.pages.words import Words
 from app.responses import service as responses
 from app.surveys.catalogue import find_published
+from app.surveys.wording import Wording, label_of
+from app.surveys.words import Words
 
 routes = APIRouter(include_in_schema=False)
 

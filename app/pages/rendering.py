@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
-from app.pages.words import direction_of
+from app.surveys.words import direction_of
 
 _POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -27,6 +27,7 @@ _ASSETS = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "kiosk.js": "text/javascript; charset=utf-8",
+    "demo.js": "text/javascript; charset=utf-8",
     "poster.css": "text/css; charset=utf-8",
 }
 

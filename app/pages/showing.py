@@ -15,20 +15,15 @@ from app.core.clock import utc_now
 from app.core.errors import TooLarge
 from app.core.http import read_body
 from app.core.signing import SealedBox
-from app.invitations.mail import fill
 from app.invitations.votes import Signs
 from app.pages.answering import Stored
 from app.pages.brand import Look
-from app.pages.form import (
-    Wording,
-    label_of,
-    shown_question,
-    shown_questions,
-)
+from app.pages.form import shown_question, shown_questions
 from app.pages.rendering import page
-from app.pages.words import Words
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
+from app.surveys.wording import Wording, fill, label_of
+from app.surveys.words import Words
 
 _MOST_BYTES = 1 << 18
 _RENDERED = "page.rendered"

@@ -2,7 +2,8 @@
 
 import datetime as dt
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -72,20 +73,33 @@ class ResponseIn(Struct, forbid_unknown_fields=True):
 _decoder = msgspec.json.Decoder(ResponseIn)
 _FIELDS = ResponseIn.__struct_fields__
 _MAY_HOLD_NUL = b"\\u0000"
+Shape = TypeVar("Shape", bound=Struct)
 
 
 def decode_response(body: bytes | msgspec.Raw) -> ResponseIn:
     """Decode one submission, or raise InvalidInput naming the first wrong field."""
+    found = decode(_decoder, body, fields=_FIELDS)
+    if _MAY_HOLD_NUL in bytes(body):
+        refuse_nul(found)
+    return check_response(found)
+
+
+def decode(
+    decoder: msgspec.json.Decoder[Shape], body: bytes | msgspec.Raw, *, fields: Sequence[str]
+) -> Shape:
+    """Decode a body by its type, or raise InvalidInput naming the first wrong field."""
     try:
-        found = _decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise InvalidInput(errors=[_field_error(str(error))]) from None
+        raise InvalidInput(errors=[_field_error(str(error), fields)]) from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidInput.at("body", msg=f"is not valid JSON: {error}") from None
     except RecursionError:
         raise InvalidInput.at("body", msg="is nested too deeply") from None
-    if _MAY_HOLD_NUL in bytes(body):
-        _refuse_nul(found)
+
+
+def check_response(found: ResponseIn) -> ResponseIn:
+    """Check what no type says, or raise InvalidInput naming the first wrong field."""
     check_times(found.responded_at)
     if found.properties:
         _check_properties(found.properties)
@@ -127,7 +141,8 @@ def _check_properties(properties: dict[str, Any]) -> None:
             raise InvalidInput.at("body", "properties", name, msg=reason)
 
 
-def _refuse_nul(found: ResponseIn) -> None:
+def refuse_nul(found: Struct) -> None:
+    """Refuse a body that holds a character which PostgreSQL cannot store."""
     for name, value in msgspec.to_builtins(found).items():
         if reason := unstorable(value, 1):
             raise InvalidInput.at("body", name, msg=reason)
@@ -138,7 +153,7 @@ _UNKNOWN = re.compile(r"unknown field `(?P<name>.*)`")
 _MISSING = re.compile(r"missing required field `(?P<name>.*)`")
 
 
-def _field_error(message: str) -> FieldError:
+def _field_error(message: str, fields: Sequence[str]) -> FieldError:
     """Turn msgspec's words (`Expected …, got … - at `$.a.b[0]``) into one of our field errors."""
     match = _PATH.match(message)
     what = match["what"] if match else message
@@ -146,7 +161,7 @@ def _field_error(message: str) -> FieldError:
     loc: list[str | int] = ["body", *(p for p in re.split(r"[.\[\]]+", path) if p and p != "...")]
     if unknown := _UNKNOWN.search(what):
         name = unknown["name"]
-        hint = did_you_mean(name, _FIELDS) if len(loc) == 1 else ""
+        hint = did_you_mean(name, fields) if len(loc) == 1 else ""
         return {"loc": [*loc, name[:64]], "msg": f"is no field here{hint}"}
     if missing := _MISSING.search(what):
         return {"loc": [*loc, missing["name"]], "msg": "is required"}

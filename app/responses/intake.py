@@ -19,6 +19,7 @@ from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequ
 from app.core.http import json_reply, problem_reply, read_body, require_content_type
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
+from app.invitations.votes import Held
 from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.cases import Case, find_cases, names_a_case
 from app.responses.lines import Ingest
@@ -56,7 +57,7 @@ async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, 
     """Check the caller and decode the body; nothing is stored yet."""
     keyring: Keyring = request.app.state.keyring
     caller = await keyring.caller(request.headers.get("authorization"))
-    _admit(request, caller, headers)
+    admit(request, caller, headers)
     require_content_type(request, "application/json")
     raw = await read_body(request)
     body = decode_response(raw)
@@ -67,6 +68,19 @@ async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, 
 
 async def _take(request: Request, headers: dict[str, str]) -> Response:
     caller, raw, body = await take_body(request, headers)
+    return await store(request, caller, body, raw=raw, headers=headers)
+
+
+async def store(
+    request: Request,
+    caller: Caller,
+    body: ResponseIn,
+    *,
+    raw: bytes,
+    headers: dict[str, str],
+    held: Held | None = None,
+) -> Response:
+    """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
     ingest: Ingest = request.app.state.ingest
     found = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, found, body.survey)
@@ -80,7 +94,12 @@ async def _take(request: Request, headers: dict[str, str]) -> Response:
         seen = await _seen_before(request, caller, key, body_hash)
     case = await _case(request, caller, body) if names_a_case(body) else None
     origin = Origin(
-        caller=caller, now=utc_now(), idempotency_key=key, body_hash=body_hash, case=case
+        caller=caller,
+        now=utc_now(),
+        idempotency_key=key,
+        body_hash=body_hash,
+        case=case,
+        held=held,
     )
     customer_id = await _identify(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
@@ -121,7 +140,7 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
         )
 
 
-def _admit(request: Request, caller: Caller, headers: dict[str, str]) -> None:
+def admit(request: Request, caller: Caller, headers: dict[str, str]) -> None:
     """Check scope, query, origin and rate; a browser of an allowed page may read the reply."""
     if request.scope["query_string"]:
         name = next(iter(request.query_params), "")

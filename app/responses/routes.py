@@ -17,7 +17,7 @@ from app.responses.schemas import (
     ResponsePatch,
     ResponseWithRevisions,
 )
-from app.responses.statements import REJECT, RESTORE
+from app.responses.statements import REJECT
 from app.workspaces.caller import Admin, Reader, Responder, Writer
 from app.workspaces.scopes import Scope
 
@@ -83,9 +83,7 @@ async def restore_response(
     database: DatabaseDep, slot: SlotDep, session: SessionDep, caller: Writer, response_id: UUID
 ) -> ResponseWithRevisions:
     """Count a response that was held back or rejected."""
-    await service.change_one(
-        database, slot, caller.workspace_id, statement=RESTORE, response_id=response_id
-    )
+    await service.restore(database, slot, caller.workspace_id, response_id)
     return await service.read(session, caller.workspace_id, response_id)
 
 

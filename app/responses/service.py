@@ -1,5 +1,6 @@
 """Verbs of the room: read, annotate, hold, restore and delete responses."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,10 +16,11 @@ from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.interactions.service import customers_by_id
+from app.invitations import service as invitations
 from app.responses import queries
 from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
-from app.responses.statements import DELETE
+from app.responses.statements import DELETE, RESTORE
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
@@ -177,6 +179,15 @@ async def delete(database: Database, slot: int, workspace_id: UUID, response_id:
             workspace_id=workspace_id,
             payload={"response": str(response_id)},
         )
+
+
+async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
+    """Count a response that was held back; the invitation that it answers is answered then."""
+    await change_one(database, slot, workspace_id, statement=RESTORE, response_id=response_id)
+    async with database.transaction() as session:
+        with contextlib.suppress(NotFound):
+            found = await invitations.get(session, workspace_id, response_id, lock=True)
+            await invitations.note_answered(session, found)
 
 
 async def forget_news(database: Database, job: jobs.Job) -> None:

@@ -93,3 +93,15 @@ def company_of(workspace: Workspace) -> str:
     """Return the name under which a company speaks to its customers."""
     name: str = workspace.brand.get("name") or workspace.mail.get("from_name") or workspace.name
     return name
+
+
+def logo_path(workspace: Workspace) -> str | None:
+    """Return where a workspace's logo is served; the name changes with the picture."""
+    version = workspace.brand.get("logo")
+    return f"/brand/{workspace.id}/logo-{version}" if version else None
+
+
+def logo_url(workspace: Workspace, base_url: str) -> str | None:
+    """Return the whole address of a workspace's logo, for mails."""
+    path = logo_path(workspace)
+    return base_url + path if path else None

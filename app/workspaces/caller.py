@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import hmac
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -229,7 +230,12 @@ def origin_headers(caller: Caller, origin: str | None) -> dict[str, str]:
     """
     if caller.trusted or origin is None:
         return {}
-    if origin not in caller.allowed_origins:
+    return allowed_origin(caller.allowed_origins, origin)
+
+
+def allowed_origin(allowed: Collection[str], origin: str) -> dict[str, str]:
+    """Return what lets a page of this origin read the reply; Forbidden for one not allowed."""
+    if origin not in allowed:
         REFUSED.labels("origin").inc()
         detail = (
             f"The origin {origin[:200]!r} is not allowed; add it to the workspace's "

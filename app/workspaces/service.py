@@ -219,6 +219,20 @@ async def create_key(
     return key, secret
 
 
+async def ensure_public_key(
+    session: AsyncSession, workspace_id: UUID, *, name: str, secret: str
+) -> None:
+    """Make a publishable key with a given secret, where there is none."""
+    found = await session.exec(
+        select(ApiKey.id).where(
+            ApiKey.workspace_id == workspace_id, ApiKey.hash == hash_secret(secret)
+        )
+    )
+    if found.first() is None:
+        session.add(_new_key(workspace_id, name=name, scopes=[Scope.COLLECT], secret=secret))
+        await notify(session, CHANNEL, str(workspace_id))
+
+
 async def list_keys(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[ApiKey]:

@@ -15,7 +15,7 @@ from app.core.job_runner import Handler
 from app.invitations.mail import POLICY
 from app.invitations.mailer import MailWaitsError, judge
 from app.invitations.service import expire_due, queue_due
-from tests.mailbox import Mailbox
+from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
 
 Jobs = Mapping[str, Handler]
@@ -43,7 +43,7 @@ async def test_the_mail_is_in_the_customers_language(
     assert mail_["Message-ID"] == f"<{made['id']}.invitation@ask.example>"
     assert mail_["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert mail_["Auto-Submitted"] == "auto-generated"
-    text = mail_.get_content()
+    text = plain(mail_)
     token = made["url"].rpartition("/")[2]
     assert f"https://ask.example/i/{token}" in text
     assert mail_["List-Unsubscribe"] == f"<https://ask.example/u/{token}>"
@@ -239,7 +239,7 @@ async def test_no_name_can_forge_a_header(shop: Shop, mailbox: Mailbox, by_mail:
     head = mail.as_bytes(policy=POLICY).partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n")]
     assert b"Bcc" not in names
-    assert "Visit us" not in mail.get_content()
+    assert "Visit us" not in plain(mail)
 
 
 @pytest.mark.parametrize(

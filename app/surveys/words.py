@@ -1,4 +1,4 @@
-"""The service's own words on pages, in the customer's language. Pure."""
+"""The service's own words around a survey, in the customer's language. Pure."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 _WORDS: dict[str, dict[str, Any]] = json.loads(
-    files("app.pages").joinpath("words.json").read_text()
+    files("app.surveys").joinpath("words.json").read_text()
 )
 _FALLBACK = "en"
 _RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ps", "ur", "yi"}

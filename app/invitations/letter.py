@@ -1,0 +1,223 @@
+"""What the mail that asks says, as text and as HTML, in the customer's language. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from app.surveys.scales import QuestionType, scale_of
+from app.surveys.schemas import Definition, Question
+from app.surveys.wording import Choice, Wording, choices_of, ends_of, fill, first_name, values_of
+from app.surveys.words import Words, choose_language, direction_of
+from app.workspaces.colours import DARK_PAPER, PAPER, accent
+
+TEXTS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("texts.json").read_text())
+_COLOUR = "#0b5cad"
+# The part of a hidden link where others name a score.
+TRAP = "all"
+# A score's cell is 44 px with its gap 48: six stand side by side on the narrowest phone.
+_ONE_GROUP = 6
+_templates = Environment(
+    loader=PackageLoader("app.invitations"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The base of all links, and the secret part that names one invitation."""
+
+    base_url: str
+    token: str
+
+    @property
+    def page(self) -> str:
+        """Where the customer answers."""
+        return f"{self.base_url}/i/{self.token}"
+
+    @property
+    def unsubscribe(self) -> str:
+        """Where the customer says: no more."""
+        return f"{self.base_url}/u/{self.token}"
+
+    @property
+    def trap(self) -> str:
+        """A link that no person sees; what follows it opens everything."""
+        return f"{self.page}/{TRAP}"
+
+    def score(self, score: int) -> str:
+        """Where the page opens with this score chosen."""
+        return f"{self.page}/{score}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes: the workspace's own words, else the service's."""
+
+    company: str
+    address: str
+    name: str | None = None
+    reply_to: str | None = None
+    footer: str | None = None
+    colour: str | None = None
+    logo_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """One customer and what they are asked about."""
+
+    invitation_id: UUID
+    email: str
+    name: str | None
+    locale: str | None
+    order: str | None
+    ticket: str | None
+    properties: Mapping[str, Any]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """What the survey's texts may name."""
+        return values_of(
+            name=self.name, order=self.order, ticket=self.ticket, properties=self.properties
+        )
+
+
+class Letter:
+    """The words of one mail."""
+
+    def __init__(
+        self, definition: Definition, asked: Addressee, *, sender: Sender, links: Links
+    ) -> None:
+        """Choose the language: the customer's where the survey speaks it, else the survey's own."""
+        self._definition, self._asked = definition, asked
+        self._sender, self._links = sender, links
+        known = sorted({language for q in definition.questions for language in q.text})
+        locale = choose_language([asked.locale or ""], known, definition.default_locale)
+        words = Words(locale, {str(k): v for k, v in definition.texts.words.items()})
+        values = asked.values
+        self._wording = Wording(
+            locale, definition.default_locale, words, lambda text: fill(text, values)
+        )
+        self.phrases = TEXTS[phrases_for(locale, definition.default_locale)]
+
+    @cached_property
+    def subject(self) -> str:
+        """The survey's own subject, else one of ours."""
+        own = self._definition.texts.subject
+        if own:
+            return self._wording.say(own)
+        return self.phrases["subject"].format(company=self._sender.company)
+
+    @property
+    def _question(self) -> Question:
+        return self._definition.main_question or self._definition.questions[0]
+
+    @property
+    def _greeting(self) -> str:
+        name = first_name(self._asked.name)
+        if not name:
+            return self.phrases["greeting_nobody"]
+        return self.phrases["greeting"].format(name=name)
+
+    @property
+    def _opening(self) -> str | None:
+        """What the mail is about: the survey's own words, else the case."""
+        if intro := self._definition.texts.intro:
+            return self._wording.say(intro)
+        if self._asked.ticket:
+            return self.phrases["about_ticket"].format(ticket=self._asked.ticket)
+        if self._asked.order:
+            return self.phrases["about_order"].format(order=self._asked.order)
+        return None
+
+    @property
+    def _why(self) -> str:
+        return self.phrases["why"].format(company=self._sender.company)
+
+    @property
+    def text(self) -> str:
+        """The plain part."""
+        lines = [self._greeting, ""]
+        if opening := self._opening:
+            lines += [opening, ""]
+        lines += [self._wording.say(self._question.text), ""]
+        lines += [self.phrases["link"], self._links.page, ""]
+        lines += [self.phrases["thanks"], self._sender.company, ""]
+        lines += ["-- ", self._why, f"{self.phrases['unsubscribe']} {self._links.unsubscribe}"]
+        if self._sender.footer:
+            lines += ["", self._sender.footer]
+        return "\n".join(lines) + "\n"
+
+    @property
+    def html(self) -> str:
+        """The HTML part: one link a score, wrapped in two groups where a phone is narrow."""
+        question, colour = self._question, self._sender.colour or _COLOUR
+        locale, words = self._wording.locale, self._wording.words
+        preheader = self._definition.texts.preheader
+        choices = self._choices()
+        ends = ends_of(question)
+        return _templates.get_template("mail.html").render(
+            lang=locale,
+            dir=direction_of(locale),
+            subject=self.subject,
+            preheader=self._wording.say(preheader) if preheader else None,
+            greeting=self._greeting,
+            opening=self._opening,
+            question=self._wording.say(question.text),
+            groups=_groups(choices),
+            ends=[words[end] for end in ends] if ends and choices else None,
+            lowest=choices[0][0].label if choices else "",
+            highest=choices[-1][0].label if choices else "",
+            phrases=self.phrases,
+            links=self._links,
+            sender=self._sender,
+            why=self._why,
+            light=accent(colour, PAPER),
+            dark=accent(colour, DARK_PAPER),
+        )
+
+    def _choices(self) -> list[tuple[Choice, str]]:
+        """Return the answers that a link can choose, each with its link."""
+        question = self._question
+        if question is not self._definition.main_question:
+            return []
+        choices = choices_of(question, self._wording)
+        scores = score_links(question)
+        return [
+            (choice, self._links.score(score))
+            for choice, score in zip(choices, scores, strict=True)
+        ]
+
+
+def score_links(question: Question) -> list[int]:
+    """Return the scores by which links choose the answers of a main question, in their order."""
+    if question.type is QuestionType.YES_NO:
+        return [1, 0]
+    scale = scale_of(question.type, question.points)
+    return list(range(scale.low, scale.high + 1))
+
+
+def _groups(choices: Sequence[tuple[Choice, str]]) -> list[Sequence[tuple[Choice, str]]]:
+    """Cut a long scale in two halves; the first is the longer one."""
+    if len(choices) <= _ONE_GROUP:
+        return [choices] if choices else []
+    half = (len(choices) + 1) // 2
+    return [choices[:half], choices[half:]]
+
+
+def phrases_for(locale: str | None, default: str) -> str:
+    """Return the language of the service's own words: the customer's, the survey's or English."""
+    for wanted in (locale or "", default):
+        language = wanted.partition("-")[0]
+        if language in TEXTS:
+            return language
+    return "en"

@@ -1,0 +1,168 @@
+"""Seeing a survey's mail before customers do: as a preview, and as a real mail to oneself."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.errors import Conflict
+from app.core.ids import uuid7
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.core.text import Email, Line
+from app.interactions.customer_schemas import AnyLocale, Properties, Short
+from app.invitations import service
+from app.invitations.delivery import sender_of
+from app.invitations.letter import Addressee, Letter, Links
+from app.invitations.mail import POLICY, write_mail
+from app.invitations.mailer import Mailer, MailWaitsError
+from app.surveys import service as surveys
+from app.surveys.catalogue import find_published
+from app.surveys.schemas import Definition
+from app.workspaces.caller import Caller
+from app.workspaces.schemas import Body
+from app.workspaces.service import get_workspace
+
+_NO_TOKEN = "preview"  # noqa: S105 - leads nowhere
+
+
+class PreviewIn(Body):
+    """Whom the mail shall be written to, for the sake of the example."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"locale": "pl", "name": "Ala Nowak", "order": "1001"}},
+    )
+
+    locale: AnyLocale | None = None
+    name: Line | None = None
+    order: Short | None = None
+    ticket: Short | None = None
+    properties: Properties = Field(default={})
+
+
+class TestMailIn(PreviewIn):
+    """Where the test mail goes."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"email": "me@shop.example", "locale": "pl"}},
+    )
+
+    email: Email
+
+
+class PreviewOut(BaseModel):
+    """A mail as it would be sent; the links lead nowhere."""
+
+    subject: str
+    text: str
+    html: str
+    bytes: Annotated[int, Field(description="Size of the whole mail.")]
+
+
+class TestMailOut(BaseModel):
+    """What became of a test mail."""
+
+    outcome: str = Field(description="`sent`, `stored` (no SMTP), `bounced` or `waits`.")
+    detail: str | None
+    invitation: UUID | None = Field(
+        description="The test invitation behind its links; null for a draft, whose links lead "
+        "nowhere."
+    )
+
+
+def _addressee(wanted: PreviewIn, *, email: str, id_: UUID) -> Addressee:
+    return Addressee(
+        invitation_id=id_,
+        email=email,
+        name=wanted.name,
+        locale=wanted.locale,
+        order=wanted.order,
+        ticket=wanted.ticket,
+        properties=wanted.properties,
+    )
+
+
+async def preview(
+    session: AsyncSession, caller: Caller, reference: str, wanted: PreviewIn, *, settings: Settings
+) -> PreviewOut:
+    """Write the mail of a survey's latest content, published or not."""
+    survey, definition, _ = await surveys.read(session, caller, reference)
+    workspace = await get_workspace(session, caller.workspace_id)
+    asked = _addressee(wanted, email="preview@example.com", id_=survey.id)
+    sender, links = sender_of(workspace, settings), Links(settings.base_url, _NO_TOKEN)
+    letter = Letter(definition, asked, sender=sender, links=links)
+    message = write_mail(definition, asked, sender=sender, links=links)
+    return PreviewOut(
+        subject=message["Subject"],
+        text=letter.text,
+        html=letter.html,
+        bytes=len(message.as_bytes(policy=POLICY)),
+    )
+
+
+async def send_test(
+    session: AsyncSession,
+    caller: Caller,
+    reference: str,
+    wanted: TestMailIn,
+    *,
+    settings: Settings,
+    box: SealedBox,
+) -> TestMailOut:
+    """Send the mail of a survey's latest content to whoever wants to see it."""
+    if settings.sending == "paused":
+        raise Conflict("Sending is paused (AFTERWORD_SENDING); no mail leaves.")
+    _, definition, _ = await surveys.read(session, caller, reference)
+    workspace = await get_workspace(session, caller.workspace_id)
+    token, invitation = await _test_invitation(session, caller, reference, wanted, box=box)
+    message = write_mail(
+        _marked(definition),
+        _addressee(wanted, email=wanted.email, id_=invitation or uuid7()),
+        sender=sender_of(workspace, settings),
+        links=Links(settings.base_url, token),
+        kind="test",
+    )
+    try:
+        result = await Mailer(settings).send(message)
+    except MailWaitsError as error:
+        return TestMailOut(outcome="waits", detail=str(error), invitation=invitation)
+    return TestMailOut(outcome=str(result.outcome), detail=result.detail, invitation=invitation)
+
+
+def _marked(definition: Definition) -> Definition:
+    """Return the content with a subject that says that this is a test."""
+    texts: dict[str, Any] = {lang: f"[Test] {text}" for lang, text in _subject(definition).items()}
+    return definition.model_copy(
+        update={"texts": definition.texts.model_copy(update={"subject": texts})}
+    )
+
+
+def _subject(definition: Definition) -> dict[str, str]:
+    return definition.texts.subject or {definition.default_locale: definition.name}
+
+
+async def _test_invitation(
+    session: AsyncSession, caller: Caller, reference: str, wanted: TestMailIn, *, box: SealedBox
+) -> tuple[str, UUID | None]:
+    """Make an invitation whose answers are tests; a survey that is not live has none."""
+    survey = await find_published(session, caller.workspace_id, reference)
+    if survey is None or not survey.live:
+        return _NO_TOKEN, None
+    customer = {"id": None, "email": wanted.email, "name": wanted.name, "locale": wanted.locale}
+    asked = service.Wanted(
+        survey=survey,
+        customer=customer,
+        channel="link",
+        send_at=utc_now(),
+        order=wanted.order,
+        ticket=wanted.ticket,
+        touchpoint=survey.touchpoint,
+        context={"properties": dict(wanted.properties)},
+        test=True,
+    )
+    invitation, token = await service.schedule(session, box, asked)
+    return token, invitation.id

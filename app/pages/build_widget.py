@@ -1,0 +1,53 @@
+"""Joins and shrinks the widget: `python -m app.pages.build_widget`.
+
+It is for developers and needs Node; the result, `app/pages/widget.js`, is checked in, so that
+nobody else does. Its first line names the sources that it was built from.
+"""
+
+import gzip
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+PAGES = Path(__file__).parent
+SOURCES = PAGES / "widget"
+RESULT = PAGES / "widget.js"
+MOST_BYTES = 6144
+_ESBUILD = "esbuild@0.28.2"
+
+
+def digest_of_sources() -> str:
+    """Return what the first line of a build says of its sources."""
+    found = hashlib.sha256()
+    for path in sorted(SOURCES.glob("*.js")):
+        found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def size_of(script: bytes) -> int:
+    """Return the bytes of a script as they travel, by `gzip -9`."""
+    return len(gzip.compress(script, 9, mtime=0))
+
+
+def build() -> bytes:
+    """Build the script."""
+    command = [
+        "npx", "--yes", _ESBUILD, str(SOURCES / "main.js"), "--bundle", "--minify",
+        "--format=iife", "--target=es2022", f"--banner:js=/*! Afterword {digest_of_sources()} */",
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def main() -> None:
+    """Build the script and say how large it is."""
+    script = build()
+    RESULT.write_bytes(script)
+    size = size_of(script)
+    sys.stdout.write(f"{RESULT.name}: {size} of {MOST_BYTES} bytes, gzip -9\n")
+    if size > MOST_BYTES:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

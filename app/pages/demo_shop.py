@@ -1,0 +1,26 @@
+"""`/demo/shop`: a checkout that shows the widget; only with `up --demo`."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from app.core.errors import NotFound
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.pages.rendering import page
+
+routes = APIRouter(include_in_schema=False)
+
+
+def demo_key(box: SealedBox) -> str:
+    """Return the publishable key of the demo's shop: no secret, but the same at every start."""
+    return "pk_" + box.sign("demo.shop", b"")
+
+
+@routes.get("/demo/shop")
+async def show_shop(request: Request) -> HTMLResponse:
+    """Show a checkout; its customer is asked after paying, and once more below the receipt."""
+    settings: Settings = request.app.state.settings
+    if not settings.demo:
+        raise NotFound("The demo shop is here with `afterword up --demo`.")
+    key = demo_key(request.app.state.box)
+    return page("demo_shop.html", lang="en", title="Demo shop", key=key, scripts=("demo.js",))

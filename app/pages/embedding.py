@@ -1,0 +1,158 @@
+"""The widget: its script, and a survey as the script reads it."""
+
+from importlib.resources import files
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.core.database import Database
+from app.core.errors import AfterwordError, NotFound
+from app.core.http import json_reply, problem_reply
+from app.pages.brand import look_of
+from app.responses import widget
+from app.responses.lines import Ingest
+from app.surveys.catalogue import find_link
+from app.surveys.compiled import CompiledSurvey
+from app.surveys.schemas import Question
+from app.surveys.wording import Wording, choices_of, ends_of, fill, kind_of
+from app.surveys.words import Words, accepted_languages, choose_language, direction_of
+from app.workspaces.caller import allowed_origin
+from app.workspaces.colours import DARK_PAPER, PAPER, accent
+from app.workspaces.limits import require_public_rate
+from app.workspaces.models import Workspace
+from app.workspaces.service import get_workspace
+
+routes = APIRouter(include_in_schema=False)
+
+SCRIPT = files("app.pages").joinpath("widget.js")
+_WORDS = ("send", "next", "optional", "close", "later", "thanks_title")
+
+
+@routes.get("/widget.js")
+async def show_script() -> Response:
+    """Serve the widget's script, as it was built."""
+    headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
+    return Response(
+        SCRIPT.read_bytes(), media_type="text/javascript; charset=utf-8", headers=headers
+    )
+
+
+@routes.post(widget.PATH)
+async def take_response(request: Request) -> Response:
+    """Take an answer of the widget, or of whoever speaks its contract."""
+    return await widget.take(request)
+
+
+@routes.get("/w/surveys/{reference}")
+async def show_survey(request: Request, reference: str) -> Response:
+    """Return a live survey in one language: by its public id, or with `?key=` by its key."""
+    headers: dict[str, str] = {"Cache-Control": "private, max-age=60", "Vary": "Origin"}
+    try:
+        require_public_rate(request)
+        survey, workspace = await _find(request, reference)
+        origin = request.headers.get("origin")
+        if origin is not None:
+            headers |= allowed_origin(workspace.allowed_origins, origin)
+        if not survey.live:
+            raise NotFound("This survey is over.")
+        wanted = [request.query_params.get("lang", "")]
+        wanted += accepted_languages(request.headers.get("accept-language", ""))
+        locale = choose_language(wanted, sorted(survey.locales), survey.locale)
+        return json_reply(shown(survey, workspace, locale), headers=headers)
+    except AfterwordError as error:
+        reply = problem_reply(error)
+        reply.headers.update(headers | {"Cache-Control": "no-store"})
+        return reply
+
+
+async def _find(request: Request, reference: str) -> tuple[CompiledSurvey, Workspace]:
+    """Return a published survey; raise NotFound for an unknown one, or another key's."""
+    ingest: Ingest = request.app.state.ingest
+    database: Database = request.app.state.database
+    key = request.query_params.get("key")
+    bound = None
+    if key:
+        caller = await widget.caller_of(request, key)
+        workspace_id, name, bound = caller.workspace_id, reference, caller.survey
+    else:
+        async with database.session() as session:
+            link = await find_link(session, reference)
+        if link is None:
+            raise NotFound("There is no such survey; a survey's key needs `?key=` as well.")
+        workspace_id, name = link[0], str(link[1])
+    survey = await ingest.catalogue.get(workspace_id, name)
+    if survey is None or bound not in {None, survey.key, str(survey.id)}:
+        raise NotFound("There is no live survey of this name for this key.")
+    async with database.session() as session:
+        return survey, await get_workspace(session, workspace_id)
+
+
+def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str, Any]:
+    """Return a survey as the headless contract has it, in one language."""
+    definition = survey.definition
+    words = Words(locale, {str(name): texts for name, texts in definition.texts.words.items()})
+    wording = Wording(locale, definition.default_locale, words, lambda text: fill(text, {}))
+    main = definition.main_question
+    colour = workspace.brand.get("colour")
+    return {
+        "survey": survey.public_id,
+        "language": locale,
+        "direction": direction_of(locale),
+        "company": look_of(workspace).company,
+        "colours": {"light": accent(colour, PAPER), "dark": accent(colour, DARK_PAPER)}
+        if colour
+        else None,
+        "words": {name: words[name] for name in _WORDS},
+        "main": main.key if main and main.show_if is None else None,
+        "questions": [_question(question, wording) for question in definition.questions],
+        "thanks": _thanks(survey, wording),
+    }
+
+
+def _question(question: Question, wording: Wording) -> dict[str, Any]:
+    choices = [
+        {"value": typed(choice.value, kind_of(question)), "label": choice.label}
+        for choice in choices_of(question, wording)
+    ]
+    if question.allow_na:
+        choices.append({"value": "na", "label": wording.words["na"]})
+    ends = ends_of(question)
+    return {
+        "key": question.key,
+        "kind": kind_of(question),
+        "text": wording.say(question.text),
+        "required": question.required,
+        "choices": choices,
+        "ends": [wording.words[end] for end in ends] if ends else None,
+        "show_if": question.show_if.model_dump() if question.show_if else None,
+    }
+
+
+def typed(value: str, kind: str) -> Any:
+    """Return a choice's value as JSON answers say it: a number, true or false, or a word."""
+    if kind == "scale":
+        return int(value)
+    return {"true": True, "false": False}.get(value, value) if kind == "words" else value
+
+
+def _thanks(survey: CompiledSurvey, wording: Wording) -> dict[str, Any]:
+    """Return the thanks: the default, and those that go with an answer's band."""
+    texts = survey.definition.texts.thank_you
+    said: dict[str, Any] = {
+        band: {
+            "text": wording.say(own.text),
+            "link_url": own.link_url,
+            "link_text": wording.say(own.link_text) if own.link_text else own.link_url,
+        }
+        for band, own in texts.items()
+    }
+    default = said.get("default") or {"text": wording.words["thanks"], "link_url": None}
+    main = survey.definition.main_question
+    by_answer = {}
+    for choice in choices_of(main, wording) if main else []:
+        value = typed(choice.value, kind_of(main)) if main else None
+        band = survey.check({main.key: value}, complete=False).band if main else None
+        if band in said:
+            by_answer[choice.value] = said[band]
+    return {"default": default, "by_answer": by_answer}

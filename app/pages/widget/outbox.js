@@ -1,0 +1,70 @@
+// Answers on their way: kept until the server has them, over reloads and later visits.
+// Each is sent until it is answered; its id and number make it count once.
+const PLACE = "afterword.outbox";
+const MOST = 20;
+const FIRST_WAIT = 2000;
+const LONGEST_WAIT = 300000;
+
+let wait = FIRST_WAIT;
+let timer;
+let busy;
+let waiting = [];
+
+// Until there is consent, nothing is stored and nothing leaves.
+export const storage = {
+  allowed: true,
+  get(name) {
+    try {
+      return this.allowed && JSON.parse(localStorage.getItem(name));
+    } catch {}
+  },
+  set(name, value) {
+    try {
+      if (this.allowed) localStorage.setItem(name, JSON.stringify(value));
+    } catch {}
+  },
+};
+
+const identity = ({ body }) => [body.id, body.seq] + "";
+
+const load = () => {
+  const known = new Set(waiting.map(identity));
+  for (const item of storage.get(PLACE) || []) if (!known.has(identity(item))) waiting.push(item);
+};
+
+const keep = (items) => storage.set(PLACE, (waiting = items.slice(-MOST)));
+
+export function post(url, body, onSent) {
+  load();
+  // A later number of the same answer says all that the earlier one did.
+  keep([...waiting.filter((item) => item.body.id != body.id), { url, body, onSent }]);
+  flush();
+}
+
+export async function flush() {
+  clearTimeout(timer);
+  if (busy || !storage.allowed) return;
+  busy = true;
+  load();
+  for (const item of waiting) {
+    let status = 0;
+    try {
+      ({ status } = await fetch(item.url, { method: "POST", body: JSON.stringify(item.body), keepalive: true }));
+    } catch {}
+    if (!status || status == 429 || status >= 500) {
+      timer = setTimeout(flush, wait);
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+      break;
+    }
+    wait = FIRST_WAIT;
+    keep(waiting.filter((other) => identity(other) != identity(item)));
+    if (status < 300) item.onSent?.();
+  }
+  busy = false;
+  if (wait == FIRST_WAIT && waiting.length) flush();
+}
+
+// The last chance of a page that is left; what the server has already is the same answer again.
+export function hurry() {
+  if (storage.allowed) for (const { url, body } of waiting) navigator.sendBeacon(url, JSON.stringify(body));
+}

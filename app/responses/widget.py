@@ -1,0 +1,97 @@
+"""`POST /w/responses`: an answer from a browser, with its publishable key in the body.
+
+A JSON body sent as `text/plain` needs no preflight, so that an answer can leave with a page that
+is being closed.
+"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.errors import AfterwordError, Forbidden
+from app.core.http import problem_reply, read_body, require_content_type
+from app.core.telemetry import VOTES
+from app.invitations.votes import Held
+from app.responses.body import (
+    CustomerIn,
+    ResponseIn,
+    Short,
+    check_response,
+    decode,
+    refuse_nul,
+)
+from app.responses.intake import admit, store
+from app.workspaces.caller import Caller, Keyring
+
+PATH = "/w/responses"
+# A person needs longer than this to read a question and to choose.
+_FASTEST_MILLISECONDS = 700
+
+
+class WidgetIn(Struct, forbid_unknown_fields=True):
+    """One answer so far: `t` is how long its question was shown, `trap` what nobody should fill."""
+
+    id: UUID
+    key: Annotated[str, Meta(min_length=1, max_length=200)]
+    survey: Annotated[str, Meta(min_length=1, max_length=64)]
+    answers: dict[str, Any]
+    seq: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
+    complete: bool = True
+    customer: CustomerIn | None = None
+    order: Short | None = None
+    ticket: Short | None = None
+    locale: Annotated[str, Meta(max_length=35)] | None = None
+    touchpoint: Annotated[str, Meta(max_length=64)] | None = None
+    properties: (
+        Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], Any], Meta(max_length=32)]
+        | None
+    ) = None
+    t: Annotated[float, Meta(ge=0)] | None = None
+    trap: Annotated[str, Meta(max_length=1000)] | None = None
+
+
+_decoder = msgspec.json.Decoder(WidgetIn)
+_FIELDS = WidgetIn.__struct_fields__
+_OWN = {"key", "t", "trap"}
+
+
+async def take(request: Request) -> Response:
+    """Take one answer and reply when it is on disk, so that an allowed page may read the reply."""
+    headers: dict[str, str] = {}
+    try:
+        require_content_type(request, "text/plain", "application/json")
+        raw = await read_body(request)
+        sent = decode(_decoder, raw, fields=_FIELDS)
+        refuse_nul(sent)
+        caller = await caller_of(request, sent.key)
+        admit(request, caller, headers)
+        said = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
+        body = check_response(ResponseIn(channel="widget", **said))
+        held = judge(sent)
+        reply = await store(request, caller, body, raw=raw, headers=headers, held=held)
+        VOTES.labels(held or "confirmed").inc()
+    except AfterwordError as error:
+        reply = problem_reply(error)
+        reply.headers.update(headers)
+    return reply
+
+
+async def caller_of(request: Request, key: str) -> Caller:
+    """Return who calls with a publishable key; a secret one has no place in a page."""
+    keyring: Keyring = request.app.state.keyring
+    caller = await keyring.caller(f"Bearer {key}")
+    if caller.trusted:
+        raise Forbidden("A secret key has no place in a page; use a publishable one (`collect`).")
+    return caller
+
+
+def judge(sent: WidgetIn) -> Held | None:
+    """Judge whether a person can have given the answer."""
+    if sent.trap:
+        return "quarantined"
+    too_fast = sent.seq == 1 and sent.t is not None and sent.t < _FASTEST_MILLISECONDS
+    return "unverified" if too_fast else None

@@ -1,0 +1,80 @@
+"""Who has voted: rules for what was opened and what was sent."""
+
+import datetime as dt
+
+import pytest
+
+from app.invitations.votes import (
+    Hit,
+    Kind,
+    Signs,
+    hits_of,
+    judge_opening,
+    judge_sending,
+    stored_hit,
+)
+
+NOW = dt.datetime(2026, 11, 1, 12, tzinfo=dt.UTC)
+
+
+def ago(seconds: float) -> dt.datetime:
+    return NOW - dt.timedelta(seconds=seconds)
+
+
+def opened(*scores: int | None, seconds: float = 1) -> list[Hit]:
+    return [Hit(Kind.OPENED, ago(seconds), score) for score in scores]
+
+
+def sent(*scores: int | None, seconds: float = 1) -> list[Hit]:
+    return [Hit(Kind.SENT, ago(seconds), score) for score in scores]
+
+
+@pytest.mark.parametrize(
+    ("hits", "held"),
+    [
+        (opened(9), "provisional"),
+        (opened(9, 9, 9, 9), "provisional"),
+        (opened(9, 3), "provisional"),
+        (opened(None, None, 9, 3), "provisional"),
+        (opened(9, 3, 0), "quarantined"),
+        (opened(9, 3, seconds=121) + opened(0), "provisional"),
+        (opened(9, seconds=119) + opened(3, 0), "quarantined"),
+        ([Hit(Kind.TRAP, ago(5)), *opened(9)], "quarantined"),
+        ([Hit(Kind.TRAP, ago(200)), *opened(9)], "provisional"),
+    ],
+)
+def test_what_is_opened_never_counts(hits: list[Hit], held: str) -> None:
+    assert judge_opening(hits, now=NOW) == held
+
+
+GESTURE = Signs(scripted=True, gesture=True, rendered_at=ago(1))
+SCRIPT = Signs(scripted=True, rendered_at=ago(3600))
+
+
+@pytest.mark.parametrize(
+    ("hits", "signs", "held"),
+    [
+        (sent(9), GESTURE, None),
+        (sent(9), SCRIPT, "unverified"),
+        (sent(9), Signs(rendered_at=ago(2.9)), "unverified"),
+        (sent(9), Signs(rendered_at=ago(3)), None),
+        (sent(9), Signs(), None),
+        (sent(9), Signs(scripted=True, gesture=True, trapped=True), "quarantined"),
+        # A person may change a score once; whoever tries three is no person.
+        (sent(9, 3), GESTURE, None),
+        (sent(9, 3, 0), GESTURE, "quarantined"),
+        (sent(9, 3, seconds=121) + sent(0), GESTURE, None),
+        # What a scanner opened before does not speak against the person who comes after it.
+        (opened(*range(11)) + sent(9), GESTURE, None),
+        ([Hit(Kind.TRAP, ago(5)), *sent(9)], GESTURE, None),
+    ],
+)
+def test_what_is_sent_counts_if_a_person_sent_it(
+    hits: list[Hit], signs: Signs, held: str | None
+) -> None:
+    assert judge_sending(hits, signs, now=NOW) == held
+
+
+def test_hits_are_kept_as_they_were() -> None:
+    hits = [*opened(9, None), Hit(Kind.TRAP, ago(3))]
+    assert hits_of([stored_hit(hit) for hit in hits]) == hits

@@ -1,0 +1,294 @@
+"""The invited customer's page, without a browser: what counts, what waits, what is held."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.core.database import Database, run_sql
+from tests.pages.forms import browse, follow, parse
+from tests.shop import Shop
+
+LOW = {"question": "score", "op": "<=", "value": 6}
+STEPS = [
+    {"key": "score", "type": "nps", "text": {"en": "Recommend us?"}, "required": True},
+    {"key": "why", "type": "text", "text": {"en": "What went wrong, {{customer.first_name}}?"},
+     "show_if": LOW},
+    {"key": "again", "type": "yes_no", "text": {"en": "Come again?"}},
+    {"key": "when", "type": "choice", "text": {"en": "When?"}, "required": True,
+     "options": [{"key": key, "text": {"en": key}} for key in ("soon", "later")],
+     "show_if": {"question": "again", "op": "==", "value": True}},
+]  # fmt: skip
+
+
+async def invite(shop: Shop, **more: Any) -> tuple[str, str]:
+    """Ask Ala by a link; return the invitation's id and the path of its page."""
+    customer = {"email": "ala@example.pl", "name": "Ala Nowak"}
+    body = {"survey": "s", "customer": customer, "channel": "link"} | more
+    made = await shop.post("/v1/invitations", body)
+    return made["id"], "/i/" + made["url"].rpartition("/")[2]
+
+
+async def states(shop: Shop) -> list[tuple[int, str]]:
+    """Return score and integrity of all responses."""
+    return [(r["score"], r["integrity"]) for r in (await shop.get("/v1/responses"))["data"]]
+
+
+async def counted(shop: Shop) -> int:
+    found: int = (await shop.metric("nps"))["total"]["n"]
+    return found
+
+
+async def test_the_score_stands_alone_then_what_follows_from_it(shop: Shop) -> None:
+    await shop.publish("s", metric="nps", questions=STEPS)
+    id_, path = await invite(shop)
+    page = await browse(shop.client, path)
+    assert list(page.choices) == ["score"]
+    page = await follow(shop.client, await page.send(shop.client, score="4", _g="1", _js="1"))
+    assert (page.choices, "why" in page.fields) == ({"again": ["true", "false"]}, True)
+    assert "What went wrong, Ala?" in page.text
+    response = await shop.get(f"/v1/responses/{id_}")
+    assert (response["score"], response["complete"]) == (4, False)
+    reply = await page.send(shop.client, why="Late", again="true", _g="1", _js="1")
+    # What only now is asked has a page of its own; the rest can be seen again there.
+    page = await follow(shop.client, reply)
+    assert page.choices["when"] == ["soon", "later"]
+    missing = parse(await page.send(shop.client, _g="1", _js="1"))
+    assert missing.status == 422
+    assert "Please answer this question." in missing.text
+    page = await follow(shop.client, await page.send(shop.client, when="soon", _g="1", _js="1"))
+    assert "Thank you" in page.text
+    response = await shop.get(f"/v1/responses/{id_}")
+    assert response["complete"] is True
+    assert response["answers"] == {"score": 4, "why": "Late", "again": True, "when": "soon"}
+    assert (await shop.get(f"/v1/invitations/{id_}"))["status"] == "answered"
+
+
+async def test_a_link_resumes_and_a_changed_score_drops_what_it_hides(shop: Shop) -> None:
+    await shop.publish("s", metric="nps", questions=STEPS)
+    id_, path = await invite(shop)
+    page = await browse(shop.client, path)
+    await page.send(shop.client, score="4", _g="1", _js="1")
+    page = await browse(shop.client, path)
+    assert page.fields["score"] == "4"
+    assert "why" in page.fields
+    await page.send(shop.client, score="9", why="Late", again="false", _g="1", _js="1")
+    response = await shop.get(f"/v1/responses/{id_}")
+    assert response["answers"] == {"score": 9, "again": False}
+    assert [r["score"] for r in response["revisions"]] == [4]
+    assert await counted(shop) == 1
+
+
+async def test_what_was_typed_is_there_again_beside_what_is_missing(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    reply = await shop.client.post(path, data={"why": "<b>ąę</b>", "_asked": "score,why"})
+    page = parse(reply)
+    assert (page.status, page.fields["why"]) == (422, "<b>ąę</b>")
+
+
+async def test_a_click_in_a_mail_is_provisional_until_a_person_moves(shop: Shop) -> None:
+    await shop.publish("s")
+    id_, path = await invite(shop)
+    page = await browse(shop.client, path + "/3")
+    assert await states(shop) == [(3, "provisional")]
+    assert page.fields["score"] == "3"
+    total = (await shop.metric("nps"))["total"]
+    assert (total["n"], total["excluded"]["provisional"]) == (0, 1)
+    assert (await shop.get("/v1/responses", follow_up="open"))["data"] == []
+    gesture = {"score": "3", "_g": "1", "_js": "1", "_first": "1"}
+    assert (await shop.client.post(path, data=page.fields | gesture)).status_code == 204
+    assert await states(shop) == [(3, "ok")]
+    assert await counted(shop) == 1
+    # Only now somebody should call back, and only now the company hears of it.
+    (response,) = (await shop.get("/v1/responses", follow_up="open"))["data"]
+    assert (response["id"], response["complete"]) == (id_, False)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_who_wants_only_headers_leaves_no_trace(shop: Shop, method: str) -> None:
+    await shop.publish("s")
+    id_, path = await invite(shop)
+    headers = {"Sec-Purpose": "prefetch;prerender"} if method == "GET" else {}
+    reply = await shop.client.request(method, path + "/9", headers=headers)
+    assert reply.status_code == 200
+    assert await states(shop) == []
+    assert (await shop.get(f"/v1/invitations/{id_}"))["status"] == "sent"
+
+
+async def test_a_form_that_only_a_script_sent_is_asked_to_confirm(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    again = await follow(shop.client, await page.send(shop.client, why="", _js="1"))
+    assert "Please confirm that you are a person." in again.text
+    assert await states(shop) == [(9, "unverified")]
+    done = await follow(shop.client, await again.send(shop.client, _js="1", _g="1"))
+    assert "Thank you" in done.text
+    assert await states(shop) == [(9, "ok")]
+
+
+async def test_without_scripts_a_person_is_slower_than_a_robot(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    again = await follow(shop.client, await page.send(shop.client, why="Fine"))
+    assert await states(shop) == [(9, "unverified")]
+    # One who read the first page needs only a moment for the second.
+    await asyncio.sleep(1.1)
+    await follow(shop.client, await again.send(shop.client))
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["integrity"], response["answers"]["why"]) == ("ok", "Fine")
+
+
+async def test_the_signed_time_cannot_be_made_up(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path)
+    other = await browse(shop.client, path)
+    page.fields["_at"] = other.fields["_at"][:-2] + (
+        "AA" if other.fields["_at"][-2:] != "AA" else "BB"
+    )
+    # What bears no time of ours is no form of ours; it is a person's own program.
+    assert (await page.send(shop.client, score="9")).status_code == 303
+    assert await states(shop) == [(9, "ok")]
+
+
+async def test_a_scanner_that_opens_everything_is_quarantined(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    for score in range(11):
+        await shop.client.get(f"{path}/{score}")
+    ((_, integrity),) = await states(shop)
+    assert integrity == "quarantined"
+    total = (await shop.metric("nps"))["total"]
+    assert (total["n"], total["excluded"]["quarantined"]) == (0, 1)
+    # The person whose mail it scanned is counted all the same.
+    page = await browse(shop.client, path + "/8")
+    await page.send(shop.client, score="8", why="", _g="1", _js="1")
+    assert await states(shop) == [(8, "ok")]
+    assert await counted(shop) == 1
+
+
+async def test_a_hidden_link_and_a_hidden_field_catch_robots(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    assert page.hidden_links == [path + "/all"]
+    await shop.client.get(page.hidden_links[0])
+    assert await states(shop) == [(9, "quarantined")]
+    _, path = await invite(shop, customer={"email": "b@b.pl"})
+    page = await browse(shop.client, path + "/9")
+    (trap,) = page.traps
+    await page.send(shop.client, **{trap: "http://buy.example", "_g": "1", "_js": "1"})
+    assert await states(shop) == [(9, "quarantined")] * 2
+    assert await counted(shop) == 0
+
+
+async def test_three_scores_in_two_minutes_are_no_person(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path)
+    for score in ("1", "5", "9"):
+        await page.send(shop.client, score=score, _g="1", _js="1")
+    assert await states(shop) == [(9, "quarantined")]
+    assert await counted(shop) == 0
+
+
+async def test_an_operator_restores_and_rejects(shop: Shop) -> None:
+    await shop.publish("s")
+    id_, path = await invite(shop)
+    await browse(shop.client, path + "/2")
+    restored = await shop.post(f"/v1/responses/{id_}/restore", status=200)
+    assert (restored["integrity"], restored["follow_up"]["status"]) == ("ok", "open")
+    assert await counted(shop) == 1
+    assert (await shop.get(f"/v1/invitations/{id_}"))["status"] == "answered"
+    await shop.post(f"/v1/responses/{id_}/reject", status=200)
+    assert await counted(shop) == 0
+    # A rejected one stays so, whatever is sent later.
+    page = await browse(shop.client, path)
+    await page.send(shop.client, score="9", why="", _g="1", _js="1")
+    assert await states(shop) == [(9, "rejected")]
+
+
+async def test_a_scanner_that_comes_later_takes_nothing_away(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    await page.send(shop.client, score="9", why="Good", _g="1", _js="1")
+    for score in range(5):
+        await shop.client.get(f"{path}/{score}")
+    scanned = await browse(shop.client, f"{path}/0")
+    await scanned.send(shop.client, _js="1")
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["score"], response["integrity"]) == (9, "ok")
+    assert response["answers"]["why"] == "Good"
+
+
+async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Database) -> None:
+    async def news() -> list[str]:
+        async with database.session() as session:
+            query = text(
+                "select type from event where workspace_id = :id and type like 'response.%' "
+                "order by created_at, xid"
+            )
+            found = await run_sql(session, query.bindparams(id=UUID(shop.workspace_id)))
+            return [row.type for row in found]
+
+    await shop.publish("s")
+    id_, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    await page.send(shop.client, why="", _js="1")
+    assert await news() == []
+    await page.send(shop.client, score="8", why="", _g="1", _js="1")
+    assert await news() == ["response.created"]
+    await page.send(shop.client, score="8", why="Fine", _g="1", _js="1")
+    await shop.post(f"/v1/responses/{id_}/reject", status=200)
+    assert await news() == ["response.created", "response.updated", "response.updated"]
+
+
+async def test_everyone_sees_and_deletes_what_is_stored(shop: Shop) -> None:
+    await shop.publish("s")
+    id_, path = await invite(shop, order="1001", properties={"agent": "eva"})
+    page = await browse(shop.client, path + "/data")
+    assert "You have not answered yet." in page.text
+    page = await browse(shop.client, path + "/4")
+    await page.send(shop.client, score="4", why="Zimna kawa", _g="1", _js="1")
+    page = await browse(shop.client, path + "/data")
+    for word in ("Zimna kawa", "Ala Nowak", "ala@example.pl", "1001", "eva"):
+        assert word in page.text, word
+    # A scanner that presses the button deletes nothing.
+    assert "Zimna kawa" in parse(await page.send(shop.client, _js="1")).text
+    done = parse(await page.send(shop.client, _js="1", _g="1"))
+    assert "Your answer is deleted." in done.text
+    reply = await shop.call("GET", f"/v1/responses/{id_}")
+    assert reply.status_code == 404
+    assert await counted(shop) == 0
+    assert "You have not answered yet." in (await browse(shop.client, path + "/data")).text
+    # It is gone for ever: the link takes no second answer.
+    assert (await shop.client.post(path, data={"score": "9"})).status_code == 409
+
+
+async def test_a_scanner_that_presses_buttons_unsubscribes_nobody(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path.replace("/i/", "/u/"))
+    asked_again = parse(await page.send(shop.client, _js="1"))
+    assert "No more such mails?" in asked_again.text
+    assert (await shop.get("/v1/unsubscribes"))["data"] == []
+    await page.send(shop.client, _js="1", _g="1")
+    assert len((await shop.get("/v1/unsubscribes"))["data"]) == 1
+
+
+async def test_two_tabs_at_once_are_one_response(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    send = [page.send(shop.client, score=s, why="", _g="1", _js="1") for s in ("9", "8") * 4]
+    replies: list[httpx.Response] = await asyncio.gather(*send)
+    assert {reply.status_code for reply in replies} == {303}
+    assert await counted(shop) == 1
