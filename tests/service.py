@@ -94,7 +94,9 @@ class Service:
         """Send SIGKILL to every process at once, as a power cut would."""
         found = self.processes()
         for process in found:
-            process.send_signal(signal.SIGKILL)
+            # One may have ended by itself since it was listed.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGKILL)
         psutil.wait_procs(found, timeout=10)
         assert self._process
         self._process.wait()

@@ -1,13 +1,14 @@
-"""`/guides`: how to connect each source, with what it yields."""
+"""`/guides`: how to connect each source, and how asking works."""
 
 import json
 from importlib.resources import files
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from app.core.errors import NotFound
+from app.core.settings import Settings
 from app.integrations.registry import ADAPTERS
 from app.pages.rendering import page
 
@@ -16,19 +17,27 @@ routes = APIRouter(include_in_schema=False)
 GUIDES: dict[str, dict[str, Any]] = json.loads(
     files("app.pages").joinpath("guides/guides.json").read_text()
 )
+HELP = {
+    "widget": "The widget, and its contract without the script",
+    "mail": "Mail, and what of it counts",
+    "privacy": "What is stored of a person",
+}
 
 
 @routes.get("/guides")
 async def show_guides() -> HTMLResponse:
     """List the guides."""
-    return page("guides.html", lang="en", title="Connecting a source", guides=GUIDES)
+    return page("guides.html", lang="en", title="Guides", guides=GUIDES, help=HELP)
 
 
-@routes.get("/guides/{source}")
-async def show_guide(source: str) -> HTMLResponse:
-    """Show how to connect one source."""
-    if source not in GUIDES:
+@routes.get("/guides/{name}")
+async def show_guide(request: Request, name: str) -> HTMLResponse:
+    """Show how to connect one source, or how something works."""
+    if name in HELP:
+        settings: Settings = request.app.state.settings
+        return page(f"help/{name}.html", lang="en", title=HELP[name], base=settings.base_url)
+    if name not in GUIDES:
         raise NotFound("There is no guide of this name; see /guides.")
-    guide = GUIDES[source]
-    properties = ADAPTERS[source].properties
+    guide = GUIDES[name]
+    properties = ADAPTERS[name].properties
     return page("guide.html", lang="en", title=guide["title"], guide=guide, properties=properties)

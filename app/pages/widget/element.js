@@ -63,8 +63,8 @@ export class Survey extends HTMLElement {
       document.addEventListener("keydown", this);
     }
     let pointer;
-    box.onpointerdown = () => (pointer = true);
-    box.onkeydown = () => (pointer = false);
+    box.addEventListener("pointerdown", () => (pointer = true));
+    box.addEventListener("keydown", () => (pointer = false));
     this.#form.onchange = ({ target }) => {
       // Arrow keys walk through a scale: only a pointer's choice goes on by itself.
       if (pointer && target.type == "radio" && this.#shown.length == 1 && this.#step == 1) this.#form.requestSubmit();

@@ -1,0 +1,117 @@
+"""axe finds nothing (WCAG 2.2 AA and best practice), on every page, in light and dark."""
+
+import json
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from app.integrations.registry import SourceName
+from tests.browser.conftest import Company
+from tests.browser.test_widget import script, stand
+from tests.service import Service
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = {"light": 900, "dark": 320}
+EVERY_TYPE: list[dict[str, Any]] = [
+    {"type": "nps", "required": True}, {"type": "csat"}, {"type": "ces"}, {"type": "yes_no"},
+    {"type": "rating", "points": 10, "allow_na": True}, {"type": "expectation"},
+    {"type": "emotion"}, {"type": "text", "required": True},
+    {"type": "choices", "options": [{"key": k, "text": {"en": k}} for k in ("one", "two")]},
+]  # fmt: skip
+
+
+async def violations(page: Page) -> list[str]:
+    found = await Axe().run(page, options={"runOnly": RULES, "resultTypes": ["violations"]})
+    return [
+        f"{rule['id']}: {json.dumps([node['html'][:120] for node in rule['nodes']])}"
+        for rule in found.response["violations"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_page_shuts_anybody_out(
+    browser: Browser, company: Company, service: Service, scheme: Literal["light", "dark"]
+) -> None:
+    company.client.patch("/v1/workspace", json={"brand": {"name": "Łąka", "colour": "#8a1c4a"}})
+    questions = [
+        {"key": f"q{n}", "text": {"en": f"Question {n}?"}} | question
+        for n, question in enumerate(EVERY_TYPE)
+    ]
+    simple, every = company.publish(), company.publish("every", questions=questions, metric="nps")
+    invited = company.invite()
+    token = invited.rpartition("/")[2]
+    context = await browser.new_context(
+        color_scheme=scheme, viewport={"width": WIDTHS[scheme], "height": 700}
+    )
+    page = await context.new_page()
+    addresses = [
+        simple, every, every + "?a.q0=4", simple + "?kiosk=1", simple + "?lang=pl",
+        simple + "/poster", invited, invited + "/4", invited + "/data",
+        f"{service.url}/u/{token}", f"{service.url}/s/nobody", service.url + "/demo/shop",
+        service.url + "/guides", *(f"{service.url}/guides/{name}" for name in SourceName),
+        *(f"{service.url}/guides/{name}" for name in ("widget", "privacy", "mail")),
+    ]  # fmt: skip
+    found = {}
+    for address in addresses:
+        reply = await page.goto(address)
+        assert reply
+        assert reply.status in {200, 404}, address
+        found[address] = await violations(page)
+    # What follows a post: a refusal, the second step, the thanks, a link that is asked again.
+    await page.goto(every + "?a.q0=4")
+    await page.evaluate("document.querySelector('form').noValidate = true")
+    await page.get_by_role("button", name="Send").click()
+    found["refused"] = await violations(page)
+    await page.goto(simple)
+    await page.get_by_text("9", exact=True).click()
+    await page.get_by_role("button", name="Next").click()
+    await page.get_by_role("textbox").wait_for()
+    found["second step"] = await violations(page)
+    await page.get_by_role("button", name="Send").click()
+    await page.get_by_role("heading", name="Thank you").wait_for()
+    found["thanks"] = await violations(page)
+    await page.goto(invited + "/4")
+    async with page.expect_navigation():
+        await page.evaluate("document.querySelector('form').submit()")
+    found["again"] = await violations(page)
+    await page.clock.install()
+    await page.goto(simple + "?kiosk=1")
+    await page.clock.run_for(31_000)
+    await page.get_by_role("heading", name="Still there?").wait_for()
+    found["kiosk asks"] = await violations(page)
+    await context.close()
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_widget_shuts_nobody_out(
+    browser: Browser, company: Company, service: Service, scheme: Literal["light", "dark"]
+) -> None:
+    questions = [
+        {"key": f"q{n}", "text": {"en": f"Question {n}?"}} | question
+        for n, question in enumerate(EVERY_TYPE)
+    ]
+    company.publish(questions=questions, metric="nps")
+    context = await browser.new_context(
+        color_scheme=scheme, viewport={"width": WIDTHS[scheme], "height": 700}
+    )
+    page = await context.new_page()
+    body = script(company.widget_key()) + '<afterword-survey survey="s"></afterword-survey>'
+    body += "<style>html { color-scheme: light dark }</style>"
+    await page.goto(
+        await stand(context, service, body, policy="style-src 'unsafe-inline'; script-src 'self'")
+    )
+    await page.locator("[popup] h2").wait_for()
+    # The scripts of axe itself need an eval that the strictest policy would refuse.
+    found = {"popup": await violations(page)}
+    await page.locator("[popup] label", has_text="9").click()
+    await page.locator("[popup] textarea").wait_for()
+    found["follow-ups"] = await violations(page)
+    await page.locator("[popup] textarea").fill("x")
+    await page.locator("[popup]").get_by_role("button", name="Send").click()
+    await page.locator("[popup] [role=status]").wait_for()
+    found["thanks"] = await violations(page)
+    await context.close()
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}

@@ -1,0 +1,316 @@
+"""The widget in a real browser: on strict pages, offline, by keyboard, without asking twice."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+
+from app.pages.build_widget import SOURCES
+from tests.browser.conftest import Company
+from tests.service import Service
+from tests.surveys.test_show_if import VECTORS
+
+STRICT = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+
+def page_of(body: str) -> str:
+    """Return a shop's page around the widget."""
+    return f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{body}</main>'
+
+
+async def stand(
+    context: BrowserContext, service: Service, body: str, *, policy: str = STRICT
+) -> str:
+    """Let a shop's page stand beside the service, with a policy of its own; return its address."""
+
+    async def show(route: Route) -> None:
+        headers = {"Content-Security-Policy": policy, "Content-Type": "text/html"}
+        await route.fulfill(body=page_of(body), headers=headers)
+
+    await context.route(service.url + "/shop/**", show)
+    return service.url + "/shop/checkout"
+
+
+def script(key: str, survey: str = "s", **data: Any) -> str:
+    rules = "".join(f' data-{name}="{value}"' for name, value in data.items())
+    return (
+        f'<script async src="/widget.js" data-key="{key}" data-survey="{survey}"{rules}></script>'
+    )
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    made = await browser.new_context(viewport={"width": 900, "height": 700})
+    yield made
+    await made.close()
+
+
+def listen(page: Page) -> list[str]:
+    """Collect what a page says on the console."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+async def test_it_is_styled_and_silent_under_the_strictest_policy(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    body = (
+        script(company.widget_key()) + '<afterword-survey survey="s" order="17"></afterword-survey>'
+    )
+    page = await context.new_page()
+    said = listen(page)
+    await page.goto(await stand(context, service, body))
+    inline, popup = page.locator("afterword-survey:not([popup])"), page.locator("[popup]")
+    await popup.get_by_role("button", name="Close").click()
+    label = inline.locator("label", has_text="10")
+    assert await label.evaluate("e => getComputedStyle(e).borderRadius") == "8px"
+    button = inline.get_by_role("button", name="Next")
+    assert await button.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(11, 92, 173)"
+    await label.click()
+    await inline.get_by_role("textbox").fill("Easy")
+    async with page.expect_response("**/w/responses"):
+        await inline.get_by_role("button", name="Send").click()
+    await expect(inline.get_by_role("status")).to_have_text("Thank you for your answer.")
+    assert said == []
+    (response,) = company.responses()
+    assert response["answers"] == {"score": 10, "why": "Easy"}
+    assert (response["order"], response["channel"], response["complete"]) == ("17", "widget", True)
+
+
+async def test_an_answer_given_offline_arrives_later_and_once(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    address = await stand(context, service, script(company.widget_key(), days=30))
+    page = await context.new_page()
+    await page.goto(address)
+    await page.locator("[popup] label", has_text="9").wait_for()
+    await context.set_offline(True)
+    await page.locator("[popup] label", has_text="9").click()
+    await page.locator("[popup]").get_by_role("textbox").fill("On the train")
+    await page.locator("[popup]").get_by_role("button", name="Send").click()
+    await expect(page.locator("[popup]").get_by_role("status")).to_be_visible()
+    assert company.responses() == []
+    async with page.expect_response("**/w/responses"):
+        await context.set_offline(False)
+    await page.reload()
+    await page.wait_for_timeout(500)
+    (response,) = company.responses()
+    assert response["answers"] == {"score": 9, "why": "On the train"}
+    assert await page.evaluate("localStorage['afterword.outbox']") == "[]"
+
+
+async def test_a_killed_server_and_a_closed_page_lose_nothing(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    address = await stand(context, service, script(company.widget_key(), days=30))
+    page = await context.new_page()
+    await page.goto(address)
+    await page.locator("[popup] label", has_text="3").wait_for()
+    service.kill_everything()
+    await page.locator("[popup] label", has_text="3").click()
+    await page.locator("[popup]").get_by_role("textbox").fill("Dark")
+    await page.locator("[popup]").get_by_role("button", name="Send").click()
+    await page.close(run_before_unload=True)
+    service.start("--demo")
+    assert company.responses() == []
+    page = await context.new_page()
+    async with page.expect_response("**/w/responses"):
+        await page.goto(address)
+    await page.wait_for_timeout(500)
+    (response,) = company.responses()
+    assert response["answers"] == {"score": 3, "why": "Dark"}
+    assert company.counted() == 1
+
+
+async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    body = "<button id=here>Pay</button>" + script(company.widget_key(), event="paid")
+    page = await context.new_page()
+    said = listen(page)
+    await page.goto(await stand(context, service, body))
+    await page.wait_for_function("window.afterword && !window.afterword.q")
+    await page.locator("#here").focus()
+    await page.evaluate("afterword('track', 'paid')")
+    await page.locator("[popup] h2").wait_for()
+    assert await page.evaluate("document.activeElement.id") == "here"
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    for _ in range(4):
+        await page.keyboard.press("ArrowRight")
+    await page.wait_for_timeout(300)
+    assert company.responses() == []
+    await page.keyboard.press("Enter")
+    await page.locator("[popup] textarea").wait_for()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("[popup]")).to_have_count(0)
+    (response,) = company.responses()
+    assert (response["score"], response["complete"]) == (4, False)
+    assert said == []
+
+
+async def test_escape_without_an_answer_restores_the_focus(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    body = "<button id=here>Pay</button>" + script(company.widget_key(), event="paid")
+    page = await context.new_page()
+    await page.goto(await stand(context, service, body))
+    await page.wait_for_function("window.afterword && !window.afterword.q")
+    await page.locator("#here").focus()
+    closed = "new Promise(done => addEventListener('afterword:closed', e => done(e.detail.survey)))"
+    await page.evaluate(f"window.heard = {closed}; afterword('track', 'paid')")
+    await page.locator("[popup] h2").wait_for()
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.localName") == "afterword-survey"
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("document.activeElement.id") == "here"
+    assert await page.evaluate("window.heard") == "s"
+
+
+async def test_nothing_is_kept_or_sent_before_consent(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    body = script(company.widget_key(), consent="required")
+    page = await context.new_page()
+    await page.goto(await stand(context, service, body))
+    await page.locator("[popup] label", has_text="8").click()
+    await page.locator("[popup]").get_by_role("button", name="Send").click()
+    await page.wait_for_timeout(300)
+    assert company.responses() == []
+    assert await page.evaluate("localStorage.length") == 0
+    async with page.expect_response("**/w/responses"):
+        await page.evaluate("afterword('consent', true)")
+    await page.wait_for_timeout(200)
+    assert [r["score"] for r in company.responses()] == [8]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_who_wants_no_tracking_stays_nameless(
+    context: BrowserContext, company: Company, service: Service, wanted: bool
+) -> None:
+    company.publish()
+    if not wanted:
+        await context.add_init_script(
+            "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})"
+        )
+    page = await context.new_page()
+    await page.goto(await stand(context, service, script(company.widget_key())))
+    await page.wait_for_function("window.afterword && !window.afterword.q")
+    await page.evaluate("afterword('identify', {external_id: 'c-17'})")
+    await page.evaluate("afterword('set', {store: 'WAW-1'})")
+    async with page.expect_response("**/w/responses"):
+        await page.locator("[popup] label", has_text="9").click()
+    await page.wait_for_timeout(200)
+    (response,) = company.responses()
+    named: dict[str, Any] = {"id": None, "external_ids": [], "email": None, "name": None,
+             "claimed": {"external_id": "c-17"}}  # fmt: skip
+    assert response["customer"] == (named if wanted else None)
+    assert response["properties"] == {"store": "WAW-1"}
+
+
+async def test_it_shows_where_and_when_the_rules_say(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    key = company.widget_key()
+    page = await context.new_page()
+    popup = page.locator("[popup]")
+    address = await stand(context, service, script(key, path="/shop/thanks*", delay=0.2))
+    await page.goto(address)
+    await page.wait_for_timeout(600)
+    await expect(popup).to_have_count(0)
+    # A page that changes its address without a new load is looked at again.
+    await page.evaluate("history.pushState(0, '', '/shop/thanks-17')")
+    await expect(popup).to_have_count(1)
+    await popup.get_by_role("button", name="Close").click()
+    await page.goto(service.url + "/shop/thanks-18")
+    await page.wait_for_timeout(600)
+    # Whoever closed it is left alone for thirty days.
+    await expect(popup).to_have_count(0)
+    await page.evaluate("afterword('reset')")
+    await page.reload()
+    await expect(popup).to_have_count(1)
+
+
+async def test_a_queue_stub_is_heard(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    stub = (
+        "<script>window.afterword=window.afterword||function(){"
+        "(afterword.q=afterword.q||[]).push(arguments)};afterword('show','s')</script>"
+    )
+    body = stub + f'<script async src="/widget.js" data-key="{company.widget_key()}"></script>'
+    page = await context.new_page()
+    await page.goto(await stand(context, service, body, policy="script-src 'self' 'unsafe-inline'"))
+    await expect(page.locator("[popup] h2")).to_have_text(
+        "How likely are you to recommend us to a friend or colleague?"
+    )
+
+
+async def test_follow_ups_appear_as_their_conditions_say(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    questions = [
+        {"key": "score", "type": "csat", "text": {"en": "How was it?"}, "required": True},
+        {"key": "again", "type": "yes_no", "text": {"en": "Again?"}},
+        {"key": "when", "type": "choices", "text": {"en": "When?"},
+         "options": [{"key": key, "text": {"en": key}} for key in ("soon", "later")],
+         "show_if": {"question": "again", "op": "==", "value": True}},
+        {"key": "why", "type": "text", "text": {"en": "Why?"},
+         "show_if": {"question": "score", "op": "<=", "value": 3}},
+    ]  # fmt: skip
+    company.publish(questions=questions, metric="csat")
+    page = await context.new_page()
+    await page.goto(await stand(context, service, script(company.widget_key())))
+    popup = page.locator("[popup]")
+    await popup.locator("label", has_text="5").click()
+    await expect(popup.get_by_text("Again?")).to_be_visible()
+    await expect(popup.get_by_text("When?")).to_be_hidden()
+    await expect(popup.get_by_text("Why?")).to_have_count(0)
+    await popup.get_by_text("Yes").click()
+    await popup.get_by_text("soon").click()
+    await popup.get_by_text("later").click()
+    async with page.expect_response("**/w/responses"):
+        await popup.get_by_role("button", name="Send").click()
+    await page.wait_for_timeout(200)
+    (response,) = company.responses()
+    assert response["answers"] == {"score": 5, "again": True, "when": ["soon", "later"]}
+    assert response["complete"] is True
+
+
+async def test_both_evaluators_of_conditions_agree(
+    context: BrowserContext, service: Service
+) -> None:
+    source = (SOURCES / "show_if.js").read_text().replace("export ", "")
+    page = await context.new_page()
+    await page.goto(service.url + "/healthz")
+    shown = await page.evaluate(
+        f"(() => {{ {source}; return {json.dumps(VECTORS)}.map("
+        "({op, value, answer}) => isShown({question: 'q', op, value}, {q: answer})) })()"
+    )
+    assert shown == [vector["shown"] for vector in VECTORS]
+
+
+async def test_a_survey_that_is_not_there_leaves_the_page_alone(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    page = await context.new_page()
+    said = listen(page)
+    await page.goto(await stand(context, service, script(company.widget_key(), "nobody")))
+    await page.wait_for_timeout(500)
+    await expect(page.locator("afterword-survey")).to_have_count(0)
+    assert any('no survey "nobody"' in line for line in said)
