@@ -90,11 +90,12 @@ export class Survey extends HTMLElement {
 
   close() {
     if (!this.isConnected) return;
+    storage.set("afterword.seen." + this.#name, Date.now());
+    // Told while it still stands in the page, or nobody would hear.
+    this.#tell("closed");
     const inside = this.shadowRoot.activeElement;
     this.remove();
     if (inside) this.#came?.focus();
-    storage.set("afterword.seen." + this.#name, Date.now());
-    this.#tell("closed");
   }
 
   #step = 0;
