@@ -13,6 +13,7 @@ from tests.browser.test_widget import script, stand
 from tests.service import Service
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+_PAGES_OWN = ("landmark-one-main", "region")
 WIDTHS = {"light": 900, "dark": 320}
 EVERY_TYPE: list[dict[str, Any]] = [
     {"type": "nps", "required": True}, {"type": "csat"}, {"type": "ces"}, {"type": "yes_no"},
@@ -81,6 +82,29 @@ async def test_no_page_shuts_anybody_out(
     await page.clock.run_for(31_000)
     await page.get_by_role("heading", name="Still there?").wait_for()
     found["kiosk asks"] = await violations(page)
+    await context.close()
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_mail_can_be_read_on_a_phone(
+    browser: Browser, company: Company, scheme: Literal["light", "dark"]
+) -> None:
+    company.client.patch("/v1/workspace", json={"brand": {"colour": "#8a1c4a"}})
+    context = await browser.new_context(
+        color_scheme=scheme, viewport={"width": 340, "height": 700}, java_script_enabled=True
+    )
+    page = await context.new_page()
+    found = {}
+    for template in ("nps", "csat", "ces", "nps_yes_no"):
+        company.publish(template, template)
+        path = f"/v1/surveys/{template}/mail-preview"
+        mail = company.post(path, {"locale": "pl", "name": "Żaneta", "order": "1001"})
+        await page.set_content(mail["html"])
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert await page.evaluate(wide) == 0
+        # A mail has no page around it: its landmarks are the mail program's.
+        found[template] = [v for v in await violations(page) if not v.startswith(_PAGES_OWN)]
     await context.close()
     assert {name: wrong for name, wrong in found.items() if wrong} == {}
 

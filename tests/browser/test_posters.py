@@ -1,0 +1,32 @@
+"""A poster is read by a camera: the code leads to the survey's page, with its place in it."""
+
+import io
+
+import zxingcpp
+from PIL import Image
+from playwright.async_api import Page
+
+from tests.browser.conftest import Company
+
+
+async def seen(page: Page) -> str:
+    """Return what a camera reads from the screen."""
+    (code,) = zxingcpp.read_barcodes(Image.open(io.BytesIO(await page.screenshot())))
+    return str(code.text)
+
+
+async def test_a_camera_reads_the_poster(page: Page, company: Company) -> None:
+    address = company.publish()
+    await page.goto(address + "/poster?src=till-1")
+    assert await seen(page) == address + "?src=till-1"
+    await page.emulate_media(media="print")
+    assert await seen(page) == address + "?src=till-1"
+    await page.goto(await seen(page))
+    await page.get_by_text("9", exact=True).click()
+    await page.get_by_role("button", name="Next").click()
+    await page.get_by_role("textbox").wait_for()
+    (response,) = company.responses()
+    assert response["properties"] == {"src": "till-1"}
+    svg = company.client.get("/v1/surveys/s/qr?src=till-1")
+    await page.set_content(svg.text)
+    assert await seen(page) == address + "?src=till-1"

@@ -1,0 +1,78 @@
+"""The service's own words: three whole languages, their plurals, and the choice among them."""
+
+import json
+from importlib.resources import files
+
+import pytest
+
+from app.invitations.letter import TEXTS
+from app.surveys.words import (
+    Words,
+    accepted_languages,
+    choose_language,
+    direction_of,
+    plural_of,
+)
+
+WORDS = json.loads(files("app.surveys").joinpath("words.json").read_text())
+
+
+def test_every_language_has_every_word() -> None:
+    assert set(WORDS) == set(TEXTS) == {"en", "pl", "ro"}
+    for known in (WORDS, TEXTS):
+        assert known["en"].keys() == known["pl"].keys() == known["ro"].keys()
+
+
+@pytest.mark.parametrize(
+    ("language", "category", "numbers"),
+    # The whole numbers that CLDR gives as examples of each category.
+    [
+        ("en", "one", [1]),
+        ("en", "other", [0, 2, 16, 100, 1000]),
+        ("pl", "one", [1]),
+        ("pl", "few", [2, 3, 4, 22, 23, 24, 32, 33, 34, 42, 102, 1002]),
+        ("pl", "many", [0, 5, 6, 19, 12, 13, 14, 25, 100, 112, 1000]),
+        ("ro", "one", [1]),
+        ("ro", "few", [0, 2, 16, 101, 1001, 119]),
+        ("ro", "other", [20, 35, 100, 1000, 120]),
+    ],
+)
+def test_plurals_are_cldrs(language: str, category: str, numbers: list[int]) -> None:
+    assert {plural_of(language, n) for n in numbers} == {category}
+
+
+def test_a_number_takes_its_form() -> None:
+    words = Words("pl-PL", {})
+    assert [words.counted("more", n) for n in (1, 2, 5)] == [
+        "Jeszcze 1 pytanie", "Jeszcze 2 pytania", "Jeszcze 5 pytań",
+    ]  # fmt: skip
+
+
+def test_a_surveys_own_words_win_and_the_rest_says_its_language() -> None:
+    words = Words("ar", {"send": {"ar": "إرسال"}})
+    assert (words["send"], words.said("send")) == ("إرسال", "")
+    assert words["next"] == "Next"
+    assert words.said("next") == ' lang="en" dir="ltr"'
+    assert [direction_of(locale) for locale in ("ar-EG", "he", "pl", "en-GB")] == [
+        "rtl", "rtl", "ltr", "ltr",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wanted", "chosen"),
+    [
+        (["pl-PL"], "pl"),
+        (["de", "ro"], "ro"),
+        (["en-US"], "en-GB"),
+        (["EN-gb"], "en-GB"),
+        (["", "xx"], "pl"),
+        ([], "pl"),
+    ],
+)
+def test_the_first_known_language_is_chosen(wanted: list[str], chosen: str) -> None:
+    assert choose_language(wanted, ["pl", "ro", "en-GB"], "pl") == chosen
+
+
+def test_languages_are_accepted_in_the_order_of_their_weight() -> None:
+    header = "ro;q=0.2, pl-PL , *;q=0.1, en;q=0.8, de;q=0"
+    assert accepted_languages(header) == ["pl-PL", "en", "ro"]
