@@ -42,6 +42,7 @@ from app.pages import (
     open_page,
     own_data,
 )
+from app.pages.failing import error_page, is_for_people
 from app.pages.rendering import Instead
 from app.responses import batch, intake
 from app.responses import routes as responses
@@ -207,6 +208,12 @@ async def _show_instead(_request: Request, instead: Exception) -> Response:
 
 
 async def _show_error(request: Request, error: Exception) -> Response:
+    """Show an error as JSON to programs, and as a page to whoever is asked."""
+    reply = _problem(request, error)
+    return error_page(request, reply) if is_for_people(request) else reply
+
+
+def _problem(request: Request, error: Exception) -> Response:
     if isinstance(error, RequestValidationError):
         errors = from_validation(list(error.errors()), _known_fields(request))
         return problem_reply(InvalidInput(errors=errors))

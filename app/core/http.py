@@ -28,6 +28,9 @@ MEBIBYTE = 1 << 20
 _DRAINED = 64 * MEBIBYTE
 _SECRET_PATHS = ("/i/", "/u/")
 _LONGEST_PATH = 300
+# What looks like a link's secret, wherever it stands.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
+_NO_STORE = (b"cache-control", b"no-store")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _OUR_NAMES = re.compile(r"^([A-Z][A-Za-z]+|list\[.*\]|uuid|function-.*)$")
 _UNSAFE = frozenset('\r\n\t "\\')
@@ -148,6 +151,9 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] += [(b"x-request-id", current.encode()), _NOSNIFF]
+                if scope["path"].startswith("/v1/"):
+                    # Answers and customers: for nobody's cache.
+                    message["headers"].append(_NO_STORE)
             await send(message)
 
         try:
@@ -191,7 +197,7 @@ class Edge:
 
 def shown_path(scope: Scope) -> str:
     """Return the path for the log: the secret of a customer's link is left out, the rest is cut."""
-    path: str = scope["path"]
+    path: str = _TOKEN.sub("…", scope["path"])
     if path.startswith(_SECRET_PATHS):
         return path[:3] + "…"
     return path[:_LONGEST_PATH]

@@ -83,6 +83,8 @@ def _describe_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     if path.startswith("/v1/"):
         operation["security"] = [{"bearer": []}, {"basic": []}]
         statuses = _statuses(path, method, has_body="requestBody" in operation)
+    elif path.startswith("/w/"):
+        statuses = _statuses(path, method, has_body="requestBody" in operation)
     elif path.startswith("/in/"):
         statuses = {401, 404, 413, 422, 503}
     elif "422" in replies:

@@ -207,7 +207,9 @@ def score_links(question: Question) -> list[int]:
 
 
 def _groups(choices: Sequence[tuple[Choice, str]]) -> list[Sequence[tuple[Choice, str]]]:
-    """Cut a long scale in two halves; the first is the longer one."""
+    """Cut a long scale in two halves, the first the longer one; words stand one a line."""
+    if choices and choices[0][0].word is not None:
+        return [[choice] for choice in choices]
     if len(choices) <= _ONE_GROUP:
         return [choices] if choices else []
     half = (len(choices) + 1) // 2

@@ -9,6 +9,8 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import idna
+
 from app.invitations.letter import Addressee, Letter, Links, Sender
 from app.surveys.schemas import Definition
 
@@ -30,6 +32,8 @@ def write_mail(
     subject = letter.subject
     if kind == "reminder":
         subject = letter.phrases["reminder_subject"].format(subject=subject)
+    if kind == "test":
+        subject = f"[Test] {subject}"
     host = urlsplit(links.base_url).hostname or "localhost"
     message = _envelope(sender, _address(asked.name or "", asked.email))
     message["Message-ID"] = f"<{asked.invitation_id}.{kind}@{host}>"
@@ -43,7 +47,9 @@ def write_mail(
 
 
 def _envelope(sender: Sender, to: Address) -> EmailMessage:
-    message = EmailMessage(policy=POLICY)
+    # A name before the @ in letters beyond ASCII can only stand as it is (RFC 6532).
+    plain = (to.username + sender.address).isascii()
+    message = EmailMessage(policy=POLICY if plain else POLICY.clone(utf8=True))
     message["Date"] = format_datetime(dt.datetime.now(dt.UTC))
     message["From"] = _address(sender.name or sender.company, sender.address)
     message["To"] = to
@@ -75,6 +81,6 @@ def _plain(text: str) -> str:
 
 def _ascii(domain: str) -> str:
     try:
-        return domain.encode("idna").decode()
-    except UnicodeError:
+        return idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError:
         return domain

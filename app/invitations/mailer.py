@@ -11,7 +11,6 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from app.core.settings import Settings
-from app.invitations.mail import POLICY
 
 _TIMEOUT_SECONDS = 30
 _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -64,9 +63,10 @@ class Mailer:
         tls = url.query
         try:
             await aiosmtplib.send(
-                message.as_bytes(policy=POLICY),
+                message.as_bytes(),
                 sender=message["From"].addresses[0].addr_spec,
                 recipients=[a.addr_spec for a in message["To"].addresses],
+                mail_options=["SMTPUTF8"] if getattr(message.policy, "utf8", False) else None,
                 hostname=url.hostname,
                 port=url.port or (465 if tls == "tls=tls" else 587 if tls else 25),
                 username=unquote(url.username) if url.username else None,
@@ -94,7 +94,7 @@ class Mailer:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = message["Message-ID"].strip("<>").partition("@")[0]
         path = self._folder / f"{name}.eml"
-        path.write_bytes(message.as_bytes(policy=POLICY))
+        path.write_bytes(message.as_bytes())
         return MailResult(Outcome.STORED, "no AFTERWORD_SMTP_URL is set")
 
 

@@ -1,6 +1,6 @@
 """Seeing a survey's mail before customers do: as a preview, and as a real mail to oneself."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,11 +16,10 @@ from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.invitations import service
 from app.invitations.delivery import sender_of
 from app.invitations.letter import Addressee, Letter, Links
-from app.invitations.mail import POLICY, write_mail
+from app.invitations.mail import write_mail
 from app.invitations.mailer import Mailer, MailWaitsError
 from app.surveys import service as surveys
 from app.surveys.catalogue import find_published
-from app.surveys.schemas import Definition
 from app.workspaces.caller import Caller
 from app.workspaces.schemas import Body
 from app.workspaces.service import get_workspace
@@ -100,7 +99,7 @@ async def preview(
         subject=message["Subject"],
         text=letter.text,
         html=letter.html,
-        bytes=len(message.as_bytes(policy=POLICY)),
+        bytes=len(message.as_bytes()),
     )
 
 
@@ -120,7 +119,7 @@ async def send_test(
     workspace = await get_workspace(session, caller.workspace_id)
     token, invitation = await _test_invitation(session, caller, reference, wanted, box=box)
     message = write_mail(
-        _marked(definition),
+        definition,
         _addressee(wanted, email=wanted.email, id_=invitation or uuid7()),
         sender=sender_of(workspace, settings),
         links=Links(settings.base_url, token),
@@ -131,18 +130,6 @@ async def send_test(
     except MailWaitsError as error:
         return TestMailOut(outcome="waits", detail=str(error), invitation=invitation)
     return TestMailOut(outcome=str(result.outcome), detail=result.detail, invitation=invitation)
-
-
-def _marked(definition: Definition) -> Definition:
-    """Return the content with a subject that says that this is a test."""
-    texts: dict[str, Any] = {lang: f"[Test] {text}" for lang, text in _subject(definition).items()}
-    return definition.model_copy(
-        update={"texts": definition.texts.model_copy(update={"subject": texts})}
-    )
-
-
-def _subject(definition: Definition) -> dict[str, str]:
-    return definition.texts.subject or {definition.default_locale: definition.name}
 
 
 async def _test_invitation(

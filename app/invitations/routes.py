@@ -4,6 +4,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Request
+from starlette.responses import HTMLResponse
 
 from app.core.errors import InvalidInput, NotFound
 from app.core.paging import CursorParam, Limit, Page, page_of
@@ -121,6 +122,25 @@ async def preview_mail(
     """Write the mail of a survey's latest content, published or not; nothing is sent."""
     settings: Settings = request.app.state.settings
     return await previews.preview(session, caller, survey, body, settings=settings)
+
+
+@routes.get(
+    "/v1/surveys/{survey}/email-preview", summary="See the mail", response_class=HTMLResponse
+)
+async def show_mail(
+    request: Request,
+    session: SessionDep,
+    caller: Reader,
+    survey: str,
+    lang: Annotated[str | None, Query(max_length=35, description="Language of the mail.")] = None,
+) -> HTMLResponse:
+    """Return the HTML of a survey's mail, of its latest content; its links lead nowhere."""
+    settings: Settings = request.app.state.settings
+    wanted = PreviewIn(locale=lang)
+    shown = await previews.preview(session, caller, survey, wanted, settings=settings)
+    # Opened in a browser, it may load nothing but pictures and run nothing at all.
+    policy = "default-src 'none'; img-src *; style-src 'unsafe-inline'; sandbox"
+    return HTMLResponse(shown.html, headers={"Content-Security-Policy": policy})
 
 
 @routes.post("/v1/surveys/{survey}/test-mail", status_code=200, summary="Send a test mail")

@@ -1,10 +1,12 @@
 """Whether a person has voted: mail scanners open every link, run scripts and press buttons. Pure.
 
 A GET never counts: it is at most *provisional*. An answer is *confirmed* by a gesture that the
-browser itself vouches for, or, where no script ran, by being sent no sooner than a person could.
+browser itself vouches for, or, where no script ran, by being sent no sooner than a person could
+(what bears no time of ours comes from none of our forms, and is taken at its word).
 What a script sent without a gesture is *unverified*. Whoever tries three scores within two
 minutes, follows a hidden link or fills a hidden field is *quarantined*; a person who comes after
-such a scanner and confirms one score is counted all the same.
+such a scanner and confirms one score is counted all the same, and one who was in two minds may
+confirm by one more press.
 """
 
 import datetime as dt
@@ -42,13 +44,14 @@ class Hit:
 class Signs:
     """What a sent form tells of its sender.
 
-    `scripted` says that our script ran, `gesture` that it saw one; `rendered_at` is when the form
-    was made, as we signed it.
+    `scripted` says that our script ran, `gesture` that it saw one; `asked_again` that it is the
+    page that asks to confirm; `rendered_at` is when the form was made, as we signed it.
     """
 
     scripted: bool = False
     gesture: bool = False
     trapped: bool = False
+    asked_again: bool = False
     rendered_at: dt.datetime | None = None
 
 
@@ -63,14 +66,19 @@ def judge_opening(hits: Sequence[Hit], *, now: dt.datetime) -> Held:
 
 def judge_sending(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> Held | None:
     """Judge an answer that was sent; None where a person confirmed it. `hits` include this one."""
-    recent = [hit for hit in hits if now - hit.at < _WITHIN]
-    if signs.trapped or _scores(recent, Kind.SENT) >= _TOO_MANY_SCORES:
+    if signs.trapped or (judge_scores(hits, now=now) and not signs.asked_again):
         return "quarantined"
     if signs.scripted:
         return None if signs.gesture else "unverified"
     # A scanner sends what our form holds; what bears no time of ours was sent on purpose.
     seen = signs.rendered_at
     return "unverified" if seen is not None and now - seen < SLOWEST_ROBOT else None
+
+
+def judge_scores(hits: Sequence[Hit], *, now: dt.datetime) -> bool:
+    """Tell whether more scores were sent of late than a person tries."""
+    recent = [hit for hit in hits if now - hit.at < _WITHIN]
+    return _scores(recent, Kind.SENT) >= _TOO_MANY_SCORES
 
 
 def _scores(hits: Sequence[Hit], kind: Kind) -> int:

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import Conflict
+from app.core.errors import Conflict, InvalidInput
 from app.core.schema import Json
 from app.invitations.models import Invitation
 from app.invitations.votes import Held
@@ -28,12 +28,14 @@ from app.workspaces.scopes import Scope
 
 EDITABLE_FOR = dt.timedelta(days=14)
 _TRIES = 20
+_LAST_SEQ = 2_147_483_647
 COUNTED = {"counted", "test"}
 # What no person confirmed takes the place only of what is trusted no more than itself.
-_MAY_TAKE = {
+_MAY_TAKE: dict[Held | None, set[str | None]] = {
     "provisional": {None, "provisional"},
     "unverified": {None, "provisional", "unverified"},
 }
+_NEVER_CONFIRMED = {None, "provisional", "unverified", "quarantined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +72,12 @@ class Page:
 
 
 async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UUID) -> Stored:
-    """Return what was submitted so far; nothing of a deleted one."""
+    """Return what was submitted so far; of a deleted one only that it is."""
     rows = await run_sql(
         session,
         text(
             "select seq, answers, state, band, complete, responded_at from response "
-            "where workspace_id = :workspace_id and id = :id and state <> 'deleted'"
+            "where workspace_id = :workspace_id and id = :id"
         )
         .columns(answers=Json)
         .bindparams(workspace_id=workspace_id, id=response_id),
@@ -85,23 +87,33 @@ async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UU
 
 
 async def save(
-    database: Database, ingest: Ingest, page: Page, given: Mapping[str, Any], *, held: Held | None
+    database: Database,
+    ingest: Ingest,
+    page: Page,
+    given: Mapping[str, Any],
+    *,
+    held: Held | None,
+    opened: bool = False,
 ) -> Stored:
     """Add answers to what was submitted so far, and return what is stored then.
 
+    What was only `opened` never touches what a person has confirmed.
     Each post is numbered after what is stored; one that another overtook is numbered again.
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
     survey = page.survey
-    known = {question.key for question in survey.definition.questions}
     origin = replace(page.origin, held=held)
+    anything = {*_NEVER_CONFIRMED, *COUNTED, "rejected", "deleted"}
+    may_take = _MAY_TAKE.get(held, _NEVER_CONFIRMED if opened else anything)
     for _ in range(_TRIES):
         async with database.session() as session:
             stored = await find_stored(session, survey.workspace_id, page.response_id)
-        merged = {k: v for k, v in stored.answers.items() if k in known} | dict(given)
+        merged = _fitting(survey, stored.answers) | dict(given)
         complete = not not_asked(survey.definition, merged)
         checked = survey.check(merged, complete=complete)
-        if held in _MAY_TAKE and stored.state not in _MAY_TAKE[held]:
+        if stored.seq >= _LAST_SEQ:
+            break
+        if stored.state not in may_take:
             return stored
         same = (checked.answers, complete) == (stored.answers, stored.complete)
         if same and stored.seq and _state(held) == _state(stored.state):
@@ -124,6 +136,17 @@ async def save(
                 responded_at=written.stored.responded_at,
             )
     raise Conflict("The answer was changed from elsewhere at the same time; send it again.")
+
+
+def _fitting(survey: CompiledSurvey, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was answered before and still fits: the survey may be of a newer version."""
+    kept = dict(stored)
+    try:
+        survey.check(kept, complete=False)
+    except InvalidInput as error:
+        for wrong in error.errors:
+            kept.pop(str(wrong["loc"][2]), None)
+    return kept
 
 
 def _state(state: str | None) -> str:

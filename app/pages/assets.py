@@ -1,6 +1,6 @@
 """`/assets/…`: the pages' scripts and styles."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.pages.rendering import asset
@@ -15,6 +15,6 @@ async def show_no_icon() -> Response:
 
 
 @routes.get("/assets/{name}")
-async def show_asset(name: str) -> Response:
+async def show_asset(request: Request, name: str) -> Response:
     """Serve a script or style."""
-    return asset(name)
+    return asset(request, name)

@@ -49,9 +49,11 @@ async def show_brand(request: Request, workspace_id: UUID, name: str) -> Respons
         if colour and name == f"{colour[1:]}.css":
             return Response(_style(colour), media_type="text/css; charset=utf-8", headers=_LONG)
         logo = await find_logo(session, workspace_id)
-    if logo is None or name != f"logo-{logo.version}":
+    if logo is None or not name.startswith("logo-"):
         raise NotFound("There is no such picture.")
-    return Response(logo.content, media_type=logo.media_type, headers=_LONG)
+    # Mails that were sent name an older one; they show the present one.
+    headers = _LONG if name == f"logo-{logo.version}" else {"Cache-Control": "max-age=3600"}
+    return Response(logo.content, media_type=logo.media_type, headers=headers)
 
 
 def _style(colour: str) -> str:

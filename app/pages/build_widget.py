@@ -1,7 +1,7 @@
 """Joins and shrinks the widget: `python -m app.pages.build_widget`.
 
 It is for developers and needs Node; the result, `app/pages/widget.js`, is checked in, so that
-nobody else does. Its first line names the sources that it was built from.
+nobody else does. Its first line holds the digests of the sources and of the rest.
 """
 
 import gzip
@@ -17,12 +17,13 @@ MOST_BYTES = 6144
 _ESBUILD = "esbuild@0.28.2"
 
 
-def digest_of_sources() -> str:
-    """Return what the first line of a build says of its sources."""
+def banner_of(body: bytes) -> str:
+    """Return the first line of a build: the digests of its sources and of what follows."""
     found = hashlib.sha256()
     for path in sorted(SOURCES.glob("*.js")):
         found.update(path.name.encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:12]
+    built = hashlib.sha256(body).hexdigest()
+    return f"/*! Afterword {found.hexdigest()[:12]} {built[:12]} */"
 
 
 def size_of(script: bytes) -> int:
@@ -34,9 +35,10 @@ def build() -> bytes:
     """Build the script."""
     command = [
         "npx", "--yes", _ESBUILD, str(SOURCES / "main.js"), "--bundle", "--minify",
-        "--format=iife", "--target=es2022", f"--banner:js=/*! Afterword {digest_of_sources()} */",
+        "--format=iife", "--target=es2022",
     ]  # fmt: skip
-    return subprocess.run(command, capture_output=True, check=True).stdout
+    body = subprocess.run(command, capture_output=True, check=True).stdout
+    return banner_of(body).encode() + b"\n" + body
 
 
 def main() -> None:

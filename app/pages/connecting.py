@@ -18,6 +18,7 @@ GUIDES: dict[str, dict[str, Any]] = json.loads(
     files("app.pages").joinpath("guides/guides.json").read_text()
 )
 HELP = {
+    "pages": "The survey's own page, kiosks and posters",
     "widget": "The widget, and its contract without the script",
     "mail": "Mail, and what of it counts",
     "privacy": "What is stored of a person",

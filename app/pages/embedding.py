@@ -1,19 +1,20 @@
 """The widget: its script, and a survey as the script reads it."""
 
-from importlib.resources import files
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.database import Database
 from app.core.errors import AfterwordError, NotFound
 from app.core.http import json_reply, problem_reply
 from app.pages.brand import look_of
+from app.pages.rendering import asset
 from app.responses import widget
 from app.responses.lines import Ingest
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
+from app.surveys.scales import QuestionType
 from app.surveys.schemas import Question
 from app.surveys.wording import Wording, choices_of, ends_of, fill, kind_of
 from app.surveys.words import Words, accepted_languages, choose_language, direction_of
@@ -23,55 +24,66 @@ from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
-routes = APIRouter(include_in_schema=False)
+routes = APIRouter(tags=["Widget"])
 
-SCRIPT = files("app.pages").joinpath("widget.js")
-_WORDS = ("send", "next", "optional", "close", "later", "thanks_title")
+_WORDS = ("send", "next", "optional", "required", "close", "later", "thanks_title")
 
 
-@routes.get("/widget.js")
-async def show_script() -> Response:
+@routes.get("/widget.js", include_in_schema=False)
+async def show_script(request: Request) -> Response:
     """Serve the widget's script, as it was built."""
-    headers = {"Cache-Control": "public, max-age=3600", "Access-Control-Allow-Origin": "*"}
-    return Response(
-        SCRIPT.read_bytes(), media_type="text/javascript; charset=utf-8", headers=headers
-    )
+    return asset(request, "widget.js", **{"Access-Control-Allow-Origin": "*"})
 
 
-@routes.post(widget.PATH)
+@routes.post(widget.PATH, summary="Submit a response from a page", openapi_extra=widget.DOCUMENT)
 async def take_response(request: Request) -> Response:
-    """Take an answer of the widget, or of whoever speaks its contract."""
+    """Take an answer of the widget, or of whoever speaks its contract.
+
+    Each post carries the whole answer so far; a higher `seq` replaces what was sent before, the
+    same one again changes nothing: 201 the first time, then 200.
+    """
     return await widget.take(request)
 
 
-@routes.get("/w/surveys/{reference}")
-async def show_survey(request: Request, reference: str) -> Response:
+@routes.get("/w/surveys/{reference}", summary="Read a survey for a page")
+async def show_survey(
+    request: Request,
+    reference: str,
+    key: Annotated[str | None, Query(max_length=200, description="A publishable key.")] = None,
+    lang: Annotated[str, Query(max_length=200, description="Language wanted.")] = "",
+) -> Response:
     """Return a live survey in one language: by its public id, or with `?key=` by its key."""
     headers: dict[str, str] = {"Cache-Control": "private, max-age=60", "Vary": "Origin"}
     try:
         require_public_rate(request)
-        survey, workspace = await _find(request, reference)
+        survey, workspace = await _find(request, reference, key)
         origin = request.headers.get("origin")
         if origin is not None:
             headers |= allowed_origin(workspace.allowed_origins, origin)
         if not survey.live:
             raise NotFound("This survey is over.")
-        wanted = [request.query_params.get("lang", "")]
+        wanted = [lang]
         wanted += accepted_languages(request.headers.get("accept-language", ""))
         locale = choose_language(wanted, sorted(survey.locales), survey.locale)
         return json_reply(shown(survey, workspace, locale), headers=headers)
     except AfterwordError as error:
         reply = problem_reply(error)
         reply.headers.update(headers | {"Cache-Control": "no-store"})
+        if error.status != 403:
+            # Why it did not work, any page may read.
+            reply.headers.update(widget.readable_by(request))
         return reply
 
 
-async def _find(request: Request, reference: str) -> tuple[CompiledSurvey, Workspace]:
+async def _find(
+    request: Request, reference: str, key: str | None
+) -> tuple[CompiledSurvey, Workspace]:
     """Return a published survey; raise NotFound for an unknown one, or another key's."""
     ingest: Ingest = request.app.state.ingest
     database: Database = request.app.state.database
-    key = request.query_params.get("key")
     bound = None
+    if not reference.isprintable():
+        raise NotFound("There is no such survey.")
     if key:
         caller = await widget.caller_of(request, key)
         workspace_id, name, bound = caller.workspace_id, reference, caller.survey
@@ -103,7 +115,9 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
         "colours": {"light": accent(colour, PAPER), "dark": accent(colour, DARK_PAPER)}
         if colour
         else None,
+        "intro": wording.say(definition.texts.intro) if definition.texts.intro else None,
         "words": {name: words[name] for name in _WORDS},
+        "words_language": words.language,
         "main": main.key if main and main.show_if is None else None,
         "questions": [_question(question, wording) for question in definition.questions],
         "thanks": _thanks(survey, wording),
@@ -112,7 +126,7 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
 
 def _question(question: Question, wording: Wording) -> dict[str, Any]:
     choices = [
-        {"value": typed(choice.value, kind_of(question)), "label": choice.label}
+        {"value": typed(choice.value, question), "label": choice.label}
         for choice in choices_of(question, wording)
     ]
     if question.allow_na:
@@ -129,11 +143,11 @@ def _question(question: Question, wording: Wording) -> dict[str, Any]:
     }
 
 
-def typed(value: str, kind: str) -> Any:
+def typed(value: str, question: Question) -> Any:
     """Return a choice's value as JSON answers say it: a number, true or false, or a word."""
-    if kind == "scale":
+    if kind_of(question) == "scale":
         return int(value)
-    return {"true": True, "false": False}.get(value, value) if kind == "words" else value
+    return value == "true" if question.type is QuestionType.YES_NO else value
 
 
 def _thanks(survey: CompiledSurvey, wording: Wording) -> dict[str, Any]:
@@ -151,7 +165,7 @@ def _thanks(survey: CompiledSurvey, wording: Wording) -> dict[str, Any]:
     main = survey.definition.main_question
     by_answer = {}
     for choice in choices_of(main, wording) if main else []:
-        value = typed(choice.value, kind_of(main)) if main else None
+        value = typed(choice.value, main) if main else None
         band = survey.check({main.key: value}, complete=False).band if main else None
         if band in said:
             by_answer[choice.value] = said[band]

@@ -87,7 +87,9 @@ def answers_of(
         if not values:
             answers[question.key] = None
         elif question.type is QuestionType.CHOICES:
-            answers[question.key] = _NA if values == [_NA] and question.allow_na else values
+            # Whoever ticks an option beside `not applicable` means the option.
+            chosen = [v for v in values if v != _NA or not question.allow_na]
+            answers[question.key] = chosen or _NA
         else:
             answers[question.key] = _value(question, values[-1])
     return answers
@@ -98,7 +100,8 @@ def _value(question: Question, text: str) -> Any:
         return text.replace("\r\n", "\n").replace("\x00", "")
     if question.type is QuestionType.YES_NO:
         return {"true": True, "false": False, "1": True, "0": False}.get(text, text)
-    return int(text) if text.isdecimal() and len(text) < 4 else text
+    is_number = kind_of(question) == "scale" and text.isdecimal() and len(text) < 4
+    return int(text) if is_number else text
 
 
 def score_of_link(question: Question, score: int) -> Any:

@@ -16,10 +16,18 @@ from app.invitations import service as invitations
 from app.invitations.delivery import live_survey
 from app.invitations.letter import TRAP
 from app.invitations.models import Invitation
-from app.invitations.votes import Held, Hit, Kind, judge_opening, judge_sending
+from app.invitations.votes import (
+    Held,
+    Hit,
+    Kind,
+    hits_of,
+    judge_opening,
+    judge_scores,
+    judge_sending,
+)
 from app.pages.answering import Stored, find_stored, invited_page, is_editable, save
 from app.pages.brand import look_of
-from app.pages.form import answers_of, score_of_link
+from app.pages.form import answers_of, prefilled, score_of_link
 from app.pages.rendering import Instead, asks_only_for_headers
 from app.pages.showing import (
     Asking,
@@ -62,12 +70,16 @@ class Visit:
     def over(self, *, status: int) -> Instead:
         """Return the page that says that the survey takes no more answers."""
         look = look_of(self.workspace)
-        return Instead(show_message(self.invitation.locale, "over", look=look, status=status))
+        name = "deleted" if self.stored.state == "deleted" else "over"
+        return Instead(
+            show_message(self.invitation.locale, name, look=look, status=status, place=self.place)
+        )
 
 
-async def find_visit(request: Request, token: str) -> Visit:
+async def find_visit(request: Request, token: str, *, limited: bool = True) -> Visit:
     """Return what a link leads to; Instead, where it is none of ours, a page that says so."""
-    require_public_rate(request)
+    if limited:
+        require_public_rate(request)
     database: Database = request.app.state.database
     async with database.session() as session:
         invitation = await invitations.find_by_token(session, token)
@@ -77,7 +89,8 @@ async def find_visit(request: Request, token: str) -> Visit:
         workspace = await get_workspace(session, invitation.workspace_id)
         stored = await find_stored(session, invitation.workspace_id, invitation.id)
     asking = None
-    if survey is not None and is_editable(invitation, now=utc_now()):
+    is_open = is_editable(invitation, now=utc_now()) and stored.state != "deleted"
+    if survey is not None and is_open:
         wanted = [request.query_params.get("lang", ""), invitation.locale or ""]
         wanted += accepted_languages(request.headers.get("accept-language", ""))
         asking = Asking(
@@ -116,10 +129,11 @@ async def show_invited(request: Request, token: str) -> Response:
     if "again" in query and not visit.stored.counts and visit.stored.seq:
         return show_again(box, asking, visit.place)
     if "done" in query and visit.stored.seq:
-        return show_thanks(asking, visit.stored, visit.place)
+        return show_thanks(asking, visit.stored.band, visit.place)
     if not asks_only_for_headers(request):
         await _note(request, visit, Hit(Kind.OPENED, utc_now()))
-    return _form(box, visit, asking, visit.stored.answers, follows="next" in query)
+    answers = prefilled(asking.survey.definition, query) | visit.stored.answers
+    return _form(box, visit, asking, answers, follows="next" in query)
 
 
 @routes.get("/i/{token}/{score}")
@@ -148,7 +162,7 @@ async def _open(
     held: Held = "quarantined" if trapped else judge_opening(hits, now=now)
     if visit.stored.counts or not (given or visit.stored.seq):
         return
-    await _save(request, visit, given, held)
+    await _save(request, visit, given, held, opened=True)
 
 
 def _form(
@@ -194,15 +208,19 @@ async def take_invited(request: Request, token: str) -> Response:
     now = utc_now()
     hits = await _note(request, visit, Hit(Kind.SENT, now, _score(asking, given)))
     held = judge_sending(hits, posted.signs, now=now)
+    if not given and not posted.is_ours:
+        # Nothing at all was sent: that confirms nothing.
+        held = held or "unverified"
     try:
-        stored = await _save(request, visit, given, held)
+        stored = await _save(request, visit, given, held, again=posted.signs.asked_again)
     except InvalidInput as error:
         unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
         wrong = lacking(asking, answers, posted.asked, unfit)
-        return _refuse(request, visit, asking, visit.stored.answers, posted, wrong)
+        return _refuse(request, visit, asking, answers, posted, wrong)
     if posted.is_first_gesture:
         return Response(status_code=204)
-    step = "again" if stored.state == "unverified" else "done" if stored.complete else "next"
+    doubtful = stored.state in {"unverified", "quarantined"} and not posted.signs.trapped
+    step = "again" if doubtful else "done" if stored.complete else "next"
     return RedirectResponse(f"/i/{token}?{step}=1", status_code=303)
 
 
@@ -227,13 +245,19 @@ def _score(asking: Asking, given: Mapping[str, Any]) -> int | None:
 
 
 async def _save(
-    request: Request, visit: Visit, given: Mapping[str, Any], held: Held | None
+    request: Request,
+    visit: Visit,
+    given: Mapping[str, Any],
+    held: Held | None,
+    *,
+    opened: bool = False,
+    again: bool = False,
 ) -> Stored:
     database: Database = request.app.state.database
     ingest: Ingest = request.app.state.ingest
     page = invited_page(visit.invitation, visit.open().survey)
     try:
-        stored = await save(database, ingest, page, given, held=held)
+        stored = await save(database, ingest, page, given, held=held, opened=opened)
     except Conflict:
         raise visit.over(status=409) from None
     VOTES.labels(held or "confirmed").inc()
@@ -242,6 +266,10 @@ async def _save(
             workspace_id, id_ = visit.invitation.workspace_id, visit.invitation.id
             found = await invitations.get(session, workspace_id, id_, lock=True)
             await invitations.note_answered(session, found)
+            hits = hits_of(found.hits)
+        # Another score may have been sent while this one was being stored.
+        if judge_scores(hits, now=utc_now()) and not again:
+            return await save(database, ingest, page, {}, held="quarantined")
     return stored
 
 

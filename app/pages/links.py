@@ -19,6 +19,7 @@ from app.pages.rendering import page
 from app.surveys import service as surveys
 from app.surveys.models import Survey
 from app.surveys.schemas import Status
+from app.surveys.wording import Wording, fill
 from app.surveys.words import Words, choose_language
 from app.workspaces.caller import Reader
 
@@ -37,9 +38,11 @@ class LinksOut(BaseModel):
     """The addresses of a published survey."""
 
     page: str = Field(description="Anyone may answer here; `?ref=` names an order.")
-    kiosk: str = Field(description="For a shared screen.")
-    poster: str = Field(description="A page to print, with a QR code.")
-    widget: str = Field(description="What a shop pastes; put its publishable key in.")
+    embed: str = Field(description="What a shop pastes; put its publishable key in.")
+    qr: str = Field(description="The page's QR code as SVG; `?src=` says where it will hang.")
+    email_preview: str = Field(description="The survey's mail; `?lang=` chooses its language.")
+    kiosk: str = Field(description="The page for a shared screen.")
+    poster: str = Field(description="A page to print, with the QR code.")
 
 
 def _page_url(settings: Settings, public_id: str, **query: str | None) -> str:
@@ -67,16 +70,19 @@ async def read_links(
         f'<script async src="{settings.base_url}/widget.js" data-key="pk_…" '
         f'data-survey="{found.key}"></script>'
     )
+    own = f"{settings.base_url}/v1/surveys/{found.key}"
     return LinksOut(
         page=url,
+        embed=script,
+        qr=f"{own}/qr.svg",
+        email_preview=f"{own}/email-preview",
         kiosk=_page_url(settings, found.public_id, kiosk="1"),
         poster=f"{settings.base_url}/s/{found.public_id}/poster",
-        widget=script,
     )
 
 
 @routes.get(
-    "/v1/surveys/{survey}/qr",
+    "/v1/surveys/{survey}/qr.svg",
     summary="QR code of a survey",
     response_class=Response,
     responses={200: {"content": {"image/svg+xml": {}}, "description": "The code, as SVG."}},
@@ -115,13 +121,14 @@ async def show_poster(
     locale = choose_language([lang or ""], sorted(survey.locales), survey.locale)
     words = Words(locale, {})
     question = definition.main_question or definition.questions[0]
+    wording = Wording(locale, survey.locale, words, lambda text: fill(text, {}))
     url = _page_url(request.app.state.settings, public_id, src=src, lang=lang)
     return page(
         "poster.html",
         lang=locale,
         title=words["scan"],
         look=look_of(workspace),
-        question=question.text.get(locale) or next(iter(question.text.values())),
+        question=wording.say(question.text),
         url=_page_url(request.app.state.settings, public_id),
         # Drawn by segno from an address of our own.
         code=Markup(_code(url)),  # noqa: S704

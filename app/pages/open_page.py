@@ -17,6 +17,7 @@ from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
 from app.core.ids import uuid7
+from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.core.text import unfit_property
 from app.invitations.votes import Held, Signs
@@ -31,6 +32,7 @@ from app.pages.showing import (
     lacking,
     questions_for,
     read_form,
+    show_again,
     show_form,
     show_message,
     show_thanks,
@@ -58,13 +60,18 @@ _SOURCE = "src"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A visit of a survey's own page; `kept` is what the address says and every step repeats."""
+    """A visit of a survey's own page.
+
+    `stored` is what this visitor has answered, `resumed` where that can be seen again. `taken`
+    says that somebody else has answered for the order: that is shown to nobody, nor replaced.
+    """
 
     asking: Asking
     page: Page
     stored: Stored
     place: Place
-    kept: Mapping[str, str]
+    resumed: str
+    taken: bool
 
 
 async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSurvey, Workspace]:
@@ -95,14 +102,14 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     ]
     kept = _kept(query, workspace.segments)
     locale = choose_language(wanted, sorted(survey.locales), survey.locale)
-    page = await _page(request, survey, kept, locale=locale)
+    box: SealedBox = request.app.state.box
+    own = signed_response(box, survey, query.get("r", ""))
+    page, by_order = await _page(request, survey, kept, locale=locale, own=own)
     async with request.app.state.database.session() as session:
         stored = await find_stored(session, survey.workspace_id, page.response_id)
     kiosk = "kiosk" in kept
     start = _address(survey, kept)
-    resumed = _address(
-        survey, kept, r=sign_response(request.app.state.box, survey, page.response_id)
-    )
+    resumed = _address(survey, kept, r=sign_response(box, survey, page.response_id))
     asking = Asking(
         survey=survey,
         look=look_of(workspace),
@@ -110,8 +117,11 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
         values=values_of(name=None, order=kept.get("ref"), ticket=None, properties={}),
         kiosk=kiosk,
     )
-    place = Place(action=resumed, change=None if kiosk else resumed, start=start)
-    return Visit(asking, page, stored, place, kept)
+    # The order alone names the response, but not whoever may see it.
+    action = start if by_order else resumed
+    place = Place(action=action, change=None if kiosk else resumed, start=start)
+    taken = by_order and bool(stored.seq)
+    return Visit(asking, page, Stored() if by_order else stored, place, resumed, taken)
 
 
 def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
@@ -134,12 +144,17 @@ def _address(survey: CompiledSurvey, kept: Mapping[str, str], **more: str) -> st
 
 
 async def _page(
-    request: Request, survey: CompiledSurvey, kept: Mapping[str, str], *, locale: str
-) -> Page:
-    """Return the page of one visitor: the response that the address names, or a new one.
+    request: Request,
+    survey: CompiledSurvey,
+    kept: Mapping[str, str],
+    *,
+    locale: str,
+    own: UUID | None,
+) -> tuple[Page, bool]:
+    """Return the page of one visitor: of the response that the address names, or of a new one.
 
-    Where the survey takes one answer per order, the order names the response. What an address
-    says is believed no more than what a publishable key says.
+    Where the survey takes one answer per order, the order names the response; the flag says so.
+    What an address says is believed no more than what a publishable key says.
     """
     properties = {k.removeprefix("p."): v for k, v in kept.items() if k.startswith("p.")}
     if _SOURCE in kept:
@@ -158,16 +173,12 @@ async def _page(
         cases = await find_cases(request.app.state.database, survey.workspace_id, [body])
         case = cases.get(0)
     origin = Origin(caller=caller, now=utc_now(), case=case)
-    body.id = _named_response(request, survey)
-    if body.id is None and survey.one_answer_per == "order" and body.order:
+    by_order = own is None and survey.one_answer_per == "order" and body.order is not None
+    if by_order:
         named = submission_of(body, survey, origin, checked=Checked(), customer_id=None)
-        body.id = named.row.id
-    body.id = body.id or uuid7()
-    return Page(survey, body, origin)
-
-
-def _named_response(request: Request, survey: CompiledSurvey) -> UUID | None:
-    return signed_response(request.app.state.box, survey, request.query_params.get("r", ""))
+        own = named.row.id
+    body.id = own or uuid7()
+    return Page(survey, body, origin), by_order
 
 
 @routes.get("/s/{public_id}")
@@ -175,8 +186,13 @@ async def show_open(request: Request, public_id: str) -> Response:
     """Show the survey: its main question alone, or what is left of one that was begun."""
     visit = await _visit(request, *await find_open_survey(request, public_id))
     query = request.query_params
+    if "again" in query and visit.stored.seq and not visit.stored.counts:
+        return show_again(request.app.state.box, visit.asking, visit.place)
     if "done" in query and (visit.stored.seq or visit.asking.kiosk):
-        return show_thanks(visit.asking, visit.stored, visit.place)
+        return show_thanks(visit.asking, visit.stored.band, visit.place)
+    if visit.asking.kiosk and visit.stored.complete:
+        # Back leads nobody to what the person before has answered.
+        return RedirectResponse(visit.place.start or "/", status_code=303)
     answers = prefilled(visit.asking.survey.definition, query) | visit.stored.answers
     return _form(request, visit, answers, follows="next" in query)
 
@@ -215,9 +231,11 @@ async def take_open(request: Request, public_id: str) -> Response:
     visit = await _visit(request, *await find_open_survey(request, public_id))
     posted = await read_form(request, request.app.state.box)
     given = answers_of(visit.asking.survey.definition, posted.fields, posted.asked)
+    if visit.taken:
+        return show_message(visit.asking.locale, "answered", look=visit.asking.look)
     answers = visit.stored.answers | given
     wrong = lacking(visit.asking, answers, posted.asked)
-    if wrong or not given:
+    if wrong or not (given or posted.signs.asked_again):
         return _form(request, visit, answers, posted=posted, wrong=wrong)
     database: Database = request.app.state.database
     ingest: Ingest = request.app.state.ingest
@@ -227,9 +245,11 @@ async def take_open(request: Request, public_id: str) -> Response:
     except InvalidInput as error:
         unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
         wrong = lacking(visit.asking, answers, posted.asked, unfit)
-        return _form(request, visit, visit.stored.answers, posted=posted, wrong=wrong)
+        return _form(request, visit, answers, posted=posted, wrong=wrong)
     except Conflict:
         return show_message(visit.asking.locale, "over", look=visit.asking.look, status=409)
     VOTES.labels(held or "confirmed").inc()
     step = "done" if stored.complete else "next"
-    return RedirectResponse(f"{visit.place.action}&{step}=1", status_code=303)
+    if stored.state == "unverified":
+        step = "again"
+    return RedirectResponse(f"{visit.resumed}&{step}=1", status_code=303)

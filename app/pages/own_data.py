@@ -41,7 +41,7 @@ async def show_data(request: Request, token: str) -> Response:
 async def _show(request: Request, visit: Visit) -> HTMLResponse:
     words, lang = _words(visit)
     box: SealedBox = request.app.state.box
-    return page(
+    shown = page(
         "data.html",
         lang=lang,
         title=words["data_title"],
@@ -54,6 +54,8 @@ async def _show(request: Request, visit: Visit) -> HTMLResponse:
         words=words,
         scripts=("page.js",),
     )
+    shown.headers["Cache-Control"] = "no-store"
+    return shown
 
 
 async def _answers(request: Request, visit: Visit, words: Words) -> list[tuple[str, str]]:
@@ -67,12 +69,16 @@ async def _answers(request: Request, visit: Visit, words: Words) -> list[tuple[s
     definition = survey.definition
     wording = visit.asking.wording if visit.asking else None
     wording = wording or Wording(words.locale, definition.default_locale, words, str)
-    stored = visit.stored.answers
-    return [
-        (wording.say(q.text), label_of(q, stored[q.key], wording))
-        for q in definition.questions
-        if stored.get(q.key) is not None
-    ]
+    known = {q.key: q for q in definition.questions}
+    shown = []
+    for key, given in visit.stored.answers.items():
+        question = known.get(key)
+        if given is not None and question is not None:
+            shown.append((wording.say(question.text), label_of(question, given, wording)))
+        elif given is not None:
+            # A question that a later version of the survey dropped.
+            shown.append((key, str(given)))
+    return shown
 
 
 def _about(visit: Visit, words: Words) -> list[tuple[str, str]]:
@@ -137,11 +143,14 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
     A scanner that presses buttons must not unsubscribe anybody: what our page sent without a
     person's gesture is asked again.
     """
-    visit = await find_visit(request, token)
+    # Mail programs' own servers send many of these from few addresses.
+    visit = await find_visit(request, token, limited=False)
     posted = await read_form(request, request.app.state.box)
     if _pressed_by_script(posted):
         return _ask_unsubscribe(request, visit)
     invitation = visit.invitation
+    if invitation.test:
+        return show_message(invitation.locale, "unsubscribed", look=look_of(visit.workspace))
     database: Database = request.app.state.database
     async with database.transaction() as session:
         workspace_id = invitation.workspace_id

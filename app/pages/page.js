@@ -1,26 +1,35 @@
 // Sweetens a survey's form: tells that a person is here, and lets nobody send twice.
 const form = document.querySelector("form.survey");
+const clean = document.querySelector("[data-clean]")?.getAttribute("data-clean");
+// Whoever copies the address of the thanks shares the survey, not the answer.
+if (clean) history.replaceState(0, "", clean);
 if (form) {
-  const { _js, _g } = form.elements;
-  const awaited = form.dataset.confirm;
-  let last, byScript;
-  _js.value = 1;
-  const confirm = () => awaited && fetch(form.action, {
+  const field = (name) => form.querySelector(`[name=${name}]`);
+  const action = form.getAttribute("action");
+  const awaited = form.getAttribute("data-confirm");
+  let byKey, byScript;
+  field("_js").value = 1;
+  const confirm = () => awaited && fetch(action, {
     method: "POST", keepalive: true, body: new URLSearchParams([...new FormData(form), ["_first", 1]]),
   });
   const gesture = (event) => {
     // A script's click on a label makes the browser click its control, and vouch for that.
-    if (!event.isTrusted) { byScript = event.timeStamp; return; }
+    if (!event.isTrusted) return (byScript = event.timeStamp);
     if (event.type == "click" && event.timeStamp - byScript < 50) return;
-    last = event.type;
-    if (!_g.value) { _g.value = 1; confirm(); }
+    // Arrow keys walk through a scale, and make clicks of their own on the way.
+    if (event.type != "click") byKey = event.type == "keydown";
+    if (!field("_g").value) { field("_g").value = 1; confirm(); }
   };
   for (const type of ["pointerdown", "touchstart", "keydown", "click"]) addEventListener(type, gesture, true);
   form.addEventListener("change", (event) => {
-    if (event.isTrusted && event.target.name == awaited && last != "keydown") confirm();
+    if (event.isTrusted && event.target.name == awaited && !byKey) confirm();
   });
-  form.addEventListener("submit", (event) => form.ariaBusy ? event.preventDefault() : form.ariaBusy = "true");
-  addEventListener("pageshow", () => { form.ariaBusy = null; });
-  const { pathname, href } = new URL(form.action);
-  if (pathname == location.pathname && !awaited) history.replaceState(0, "", href);
+  form.addEventListener("submit", (event) => {
+    if (form.ariaBusy) return event.preventDefault();
+    form.ariaBusy = "true";
+    // A submission that was stopped may be sent again.
+    setTimeout(() => (form.ariaBusy = null), 5000);
+    if (action.startsWith("/s/") && !action.includes("kiosk=1")) history.replaceState(0, "", action);
+  });
+  addEventListener("pageshow", () => (form.ariaBusy = null));
 }

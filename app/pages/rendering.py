@@ -1,6 +1,8 @@
 """Rendering a page: one set of templates, one policy of what a browser may load."""
 
+import gzip
 import re
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -27,6 +29,7 @@ _ASSETS = {
     "page.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "kiosk.js": "text/javascript; charset=utf-8",
+    "widget.js": "text/javascript; charset=utf-8",
     "demo.js": "text/javascript; charset=utf-8",
     "poster.css": "text/css; charset=utf-8",
 }
@@ -64,13 +67,22 @@ def page(template: str, *, lang: str, status: int = 200, **shown: Any) -> HTMLRe
     return HTMLResponse(text, status_code=status, headers=HEADERS)
 
 
-def asset(name: str) -> Response:
-    """Serve one of the pages' scripts and styles."""
+@cache
+def _file(name: str) -> tuple[bytes, bytes]:
+    content = files("app.pages").joinpath(name).read_bytes()
+    return content, gzip.compress(content, 9, mtime=0)
+
+
+def asset(request: Request, name: str, **headers: str) -> Response:
+    """Serve one of our scripts and styles, as small as the browser takes it."""
     if name not in _ASSETS:
         raise NotFound("There is no such file.")
-    content = files("app.pages").joinpath(name).read_bytes()
-    headers = {"Cache-Control": "public, max-age=3600"}
-    return Response(content, media_type=_ASSETS[name], headers=headers)
+    plain, small = _file(name)
+    said = {"Cache-Control": "public, max-age=3600", "Vary": "Accept-Encoding"} | headers
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        said["Content-Encoding"] = "gzip"
+        return Response(small, media_type=_ASSETS[name], headers=said)
+    return Response(plain, media_type=_ASSETS[name], headers=said)
 
 
 def asks_only_for_headers(request: Request) -> bool:

@@ -12,11 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from app.core.clock import utc_now
-from app.core.errors import TooLarge
+from app.core.errors import Forbidden, TooLarge
 from app.core.http import read_body
 from app.core.signing import SealedBox
 from app.invitations.votes import Signs
-from app.pages.answering import Stored
 from app.pages.brand import Look
 from app.pages.form import shown_question, shown_questions
 from app.pages.rendering import page
@@ -109,7 +108,7 @@ def show_form(  # noqa: PLR0913 - what one page holds
     ]
     definition = asking.survey.definition
     intro = definition.texts.intro
-    return page(
+    shown_page = page(
         "survey.html",
         lang=asking.locale,
         status=422 if wrong else 200,
@@ -130,6 +129,10 @@ def show_form(  # noqa: PLR0913 - what one page holds
         kiosk=asking.kiosk,
         scripts=("page.js", "kiosk.js") if asking.kiosk else ("page.js",),
     )
+    if asking.kiosk:
+        # The next person's Back must not find it.
+        shown_page.headers["Cache-Control"] = "no-store"
+    return shown_page
 
 
 def stamp(box: SealedBox, *, ago: dt.timedelta = dt.timedelta()) -> str:
@@ -137,10 +140,10 @@ def stamp(box: SealedBox, *, ago: dt.timedelta = dt.timedelta()) -> str:
     return box.sign(_RENDERED, struct.pack(">d", (utc_now() - ago).timestamp()))
 
 
-def show_thanks(asking: Asking, stored: Stored, place: Place) -> HTMLResponse:
+def show_thanks(asking: Asking, band: str | None, place: Place) -> HTMLResponse:
     """Thank in the survey's own words for the band, where it has some."""
     texts = asking.survey.definition.texts.thank_you
-    own = texts.get(stored.band or "default", texts.get("default"))  # type: ignore[call-overload]
+    own = texts.get(band or "default", texts.get("default"))  # type: ignore[call-overload]
     wording, words = asking.wording, asking.words
     link_text = None
     if own is not None and own.link_url:
@@ -158,7 +161,7 @@ def show_thanks(asking: Asking, stored: Stored, place: Place) -> HTMLResponse:
         words=words,
         kiosk=asking.kiosk,
         refresh=f"6;url={place.start}" if asking.kiosk else None,
-        scripts=("kiosk.js",) if asking.kiosk else (),
+        scripts=("kiosk.js",) if asking.kiosk else ("page.js",),
     )
 
 
@@ -179,9 +182,15 @@ def show_again(box: SealedBox, asking: Asking, place: Place) -> HTMLResponse:
 
 
 def show_message(
-    locale: str | None, name: str, *, look: Look | None = None, status: int = 200
+    locale: str | None,
+    name: str,
+    *,
+    look: Look | None = None,
+    status: int = 200,
+    place: Place | None = None,
+    refresh: str | None = None,
 ) -> HTMLResponse:
-    """Show one message of the service's own words."""
+    """Show one message of the service's own words; `place` adds what an invited person may do."""
     words = Words(locale, {})
     lang = words.locale if not words.said(name) else "en"
     return page(
@@ -191,6 +200,9 @@ def show_message(
         title=words[f"{name}_title"],
         look=look,
         message=words[name],
+        place=place,
+        words=words,
+        refresh=refresh,
     )
 
 
@@ -203,13 +215,23 @@ class Posted:
     asked: Sequence[str]
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it is one of our forms: those bear the time at which they were made."""
+        return "_at" in self.fields
+
+    @property
     def is_first_gesture(self) -> bool:
         """Whether the page's script only tells of the first gesture."""
         return bool(self.fields.get("_first"))
 
 
 async def read_form(request: Request, box: SealedBox) -> Posted:
-    """Read a form; raises TooLarge for one that none of our pages could have sent."""
+    """Read a form; raises TooLarge for one that none of our pages could have sent.
+
+    Another site's page may not send it in the name of its visitors: that is Forbidden.
+    """
+    if request.headers.get("sec-fetch-site") == "cross-site":
+        raise Forbidden("This form is sent from its own page only.")
     body = await read_body(request, limit=_MOST_BYTES)
     try:
         fields = parse_qs(
@@ -220,10 +242,14 @@ async def read_form(request: Request, box: SealedBox) -> Posted:
     said = {name: values[-1] for name, values in fields.items()}
     at = box.signed(_RENDERED, said.get("_at", ""))
     rendered = dt.datetime.fromtimestamp(struct.unpack(">d", at)[0], dt.UTC) if at else None
+    if rendered is None and "_at" in said:
+        # A time that we did not sign is no time that has passed.
+        rendered = utc_now()
     signs = Signs(
         scripted=bool(said.get("_js")),
         gesture=bool(said.get("_g")),
         trapped=bool(said.get("_website")),
+        asked_again=bool(said.get("_again")),
         rendered_at=rendered,
     )
     asked = said["_asked"].split(",") if "_asked" in said else list(fields)

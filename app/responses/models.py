@@ -20,7 +20,9 @@ class Response(SQLModel, table=True):
     `state` is `counted`, or why it is in no figure: `test`, `provisional`, `unverified`,
     `quarantined`, `rejected`, `deleted`. `scores` maps each scored question to its number, -1
     for skipped and -2 for not applicable; `counted_as` is the workspace's configuration version
-    under which the rollups hold it.
+    under which the rollups hold it; `told` that news of it went out, which they do once a person
+    is known to have given it. `public` ones were given by whoever had a publishable key or the
+    survey's own page; such a caller may change no other.
     """
 
     __table_args__ = (
@@ -95,6 +97,8 @@ class Response(SQLModel, table=True):
     revisions: list[dict[str, Any]] = Field(sa_type=Json)
     request_hash: bytes | None = None
     counted_as: int
+    told: bool
+    public: bool
     responded_at: dt.datetime = Field(sa_type=Instant)
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)

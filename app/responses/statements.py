@@ -127,7 +127,7 @@ news as (
   from {source} r
   join given n on n.id = r.id
   join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
-  where not r.test and {condition}
+  where not r.test and r.told and {condition}
 )"""
 
 
@@ -137,16 +137,16 @@ with {_GATE},
 {given},
 inserted as (
   insert into response (workspace_id, {", ".join(_STORED)}, follow_up_opened_at, notes, revisions,
-    counted_as, created_at, updated_at)
+    counted_as, told, public, created_at, updated_at)
   select $1, {", ".join(f"n.{c}" for c in _STORED)},
     case when n.follow_up = 'open' then $2::timestamptz end, '[]', '[]',
-    gate.config, $2::timestamptz, $2::timestamptz
+    gate.config, n.state = 'counted', n.editable_from is not null, $2::timestamptz, $2::timestamptz
   from gate, given n order by n.id
   on conflict (workspace_id, id) do nothing returning *
 ),
 moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
 {_rollups("$3::int2")},
-{_events("inserted", "'response.created'", "$4::bool and r.state = 'counted'")}
+{_events("inserted", "'response.created'", "$4::bool")}
 select array(select id from inserted) as ids
 """
 
@@ -181,10 +181,8 @@ _NEXT_STATE = """case
       when o.state = 'quarantined' and n.editable_from is not null then o.state
       else n.state end"""
 # What nobody had confirmed was no news yet.
-_FIRST_NEWS = """case when (select o.state from old o where o.id = r.id)
-    in ('provisional', 'unverified') then 'response.created' else 'response.updated' end"""
-_IS_NEWS = """(r.state = 'counted'
-    or exists (select from old o where o.id = r.id and o.state = 'counted'))"""
+_NEWS = """case when (select o.told from old o where o.id = r.id)
+    then 'response.updated' else 'response.created' end"""
 
 # The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
 # customer and references is kept, what it leaves out stays. An idempotency key that made the row
@@ -196,7 +194,7 @@ with {_GATE},
 updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
-    state = {_NEXT_STATE},
+    state = {_NEXT_STATE}, told = o.told or {_NEXT_STATE} = 'counted',
     scores = n.scores, score = n.score, band = n.band, comment = n.comment,
     properties = o.properties || n.properties,
     customer_id = coalesce(o.customer_id, n.customer_id),
@@ -209,7 +207,8 @@ updated as (
       when o.untouched and n.follow_up = 'open'
         then coalesce(o.follow_up_opened_at, $2::timestamptz)
       when not o.untouched then o.follow_up_opened_at end,
-    revisions = case when o.score is distinct from n.score and jsonb_array_length(o.revisions) < 50
+    revisions = case when o.score is distinct from n.score and o.state in ('counted', 'test')
+        and jsonb_array_length(o.revisions) < 50
       then o.revisions || jsonb_build_object('seq', o.seq, 'score', o.score, 'at', o.updated_at)
       else o.revisions end,
     counted_as = gate.config, updated_at = $2::timestamptz
@@ -222,7 +221,7 @@ updated as (
   where r.workspace_id = $1 and r.id = n.id
     and n.seq > o.seq and o.state <> 'deleted'
     and n.survey_id = o.survey_id and n.channel = o.channel
-    and o.created_at >= coalesce(n.editable_from, '-infinity')
+    and (n.editable_from is null or (o.public and o.created_at >= n.editable_from))
     and n.request_hash is null
     and {_MAY_REPLACE}
   returning r.*
@@ -232,7 +231,7 @@ moved as (
   union all {_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {_rollups("$3::int2")},
-{_events("updated", _FIRST_NEWS, f"$4::bool and {_IS_NEWS}")}
+{_events("updated", _NEWS, "$4::bool")}
 select o.seq as seq_before, {", ".join(map(_kept, Stored.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
@@ -317,12 +316,12 @@ _OPENS = """o.state <> 'rejected' and o.follow_up = 'none' and not o.test and no
       where v.workspace_id = $1 and v.survey_id = o.survey_id and v.version = o.survey_version),
       o.band in ('detractor', 'dissatisfied', 'hard'))"""
 RESTORE = _change(
-    f"state = {_AS_WRITTEN}, "
+    f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
     f"follow_up = case when {_OPENS} then 'open' else o.follow_up end, "
     f"follow_up_opened_at = case when {_OPENS} then $2::timestamptz "
     "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'rejected')",
-    _FIRST_NEWS,
+    _NEWS,
 )
 REJECT = _change(
     "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"

@@ -21,6 +21,8 @@ from app.workspaces.caller import Caller
 
 PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
 PUBLIC_EDITING = dt.timedelta(days=14)
+# A page numbers what it sends; a number near the type's end would leave no place for the next.
+_MOST_PUBLIC_SEQ = 100_000
 _NO_CASE = Case("", None, None, {})
 _encode = msgspec.json.Encoder().encode
 
@@ -58,6 +60,9 @@ def refuse_untrusted(body: ResponseIn) -> None:
     if body.channel not in PUBLIC_CHANNELS:
         msg = "a publishable key answers as `web`, `widget` or `kiosk`"
         raise InvalidInput.at("body", "channel", msg=msg)
+    if body.seq > _MOST_PUBLIC_SEQ:
+        msg = f"counts the changes of one answer; {_MOST_PUBLIC_SEQ:,} is the most"
+        raise InvalidInput.at("body", "seq", msg=msg)
     said = {
         "responded_at": body.responded_at,
         "tags": body.tags,
@@ -152,6 +157,11 @@ def names_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
     return (
         body.id is not None or body.external_id is not None or _case(body, survey, None) is not None
     )
+
+
+def names_a_case_of(body: ResponseIn, survey: CompiledSurvey) -> bool:
+    """Tell whether the body names an order, ticket or customer of which one answer is taken."""
+    return _case(body, survey, None) is not None
 
 
 def _identify(

@@ -25,6 +25,8 @@ from app.responses.body import (
     refuse_nul,
 )
 from app.responses.intake import admit, store
+from app.responses.lines import Ingest
+from app.responses.submission import names_a_case_of
 from app.workspaces.caller import Caller, Keyring
 
 PATH = "/w/responses"
@@ -54,6 +56,29 @@ class WidgetIn(Struct, forbid_unknown_fields=True):
     trap: Annotated[str, Meta(max_length=1000)] | None = None
 
 
+(_SCHEMA,), _SCHEMAS = msgspec.json.schema_components(
+    [WidgetIn], ref_template="#/components/schemas/{name}"
+)
+_EXAMPLE = {
+    "id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55",
+    "seq": 1,
+    "key": "pk_your_publishable_key",
+    "survey": "after-order",
+    "answers": {"score": 9},
+    "complete": True,
+    "order": "1001",
+    "t": 4200,
+}
+DOCUMENT: dict[str, Any] = {
+    "responses": {"201": {"description": "Stored; the same again is 200."}},
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": _SCHEMAS["WidgetIn"], "example": _EXAMPLE}
+            for kind in ("text/plain", "application/json")
+        },
+    },
+}
 _decoder = msgspec.json.Decoder(WidgetIn)
 _FIELDS = WidgetIn.__struct_fields__
 _OWN = {"key", "t", "trap"}
@@ -61,23 +86,36 @@ _OWN = {"key", "t", "trap"}
 
 async def take(request: Request) -> Response:
     """Take one answer and reply when it is on disk, so that an allowed page may read the reply."""
-    headers: dict[str, str] = {}
+    # Until the key tells whose page it is, only this is said: an error, which any page may read.
+    headers = readable_by(request)
     try:
         require_content_type(request, "text/plain", "application/json")
         raw = await read_body(request)
         sent = decode(_decoder, raw, fields=_FIELDS)
         refuse_nul(sent)
         caller = await caller_of(request, sent.key)
+        headers.clear()
         admit(request, caller, headers)
         said = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
         body = check_response(ResponseIn(channel="widget", **said))
         held = judge(sent)
+        ingest: Ingest = request.app.state.ingest
+        survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
+        if survey is not None and names_a_case_of(body, survey):
+            # Another page of the same order made another id; the order names the response.
+            body.id = None
         reply = await store(request, caller, body, raw=raw, headers=headers, held=held)
         VOTES.labels(held or "confirmed").inc()
     except AfterwordError as error:
         reply = problem_reply(error)
         reply.headers.update(headers)
     return reply
+
+
+def readable_by(request: Request) -> dict[str, str]:
+    """Return what lets the page that asks read the reply."""
+    origin = request.headers.get("origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
 
 
 async def caller_of(request: Request, key: str) -> Caller:
@@ -93,5 +131,5 @@ def judge(sent: WidgetIn) -> Held | None:
     """Judge whether a person can have given the answer."""
     if sent.trap:
         return "quarantined"
-    too_fast = sent.seq == 1 and sent.t is not None and sent.t < _FASTEST_MILLISECONDS
+    too_fast = sent.t is not None and sent.t < _FASTEST_MILLISECONDS
     return "unverified" if too_fast else None

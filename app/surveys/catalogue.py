@@ -52,6 +52,8 @@ async def find_published(
 
 async def find_link(session: AsyncSession, public_id: str) -> tuple[UUID, UUID] | None:
     """Return the workspace and the survey behind the public part of an address, or None."""
+    if not public_id.isprintable():
+        return None
     found = await run_sql(
         session,
         text("select workspace_id, survey_id from survey_link where public_id = :id").bindparams(

@@ -1,11 +1,19 @@
 """Bodies of surveys: the definition is validated here, once, when it is saved."""
 
 import datetime as dt
+import unicodedata
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from app.core.text import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
@@ -16,7 +24,19 @@ from app.workspaces.schemas import Body, Locale
 QuestionKey = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", min_length=1, max_length=64)
 ]
-Wording = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+def _no_controls(value: str) -> str:
+    if any(unicodedata.category(c) == "Cc" and c != "\n" for c in value):
+        msg = "must not hold control characters"
+        raise ValueError(msg)
+    return value
+
+
+Wording = Annotated[
+    str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_no_controls)
+]
+LineTexts = Annotated[dict[Locale, Line], Field(min_length=1, max_length=60)]
 Texts = Annotated[dict[Locale, Wording], Field(min_length=1, max_length=60)]
 Scalar = bool | int | float | str
 
@@ -156,15 +176,15 @@ BandName = Literal[
 WordName = Literal[
     "send", "next", "yes", "no", "na", "worse", "as", "better", "optional", "required",
     "low_nps", "high_nps", "low_csat", "high_csat", "low_ces", "high_ces", "thanks_title",
-    "thanks", "change", "close", "sent", "later",
+    "thanks", "change", "close", "later",
 ]  # fmt: skip
 
 
 class SurveyTexts(Body):
     """The words around the questions, by language."""
 
-    subject: Texts | None = None
-    preheader: Texts | None = None
+    subject: LineTexts | None = None
+    preheader: LineTexts | None = None
     intro: Texts | None = None
     thank_you: dict[BandName, ThankYou] = Field(default={})
     words: dict[WordName, Texts] = Field(

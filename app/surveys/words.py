@@ -64,6 +64,11 @@ class Words:
             if (text := texts.get(self.locale) or texts.get(language))
         }
 
+    @property
+    def language(self) -> str:
+        """The language of the words that are shipped."""
+        return self._language
+
     def __getitem__(self, name: str) -> str:
         """Return one word."""
         return self._own.get(name) or str(self._shipped[name])

@@ -66,8 +66,9 @@ def _wrong(msg: str) -> InvalidInput:
 async def change_brand(
     session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Picture | None
 ) -> None:
-    """Set a brand; `picture` is the logo where its address is new."""
-    brand: dict[str, Any] = wanted.model_dump(exclude_none=True)
+    """Set what was said of a brand, null takes away; `picture` is the logo where it is new."""
+    said = wanted.model_dump(include=wanted.model_fields_set)
+    brand: dict[str, Any] = workspace.brand | said
     if picture is not None:
         logo = Logo(
             workspace_id=workspace.id,
@@ -77,11 +78,10 @@ async def change_brand(
         )
         await session.merge(logo)
         brand["logo"] = picture.version
-    elif wanted.logo_url:
-        brand["logo"] = workspace.brand.get("logo")
-    elif (kept := await find_logo(session, workspace.id)) is not None:
+    elif not brand.get("logo_url") and (kept := await find_logo(session, workspace.id)):
         await session.delete(kept)
-    workspace.brand = brand
+        del brand["logo"]
+    workspace.brand = {name: value for name, value in brand.items() if value is not None}
 
 
 async def find_logo(session: AsyncSession, workspace_id: UUID) -> Logo | None:

@@ -4,10 +4,11 @@ An address is kept only as a hash with a salt that lives in memory for a day.
 """
 
 import hashlib
+import itertools
 import secrets
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from uuid import UUID
 
 from starlette.requests import Request
@@ -65,7 +66,8 @@ class Limiter:
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= _BUCKETS:
-                self._buckets.clear()
+                for oldest in list(itertools.islice(self._buckets, _BUCKETS // 10)):
+                    del self._buckets[oldest]
             bucket = self._buckets[key] = _Bucket(burst, now)
         bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
         bucket.at = now
@@ -79,7 +81,8 @@ class Limiter:
         """Return the caller's address as a hash salted anew each day."""
         if time.monotonic() > self._salt_until:
             self._salt, self._salt_until = secrets.token_bytes(16), time.monotonic() + _DAY
-        return hashlib.sha256(self._salt + self._plain_address(scope).encode()).digest()[:16]
+        address = _network_of(self._plain_address(scope))
+        return hashlib.sha256(self._salt + address.encode()).digest()[:16]
 
     def _plain_address(self, scope: Scope) -> str:
         """Walk `X-Forwarded-For` from our side while the hops are proxies that we trust."""
@@ -100,6 +103,17 @@ class Limiter:
         except ValueError:
             return False
         return any(number in network for network in self._trusted)
+
+
+def _network_of(address: str) -> str:
+    """Return what one visitor has of the address: of IPv6 its first half, which is one network."""
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(number, IPv6Address) and number.ipv4_mapped is None:
+        return str(IPv6Network((number, 64), strict=False))
+    return address
 
 
 def require_rate(

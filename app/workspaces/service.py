@@ -160,8 +160,11 @@ async def change_workspace(
     )
     workspace = found.one()
     given = patch.model_dump(mode="json", include=patch.model_fields_set)
-    for name in given.keys() - _CONFIGURATION - {"brand"}:
+    for name in given.keys() - _CONFIGURATION - {"brand", "mail"}:
         setattr(workspace, name, given[name])
+    if "mail" in given:
+        said = patch.mail.model_dump(mode="json", include=patch.mail.model_fields_set)
+        workspace.mail = workspace.mail | said
     if "brand" in given:
         await change_brand(session, workspace, patch.brand, picture=picture)
     configuration: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A workspace's brand with its logo, and who opened an invitation's page."""
+"""A workspace's brand with its logo, who opened an invitation's page, and what was told."""
 
 from alembic import op
 
@@ -14,6 +14,10 @@ STATEMENTS = (
     """alter table workspace alter column brand drop default""",
     """alter table invitation add column hits jsonb not null default '[]'""",
     """alter table invitation alter column hits drop default""",
+    """alter table response add column told boolean not null default true""",
+    """alter table response alter column told drop default""",
+    """alter table response add column public boolean not null default true""",
+    """alter table response alter column public drop default""",
     """
     create table workspace_logo (
       workspace_id uuid not null,
@@ -29,6 +33,8 @@ STATEMENTS = (
 
 UNDO = (
     """drop table workspace_logo""",
+    """alter table response drop column public""",
+    """alter table response drop column told""",
     """alter table invitation drop column hits""",
     """alter table workspace drop column brand""",
 )

@@ -52,7 +52,7 @@ async def test_no_page_shuts_anybody_out(
         simple + "/poster", invited, invited + "/4", invited + "/data",
         f"{service.url}/u/{token}", f"{service.url}/s/nobody", service.url + "/demo/shop",
         service.url + "/guides", *(f"{service.url}/guides/{name}" for name in SourceName),
-        *(f"{service.url}/guides/{name}" for name in ("widget", "privacy", "mail")),
+        *(f"{service.url}/guides/{name}" for name in ("pages", "widget", "privacy", "mail")),
     ]  # fmt: skip
     found = {}
     for address in addresses:

@@ -67,6 +67,33 @@ async def test_with_the_keyboard_alone(page: Page, company: Company) -> None:
     assert only(company)["answers"] == {"score": 8, "why": "Szybko"}
 
 
+async def test_arrow_keys_on_a_mails_link_are_one_persons(page: Page, company: Company) -> None:
+    company.publish()
+    await page.goto(company.invite() + "/9")
+    while await page.evaluate("document.activeElement.name") != "score":
+        await page.keyboard.press("Tab")
+    for _ in range(5):
+        await page.keyboard.press("ArrowLeft")
+    await page.get_by_role("button", name="Send").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert only(company)["score"] == 4
+
+
+async def test_whoever_copies_an_address_shares_the_survey_not_the_answer(
+    page: Page, browser: Browser, company: Company
+) -> None:
+    address = company.publish()
+    await page.goto(address)
+    assert page.url == address
+    await page.get_by_text("3", exact=True).click()
+    await page.get_by_role("button", name="Next").click()
+    await page.get_by_role("textbox").fill("Jan, tel 600")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert page.url == address
+
+
 async def test_without_javascript(browser: Browser, company: Company) -> None:
     context = await browser.new_context(java_script_enabled=False)
     page = await context.new_page()
@@ -162,6 +189,11 @@ async def test_a_kiosk_waits_for_the_next_person(page: Page, company: Company) -
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     await page.clock.run_for(6_500)
     await page.wait_for_url(address)
+    await page.go_back()
+    await page.wait_for_load_state()
+    await expect(page.get_by_role("radio").first).to_be_visible()
+    assert await page.locator(":checked").count() == 0
+    assert await page.locator("textarea").count() == 0
     # Whoever goes away leaves the screen to the next one.
     await page.clock.run_for(42_000)
     await expect(page.get_by_role("radio").first).not_to_be_checked()

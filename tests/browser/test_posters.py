@@ -27,6 +27,6 @@ async def test_a_camera_reads_the_poster(page: Page, company: Company) -> None:
     await page.get_by_role("textbox").wait_for()
     (response,) = company.responses()
     assert response["properties"] == {"src": "till-1"}
-    svg = company.client.get("/v1/surveys/s/qr?src=till-1")
+    svg = company.client.get("/v1/surveys/s/qr.svg?src=till-1")
     await page.set_content(svg.text)
     assert await seen(page) == address + "?src=till-1"

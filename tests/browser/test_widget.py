@@ -1,7 +1,10 @@
 """The widget in a real browser: on strict pages, offline, by keyboard, without asking twice."""
 
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -83,6 +86,106 @@ async def test_it_is_styled_and_silent_under_the_strictest_policy(
     (response,) = company.responses()
     assert response["answers"] == {"score": 10, "why": "Easy"}
     assert (response["order"], response["channel"], response["complete"]) == ("17", "widget", True)
+
+
+@contextlib.contextmanager
+def serving(html: str) -> Iterator[int]:
+    """Serve one page on a port of its own, which is an origin of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+async def test_it_stands_on_another_origin(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    key = company.widget_key()
+    body = script(key, order="").replace('src="', f'src="{service.url}')
+    page = await context.new_page()
+    said = listen(page)
+    with serving(page_of(body)) as port:
+        allowed = {"allowed_origins": [f"http://127.0.0.1:{port}"]}
+        company.client.patch("/v1/workspace", json=allowed)
+        await page.goto(f"http://127.0.0.1:{port}/checkout")
+        await page.wait_for_function("window.afterword")
+        # What the page says of its customer is text to us, and no reason to refuse the answer.
+        await page.evaluate("afterword('identify', {external_id: 17})")
+        async with page.expect_response("**/w/responses"):
+            await page.locator("[popup] label", has_text="10").click()
+        await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
+        assert [line for line in said if "favicon" not in line] == []
+        (response,) = company.responses()
+        assert response["customer"]["claimed"] == {"external_id": "17"}
+        # The same shop by another name is another origin, and not allowed.
+        await page.goto(f"http://localhost:{port}/checkout")
+        await page.wait_for_timeout(500)
+        await expect(page.locator("afterword-survey")).to_have_count(0)
+
+
+async def test_an_answer_that_is_refused_holds_up_no_other(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    address = await stand(context, service, script(company.widget_key()))
+    refused = {
+        "url": service.url + "/w/responses",
+        "body": {"id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55", "seq": 1, "key": "pk_gone",
+                 "survey": "s", "answers": {"score": 9}},
+    }  # fmt: skip
+    await context.add_init_script(
+        f"localStorage['afterword.outbox'] ??= JSON.stringify([{json.dumps(refused)}])"
+    )
+    page = await context.new_page()
+    await page.goto(address)
+    async with page.expect_response("**/w/responses"):
+        await page.locator("[popup] label", has_text="8").click()
+    await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
+    assert [r["score"] for r in company.responses()] == [8]
+
+
+async def test_the_demos_checkout_shows_it(context: BrowserContext, service: Service) -> None:
+    page = await context.new_page()
+    said = listen(page)
+    await page.goto(service.url + "/demo/shop")
+    await page.get_by_role("button", name="Pay").click()
+    await page.locator("[popup] h2").wait_for()
+    await page.locator("afterword-survey:not([popup]) h2").wait_for()
+    assert said == []
+
+
+@pytest.mark.parametrize(
+    ("theme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(22, 24, 28)")]
+)
+async def test_a_theme_may_be_chosen(
+    context: BrowserContext, company: Company, service: Service, theme: str, paper: str
+) -> None:
+    company.publish()
+    page = await context.new_page()
+    await page.goto(await stand(context, service, script(company.widget_key(), theme=theme)))
+    box = page.locator("[popup] section")
+    assert await box.evaluate("e => getComputedStyle(e).backgroundColor") == paper
+    await page.emulate_media(reduced_motion="reduce")
+    assert await box.evaluate("e => getComputedStyle(e).animationName") == "none"
+    for label in await page.locator("[popup] label").all():
+        size = await label.bounding_box()
+        assert size
+        assert min(size["width"], size["height"]) >= 44
 
 
 async def test_an_answer_given_offline_arrives_later_and_once(
@@ -243,6 +346,46 @@ async def test_it_shows_where_and_when_the_rules_say(
     await page.evaluate("afterword('reset')")
     await page.reload()
     await expect(popup).to_have_count(1)
+
+
+async def test_forgetting_forgets_what_waits(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    page = await context.new_page()
+    await page.goto(await stand(context, service, script(company.widget_key())))
+    await page.locator("[popup] label", has_text="8").wait_for()
+    await context.set_offline(True)
+    await page.locator("[popup] label", has_text="8").click()
+    await page.locator("[popup] textarea").wait_for()
+    await page.evaluate("afterword('reset')")
+    await context.set_offline(False)
+    await page.wait_for_timeout(500)
+    assert company.responses() == []
+    assert await page.evaluate("localStorage.length") == 0
+
+
+async def test_consent_given_offline_keeps_the_answer(
+    context: BrowserContext, company: Company, service: Service
+) -> None:
+    company.publish()
+    body = script(company.widget_key(), consent="required")
+    page = await context.new_page()
+    address = await stand(context, service, body)
+    await page.goto(address)
+    await page.locator("[popup] label", has_text="8").wait_for()
+    await context.set_offline(True)
+    await page.locator("[popup] label", has_text="8").click()
+    await page.locator("[popup] textarea").wait_for()
+    await page.evaluate("afterword('consent', true)")
+    await page.wait_for_function("localStorage['afterword.outbox']?.includes('score')")
+    await context.set_offline(False)
+    await page.reload()
+    await page.wait_for_timeout(200)
+    async with page.expect_response("**/w/responses"):
+        await page.evaluate("afterword('consent', true)")
+    await page.wait_for_timeout(200)
+    assert [r["score"] for r in company.responses()] == [8]
 
 
 async def test_a_queue_stub_is_heard(

@@ -13,7 +13,7 @@ from tests.pages.forms import browse, follow, parse
 from tests.shop import Shop
 
 LOW = {"question": "score", "op": "<=", "value": 6}
-STEPS = [
+STEPS: list[dict[str, Any]] = [
     {"key": "score", "type": "nps", "text": {"en": "Recommend us?"}, "required": True},
     {"key": "why", "type": "text", "text": {"en": "What went wrong, {{customer.first_name}}?"},
      "show_if": LOW},
@@ -153,9 +153,19 @@ async def test_the_signed_time_cannot_be_made_up(shop: Shop) -> None:
     page.fields["_at"] = other.fields["_at"][:-2] + (
         "AA" if other.fields["_at"][-2:] != "AA" else "BB"
     )
-    # What bears no time of ours is no form of ours; it is a person's own program.
-    assert (await page.send(shop.client, score="9")).status_code == 303
+    assert (await page.send(shop.client, score="9", why="")).status_code == 303
+    assert await states(shop) == [(9, "unverified")]
+    # What bears no time at all comes from no form of ours: a program that means what it sends.
+    await shop.client.post(path, data={"score": "9"})
     assert await states(shop) == [(9, "ok")]
+
+
+async def test_nothing_sent_confirms_nothing(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    await shop.client.get(path + "/9")
+    await shop.client.post(path)
+    assert await states(shop) == [(9, "unverified")]
 
 
 async def test_a_scanner_that_opens_everything_is_quarantined(shop: Shop) -> None:
@@ -193,10 +203,67 @@ async def test_three_scores_in_two_minutes_are_no_person(shop: Shop) -> None:
     await shop.publish("s")
     _, path = await invite(shop)
     page = await browse(shop.client, path)
-    for score in ("1", "5", "9"):
+    for score in ("1", "5"):
         await page.send(shop.client, score=score, _g="1", _js="1")
+    reply = await page.send(shop.client, score="9", _g="1", _js="1")
     assert await states(shop) == [(9, "quarantined")]
     assert await counted(shop) == 0
+    # A person who was in two minds is asked, and says so by one more press.
+    again = await follow(shop.client, reply)
+    assert "Please confirm that you are a person." in again.text
+    await again.send(shop.client, _g="1", _js="1")
+    assert await states(shop) == [(9, "ok")]
+
+
+async def test_three_scores_at_once_are_no_person_either(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path)
+    send = (page.send(shop.client, score=s, _g="1", _js="1") for s in ("1", "5", "9") * 3)
+    await asyncio.gather(*send)
+    assert await counted(shop) == 0
+
+
+async def test_a_publishable_key_changes_nothing_of_the_invited(shop: Shop) -> None:
+    await shop.publish("s")
+    id_, path = await invite(shop)
+    page = await browse(shop.client, path)
+    await page.send(shop.client, score="9", _g="1", _js="1")
+    key = await shop.make_key("collect")
+    fake = {"id": id_, "survey": "s", "channel": "web", "answers": {"score": 0}, "seq": 99}
+    await shop.call("POST", "/v1/responses", key=key, json=fake)
+    assert await states(shop) == [(9, "ok")]
+    reply = await shop.call("POST", "/v1/responses", key=key, json=fake | {"seq": 2**31 - 1})
+    assert reply.status_code == 422
+
+
+async def test_another_site_sends_nothing_in_a_visitors_name(shop: Shop) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    reply = await shop.client.post(
+        path, data={"score": "0"}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert reply.status_code == 403
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert await states(shop) == []
+
+
+async def test_a_survey_that_changed_meanwhile_keeps_what_still_fits(shop: Shop) -> None:
+    def asked(*options: str) -> list[dict[str, Any]]:
+        places = [{"key": key, "text": {"en": key}} for key in options]
+        place = {"key": "place", "type": "choice", "text": {"en": "Where?"}, "options": places}
+        return [STEPS[0], place]
+
+    await shop.publish("s", metric="nps", questions=asked("1", "2"))
+    id_, path = await invite(shop)
+    page = await browse(shop.client, path)
+    page = await follow(shop.client, await page.send(shop.client, score="9", _g="1", _js="1"))
+    await page.send(shop.client, place="1", _g="1", _js="1")
+    await shop.call("PATCH", "/v1/surveys/s", json={"questions": asked("2", "3")})
+    await shop.post("/v1/surveys/s/publish", status=200)
+    page = await browse(shop.client, path)
+    await page.send(shop.client, score="8", place="3", _g="1", _js="1")
+    assert (await shop.get(f"/v1/responses/{id_}"))["answers"] == {"score": 8, "place": "3"}
 
 
 async def test_an_operator_restores_and_rejects(shop: Shop) -> None:
@@ -270,7 +337,8 @@ async def test_everyone_sees_and_deletes_what_is_stored(shop: Shop) -> None:
     assert await counted(shop) == 0
     assert "You have not answered yet." in (await browse(shop.client, path + "/data")).text
     # It is gone for ever: the link takes no second answer.
-    assert (await shop.client.post(path, data={"score": "9"})).status_code == 409
+    assert (await shop.client.post(path, data={"score": "9"})).status_code == 410
+    assert "Your answer is deleted." in (await browse(shop.client, path)).text
 
 
 async def test_a_scanner_that_presses_buttons_unsubscribes_nobody(shop: Shop) -> None:

@@ -94,6 +94,21 @@ async def test_an_order_answers_once_where_the_survey_says_so(shop: Shop) -> Non
     assert (await shop.metric("nps"))["total"]["n"] == 1
 
 
+async def test_an_order_shows_and_gives_nobody_anothers_answer(shop: Shop) -> None:
+    path = await published(shop, one_answer_per="order") + "?ref=555"
+    page = await browse(shop.client, path)
+    own = await follow(shop.client, await page.send(shop.client, score="2"))
+    await own.send(shop.client, why="My name is Jan")
+    # Who only knows the number sees an empty page, and replaces nothing.
+    stranger = await browse(shop.client, path)
+    assert "Jan" not in stranger.text
+    assert "score" not in stranger.fields
+    told = parse(await stranger.send(shop.client, score="10", why="lovely"))
+    assert "This order was answered before." in told.text
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["answers"] == {"score": 2, "why": "My name is Jan"}
+
+
 async def test_nobody_makes_up_anothers_page(shop: Shop) -> None:
     path = await published(shop)
     page = await browse(shop.client, path)
@@ -177,6 +192,9 @@ async def test_a_kiosk_begins_anew_for_the_next_person(shop: Shop) -> None:
         assert refresh
         assert "r=" not in refresh[1]
         assert parse(shown).links == []
+        # Back leads nobody to what the person before has answered.
+        back = reply.headers["location"].replace("done=1", "next=1")
+        assert (await shop.client.get(back)).status_code == 303
     responses = (await shop.get("/v1/responses"))["data"]
     assert [(r["score"], r["channel"]) for r in responses] == [(2, "kiosk"), (9, "kiosk")]
 
@@ -205,13 +223,33 @@ async def test_what_is_over_or_unknown_says_so(shop: Shop) -> None:
     assert (await shop.get("/v1/responses"))["data"] == []
 
 
+@pytest.mark.parametrize("path", ["/s/%00", "/s/%00/poster", "/s/a%00b", "/i/%00", "/u/%00"])
+async def test_odd_addresses_are_no_failures(shop: Shop, path: str) -> None:
+    reply = await shop.client.get(path)
+    assert reply.status_code == 404
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+
+
+async def test_a_robot_is_asked_to_confirm_here_too(shop: Shop) -> None:
+    path = await published(shop)
+    page = await browse(shop.client, path)
+    again = await follow(shop.client, await page.send(shop.client, score="9", _js="1"))
+    assert "Please confirm that you are a person." in again.text
+    await follow(shop.client, await again.send(shop.client, _js="1", _g="1"))
+    assert (await shop.metric("nps"))["total"]["n"] == 1
+
+
 async def test_the_links_lead_to_the_page(shop: Shop) -> None:
     path = await published(shop)
     links = await shop.get("/v1/surveys/s/links")
     assert links["page"].endswith(path)
     assert links["kiosk"].endswith(path + "?kiosk=1")
-    assert 'data-survey="s"' in links["widget"]
-    code = await shop.call("GET", "/v1/surveys/s/qr?src=till-1")
+    assert 'data-survey="s"' in links["embed"]
+    assert links["qr"].endswith("/v1/surveys/s/qr.svg")
+    mail = await shop.call("GET", "/v1/surveys/s/email-preview?lang=pl")
+    assert links["email_preview"].endswith(mail.request.url.path)
+    assert "Jak prawdopodobne jest" in mail.text
+    code = await shop.call("GET", "/v1/surveys/s/qr.svg?src=till-1")
     assert code.headers["content-type"] == "image/svg+xml"
     poster = await browse(shop.client, path + "/poster?src=till-1&lang=pl")
     assert "Zeskanuj i powiedz nam" in poster.text

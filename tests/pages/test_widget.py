@@ -7,7 +7,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.pages.build_widget import MOST_BYTES, RESULT, digest_of_sources, size_of
+from app.pages.build_widget import MOST_BYTES, RESULT, banner_of, size_of
 from tests.shop import Shop
 
 PAGE = "https://shop.example"
@@ -101,6 +101,26 @@ async def test_a_quarantined_answer_stays_so_whatever_a_page_sends(shop: Shop) -
     assert (await shop.get(f"/v1/responses/{id_}"))["integrity"] == "quarantined"
 
 
+async def test_two_pages_of_one_order_are_one_response(shop: Shop) -> None:
+    _, key = await opened(shop, one_answer_per="order")
+    for score in (9, 2):
+        reply = await send(shop, key, order="1001", answers={"score": score})
+        assert reply.status_code in {200, 201}
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert response["score"] == 9
+
+
+async def test_a_page_may_read_why_it_was_refused(shop: Shop) -> None:
+    _, key = await opened(shop)
+    refused: list[tuple[str, dict[str, Any]]] = [
+        (key, {"order": ""}), (key, {"answers": {"score": 11}}), ("pk_nobody", {}),
+    ]  # fmt: skip
+    for used, change in refused:
+        reply = await send(shop, used, **change)
+        assert reply.status_code in {401, 422}
+        assert reply.headers["access-control-allow-origin"] == PAGE
+
+
 async def test_a_survey_is_read_by_its_public_id_or_by_key(shop: Shop) -> None:
     questions = [
         {"key": "score", "type": "csat", "text": {"en": "How was it?", "pl": "Jak było?"},
@@ -149,8 +169,8 @@ async def test_a_browser_that_asks_first_is_answered(shop: Shop) -> None:
 
 def test_the_script_was_built_from_its_sources_and_is_small() -> None:
     script = RESULT.read_bytes()
-    built_from = script.split(b"\n", 1)[0].decode()
-    assert digest_of_sources() in built_from, "run `python -m app.pages.build_widget`"
+    first, _, body = script.partition(b"\n")
+    assert first.decode() == banner_of(body), "run `python -m app.pages.build_widget`"
     assert size_of(script) <= MOST_BYTES
 
 
@@ -158,6 +178,11 @@ async def test_the_script_is_served_to_every_page(shop: Shop) -> None:
     reply = await shop.client.get("/widget.js")
     assert reply.headers["content-type"] == "text/javascript; charset=utf-8"
     assert reply.content == RESULT.read_bytes()
+    # It travels as small as it is measured.
+    assert reply.headers["content-encoding"] == "gzip"
+    plain = await shop.client.get("/widget.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == reply.content
 
 
 async def test_the_demo_shop_is_only_in_a_demo(shop: Shop) -> None:

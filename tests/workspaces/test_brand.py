@@ -100,7 +100,9 @@ async def test_a_logo_is_fetched_once_and_served_from_here(shop: Shop, pictures:
     style = page.partition('href="/brand/')[2].partition('"')[0]
     assert "#8a1c4a" in (await shop.client.get(f"/brand/{style}")).text
     # Without a logo the old address is gone.
-    await shop.call("PATCH", "/v1/workspace", json={"brand": {"name": "Łąka"}})
+    kept = await shop.call("PATCH", "/v1/workspace", json={"brand": {"name": "Ogród"}})
+    assert kept.json()["brand"] == brand | {"name": "Ogród"}
+    await shop.call("PATCH", "/v1/workspace", json={"brand": {"logo_url": None}})
     assert (await shop.client.get(logo)).status_code == 404
 
 

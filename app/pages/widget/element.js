@@ -33,7 +33,8 @@ export class Survey extends HTMLElement {
   }
 
   #tell(name) {
-    this.dispatchEvent(new CustomEvent("afterword:" + name, { bubbles: true, composed: true, detail: { survey: this.#name, id: this.#id } }));
+    // One that was closed meanwhile is heard all the same.
+    (this.isConnected ? this : document).dispatchEvent(new CustomEvent("afterword:" + name, { bubbles: true, composed: true, detail: { survey: this.#name, id: this.#id } }));
   }
 
   async connectedCallback() {
@@ -46,7 +47,7 @@ export class Survey extends HTMLElement {
       reply = await fetch(`${site.base}/w/surveys/${this.#name}?${asked}`);
     } catch {}
     if (!reply?.ok) {
-      console.warn(`afterword: no survey "${this.#name}": ${reply ? (await reply.json()).detail : "no reply"}`);
+      console.warn(`afterword: no survey "${this.#name}": ${reply ? reply.status : "no reply"}`);
       return this.remove();
     }
     const survey = (this.#survey = await reply.json());
@@ -85,7 +86,7 @@ export class Survey extends HTMLElement {
   }
 
   handleEvent(event) {
-    if (event.key == "Escape") this.close();
+    if (event.key == "Escape" && !event.defaultPrevented) this.close();
   }
 
   close() {
@@ -98,6 +99,12 @@ export class Survey extends HTMLElement {
     if (inside) this.#came?.focus();
   }
 
+  // In which language the service's own words are, where not in the survey's.
+  get #spoken() {
+    const { language, words_language } = this.#survey;
+    return language.startsWith(words_language) ? {} : { lang: words_language, dir: "ltr" };
+  }
+
   #step = 0;
   #shown;
 
@@ -108,7 +115,7 @@ export class Survey extends HTMLElement {
     const alone = questions.length == 1;
     const heading = make("h2", { id: "h", tabindex: -1 }, alone ? questions[0].text : this.#survey.company);
     const last = this.#step > 1 || this.#survey.questions.length == questions.length;
-    const button = make("button", {}, last ? words.send : words.next);
+    const button = make("button", this.#spoken, last ? words.send : words.next);
     const trap = make("input", { name: "_website", tabindex: -1, autocomplete: "off", "aria-hidden": true, class: "t" });
     this.#form.replaceChildren(heading, ...questions.map((q) => this.#draw(q, alone)), trap, button);
     this.#reveal();
@@ -128,7 +135,10 @@ export class Survey extends HTMLElement {
       make("label", {}, make("input", { type, name: key, value: n, required: required && type == "radio" ? "" : null }), choice.label));
     const group = make("div", { class: kind == "scale" ? "c s" : "c w" }, ...options);
     const set = make("fieldset", label, ...(alone ? [] : [make("legend", {}, title)]), group);
-    if (ends) set.append(make("p", { class: "e" }, ...ends.map((end) => make("span", {}, end))));
+    if (ends) {
+      set.append(make("p", { class: "e", id: "e-" + key, ...this.#spoken }, ...ends.map((end) => make("span", {}, end))));
+      set.setAttribute("aria-describedby", "e-" + key);
+    }
     return set;
   }
 
@@ -146,7 +156,17 @@ export class Survey extends HTMLElement {
 
   #take() {
     const { main, questions } = this.#survey;
-    const answers = (this.#answers = this.#reveal());
+    const answers = this.#reveal();
+    // What browsers do not ask for themselves: ticks, and more than blanks.
+    const missing = this.#shown.findIndex((q, n) => q.required && answers[q.key] === null && !this.#form.querySelectorAll("fieldset")[n].hidden);
+    if (missing >= 0) {
+      const field = this.#form.querySelectorAll("fieldset")[missing].querySelector("input,textarea");
+      field.setCustomValidity(this.#survey.words.required);
+      field.reportValidity();
+      field.addEventListener("input", () => field.setCustomValidity(""), { once: true });
+      return;
+    }
+    this.#answers = answers;
     const rest = this.#step == 1 && main ? questions.filter((q) => q.key != main) : [];
     // What none of these can still show need not be asked.
     const open = rest.filter((q) => isShown(q.show_if, answers) || rest.some((other) => other.key == q.show_if?.question));
@@ -159,9 +179,9 @@ export class Survey extends HTMLElement {
     const body = {
       id: this.#id, seq: ++this.#seq, key: this.getAttribute("key") || site.key, survey: this.#survey.survey,
       answers: this.#answers, complete, locale: this.#survey.language, t: Math.round(performance.now() - this.#since),
-      trap: this.#form.elements._website.value || undefined, ...visitor.about(),
+      trap: this.#form.querySelector("[name=_website]").value || undefined, ...visitor.about(),
     };
-    for (const name of ["order", "ticket", "touchpoint"]) body[name] = this.getAttribute(name) || site[name];
+    for (const name of ["order", "ticket", "touchpoint"]) body[name] = this.getAttribute(name) || site[name] || undefined;
     post(site.base + "/w/responses", body, () => this.#tell("sent"));
     storage.set("afterword.seen." + this.#name, Date.now());
   }
@@ -171,8 +191,9 @@ export class Survey extends HTMLElement {
     const said = thanks.by_answer[this.#answers[main]] || thanks.default;
     const heading = make("h2", { id: "h", tabindex: -1 }, words.thanks_title);
     const text = make("p", { role: "status" }, said.text);
-    this.#form.replaceChildren(heading, text);
-    if (said.link_url) this.#form.append(make("a", { href: said.link_url, rel: "noopener" }, said.link_text));
+    const more = said.link_url ? [make("a", { href: said.link_url, rel: "noopener" }, said.link_text)] : [];
+    if (!navigator.onLine) more.push(make("p", this.#spoken, words.later));
+    this.#form.replaceChildren(heading, text, ...more);
     heading.focus();
   }
 }

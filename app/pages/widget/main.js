@@ -1,6 +1,6 @@
 // The widget: afterword("show" | "close" | "identify" | "set" | "track" | "consent" | "reset", …).
 import { Survey } from "./element.js";
-import { flush, hurry, storage } from "./outbox.js";
+import { allow, flush, forget, hurry, storage } from "./outbox.js";
 import { site, visitor } from "./site.js";
 
 const DAY = 86400000;
@@ -12,26 +12,26 @@ storage.allowed = site.consent != "required";
 
 const calls = {
   show(survey = site.survey) {
-    open?.close();
+    open?.close?.();
     open = document.createElement("afterword-survey");
     open.setAttribute("survey", survey);
     open.setAttribute("popup", "");
-    document.body.append(open);
+    (document.body || document.documentElement).append(open);
   },
-  close: () => open?.close(),
-  identify: (customer) => (visitor.customer = customer),
+  close: () => open?.close?.(),
+  identify: (customer) => (visitor.customer = Object.fromEntries(Object.entries(customer).map(([name, value]) => [name, value + ""]))),
   set: (properties) => (visitor.properties = { ...visitor.properties, ...properties }),
   track(event) {
     events.add(event);
     look();
   },
   consent(given = true) {
-    storage.allowed = given;
-    if (given) flush();
+    allow(given);
+    if (!given) visitor.forget();
   },
   reset() {
-    visitor.customer = visitor.properties = undefined;
-    for (const name of Object.keys(localStorage)) if (name.startsWith("afterword.")) localStorage.removeItem(name);
+    visitor.forget();
+    forget();
   },
 };
 
@@ -51,20 +51,33 @@ function look() {
   if (drawn && wanted()) timer = setTimeout(() => wanted() && calls.show(), (site.delay || 0) * 1000);
 }
 
+let path = location.pathname;
+const moved = () => {
+  if (path != location.pathname) {
+    path = location.pathname;
+    look();
+  }
+};
 for (const name of ["pushState", "replaceState"]) {
   const before = history[name];
   history[name] = function (...more) {
     before.apply(this, more);
-    look();
+    moved();
   };
 }
-addEventListener("popstate", look);
+addEventListener("popstate", moved);
 addEventListener("online", flush);
 addEventListener("pagehide", hurry);
 
 const queue = window.afterword?.q || [];
 window.afterword = (name, ...more) => calls[name]?.(...more);
-queue.forEach((call) => window.afterword(...call));
+for (const call of queue) {
+  try {
+    window.afterword(...call);
+  } catch (error) {
+    console.warn("afterword:", error);
+  }
+}
 flush();
 look();
 // Last: the elements that stand in the page already begin here.

@@ -34,6 +34,12 @@ const load = () => {
 
 const keep = (items) => storage.set(PLACE, (waiting = items.slice(-MOST)));
 
+// What another tab has put there meanwhile stays.
+const without = (item) => {
+  load();
+  keep(waiting.filter((other) => identity(other) != identity(item)));
+};
+
 export function post(url, body, onSent) {
   load();
   // A later number of the same answer says all that the earlier one did.
@@ -46,22 +52,47 @@ export async function flush() {
   if (busy || !storage.allowed) return;
   busy = true;
   load();
+  let failed;
   for (const item of waiting) {
     let status = 0;
     try {
       ({ status } = await fetch(item.url, { method: "POST", body: JSON.stringify(item.body), keepalive: true }));
     } catch {}
     if (!status || status == 429 || status >= 500) {
-      timer = setTimeout(flush, wait);
-      wait = Math.min(wait * 2, LONGEST_WAIT);
-      break;
+      // The others may fare better.
+      failed = true;
+      continue;
     }
-    wait = FIRST_WAIT;
-    keep(waiting.filter((other) => identity(other) != identity(item)));
+    without(item);
     if (status < 300) item.onSent?.();
+    else console.warn(`afterword: answer refused (${status})`);
   }
   busy = false;
-  if (wait == FIRST_WAIT && waiting.length) flush();
+  if (failed) {
+    timer = setTimeout(flush, wait);
+    wait = Math.min(wait * 2, LONGEST_WAIT);
+  } else {
+    wait = FIRST_WAIT;
+    if (waiting.length) flush();
+  }
+}
+
+// Consent came: what waits is kept and sent. Or it went: nothing is left here.
+export function allow(given) {
+  storage.allowed = given;
+  if (given) {
+    load();
+    keep(waiting);
+    flush();
+  } else forget();
+}
+
+export function forget() {
+  clearTimeout(timer);
+  waiting = [];
+  try {
+    for (const name of Object.keys(localStorage)) if (name.startsWith("afterword.")) localStorage.removeItem(name);
+  } catch {}
 }
 
 // The last chance of a page that is left; what the server has already is the same answer again.

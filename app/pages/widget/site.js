@@ -9,6 +9,9 @@ const nameless = navigator.globalPrivacyControl || navigator.doNotTrack == 1;
 export const visitor = {
   customer: undefined,
   properties: undefined,
+  forget() {
+    this.customer = this.properties = undefined;
+  },
   about() {
     return { customer: nameless ? undefined : this.customer, properties: this.properties };
   },

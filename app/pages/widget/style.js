@@ -11,7 +11,7 @@ h2{padding-inline-end:2.5rem}
 h2:focus{outline:0}
 fieldset{border:0;margin:0 0 1rem;padding:0;min-width:0}
 .c{display:flex;gap:.375rem}
-.s{display:grid;grid-template-columns:repeat(auto-fit,minmax(2.75rem,1fr))}
+.s{display:grid;grid-template-columns:repeat(6,minmax(2.75rem,1fr));gap:.25rem}
 .c label{display:flex;align-items:center;justify-content:center;min-height:2.75rem;padding:0 .25rem;border:1px solid var(--l);border-radius:.5rem;cursor:pointer}
 .w{flex-direction:column}
 .w label{justify-content:start;padding:.25rem .75rem}
@@ -25,6 +25,7 @@ button,a{display:inline-block;min-height:2.75rem;padding:.5rem 1.25rem;font-weig
 .x{position:absolute;inset-block-start:.25rem;inset-inline-end:.25rem;padding:0;width:2.75rem;color:inherit;background:0 0;font-size:1.5rem}
 p{margin:0 0 1rem}
 @media(prefers-reduced-motion){[role=dialog]{animation:none}}
+@media(forced-colors:active){label:has(:checked){outline:3px solid Highlight;outline-offset:-3px}}
 `;
 const dark = ":host{--a:var(--afterword-accent,#7ab8ff);--o:var(--afterword-on-accent,#000);--i:#f0f0f0;--p:#16181c;--l:#8c9096}";
 

@@ -1,0 +1,32 @@
+"""Errors on the pages of whoever is asked: a page, where programs get JSON."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.pages.showing import show_message
+from app.surveys.words import accepted_languages
+
+_PATHS = ("/s/", "/i/", "/u/")
+_KIOSK_SECONDS = 10
+
+
+def is_for_people(request: Request) -> bool:
+    """Tell whether a person looks at what this address shows."""
+    return request.url.path.startswith(_PATHS)
+
+
+def error_page(request: Request, problem: Response) -> Response:
+    """Say that something did not work, in the browser's language; a kiosk tries again by itself."""
+    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    known = {404: "gone", 429: "busy", 503: "busy"}
+    kiosk = request.query_params.get("kiosk") == "1"
+    reply = show_message(
+        next(iter(accepted), None),
+        known.get(problem.status_code, "fault"),
+        status=problem.status_code,
+        refresh=f"{_KIOSK_SECONDS};url={request.url.path}?{request.url.query}" if kiosk else None,
+    )
+    for name, value in problem.headers.items():
+        if name.lower() not in {"content-type", "content-length"}:
+            reply.headers[name] = value
+    return reply
