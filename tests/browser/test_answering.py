@@ -173,6 +173,26 @@ async def test_the_server_is_killed_in_the_middle(
     assert only(company)["answers"] == {"score": 9, "why": "Typed before the power cut"}
 
 
+async def test_offline_and_later(browser: Browser, company: Company) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    address = company.publish()
+    await page.goto(address)
+    await page.get_by_text("9", exact=True).click()
+    await context.set_offline(True)
+    await page.get_by_role("button", name="Next").click(no_wait_after=True)
+    await page.wait_for_timeout(500)
+    await context.set_offline(False)
+    await page.goto(address)
+    await page.get_by_text("9", exact=True).click()
+    await page.get_by_role("button", name="Next").click()
+    await page.get_by_role("textbox").fill("Back in town")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    await context.close()
+    assert only(company)["answers"] == {"score": 9, "why": "Back in town"}
+
+
 async def test_a_kiosk_waits_for_the_next_person(page: Page, company: Company) -> None:
     await page.clock.install()
     address = company.publish() + "?kiosk=1"

@@ -123,7 +123,7 @@ async def test_it_stands_on_another_origin(
         allowed = {"allowed_origins": [f"http://127.0.0.1:{port}"]}
         company.client.patch("/v1/workspace", json=allowed)
         await page.goto(f"http://127.0.0.1:{port}/checkout")
-        await page.wait_for_function("window.afterword")
+        await page.wait_for_function("!!window.afterword")
         # What the page says of its customer is text to us, and no reason to refuse the answer.
         await page.evaluate("afterword('identify', {external_id: 17})")
         async with page.expect_response("**/w/responses"):
