@@ -5,7 +5,7 @@ WORKDIR /srv/afterword
 COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY app app
 COPY migrations migrations
-RUN uv sync --locked --no-dev
+RUN uv sync --locked --no-dev --extra parquet
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/afterword --create-home afterword

@@ -22,6 +22,7 @@ from app.core.notices import Notices
 from app.core.openapi import finish
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.exports import export_routes
 from app.exports import routes as exports
 from app.integrations import receiving
 from app.integrations import routes as integrations
@@ -165,6 +166,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         integrations,
         receiving,
         exports,
+        export_routes,
         docs,
         connecting,
         assets,

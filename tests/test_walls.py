@@ -22,6 +22,8 @@ BODIES: dict[str, Any] = {
     "/v1/triggers/{trigger}/dry-run": {"type": "visit", "source": "s", "external_id": "e"},
 }
 SECRET = "Their secret word"
+# What these name is nobody's; what they show is the caller's own.
+OWN = {"/v1/metrics/{metric}", "/v1/exports/{dataset}"}
 
 
 async def furnish(shop: Shop) -> dict[str, str]:
@@ -47,6 +49,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "key_id": key["id"],
         "import_id": survey["id"],
         "metric": "nps",
+        "dataset": "responses",
         "key": "their-place",
         "interaction_id": told["id"],
         "invitation_id": told["decisions"][0]["invitation"],
@@ -75,7 +78,7 @@ async def test_every_route_is_walled(app: FastAPI, shop: Shop, other_shop: Shop)
         reply = await shop.call(method.upper(), url, json=body, params=params)
         assert SECRET not in reply.text, (method, path)
         assert ids["response_id"] not in reply.text.replace(url, ""), (method, path)
-        if "{" in path and path != "/v1/metrics/{metric}" and method != "put":
+        if "{" in path and path not in OWN and method != "put":
             assert reply.status_code == 404, (method, path, reply.text)
         walked += 1
     assert walked >= 35

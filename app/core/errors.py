@@ -61,6 +61,12 @@ class NotFound(AfterwordError):
     status = 404
 
 
+class NotAcceptable(AfterwordError):
+    """The format that was asked for cannot be written here."""
+
+    status = 406
+
+
 class Conflict(AfterwordError):
     """The present state does not allow this."""
 

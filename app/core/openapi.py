@@ -10,6 +10,7 @@ _TITLES = {
     401: "The key is missing, unknown or expired.",
     403: "The key lacks the scope, or the page's origin is not allowed.",
     404: "There is no such thing in this workspace.",
+    406: "The format that was asked for cannot be written here.",
     409: "The present state does not allow this.",
     413: "The body is too large.",
     415: "The content type is missing or wrong.",
@@ -101,4 +102,6 @@ def _statuses(path: str, method: str, *, has_body: bool) -> set[int]:
         statuses.add(404)
     if method != "get":
         statuses.add(409)
+    if path.startswith("/v1/exports/"):
+        statuses.add(406)
     return statuses | {413, 415} if has_body else statuses

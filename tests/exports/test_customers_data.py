@@ -12,8 +12,13 @@ from tests.shop import Shop
 
 EMAIL = "erika.mustermann@example.pl"
 NAME = "Erika Mustermann"
-ALA = {"external_id": "c-77", "email": EMAIL, "name": NAME, "properties": {"phone": "123456789"}}
-SECRETS = (EMAIL, NAME, "Erika", "123456789", "very private words", "c-77")
+ALA = {
+    "external_id": "kowalski-77",
+    "email": EMAIL,
+    "name": NAME,
+    "properties": {"phone": "123456789"},
+}
+SECRETS = (EMAIL, NAME, "Erika", "123456789", "very private words", "kowalski-77")
 
 
 async def live(shop: Shop) -> str:
@@ -35,11 +40,11 @@ async def live(shop: Shop) -> str:
         "properties": own}, headers={"Idempotency-Key": "k-1"},
     )  # fmt: skip
     put = {"email": EMAIL, "name": NAME}
-    await shop.call("PUT", "/v1/customers/c-77", json=put)
+    await shop.call("PUT", "/v1/customers/kowalski-77", json=put)
     invite = {"survey": "s", "customer": {"email": EMAIL}, "channel": "email"}
     await shop.call("POST", "/v1/invitations", json=invite, headers={"Idempotency-Key": "k-2"})
     collect = await shop.make_key("collect")
-    claimed = {"external_id": "c-77", "email": EMAIL, "name": NAME}
+    claimed = {"external_id": "kowalski-77", "email": EMAIL, "name": NAME}
     claim = {"survey": "s", "channel": "web", "answers": {"score": 9}, "customer": claimed}
     await shop.call("POST", "/v1/responses", key=collect, json=claim)
     await shop.work()
@@ -53,8 +58,8 @@ async def test_the_timeline_and_the_copy(shop: Shop) -> None:
     moments = (await shop.get(f"/v1/customers/{id_}/timeline"))["data"]
     assert {m["kind"] for m in moments} == {"interaction", "invitation", "response"}
     assert [m["at"] for m in moments] == sorted((m["at"] for m in moments), reverse=True)
-    first = await shop.get("/v1/customers/c-77/timeline", limit=2)
-    rest = await shop.get("/v1/customers/c-77/timeline", cursor=first["next_cursor"])
+    first = await shop.get("/v1/customers/kowalski-77/timeline", limit=2)
+    rest = await shop.get("/v1/customers/kowalski-77/timeline", cursor=first["next_cursor"])
     assert first["data"] + rest["data"] == moments
     copy = await shop.get(f"/v1/customers/{id_}/export")
     assert copy["customer"]["email"] == EMAIL

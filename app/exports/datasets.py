@@ -1,0 +1,289 @@
+"""What can be exported: each dataset's columns, with their types and meanings, as data. Pure.
+
+The dictionary that readers get, the statement that is run and the types of every format are all
+made from these columns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from app.responses.statements import COUNTERS
+
+
+class Type(StrEnum):
+    """How a column's values are written: times in UTC, `json` as a document."""
+
+    ID = "uuid"
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    DATE = "date"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, type and meaning, and the SQL that it is read by."""
+
+    name: str
+    type: Type
+    meaning: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One kind of rows. `source` ends with its conditions; `$1` is the workspace.
+
+    `changed` is the time by which a later export finds what is new, `deleted` the condition of
+    rows that are gone and stand there as tombstones; `filters` maps a filter to its condition.
+    """
+
+    meaning: str
+    columns: tuple[Column, ...]
+    source: str
+    changed: str
+    order: str
+    deleted: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -> Column:
+    return Column("id", Type.ID, meaning, sql)
+
+
+def _changes(table: str, deleted: str | None = None) -> tuple[Column, ...]:
+    gone = f"case when {deleted} then {table}.updated_at end" if deleted else "null::timestamptz"
+    return (
+        Column("updated_at", Type.TIME, "When the row last changed.", f"{table}.updated_at"),
+        Column("deleted_at", Type.TIME, "When it was deleted; then all else is empty.", gone),
+    )
+
+
+_GONE = "r.state = 'deleted'"
+_RESPONSES = """from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+where r.workspace_id = $1 and not r.test"""
+_ANSWERS = """from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+left join lateral jsonb_each(r.answers) a on true
+left join question q
+  on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
+where r.workspace_id = $1 and not r.test and (a.key is not null or r.state = 'deleted')"""
+_OF_RESPONSES = {
+    "survey": "(s.key = {0} or s.id::text = lower({0}))",
+    "touchpoint": "r.touchpoint = {0}",
+    "channel": "r.channel = {0}",
+    "since": "r.responded_at >= {0}",
+    "until": "r.responded_at < {0}",
+}
+_INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
+
+DATASETS: dict[str, Dataset] = {
+    "responses": Dataset(
+        meaning="One row a response, with all its answers as a document.",
+        columns=(
+            _id("r.id"),
+            *_changes("r", _GONE),
+            Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
+            Column("survey_version", Type.INTEGER, "Version answered.", "r.survey_version"),
+            Column("channel", Type.TEXT, "How it was answered.", "r.channel"),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
+            Column("locale", Type.TEXT, "Language of the answer.", "r.locale"),
+            Column("score", Type.INTEGER, "Answer to the main question.", "r.score"),
+            Column("band", Type.TEXT, "What the score says, such as `promoter`.", "r.band"),
+            Column("complete", Type.BOOLEAN, "Whether all was asked.", "r.complete"),
+            Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
+            Column("comment", Type.TEXT, "The free texts.", "r.comment"),
+            Column("answers", Type.JSON, "Every answer, by question.", "r.answers"),
+            Column("properties", Type.JSON, "Of the response and its case.", "r.properties"),
+            Column("customer_id", Type.ID, "The customer; no name, no address.", "r.customer_id"),
+            Column("order", Type.TEXT, "Number of the order.", "r.order_ref"),
+            Column("ticket", Type.TEXT, "Number of the ticket.", "r.ticket_ref"),
+            Column("external_id", Type.TEXT, "The sender's own id.", "r.external_id"),
+            Column("tags", Type.JSON, "Tags, a list.", "r.tags"),
+            Column("imported", Type.BOOLEAN, "Whether it was read from a file.", "r.imported"),
+            Column("follow_up", Type.TEXT, "How far the follow-up is.", "r.follow_up"),
+            Column("responded_at", Type.TIME, "When it was answered.", "r.responded_at"),
+            Column("created_at", Type.TIME, "When it arrived.", "r.created_at"),
+        ),
+        source=_RESPONSES,
+        changed="r.updated_at",
+        order="r.updated_at, r.id",
+        deleted=_GONE,
+        filters=_OF_RESPONSES,
+    ),
+    "answers": Dataset(
+        meaning="One row a question that was asked; replace all of a response's rows together.",
+        columns=(
+            _id("r.id", "Id of the response."),
+            *_changes("r", _GONE),
+            Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
+            Column("question", Type.TEXT, "Key of the question.", "a.key"),
+            Column("type", Type.TEXT, "Type of the question.", "q.type"),
+            Column("scale", Type.TEXT, "Scale, such as `0-10` or `5`.", "q.scale"),
+            Column("driver", Type.TEXT, "Driver that it rates.", "q.driver"),
+            Column("pillar", Type.TEXT, "Pillar that it rates.", "q.pillar"),
+            Column("module", Type.TEXT, "Experience module.", "q.module"),
+            Column(
+                "score", Type.INTEGER, "The number counted; empty where skipped or `na`.",
+                "case when (r.scores ->> a.key)::int >= 0 then (r.scores ->> a.key)::int end",
+            ),
+            Column("value", Type.JSON, "The answer as it was given.", "a.value"),
+            Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
+            Column("channel", Type.TEXT, "How it was answered.", "r.channel"),
+            Column("responded_at", Type.TIME, "When it was answered.", "r.responded_at"),
+        ),
+        source=_ANSWERS,
+        changed="r.updated_at",
+        order="r.updated_at, r.id, a.key",
+        deleted=_GONE,
+        filters=_OF_RESPONSES,
+    ),
+    "interactions": Dataset(
+        meaning="One row a moment that happened.",
+        columns=(
+            _id("i.id"),
+            Column("updated_at", Type.TIME, "When it arrived; it never changes.", "i.created_at"),
+            Column("type", Type.TEXT, "Such as `order.paid`.", "i.type"),
+            Column("source", Type.TEXT, "Who told of it.", "i.source"),
+            Column("external_id", Type.TEXT, "The source's id of the event.", "i.external_id"),
+            Column("ticket", Type.TEXT, "Number of the ticket.", "i.ticket"),
+            Column("order", Type.TEXT, "Number of the order.", "i.order_ref"),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(i.touchpoint, '')"),
+            Column("customer_id", Type.ID, "The customer; no name, no address.", "i.customer_id"),
+            Column("locale", Type.TEXT, "Language of the customer.", "i.locale"),
+            Column("amount", Type.NUMBER, "Value of the order.", "i.amount"),
+            Column("currency", Type.TEXT, "Currency of the value.", "i.currency"),
+            Column("properties", Type.JSON, "What else the source said.", "i.properties"),
+            Column("occurred_at", Type.TIME, "When it happened.", "i.occurred_at"),
+        ),
+        source="from interaction i where i.workspace_id = $1 and not i.test",
+        changed="i.created_at",
+        order="i.created_at, i.id",
+        filters={
+            "source": "i.source = {0}",
+            "type": "i.type = {0}",
+            "touchpoint": "i.touchpoint = {0}",
+            "since": "i.occurred_at >= {0}",
+            "until": "i.occurred_at < {0}",
+        },
+    ),
+    "tickets": Dataset(
+        meaning="One row a ticket, with its times to resolution in seconds.",
+        columns=(
+            _id("t.id"),
+            Column("updated_at", Type.TIME, "When the ticket last changed.", "t.updated_at"),
+            Column("source", Type.TEXT, "The helpdesk.", "t.source"),
+            Column("ticket", Type.TEXT, "Its number there.", "t.ticket"),
+            Column("status", Type.TEXT, "How far it is.", "t.status"),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(t.touchpoint, '')"),
+            Column("customer_id", Type.ID, "The customer; no name, no address.", "t.customer_id"),
+            Column("properties", Type.JSON, "What the helpdesk said.", "t.properties"),
+            Column("opened_at", Type.TIME, "When it was opened.", "t.opened_at"),
+            Column("first_reply_at", Type.TIME, "First reply.", "t.first_reply_at"),
+            Column("first_solved_at", Type.TIME, "First solved.", "t.first_solved_at"),
+            Column("last_solved_at", Type.TIME, "Last solved.", "t.last_solved_at"),
+            Column("reopened", Type.BOOLEAN, "Whether it was ever reopened.", "t.reopened"),
+            Column("first_seconds", Type.INTEGER, "Opened to first solved.", "t.first_seconds"),
+            Column("full_seconds", Type.INTEGER, "Opened to last solved.", "t.full_seconds"),
+            Column("reply_seconds", Type.INTEGER, "Opened to first reply.", "t.reply_seconds"),
+            Column("first_business", Type.INTEGER, "By opening hours.", "t.first_business"),
+            Column("full_business", Type.INTEGER, "By opening hours.", "t.full_business"),
+            Column("reply_business", Type.INTEGER, "By opening hours.", "t.reply_business"),
+        ),
+        source="from ticket t where t.workspace_id = $1",
+        changed="t.updated_at",
+        order="t.updated_at, t.id",
+        filters={
+            "source": "t.source = {0}",
+            "status": "t.status = {0}",
+            "since": "t.updated_at >= {0}",
+            "until": "t.updated_at < {0}",
+        },
+    ),
+    "invitations": Dataset(
+        meaning="One row a request to a customer.",
+        columns=(
+            _id("v.id"),
+            Column("updated_at", Type.TIME, "When it last changed.", "v.updated_at"),
+            Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
+            Column("channel", Type.TEXT, "`email` or `link`.", "v.channel"),
+            Column("status", Type.TEXT, "Where it stands.", "v.status"),
+            Column("reason", Type.TEXT, "Why it ended without an answer.", "v.reason"),
+            Column("customer_id", Type.ID, "The customer; no name, no address.", "v.customer_id"),
+            Column("trigger_id", Type.ID, "The trigger that asked.", "v.trigger_id"),
+            Column("order", Type.TEXT, "Number of the order.", "v.order_ref"),
+            Column("ticket", Type.TEXT, "Number of the ticket.", "v.ticket"),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(v.touchpoint, '')"),
+            Column("send_at", Type.TIME, "When it was to be sent.", "v.send_at"),
+            Column("sent_at", Type.TIME, "When it was sent.", "v.sent_at"),
+            Column("opened_at", Type.TIME, "When its page was first opened.", "v.opened_at"),
+            Column("answered_at", Type.TIME, "When it was answered.", "v.answered_at"),
+            Column("created_at", Type.TIME, "When it was made.", "v.created_at"),
+        ),
+        source="""from invitation v
+join survey s on s.workspace_id = v.workspace_id and s.id = v.survey_id
+where v.workspace_id = $1 and not v.test""",
+        changed="v.updated_at",
+        order="v.created_at, v.id",
+        filters={
+            "survey": "(s.key = {0} or s.id::text = lower({0}))",
+            "status": "v.status = {0}",
+            "channel": "v.channel = {0}",
+            "touchpoint": "v.touchpoint = {0}",
+            "since": "v.created_at >= {0}",
+            "until": "v.created_at < {0}",
+        },
+    ),
+    "rollups": Dataset(
+        meaning="One row a day, survey, question, touchpoint, channel, language and segment: how "
+        "often each score was given. Only sums of these columns mean something.",
+        columns=(
+            Column("date", Type.DATE, "Day in the workspace's zone.", "c.local_date"),
+            Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
+            Column("question", Type.TEXT, "Key of the question, or `key=option`.", "c.question"),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "c.touchpoint"),
+            Column("channel", Type.TEXT, "Empty in rows of a segment.", "c.channel"),
+            Column("locale", Type.TEXT, "Empty in rows of a segment.", "c.locale"),
+            Column("segment", Type.TEXT, "Empty in base rows: sum these, or one segment.",
+                   "c.segment"),
+            Column("value", Type.TEXT, "Value of the segment.", "c.value"),
+            *(
+                Column(name, Type.INTEGER, _counter_meaning, f"sum(c.{name})::bigint")
+                for name, _counter_meaning in zip(
+                    COUNTERS,
+                    [*(f"Answers with the score {score}." for score in range(11)),
+                     "Shown and skipped.", "Not applicable."],
+                    strict=True,
+                )
+            ),
+        ),
+        source="""from rollup c
+join survey s on s.workspace_id = c.workspace_id and s.id = c.survey_id
+where c.workspace_id = $1""",
+        changed="",
+        order="1, 2, 3, 4, 5, 6, 7, 8",
+        filters={
+            "survey": "(s.key = {0} or s.id::text = lower({0}))",
+            "touchpoint": "c.touchpoint = {0}",
+            "channel": "c.channel = {0}",
+            "since": "c.local_date >= {0}::timestamptz::date",
+            "until": "c.local_date < {0}::timestamptz::date",
+        },
+    ),
+}  # fmt: skip
+
+
+def widened(dataset: Dataset, questions: Sequence[str]) -> Dataset:
+    """Return the responses with one column a question instead of the document of all."""
+    asked = tuple(
+        Column(f"answer.{key}", Type.TEXT, "The answer as it was given.", f"r.answers ->> '{key}'")
+        for key in questions
+    )
+    columns = [column for column in dataset.columns if column.name != "answers"]
+    return replace(dataset, columns=(*columns, *asked))

@@ -1,0 +1,180 @@
+"""Routes of exports: whole tables for BI tools, streamed."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import StreamingResponse
+
+from app.core.clock import rfc3339, utc_now
+from app.core.database import Database
+from app.core.errors import InvalidInput, NotAcceptable
+from app.core.routing import SessionDep, router
+from app.exports.datasets import DATASETS, Dataset, widened
+from app.exports.parquet import ParquetWriter, is_installed
+from app.exports.streaming import (
+    CsvWriter,
+    NdjsonWriter,
+    Writer,
+    question_keys,
+    statement,
+    stream,
+)
+from app.workspaces.caller import Reader
+from app.workspaces.schemas import Moment
+
+routes = router("Exports")
+
+# A row that was written in a transaction still open is found by the next export.
+_OVERLAP = dt.timedelta(seconds=60)
+
+
+class Format(StrEnum):
+    """How the rows are written."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
+class DatasetName(StrEnum):
+    """What is exported."""
+
+    RESPONSES = "responses"
+    ANSWERS = "answers"
+    INTERACTIONS = "interactions"
+    TICKETS = "tickets"
+    INVITATIONS = "invitations"
+    ROLLUPS = "rollups"
+
+
+class ColumnOut(BaseModel):
+    """One column of an export."""
+
+    name: str
+    type: str = Field(description="uuid, text, integer, number, boolean, time, date or json.")
+    meaning: str
+
+
+class DatasetOut(BaseModel):
+    """One export."""
+
+    name: str
+    meaning: str
+    filters: list[str]
+    incremental: bool = Field(description="Whether `updated_since` finds what has changed.")
+    tombstones: bool = Field(description="Whether deleted rows are told of.")
+    columns: list[ColumnOut]
+
+
+class Dictionary(BaseModel):
+    """Every export with its columns."""
+
+    data: list[DatasetOut]
+
+
+class ExportFilter(BaseModel):
+    """Which rows to export; each export takes the filters that its dictionary names."""
+
+    format: Format = Format.CSV
+    updated_since: Moment | None = Field(
+        default=None, description="Only what changed since; give `next_updated_since` of before."
+    )
+    survey: str | None = Field(default=None, max_length=64, description="Id or key.")
+    touchpoint: str | None = Field(default=None, max_length=64)
+    channel: str | None = Field(default=None, max_length=32)
+    source: str | None = Field(default=None, max_length=128)
+    type: str | None = Field(default=None, max_length=128)
+    status: str | None = Field(default=None, max_length=32)
+    since: Moment | None = Field(default=None, description="Of the row's own time, inclusive.")
+    until: Moment | None = Field(default=None, description="Of the row's own time, exclusive.")
+    wide: bool = Field(default=False, description="Of responses: one column a question.")
+
+
+@routes.get("/v1/exports/dictionary", summary="Describe the exports")
+async def read_dictionary(_caller: Reader) -> Dictionary:
+    """Return every export with its columns, their types and meanings."""
+    return Dictionary(
+        data=[
+            DatasetOut(
+                name=name,
+                meaning=found.meaning,
+                filters=sorted(found.filters),
+                incremental=bool(found.changed),
+                tombstones=found.deleted is not None,
+                columns=[
+                    ColumnOut(name=c.name, type=str(c.type), meaning=c.meaning)
+                    for c in found.columns
+                ],
+            )
+            for name, found in DATASETS.items()
+        ]
+    )
+
+
+@routes.get(
+    "/v1/exports/{dataset}",
+    summary="Export rows",
+    response_class=StreamingResponse,
+    responses={
+        200: {
+            "description": "The rows, streamed; the header `Next-Updated-Since` says from when "
+            "the next export should ask.",
+            "content": {"text/csv": {}, "application/x-ndjson": {}},
+        },
+    },
+)
+async def export_rows(
+    request: Request,
+    session: SessionDep,
+    caller: Reader,
+    dataset: DatasetName,
+    wanted: Annotated[ExportFilter, Query()],
+) -> StreamingResponse:
+    """Stream rows in constant memory; what overlaps the export before is known by its id."""
+    database: Database = request.app.state.database
+    began = utc_now()
+    found = DATASETS[dataset]
+    filters = _filters(dataset, wanted)
+    if wanted.wide:
+        keys = await question_keys(session, caller.workspace_id, wanted.survey)
+        found = widened(found, keys)
+    query, bound = statement(found, filters, updated_since=wanted.updated_since)
+    writer = _writer(found, wanted.format)
+    return StreamingResponse(
+        stream(database, writer, caller.workspace_id, query=query, bound=bound),
+        media_type=getattr(writer, "media_type", None),
+        headers={
+            "Next-Updated-Since": rfc3339(began - _OVERLAP),
+            "Content-Disposition": f'attachment; filename="{dataset}.{wanted.format}"',
+        },
+    )
+
+
+def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
+    """Return the filters that were given, or raise InvalidInput for one this export has not."""
+    known = DATASETS[dataset]
+    given = wanted.model_dump(exclude_none=True, exclude={"format", "updated_since", "wide"})
+    for name in given:
+        if name not in known.filters:
+            msg = f"is no filter of {dataset}; it has {', '.join(sorted(known.filters))}"
+            raise InvalidInput.at("query", name, msg=msg)
+    if wanted.updated_since is not None and not known.changed:
+        msg = f"is not for {dataset}: counts change for days that are over; export them whole"
+        raise InvalidInput.at("query", "updated_since", msg=msg)
+    if wanted.wide and dataset is not DatasetName.RESPONSES:
+        raise InvalidInput.at("query", "wide", msg="is for responses alone")
+    return given
+
+
+def _writer(dataset: Dataset, wanted: Format) -> Writer:
+    columns = dataset.columns
+    if wanted is Format.CSV:
+        return CsvWriter(columns)
+    if wanted is Format.NDJSON:
+        return NdjsonWriter(columns)
+    if not is_installed():
+        raise NotAcceptable("This service cannot write Parquet; install `afterword[parquet]`.")
+    return ParquetWriter(columns)

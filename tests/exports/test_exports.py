@@ -1,0 +1,157 @@
+"""Exports: whole, incremental, with tombstones; the same rows in every format."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import httpx
+import pyarrow.parquet
+import pytest
+
+from app.exports.datasets import DATASETS
+from tests.shop import Shop
+
+FORMATS = ["csv", "ndjson", "parquet"]
+
+
+async def export(shop: Shop, name: str, **params: Any) -> httpx.Response:
+    reply = await shop.call("GET", f"/v1/exports/{name}", params=params)
+    assert reply.status_code == 200, reply.text
+    return reply
+
+
+def rows_of(reply: httpx.Response) -> list[dict[str, Any]]:
+    kind = reply.headers["content-type"]
+    if kind.startswith("text/csv"):
+        return list(csv.DictReader(io.StringIO(reply.text)))
+    if kind == "application/x-ndjson":
+        return [json.loads(line) for line in reply.text.splitlines()]
+    found: list[dict[str, Any]] = pyarrow.parquet.read_table(io.BytesIO(reply.content)).to_pylist()
+    return found
+
+
+async def furnished(shop: Shop) -> list[str]:
+    """Fill a workspace with one of everything; return the responses' ids."""
+    await shop.publish("s", touchpoint="checkout")
+    ids = []
+    for score, why in ((9, "Good"), (3, '=1+1,"quoted"\nnext line'), (7, "Zażółć")):
+        reply = await shop.answer("s", {"score": score, "why": why}, order=f"o-{score}")
+        ids.append(reply.json()["id"])
+    await shop.happened("ticket.opened", "e-1", ticket="7", occurred_at="2026-11-01T08:00:00Z")
+    await shop.happened("ticket.solved", "e-2", ticket="7", occurred_at="2026-11-01T09:00:00Z",
+                        value={"amount": "129.90", "currency": "PLN"})  # fmt: skip
+    body = {"survey": "s", "channel": "link", "customer": {"email": "a@b.pl"}}
+    await shop.post("/v1/invitations", body)
+    return ids
+
+
+@pytest.mark.parametrize("form", FORMATS)
+async def test_every_export_has_the_columns_of_its_dictionary(shop: Shop, form: str) -> None:
+    await furnished(shop)
+    dictionary = {d["name"]: d for d in (await shop.get("/v1/exports/dictionary"))["data"]}
+    assert set(dictionary) == set(DATASETS)
+    counts = {"responses": 3, "answers": 6, "interactions": 2, "tickets": 1, "invitations": 1}
+    for name, described in dictionary.items():
+        reply = await export(shop, name, format=form)
+        rows = rows_of(reply)
+        named = [column["name"] for column in described["columns"]]
+        assert set(named) - set(rows[0]) <= {"deleted_at"}, name
+        assert len(rows) == counts.get(name, len(rows))
+        assert reply.headers["next-updated-since"].endswith("Z")
+
+
+async def test_formats_hold_the_same_values(shop: Shop) -> None:
+    await furnished(shop)
+    lines, objects, table = [
+        rows_of(await export(shop, "responses", format=form)) for form in FORMATS
+    ]
+    assert [row["id"] for row in lines] == [row["id"] for row in objects]
+    assert [row["id"] for row in lines] == [row["id"] for row in table]
+    for line, found, typed in zip(lines, objects, table, strict=True):
+        assert int(line["score"]) == found["score"] == typed["score"]
+        assert json.loads(line["answers"]) == found["answers"] == json.loads(typed["answers"])
+        assert line["responded_at"] == found["responded_at"]
+        assert typed["responded_at"].isoformat().startswith(line["responded_at"][:19])
+    # A spreadsheet runs nothing that a customer wrote; other readers get it as it was.
+    assert [row["comment"] for row in lines][1] == '\'=1+1,"quoted"\nnext line'
+    assert [row["comment"] for row in objects][1] == '=1+1,"quoted"\nnext line'
+
+
+async def test_only_what_changed_comes_again_and_what_was_deleted_is_told(shop: Shop) -> None:
+    ids = await furnished(shop)
+    first = await export(shop, "responses", format="ndjson")
+    known = {row["id"]: row for row in rows_of(first)}
+    since = max(row["updated_at"] for row in known.values())
+    await shop.call("DELETE", f"/v1/responses/{ids[0]}")
+    await shop.answer("s", 10, id=ids[1], seq=2)
+    changed = rows_of(await export(shop, "responses", format="ndjson", updated_since=since))
+    by_id = {row["id"]: row for row in changed if row["updated_at"] > since}
+    assert set(by_id) == {ids[0], ids[1]}
+    assert set(by_id[ids[0]]) == {"id", "updated_at", "deleted_at"}
+    assert by_id[ids[1]]["score"] == 10
+    (gone,) = [
+        row for row in rows_of(await export(shop, "answers", updated_since=since))
+        if row["id"] == ids[0]
+    ]  # fmt: skip
+    assert gone["deleted_at"]
+    assert gone["value"] == ""
+    whole = rows_of(await export(shop, "responses", format="ndjson"))
+    assert ids[0] not in {row["id"] for row in whole}
+
+
+async def test_rollups_add_up_to_the_figure(shop: Shop) -> None:
+    await furnished(shop)
+    rows = [
+        row for row in rows_of(await export(shop, "rollups", format="ndjson", survey="s"))
+        if row["segment"] == "" and row["question"] == "score"
+    ]  # fmt: skip
+    promoters = sum(row["n9"] + row["n10"] for row in rows)
+    detractors = sum(row[f"n{score}"] for row in rows for score in range(7))
+    n = sum(row[f"n{score}"] for row in rows for score in range(11))
+    total = (await shop.metric("nps"))["total"]
+    assert (n, 100 * (promoters - detractors) / n) == (total["n"], total["value"])
+
+
+async def test_one_column_a_question_where_it_is_wanted(shop: Shop) -> None:
+    await furnished(shop)
+    rows = rows_of(await export(shop, "responses", wide=True, survey="s"))
+    assert [row["answer.score"] for row in rows] == ["9", "3", "7"]
+    assert "answers" not in rows[0]
+
+
+async def test_filters_narrow_and_unknown_ones_are_named(shop: Shop) -> None:
+    await furnished(shop)
+    rows = rows_of(await export(shop, "interactions", type="ticket.solved", format="ndjson"))
+    assert [(row["type"], row["amount"]) for row in rows] == [("ticket.solved", "129.90")]
+    for name, params in (
+        ("tickets", {"survey": "s"}),
+        ("rollups", {"updated_since": "2026-11-01T00:00:00Z"}),
+        ("answers", {"wide": True}),
+        ("responses", {"colour": "red"}),
+    ):
+        reply = await shop.call("GET", f"/v1/exports/{name}", params=params)
+        assert reply.status_code == 422, name
+        assert next(iter(params)) in reply.text
+    assert (await shop.call("GET", "/v1/exports/nobody")).status_code == 422
+
+
+async def test_an_export_holds_one_workspace_and_no_name(shop: Shop, other_shop: Shop) -> None:
+    await furnished(other_shop)
+    await furnished(shop)
+    await shop.answer("s", 5, customer={"email": "ala@example.pl", "name": "Ala"})
+    for name in DATASETS:
+        theirs = {row.get("id") for row in rows_of(await export(other_shop, name, format="ndjson"))}
+        reply = await export(shop, name, format="ndjson")
+        assert theirs.isdisjoint({row.get("id") for row in rows_of(reply)} - {None})
+        assert "ala@example.pl" not in reply.text
+        assert "Ala" not in reply.text
+
+
+async def test_without_its_library_parquet_is_not_acceptable(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    reply = await shop.call("GET", "/v1/exports/tickets", params={"format": "parquet"})
+    assert reply.status_code == 406
+    assert "afterword[parquet]" in reply.text
