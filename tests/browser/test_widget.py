@@ -61,6 +61,11 @@ def listen(page: Page) -> list[str]:
     return said
 
 
+async def all_sent(page: Page) -> None:
+    """Wait until every answer of the page has been taken."""
+    await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
+
+
 async def test_it_is_styled_and_silent_under_the_strictest_policy(
     context: BrowserContext, company: Company, service: Service
 ) -> None:
@@ -82,6 +87,7 @@ async def test_it_is_styled_and_silent_under_the_strictest_policy(
     async with page.expect_response("**/w/responses"):
         await inline.get_by_role("button", name="Send").click()
     await expect(inline.get_by_role("status")).to_have_text("Thank you for your answer.")
+    await all_sent(page)
     assert said == []
     (response,) = company.responses()
     assert response["answers"] == {"score": 10, "why": "Easy"}
@@ -128,7 +134,7 @@ async def test_it_stands_on_another_origin(
         await page.evaluate("afterword('identify', {external_id: 17})")
         async with page.expect_response("**/w/responses"):
             await page.locator("[popup] label", has_text="10").click()
-        await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
+        await all_sent(page)
         assert [line for line in said if "favicon" not in line] == []
         (response,) = company.responses()
         assert response["customer"]["claimed"] == {"external_id": "17"}
@@ -155,7 +161,7 @@ async def test_an_answer_that_is_refused_holds_up_no_other(
     await page.goto(address)
     async with page.expect_response("**/w/responses"):
         await page.locator("[popup] label", has_text="8").click()
-    await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
+    await all_sent(page)
     assert [r["score"] for r in company.responses()] == [8]
 
 
@@ -205,10 +211,9 @@ async def test_an_answer_given_offline_arrives_later_and_once(
     async with page.expect_response("**/w/responses"):
         await context.set_offline(False)
     await page.reload()
-    await page.wait_for_timeout(500)
+    await all_sent(page)
     (response,) = company.responses()
     assert response["answers"] == {"score": 9, "why": "On the train"}
-    assert await page.evaluate("localStorage['afterword.outbox']") == "[]"
 
 
 async def test_a_killed_server_and_a_closed_page_lose_nothing(
@@ -229,7 +234,7 @@ async def test_a_killed_server_and_a_closed_page_lose_nothing(
     page = await context.new_page()
     async with page.expect_response("**/w/responses"):
         await page.goto(address)
-    await page.wait_for_timeout(500)
+    await all_sent(page)
     (response,) = company.responses()
     assert response["answers"] == {"score": 3, "why": "Dark"}
     assert company.counted() == 1
@@ -254,10 +259,12 @@ async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
         await page.keyboard.press("ArrowRight")
     await page.wait_for_timeout(300)
     assert company.responses() == []
-    await page.keyboard.press("Enter")
+    async with page.expect_response("**/w/responses"):
+        await page.keyboard.press("Enter")
     await page.locator("[popup] textarea").wait_for()
     await page.keyboard.press("Escape")
     await expect(page.locator("[popup]")).to_have_count(0)
+    await all_sent(page)
     (response,) = company.responses()
     assert (response["score"], response["complete"]) == (4, False)
     assert said == []
@@ -296,7 +303,7 @@ async def test_nothing_is_kept_or_sent_before_consent(
     assert await page.evaluate("localStorage.length") == 0
     async with page.expect_response("**/w/responses"):
         await page.evaluate("afterword('consent', true)")
-    await page.wait_for_timeout(200)
+    await all_sent(page)
     assert [r["score"] for r in company.responses()] == [8]
 
 
@@ -316,7 +323,7 @@ async def test_who_wants_no_tracking_stays_nameless(
     await page.evaluate("afterword('set', {store: 'WAW-1'})")
     async with page.expect_response("**/w/responses"):
         await page.locator("[popup] label", has_text="9").click()
-    await page.wait_for_timeout(200)
+    await all_sent(page)
     (response,) = company.responses()
     named: dict[str, Any] = {"id": None, "external_ids": [], "email": None, "name": None,
              "claimed": {"external_id": "c-17"}}  # fmt: skip
@@ -384,7 +391,7 @@ async def test_consent_given_offline_keeps_the_answer(
     await page.wait_for_timeout(200)
     async with page.expect_response("**/w/responses"):
         await page.evaluate("afterword('consent', true)")
-    await page.wait_for_timeout(200)
+    await all_sent(page)
     assert [r["score"] for r in company.responses()] == [8]
 
 
@@ -429,7 +436,7 @@ async def test_follow_ups_appear_as_their_conditions_say(
     await popup.get_by_text("later").click()
     async with page.expect_response("**/w/responses"):
         await popup.get_by_role("button", name="Send").click()
-    await page.wait_for_timeout(200)
+    await all_sent(page)
     (response,) = company.responses()
     assert response["answers"] == {"score": 5, "again": True, "when": ["soon", "later"]}
     assert response["complete"] is True
