@@ -255,3 +255,35 @@ async def test_the_links_lead_to_the_page(shop: Shop) -> None:
     assert "Zeskanuj i powiedz nam" in poster.text
     await shop.post("/v1/surveys", {"template": "csat", "key": "draft"})
     assert (await shop.call("GET", "/v1/surveys/draft/links")).status_code == 409
+
+
+async def test_what_a_company_writes_is_text_and_links_are_our_own(shop: Shop) -> None:
+    evil = "<script>alert(1)</script>\"'>"
+    questions = [{"key": "score", "type": "nps", "text": {"en": evil}}]
+    texts = {"intro": {"en": evil}, "thank_you": {"default": {"text": {"en": evil}}}}
+    await shop.call("PATCH", "/v1/workspace", json={"brand": {"name": evil}})
+    path = await published(shop, metric="nps", questions=questions, texts=texts)
+    for address in (path, path + "/poster", f"{path}?ref={evil}&src={evil}&lang={evil}"):
+        reply = await shop.client.get(address, headers={"Host": "evil.example"})
+        assert reply.status_code == 200
+        assert "<script>alert" not in reply.text
+        assert "evil.example" not in reply.text
+    page = await browse(shop.client, path)
+    reply = await page.send(shop.client, score="9")
+    assert "<script>alert" not in (await shop.client.get(reply.headers["location"])).text
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"subject": {"en": "Hello\nBcc: x@y.example"}},
+        {"preheader": {"en": "a\x07b"}},
+        {"intro": {"en": "a\x1bb"}},
+        {"subject": {"en": "\u202egnp"}},
+    ],
+)
+async def test_control_characters_are_refused(shop: Shop, texts: dict[str, Any]) -> None:
+    body = {"template": "nps", "key": "s", "texts": texts}
+    reply = await shop.call("POST", "/v1/surveys", json=body)
+    assert reply.status_code == 422
+    assert next(iter(texts)) in reply.text

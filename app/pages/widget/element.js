@@ -1,63 +1,81 @@
 // <afterword-survey>: one survey in a page, inline or as a popup.
+import { make, newId } from "./dom.js";
 import { post, storage } from "./outbox.js";
+import { draw, read } from "./questions.js";
 import { isShown } from "./show_if.js";
-import { sheets } from "./style.js";
 import { site, visitor } from "./site.js";
+import { sheets } from "./style.js";
 
-const make = (name, attributes, ...children) => {
-  const element = document.createElement(name);
-  for (const key in attributes) if (attributes[key] != null && attributes[key] !== false) element.setAttribute(key, attributes[key]);
-  element.append(...children);
-  return element;
-};
-
-// An answer as JSON says it: `values` are the typed values of the form's choices.
-const read = (question, form) => {
-  const fields = [...form.querySelectorAll(`[name="${question.key}"]`)];
-  if (question.kind == "text") return fields[0].value.trim() ? fields[0].value : null;
-  const chosen = fields.filter((field) => field.checked).map((field) => question.choices[field.value].value);
-  return !chosen.length ? null : question.kind != "several" ? chosen[0] : chosen.includes("na") ? "na" : chosen;
-};
+const HEADING = { id: "h", tabindex: -1 };
 
 export class Survey extends HTMLElement {
-  #answers = {};
-  #id = crypto.randomUUID?.() ?? ([1e7] + -1e3 + -4e3 + -8e3 + -1e11).replace(/[018]/g, (c) => (c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (c / 4)))).toString(16));
+  #id = newId();
   #seq = 0;
-  #since;
-  #survey;
+  #step = 0;
+  #answers = {};
+  #survey; // as the server tells of it
   #form;
-  #came;
+  #shown; // the questions of this step
+  #since; // when the first one was shown
+  #came; // where the focus was before it came in here
 
   get #name() {
     return this.getAttribute("survey") || site.survey;
   }
 
+  get #key() {
+    return this.getAttribute("key") || site.key;
+  }
+
+  // In which language our own words are, where not in the survey's.
+  get #spoken() {
+    const { language, words_language } = this.#survey;
+    return language.startsWith(words_language) ? {} : { lang: words_language, dir: "ltr" };
+  }
+
   #tell(name) {
+    const detail = { survey: this.#name, id: this.#id };
+    const event = new CustomEvent("afterword:" + name, { bubbles: true, composed: true, detail });
     // One that was closed meanwhile is heard all the same.
-    (this.isConnected ? this : document).dispatchEvent(new CustomEvent("afterword:" + name, { bubbles: true, composed: true, detail: { survey: this.#name, id: this.#id } }));
+    (this.isConnected ? this : document).dispatchEvent(event);
   }
 
   async connectedCallback() {
     if (this.shadowRoot) return;
     const root = this.attachShadow({ mode: "open" });
-    const key = this.getAttribute("key") || site.key;
-    const asked = new URLSearchParams({ key, lang: this.getAttribute("lang") || site.lang || document.documentElement.lang || navigator.language });
-    let reply;
+    this.#survey = await this.#fetch();
+    if (!this.#survey) return this.remove();
+    const { colours, main, questions } = this.#survey;
+    root.adoptedStyleSheets = sheets(this.getAttribute("theme") || site.theme, colours);
+    root.append(this.#box());
+    this.#since = performance.now();
+    this.#show(questions.filter(({ key }) => !main || key == main));
+    this.#tell("shown");
+  }
+
+  async #fetch() {
+    const { lang } = document.documentElement;
+    const asked = new URLSearchParams({
+      lang: this.getAttribute("lang") || site.lang || lang || navigator.language,
+    });
+    if (this.#key) asked.set("key", this.#key);
+    let why = "no reply";
     try {
-      reply = await fetch(`${site.base}/w/surveys/${this.#name}?${asked}`);
+      const reply = await fetch(`${site.base}/w/surveys/${this.#name}?${asked}`);
+      if (reply.ok) return await reply.json();
+      why = reply.status;
     } catch {}
-    if (!reply?.ok) {
-      console.warn(`afterword: no survey "${this.#name}": ${reply ? reply.status : "no reply"}`);
-      return this.remove();
-    }
-    const survey = (this.#survey = await reply.json());
-    root.adoptedStyleSheets = sheets(this.getAttribute("theme") || site.theme, survey.colours);
+    console.warn(`afterword: no survey "${this.#name}": ${why}`);
+  }
+
+  #box() {
+    const { language, direction, words } = this.#survey;
     const popup = this.hasAttribute("popup");
-    const box = make("section", { lang: survey.language, dir: survey.direction, role: popup ? "dialog" : "region", "aria-labelledby": "h" });
-    this.#form = make("form");
-    box.append(this.#form);
+    const role = popup ? "dialog" : "region";
+    const about = { lang: language, dir: direction, role, "aria-labelledby": "h" };
+    const box = make("section", about, (this.#form = make("form", {})));
     if (popup) {
-      const close = make("button", { class: "x", type: "button", "aria-label": survey.words.close }, "×");
+      const close = make("button", { class: "x", type: "button", "aria-label": words.close }, "×");
       close.onclick = () => this.close();
       box.append(close);
       box.addEventListener("focusin", (event) => (this.#came ??= event.relatedTarget));
@@ -67,18 +85,16 @@ export class Survey extends HTMLElement {
     box.addEventListener("pointerdown", () => (pointer = true));
     box.addEventListener("keydown", () => (pointer = false));
     this.#form.onchange = ({ target }) => {
+      const alone = this.#step == 1 && this.#shown.length == 1;
       // Arrow keys walk through a scale: only a pointer's choice goes on by itself.
-      if (pointer && target.type == "radio" && this.#shown.length == 1 && this.#step == 1) this.#form.requestSubmit();
+      if (pointer && alone && target.type == "radio") this.#form.requestSubmit();
       else this.#reveal();
     };
     this.#form.onsubmit = (event) => {
       event.preventDefault();
       this.#take();
     };
-    root.append(box);
-    this.#since = performance.now();
-    this.#show(survey.questions.filter((q) => !survey.main || q.key == survey.main));
-    this.#tell("shown");
+    return box;
   }
 
   disconnectedCallback() {
@@ -91,64 +107,49 @@ export class Survey extends HTMLElement {
 
   close() {
     if (!this.isConnected) return;
-    storage.set("afterword.seen." + this.#name, Date.now());
-    // Told while it still stands in the page, or nobody would hear.
+    this.#seen();
+    // Told while it still stands in the page.
     this.#tell("closed");
     const inside = this.shadowRoot.activeElement;
     this.remove();
     if (inside) this.#came?.focus();
   }
 
-  // In which language the service's own words are, where not in the survey's.
-  get #spoken() {
-    const { language, words_language } = this.#survey;
-    return language.startsWith(words_language) ? {} : { lang: words_language, dir: "ltr" };
+  #seen() {
+    storage.set("afterword.seen." + this.#name, Date.now());
   }
 
-  #step = 0;
-  #shown;
-
   #show(questions) {
-    const { words } = this.#survey;
-    this.#step++;
-    this.#shown = questions;
+    const { company, words } = this.#survey;
     const alone = questions.length == 1;
-    const heading = make("h2", { id: "h", tabindex: -1 }, alone ? questions[0].text : this.#survey.company);
-    const last = this.#step > 1 || this.#survey.questions.length == questions.length;
-    const button = make("button", this.#spoken, last ? words.send : words.next);
-    const trap = make("input", { name: "_website", tabindex: -1, autocomplete: "off", "aria-hidden": true, class: "t" });
-    this.#form.replaceChildren(heading, ...questions.map((q) => this.#draw(q, alone)), trap, button);
+    const last = ++this.#step > 1 || this.#survey.questions.length == questions.length;
+    this.#shown = questions;
+    const how = { alone, optional: words.optional, spoken: this.#spoken };
+    const heading = make("h2", HEADING, alone ? questions[0].text : company);
+    const trap = { name: "_website", tabindex: -1, autocomplete: "off", "aria-hidden": true };
+    this.#form.replaceChildren(
+      heading,
+      ...questions.map((question) => draw(question, how)),
+      make("input", { ...trap, class: "t" }),
+      make("button", this.#spoken, last ? words.send : words.next),
+    );
     this.#reveal();
     if (this.#step > 1) heading.focus();
   }
 
-  #draw(question, alone) {
-    const { key, kind, text, choices, ends, required } = question;
-    const title = required ? text : `${text} (${this.#survey.words.optional})`;
-    const label = alone ? { "aria-labelledby": "h" } : {};
-    if (kind == "text") {
-      const area = make("textarea", { name: key, rows: 3, maxlength: 4000, required: required ? "" : null, ...label });
-      return make("fieldset", {}, alone ? area : make("label", {}, make("b", {}, title), area));
-    }
-    const type = kind == "several" ? "checkbox" : "radio";
-    const options = choices.map((choice, n) =>
-      make("label", {}, make("input", { type, name: key, value: n, required: required && type == "radio" ? "" : null }), choice.label));
-    const group = make("div", { class: kind == "scale" ? "c s" : "c w" }, ...options);
-    const set = make("fieldset", label, ...(alone ? [] : [make("legend", {}, title)]), group);
-    if (ends) {
-      set.append(make("p", { class: "e", id: "e-" + key, ...this.#spoken }, ...ends.map((end) => make("span", {}, end))));
-      set.setAttribute("aria-describedby", "e-" + key);
-    }
-    return set;
+  get #sets() {
+    return [...this.#form.querySelectorAll("fieldset")];
   }
 
-  // Shows and hides follow-ups as their conditions say; what is hidden is neither sent nor required.
+  // Shows and hides follow-ups as their conditions say, and returns what is answered by then;
+  // what is hidden is neither sent nor required.
   #reveal() {
-    const sets = this.#form.querySelectorAll("fieldset");
+    const sets = this.#sets;
     const given = { ...this.#answers };
-    this.#shown.forEach((question, n) => {
-      sets[n].disabled = sets[n].hidden = !isShown(question.show_if, given);
-      if (sets[n].hidden) delete given[question.key];
+    this.#shown.forEach((question, number) => {
+      const hidden = !isShown(question.show_if, given);
+      sets[number].disabled = sets[number].hidden = hidden;
+      if (hidden) delete given[question.key];
       else given[question.key] = read(question, this.#form);
     });
     return given;
@@ -157,43 +158,61 @@ export class Survey extends HTMLElement {
   #take() {
     const { main, questions } = this.#survey;
     const answers = this.#reveal();
-    // What browsers do not ask for themselves: ticks, and more than blanks.
-    const missing = this.#shown.findIndex((q, n) => q.required && answers[q.key] === null && !this.#form.querySelectorAll("fieldset")[n].hidden);
-    if (missing >= 0) {
-      const field = this.#form.querySelectorAll("fieldset")[missing].querySelector("input,textarea");
-      field.setCustomValidity(this.#survey.words.required);
-      field.reportValidity();
-      field.addEventListener("input", () => field.setCustomValidity(""), { once: true });
-      return;
-    }
+    if (this.#asksForMissing(answers)) return;
     this.#answers = answers;
-    const rest = this.#step == 1 && main ? questions.filter((q) => q.key != main) : [];
-    // What none of these can still show need not be asked.
-    const open = rest.filter((q) => isShown(q.show_if, answers) || rest.some((other) => other.key == q.show_if?.question));
+    const rest = this.#step == 1 && main ? questions.filter(({ key }) => key != main) : [];
+    // What no answer can show any more need not be asked.
+    const hangsOn = (condition) => rest.some(({ key }) => key == condition?.question);
+    const open = rest.filter(({ show_if }) => isShown(show_if, answers) || hangsOn(show_if));
     this.#send(!open.length);
     if (open.length) this.#show(open);
     else this.#thank();
   }
 
+  // Browsers do not ask for ticks, and take blanks for a text.
+  #asksForMissing(answers) {
+    const sets = this.#sets;
+    const missing = this.#shown.findIndex(
+      ({ key, required }, number) => required && answers[key] === null && !sets[number].hidden,
+    );
+    if (missing < 0) return false;
+    const field = sets[missing].querySelector("input,textarea");
+    field.setCustomValidity(this.#survey.words.required);
+    field.reportValidity();
+    field.addEventListener("input", () => field.setCustomValidity(""), { once: true });
+    return true;
+  }
+
   #send(complete) {
     const body = {
-      id: this.#id, seq: ++this.#seq, key: this.getAttribute("key") || site.key, survey: this.#survey.survey,
-      answers: this.#answers, complete, locale: this.#survey.language, t: Math.round(performance.now() - this.#since),
-      trap: this.#form.querySelector("[name=_website]").value || undefined, ...visitor.about(),
+      id: this.#id,
+      seq: ++this.#seq,
+      key: this.#key,
+      survey: this.#survey.survey,
+      answers: this.#answers,
+      complete,
+      locale: this.#survey.language,
+      t: Math.round(performance.now() - this.#since),
+      trap: this.#form.querySelector("[name=_website]").value || undefined,
+      ...visitor.about(),
     };
-    for (const name of ["order", "ticket", "touchpoint"]) body[name] = this.getAttribute(name) || site[name] || undefined;
+    for (const name of ["order", "ticket", "touchpoint"]) {
+      body[name] = this.getAttribute(name) || site[name] || undefined;
+    }
     post(site.base + "/w/responses", body, () => this.#tell("sent"));
-    storage.set("afterword.seen." + this.#name, Date.now());
+    this.#seen();
   }
 
   #thank() {
     const { thanks, words, main } = this.#survey;
     const said = thanks.by_answer[this.#answers[main]] || thanks.default;
-    const heading = make("h2", { id: "h", tabindex: -1 }, words.thanks_title);
-    const text = make("p", { role: "status" }, said.text);
-    const more = said.link_url ? [make("a", { href: said.link_url, rel: "noopener" }, said.link_text)] : [];
-    if (!navigator.onLine) more.push(make("p", this.#spoken, words.later));
-    this.#form.replaceChildren(heading, text, ...more);
+    const heading = make("h2", HEADING, words.thanks_title);
+    const parts = [heading, make("p", { role: "status" }, said.text)];
+    if (said.link_url) {
+      parts.push(make("a", { href: said.link_url, rel: "noopener" }, said.link_text));
+    }
+    if (!navigator.onLine) parts.push(make("p", this.#spoken, words.later));
+    this.#form.replaceChildren(...parts);
     heading.focus();
   }
 }

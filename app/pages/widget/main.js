@@ -19,7 +19,11 @@ const calls = {
     (document.body || document.documentElement).append(open);
   },
   close: () => open?.close?.(),
-  identify: (customer) => (visitor.customer = Object.fromEntries(Object.entries(customer).map(([name, value]) => [name, value + ""]))),
+  identify(customer) {
+    // Numbers are as good as texts to a shop, and texts are what is taken.
+    const names = Object.entries(customer).map(([name, value]) => [name, value + ""]);
+    visitor.customer = Object.fromEntries(names);
+  },
   set: (properties) => (visitor.properties = { ...visitor.properties, ...properties }),
   track(event) {
     events.add(event);
@@ -38,9 +42,20 @@ const calls = {
 // Whether the script's own survey is shown on this page now.
 const wanted = () => {
   const { survey, path = "*", event, days = 30 } = site;
-  const fits = new RegExp("^" + path.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*") + "$").test(location.pathname);
   const seen = storage.get("afterword.seen." + survey) || 0;
-  return survey && fits && (!event || events.has(event)) && Date.now() - seen >= days * DAY && !open?.isConnected;
+  return (
+    survey &&
+    matches(path) &&
+    (!event || events.has(event)) &&
+    Date.now() - seen >= days * DAY &&
+    !open?.isConnected
+  );
+};
+
+// Whether this page's path is the one named; a star stands for anything.
+const matches = (path) => {
+  const parts = path.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`).test(location.pathname);
 };
 
 // Drawn once a page, so that no visitor need be known again.

@@ -29,7 +29,7 @@ const identity = ({ body }) => [body.id, body.seq] + "";
 
 const load = () => {
   const known = new Set(waiting.map(identity));
-  for (const item of storage.get(PLACE) || []) if (!known.has(identity(item))) waiting.push(item);
+  waiting.push(...(storage.get(PLACE) || []).filter((item) => !known.has(identity(item))));
 };
 
 const keep = (items) => storage.set(PLACE, (waiting = items.slice(-MOST)));
@@ -43,7 +43,8 @@ const without = (item) => {
 export function post(url, body, onSent) {
   load();
   // A later number of the same answer says all that the earlier one did.
-  keep([...waiting.filter((item) => item.body.id != body.id), { url, body, onSent }]);
+  const others = waiting.filter((item) => item.body.id != body.id);
+  keep([...others, { url, body, onSent }]);
   flush();
 }
 
@@ -56,7 +57,8 @@ export async function flush() {
   for (const item of waiting) {
     let status = 0;
     try {
-      ({ status } = await fetch(item.url, { method: "POST", body: JSON.stringify(item.body), keepalive: true }));
+      const body = JSON.stringify(item.body);
+      ({ status } = await fetch(item.url, { method: "POST", body, keepalive: true }));
     } catch {}
     if (!status || status == 429 || status >= 500) {
       // The others may fare better.
@@ -91,11 +93,13 @@ export function forget() {
   clearTimeout(timer);
   waiting = [];
   try {
-    for (const name of Object.keys(localStorage)) if (name.startsWith("afterword.")) localStorage.removeItem(name);
+    const names = Object.keys(localStorage).filter((name) => name.startsWith("afterword."));
+    for (const name of names) localStorage.removeItem(name);
   } catch {}
 }
 
 // The last chance of a page that is left; what the server has already is the same answer again.
 export function hurry() {
-  if (storage.allowed) for (const { url, body } of waiting) navigator.sendBeacon(url, JSON.stringify(body));
+  if (!storage.allowed) return;
+  for (const { url, body } of waiting) navigator.sendBeacon(url, JSON.stringify(body));
 }

@@ -1,0 +1,45 @@
+// One question as native controls, and what was chosen in them.
+import { make } from "./dom.js";
+
+// An answer as JSON says it; the controls hold the numbers of the choices.
+export const read = (question, form) => {
+  const fields = [...form.querySelectorAll(`[name="${question.key}"]`)];
+  if (question.kind == "text") return fields[0].value.trim() ? fields[0].value : null;
+  const chosen = fields
+    .filter((field) => field.checked)
+    .map((field) => question.choices[field.value].value);
+  if (!chosen.length) return null;
+  if (question.kind != "several") return chosen[0];
+  // Whoever ticks an option beside "not applicable" means the option.
+  const options = chosen.filter((value) => value != "na");
+  return options.length ? options : "na";
+};
+
+const text = ({ key, required }, title, label) => {
+  const attributes = { name: key, rows: 3, maxlength: 4000, required: required ? "" : null };
+  const area = make("textarea", { ...attributes, ...label });
+  return make("fieldset", {}, title ? make("label", {}, make("b", {}, title), area) : area);
+};
+
+const choice = ({ key, kind, required }, { label }, number) => {
+  const type = kind == "several" ? "checkbox" : "radio";
+  const must = required && type == "radio" ? "" : null;
+  return make("label", {}, make("input", { type, name: key, value: number, required: must }), label);
+};
+
+// `alone` where the heading is the question; `spoken` says in which language our own words are.
+export const draw = (question, { alone, optional, spoken }) => {
+  const { key, kind, choices, ends, required } = question;
+  const title = alone ? "" : required ? question.text : `${question.text} (${optional})`;
+  const label = alone ? { "aria-labelledby": "h" } : {};
+  if (kind == "text") return text(question, title, label);
+  const options = choices.map((each, number) => choice(question, each, number));
+  const group = make("div", { class: kind == "scale" ? "c s" : "c w" }, ...options);
+  const set = make("fieldset", label, ...(title ? [make("legend", {}, title)] : []), group);
+  if (ends) {
+    const words = ends.map((end) => make("span", {}, end));
+    set.append(make("p", { class: "e", id: "e-" + key, ...spoken }, ...words));
+    set.setAttribute("aria-describedby", "e-" + key);
+  }
+  return set;
+};
