@@ -34,7 +34,7 @@ from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
-from app.responses.service import FORGET_JOB, forget_news
+from app.responses.service import FORGET_JOB, forget_news, hear_deletions
 from app.triggers.due import send_due
 from app.triggers.recovery import RECOVERY_JOB, hear_follow_ups, tell_recovery
 from app.workspaces.service import RECOUNT_JOB
@@ -65,6 +65,7 @@ HEARERS: dict[str, Hearer] = {
     "follow_up.updated": hear_follow_ups,
     "response.created": hear_answers,
     "response.updated": hear_answers,
+    "response.deleted": hear_deletions,
 }
 CONSUMER = "worker"
 

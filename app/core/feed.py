@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, text
+from sqlalchemy import BigInteger, Row, text
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -85,24 +85,31 @@ async def _begin(session: AsyncSession, consumer: str) -> None:
     )
 
 
+async def _take_place(session: AsyncSession, consumer: str) -> Row[Any] | None:
+    """Lock a consumer's place; None where there is none, or another process reads for it."""
+    place = await run_sql(
+        session,
+        text(
+            # A restored database counts its transactions anew.
+            "select case when xid >= pg_snapshot_xmax(pg_current_snapshot())::text::int8 "
+            "then 0 else xid end as xid, id "
+            "from feed_place where consumer = :consumer for update skip locked"
+        ).bindparams(consumer=consumer),
+    )
+    return place.first()
+
+
 async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
     """Give the next events to their hearers by type; return how many were read.
 
     Another process that reads for the same consumer is left to it.
     """
     async with database.transaction() as session:
-        place = await run_sql(
-            session,
-            text(
-                # A restored database counts its transactions anew.
-                "select case when xid >= pg_snapshot_xmax(pg_current_snapshot())::text::int8 "
-                "then 0 else xid end as xid, id "
-                "from feed_place where consumer = :consumer for update skip locked"
-            ).bindparams(consumer=consumer),
-        )
-        row = place.first()
+        row = await _take_place(session, consumer)
         if row is None:
             await _begin(session, consumer)
+            row = await _take_place(session, consumer)
+        if row is None:
             return 0
         rows = await run_sql(session, _NEXT.bindparams(xid=str(row.xid), id=row.id, chunk=CHUNK))
         found = rows.all()

@@ -1,6 +1,7 @@
 """Verbs of the room: read, annotate, hold, restore and delete responses."""
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, NotFound
+from app.core.feed import News
 from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.interactions.service import customers_by_id
@@ -170,15 +172,8 @@ async def change_state(
 
 
 async def delete(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
-    """Delete a response with all it says; a job takes it out of the news that told of it."""
+    """Delete a response with all it says; whoever hears of it forgets the news that told it."""
     await change_one(database, slot, workspace_id, statement=DELETE, response_id=response_id)
-    async with database.transaction() as session:
-        await jobs.enqueue(
-            session,
-            FORGET_JOB,
-            workspace_id=workspace_id,
-            payload={"response": str(response_id)},
-        )
 
 
 async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
@@ -190,8 +185,19 @@ async def restore(database: Database, slot: int, workspace_id: UUID, response_id
             await invitations.note_answered(session, found)
 
 
+async def hear_deletions(session: AsyncSession, news: Sequence[News]) -> None:
+    """Have the earlier news of deleted responses forgotten, those of a workspace together."""
+    deleted: dict[UUID, list[str]] = defaultdict(list)
+    for one in news:
+        deleted[one.workspace_id].append(one.data["id"])
+    for workspace_id, ids in deleted.items():
+        await jobs.enqueue(
+            session, FORGET_JOB, workspace_id=workspace_id, payload={"responses": ids}
+        )
+
+
 async def forget_news(database: Database, job: jobs.Job) -> None:
-    """Empty the events of a response that was deleted; its id and time stay."""
+    """Empty the events of responses that were deleted; their ids and times stay."""
     kept = "('id', 'survey', 'channel', 'created_at', 'updated_at')"
     async with database.transaction() as session:
         await run_sql(
@@ -200,8 +206,8 @@ async def forget_news(database: Database, job: jobs.Job) -> None:
                 "update event e set data = (select jsonb_object_agg(k, v) "
                 f"from jsonb_each(e.data) d(k, v) where k in {kept}) "
                 "where e.workspace_id = :workspace_id and e.type like 'response.%' "
-                "and e.data ->> 'id' = :id"
-            ).bindparams(workspace_id=job.workspace_id, id=job.payload["response"]),
+                "and e.data ->> 'id' = any(:ids ::text[])"
+            ).bindparams(workspace_id=job.workspace_id, ids=job.payload["responses"]),
         )
 
 

@@ -26,7 +26,7 @@ from app.responses.body import (
 )
 from app.responses.intake import admit, store
 from app.responses.lines import Ingest
-from app.responses.submission import names_a_case_of
+from app.responses.submission import names_a_case_of, refuse_untrusted
 from app.workspaces.caller import Caller, Keyring
 
 PATH = "/w/responses"
@@ -56,9 +56,7 @@ class WidgetIn(Struct, forbid_unknown_fields=True):
     trap: Annotated[str, Meta(max_length=1000)] | None = None
 
 
-(_SCHEMA,), _SCHEMAS = msgspec.json.schema_components(
-    [WidgetIn], ref_template="#/components/schemas/{name}"
-)
+_, _SCHEMAS = msgspec.json.schema_components([WidgetIn], ref_template="#/components/schemas/{name}")
 _EXAMPLE = {
     "id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55",
     "seq": 1,
@@ -98,6 +96,7 @@ async def take(request: Request) -> Response:
         admit(request, caller, headers)
         said = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
         body = check_response(ResponseIn(channel="widget", **said))
+        refuse_untrusted(body)
         held = judge(sent)
         ingest: Ingest = request.app.state.ingest
         survey = await ingest.catalogue.get(caller.workspace_id, body.survey)

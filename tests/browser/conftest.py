@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.service import Service
 
@@ -119,3 +119,10 @@ def company(service: Service) -> Iterator[Company]:
     made = Company(service)
     yield made
     made.client.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    made = await browser.new_context(viewport={"width": 900, "height": 700})
+    yield made
+    await made.close()

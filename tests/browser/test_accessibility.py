@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 
 from app.integrations.registry import SourceName
 from tests.browser.conftest import Company
-from tests.browser.test_widget import script, stand
+from tests.browser.shop_pages import script, stand
 from tests.service import Service
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

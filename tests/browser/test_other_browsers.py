@@ -15,7 +15,7 @@ import pytest
 
 from tests.browser.conftest import Company
 from tests.browser.other_browsers import Driven, firefox, webkit
-from tests.browser.test_widget import STRICT, page_of, script
+from tests.browser.shop_pages import STRICT, page_of, script
 from tests.service import Service
 
 WIDGET = "document.querySelector('afterword-survey')?.shadowRoot"

@@ -1,69 +1,19 @@
-"""The widget in a real browser: on strict pages, offline, by keyboard, without asking twice."""
+"""The widget in a real browser: how it looks, when it shows, and how it is answered."""
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Route, expect
+from playwright.async_api import BrowserContext, expect
 
 from app.pages.build_widget import SOURCES
 from tests.browser.conftest import Company
+from tests.browser.shop_pages import all_sent, listen, page_of, script, stand
 from tests.service import Service
 from tests.surveys.test_show_if import VECTORS
-
-STRICT = (
-    "default-src 'none'; script-src 'self'; connect-src 'self'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
-)
-
-
-def page_of(body: str) -> str:
-    """Return a shop's page around the widget."""
-    return f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{body}</main>'
-
-
-async def stand(
-    context: BrowserContext, service: Service, body: str, *, policy: str = STRICT
-) -> str:
-    """Let a shop's page stand beside the service, with a policy of its own; return its address."""
-
-    async def show(route: Route) -> None:
-        headers = {"Content-Security-Policy": policy, "Content-Type": "text/html"}
-        await route.fulfill(body=page_of(body), headers=headers)
-
-    await context.route(service.url + "/shop/**", show)
-    return service.url + "/shop/checkout"
-
-
-def script(key: str, survey: str = "s", **data: Any) -> str:
-    rules = "".join(f' data-{name}="{value}"' for name, value in data.items())
-    return (
-        f'<script async src="/widget.js" data-key="{key}" data-survey="{survey}"{rules}></script>'
-    )
-
-
-@pytest.fixture
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    made = await browser.new_context(viewport={"width": 900, "height": 700})
-    yield made
-    await made.close()
-
-
-def listen(page: Page) -> list[str]:
-    """Collect what a page says on the console."""
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
-
-
-async def all_sent(page: Page) -> None:
-    """Wait until every answer of the page has been taken."""
-    await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
 
 
 async def test_it_is_styled_and_silent_under_the_strictest_policy(
@@ -144,27 +94,6 @@ async def test_it_stands_on_another_origin(
         await expect(page.locator("afterword-survey")).to_have_count(0)
 
 
-async def test_an_answer_that_is_refused_holds_up_no_other(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    address = await stand(context, service, script(company.widget_key()))
-    refused = {
-        "url": service.url + "/w/responses",
-        "body": {"id": "0d0e7c62-6c3c-4a8e-9d9e-3f3c2a1b0c55", "seq": 1, "key": "pk_gone",
-                 "survey": "s", "answers": {"score": 9}},
-    }  # fmt: skip
-    await context.add_init_script(
-        f"localStorage['afterword.outbox'] ??= JSON.stringify([{json.dumps(refused)}])"
-    )
-    page = await context.new_page()
-    await page.goto(address)
-    async with page.expect_response("**/w/responses"):
-        await page.locator("[popup] label", has_text="8").click()
-    await all_sent(page)
-    assert [r["score"] for r in company.responses()] == [8]
-
-
 async def test_the_demos_checkout_shows_it(context: BrowserContext, service: Service) -> None:
     page = await context.new_page()
     said = listen(page)
@@ -192,52 +121,6 @@ async def test_a_theme_may_be_chosen(
         size = await label.bounding_box()
         assert size
         assert min(size["width"], size["height"]) >= 44
-
-
-async def test_an_answer_given_offline_arrives_later_and_once(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    address = await stand(context, service, script(company.widget_key(), days=30))
-    page = await context.new_page()
-    await page.goto(address)
-    await page.locator("[popup] label", has_text="9").wait_for()
-    await context.set_offline(True)
-    await page.locator("[popup] label", has_text="9").click()
-    await page.locator("[popup]").get_by_role("textbox").fill("On the train")
-    await page.locator("[popup]").get_by_role("button", name="Send").click()
-    await expect(page.locator("[popup]").get_by_role("status")).to_be_visible()
-    assert company.responses() == []
-    async with page.expect_response("**/w/responses"):
-        await context.set_offline(False)
-    await page.reload()
-    await all_sent(page)
-    (response,) = company.responses()
-    assert response["answers"] == {"score": 9, "why": "On the train"}
-
-
-async def test_a_killed_server_and_a_closed_page_lose_nothing(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    address = await stand(context, service, script(company.widget_key(), days=30))
-    page = await context.new_page()
-    await page.goto(address)
-    await page.locator("[popup] label", has_text="3").wait_for()
-    service.kill_everything()
-    await page.locator("[popup] label", has_text="3").click()
-    await page.locator("[popup]").get_by_role("textbox").fill("Dark")
-    await page.locator("[popup]").get_by_role("button", name="Send").click()
-    await page.close(run_before_unload=True)
-    service.start("--demo")
-    assert company.responses() == []
-    page = await context.new_page()
-    async with page.expect_response("**/w/responses"):
-        await page.goto(address)
-    await all_sent(page)
-    (response,) = company.responses()
-    assert response["answers"] == {"score": 3, "why": "Dark"}
-    assert company.counted() == 1
 
 
 async def test_arrow_keys_send_nothing_and_escape_gives_the_focus_back(
@@ -289,48 +172,6 @@ async def test_escape_without_an_answer_restores_the_focus(
     assert await page.evaluate("window.heard") == "s"
 
 
-async def test_nothing_is_kept_or_sent_before_consent(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    body = script(company.widget_key(), consent="required")
-    page = await context.new_page()
-    await page.goto(await stand(context, service, body))
-    await page.locator("[popup] label", has_text="8").click()
-    await page.locator("[popup]").get_by_role("button", name="Send").click()
-    await page.wait_for_timeout(300)
-    assert company.responses() == []
-    assert await page.evaluate("localStorage.length") == 0
-    async with page.expect_response("**/w/responses"):
-        await page.evaluate("afterword('consent', true)")
-    await all_sent(page)
-    assert [r["score"] for r in company.responses()] == [8]
-
-
-@pytest.mark.parametrize("wanted", [True, False])
-async def test_who_wants_no_tracking_stays_nameless(
-    context: BrowserContext, company: Company, service: Service, wanted: bool
-) -> None:
-    company.publish()
-    if not wanted:
-        await context.add_init_script(
-            "Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})"
-        )
-    page = await context.new_page()
-    await page.goto(await stand(context, service, script(company.widget_key())))
-    await page.wait_for_function("window.afterword && !window.afterword.q")
-    await page.evaluate("afterword('identify', {external_id: 'c-17'})")
-    await page.evaluate("afterword('set', {store: 'WAW-1'})")
-    async with page.expect_response("**/w/responses"):
-        await page.locator("[popup] label", has_text="9").click()
-    await all_sent(page)
-    (response,) = company.responses()
-    named: dict[str, Any] = {"id": None, "external_ids": [], "email": None, "name": None,
-             "claimed": {"external_id": "c-17"}}  # fmt: skip
-    assert response["customer"] == (named if wanted else None)
-    assert response["properties"] == {"store": "WAW-1"}
-
-
 async def test_it_shows_where_and_when_the_rules_say(
     context: BrowserContext, company: Company, service: Service
 ) -> None:
@@ -353,46 +194,6 @@ async def test_it_shows_where_and_when_the_rules_say(
     await page.evaluate("afterword('reset')")
     await page.reload()
     await expect(popup).to_have_count(1)
-
-
-async def test_forgetting_forgets_what_waits(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    page = await context.new_page()
-    await page.goto(await stand(context, service, script(company.widget_key())))
-    await page.locator("[popup] label", has_text="8").wait_for()
-    await context.set_offline(True)
-    await page.locator("[popup] label", has_text="8").click()
-    await page.locator("[popup] textarea").wait_for()
-    await page.evaluate("afterword('reset')")
-    await context.set_offline(False)
-    await page.wait_for_timeout(500)
-    assert company.responses() == []
-    assert await page.evaluate("localStorage.length") == 0
-
-
-async def test_consent_given_offline_keeps_the_answer(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    body = script(company.widget_key(), consent="required")
-    page = await context.new_page()
-    address = await stand(context, service, body)
-    await page.goto(address)
-    await page.locator("[popup] label", has_text="8").wait_for()
-    await context.set_offline(True)
-    await page.locator("[popup] label", has_text="8").click()
-    await page.locator("[popup] textarea").wait_for()
-    await page.evaluate("afterword('consent', true)")
-    await page.wait_for_function("localStorage['afterword.outbox']?.includes('score')")
-    await context.set_offline(False)
-    await page.reload()
-    await page.wait_for_timeout(200)
-    async with page.expect_response("**/w/responses"):
-        await page.evaluate("afterword('consent', true)")
-    await all_sent(page)
-    assert [r["score"] for r in company.responses()] == [8]
 
 
 async def test_a_queue_stub_is_heard(

@@ -318,6 +318,24 @@ async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Databa
     assert await news() == ["response.created", "response.updated", "response.updated"]
 
 
+async def test_what_is_deleted_is_gone_from_the_news_too(shop: Shop, database: Database) -> None:
+    async def told() -> str:
+        async with database.session() as session:
+            query = text("select string_agg(data::text, '') from event where workspace_id = :id")
+            found = await run_sql(session, query.bindparams(id=UUID(shop.workspace_id)))
+            return str(found.scalar_one())
+
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/4")
+    await page.send(shop.client, score="4", why="Zimna kawa", _g="1", _js="1")
+    assert "Zimna kawa" in await told()
+    page = await browse(shop.client, path + "/data")
+    await page.send(shop.client, _js="1", _g="1")
+    await shop.work()
+    assert "Zimna kawa" not in await told()
+
+
 async def test_everyone_sees_and_deletes_what_is_stored(shop: Shop) -> None:
     await shop.publish("s")
     id_, path = await invite(shop, order="1001", properties={"agent": "eva"})

@@ -67,6 +67,7 @@ async def test_bad_answers_name_the_field(shop: Shop) -> None:
         ({"properties": {"a\x00": 1}}, 422, "NUL"),
         ({"id": "x"}, 422, "id"),
         ({"t": -1}, 422, "t"),
+        ({"seq": 2**31 - 1}, 422, "seq"),
     ]
     for change, status, word in cases:
         reply = await send(shop, key, **change)

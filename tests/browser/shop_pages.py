@@ -1,0 +1,50 @@
+"""A shop's page around the widget, standing beside the service."""
+
+from typing import Any
+
+from playwright.async_api import BrowserContext, Page, Route
+
+from tests.service import Service
+
+STRICT = (
+    "default-src 'none'; script-src 'self'; connect-src 'self'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+
+def page_of(body: str) -> str:
+    """Return a shop's page around the widget."""
+    return f'<!doctype html><html lang="en"><title>Shop</title><main><h1>Shop</h1>{body}</main>'
+
+
+async def stand(
+    context: BrowserContext, service: Service, body: str, *, policy: str = STRICT
+) -> str:
+    """Let a shop's page stand beside the service, with a policy of its own; return its address."""
+
+    async def show(route: Route) -> None:
+        headers = {"Content-Security-Policy": policy, "Content-Type": "text/html"}
+        await route.fulfill(body=page_of(body), headers=headers)
+
+    await context.route(service.url + "/shop/**", show)
+    return service.url + "/shop/checkout"
+
+
+def script(key: str, survey: str = "s", **data: Any) -> str:
+    rules = "".join(f' data-{name}="{value}"' for name, value in data.items())
+    return (
+        f'<script async src="/widget.js" data-key="{key}" data-survey="{survey}"{rules}></script>'
+    )
+
+
+def listen(page: Page) -> list[str]:
+    """Collect what a page says on the console."""
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    return said
+
+
+async def all_sent(page: Page) -> None:
+    """Wait until every answer of the page has been taken."""
+    await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
