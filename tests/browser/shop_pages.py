@@ -45,6 +45,15 @@ def listen(page: Page) -> list[str]:
     return said
 
 
+async def until(page: Page, expression: str) -> None:
+    """Wait until it holds in the page, asking from outside: a strict policy forbids an eval."""
+    for _ in range(300):
+        if await page.evaluate(f"!!({expression})"):
+            return
+        await page.wait_for_timeout(100)
+    raise AssertionError(expression)
+
+
 async def all_sent(page: Page) -> None:
     """Wait until every answer of the page has been taken."""
-    await page.wait_for_function("localStorage['afterword.outbox'] == '[]'")
+    await until(page, "localStorage['afterword.outbox'] == '[]'")

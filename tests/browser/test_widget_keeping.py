@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.browser.conftest import Company
-from tests.browser.shop_pages import all_sent, script, stand
+from tests.browser.shop_pages import all_sent, script, stand, until
 from tests.service import Service
 
 
@@ -107,7 +107,7 @@ async def test_who_wants_no_tracking_stays_nameless(
         )
     page = await context.new_page()
     await page.goto(await stand(context, service, script(company.widget_key())))
-    await page.wait_for_function("window.afterword && !window.afterword.q")
+    await until(page, "window.afterword && !window.afterword.q")
     await page.evaluate("afterword('identify', {external_id: 'c-17'})")
     await page.evaluate("afterword('set', {store: 'WAW-1'})")
     async with page.expect_response("**/w/responses"):
@@ -150,7 +150,7 @@ async def test_consent_given_offline_keeps_the_answer(
     await page.locator("[popup] label", has_text="8").click()
     await page.locator("[popup] textarea").wait_for()
     await page.evaluate("afterword('consent', true)")
-    await page.wait_for_function("localStorage['afterword.outbox']?.includes('score')")
+    await until(page, "localStorage['afterword.outbox']?.includes('score')")
     await context.set_offline(False)
     await page.reload()
     await page.wait_for_timeout(200)
