@@ -55,6 +55,7 @@ from app.surveys import routes as surveys
 from app.surveys.catalogue import Catalogue
 from app.triggers import batch as interactions_batch
 from app.triggers import routes as triggers
+from app.webhooks import routes as webhooks
 from app.workspaces import caller
 from app.workspaces import routes as workspaces
 from app.workspaces.caller import Keyring
@@ -165,6 +166,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         metrics,
         integrations,
         receiving,
+        webhooks,
         exports,
         export_routes,
         docs,

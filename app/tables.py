@@ -20,6 +20,7 @@ from app.invitations.models import Invitation, Suppression
 from app.responses.models import ImportRun, Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
 from app.triggers.models import Decision, Trigger
+from app.webhooks.models import Delivery, WebhookEndpoint
 from app.workspaces.models import ApiKey, Logo, Workspace
 
 TABLES: tuple[type[SQLModel], ...] = (
@@ -45,6 +46,8 @@ TABLES: tuple[type[SQLModel], ...] = (
     Integration,
     InboundEvent,
     WriteBack,
+    WebhookEndpoint,
+    Delivery,
     Response,
     Rollup,
     ImportRun,

@@ -10,6 +10,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 
+import uvloop
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import idempotency, outbox
@@ -35,8 +36,14 @@ from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
 from app.responses.service import FORGET_JOB, forget_news, hear_deletions
+from app.responses.settling import SETTLE_JOB as SETTLE_ANSWERS_JOB
+from app.responses.settling import queue_left_alone, settle_answers
 from app.triggers.due import send_due
 from app.triggers.recovery import RECOVERY_JOB, hear_follow_ups, tell_recovery
+from app.webhooks.dispatching import dispatch, replay
+from app.webhooks.sending import Sender
+from app.webhooks.service import REPLAY_JOB
+from app.webhooks.service import forget_old as forget_old_deliveries
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
@@ -53,6 +60,8 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         SEND_JOB: lambda database, job: send_due(database, post, job),
         JOIN_JOB: join,
         FORGET_JOB: forget_news,
+        SETTLE_ANSWERS_JOB: settle_answers,
+        REPLAY_JOB: replay,
         RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
@@ -75,11 +84,14 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
+    "webhooks.forget_old": (dt.timedelta(hours=1), forget_old_deliveries),
+    "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_left_alone),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }
 
 _PERIODIC_LOOK = 60.0
 _FEED_LOOK = 0.5
+_DISPATCH_LOOK = 0.2
 
 
 class Worker:
@@ -90,6 +102,8 @@ class Worker:
         assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
         self._database = Database(settings.database_url)
         self._runner = JobRunner(self._database, handlers(settings))
+        box = SealedBox(load_secret_keys(settings))
+        self._sender = Sender(self._database, box, settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what runs and return the rest."""
@@ -98,17 +112,21 @@ class Worker:
         jobs = asyncio.create_task(self._runner.run())
         periodic = asyncio.create_task(self._come_round())
         feed = asyncio.create_task(self._hear_news())
+        dispatching = asyncio.create_task(self._dispatch_news())
+        sending = asyncio.create_task(self._sender.run())
         stopped = asyncio.create_task(stop.wait())
         ended, _ = await asyncio.wait(
-            {jobs, periodic, feed, stopped}, return_when=asyncio.FIRST_COMPLETED
+            {jobs, periodic, feed, dispatching, sending, stopped},
+            return_when=asyncio.FIRST_COMPLETED,
         )
         for task in ended - {stopped}:
             if (error := task.exception()) is not None:
                 logger.error("a part of the worker broke down", exc_info=error)
         periodic.cancel()
         feed.cancel()
-        await self._runner.stop()
-        await asyncio.gather(jobs, periodic, feed, return_exceptions=True)
+        dispatching.cancel()
+        await asyncio.gather(self._runner.stop(), self._sender.stop())
+        await asyncio.gather(jobs, periodic, feed, dispatching, sending, return_exceptions=True)
         await notices.stop()
         await self._database.close()
 
@@ -133,6 +151,20 @@ class Worker:
                 await asyncio.sleep(1)
             if heard < CHUNK:
                 await asyncio.sleep(_FEED_LOOK)
+
+    async def _dispatch_news(self) -> None:
+        while True:
+            read = 0
+            try:
+                read = await dispatch(self._database)
+            except Exception as error:
+                if not is_connection_lost(error):
+                    logger.exception("deliveries could not be made")
+                await asyncio.sleep(1)
+            if read:
+                self._sender.wake()
+            else:
+                await asyncio.sleep(_DISPATCH_LOOK)
 
     async def _take_turn(
         self,
@@ -159,7 +191,8 @@ def main() -> None:
     """Run the worker of the environment's settings."""
     settings = Settings()
     configure_logging(settings.log_level)
-    asyncio.run(_run_until_signalled(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run_until_signalled(settings))
 
 
 if __name__ == "__main__":

@@ -2,26 +2,38 @@
 
 import json
 import threading
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 class Receiver:
-    """Listens on a free port of its own; `statuses` are answered in turn, then 200."""
+    """Listens on a free port of its own; `statuses` are answered in turn, then 200.
+
+    `manners` say for a path how it behaves instead: they write the reply themselves.
+    """
 
     def __init__(self) -> None:
         self.requests: list[dict[str, Any]] = []
         self.statuses: list[int] = []
+        self.manners: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def handle_any(self) -> None:
                 length = int(self.headers.get("content-length", 0))
                 body = self.rfile.read(length)
                 receiver.requests.append(
-                    {"method": self.command, "path": self.path,
-                     "headers": dict(self.headers), "body": json.loads(body or b"null")}
+                    {"method": self.command, "path": self.path, "headers": dict(self.headers),
+                     "raw": body, "body": json.loads(body or b"null"), "at": time.time()}
                 )  # fmt: skip
+                if manner := receiver.manners.get(self.path):
+                    manner(self)
+                    self.close_connection = True
+                    return
                 self.send_response(receiver.statuses.pop(0) if receiver.statuses else 200)
                 self.send_header("content-length", "2")
                 self.end_headers()
@@ -32,12 +44,23 @@ class Receiver:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 512
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Say nothing: senders hang up on those that misbehave."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def to(self, path: str) -> list[dict[str, Any]]:
+        """Return what came to one path."""
+        return [request for request in self.requests if request["path"] == path]
 
     def start(self) -> None:
         self._thread.start()

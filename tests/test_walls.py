@@ -19,6 +19,7 @@ BODIES: dict[str, Any] = {
     },
     "/v1/surveys/{survey}/test-mail": {"email": "me@c.pl"},
     "/v1/customers/merge": {"from": "their-c", "into": "mine"},
+    "/v1/webhook-endpoints/{endpoint_id}/replay": {"since": "2026-01-01T00:00:00Z"},
     "/v1/triggers/{trigger}/dry-run": {"type": "visit", "source": "s", "external_id": "e"},
 }
 SECRET = "Their secret word"
@@ -41,6 +42,9 @@ async def furnish(shop: Shop) -> dict[str, str]:
     sender = await shop.post("/v1/integrations", {"source": "freshdesk", "key": "their-desk"})
     body = {"ticket_id": "1", "event": "ticket.solved", "tags": SECRET}
     sent = await shop.client.post("/in/" + sender["url"].partition("/in/")[2], json=body)
+    wanted = {"url": "mailto:them@c.pl", "events": ["response.created"]}
+    endpoint = await shop.post("/v1/webhook-endpoints", wanted)
+    tried = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/test", status=202)
     for path in ("/v1/touchpoints/their-place", "/v1/journeys/their-way"):
         assert (await shop.call("PUT", path, json={"name": {"en": SECRET}})).status_code == 200
     return {
@@ -58,6 +62,8 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "integration": sender["id"],
         "event_id": sent.json()["id"],
         "customer": told["customer_id"],
+        "endpoint_id": endpoint["id"],
+        "delivery_id": tried["id"],
     }
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, text
+from sqlalchemy import BigInteger, text
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,6 +24,7 @@ from app.core.schema import QUEUE, Json
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
+_FAR = 10_000
 
 
 class FeedPlace(SQLModel, table=True):
@@ -74,18 +75,19 @@ order by xid, id limit :chunk
 """).columns(data=Json)
 
 
-async def _begin(session: AsyncSession, consumer: str) -> None:
-    """Give a consumer its place, before all events; nothing where another process reads for it."""
+async def begin(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
+    """Give a consumer its place: before all events, or at a transaction, never behind its own."""
     await run_sql(
         session,
         text(
-            "insert into feed_place (consumer, xid, id) values (:consumer, 0, :first) "
-            "on conflict do nothing"
-        ).bindparams(consumer=consumer, first=UUID(int=0)),
+            "insert into feed_place (consumer, xid, id) values (:consumer, :at, :first) "
+            "on conflict (consumer) do update set xid = excluded.xid, id = excluded.id "
+            "where feed_place.xid < excluded.xid"
+        ).bindparams(consumer=consumer, at=at, first=UUID(int=0)),
     )
 
 
-async def _take_place(session: AsyncSession, consumer: str) -> Row[Any] | None:
+async def take_place(session: AsyncSession, consumer: str) -> tuple[int, UUID] | None:
     """Lock a consumer's place; None where there is none, or another process reads for it."""
     place = await run_sql(
         session,
@@ -96,7 +98,30 @@ async def _take_place(session: AsyncSession, consumer: str) -> Row[Any] | None:
             "from feed_place where consumer = :consumer for update skip locked"
         ).bindparams(consumer=consumer),
     )
-    return place.first()
+    row = place.first()
+    return (row.xid, row.id) if row is not None else None
+
+
+async def move(session: AsyncSession, consumer: str, place: tuple[int, UUID]) -> None:
+    """Remember how far a consumer has read, whose place this transaction has taken."""
+    await run_sql(
+        session,
+        text("update feed_place set xid = :xid, id = :id where consumer = :consumer").bindparams(
+            xid=place[0], id=place[1], consumer=consumer
+        ),
+    )
+
+
+async def top(session: AsyncSession) -> int:
+    """Return the oldest transaction that is still open: all events below it can be read."""
+    query = text("select pg_snapshot_xmin(pg_current_snapshot())::text::int8")
+    found: int = (await run_sql(session, query)).one()[0]
+    return found
+
+
+def is_far(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
+    """Tell whether a place lies so far behind that moving it is worth a write."""
+    return reached[0] - place[0] > _FAR
 
 
 async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
@@ -105,13 +130,14 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer])
     Another process that reads for the same consumer is left to it.
     """
     async with database.transaction() as session:
-        row = await _take_place(session, consumer)
-        if row is None:
-            await _begin(session, consumer)
-            row = await _take_place(session, consumer)
-        if row is None:
+        place = await take_place(session, consumer)
+        if place is None:
+            await begin(session, consumer)
+            place = await take_place(session, consumer)
+        if place is None:
             return 0
-        rows = await run_sql(session, _NEXT.bindparams(xid=str(row.xid), id=row.id, chunk=CHUNK))
+        xid, id_ = place
+        rows = await run_sql(session, _NEXT.bindparams(xid=str(xid), id=id_, chunk=CHUNK))
         found = rows.all()
         if not found:
             return 0
@@ -123,10 +149,5 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer])
                 )
         for kind, news_of_kind in by_type.items():
             await _tell(session, hearers[kind], news_of_kind)
-        await run_sql(
-            session,
-            text(
-                "update feed_place set xid = :xid, id = :id where consumer = :consumer"
-            ).bindparams(xid=found[-1].xid, id=found[-1].id, consumer=consumer),
-        )
+        await move(session, consumer, (found[-1].xid, found[-1].id))
         return len(found)

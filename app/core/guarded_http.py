@@ -6,22 +6,28 @@ environment is used, and only the beginning of a reply is read.
 """
 
 import asyncio
+import datetime as dt
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpcore
 
+from app.core.clock import utc_now
+
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 15.0
 _MOST_READ, MOST_KEPT = 64 * 1024, 4 * 1024
+_MOST_CONNECTIONS, _MOST_IDLE, _IDLE_SECONDS = 512, 64, 10.0
+_LONGEST_ASKED = 86_400 * 30
 # Not public, although Python 3.11 calls them so.
 _ALSO_CLOSED = tuple(
     ipaddress.ip_network(network)
-    for network in ("192.88.99.0/24", "fec0::/10", "3fff::/20", "64:ff9b::/96", "64:ff9b:1::/48",
-                    "2002::/16", "2001::/32")
+    for network in ("192.0.0.0/24", "192.88.99.0/24", "::/96", "fec0::/10", "3fff::/20",
+                    "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 )  # fmt: skip
 
 
@@ -41,9 +47,22 @@ class HttpReply:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def retry_after(self) -> dt.timedelta | None:
+        """How long the server asks to wait: `Retry-After` in seconds or as a date."""
+        asked = self.headers.get("retry-after", "").strip()
+        if asked.isdecimal():
+            return dt.timedelta(seconds=min(int(asked), _LONGEST_ASKED))
+        try:
+            return max(parsedate_to_datetime(asked) - utc_now(), dt.timedelta())
+        except (ValueError, TypeError):
+            return None
+
 
 def check_url(url: str, *, allow_private: bool) -> None:
     """Refuse a URL that is not plain https to a host, before anything is resolved."""
+    if not url.isascii():
+        raise RefusedAddressError("must be plain ASCII; write other letters as xn--… or %xx")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -105,6 +124,67 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+class GuardedClient:
+    """Sends many requests over connections that stay open for a while; use it as a context."""
+
+    def __init__(self, *, allow_private: bool) -> None:
+        """Prepare; nothing connects before the first request."""
+        self._allow_private = allow_private
+        self._pool = httpcore.AsyncConnectionPool(
+            network_backend=_GuardedBackend(allow_private=allow_private),
+            max_connections=_MOST_CONNECTIONS,
+            max_keepalive_connections=_MOST_IDLE,
+            keepalive_expiry=_IDLE_SECONDS,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open the pool."""
+        await self._pool.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes,
+        most_kept: int = MOST_KEPT,
+    ) -> HttpReply:
+        """Send one request and return its reply.
+
+        Raises RefusedAddressError, or UnreachableError where none came within 15 seconds.
+        """
+        check_url(url, allow_private=self._allow_private)
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _CONNECT_SECONDS)
+        try:
+            async with (
+                asyncio.timeout(_TOTAL_SECONDS),
+                self._pool.stream(
+                    method,
+                    url,
+                    headers=list(headers.items()),
+                    content=content,
+                    extensions={"timeout": timeouts | {"read": _TOTAL_SECONDS}},
+                ) as reply,
+            ):
+                body = b""
+                async for chunk in reply.aiter_stream():
+                    body += chunk
+                    if len(body) >= max(_MOST_READ, most_kept):
+                        break
+                found = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in reply.headers}
+                return HttpReply(reply.status, found, body[:most_kept])
+        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+            raise UnreachableError(type(error).__name__) from error
+        except (TimeoutError, OSError) as error:
+            raise UnreachableError("no reply within 15 seconds") from error
+
+
 async def send(
     method: str,
     url: str,
@@ -114,33 +194,6 @@ async def send(
     allow_private: bool = False,
     most_kept: int = MOST_KEPT,
 ) -> HttpReply:
-    """Send one request and return its reply.
-
-    Raises RefusedAddressError, or UnreachableError where none came within 15 seconds.
-    """
-    check_url(url, allow_private=allow_private)
-    backend = _GuardedBackend(allow_private=allow_private)
-    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), _CONNECT_SECONDS)
-    try:
-        async with (
-            asyncio.timeout(_TOTAL_SECONDS),
-            httpcore.AsyncConnectionPool(network_backend=backend) as pool,
-            pool.stream(
-                method,
-                url,
-                headers=list(headers.items()),
-                content=content,
-                extensions={"timeout": timeouts | {"read": _TOTAL_SECONDS}},
-            ) as reply,
-        ):
-            body = b""
-            async for chunk in reply.aiter_stream():
-                body += chunk
-                if len(body) >= max(_MOST_READ, most_kept):
-                    break
-            found = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in reply.headers}
-            return HttpReply(reply.status, found, body[:most_kept])
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-        raise UnreachableError(type(error).__name__) from error
-    except (TimeoutError, OSError) as error:
-        raise UnreachableError("no reply within 15 seconds") from error
+    """Send one request over a connection of its own, as `GuardedClient.send` does."""
+    async with GuardedClient(allow_private=allow_private) as client:
+        return await client.send(method, url, headers=headers, content=content, most_kept=most_kept)

@@ -53,6 +53,9 @@ VOTES = Counter(
     "Answers of pages and the widget, by whether a person is known to have given them.",
     ["verdict"],
 )
+DELIVERIES = Counter(
+    "afterword_deliveries_total", "Attempts to deliver webhooks, by outcome.", ["outcome"]
+)
 MAILS = Counter("afterword_mails_total", "Mails by outcome.", ["outcome"])
 
 

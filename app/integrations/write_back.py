@@ -281,9 +281,7 @@ async def _send_all(
             return None, str(error), None
         status = reply.status
         if status not in _GOOD:
-            seconds = reply.headers.get("retry-after", "")
-            asked = dt.timedelta(seconds=int(seconds)) if seconds.isdecimal() else None
-            return status, f"the helpdesk answered {status}", asked
+            return status, f"the helpdesk answered {status}", reply.retry_after
     return status, None, None
 
 

@@ -69,6 +69,18 @@ def write_test_mail(sender: Sender, address: str, base_url: str) -> EmailMessage
     return message
 
 
+def write_notice(
+    sender: Sender, address: str, base_url: str, *, subject: str, text: str
+) -> EmailMessage:
+    """Write a plain mail to somebody of the company: news, a link to sign in."""
+    host = urlsplit(base_url).hostname or "localhost"
+    message = _envelope(sender, _address("", address))
+    message["Message-ID"] = f"<{uuid4()}.notice@{host}>"
+    message["Subject"] = _plain(" ".join(subject.split()))
+    message.set_content(text, cte="quoted-printable")
+    return message
+
+
 def _address(name: str, email: str) -> Address:
     local, _, domain = email.rpartition("@")
     return Address(_plain(name), username=local, domain=_ascii(domain))

@@ -30,17 +30,19 @@ _MOST_JOINED = 500
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the latest interaction of a case says."""
+    """What the latest interaction of a case says; `about` is what news tell of it."""
 
     touchpoint: str
     locale: str | None
     customer_id: UUID | None
     properties: dict[str, Any]
+    about: dict[str, Any] | None = None
 
 
 # The interaction itself, else the latest of the ticket, else of the order.
 _FIND = text("""
-select n.number, i.touchpoint, i.locale, i.customer_id, i.properties
+select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
+  i.order_ref
 from json_to_recordset(cast(:asked as json))
   n(number int, source text, interaction_id uuid, ticket text, order_ref text)
 cross join lateral (
@@ -84,9 +86,21 @@ async def find_cases(
         asked_for = json.dumps(asked, default=str)
         rows = await run_sql(session, _FIND.bindparams(workspace_id=workspace_id, asked=asked_for))
         return {
-            row.number: Case(row.touchpoint, row.locale, row.customer_id, row.properties)
+            row.number: Case(
+                row.touchpoint, row.locale, row.customer_id, row.properties, _about(row)
+            )
             for row in rows
         }
+
+
+def _about(row: Any) -> dict[str, Any]:
+    return {
+        "type": row.type,
+        "source": row.source,
+        "ticket": row.ticket,
+        "order": row.order_ref,
+        "properties": row.properties,
+    }
 
 
 def _interaction_id(workspace_id: UUID, body: ResponseIn) -> UUID | None:

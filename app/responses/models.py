@@ -21,8 +21,9 @@ class Response(SQLModel, table=True):
     `quarantined`, `rejected`, `deleted`. `scores` maps each scored question to its number, -1
     for skipped and -2 for not applicable; `counted_as` is the workspace's configuration version
     under which the rollups hold it; `told` that news of it went out, which they do once a person
-    is known to have given it. `public` ones were given by whoever had a publishable key or the
-    survey's own page; such a caller may change no other.
+    is known to have given it, and `settled` that it is whole, which is news once. `public` ones
+    were given by whoever had a publishable key or the survey's own page; such a caller may change
+    no other.
     """
 
     __table_args__ = (
@@ -57,6 +58,12 @@ class Response(SQLModel, table=True):
             "state",
             "responded_at",
             postgresql_where=text("state not in ('counted', 'deleted')"),
+        ),
+        Index(
+            "ix_response_unsettled",
+            "workspace_id",
+            "updated_at",
+            postgresql_where=text("not settled and state = 'counted'"),
         ),
         Index(None, "workspace_id", "import_id", postgresql_where=text("import_id is not null")),
         TENANT,
@@ -98,6 +105,7 @@ class Response(SQLModel, table=True):
     request_hash: bytes | None = None
     counted_as: int
     told: bool
+    settled: bool
     public: bool
     responded_at: dt.datetime = Field(sa_type=Instant)
     created_at: dt.datetime = Field(sa_type=Instant)

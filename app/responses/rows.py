@@ -22,7 +22,8 @@ class Row(Struct, kw_only=True, omit_defaults=True):
     """The columns of one response; what is left out is null.
 
     `request_hash` is hex as PostgreSQL reads it. `event_id` names the event, `editable_from`
-    the oldest response that this submission may still change.
+    the oldest response that this submission may still change, `about` the interaction that the
+    news tell of.
     """
 
     id: UUID
@@ -55,6 +56,7 @@ class Row(Struct, kw_only=True, omit_defaults=True):
     request_hash: str | None = None
     event_id: UUID
     editable_from: dt.datetime | None = None
+    about: Raw | None = None
 
 
 class Stored(Struct, kw_only=True):

@@ -20,7 +20,7 @@ ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, loc
 
 
 # Part of a row as it is given, but not of the table.
-_NOT_STORED = {"event_id", "editable_from"}
+_NOT_STORED = {"event_id", "editable_from", "about"}
 _STORED = [c for c in Row.__struct_fields__ if c not in _NOT_STORED]
 
 # One JSON document a batch: half the work of an array for each column. A lone row's columns are
@@ -101,7 +101,16 @@ counted as (
 )"""
 
 
-# The frozen data of a response's event, as a webhook's subscriber gets it.
+# What a case says, where the statement is not told: the latest of its ticket or order.
+_ABOUT = """case when r.ticket_ref is not null or r.order_ref is not null then (
+    select jsonb_build_object('type', i.type, 'source', i.source, 'ticket', i.ticket,
+      'order', i.order_ref, 'properties', i.properties)
+    from interaction i where i.workspace_id = r.workspace_id
+    and (i.ticket = r.ticket_ref or i.order_ref = r.order_ref) and not i.test
+    order by i.ticket is null, i.occurred_at desc limit 1) end"""
+
+# The frozen data of a response's event, as a webhook's subscriber gets it. `completes` marks the
+# news with which an answer is first whole.
 _EVENT_DATA = """jsonb_build_object(
   'id', r.id,
   'survey', jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version),
@@ -109,6 +118,7 @@ _EVENT_DATA = """jsonb_build_object(
   'score', r.score, 'band', r.band, 'complete', r.complete, 'answers', r.answers,
   'properties', r.properties, 'tags', r.tags, 'order', r.order_ref, 'ticket', r.ticket_ref,
   'external_id', r.external_id, 'follow_up', r.follow_up, 'state', r.state,
+  'completes', {completes}, 'interaction', {about},
   'customer', (
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'email', c.email, 'name', c.name,
       'external_ids', (
@@ -119,11 +129,19 @@ _EVENT_DATA = """jsonb_build_object(
   'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
 
 
-def _events(source: str, event_type: str, condition: str) -> str:
+def _events(
+    source: str,
+    event_type: str,
+    condition: str,
+    *,
+    completes: str = "false",
+    about: str = _ABOUT,
+) -> str:
+    data = _EVENT_DATA.format(completes=completes, about=about)
     return f"""
 news as (
   insert into event (workspace_id, xid, id, type, data, created_at)
-  select $1, pg_current_xact_id(), n.event_id, {event_type}, {_EVENT_DATA}, $2::timestamptz
+  select $1, pg_current_xact_id(), n.event_id, {event_type}, {data}, $2::timestamptz
   from {source} r
   join given n on n.id = r.id
   join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
@@ -137,16 +155,17 @@ with {_GATE},
 {given},
 inserted as (
   insert into response (workspace_id, {", ".join(_STORED)}, follow_up_opened_at, notes, revisions,
-    counted_as, told, public, created_at, updated_at)
+    counted_as, told, settled, public, created_at, updated_at)
   select $1, {", ".join(f"n.{c}" for c in _STORED)},
     case when n.follow_up = 'open' then $2::timestamptz end, '[]', '[]',
-    gate.config, n.state = 'counted', n.editable_from is not null, $2::timestamptz, $2::timestamptz
+    gate.config, n.state = 'counted', (n.state = 'counted' and n.complete) or not $4::bool,
+    n.editable_from is not null, $2::timestamptz, $2::timestamptz
   from gate, given n order by n.id
   on conflict (workspace_id, id) do nothing returning *
 ),
 moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
 {_rollups("$3::int2")},
-{_events("inserted", "'response.created'", "$4::bool")}
+{_events("inserted", "'response.created'", "$4::bool", completes="r.settled", about="n.about")}
 select array(select id from inserted) as ids
 """
 
@@ -183,6 +202,7 @@ _NEXT_STATE = """case
 # What nobody had confirmed was no news yet.
 _NEWS = """case when (select o.told from old o where o.id = r.id)
     then 'response.updated' else 'response.created' end"""
+_COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
 
 # The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
 # customer and references is kept, what it leaves out stays. An idempotency key that made the row
@@ -195,6 +215,7 @@ updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
     state = {_NEXT_STATE}, told = o.told or {_NEXT_STATE} = 'counted',
+    settled = o.settled or ({_NEXT_STATE} = 'counted' and n.complete),
     scores = n.scores, score = n.score, band = n.band, comment = n.comment,
     properties = o.properties || n.properties,
     customer_id = coalesce(o.customer_id, n.customer_id),
@@ -231,23 +252,25 @@ moved as (
   union all {_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {_rollups("$3::int2")},
-{_events("updated", _NEWS, "$4::bool")}
+{_events("updated", _NEWS, "$4::bool", completes=_COMPLETES, about="n.about")}
 select o.seq as seq_before, {", ".join(map(_kept, Stored.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
 
 
-def _change(change: str, condition: str, event_type: str | None) -> str:
+def _change(change: str, condition: str, event_type: str | None, *, touches: bool = True) -> str:
     """Return a statement that changes responses by id and moves their contributions with them.
 
-    `event_type` is SQL. Without one nothing is said of it, and the response's own time of change
-    stays.
+    `event_type` is SQL; without one nothing is said of it. Without `touches` the response's own
+    time of change stays.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     news = (
-        _events("updated", event_type, "true") if event_type else "news as (select $2::timestamptz)"
+        _events("updated", event_type, "true", completes=_COMPLETES)
+        if event_type
+        else "news as (select $2::timestamptz)"
     )
-    touched = "updated_at = $2::timestamptz, " if event_type else ""
+    touched = "updated_at = $2::timestamptz, " if touches else ""
     return f"""
 with {_GATE},
 given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
@@ -317,6 +340,7 @@ _OPENS = """o.state <> 'rejected' and o.follow_up = 'none' and not o.test and no
       o.band in ('detractor', 'dissatisfied', 'hard'))"""
 RESTORE = _change(
     f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
+    "settled = o.settled or (o.complete and not o.test), "
     f"follow_up = case when {_OPENS} then 'open' else o.follow_up end, "
     f"follow_up_opened_at = case when {_OPENS} then $2::timestamptz "
     "else o.follow_up_opened_at end",
@@ -327,7 +351,15 @@ REJECT = _change(
     "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
 )
 # Counts responses anew that were counted under an older configuration; nothing else of them moves.
-RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None)
+RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
+# An answer that was left alone is as whole as it will be.
+SETTLE = _change(
+    "settled = true",
+    "not o.settled and o.state = 'counted' "
+    "and o.updated_at <= $2::timestamptz - interval '30 minutes'",
+    "'response.completed'",
+    touches=False,
+)
 
 # What the rollups should say, from the rows alone. $1 workspace.
 FROM_ROWS = f"""

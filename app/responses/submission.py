@@ -148,6 +148,7 @@ def submission_of(
         request_hash=request_hash,
         event_id=uuid7(),
         editable_from=None if caller.trusted else origin.now - PUBLIC_EDITING,
+        about=_json(case.about) if case.about else None,
     )
     return Submission(row, must_exist=not survey.live)
 

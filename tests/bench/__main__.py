@@ -1,11 +1,13 @@
-"""Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions] [start]`."""
+"""Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
+[webhooks] [start]`.
+"""
 
 import json
 import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import figures, ingest, interactions
+from tests.bench import figures, ingest, interactions, webhooks
 from tests.bench.report import Row, show
 from tests.service import Service
 
@@ -24,7 +26,7 @@ def measure_start(service: Service) -> list[Row]:
 
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
-    wanted = sys.argv[1:] or ["ingest", "figures", "interactions", "start"]
+    wanted = sys.argv[1:] or ["ingest", "figures", "interactions", "webhooks", "start"]
     service = Service()
     service.start()
     rows: list[Row] = []
@@ -37,6 +39,8 @@ def main() -> None:
             rows += figures.measure(service, url_of(state))
         if "interactions" in wanted:
             interactions.measure(service, url_of(state))
+        if "webhooks" in wanted:
+            webhooks.measure()
         if "start" in wanted:
             rows += measure_start(service)
     finally:

@@ -19,12 +19,12 @@ SMALL, LARGE = 10_000, 1_000_000
 _FILL = """
 insert into response (workspace_id, id, survey_id, survey_version, seq, channel, touchpoint, locale,
   complete, test, state, score, answers, scores, properties, tags, imported, follow_up, notes,
-  revisions, counted_as, told, public, responded_at, created_at, updated_at)
+  revisions, counted_as, told, settled, public, responded_at, created_at, updated_at)
 select $1, gen_random_uuid(), $2, 1, 1, (array['web','email','widget'])[1 + n % 3],
   't' || n / 3 % 4,
   (array['pl','ro','en'])[1 + n / 12 % 3], true, false, 'counted', s.score,
   jsonb_build_object('score', s.score), jsonb_build_object('score', s.score), '{}', '[]', true,
-  'none', '[]', '[]', 1, false, false, at, at, at
+  'none', '[]', '[]', 1, false, true, false, at, at, at
 from generate_series(1, $3::int) n, lateral (select (n::int8 * 7919 % 11)::int2 as score) s,
   lateral (select date_trunc('day', now()) - make_interval(mins => (n::int8 * 524287 % 518400)::int)
     as at) t

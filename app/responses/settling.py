@@ -1,0 +1,45 @@
+"""Answers that were left alone: half an hour after their last change they are whole."""
+
+import datetime as dt
+from collections import defaultdict
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.database import Database, run_sql
+from app.core.jobs import Job
+from app.responses.service import change_state
+from app.responses.statements import SETTLE
+
+SETTLE_JOB = "responses.settle"
+LEFT_ALONE = dt.timedelta(minutes=30)
+_CHUNK = 500
+
+
+async def queue_left_alone(session: AsyncSession, now: dt.datetime) -> None:
+    """Have the answers settled that nobody has changed for half an hour."""
+    rows = await run_sql(
+        session,
+        text(
+            "select workspace_id, id from response where not settled and state = 'counted' "
+            "and updated_at <= :oldest order by workspace_id, id limit 10000"
+        ).bindparams(oldest=now - LEFT_ALONE),
+    )
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for row in rows:
+        found[row.workspace_id].append(str(row.id))
+    for workspace_id, ids in found.items():
+        await jobs.enqueue(
+            session, SETTLE_JOB, workspace_id=workspace_id, payload={"ids": ids}, dedupe="settle"
+        )
+
+
+async def settle_answers(database: Database, job: Job) -> None:
+    """Mark answers as whole and tell of it; one that was changed meanwhile waits again."""
+    ids = [UUID(id_) for id_ in job.payload["ids"]]
+    for start in range(0, len(ids), _CHUNK):
+        await change_state(
+            database, 0, job.workspace_id, statement=SETTLE, ids=ids[start : start + _CHUNK]
+        )

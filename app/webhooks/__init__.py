@@ -1,0 +1,1 @@
+"""Our news out: subscribers' endpoints, signed deliveries, and the feed to pull."""

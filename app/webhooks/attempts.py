@@ -1,0 +1,121 @@
+"""One attempt: the request of a delivery, and what its reply means. Pure but for the sending."""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from app.core.clock import rfc3339, utc_now
+from app.core.guarded_http import GuardedClient, HttpReply, RefusedAddressError, UnreachableError
+from app.invitations.letter import Sender
+from app.invitations.mail import write_notice
+from app.invitations.mailer import Mailer, MailWaitsError, Outcome
+from app.webhooks.formats import as_mail, as_slack, as_teams
+from app.webhooks.models import WebhookEndpoint
+from app.webhooks.news import Told, encode, shown
+from app.webhooks.schemas import Format
+from app.webhooks.service import MAILTO
+from app.webhooks.signing import signature_headers
+
+_GONE = 410
+_LONGEST_REPLY = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What became of one try; `asked` is the wait that the receiver asked for."""
+
+    at: dt.datetime
+    duration_ms: int
+    status_code: int | None = None
+    error: str | None = None
+    reply: str | None = None
+    asked: dt.timedelta | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the receiver wants nothing any more."""
+        return self.status_code == _GONE
+
+    def logged(self) -> dict[str, Any]:
+        """Return the attempt as the log keeps it."""
+        return {
+            "at": rfc3339(self.at),
+            "status_code": self.status_code,
+            "duration_ms": self.duration_ms,
+            "error": self.error,
+            "reply": self.reply,
+        }
+
+
+def body_of(endpoint: WebhookEndpoint, told: Told, *, base_url: str) -> bytes:
+    """Return the body in the endpoint's format."""
+    personal = endpoint.include_personal
+    if endpoint.format == Format.SLACK:
+        message = as_slack(told, personal=personal, base_url=base_url)
+    elif endpoint.format == Format.TEAMS:
+        message = as_teams(told, personal=personal, base_url=base_url)
+    else:
+        return encode(shown(told, personal=personal))
+    return json.dumps(message, ensure_ascii=False).encode()
+
+
+async def post(
+    client: GuardedClient, endpoint: WebhookEndpoint, told: Told, *, secrets: list[str],
+    base_url: str,
+) -> Attempt:  # fmt: skip
+    """Send news to a URL; anything but a 2xx is an error."""
+    began = utc_now()
+    if not secrets:
+        return _ended(began, error="its secret cannot be opened by a live secret key")
+    body = body_of(endpoint, told, base_url=base_url)
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Afterword-Webhooks/1",
+        **signature_headers(told.id, int(began.timestamp()), body, secrets),
+    }
+    try:
+        reply = await client.send(
+            "POST", endpoint.url, headers=headers, content=body, most_kept=_LONGEST_REPLY
+        )
+    except (RefusedAddressError, UnreachableError) as error:
+        return _ended(began, error=str(error))
+    return _judged(began, reply)
+
+
+def _judged(began: dt.datetime, reply: HttpReply) -> Attempt:
+    # PostgreSQL's text holds no NUL.
+    said = reply.body.decode("utf-8", "replace").replace("\x00", "") or None
+    good = 200 <= reply.status < 300
+    error = None if good else f"the receiver answered {reply.status}"
+    if 300 <= reply.status < 400:
+        error = f"the receiver answered {reply.status}; redirects are not followed"
+    return Attempt(
+        began, _ms_since(began), reply.status, error, said, None if good else reply.retry_after
+    )
+
+
+def _ended(began: dt.datetime, *, error: str | None) -> Attempt:
+    return Attempt(began, _ms_since(began), error=error)
+
+
+def _ms_since(began: dt.datetime) -> int:
+    return int((utc_now() - began).total_seconds() * 1000)
+
+
+async def mail(
+    mailer: Mailer, endpoint: WebhookEndpoint, told: Told, *, sender: Sender, base_url: str
+) -> Attempt:
+    """Send news as a mail; a mailbox that does not exist is like an answer of 410."""
+    began = utc_now()
+    subject, text = as_mail(told, personal=endpoint.include_personal, base_url=base_url)
+    address = endpoint.url.removeprefix(MAILTO)
+    message = write_notice(sender, address, base_url, subject=subject, text=text)
+    try:
+        result = await mailer.send(message)
+    except MailWaitsError as error:
+        return _ended(began, error=str(error))
+    if result.outcome is Outcome.BOUNCED:
+        code = _GONE if result.address_is_dead else None
+        return Attempt(began, _ms_since(began), code, result.detail)
+    return Attempt(began, _ms_since(began), None, None, result.detail)

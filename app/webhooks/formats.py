@@ -1,0 +1,110 @@
+"""News as a chat or a mail shows them: one heading, a few facts, the customer's words. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.webhooks.news import Told
+
+_LONGEST_COMMENT = 1000
+
+
+def headline(told: Told) -> str:
+    """Say in one line what happened."""
+    data = told.data
+    survey = data.get("survey")
+    name = survey.get("name") if isinstance(survey, Mapping) else survey
+    prefix = "Test: " if data.get("test") else ""
+    what = {
+        "response.low_score": "A low score",
+        "response.completed": "An answer",
+        "response.created": "A new answer",
+        "response.updated": "A changed answer",
+    }.get(told.type)
+    if what is None:
+        return prefix + told.type.replace("_", " ").replace(".", " ").capitalize()
+    score = data.get("score")
+    tail = "" if score is None else f": {score}"
+    band = f" ({data['band']})" if data.get("band") else ""
+    return f"{prefix}{what}{tail}{band}{f' · {name}' if name else ''}"
+
+
+def facts(told: Told, *, personal: bool) -> list[tuple[str, str]]:
+    """Return what else is worth a line, as name and value."""
+    data = told.data
+    found: list[tuple[str, str]] = []
+    customer = data.get("customer")
+    if personal and isinstance(customer, Mapping):
+        who = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
+        found.append(("Customer", who))
+    found += [(n.capitalize(), str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
+    follow_up = data.get("follow_up")
+    if isinstance(follow_up, Mapping):
+        found.append(("Follow-up", str(follow_up.get("status") or "")))
+    return [(name, value) for name, value in found if value]
+
+
+def comment(told: Told) -> str | None:
+    """Return the customer's own words."""
+    answers = told.data.get("answers")
+    if not isinstance(answers, Mapping):
+        return None
+    # Only a free text holds a blank; an option is a key.
+    said = [v for v in answers.values() if isinstance(v, str) and (" " in v or len(v) > 64)]
+    return "\n".join(said)[:_LONGEST_COMMENT] or None
+
+
+def link(told: Told, base_url: str) -> str | None:
+    """Return the address of the answer on the dashboard."""
+    if told.data.get("test") or not told.type.startswith(("response.", "follow_up.")):
+        return None
+    return f"{base_url}/responses/{told.data.get('id')}"
+
+
+def as_slack(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
+    """Return a message of Slack's incoming webhooks."""
+    title = _slack(headline(told))
+    lines = [f"*{title}*"]
+    lines += [f"{name}: {_slack(value)}" for name, value in facts(told, personal=personal)]
+    if said := comment(told):
+        lines += [f"> {_slack(line)}" for line in said.splitlines()]
+    if url := link(told, base_url):
+        lines.append(f"<{url}|Open>")
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:2900]}}
+    return {"text": title, "blocks": [section]}
+
+
+def _slack(value: str) -> str:
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def as_teams(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
+    """Return a message of Microsoft Teams' workflows: an Adaptive Card."""
+    body: list[dict[str, Any]] = [
+        {"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": True,
+         "text": headline(told)},
+    ]  # fmt: skip
+    if found := facts(told, personal=personal):
+        shown = [{"title": name, "value": value} for name, value in found]
+        body.append({"type": "FactSet", "facts": shown})
+    if said := comment(told):
+        body.append({"type": "TextBlock", "wrap": True, "text": said})
+    card: dict[str, Any] = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "body": body,
+    }
+    if url := link(told, base_url):
+        card["actions"] = [{"type": "Action.OpenUrl", "title": "Open", "url": url}]
+    kind = "application/vnd.microsoft.card.adaptive"
+    return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+
+
+def as_mail(told: Told, *, personal: bool, base_url: str) -> tuple[str, str]:
+    """Return subject and text of a mail."""
+    lines = [f"{name}: {value}" for name, value in facts(told, personal=personal)]
+    if said := comment(told):
+        lines += ["", said]
+    if url := link(told, base_url):
+        lines += ["", url]
+    return headline(told), "\n".join([headline(told), "", *lines, ""])

@@ -1,0 +1,74 @@
+"""Which delivery is sent next: a lane for each endpoint, so that none waits for another. Pure.
+
+What is claimed waits in its endpoint's lane for one of a few places. What has waited too long is
+not begun: its lease would end while it runs, and somebody else would send it too.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from app.webhooks.models import Delivery, WebhookEndpoint
+from app.webhooks.news import Told
+
+AT_ONCE = 256
+TO_ONE = 8
+LANE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One delivery with what it takes to send it; `begin_by` is a moment of the loop's clock."""
+
+    delivery: Delivery
+    endpoint: WebhookEndpoint
+    told: Told | None
+    begin_by: float
+
+
+@dataclass
+class Lanes:
+    """What is claimed, by endpoint, and what runs."""
+
+    waiting: dict[UUID, deque[Claimed]] = field(default_factory=dict)
+    running: Counter[UUID] = field(default_factory=Counter)
+
+    def add(self, claimed: Claimed) -> None:
+        """Let a delivery wait in its endpoint's lane."""
+        self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
+
+    def next(self, now: float) -> Iterator[Claimed]:
+        """Return what is to be begun now; whoever begins it counts as running."""
+        for endpoint_id, lane in list(self.waiting.items()):
+            while lane and self._has_place(endpoint_id):
+                claimed = lane.popleft()
+                if claimed.begin_by > now:
+                    self.running[endpoint_id] += 1
+                    yield claimed
+            if not lane:
+                del self.waiting[endpoint_id]
+
+    def _has_place(self, endpoint_id: UUID) -> bool:
+        return self.running[endpoint_id] < TO_ONE and self.running.total() < AT_ONCE
+
+    def end(self, endpoint_id: UUID) -> None:
+        """Free a place."""
+        self.running[endpoint_id] -= 1
+        if not self.running[endpoint_id]:
+            del self.running[endpoint_id]
+
+    def empty(self, endpoint_id: UUID) -> list[Delivery]:
+        """Take all out of a lane that fails; return what was not begun."""
+        return [claimed.delivery for claimed in self.waiting.pop(endpoint_id, ())]
+
+    def held(self) -> dict[str, int]:
+        """Return how many deliveries of each endpoint are claimed."""
+        found = Counter({str(id_): count for id_, count in self.running.items()})
+        for endpoint_id, lane in self.waiting.items():
+            found[str(endpoint_id)] += len(lane)
+        return dict(found)
+
+    def is_idle(self, endpoint_id: UUID) -> bool:
+        """Tell whether an endpoint has nothing more to do."""
+        return endpoint_id not in self.waiting and endpoint_id not in self.running

@@ -1,0 +1,186 @@
+"""What subscribers hear of an event of ours, and who wants to hear it. Pure.
+
+`response.completed` and `response.low_score` are not written beside the answer: they are read
+from the one event that says that the answer is whole, and bear ids derived from its own. So
+they cost the answer nothing and come once.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from app.core.clock import rfc3339
+from app.core.ids import derived_uuid
+from app.surveys.scales import Band
+
+MOST_BYTES = 20_000
+_LONGEST_KEPT = 200
+# An older answer alarms nobody.
+FRESH = dt.timedelta(days=7)
+LOW_BANDS = (Band.DETRACTOR, Band.DISSATISFIED, Band.HARD)
+
+
+class EventType(StrEnum):
+    """The news that can be subscribed to."""
+
+    RESPONSE_CREATED = "response.created"
+    RESPONSE_UPDATED = "response.updated"
+    RESPONSE_LOW_SCORE = "response.low_score"
+    RESPONSE_COMPLETED = "response.completed"
+    RESPONSE_DELETED = "response.deleted"
+    INVITATION_SENT = "invitation.sent"
+    INVITATION_ANSWERED = "invitation.answered"
+    INVITATION_BOUNCED = "invitation.bounced"
+    INTERACTION_CREATED = "interaction.created"
+    FOLLOW_UP_UPDATED = "follow_up.updated"
+    CUSTOMER_UNSUBSCRIBED = "customer.unsubscribed"
+    CUSTOMER_ERASED = "customer.erased"
+
+
+WHOLE_TYPES = (
+    EventType.RESPONSE_CREATED,
+    EventType.RESPONSE_UPDATED,
+    EventType.RESPONSE_COMPLETED,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An event as the outbox holds it, with its place there."""
+
+    xid: int
+    id: UUID
+    type: str
+    data: Mapping[str, Any]
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One piece of news as a subscriber hears it; `id` is its `webhook-id`."""
+
+    id: UUID
+    type: EventType
+    at: dt.datetime
+    data: Mapping[str, Any]
+    origin: Written
+
+    @property
+    def is_low(self) -> bool:
+        """Whether the score lies in the low band."""
+        return self.data.get("band") in LOW_BANDS
+
+
+def told_by(event: Written) -> Iterator[Told]:
+    """Return what an event tells, itself first; a low score is told whatever its band."""
+    yield Told(event.id, EventType(event.type), event.at, event.data, event)
+    if not event.data.get("completes"):
+        return
+    if event.type != EventType.RESPONSE_COMPLETED:
+        yield _derived(event, EventType.RESPONSE_COMPLETED)
+    responded_at = event.data.get("responded_at")
+    if event.data.get("score") is None or responded_at is None:
+        return
+    if event.at - dt.datetime.fromisoformat(responded_at) < FRESH:
+        yield _derived(event, EventType.RESPONSE_LOW_SCORE)
+
+
+def _derived(event: Written, type_: EventType) -> Told:
+    return Told(derived_uuid("event", str(event.id), type_), type_, event.at, event.data, event)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an endpoint wants to hear: types, and for answers what they must say."""
+
+    events: frozenset[str]
+    survey: str | None = None
+    touchpoint: str | None = None
+    min_score: int | None = None
+    max_score: int | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the wish says itself which scores it is about."""
+        return self.min_score is not None or self.max_score is not None
+
+    def wants(self, told: Told) -> bool:
+        """Tell whether the endpoint hears of this."""
+        if told.type not in self.events:
+            return False
+        if told.type is EventType.RESPONSE_LOW_SCORE and not self.bounded and not told.is_low:
+            return False
+        return self._fits_place(told.data) and self._fits_score(told)
+
+    def _fits_place(self, data: Mapping[str, Any]) -> bool:
+        """Hold survey and touchpoint against news that have them; other news pass."""
+        survey = data.get("survey")
+        key = survey.get("key") if isinstance(survey, Mapping) else survey
+        if self.survey is not None and key is not None and key != self.survey:
+            return False
+        place = data.get("touchpoint")
+        return self.touchpoint is None or "touchpoint" not in data or place == self.touchpoint
+
+    def _fits_score(self, told: Told) -> bool:
+        if not self.bounded or not told.type.startswith("response."):
+            return True
+        if told.type is EventType.RESPONSE_DELETED:
+            # What is gone has no score any more; who heard of it must hear that.
+            return True
+        score = told.data.get("score")
+        if score is None:
+            return False
+        above = self.min_score is None or score >= self.min_score
+        return above and (self.max_score is None or score <= self.max_score)
+
+
+def shown(told: Told, *, personal: bool = True) -> dict[str, Any]:
+    """Return news as they are sent: `{type, timestamp, data}`."""
+    data = dict(told.data)
+    if told.type.startswith("response."):
+        data.pop("completes", None)
+        state = data.pop("state", None)
+        if state is not None:
+            data["integrity"] = "ok" if state == "counted" else state
+    if not personal:
+        data = _impersonal(data)
+    return {"type": told.type, "timestamp": rfc3339(told.at), "data": data}
+
+
+def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out who it is: of a customer the id alone stays."""
+    kept = {name: value for name, value in data.items() if name not in {"email", "detail"}}
+    if isinstance(customer := kept.get("customer"), Mapping):
+        kept["customer"] = {"id": customer.get("id")}
+    return kept
+
+
+def encode(message: Mapping[str, Any]) -> bytes:
+    """Write a message as JSON of less than 20 KB; longer texts are cut, and it says so."""
+    body = _json(message)
+    if len(body) < MOST_BYTES:
+        return body
+    data = _cut(message["data"], _LONGEST_KEPT) | {"truncated": True}
+    body = _json({**message, "data": data})
+    if len(body) < MOST_BYTES:
+        return body
+    few = {name: v for name, v in data.items() if name not in {"answers", "properties"}}
+    return _json({**message, "data": few})
+
+
+def _json(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+
+
+def _cut(value: Any, longest: int) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= longest else value[:longest] + "…"
+    if isinstance(value, Mapping):
+        return {name: _cut(part, longest) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_cut(part, longest) for part in value]
+    return value

@@ -1,0 +1,147 @@
+"""Reading events and deliveries: one statement each."""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.paging import decode_cursor
+from app.core.schema import Json
+from app.webhooks.models import Delivery, WebhookEndpoint
+from app.webhooks.news import FRESH, LOW_BANDS, WHOLE_TYPES, EventType, Written
+
+_WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
+_SAYS_WHOLE = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
+_LOW = ", ".join(f"'{band}'" for band in LOW_BANDS)
+_FRESH_SECONDS = int(FRESH.total_seconds())
+DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)
+
+
+def tells_of(types: Collection[str], *, any_score: bool) -> str:
+    """Return the SQL condition of the events that tell news of these types.
+
+    A low score is one of the low band or, with `any_score`, whatever its hearer calls low.
+    """
+    written = [f"'{name}'" for name in EventType if name in types and name not in DERIVED]
+    told = [f"type in ({', '.join(written)})"] if written else []
+    if EventType.RESPONSE_COMPLETED in types:
+        told.append(_SAYS_WHOLE)
+    if EventType.RESPONSE_LOW_SCORE in types:
+        low = "data ->> 'score' is not null" if any_score else f"data ->> 'band' in ({_LOW})"
+        told.append(
+            f"{_SAYS_WHOLE} and {low} and (data ->> 'responded_at')::timestamptz > "
+            f"created_at - make_interval(secs => {_FRESH_SECONDS})"
+        )
+    return "(" + " or ".join(f"({one})" for one in told) + ")" if told else "false"
+
+
+async def events_after(
+    session: AsyncSession, workspace_id: UUID, place: tuple[int, UUID], *, limit: int, which: str
+) -> list[Written]:
+    """Return events behind a place, oldest first, below the oldest transaction still open."""
+    rows = await run_sql(
+        session,
+        text(
+            "select xid::text::int8 as xid, id, type, data, created_at from event "
+            "where workspace_id = :workspace_id and (xid, id) > (cast(cast(:xid as text) as xid8), "
+            f":id) and xid < pg_snapshot_xmin(pg_current_snapshot()) and {which} "
+            "order by xid, id limit :limit"
+        )
+        .columns(data=Json)
+        .bindparams(workspace_id=workspace_id, xid=str(place[0]), id=place[1], limit=limit),
+    )
+    return [Written(row.xid, row.id, row.type, row.data, row.created_at) for row in rows]
+
+
+async def count_events_since(
+    session: AsyncSession, workspace_id: UUID, since: dt.datetime, *, which: str
+) -> int:
+    """Return how many events of these kinds were written since."""
+    rows = await run_sql(
+        session,
+        text(
+            "select count(*) from event where workspace_id = :workspace_id "
+            f"and created_at >= :since and {which}"
+        ).bindparams(workspace_id=workspace_id, since=since),
+    )
+    found: int = rows.one()[0]
+    return found
+
+
+async def events_of(session: AsyncSession, deliveries: Sequence[Delivery]) -> dict[UUID, Written]:
+    """Return the events that deliveries bring, by id; those kept no longer are left out."""
+    named = [one for one in deliveries if one.event_id is not None]
+    if not named:
+        return {}
+    rows = await run_sql(
+        session,
+        text(
+            "select e.xid::text::int8 as xid, e.id, e.type, e.data, e.created_at "
+            "from unnest(:workspaces ::uuid[], :xids ::text[], :ids ::uuid[]) "
+            "n(workspace_id, xid, id) join event e on e.workspace_id = n.workspace_id "
+            "and e.xid = n.xid::xid8 and e.id = n.id"
+        )
+        .columns(data=Json)
+        .bindparams(
+            workspaces=[one.workspace_id for one in named],
+            xids=[str(one.event_xid) for one in named],
+            ids=[one.event_id for one in named],
+        ),
+    )
+    return {row.id: Written(row.xid, row.id, row.type, row.data, row.created_at) for row in rows}
+
+
+async def find_endpoints(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[WebhookEndpoint]:
+    """Return up to `limit + 1` endpoints, newest first."""
+    query = (
+        select(WebhookEndpoint)
+        .where(WebhookEndpoint.workspace_id == workspace_id)
+        .order_by(col(WebhookEndpoint.created_at).desc(), col(WebhookEndpoint.id).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, UUID):
+        place = tuple_(col(WebhookEndpoint.created_at), col(WebhookEndpoint.id))
+        query = query.where(place < position)
+    return list(await session.exec(query))
+
+
+async def count_open(
+    session: AsyncSession, workspace_id: UUID, endpoints: Collection[UUID]
+) -> dict[UUID, tuple[int, int]]:
+    """Return how many deliveries of each endpoint are pending, and how many failed."""
+    rows = await run_sql(
+        session,
+        text(
+            "select endpoint_id, count(*) filter (where status = 'pending') as pending, "
+            "count(*) filter (where status = 'failed') as failed from delivery "
+            "where workspace_id = :workspace_id and endpoint_id = any(:ids) "
+            "and status <> 'delivered' group by 1"
+        ).bindparams(workspace_id=workspace_id, ids=list(endpoints)),
+    )
+    found = {row.endpoint_id: (row.pending, row.failed) for row in rows}
+    return {id_: found.get(id_, (0, 0)) for id_ in endpoints}
+
+
+async def find_deliveries(
+    session: AsyncSession, endpoint: WebhookEndpoint, *, status: str | None, **page: Any
+) -> list[Delivery]:
+    """Return up to `limit + 1` deliveries of an endpoint, newest first."""
+    query = (
+        select(Delivery)
+        .where(Delivery.workspace_id == endpoint.workspace_id)
+        .where(Delivery.endpoint_id == endpoint.id)
+        .order_by(col(Delivery.created_at).desc(), col(Delivery.id).desc())
+        .limit(page["limit"] + 1)
+    )
+    if status is not None:
+        query = query.where(Delivery.status == status)
+    if position := decode_cursor(page["cursor"], UUID):
+        query = query.where(tuple_(col(Delivery.created_at), col(Delivery.id)) < position)
+    return list(await session.exec(query))

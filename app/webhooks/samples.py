@@ -1,0 +1,71 @@
+"""What a test sends: news as they would be, of nobody. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.webhooks.news import EventType
+
+_CUSTOMER = {
+    "id": "0190b6a0-0000-7000-8000-000000000001",
+    "email": "ala@example.com",
+    "name": "Ala",
+    "external_ids": [{"source": "shop", "id": "c-17"}],
+}
+_RESPONSE = {
+    "test": True,
+    "id": "0190b6a0-0000-7000-8000-000000000002",
+    "survey": {"key": "a-survey", "name": "A survey", "version": 1},
+    "seq": 1,
+    "channel": "web",
+    "touchpoint": "checkout",
+    "locale": "en",
+    "score": 3,
+    "band": "detractor",
+    "complete": True,
+    "state": "counted",
+    "answers": {"score": 3, "why": "The parcel came late."},
+    "properties": {"store": "WAW-1"},
+    "tags": [],
+    "order": "1001",
+    "ticket": None,
+    "external_id": None,
+    "follow_up": "open",
+    "customer": _CUSTOMER,
+    "interaction": {
+        "type": "order.paid", "source": "shop", "ticket": None, "order": "1001", "properties": {},
+    },
+    "responded_at": "2026-11-01T10:00:00+00:00",
+    "created_at": "2026-11-01T10:00:00+00:00",
+    "updated_at": "2026-11-01T10:00:00+00:00",
+}  # fmt: skip
+_OTHERS: Mapping[str, Mapping[str, Any]] = {
+    "invitation": {
+        "id": "0190b6a0-0000-7000-8000-000000000003",
+        "customer_id": _CUSTOMER["id"],
+        "channel": "email",
+        "status": "sent",
+        "order": "1001",
+        "ticket": None,
+    },
+    "interaction": {
+        "id": "0190b6a0-0000-7000-8000-000000000004",
+        "type": "order.paid",
+        "source": "shop",
+        "external_id": "order-1001-paid",
+        "order": "1001",
+    },
+    "follow_up": {
+        "id": _RESPONSE["id"],
+        "survey": "a-survey",
+        "score": 3,
+        "follow_up": {"status": "open", "assignee": None, "due_at": None, "notes": []},
+        "customer_id": _CUSTOMER["id"],
+    },
+    "customer": {"id": _CUSTOMER["id"]},
+}
+
+
+def sample_of(event: EventType) -> Mapping[str, Any]:
+    """Return the data of a sample event, marked `test`."""
+    room = event.partition(".")[0]
+    return _RESPONSE if room == "response" else {"test": True, **_OTHERS[room]}

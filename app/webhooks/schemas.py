@@ -1,0 +1,191 @@
+"""Bodies of endpoints, deliveries and the event feed."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.core.text import Slug
+from app.interactions.schemas import TouchpointKey
+from app.webhooks.news import EventType
+from app.workspaces.schemas import Body, Moment
+
+Url = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x20]+$", min_length=8, max_length=2000)]
+Score = Annotated[int, Field(ge=0, le=10)]
+
+
+class Format(StrEnum):
+    """How news are written: signed JSON, or as a chat shows them."""
+
+    STANDARD = "standard"
+    SLACK = "slack"
+    TEAMS = "teams"
+
+
+class EndpointFilter(Body):
+    """Which answers it hears of; other news pass."""
+
+    survey: Slug | None = Field(default=None, description="Key of the survey.")
+    touchpoint: TouchpointKey | None = None
+    max_score: Score | None = Field(default=None, description="Of `response.low_score`, too.")
+    min_score: Score | None = None
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if None not in {self.min_score, self.max_score} and self.min_score > self.max_score:  # type: ignore[operator]
+            msg = "min_score: must not be above max_score"
+            raise ValueError(msg)
+        return self
+
+
+Events = Annotated[list[EventType], Field(min_length=1, max_length=len(EventType))]
+
+
+class EndpointIn(Body):
+    """A new endpoint: an https URL, or `mailto:` for people who read mail."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "url": "https://hooks.example.com/afterword",
+                "events": ["response.completed", "response.low_score"],
+                "filter": {"survey": "checkout-csat", "max_score": 3},
+            }
+        },
+    )
+
+    url: Url
+    events: Events
+    format: Format = Format.STANDARD
+    filter: EndpointFilter = Field(default_factory=EndpointFilter)
+    include_personal: bool = Field(
+        default=True, description="False: of a customer the id alone is sent."
+    )
+
+
+class EndpointPatch(Body):
+    """What to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"active": True}})
+
+    url: Url | None = None
+    events: Events | None = None
+    format: Format | None = None
+    filter: EndpointFilter | None = None
+    include_personal: bool | None = None
+    active: bool | None = Field(
+        default=None, description="True enables it again; what it missed comes by `replay`."
+    )
+
+
+class EndpointOut(BaseModel):
+    """An endpoint; its secret is shown once, when it is made."""
+
+    id: UUID
+    url: str
+    events: list[EventType]
+    format: Format
+    filter: EndpointFilter
+    include_personal: bool
+    active: bool
+    disabled_at: dt.datetime | None
+    disabled_reason: str | None
+    failing_since: dt.datetime | None = Field(description="First failure after the last success.")
+    pending: int = Field(description="Deliveries that wait or are tried again.")
+    failed: int = Field(description="Deliveries of the last 30 days that were given up.")
+    old_secret_until: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class EndpointWithSecret(EndpointOut):
+    """A new endpoint with its signing secret, this once."""
+
+    secret: str = Field(description="`whsec_…`: the key of Standard Webhooks' signatures.")
+
+
+class SecretOut(BaseModel):
+    """The new signing secret; the one before signs too for 24 hours."""
+
+    secret: str
+
+
+class TestIn(Body):
+    """Which event to send a sample of."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"event": "response.completed"}}
+    )
+
+    event: EventType | None = Field(default=None, description="Default: the endpoint's first.")
+
+
+class ReplayIn(Body):
+    """From when to send again; events are kept for 30 days."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"since": "2026-11-20T08:00:00Z"}}
+    )
+
+    since: Moment
+
+
+class ReplayOut(BaseModel):
+    """How many events will be looked at; those the endpoint wants are sent once each."""
+
+    events: int
+    since: dt.datetime
+
+
+class DeliveryStatus(StrEnum):
+    """What became of a delivery."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class AttemptOut(BaseModel):
+    """One try."""
+
+    at: dt.datetime
+    status_code: int | None
+    duration_ms: int
+    error: str | None
+    reply: str | None = Field(default=None, description="The beginning of what was answered.")
+
+
+class DeliveryOut(BaseModel):
+    """One event on its way, with every attempt, oldest first."""
+
+    id: UUID
+    endpoint: UUID
+    event: EventType
+    webhook_id: UUID = Field(description="The header `webhook-id`, the same over all attempts.")
+    status: DeliveryStatus
+    kind: Literal["event", "test", "single"] = Field(
+        description="`single`: replayed or redelivered, and not tried again."
+    )
+    attempts: list[AttemptOut]
+    next_attempt_at: dt.datetime | None
+    created_at: dt.datetime
+    updated_at: dt.datetime
+
+
+class EventOut(BaseModel):
+    """One event, the same as a webhook delivers it; `id` is its `webhook-id`."""
+
+    id: UUID
+    type: EventType
+    timestamp: dt.datetime
+    data: dict[str, Any]
+
+
+class EventFeed(BaseModel):
+    """Events oldest first."""
+
+    data: list[EventOut]
+    next_cursor: str = Field(description="Pass it as `after`; never null, so that one can poll on.")

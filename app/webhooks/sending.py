@@ -1,0 +1,206 @@
+"""The loop that sends deliveries: many at once, a few to each endpoint.
+
+A claim pushes `next_at` beyond the longest attempt before anything is sent; so what a killed
+worker held is sent again soon, under the same `webhook-id`. An endpoint that fails gets one
+attempt at a time, so that one which hangs costs the others nothing. The ends of attempts are
+written together, with the next claim.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import Database, is_connection_lost, run_sql
+from app.core.guarded_http import GuardedClient
+from app.core.schema import Json
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.core.telemetry import DELIVERIES
+from app.invitations.delivery import sender_of
+from app.invitations.mailer import Mailer
+from app.webhooks import attempts, outcomes, queries
+from app.webhooks.attempts import Attempt
+from app.webhooks.lanes import AT_ONCE, LANE, Claimed, Lanes
+from app.webhooks.models import Delivery, WebhookEndpoint
+from app.webhooks.news import EventType, Told, Written, told_by
+from app.webhooks.outcomes import Ended
+from app.webhooks.service import MAILTO, live_secrets
+from app.workspaces.service import get_workspace
+
+logger = logging.getLogger(__name__)
+
+_LEASE_SECONDS = 30
+# The longest attempt, and the writing of its end, must fit into the lease.
+_BEGIN_WITHIN_SECONDS = 12
+_MANY_ENDED = 64
+_LOOK_SECONDS = 0.25
+_GRACE_SECONDS = 16
+
+_CLAIM = text(f"""
+update delivery d set next_at = :until from (
+  select c.workspace_id, c.id from webhook_endpoint e cross join lateral (
+    select q.workspace_id, q.id from delivery q
+    where q.workspace_id = e.workspace_id and q.endpoint_id = e.id and q.status = 'pending'
+    and q.next_at <= :now order by q.next_at, q.created_at, q.id for update skip locked
+    limit greatest(0, case when e.failing_since is null then {LANE} else 1 end
+      - coalesce((cast(:held as jsonb) ->> e.id::text)::int, 0))
+  ) c where e.disabled_at is null
+) due where d.workspace_id = due.workspace_id and d.id = due.id returning d.*
+""").columns(sample=Json, attempts=Json)
+
+
+class Sender:
+    """Sends what is due until it is stopped."""
+
+    def __init__(self, database: Database, box: SealedBox, settings: Settings) -> None:
+        """Prepare; nothing connects before `run`."""
+        self._database = database
+        self._box = box
+        self._settings = settings
+        self._mailer = Mailer(settings)
+        self._lanes = Lanes()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ended: list[Ended] = []
+        self._untried: list[Delivery] = []
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def wake(self) -> None:
+        """Look for due deliveries now."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send until `stop`; a database that goes away is waited for."""
+        async with GuardedClient(allow_private=self._settings.allow_private_webhooks) as client:
+            while not self._stopping:
+                self._woken.clear()
+                try:
+                    await self.turn(client)
+                except Exception as error:
+                    if not is_connection_lost(error):
+                        logger.exception("deliveries could not be claimed")
+                    await asyncio.sleep(1)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+            for endpoint_id in list(self._lanes.waiting):
+                self._untried += self._lanes.empty(endpoint_id)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
+            with contextlib.suppress(Exception):
+                await self._write()
+
+    async def stop(self) -> None:
+        """Let `run` finish what is on its way, and give back the rest."""
+        self._stopping = True
+        self.wake()
+
+    async def turn(self, client: GuardedClient) -> int:
+        """Write what has ended and begin what is due; return how many attempts run or wait."""
+        await self._write()
+        if self._settings.sending != "paused" and self._lanes.running.total() < AT_ONCE:
+            await self._claim()
+        self._begin(client)
+        return len(self._tasks) + len(self._ended)
+
+    async def _claim(self) -> None:
+        now = utc_now()
+        until = now + dt.timedelta(seconds=_LEASE_SECONDS)
+        begin_by = asyncio.get_running_loop().time() + _BEGIN_WITHIN_SECONDS
+        async with self._database.transaction() as session:
+            held = json.dumps(self._lanes.held())
+            rows = await run_sql(session, _CLAIM.bindparams(until=until, now=now, held=held))
+            due = [Delivery.model_validate(dict(row._mapping)) for row in rows.all()]
+            news = await _news_of(session, due)
+            endpoints = {
+                key: await session.get(WebhookEndpoint, key)
+                for key in {(one.workspace_id, one.endpoint_id) for one in due}
+            }
+        for one in sorted(due, key=lambda delivery: (delivery.created_at, delivery.id)):
+            endpoint = endpoints[one.workspace_id, one.endpoint_id]
+            if endpoint is not None:
+                self._lanes.add(Claimed(one, endpoint, news[one.id], begin_by))
+
+    def _begin(self, client: GuardedClient) -> None:
+        for claimed in self._lanes.next(asyncio.get_running_loop().time()):
+            task = asyncio.create_task(self._attempt(client, claimed))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _attempt(self, client: GuardedClient, claimed: Claimed) -> None:
+        endpoint_id = claimed.endpoint.id
+        try:
+            attempt = await self._try(client, claimed)
+            self._ended.append(Ended(claimed.delivery, attempt))
+            DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
+            if attempt.error:
+                self._untried += self._lanes.empty(endpoint_id)
+        except Exception:
+            # Its lease runs out, and it is tried again.
+            extra = {"delivery": str(claimed.delivery.id)}
+            logger.exception("a delivery broke", extra=extra)
+        finally:
+            self._lanes.end(endpoint_id)
+            self._begin(client)
+            if len(self._ended) >= _MANY_ENDED or self._lanes.is_idle(endpoint_id):
+                self.wake()
+
+    async def _try(self, client: GuardedClient, claimed: Claimed) -> Attempt:
+        endpoint, told = claimed.endpoint, claimed.told
+        if told is None:
+            return Attempt(utc_now(), 0, error="the event is not kept any more")
+        base_url = self._settings.base_url
+        if endpoint.url.startswith(MAILTO):
+            async with self._database.session() as session:
+                workspace = await get_workspace(session, endpoint.workspace_id)
+            sender = sender_of(workspace, self._settings)
+            return await attempts.mail(
+                self._mailer, endpoint, told, sender=sender, base_url=base_url
+            )
+        secrets = live_secrets(endpoint, self._box, utc_now())
+        return await attempts.post(client, endpoint, told, secrets=secrets, base_url=base_url)
+
+    async def _write(self) -> None:
+        """Write the ends of attempts; what cannot be written now is kept for the next turn."""
+        ended, self._ended = self._ended, []
+        untried, self._untried = self._untried, []
+        if not ended and not untried:
+            return
+        try:
+            async with self._database.transaction() as session:
+                await outcomes.write(session, ended)
+                await outcomes.release(session, untried)
+        except Exception:
+            self._ended, self._untried = ended + self._ended, untried + self._untried
+            raise
+
+
+async def _news_of(
+    session: AsyncSession, deliveries: Sequence[Delivery]
+) -> dict[UUID, Told | None]:
+    """Return the news that deliveries bring; None where they are not kept any more."""
+    events = await queries.events_of(session, deliveries)
+    return {one.id: _told(one, events) for one in deliveries}
+
+
+def _told(delivery: Delivery, events: dict[UUID, Written]) -> Told | None:
+    type_ = EventType(delivery.type)
+    if delivery.sample is not None:
+        at = delivery.created_at
+        written = Written(0, delivery.webhook_id, type_, delivery.sample, at)
+        return Told(delivery.webhook_id, type_, at, delivery.sample, written)
+    event = events.get(delivery.event_id) if delivery.event_id else None
+    if event is None:
+        return None
+    for told in told_by(event):
+        if told.id == delivery.webhook_id:
+            return told
+    # Its data is gone by an erasure; the fact itself is still told.
+    return Told(delivery.webhook_id, type_, event.at, event.data, event)

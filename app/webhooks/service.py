@@ -1,0 +1,279 @@
+"""Verbs of the room: endpoints, their secrets, tests, replays, and the log of deliveries."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import feed, jobs
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.guarded_http import (
+    RefusedAddressError,
+    UnreachableError,
+    check_url,
+    resolve_public,
+)
+from app.core.ids import uuid7
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.core.text import fit_email
+from app.surveys import service as surveys
+from app.webhooks import queries
+from app.webhooks.models import Delivery, WebhookEndpoint
+from app.webhooks.news import EventType, Wish
+from app.webhooks.samples import sample_of
+from app.webhooks.schemas import EndpointFilter, EndpointIn, EndpointPatch, Format
+from app.webhooks.signing import new_signing_secret
+
+MAILTO = "mailto:"
+REPLAY_JOB = "webhooks.replay"
+LOG_KEPT_FOR = dt.timedelta(days=30)
+OLD_SECRET_LIVES = dt.timedelta(hours=24)
+
+
+def consumer_of(workspace_id: UUID) -> str:
+    """Name a workspace's place in the feed."""
+    return f"webhooks:{workspace_id}"
+
+
+def wish_of(endpoint: WebhookEndpoint) -> Wish:
+    """Return what an endpoint wants to hear."""
+    return Wish(frozenset(endpoint.events), **endpoint.filter)
+
+
+def types_of(endpoint: WebhookEndpoint) -> str:
+    """Return the SQL condition of the events that an endpoint may want."""
+    return queries.tells_of(endpoint.events, any_score=wish_of(endpoint).bounded)
+
+
+async def create(
+    session: AsyncSession,
+    workspace_id: UUID,
+    wanted: EndpointIn,
+    *,
+    box: SealedBox,
+    settings: Settings,
+) -> tuple[WebhookEndpoint, str]:
+    """Make an endpoint and return it with its secret; it hears of what happens from now on."""
+    await _check_url(wanted.url, wanted.format, settings)
+    secret = new_signing_secret()
+    now = utc_now()
+    endpoint = WebhookEndpoint(
+        workspace_id=workspace_id,
+        id=uuid7(),
+        url=wanted.url,
+        format=wanted.format,
+        events=_unique(wanted.events),
+        filter=await _checked_filter(session, workspace_id, wanted.filter),
+        include_personal=wanted.include_personal,
+        secret=box.seal(secret.encode()),
+        listens_from=now,
+        created_at=now,
+        updated_at=now,
+    )
+    if not await queries.find_endpoints(session, workspace_id, limit=0, cursor=None):
+        # Nobody has listened: what happened before is not even looked at.
+        await feed.begin(session, consumer_of(workspace_id), at=await feed.top(session))
+    session.add(endpoint)
+    await session.flush()
+    return endpoint, secret
+
+
+async def _check_url(url: str, format_: str, settings: Settings) -> None:
+    """Refuse a URL that news cannot, or must not, be sent to."""
+    if url.startswith(MAILTO):
+        if fit_email(url.removeprefix(MAILTO)) is None:
+            raise InvalidInput.at("body", "url", msg="is no address such as mailto:ala@example.pl")
+        if format_ != Format.STANDARD:
+            raise InvalidInput.at("body", "format", msg="is not for mail; leave it out")
+        return
+    private = settings.allow_private_webhooks
+    try:
+        check_url(url, allow_private=private)
+        parts = urlsplit(url)
+        await resolve_public(parts.hostname or "", parts.port or 443, allow_private=private)
+    except (RefusedAddressError, UnreachableError) as error:
+        raise InvalidInput.at("body", "url", msg=str(error)) from None
+
+
+async def _checked_filter(
+    session: AsyncSession, workspace_id: UUID, wanted: EndpointFilter
+) -> dict[str, Any]:
+    """Return the filter as it is kept, by the survey's key; InvalidInput for an unknown survey."""
+    if wanted.survey is not None:
+        try:
+            found = await surveys.find(session, workspace_id, wanted.survey)
+        except NotFound:
+            msg = f"`{wanted.survey}` is no survey of this workspace"
+            raise InvalidInput.at("body", "filter", "survey", msg=msg) from None
+        wanted = wanted.model_copy(update={"survey": found.key})
+    return wanted.model_dump(mode="json", exclude_none=True)
+
+
+def _unique(events: list[EventType]) -> list[str]:
+    return [str(event) for event in dict.fromkeys(events)]
+
+
+async def find(
+    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, *, lock: bool = False
+) -> WebhookEndpoint:
+    """Return an endpoint, or raise NotFound."""
+    query = select(WebhookEndpoint).where(
+        WebhookEndpoint.workspace_id == workspace_id, WebhookEndpoint.id == endpoint_id
+    )
+    if lock:
+        query = query.with_for_update()
+    found = (await session.exec(query)).first()
+    if found is None:
+        detail = "There is no such webhook endpoint in this workspace."
+        raise NotFound(detail)
+    return found
+
+
+async def change(
+    session: AsyncSession,
+    workspace_id: UUID,
+    endpoint_id: UUID,
+    patch: EndpointPatch,
+    *,
+    settings: Settings,
+) -> WebhookEndpoint:
+    """Change what is given; what is left out stays."""
+    endpoint = await find(session, workspace_id, endpoint_id, lock=True)
+    if patch.url is not None or patch.format is not None:
+        url, format_ = patch.url or endpoint.url, patch.format or endpoint.format
+        await _check_url(url, format_, settings)
+        endpoint.url, endpoint.format = url, format_
+    if patch.events is not None:
+        endpoint.events = _unique(patch.events)
+    if patch.filter is not None:
+        endpoint.filter = await _checked_filter(session, workspace_id, patch.filter)
+    if patch.include_personal is not None:
+        endpoint.include_personal = patch.include_personal
+    if patch.active is not None:
+        _switch(endpoint, active=patch.active)
+    endpoint.updated_at = utc_now()
+    session.add(endpoint)
+    return endpoint
+
+
+def _switch(endpoint: WebhookEndpoint, *, active: bool) -> None:
+    if active and endpoint.disabled_at is not None:
+        endpoint.disabled_at = endpoint.disabled_reason = endpoint.failing_since = None
+        endpoint.listens_from = utc_now()
+    if not active and endpoint.disabled_at is None:
+        endpoint.disabled_at, endpoint.disabled_reason = utc_now(), "switched off"
+
+
+async def delete(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
+    """Delete an endpoint with its log; what was on its way is not sent."""
+    await session.delete(await find(session, workspace_id, endpoint_id, lock=True))
+
+
+async def rotate(
+    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, *, box: SealedBox
+) -> str:
+    """Make the next secret; for 24 hours the one before signs too."""
+    endpoint = await find(session, workspace_id, endpoint_id, lock=True)
+    secret = new_signing_secret()
+    endpoint.old_secret, endpoint.old_until = endpoint.secret, utc_now() + OLD_SECRET_LIVES
+    endpoint.secret = box.seal(secret.encode())
+    endpoint.updated_at = utc_now()
+    session.add(endpoint)
+    return secret
+
+
+async def send_test(
+    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, event: EventType | None
+) -> Delivery:
+    """Send a sample, once; Conflict where the endpoint is disabled."""
+    endpoint = await find(session, workspace_id, endpoint_id)
+    _require_active(endpoint)
+    type_ = event or EventType(endpoint.events[0])
+    delivery = _single(endpoint, type_, uuid7())
+    delivery.sample = dict(sample_of(type_))
+    session.add(delivery)
+    return delivery
+
+
+def _require_active(endpoint: WebhookEndpoint) -> None:
+    if endpoint.disabled_at is not None:
+        detail = 'The endpoint is disabled; enable it with PATCH {"active": true} first.'
+        raise Conflict(detail)
+
+
+def _single(endpoint: WebhookEndpoint, type_: str, webhook_id: UUID) -> Delivery:
+    now = utc_now()
+    return Delivery(
+        workspace_id=endpoint.workspace_id, id=uuid7(), endpoint_id=endpoint.id, type=type_,
+        webhook_id=webhook_id, once=True, status="pending", attempts=[], tries=0, next_at=now,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+
+
+async def redeliver(session: AsyncSession, workspace_id: UUID, delivery_id: UUID) -> Delivery:
+    """Send one delivery again, once, under the same `webhook-id`."""
+    rows = await session.exec(
+        select(Delivery).where(Delivery.workspace_id == workspace_id, Delivery.id == delivery_id)
+    )
+    old = rows.first()
+    if old is None:
+        detail = "There is no such delivery in this workspace."
+        raise NotFound(detail)
+    endpoint = await find(session, workspace_id, old.endpoint_id)
+    _require_active(endpoint)
+    again = _single(endpoint, old.type, old.webhook_id)
+    again.event_xid, again.event_id, again.sample = old.event_xid, old.event_id, old.sample
+    session.add(again)
+    return again
+
+
+async def start_replay(
+    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, since: dt.datetime
+) -> int:
+    """Have all events since sent again in the background; return how many are looked at."""
+    endpoint = await find(session, workspace_id, endpoint_id)
+    _require_active(endpoint)
+    which = types_of(endpoint)
+    found = await queries.count_events_since(session, workspace_id, since, which=which)
+    payload = {"endpoint": str(endpoint_id), "since": since.isoformat(), "run": str(uuid7())}
+    await jobs.enqueue(session, REPLAY_JOB, workspace_id=workspace_id, payload=payload)
+    return found
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete deliveries as old as the events that they bring can be."""
+    await run_sql(
+        session,
+        text("delete from delivery where created_at < :oldest").bindparams(
+            oldest=now - LOG_KEPT_FOR
+        ),
+    )
+
+
+def kind_of(delivery: Delivery) -> str:
+    """Say why a delivery is sent: for its event, as a test, or once more by hand."""
+    if delivery.sample is not None:
+        return "test"
+    return "single" if delivery.once else "event"
+
+
+def live_secrets(endpoint: WebhookEndpoint, box: SealedBox, now: dt.datetime) -> list[str]:
+    """Return the secrets that sign now, the newest first."""
+    sealed = [endpoint.secret]
+    if endpoint.old_secret is not None and endpoint.old_until and endpoint.old_until > now:
+        sealed.append(endpoint.old_secret)
+    opened = [box.unseal(one) for one in sealed]
+    return [one.decode() for one in opened if one is not None]
+
+
+def shown_filter(kept: Mapping[str, Any]) -> EndpointFilter:
+    """Return a filter as it was given."""
+    return EndpointFilter.model_validate(kept)

@@ -1,0 +1,73 @@
+"""A subscriber on this machine, and the worker's part in serving it."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from app.core.database import Database
+from app.core.guarded_http import GuardedClient
+from app.core.settings import Settings
+from app.core.signing import SealedBox, load_secret_keys
+from app.webhooks.dispatching import dispatch
+from app.webhooks.sending import Sender
+from tests.receiver import Receiver
+from tests.shop import Shop
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()
+
+
+@dataclass
+class Post:
+    """What brings news: endpoints on this machine are allowed to it alone."""
+
+    database: Database
+    settings: Settings
+    shop: Shop
+
+    async def subscribe(self, url: str, events: list[str], **more: Any) -> Any:
+        """Make an endpoint whose URL may be on this machine."""
+        state = self.shop.client._transport.app.state  # type: ignore[attr-defined]
+        state.settings = self.settings
+        try:
+            body = {"url": url, "events": events} | more
+            return await self.shop.post("/v1/webhook-endpoints", body)
+        finally:
+            state.settings = self.settings.model_copy(update={"allow_private_webhooks": False})
+
+    def sender(self, **changes: Any) -> Sender:
+        settings = self.settings.model_copy(update=changes)
+        return Sender(self.database, SealedBox(load_secret_keys(settings)), settings)
+
+    async def deliver(self, sender: Sender | None = None) -> None:
+        """Make the deliveries of all news, and send what is due until nothing is."""
+        await self.dispatch()
+        sender = sender or self.sender()
+        idle = 0
+        async with GuardedClient(allow_private=True) as client:
+            while idle < 2:
+                idle = 0 if await sender.turn(client) else idle + 1
+                await asyncio.sleep(0.02)
+
+    async def dispatch(self) -> None:
+        for _ in range(100):
+            if not await dispatch(self.database):
+                return
+
+    async def log(self, endpoint: Any, **params: Any) -> Any:
+        path = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
+        return (await self.shop.get(path, **params))["data"]
+
+
+@pytest.fixture
+def post(database: Database, settings: Settings, shop: Shop) -> Post:
+    private = settings.model_copy(update={"allow_private_webhooks": True})
+    return Post(database, private, shop)

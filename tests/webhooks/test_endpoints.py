@@ -1,0 +1,282 @@
+"""Endpoints: signed, rotated, tested, replayed, and refused where they must not lead."""
+
+import datetime as dt
+import json
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from svix.webhooks import Webhook as SvixWebhook
+
+from app.core import guarded_http
+from app.core.guarded_http import RefusedAddressError, UnreachableError
+from tests.receiver import Receiver
+from tests.shop import Shop
+from tests.webhooks.conftest import Post
+
+REFUSED_URLS = [
+    "http://example.com/", "ftp://example.com/", "https://user:pw@example.com/",
+    "https://user@example.com/", "https:///nohost", "https://example.com:0/",
+    "https://127.0.0.1/", "https://127.1/", "https://0/", "https://0.0.0.0/",
+    "https://localhost/", "https://2130706433/", "https://0x7f000001/", "https://0x7f.1/",
+    "https://017700000001/", "https://0177.0.0.1/", "https://10.1.2.3/", "https://172.16.0.1/",
+    "https://192.168.1.1/", "https://100.64.0.1/", "https://169.254.169.254/latest/meta-data",
+    "https://192.0.0.192/", "https://192.88.99.1/", "https://198.18.0.1/", "https://224.0.0.1/",
+    "https://255.255.255.255/", "https://[::]/", "https://[::1]/", "https://[::ffff:127.0.0.1]/",
+    "https://[::ffff:7f00:1]/", "https://[::127.0.0.1]/", "https://[64:ff9b::7f00:1]/",
+    "https://[64:ff9b:1::a00:1]/", "https://[2002:7f00:1::]/", "https://[2001::1]/",
+    "https://[fe80::1]/", "https://[fe80::1%25eth0]/", "https://[fc00::1]/",
+    "https://[fd00:ec2::254]/", "https://[fec0::1]/", "https://[3fff::1]/", "https://[ff02::1]/",
+    "https://[2001:db8::1]/", "https://①②⑦.0.0.1/", "https://127.0.0.1./",
+    "https://localhost.localdomain/", "https://[::1", "https://exa mple.com/", "gopher://127.0.0.1/",
+    "file:///etc/passwd", "mailto:nobody", "mailto:a@b@c", "https://127.0.0.1:22/",
+    "javascript:alert(1)",
+]  # fmt: skip
+
+
+NODE = """
+const input = JSON.parse(require("fs").readFileSync(0, "utf8"));
+for (const name of ["standardwebhooks", "svix"]) {
+  const told = new (require(name).Webhook)(input.secret).verify(input.body, input.headers);
+  console.log(name, told.data.score);
+}
+"""
+
+
+def fetch_packages(folder: Path) -> None:
+    """Fetch the official packages for Node; skip where that cannot be done."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("Node is not installed")
+    command = [npm, "install", "--no-audit", "--no-fund", "standardwebhooks", "svix"]
+    got = subprocess.run(command, cwd=folder, capture_output=True, timeout=120, check=False)
+    if got.returncode:
+        pytest.skip("npm could not fetch the packages")
+
+
+def verify_in_node(folder: Path, told: dict[str, Any]) -> str:
+    ran = subprocess.run(
+        ["node", "-e", NODE], cwd=folder, input=json.dumps(told).encode(), capture_output=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    return ran.stdout.decode() + ran.stderr.decode()
+
+
+def verify(request: dict[str, Any], secret: str) -> None:
+    """Check one request with the two official packages."""
+    headers = {name.lower(): value for name, value in request["headers"].items()}
+    for kind in (Webhook, SvixWebhook):
+        kind(secret).verify(request["raw"], headers)  # type: ignore[no-untyped-call,unused-ignore]
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+async def test_a_hostile_url_is_refused_when_it_is_saved(shop: Shop, url: str) -> None:
+    body = {"url": url, "events": ["response.created"]}
+    reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
+    assert reply.status_code == 422, reply.text
+    (error,) = reply.json()["errors"]
+    assert error["loc"] == ["body", "url"]
+    said = error["msg"].replace(url, "")
+    assert not any(number in said for number in ("127.", "10.", "169.", "192.", "::"))
+
+
+@pytest.mark.parametrize(
+    "url", [u for u in REFUSED_URLS if u.startswith("https://") and " " not in u]
+)
+async def test_a_hostile_url_is_refused_when_it_is_called(url: str) -> None:
+    with pytest.raises((RefusedAddressError, UnreachableError)) as found:
+        await guarded_http.send("POST", url, headers={}, content=b"")
+    assert not any(number in str(found.value) for number in ("127.", "10.", "169.254", "::1"))
+
+
+async def test_a_name_that_turns_inwards_later_is_refused(
+    shop: Shop, post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name meant a public number when it was saved, and this machine when it is called."""
+    meant = ["93.184.215.14"]
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        return real(meant[0] if name == "rebound.example" else host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    await shop.publish("nps")
+    port = receiver.url.rpartition(":")[2]
+    url = f"https://rebound.example:{port}/"
+    body = {"url": url, "events": ["response.created"]}
+    endpoint = await shop.post("/v1/webhook-endpoints", body)
+    meant[0] = "127.0.0.1"
+    await shop.answer("nps", 9)
+    await post.deliver(post.sender(allow_private_webhooks=False))
+    async with guarded_http.GuardedClient(allow_private=False) as client:
+        with pytest.raises(RefusedAddressError):
+            await client.send("POST", url, headers={}, content=b"")
+    assert receiver.requests == []
+    (delivery,) = await post.log(endpoint)
+    assert delivery["status"] == "pending"
+
+
+async def test_deliveries_verify_with_the_official_packages(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    await shop.answer("nps", {"score": 9, "why": "Zażółć gęślą jaźń 🎉"})
+    await post.deliver()
+    (request,) = receiver.requests
+    verify(request, endpoint["secret"])
+    changed = request | {"raw": request["raw"].replace(b"9", b"8", 1)}
+    with pytest.raises(WebhookVerificationError):
+        verify(changed, endpoint["secret"])
+    (delivery,) = await post.log(endpoint)
+    assert (delivery["status"], delivery["event"]) == ("delivered", "response.created")
+    assert delivery["webhook_id"] == request["headers"]["webhook-id"]
+    assert [a["status_code"] for a in delivery["attempts"]] == [200]
+
+
+async def test_they_verify_with_the_package_for_node(
+    shop: Shop, post: Post, receiver: Receiver, tmp_path: Path
+) -> None:
+    fetch_packages(tmp_path)
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    await shop.answer("nps", {"score": 9, "why": "Zażółć"})
+    await post.deliver()
+    (request,) = receiver.requests
+    told = {
+        "secret": endpoint["secret"],
+        "body": request["raw"].decode(),
+        "headers": {k.lower(): v for k, v in request["headers"].items()},
+    }
+    assert verify_in_node(tmp_path, told).split() == ["standardwebhooks", "9", "svix", "9"]
+
+
+async def test_after_a_rotation_both_secrets_verify(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    path = f"/v1/webhook-endpoints/{endpoint['id']}"
+    fresh = await shop.post(f"{path}/rotate-secret", status=200)
+    await shop.answer("nps", 9)
+    await post.deliver()
+    (request,) = receiver.requests
+    assert len(request["headers"]["webhook-signature"].split()) == 2
+    verify(request, endpoint["secret"])
+    verify(request, fresh["secret"])
+    shown = await shop.get(path)
+    assert shown["old_secret_until"] > shown["created_at"]
+    assert "secret" not in shown
+
+
+async def test_a_test_is_sent_once_and_is_marked(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    receiver.statuses = [500]
+    endpoint = await post.subscribe(receiver.url, ["response.completed"])
+    path = f"/v1/webhook-endpoints/{endpoint['id']}"
+    made = await shop.post(f"{path}/test", status=202)
+    await post.deliver()
+    (request,) = receiver.requests
+    assert request["body"]["data"]["test"] is True
+    verify(request, endpoint["secret"])
+    (delivery,) = await post.log(endpoint)
+    assert (delivery["id"], delivery["kind"], delivery["status"]) == (made["id"], "test", "failed")
+    other = await shop.call("POST", f"{path}/test", json={"event": "customer.erased"})
+    assert other.json()["event"] == "customer.erased"
+
+
+async def test_redelivery_and_replay_keep_the_id_and_are_single_shots(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+    for score in (1, 2):
+        await shop.answer("nps", score)
+    await post.deliver()
+    (last, _) = await post.log(endpoint)
+    receiver.statuses = [500]
+    await shop.post(f"/v1/deliveries/{last['id']}/redeliver", status=202)
+    await post.deliver()
+    log = await post.log(endpoint)
+    assert [d["status"] for d in log] == ["failed", "delivered", "delivered"]
+    assert log[0]["webhook_id"] == last["webhook_id"]
+    body = {"since": since.isoformat()}
+    replayed = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/replay", body, status=202)
+    assert replayed["events"] == 2
+    await shop.work()
+    await post.deliver()
+    ids = [r["headers"]["webhook-id"] for r in receiver.requests]
+    assert len(ids) == 5
+    assert len(set(ids)) == 2
+
+
+async def test_an_endpoint_hears_nothing_from_before_it_was_made(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    await shop.answer("nps", 1)
+    await post.subscribe(receiver.url, ["response.created"])
+    await shop.answer("nps", 2)
+    await post.deliver()
+    assert [r["body"]["data"]["score"] for r in receiver.requests] == [2]
+
+
+async def test_paused_sending_holds_everything(shop: Shop, post: Post, receiver: Receiver) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ["response.created"])
+    await shop.answer("nps", 1)
+    await post.deliver(post.sender(sending="paused"))
+    assert receiver.requests == []
+    await post.deliver()
+    assert len(receiver.requests) == 1
+
+
+async def test_slack_and_teams_get_their_own_forms(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    for format_ in ("slack", "teams"):
+        url = f"{receiver.url}/{format_}"
+        await post.subscribe(url, ["response.low_score"], format=format_)
+    answers = {"score": 1, "why": "Parcel <late> & wet"}
+    await shop.answer("nps", answers, customer={"email": "a@c.pl", "name": "Ala"}, order="7")
+    await post.deliver()
+    (slack,) = receiver.to("/slack")
+    assert slack["body"]["text"].startswith("A low score: 1 (detractor)")
+    said = slack["body"]["blocks"][0]["text"]["text"]
+    assert "Parcel &lt;late&gt; &amp; wet" in said
+    assert "Customer: Ala a@c.pl" in said
+    (teams,) = receiver.to("/teams")
+    card = teams["body"]["attachments"][0]["content"]
+    assert card["type"] == "AdaptiveCard"
+    assert {"title": "Order", "value": "7"} in card["body"][1]["facts"]
+    assert card["body"][2]["text"] == "Parcel <late> & wet"
+
+
+async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: Post) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe("mailto:boss@c.pl", ["response.low_score"])
+    await shop.answer("nps", {"score": 1, "why": "Much too late"})
+    await post.deliver()
+    (delivery,) = await post.log(endpoint)
+    assert delivery["status"] == "delivered"
+    folder = post.settings.data_dir / "mail"
+    mails = [p.read_text() for p in folder.glob("*.notice.eml")]
+    (mail,) = [m for m in mails if "boss@c.pl" in m]
+    assert "Subject: A low score: 1 (detractor)" in mail
+    assert "Much too late" in mail
+
+
+async def test_unknown_surveys_and_odd_ranges_are_refused(shop: Shop) -> None:
+    for wanted in ({"survey": "nope"}, {"min_score": 5, "max_score": 2}, {"max_scor": 2}):
+        body = {"url": "mailto:a@c.pl", "events": ["response.created"], "filter": wanted}
+        reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
+        assert reply.status_code == 422
+        assert reply.json()["errors"][0]["loc"][:2] == ["body", "filter"]

@@ -1,0 +1,224 @@
+"""Receivers that fail: tried again by the ladder, cut off, disabled, and in nobody's way."""
+
+import asyncio
+import datetime as dt
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.core.database import Database, run_sql
+from app.core.guarded_http import GuardedClient
+from app.core.ladder import wait_after
+from tests.receiver import Receiver
+from tests.shop import Shop
+from tests.webhooks.conftest import Post
+
+
+async def make_due(database: Database, post: Post) -> None:
+    """Let the time of waiting pass."""
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "update delivery set next_at = now() "
+                "where workspace_id = cast(:id as uuid) and status = 'pending'"
+            ).bindparams(id=post.shop.workspace_id),
+        )
+
+
+def redirect(reply: BaseHTTPRequestHandler) -> None:
+    reply.send_response(302)
+    reply.send_header("location", "/elsewhere")
+    reply.send_header("content-length", "0")
+    reply.end_headers()
+
+
+def flood(reply: BaseHTTPRequestHandler) -> None:
+    reply.send_response(200)
+    reply.send_header("content-length", str(1 << 30))
+    reply.end_headers()
+    try:
+        for _ in range(1 << 14):
+            reply.wfile.write(b"x" * 65536)
+    except OSError:
+        return
+
+
+def close_midway(reply: BaseHTTPRequestHandler) -> None:
+    reply.send_response(200)
+    reply.send_header("content-length", "1000")
+    reply.end_headers()
+    reply.wfile.write(b"half")
+
+
+def hang(reply: BaseHTTPRequestHandler) -> None:
+    time.sleep(60)
+
+
+def ask_to_wait(reply: BaseHTTPRequestHandler) -> None:
+    reply.send_response(429)
+    reply.send_header("retry-after", "900")
+    reply.send_header("content-length", "0")
+    reply.end_headers()
+
+
+def wait_of(delivery: Any) -> dt.timedelta:
+    at = dt.datetime.fromisoformat(delivery["attempts"][-1]["at"])
+    return dt.datetime.fromisoformat(delivery["next_attempt_at"]) - at
+
+
+MANNERS: list[tuple[Any, int | None, str]] = [
+    (redirect, 302, "redirects are not followed"),
+    (close_midway, None, "RemoteProtocolError"),
+    (ask_to_wait, 429, "answered 429"),
+]
+
+
+@pytest.mark.parametrize(("manner", "code", "error"), MANNERS)
+async def test_each_failure_is_logged_and_tried_again(
+    shop: Shop, post: Post, receiver: Receiver, manner: Any, code: int | None, error: str
+) -> None:
+    await shop.publish("nps")
+    receiver.manners["/odd"] = manner
+    endpoint = await post.subscribe(receiver.url + "/odd", ["response.created"])
+    await shop.answer("nps", 1)
+    await post.deliver()
+    (delivery,) = await post.log(endpoint)
+    (attempt,) = delivery["attempts"]
+    assert (delivery["status"], attempt["status_code"]) == ("pending", code)
+    assert error in attempt["error"]
+    least = 890 if manner is ask_to_wait else 3.9
+    assert wait_of(delivery).total_seconds() >= least
+    assert receiver.to("/elsewhere") == []
+
+
+async def test_a_flood_is_cut_off(shop: Shop, post: Post, receiver: Receiver) -> None:
+    await shop.publish("nps")
+    receiver.manners["/flood"] = flood
+    endpoint = await post.subscribe(receiver.url + "/flood", ["response.created"])
+    await shop.answer("nps", 1)
+    await post.deliver()
+    (delivery,) = await post.log(endpoint)
+    assert delivery["status"] == "delivered"
+    assert len(delivery["attempts"][0]["reply"]) == 4096
+
+
+async def test_a_receiver_that_comes_back_gets_everything(
+    shop: Shop, post: Post, receiver: Receiver, database: Database
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    receiver.statuses = [503, 503]
+    await shop.answer("nps", 1)
+    await shop.answer("nps", 2)
+    await post.deliver()
+    assert (await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}"))["failing_since"]
+    for _ in range(3):
+        await make_due(database, post)
+        await post.deliver()
+    log = await post.log(endpoint)
+    assert [d["status"] for d in log] == ["delivered", "delivered"]
+    good = [r["body"]["data"]["score"] for r in receiver.requests[-2:]]
+    assert sorted(good) == [1, 2]
+    shown = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert (shown["failing_since"], shown["pending"]) == (None, 0)
+
+
+async def test_after_the_last_rung_a_delivery_is_given_up(
+    shop: Shop, post: Post, receiver: Receiver, database: Database
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    receiver.statuses = [500] * 20
+    await shop.answer("nps", 1)
+    for _ in range(12):
+        await post.deliver()
+        await make_due(database, post)
+    (delivery,) = await post.log(endpoint)
+    assert (delivery["status"], len(delivery["attempts"])) == ("failed", 10)
+    assert len({r["headers"]["webhook-id"] for r in receiver.requests}) == 1
+
+
+def test_the_ladder() -> None:
+    rungs = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
+    for attempt, seconds in enumerate(rungs, start=1):
+        wait = wait_after(attempt)
+        assert wait is not None
+        assert 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
+    assert wait_after(10) is None
+
+
+async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiver) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    receiver.statuses = [410]
+    await shop.answer("nps", 1)
+    await post.deliver()
+    path = f"/v1/webhook-endpoints/{endpoint['id']}"
+    shown = await shop.get(path)
+    assert shown["active"] is False
+    assert "410" in shown["disabled_reason"]
+    await shop.answer("nps", 2)
+    await post.deliver()
+    assert len(receiver.requests) == 1
+    assert (await shop.call("POST", f"{path}/test")).status_code == 409
+    await shop.call("PATCH", path, json={"active": True})
+    await shop.answer("nps", 3)
+    await post.deliver()
+    assert [r["body"]["data"]["score"] for r in receiver.requests] == [1, 3]
+
+
+async def test_five_days_of_only_failures_disable(
+    shop: Shop, post: Post, receiver: Receiver, database: Database
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    receiver.statuses = [500, 500]
+    await shop.answer("nps", 1)
+    await post.deliver()
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "update webhook_endpoint set failing_since = failing_since - interval '5 days' "
+                "where id = cast(:id as uuid)"
+            ).bindparams(id=endpoint["id"]),
+        )
+    await make_due(database, post)
+    await post.deliver()
+    shown = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert shown["disabled_reason"].startswith("only failures for five days")
+    assert (shown["pending"], shown["failed"]) == (0, 1)
+
+
+async def test_one_that_hangs_delays_no_other(shop: Shop, post: Post, receiver: Receiver) -> None:
+    await shop.publish("nps")
+    receiver.manners["/hang"] = hang
+    hanging = await post.subscribe(receiver.url + "/hang", ["response.created"])
+    await post.subscribe(receiver.url + "/quick", ["response.created"])
+    for score in range(10):
+        for _ in range(2):
+            await shop.answer("nps", score)
+    await post.dispatch()
+    sender = post.sender()
+    async with GuardedClient(allow_private=True) as client:
+        for _ in range(200):
+            await sender.turn(client)
+            await asyncio.sleep(0.02)
+            if len(receiver.to("/quick")) == 20:
+                break
+        # All are there while the other has not answered its first ones.
+        assert len(receiver.to("/quick")) == 20
+        assert len(receiver.to("/hang")) <= 8
+        log = await post.log(hanging)
+        assert all(delivery["attempts"] == [] for delivery in log)
+        for _ in range(1000):
+            if any(d["attempts"] for d in await post.log(hanging)):
+                break
+            await sender.turn(client)
+            await asyncio.sleep(0.05)
+    found = [d["attempts"][0]["error"] for d in await post.log(hanging) if d["attempts"]]
+    assert found[0] == "no reply within 15 seconds"

@@ -1,0 +1,227 @@
+"""What subscribers hear: each piece of news once, of what they asked for, as it was."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.responses.settling import queue_left_alone
+from app.webhooks.news import MOST_BYTES
+from tests.receiver import Receiver
+from tests.shop import Shop
+from tests.webhooks.conftest import Post
+
+ANSWERS = ["response.created", "response.updated", "response.completed", "response.low_score"]
+
+
+def heard(receiver: Receiver) -> list[str]:
+    return sorted(request["body"]["type"] for request in receiver.requests)
+
+
+async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receiver) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ANSWERS)
+    who = {"external_id": "c-1", "email": "ala@c.pl", "name": "Ala"}
+    await shop.happened("order.paid", "e-1", order="o-1", properties={"store": "W"}, customer=who)
+    answer = (await shop.answer("nps", {"score": 3, "why": "Late"}, order="o-1")).json()
+    await post.deliver()
+    assert heard(receiver) == ["response.completed", "response.created", "response.low_score"]
+    assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 3
+    told = next(r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed")
+    data = told["data"]
+    assert data["id"] == answer["id"]
+    assert data["survey"] == {"key": "nps", "name": "NPS", "version": 1} | {
+        "name": data["survey"]["name"]
+    }
+    assert data["answers"] == {"score": 3, "why": "Late"}
+    assert data["integrity"] == "ok"
+    assert data["customer"]["email"] == "ala@c.pl"
+    assert data["customer"]["external_ids"] == [{"source": "helpdesk", "id": "c-1"}]
+    assert data["interaction"] == {
+        "type": "order.paid", "source": "helpdesk", "ticket": None, "order": "o-1",
+        "properties": {"store": "W"},
+    }  # fmt: skip
+    assert not {"state", "completes"} & set(data)
+
+
+async def test_completion_comes_once(shop: Shop, post: Post, receiver: Receiver) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ANSWERS)
+    first = (await shop.answer("nps", 2, complete=False)).json()
+    await post.deliver()
+    assert heard(receiver) == ["response.created"]
+    await shop.answer("nps", {"score": 2, "why": "x"}, id=first["id"], seq=2)
+    await shop.answer("nps", {"score": 9, "why": "y"}, id=first["id"], seq=3)
+    await post.deliver()
+    assert heard(receiver) == [
+        "response.completed", "response.created", "response.low_score", "response.updated",
+        "response.updated",
+    ]  # fmt: skip
+
+
+async def test_an_answer_left_alone_is_complete_after_half_an_hour(
+    shop: Shop, post: Post, receiver: Receiver, database: Database
+) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ["response.completed", "response.low_score"])
+    left = (await shop.answer("nps", 2, complete=False)).json()
+    fresh = (await shop.answer("nps", 2, complete=False)).json()
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "update response set updated_at = updated_at - interval '31 minutes' "
+                "where id = cast(:id as uuid)"
+            ).bindparams(id=left["id"]),
+        )
+        await queue_left_alone(session, utc_now())
+    await shop.work()
+    await post.deliver()
+    assert heard(receiver) == ["response.completed", "response.low_score"]
+    assert {r["body"]["data"]["id"] for r in receiver.requests} == {left["id"]} != {fresh["id"]}
+    await shop.answer("nps", {"score": 2, "why": "late"}, id=left["id"], seq=2)
+    await post.deliver()
+    assert len(receiver.requests) == 2
+
+
+async def test_held_answers_are_no_news_until_they_count(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ["response.low_score", "response.completed"])
+    body = {"survey": "nps", "channel": "link", "customer": {"email": "a@c.pl"}}
+    asked = await shop.post("/v1/invitations", body)
+    await shop.client.get(asked["url"].replace(asked["url"].split("/i/")[0], "") + "/2")
+    await post.deliver()
+    assert receiver.requests == []
+    await shop.call("POST", f"/v1/responses/{asked['id']}/restore")
+    await post.deliver()
+    # What the page saved is the score alone: it is not whole yet.
+    assert all(r["body"]["data"]["integrity"] == "ok" for r in receiver.requests)
+
+
+async def test_old_and_imported_answers_alarm_nobody(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ["response.low_score"])
+    await shop.answer("nps", 1, responded_at="2024-01-01T00:00:00Z")
+    line = {"survey": "nps", "channel": "api", "answers": {"score": 0}}
+    await shop.call("POST", "/v1/responses/batch?events=false", json=[line])
+    await shop.answer("nps", 1, test=True)
+    await post.deliver()
+    assert receiver.requests == []
+
+
+FILTERS: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [0, 6]),
+    ({"max_score": 8}, [0, 6, 8]),
+    ({"min_score": 6, "max_score": 6}, [6]),
+    ({"survey": "nps"}, [0, 6]),
+    ({"survey": "other"}, []),
+    ({"touchpoint": "shop"}, [6]),
+]
+
+
+@pytest.mark.parametrize(("wanted", "scores"), FILTERS)
+async def test_filters(
+    shop: Shop, post: Post, receiver: Receiver, wanted: Any, scores: list[int]
+) -> None:
+    await shop.publish("nps")
+    await shop.publish("other")
+    await post.subscribe(receiver.url, ["response.low_score"], filter=wanted)
+    for score in (0, 6, 8, 10):
+        await shop.answer("nps", score, **({"touchpoint": "shop"} if score == 6 else {}))
+    await post.deliver()
+    assert sorted(r["body"]["data"]["score"] for r in receiver.requests) == scores
+
+
+async def test_without_personal_data_only_the_id_is_told(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ["response.created"], include_personal=False)
+    await shop.answer("nps", 9, customer={"email": "ala@c.pl", "name": "Ala"})
+    await post.deliver()
+    (request,) = receiver.requests
+    assert list(request["body"]["data"]["customer"]) == ["id"]
+    assert b"ala@c.pl" not in request["raw"]
+
+
+async def test_an_erased_customer_is_in_no_later_delivery(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created", "customer.erased"])
+    answers = {"score": 2, "why": "Ala was sad"}
+    await shop.answer("nps", answers, customer={"external_id": "c-1", "email": "ala@c.pl"})
+    await post.dispatch()
+    await shop.call("DELETE", "/v1/customers/c-1")
+    await post.deliver()
+    assert heard(receiver) == ["customer.erased", "response.created"]
+    await shop.post(
+        f"/v1/webhook-endpoints/{endpoint['id']}/replay",
+        {"since": "2026-01-01T00:00:00Z"},
+        status=202,
+    )
+    await shop.work()
+    await post.deliver()
+    assert len(receiver.requests) == 4
+    assert not any(b"ala@c.pl" in r["raw"] or b"sad" in r["raw"] for r in receiver.requests)
+
+
+async def test_a_long_answer_stays_below_the_limit(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    texts = [{"key": f"t{n}", "type": "text", "text": {"en": "?"}} for n in range(8)]
+    score = {"key": "score", "type": "nps", "text": {"en": "?"}}
+    await shop.publish("long", questions=[score, *texts], metric="nps")
+    await post.subscribe(receiver.url, ["response.created"])
+    answers = {"score": 5} | {f"t{n}": "ż" * 4000 for n in range(8)}
+    assert (await shop.answer("long", answers)).status_code == 201
+    await post.deliver()
+    (request,) = receiver.requests
+    assert len(request["raw"]) < MOST_BYTES
+    assert request["body"]["data"]["truncated"] is True
+    assert request["body"]["data"]["score"] == 5
+
+
+async def test_the_feed_holds_what_webhooks_bring(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    await post.subscribe(receiver.url, ANSWERS)
+    for score in (1, 9, 4):
+        await shop.answer("nps", score)
+    await post.deliver()
+    pulled: list[Any] = []
+    cursor = None
+    while True:
+        params = {"limit": 2, "types": ",".join(ANSWERS)} | ({"after": cursor} if cursor else {})
+        page = await shop.get("/v1/events", **params)
+        assert page["next_cursor"]
+        if not page["data"]:
+            break
+        pulled += page["data"]
+        cursor = page["next_cursor"]
+    brought = {r["headers"]["webhook-id"]: r["body"] for r in receiver.requests}
+    assert len(pulled) == len(brought) == 8
+    for event in pulled:
+        told = {name: event[name] for name in ("type", "timestamp", "data")}
+        assert brought[event["id"]] == json.loads(json.dumps(told))
+    await shop.answer("nps", 0)
+    low = await shop.get("/v1/events", after=cursor, types="response.low_score")
+    assert [e["data"]["score"] for e in low["data"]] == [0]
+    again = await shop.get("/v1/events", after=low["next_cursor"], types="response.low_score")
+    assert again == {"data": [], "next_cursor": low["next_cursor"]}
+
+
+async def test_odd_cursors_and_types_are_refused(shop: Shop) -> None:
+    for params in ({"after": "x"}, {"after": "MS4yLjM"}):
+        reply = await shop.call("GET", "/v1/events", params=params)
+        assert reply.status_code == 422, params
+    reply = await shop.call("GET", "/v1/events", params={"types": "response.createt"})
+    assert "response.created" in reply.json()["errors"][0]["msg"]
