@@ -39,7 +39,8 @@ class Dataset:
     """One kind of rows. `source` ends with its conditions; `$1` is the workspace.
 
     `changed` is the time by which a later export finds what is new, `deleted` the condition of
-    rows that are gone and stand there as tombstones; `filters` maps a filter to its condition.
+    rows that are gone and stand there as tombstones; `filters` maps a filter to its condition,
+    `properties` is the document that `property.NAME` looks into.
     """
 
     meaning: str
@@ -48,6 +49,7 @@ class Dataset:
     changed: str
     order: str
     deleted: str | None = None
+    properties: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -73,14 +75,30 @@ left join lateral jsonb_each(r.answers) a on true
 left join question q
   on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
 where r.workspace_id = $1 and not r.test and (a.key is not null or r.state = 'deleted')"""
+_INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
+_CUSTOMER = """{table}.customer_id in (
+  select k.customer_id from customer_identity k where k.workspace_id = $1
+  and (k.value = {{0}} or (k.kind = 'email' and k.value = lower({{0}}))
+    or k.customer_id::text = lower({{0}})))"""
 _OF_RESPONSES = {
     "survey": "(s.key = {0} or s.id::text = lower({0}))",
     "touchpoint": "r.touchpoint = {0}",
     "channel": "r.channel = {0}",
+    "customer": _CUSTOMER.format(table="r"),
+    "order": "r.order_ref = {0}",
+    "ticket": "r.ticket_ref = {0}",
+    "band": "r.band = {0}",
+    "integrity": f"{_INTEGRITY} = {{0}}",
+    "follow_up": "r.follow_up = {0}",
+    "assignee": "r.assignee = {0}",
+    "tag": "r.tags @> jsonb_build_array({0}::text)",
+    "min_score": "r.score >= {0}::int",
+    "max_score": "r.score <= {0}::int",
+    "has_comment": "(r.comment is not null) = {0}::bool",
+    "q": "position(lower({0}) in lower(r.comment)) > 0",
     "since": "r.responded_at >= {0}",
     "until": "r.responded_at < {0}",
 }
-_INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
 
 DATASETS: dict[str, Dataset] = {
     "responses": Dataset(
@@ -114,6 +132,7 @@ DATASETS: dict[str, Dataset] = {
         changed="r.updated_at",
         order="r.updated_at, r.id",
         deleted=_GONE,
+        properties="r.properties",
         filters=_OF_RESPONSES,
     ),
     "answers": Dataset(
@@ -142,6 +161,7 @@ DATASETS: dict[str, Dataset] = {
         changed="r.updated_at",
         order="r.updated_at, r.id, a.key",
         deleted=_GONE,
+        properties="r.properties",
         filters=_OF_RESPONSES,
     ),
     "interactions": Dataset(
@@ -165,9 +185,13 @@ DATASETS: dict[str, Dataset] = {
         source="from interaction i where i.workspace_id = $1 and not i.test",
         changed="i.created_at",
         order="i.created_at, i.id",
+        properties="i.properties",
         filters={
             "source": "i.source = {0}",
             "type": "i.type = {0}",
+            "ticket": "i.ticket = {0}",
+            "order": "i.order_ref = {0}",
+            "customer": _CUSTOMER.format(table="i"),
             "touchpoint": "i.touchpoint = {0}",
             "since": "i.occurred_at >= {0}",
             "until": "i.occurred_at < {0}",
@@ -199,9 +223,13 @@ DATASETS: dict[str, Dataset] = {
         source="from ticket t where t.workspace_id = $1",
         changed="t.updated_at",
         order="t.updated_at, t.id",
+        properties="t.properties",
         filters={
             "source": "t.source = {0}",
             "status": "t.status = {0}",
+            "ticket": "t.ticket = {0}",
+            "customer": _CUSTOMER.format(table="t"),
+            "agent": "t.properties ->> 'agent' = {0}",
             "since": "t.updated_at >= {0}",
             "until": "t.updated_at < {0}",
         },
@@ -236,6 +264,9 @@ where v.workspace_id = $1 and not v.test""",
             "status": "v.status = {0}",
             "channel": "v.channel = {0}",
             "touchpoint": "v.touchpoint = {0}",
+            "customer": _CUSTOMER.format(table="v"),
+            "order": "v.order_ref = {0}",
+            "ticket": "v.ticket = {0}",
             "since": "v.created_at >= {0}",
             "until": "v.created_at < {0}",
         },

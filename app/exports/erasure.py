@@ -63,6 +63,7 @@ update invitation set email = null, name = null, detail = null, token = ''::byte
 where workspace_id = :workspace_id and customer_id = :customer""",
     "news": """
 update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
+  - 'interaction'
   - 'detail' - 'follow_up' - 'external_id') || jsonb_build_object('erased', true)
 where workspace_id = :workspace_id and (data ->> 'customer_id' = :customer_text
   or data -> 'customer' ->> 'id' = :customer_text or data ->> 'customer_id' = any(:merged)

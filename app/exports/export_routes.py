@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.errors import InvalidInput, NotAcceptable
-from app.core.routing import SessionDep, router
+from app.core.routing import PROPERTY_PARAMETER, PropertiesDep, SessionDep, router
 from app.exports.datasets import DATASETS, Dataset, widened
 from app.exports.parquet import ParquetWriter, is_installed
 from app.exports.streaming import (
@@ -22,6 +22,8 @@ from app.exports.streaming import (
     statement,
     stream,
 )
+from app.responses.schemas import FollowUpStatus, Integrity
+from app.surveys.scales import Band
 from app.workspaces.caller import Reader
 from app.workspaces.schemas import Moment
 
@@ -29,6 +31,9 @@ routes = router("Exports")
 
 # A row that was written in a transaction still open is found by the next export.
 _OVERLAP = dt.timedelta(seconds=60)
+
+
+_NO_FILTERS = {"format", "updated_since", "wide", "property_value"}
 
 
 class Format(StrEnum):
@@ -88,8 +93,27 @@ class ExportFilter(BaseModel):
     source: str | None = Field(default=None, max_length=128)
     type: str | None = Field(default=None, max_length=128)
     status: str | None = Field(default=None, max_length=32)
+    agent: str | None = Field(default=None, max_length=128)
+    customer: str | None = Field(default=None, max_length=320, description="Id, name or e-mail.")
+    order: str | None = Field(default=None, max_length=128)
+    ticket: str | None = Field(default=None, max_length=128)
+    band: Band | None = None
+    integrity: Integrity | None = None
+    follow_up: FollowUpStatus | None = None
+    assignee: str | None = Field(default=None, max_length=128)
+    tag: str | None = Field(default=None, max_length=128)
+    min_score: int | None = Field(default=None, ge=0, le=10)
+    max_score: int | None = Field(default=None, ge=0, le=10)
+    has_comment: bool | None = None
+    q: str | None = Field(default=None, max_length=128, description="Part of a comment.")
     since: Moment | None = Field(default=None, description="Of the row's own time, inclusive.")
     until: Moment | None = Field(default=None, description="Of the row's own time, exclusive.")
+    property_value: str | None = Field(
+        default=None,
+        alias=PROPERTY_PARAMETER,
+        max_length=256,
+        description="Value of any property, by its name, such as `property.store=WAW-1`.",
+    )
     wide: bool = Field(default=False, description="Of responses: one column a question.")
 
 
@@ -132,16 +156,22 @@ async def export_rows(
     caller: Reader,
     dataset: DatasetName,
     wanted: Annotated[ExportFilter, Query()],
+    properties: PropertiesDep,
 ) -> StreamingResponse:
     """Stream rows in constant memory; what overlaps the export before is known by its id."""
     database: Database = request.app.state.database
     began = utc_now()
     found = DATASETS[dataset]
     filters = _filters(dataset, wanted)
+    if properties and not found.properties:
+        msg = f"{dataset} have no properties"
+        raise InvalidInput.at("query", f"property.{min(properties)}", msg=msg)
     if wanted.wide:
         keys = await question_keys(session, caller.workspace_id, wanted.survey)
         found = widened(found, keys)
-    query, bound = statement(found, filters, updated_since=wanted.updated_since)
+    query, bound = statement(
+        found, filters, properties=properties, updated_since=wanted.updated_since
+    )
     writer = _writer(found, wanted.format)
     return StreamingResponse(
         stream(database, writer, caller.workspace_id, query=query, bound=bound),
@@ -156,7 +186,7 @@ async def export_rows(
 def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
     """Return the filters that were given, or raise InvalidInput for one this export has not."""
     known = DATASETS[dataset]
-    given = wanted.model_dump(exclude_none=True, exclude={"format", "updated_since", "wide"})
+    given = wanted.model_dump(exclude_none=True, exclude=_NO_FILTERS)
     for name in given:
         if name not in known.filters:
             msg = f"is no filter of {dataset}; it has {', '.join(sorted(known.filters))}"

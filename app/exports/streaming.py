@@ -124,7 +124,11 @@ def _plain(value: Any) -> Any:
 
 
 def statement(
-    dataset: Dataset, wanted: Mapping[str, Any], *, updated_since: dt.datetime | None
+    dataset: Dataset,
+    wanted: Mapping[str, Any],
+    *,
+    properties: Mapping[str, Sequence[str]],
+    updated_since: dt.datetime | None,
 ) -> tuple[str, list[Any]]:
     """Return the query of an export and what is bound behind the workspace.
 
@@ -138,6 +142,10 @@ def statement(
         condition = dataset.filters[name].format(f"${len(bound) + 1}")
         # Of what was deleted nothing is left to filter by.
         conditions.append(f"({condition} or {dataset.deleted})" if dataset.deleted else condition)
+    for name, values in properties.items():
+        bound += [name, list(values)]
+        place = f"{dataset.properties} ->> ${len(bound)}::text"
+        conditions.append(f"{place} = any(${len(bound) + 1}::text[])")
     if updated_since is not None:
         bound.append(updated_since)
         conditions.append(f"{dataset.changed} >= ${len(bound) + 1}")

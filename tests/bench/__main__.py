@@ -1,5 +1,5 @@
 """Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
-[webhooks] [start]`.
+[webhooks] [exports] [start]`.
 """
 
 import json
@@ -7,7 +7,7 @@ import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import figures, ingest, interactions, webhooks
+from tests.bench import exports, figures, ingest, interactions, webhooks
 from tests.bench.report import Row, show
 from tests.service import Service
 
@@ -26,7 +26,7 @@ def measure_start(service: Service) -> list[Row]:
 
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
-    wanted = sys.argv[1:] or ["ingest", "figures", "interactions", "webhooks", "start"]
+    wanted = sys.argv[1:] or ["ingest", "figures", "interactions", "webhooks", "exports", "start"]
     service = Service()
     service.start()
     rows: list[Row] = []
@@ -41,6 +41,8 @@ def main() -> None:
             interactions.measure(service, url_of(state))
         if "webhooks" in wanted:
             webhooks.measure()
+        if "exports" in wanted:
+            rows += exports.measure(service)
         if "start" in wanted:
             rows += measure_start(service)
     finally:

@@ -33,7 +33,7 @@ from generate_series(1, $3::int) n, lateral (select (n::int8 * 7919 % 11)::int2 
 
 def measure(service: Service, database_url: str) -> list[Row]:
     """Fill two workspaces and time the same series in both."""
-    keys = {size: asyncio.run(_fill(service, database_url, size)) for size in (SMALL, LARGE)}
+    keys = {size: asyncio.run(fill(service, database_url, size))[0] for size in (SMALL, LARGE)}
     small, large = (_time(service, keys[size]) for size in (SMALL, LARGE))
     raw = _time(service, keys[LARGE], timezone="Etc/UTC", times=3)
     print(f"  12 months of NPS by touchpoint, {SMALL:>9,} answers  {small:8.1f} ms")
@@ -47,7 +47,8 @@ def measure(service: Service, database_url: str) -> list[Row]:
     ]
 
 
-async def _fill(service: Service, database_url: str, size: int) -> str:
+async def fill(service: Service, database_url: str, size: int) -> tuple[str, UUID, UUID]:
+    """Make a workspace with that many answers; return its key, its id and its survey's."""
     with service.client() as client:
         made = client.post("/v1/workspaces", json={"name": "Bench", "key": f"bench-{size}"})
         key: str = made.json()["api_key"]["secret"]
@@ -63,7 +64,7 @@ async def _fill(service: Service, database_url: str, size: int) -> str:
     await connection.execute("vacuum analyze rollup")
     await database.close()
     await connection.close()
-    return key
+    return key, workspace, survey
 
 
 def _time(service: Service, key: str, *, times: int = 30, **more: str) -> float:

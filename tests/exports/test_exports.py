@@ -155,3 +155,28 @@ async def test_without_its_library_parquet_is_not_acceptable(
     reply = await shop.call("GET", "/v1/exports/tickets", params={"format": "parquet"})
     assert reply.status_code == 406
     assert "afterword[parquet]" in reply.text
+
+
+NARROWED: list[tuple[str, dict[str, Any], int]] = [
+    ("responses", {"band": "detractor"}, 1),
+    ("responses", {"min_score": 7, "max_score": 9}, 2),
+    ("responses", {"order": "o-7"}, 1),
+    ("responses", {"has_comment": False}, 0),
+    ("responses", {"q": "ZAŻ"}, 1),
+    ("responses", {"follow_up": "open"}, 1),
+    ("responses", {"integrity": "ok", "customer": "nobody"}, 0),
+    ("responses", {"property.store": "WAW"}, 0),
+    ("answers", {"order": "o-9"}, 2),
+    ("interactions", {"ticket": "7", "type": "ticket.solved"}, 1),
+    ("tickets", {"status": "solved", "ticket": "7"}, 1),
+    ("tickets", {"agent": "eva"}, 0),
+    ("invitations", {"customer": "a@b.pl"}, 1),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "count"), NARROWED)
+async def test_exports_take_the_filters_of_the_lists(
+    shop: Shop, name: str, params: dict[str, Any], count: int
+) -> None:
+    await furnished(shop)
+    assert len(rows_of(await export(shop, name, format="ndjson", **params))) == count
