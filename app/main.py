@@ -22,7 +22,7 @@ from app.core.notices import Notices
 from app.core.openapi import finish
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
-from app.exports import export_routes
+from app.exports import export_routes, odata_routes
 from app.exports import routes as exports
 from app.integrations import receiving
 from app.integrations import routes as integrations
@@ -113,6 +113,8 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         database = Database(settings.database_url)
         state = app.state
         state.database, state.settings, state.slot = database, settings, slot
+        replica = settings.database_url_read
+        state.read_database = Database(replica) if replica else database
         state.box = SealedBox(load_secret_keys(settings))
         state.keyring = Keyring(database)
         state.catalogue = Catalogue(database)
@@ -138,6 +140,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         finally:
             await notices.stop()
             await group.close()
+            await state.read_database.close()
             await database.close()
 
     app = Afterword(
@@ -169,6 +172,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         webhooks,
         exports,
         export_routes,
+        odata_routes,
         docs,
         connecting,
         assets,

@@ -6,6 +6,7 @@ from app.core.feed import FeedPlace
 from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
+from app.exports.models import BiAccess
 from app.integrations.models import InboundEvent, Integration, WriteBack
 from app.interactions.models import (
     Customer,
@@ -55,6 +56,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     FeedPlace,
     Job,
     Periodic,
+    BiAccess,
 )
 
 metadata = SQLModel.metadata

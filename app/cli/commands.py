@@ -3,25 +3,24 @@
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 
+from app.cli.data_commands import bi_role
 from app.cli.importing import ImportPlan, import_file
 from app.cli.processes import CannotListenError, Processes, listen
+from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
 from app.core import jobs
 from app.core.database import Database
 from app.core.errors import AfterwordError
-from app.core.log import configure_logging
 from app.core.postgres import EmbeddedPostgres, attached
 from app.core.postgres_programs import PostgresUnavailableError
 from app.core.schema_version import is_current, newest_revision
-from app.core.settings import Settings, misspelt_variables
+from app.core.settings import Settings
 from app.core.signing import load_secret_keys
 from app.core.text import fit_email
 from app.interactions import tickets as ticket_service
@@ -32,8 +31,6 @@ from app.responses import rollups as rollup_service
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import ApiKeyIn
 from app.workspaces.scopes import Scope
-
-T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -47,11 +44,7 @@ app.add_typer(key_commands, name="key")
 app.add_typer(rollup_commands, name="rollups")
 job_commands = typer.Typer(help="Background work: what waits, what is dead.")
 app.add_typer(job_commands, name="jobs")
-
-out = Console(highlight=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
-
-WorkspaceOption = Annotated[str, typer.Option("--workspace", help="The workspace's key.")]
+app.command("bi-role")(bi_role)
 
 
 def main() -> None:
@@ -67,31 +60,6 @@ def main() -> None:
             message = wrong["msg"].removeprefix("Value error, ")
             notes.print(f"afterword: {name}: {message}", markup=False)
         sys.exit(2)
-
-
-def _settings() -> Settings:
-    settings = Settings()
-    configure_logging(settings.log_level)
-    for misspelt in misspelt_variables():
-        notes.print(f"afterword: {misspelt}", markup=False)
-    return settings
-
-
-def _run(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run some work on the database, whose schema must be current."""
-
-    async def checked(url: str) -> T:
-        database = Database(url)
-        try:
-            if not await is_current(database):
-                notes.print("afterword: the schema is not current; run `afterword migrate`.")
-                raise typer.Exit(1)
-            return await work(database)
-        finally:
-            await database.close()
-
-    with attached(settings) as url:
-        return asyncio.run(checked(url))
 
 
 async def _prepare(settings: Settings, url: str) -> tuple[str | None, str | None]:
@@ -132,7 +100,7 @@ def up(
     ] = False,
 ) -> None:
     """Start everything: database, migrations, API and worker."""
-    settings = _settings()
+    settings = read_settings()
     postgres = None
     with listen(settings) as listening:
         update = {"port": listening.getsockname()[1], "demo": demo or settings.demo}
@@ -164,7 +132,7 @@ def load_secret_keys_folder(settings: Settings) -> None:
 @app.command()
 def serve() -> None:
     """Start the web processes alone, on a database that is there."""
-    settings = _require_database(_settings())
+    settings = _require_database(read_settings())
     with listen(settings) as listening:
         settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         processes = Processes(settings, postgres=None)
@@ -175,7 +143,7 @@ def serve() -> None:
 @app.command()
 def worker() -> None:
     """Start the background worker alone; any number may run."""
-    _require_database(_settings())
+    _require_database(read_settings())
     os.execv(sys.executable, [sys.executable, "-m", "app.worker"])  # noqa: S606 - ourselves
 
 
@@ -193,7 +161,7 @@ def migrate(
     check: Annotated[bool, typer.Option(help="Only tell: exit 1 where some are missing.")] = False,
 ) -> None:
     """Bring the schema to its present form."""
-    settings = _settings()
+    settings = read_settings()
 
     async def work(url: str) -> bool:
         database = Database(url)
@@ -229,7 +197,7 @@ def create_key(
             wanted = ApiKeyIn(name=name, scopes=scope, test=test)
             return (await workspaces.create_key(session, found.id, wanted))[1]
 
-    out.print(_run(_settings(), work), markup=False)
+    out.print(run_work(read_settings(), work), markup=False)
 
 
 @rollup_commands.command("check")
@@ -244,7 +212,7 @@ def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> 
             *await ticket_service.ticket_differences(database, found.id),
         ]
 
-    found = _run(_settings(), work)
+    found = run_work(read_settings(), work)
     for difference in found[:20]:
         out.print(str(difference), markup=False)
     if found:
@@ -263,7 +231,7 @@ def rebuild_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -
         await rollup_service.rebuild(database, found.id)
         await ticket_service.rebuild_ticket_counts(database, found.id)
 
-    _run(_settings(), work)
+    run_work(read_settings(), work)
     out.print("Rollups are counted anew.")
 
 
@@ -283,7 +251,7 @@ def list_jobs(
             found = await jobs.overview(session)
             return found, await jobs.list_jobs(session, dead=dead, limit=limit)
 
-    found, rows = _run(_settings(), work)
+    found, rows = run_work(read_settings(), work)
     out.print(
         f"due {found.due}, running {found.running}, waiting {found.waiting}, dead {found.dead}; "
         f"the oldest due one waits for {found.oldest_due_seconds:.0f} s"
@@ -304,7 +272,7 @@ def retry_jobs(
         async with database.transaction() as session:
             return await jobs.retry_dead(session, ids or None)
 
-    out.print(f"{_run(_settings(), work)} jobs run again.")
+    out.print(f"{run_work(read_settings(), work)} jobs run again.")
 
 
 @app.command("mail-test")
@@ -313,7 +281,7 @@ def mail_test(
     workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
 ) -> None:
     """Send a test mail as the workspace would, and say what became of it."""
-    settings = _settings()
+    settings = read_settings()
     if fit_email(address) is None:
         notes.print(f"afterword: {address} is no e-mail address.", markup=False)
         raise typer.Exit(2)
@@ -325,7 +293,7 @@ def mail_test(
         return await Mailer(settings).send(message)
 
     try:
-        result = _run(settings, work)
+        result = run_work(settings, work)
     except MailWaitsError as error:
         out.print(f"Not sent: {error}", markup=False)
         raise typer.Exit(1) from None
@@ -354,7 +322,7 @@ def import_answers(  # noqa: PLR0913 - one parameter an option
     async def work(database: Database) -> int:
         return await import_file(database, plan, workspace=workspace, events=events, console=out)
 
-    if _run(_settings(), work):
+    if run_work(read_settings(), work):
         raise typer.Exit(1)
 
 

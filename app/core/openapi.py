@@ -81,7 +81,7 @@ def finish(document: dict[str, Any], added_paths: dict[str, Any]) -> dict[str, A
 def _describe_errors(path: str, method: str, operation: dict[str, Any]) -> None:
     replies = operation.setdefault("responses", {})
     statuses: set[int] = set()
-    if path.startswith("/v1/"):
+    if path.startswith(("/v1/", "/odata/")):
         operation["security"] = [{"bearer": []}, {"basic": []}]
         statuses = _statuses(path, method, has_body="requestBody" in operation)
     elif path.startswith("/w/"):

@@ -59,6 +59,13 @@ def current_session(request: Request) -> AsyncSession:
     return current_unit(request).session
 
 
+async def read_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """Open a session on the database that is only read from, which may be a replica."""
+    database: Database = request.app.state.read_database
+    async with database.session() as session:
+        yield session
+
+
 def asked_properties(request: Request) -> dict[str, list[str]]:
     """Return the query's `property.NAME=value` filters: any of the values, by name."""
     found: dict[str, list[str]] = {}
@@ -75,6 +82,7 @@ def current_box(request: Request) -> SealedBox:
 
 
 SessionDep = Annotated[AsyncSession, Depends(current_session)]
+ReadSessionDep = Annotated[AsyncSession, Depends(read_session)]
 BoxDep = Annotated[SealedBox, Depends(current_box)]
 UnitDep = Annotated[Unit, Depends(current_unit)]
 PropertiesDep = Annotated[dict[str, list[str]], Depends(asked_properties)]

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="`postgresql://…`, PostgreSQL 15 or newer; unset: embedded."
     )
+    database_url_read: str | None = Field(
+        None, description="A replica of it, for figures, exports and OData; unset: the same."
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir,
         description="Embedded database and generated secrets; made when missing.",

@@ -11,13 +11,14 @@ from starlette.responses import StreamingResponse
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.errors import InvalidInput, NotAcceptable
-from app.core.routing import PROPERTY_PARAMETER, PropertiesDep, SessionDep, router
+from app.core.routing import PROPERTY_PARAMETER, PropertiesDep, ReadSessionDep, router
 from app.exports.datasets import DATASETS, Dataset, widened
 from app.exports.parquet import ParquetWriter, is_installed
 from app.exports.streaming import (
     CsvWriter,
     NdjsonWriter,
     Writer,
+    begun,
     question_keys,
     statement,
     stream,
@@ -152,14 +153,14 @@ async def read_dictionary(_caller: Reader) -> Dictionary:
 )
 async def export_rows(
     request: Request,
-    session: SessionDep,
+    session: ReadSessionDep,
     caller: Reader,
     dataset: DatasetName,
     wanted: Annotated[ExportFilter, Query()],
     properties: PropertiesDep,
 ) -> StreamingResponse:
     """Stream rows in constant memory; what overlaps the export before is known by its id."""
-    database: Database = request.app.state.database
+    database: Database = request.app.state.read_database
     began = utc_now()
     found = DATASETS[dataset]
     filters = _filters(dataset, wanted)
@@ -174,7 +175,7 @@ async def export_rows(
     )
     writer = _writer(found, wanted.format)
     return StreamingResponse(
-        stream(database, writer, caller.workspace_id, query=query, bound=bound),
+        await begun(stream(database, writer, caller.workspace_id, query=query, bound=bound)),
         media_type=getattr(writer, "media_type", None),
         headers={
             "Next-Updated-Since": rfc3339(began - _OVERLAP),

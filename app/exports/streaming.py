@@ -1,9 +1,10 @@
 """Rows on their way out: read by a cursor, written as they come, in constant memory."""
 
+import contextlib
 import csv
 import datetime as dt
 import io
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -170,9 +171,22 @@ async def question_keys(session: AsyncSession, workspace_id: UUID, survey: str |
     return [row.key for row in rows]
 
 
+async def begun(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    """Wait for the first part, so that what fails at once is an error and no broken reply."""
+    first = await anext(parts)
+
+    async def rest() -> AsyncIterator[bytes]:
+        async with contextlib.aclosing(parts):
+            yield first
+            async for part in parts:
+                yield part
+
+    return rest()
+
+
 async def stream(
     database: Database, writer: Writer, workspace_id: UUID, *, query: str, bound: Sequence[Any]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yield the rows of one moment, a few thousand at a time, on a connection of their own."""
     connection = await database.connect(jit="off")
     try:

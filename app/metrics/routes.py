@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.core.database import run_sql
 from app.core.http import json_reply
-from app.core.routing import PropertiesDep, SessionDep, router
+from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
@@ -68,7 +68,7 @@ _MAP_METRICS = ("csat", "nps", "ces", "emotion")
 
 async def _asked(
     request: Request,
-    session: SessionDep,
+    session: ReadSessionDep,
     caller: Analyst,
     query: Annotated[MetricQuery, Query()],
     properties: PropertiesDep,
@@ -92,7 +92,7 @@ def _wants_csv(request: Request) -> bool:
 
 
 @routes.get("/v1/metrics", summary="List the metrics")
-async def list_metrics(session: SessionDep, caller: Analyst) -> MetricsOut:
+async def list_metrics(session: ReadSessionDep, caller: Analyst) -> MetricsOut:
     """Return the metrics, group names and segments, and which have questions to read from."""
     workspace = await get_workspace(session, caller.workspace_id)
     rows = await run_sql(
@@ -122,7 +122,7 @@ async def list_metrics(session: SessionDep, caller: Analyst) -> MetricsOut:
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def read_metric(
-    request: Request, session: SessionDep, metric: MetricName, asked: AskedDep
+    request: Request, session: ReadSessionDep, metric: MetricName, asked: AskedDep
 ) -> Response:
     """Return one figure, over time and by group, with n, interval and reliability.
 
@@ -139,7 +139,7 @@ async def read_metric(
 
 @routes.get("/v1/journeys/{key}/map", summary="Map a journey", response_model=JourneyMapOut)
 async def read_journey_map(
-    session: SessionDep,
+    session: ReadSessionDep,
     caller: Analyst,
     key: Annotated[TouchpointKey, Path(description="The journey's key.")],
     from_: Annotated[str | None, Query(alias="from", max_length=40)] = None,

@@ -15,13 +15,12 @@ from uuid import UUID
 
 from app.core.clock import rfc3339
 from app.core.ids import derived_uuid
-from app.surveys.scales import Band
+from app.surveys.scales import LOW_BANDS
 
 MOST_BYTES = 20_000
 _LONGEST_KEPT = 200
 # An older answer alarms nobody.
 FRESH = dt.timedelta(days=7)
-LOW_BANDS = (Band.DETRACTOR, Band.DISSATISFIED, Band.HARD)
 
 
 class EventType(StrEnum):

@@ -12,12 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.core.paging import decode_cursor
 from app.core.schema import Json
+from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.news import FRESH, LOW_BANDS, WHOLE_TYPES, EventType, Written
+from app.webhooks.news import FRESH, WHOLE_TYPES, EventType, Written
 
 _WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
 _SAYS_WHOLE = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
-_LOW = ", ".join(f"'{band}'" for band in LOW_BANDS)
+_LOW = ", ".join(f"'{band}'" for band in sorted(LOW_BANDS))
 _FRESH_SECONDS = int(FRESH.total_seconds())
 DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)
 

@@ -5,8 +5,12 @@ import datetime as dt
 import io
 from typing import Any
 
+import httpx
 import pytest
 
+from app.core.settings import Settings
+from app.main import create_app
+from tests.conftest import make_shop
 from tests.shop import Shop
 
 JAN = {"from": "2026-01-01", "to": "2026-02-01"}
@@ -232,3 +236,21 @@ async def test_what_can_be_asked_is_listed(shop: Shop) -> None:
     found = {m["metric"]: m["has_questions"] for m in listed["metrics"]}
     assert (found["nps"], found["csat"]) == (True, False)
     assert "touchpoint" in listed["group_by"]
+
+
+async def test_figures_are_read_from_the_replica_where_there_is_one(settings: Settings) -> None:
+    """A replica that is away takes the figures with it, and nothing else."""
+    away = "postgresql://afterword@127.0.0.1:1/afterword"
+    app = create_app(settings.model_copy(update={"database_url_read": away}))
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        shop = await make_shop(client)
+        await shop.publish("nps")
+        assert (await shop.answer("nps", 9)).status_code == 201
+        for path in ("metrics/nps", "exports/responses"):
+            assert (await shop.call("GET", f"/v1/{path}")).status_code == 503
+        assert (await shop.call("GET", "/odata/v4/metric_daily")).status_code == 503
+        assert (await shop.call("GET", "/v1/responses")).status_code == 200

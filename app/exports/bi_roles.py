@@ -1,0 +1,100 @@
+"""Login roles for BI tools: each reads the `bi` views of one workspace, and nothing else.
+
+What a role sees is decided by row-level security on its own name (`current_user`), which no
+setting can forge. Its name says nothing of the workspace, because every role of a server can
+read the names of all.
+"""
+
+import secrets
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import Conflict, NotFound
+from app.exports.models import BiAccess
+from app.workspaces.service import find_workspace
+
+_PREFIX = "bi_"
+_MOST_CONNECTIONS = 10
+_TIMEOUT = "60s"
+_NAMES_A_PERSON = "email, name, locale, merged_into, created_at"
+
+
+async def create_role(
+    database: Database, *, maker_url: str, workspace_key: str, personal: bool
+) -> str:
+    """Make a role and return the `postgresql://` URL by which it logs in.
+
+    `maker_url` logs in as somebody who may make roles; Conflict where it may not.
+    """
+    async with database.session() as session:
+        workspace = await find_workspace(session, workspace_key)
+    role = _PREFIX + secrets.token_hex(6)
+    password = secrets.token_urlsafe(24)
+    await _as_maker(
+        maker_url,
+        f"create role {role} login noinherit connection limit {_MOST_CONNECTIONS} "
+        f"password '{password}'",
+        f"alter role {role} set statement_timeout = '{_TIMEOUT}'",
+        f"alter role {role} set idle_in_transaction_session_timeout = '{_TIMEOUT}'",
+        f"alter role {role} set default_transaction_read_only = on",
+        f"alter role {role} set search_path = bi",
+    )
+    async with database.transaction() as session:
+        access = BiAccess(
+            role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
+        )
+        session.add(access)
+        if personal:
+            await run_sql(session, text(f"grant select ({_NAMES_A_PERSON}) on customer to {role}"))
+            await run_sql(session, text(f"grant select on bi.customers to {role}"))
+    parts = urlsplit(database.url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}:{password}@{host}"))
+
+
+async def list_roles(database: Database, workspace_key: str) -> list[BiAccess]:
+    """Return the roles of a workspace, the oldest first."""
+    async with database.session() as session:
+        workspace = await find_workspace(session, workspace_key)
+        rows = await session.exec(
+            select(BiAccess)
+            .where(BiAccess.workspace_id == workspace.id)
+            .order_by(col(BiAccess.created_at))
+        )
+        return list(rows)
+
+
+async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
+    """Drop a role; NotFound for one that is none of ours."""
+    async with database.transaction() as session:
+        found = await session.get(BiAccess, role)
+        if found is None:
+            raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
+        if found.personal:
+            await run_sql(session, text(f"revoke all on customer, bi.customers from {role}"))
+            await run_sql(
+                session, text(f"revoke select ({_NAMES_A_PERSON}) on customer from {role}")
+            )
+        await session.delete(found)
+    await _as_maker(maker_url, f"drop role {role}")
+
+
+async def _as_maker(url: str, *statements: str) -> None:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        async with connection.transaction():
+            for statement in statements:
+                await connection.execute(statement)
+    except asyncpg.InsufficientPrivilegeError as error:
+        msg = (
+            f"The database's login may not make roles ({error}). Give it CREATEROLE for this "
+            "command, or set AFTERWORD_DATABASE_URL to one that has it."
+        )
+        raise Conflict(msg) from None
+    finally:
+        await connection.close()

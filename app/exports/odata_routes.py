@@ -1,0 +1,148 @@
+"""OData v4, read only: the daily counts, as Excel, Power BI and Tableau read them natively."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import Query, Request
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from starlette.responses import Response
+
+from app.core.database import run_sql
+from app.core.http import json_reply
+from app.core.routing import ReadSessionDep, router
+from app.core.settings import Settings
+from app.exports.odata_filter import Filter, ordered, selected
+from app.exports.odata_sets import SETS, EntitySet, metadata
+from app.workspaces.caller import Analyst
+
+routes = router("OData")
+
+_ROOT = "/odata/v4"
+_VERSION = {"OData-Version": "4.0"}
+_PAGE = 5000
+_MOST_SKIPPED = 10_000_000
+
+
+class SetName(StrEnum):
+    """What is served."""
+
+    METRIC_DAILY = "metric_daily"
+    TICKETS_DAILY = "tickets_daily"
+
+
+class ODataQuery(BaseModel):
+    """The system query options that are understood."""
+
+    filter: str | None = Field(default=None, alias="$filter", description="`survey eq 'nps'`.")
+    select: str | None = Field(default=None, alias="$select", max_length=1000)
+    orderby: str | None = Field(default=None, alias="$orderby", max_length=1000)
+    top: int | None = Field(default=None, alias="$top", ge=0)
+    skip: int = Field(default=0, alias="$skip", ge=0, le=_MOST_SKIPPED)
+    count: bool = Field(default=False, alias="$count", description="Also count all rows.")
+    format: str | None = Field(default=None, alias="$format", pattern="^(json|application/json.*)$")
+
+
+def _root(request: Request) -> str:
+    settings: Settings = request.app.state.settings
+    return settings.base_url + _ROOT
+
+
+@routes.get(_ROOT, summary="OData service document", include_in_schema=False)
+@routes.get(f"{_ROOT}/", summary="OData service document")
+async def read_service(request: Request, _caller: Analyst) -> Response:
+    """Name the entity sets."""
+    value = [{"name": name, "kind": "EntitySet", "url": name} for name in SETS]
+    document = {"@odata.context": f"{_root(request)}/$metadata", "value": value}
+    return json_reply(document, headers=_VERSION)
+
+
+@routes.get(
+    f"{_ROOT}/$metadata",
+    summary="OData metadata",
+    response_class=Response,
+    responses={200: {"content": {"application/xml": {"schema": {"type": "string"}}}}},
+)
+async def read_metadata(_caller: Analyst) -> Response:
+    """Describe the entity sets as EDMX."""
+    return Response(metadata(), media_type="application/xml", headers=_VERSION)
+
+
+@routes.get(f"{_ROOT}/{{entity_set}}", summary="Read an OData entity set")
+async def read_set(
+    request: Request,
+    session: ReadSessionDep,
+    caller: Analyst,
+    entity_set: SetName,
+    query: Annotated[ODataQuery, Query()],
+) -> Response:
+    """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones."""
+    found = SETS[entity_set]
+    names = selected(found, query.select)
+    where, bound = _where(found, query.filter)
+    bound["workspace"] = caller.workspace_id
+    page = min(_PAGE, _PAGE if query.top is None else query.top)
+    rows = await run_sql(
+        session,
+        text(
+            f"select {', '.join(names)} from ({found.source}) m {where} "
+            f"order by {ordered(found, query.orderby)} limit :limit offset :skip"
+        ).bindparams(**bound, limit=page + 1, skip=query.skip),
+    )
+    value = [dict(row._mapping) for row in rows]
+    context = f"{_root(request)}/$metadata#{entity_set}"
+    if query.select:
+        context += f"({','.join(names)})"
+    document: dict[str, Any] = {"@odata.context": context}
+    if query.count:
+        document["@odata.count"] = await _count(session, found, where, bound)
+    document["value"] = value[:page]
+    if len(value) > page and (query.top is None or query.top > page):
+        document["@odata.nextLink"] = _next_link(request, query, page)
+    return json_reply(document, headers=_VERSION)
+
+
+@routes.get(
+    f"{_ROOT}/{{entity_set}}/$count",
+    summary="Count an OData entity set",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def count_set(
+    session: ReadSessionDep,
+    caller: Analyst,
+    entity_set: SetName,
+    filter_: Annotated[str | None, Query(alias="$filter")] = None,
+) -> Response:
+    """Return how many rows there are, as a bare number."""
+    found = SETS[entity_set]
+    where, bound = _where(found, filter_)
+    bound["workspace"] = caller.workspace_id
+    count = await _count(session, found, where, bound)
+    return Response(str(count), media_type="text/plain", headers=_VERSION)
+
+
+def _where(found: EntitySet, wanted: str | None) -> tuple[str, dict[str, Any]]:
+    if not wanted:
+        return "", {}
+    made = Filter(found, wanted)
+    return f"where {made.condition}", dict(made.bound)
+
+
+async def _count(
+    session: ReadSessionDep, found: EntitySet, where: str, bound: dict[str, Any]
+) -> int:
+    query = text(f"select count(*) from ({found.source}) m {where}").bindparams(**bound)
+    counted: int = (await run_sql(session, query)).one()[0]
+    return counted
+
+
+def _next_link(request: Request, query: ODataQuery, page: int) -> str:
+    """Return the address of the next page: the same question, further on."""
+    asked = dict(request.query_params)
+    asked["$skip"] = str(query.skip + page)
+    if query.top is not None:
+        asked["$top"] = str(query.top - page)
+    root = _root(request).removesuffix(_ROOT)
+    return f"{root}{request.url.path}?{urlencode(asked)}"

@@ -1,0 +1,86 @@
+"""The entity sets that OData serves, as data, and their description as EDMX. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+NAMESPACE = "Afterword"
+_EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
+_EDM = "http://docs.oasis-open.org/odata/ns/edm"
+TEXT, DATE, INTEGER = "Edm.String", "Edm.Date", "Edm.Int64"
+
+
+@dataclass(frozen=True, slots=True)
+class EntitySet:
+    """Rows of one of the `bi` views: what names a row, and what is counted in it."""
+
+    name: str
+    keys: Mapping[str, str]
+    columns: Mapping[str, str]
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Every property with its type."""
+        return {**self.keys, **self.columns}
+
+    @property
+    def source(self) -> str:
+        """The SQL of its rows; `:workspace` is bound. What names a row is never null."""
+        columns = [
+            f"coalesce({name}, '') as {name}" if name in self.keys and kind == TEXT else name
+            for name, kind in self.types.items()
+        ]
+        return f"select {', '.join(columns)} from bi.{self.name} where workspace_id = :workspace"
+
+
+def _all(kind: str, names: Sequence[str]) -> dict[str, str]:
+    return dict.fromkeys(names, kind)
+
+
+_COUNTERS = (
+    "responses", "promoters", "passives", "detractors", "satisfied", "dissatisfied", "easy",
+    "score_sum", *(f"n{score}" for score in range(11)), "n_missing", "n_na",
+)  # fmt: skip
+
+SETS = {
+    one.name: one
+    for one in (
+        EntitySet(
+            "metric_daily",
+            {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
+            {**_all(TEXT, ("metric", "scale", "driver", "pillar", "module")),
+             **_all(INTEGER, _COUNTERS)},
+        ),
+        EntitySet(
+            "tickets_daily",
+            {"date": DATE, **_all(TEXT, ("source", "touchpoint"))},
+            _all(INTEGER, (
+                "resolved", "first_seconds_sum", "resolved_fully", "full_seconds_sum", "replied",
+                "reply_seconds_sum", "unresolved", "reopened", "invalid",
+            )),
+        ),
+    )
+}  # fmt: skip
+
+
+def metadata() -> bytes:
+    """Return the service's description: an entity type and a set for each."""
+    ElementTree.register_namespace("edmx", _EDMX)
+    root = ElementTree.Element(f"{{{_EDMX}}}Edmx", {"Version": "4.0"})
+    services = ElementTree.SubElement(root, f"{{{_EDMX}}}DataServices")
+    schema = ElementTree.SubElement(services, "Schema", {"xmlns": _EDM, "Namespace": NAMESPACE})
+    for found in SETS.values():
+        kind = ElementTree.SubElement(schema, "EntityType", {"Name": found.name})
+        key = ElementTree.SubElement(kind, "Key")
+        for name in found.keys:
+            ElementTree.SubElement(key, "PropertyRef", {"Name": name})
+        for name, type_ in found.types.items():
+            nullable = "false" if name in found.keys else "true"
+            said = {"Name": name, "Type": type_, "Nullable": nullable}
+            ElementTree.SubElement(kind, "Property", said)
+    container = ElementTree.SubElement(schema, "EntityContainer", {"Name": "Container"})
+    for name in SETS:
+        said = {"Name": name, "EntityType": f"{NAMESPACE}.{name}"}
+        ElementTree.SubElement(container, "EntitySet", said)
+    described: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return described

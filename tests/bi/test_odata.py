@@ -1,0 +1,120 @@
+"""OData v4: read by a real client, equal to the API, and bounded."""
+
+from typing import Any
+
+import httpx
+import odata
+import pytest
+import requests
+
+from tests.bi.conftest import Company
+
+
+def read(company: Company, path: str = "metric_daily", **params: Any) -> httpx.Response:
+    asked = {f"${name}": value for name, value in params.items()}
+    with company.client as client:
+        return client.get(f"/odata/v4/{path}", params=asked)
+
+
+def nps_of(rows: list[Any]) -> float:
+    promoters, detractors, n = (
+        sum(row[name] for row in rows) for name in ("promoters", "detractors", "responses")
+    )
+    return float(100 * (promoters - detractors) / n)
+
+
+def test_a_real_client_reads_the_figures(company: Company, neighbour: Company) -> None:
+    session = requests.Session()
+    key = company.headers["Authorization"].removeprefix("Bearer ")
+    session.auth = (key, "")
+    service = odata.ODataService(
+        f"{company.service.url}/odata/v4/", session=session, reflect_entities=True
+    )
+    daily = service.entities["metric_daily"]
+    query = service.query(daily)
+    query = query.filter(daily.metric == "nps").order_by(daily.date.asc())
+    rows = [
+        {name: getattr(one, name) for name in ("promoters", "detractors", "responses")}
+        for one in query
+    ]
+    assert nps_of(rows) == company.figure("nps")["total"]["value"]
+    tickets = list(service.query(service.entities["tickets_daily"]))
+    assert [(one.source, one.first_seconds_sum) for one in tickets] == [("desk", 7200)]
+
+
+FILTERS: list[tuple[str, int]] = [
+    ("metric eq 'nps'", 3),
+    ("metric eq 'nps' and date ge 2026-02-01", 1),
+    ("metric eq 'nps' and date ge 2026-02-01T00:00:00Z", 1),
+    ("metric eq 'nps' and year(date) eq 2026 and month(date) eq 1", 2),
+    ("metric eq 'nps' and (channel eq 'email' or locale eq 'pl')", 2),
+    ("metric eq 'nps' and not (channel eq 'email')", 2),
+    ("metric eq 'nps' and channel in ('email', 'kiosk')", 1),
+    ("metric eq 'nps' and contains(touchpoint, 'ho')", 3),
+    ("metric eq 'nps' and startswith(tolower(touchpoint), 'SH')", 0),
+    ("metric eq 'nps' and responses gt 1", 1),
+    ("metric eq 'nps' and driver eq null", 3),
+    ("survey eq 'o''hara'", 0),
+    ("survey eq '; drop table response; --'", 0),
+]
+
+
+@pytest.mark.parametrize(("wanted", "count"), FILTERS)
+def test_filters(company: Company, wanted: str, count: int) -> None:
+    reply = read(company, filter=wanted, count="true")
+    assert reply.status_code == 200, reply.text
+    rows = [row for row in reply.json()["value"] if row["metric"] == "nps"]
+    assert len(rows) == reply.json()["@odata.count"] == count
+    counted = read(company, "metric_daily/$count", filter=wanted)
+    assert counted.text == str(count)
+
+
+def test_pages_lead_on_and_lose_nothing(company: Company) -> None:
+    every = read(company).json()["value"]
+    top = read(company, top=5, orderby="responses desc,date", select="date,responses").json()
+    assert len(top["value"]) == 5
+    assert set(top["value"][0]) == {"date", "responses"}
+    assert top["@odata.context"].endswith("$metadata#metric_daily(date,responses)")
+    assert "@odata.nextLink" not in top
+    pages = [read(company, top=4, skip=skip).json()["value"] for skip in range(0, 24, 4)]
+    assert [row for page in pages for row in page] == every
+
+
+REFUSED: list[dict[str, Any]] = [
+    {"filter": "surveyy eq 'x'"}, {"filter": "survey eq 1"}, {"filter": "date eq 'x'"},
+    {"filter": "survey"}, {"filter": "1 eq 1"}, {"filter": "((("}, {"filter": "survey eq"},
+    {"filter": "survey/any(x: x eq 1)"}, {"filter": "exp(responses) gt 1"},
+    {"filter": "responses gt 99999999999999999999999"}, {"filter": "not survey"},
+    {"filter": "(" * 3000 + "survey eq 'x'" + ")" * 900}, {"filter": "responses add 1 eq 2"},
+    {"filter": "date eq 2026-13-45"}, {"filter": "true"}, {"filter": "contains(responses, 'x')"},
+    {"select": "nope"}, {"orderby": "nope"}, {"orderby": "date up"}, {"top": -1}, {"apply": "x"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("params", REFUSED)
+def test_what_is_not_understood_is_refused(company: Company, params: dict[str, Any]) -> None:
+    reply = read(company, **params)
+    assert reply.status_code == 422, reply.text
+    assert reply.json()["errors"][0]["loc"][:2] == ["query", "$" + next(iter(params))]
+
+
+def test_the_neighbours_rows_are_not_there(company: Company, neighbour: Company) -> None:
+    with neighbour.client as client:
+        client.post("/v1/surveys", json={"template": "nps", "key": "secret"}).raise_for_status()
+        client.post("/v1/surveys/secret/publish").raise_for_status()
+        body = {"survey": "secret", "channel": "api", "answers": {"score": 1}}
+        client.post("/v1/responses", json=body).raise_for_status()
+    assert {row["survey"] for row in read(neighbour).json()["value"]} == {"s", "secret"}
+    assert {row["survey"] for row in read(company).json()["value"]} == {"s"}
+
+
+def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> None:
+    with company.client as client:
+        sets = client.get("/odata/v4/").json()["value"]
+        assert [one["name"] for one in sets] == ["metric_daily", "tickets_daily"]
+        described = client.get("/odata/v4/$metadata")
+        assert described.headers["odata-version"] == "4.0"
+        assert 'Name="score_sum" Type="Edm.Int64"' in described.text
+    reply = httpx.get(company.service.url + "/odata/v4/metric_daily")
+    assert reply.status_code == 401
+    assert "Basic realm=" in reply.headers["www-authenticate"]

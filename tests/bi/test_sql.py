@@ -1,0 +1,238 @@
+"""The `bi` views: the same figures as the API, by real clients, of one workspace alone."""
+
+import contextlib
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+import adbc_driver_postgresql.dbapi
+import asyncpg
+import pytest
+
+from app.core.postgres import superuser_url
+from tests.bi.conftest import Company
+
+NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),
+sum(n_missing), sum(n_na) from bi.metric_daily where metric = 'nps'"""
+CSAT = "select 100.0 * sum(satisfied) / sum(responses) from bi.metric_daily where metric = 'csat'"
+CES = "select sum(score_sum)::float8 / sum(responses) from bi.metric_daily where metric = 'ces'"
+VIEWS = (
+    "metric_daily", "metric_daily_by_segment", "choices_daily", "tickets_daily", "responses",
+    "answers", "interactions", "tickets", "invitations",
+)  # fmt: skip
+
+
+async def one(url: str, query: str) -> Any:
+    connection = await asyncpg.connect(url)
+    try:
+        return await connection.fetchrow(query)
+    finally:
+        await connection.close()
+
+
+async def test_the_formulas_of_the_docs_give_the_figures_of_the_api(company: Company) -> None:
+    nps = company.figure("nps")["total"]
+    row = await one(company.sql, NPS)
+    assert (float(row[0]), row[1], row[2], row[3]) == (nps["value"], 4, 1, 1) != (0, 0, 0, 0)
+    assert nps["n"] == 4
+    csat = await one(company.sql, CSAT)
+    assert float(csat[0]) == company.figure("csat")["total"]["value"]
+    ces = await one(company.sql, CES)
+    assert ces[0] == company.figure("ces")["total"]["value"]
+    took = await one(
+        company.sql, "select sum(first_seconds_sum) / sum(resolved) from bi.tickets_daily"
+    )
+    assert float(took[0]) == company.figure("ttr")["total"]["first"]["mean_seconds"] == 7200
+
+
+async def test_days_are_those_of_the_workspace_and_segments_add_up(company: Company) -> None:
+    row = await one(
+        company.sql,
+        "select count(distinct date), min(date)::text from bi.metric_daily where metric = 'nps'",
+    )
+    assert tuple(row) == (2, "2026-01-05")
+    row = await one(
+        company.sql,
+        "select sum(responses) from bi.metric_daily_by_segment "
+        "where metric = 'nps' and segment = 'store'",
+    )
+    assert row[0] == 4
+    group = company.figure("nps", group_by="property.store")["rows"]
+    for found in group:
+        row = await one(
+            company.sql,
+            "select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses) "
+            "from bi.metric_daily_by_segment where metric = 'nps' and segment = 'store' "
+            f"and value = '{found['group']['property.store']}'",
+        )
+        assert float(row[0]) == found["value"]
+
+
+def test_an_odbc_client_reads_the_same(company: Company) -> None:
+    pyodbc = pytest.importorskip("pyodbc", exc_type=ImportError, reason="unixODBC is missing")
+    drivers = [name for name in pyodbc.drivers() if "PostgreSQL Unicode" in name]
+    if not drivers:
+        pytest.skip("the driver odbc-postgresql is missing")
+    at = urlsplit(company.sql)
+    connection = pyodbc.connect(
+        f"DRIVER={{{drivers[0]}}};SERVER={at.hostname};PORT={at.port};"
+        f"DATABASE={at.path[1:]};UID={at.username};PWD={at.password}"
+    )
+    try:
+        row = connection.cursor().execute(NPS).fetchone()
+        assert float(row[0]) == company.figure("nps")["total"]["value"]
+        named = {found.table_name for found in connection.cursor().tables(schema="bi")}
+        assert set(VIEWS) <= named
+    finally:
+        connection.close()
+
+
+def test_an_adbc_client_reads_the_same(company: Company) -> None:
+    with (
+        adbc_driver_postgresql.dbapi.connect(company.sql) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "select sum(promoters)::int8 p, sum(detractors)::int8 d, sum(responses)::int8 n "
+            "from bi.metric_daily where metric = 'nps'"
+        )
+        (row,) = cursor.fetch_arrow_table().to_pylist()
+    value = 100 * (row["p"] - row["d"]) / row["n"]
+    assert value == company.figure("nps")["total"]["value"]
+
+
+async def test_every_view_is_read_and_described(company: Company) -> None:
+    connection = await asyncpg.connect(company.sql)
+    try:
+        for view in VIEWS:
+            await connection.fetch(f"select * from bi.{view}")
+        described = await connection.fetch(
+            "select obj_description(c.oid) as said, c.relname from pg_class c "
+            "join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'bi'"
+        )
+        assert all(row["said"] for row in described)
+    finally:
+        await connection.close()
+
+
+# What a role may try to see another workspace by.
+TRICKS = [
+    "set role {neighbour}",
+    "set role afterword",
+    "set session authorization {neighbour}",
+    "set row_security = off",
+    "select set_config('role', '{neighbour}', false)",
+    "select set_config('app.workspace_id', (select max(workspace_id::text) from bi_access), false)",
+    "set search_path = public",
+    "create view public.mine as select * from public.response",
+    "create temp view mine as select id from public.response",
+    "alter role current_user superuser",
+    "update public.bi_access set workspace_id = gen_random_uuid()",
+    "insert into public.bi_access select '{role}', gen_random_uuid(), true, now()",
+    "alter table public.response disable row level security",
+    "drop policy bi_workspace on public.response",
+    "select * from public.event",
+    "select * from public.api_key",
+    "select * from public.workspace",
+    "select * from public.webhook_endpoint",
+    "select * from public.job",
+    "select name from public.customer",
+    "select claimed from public.response",
+    "select * from bi.customers",
+    "select lo_import('/etc/passwd')",
+    "copy (select 1) to program 'id'",
+    "select pg_read_file('/etc/passwd')",
+    "select most_common_vals::text from pg_stats where tablename = 'response'",
+    "table public.bi_access",
+]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+async def test_a_role_sees_its_own_workspace_by_no_trick(
+    company: Company, neighbour: Company, trick: str
+) -> None:
+    other = urlsplit(neighbour.sql).username or ""
+    role = urlsplit(company.sql).username or ""
+    connection = await asyncpg.connect(company.sql)
+    try:
+        mine = await connection.fetchval("select count(*) from bi.responses")
+        found: list[Any] = []
+        try:
+            await connection.execute("set default_transaction_read_only = off")
+            statement = trick.format(neighbour=other, role=role)
+            found = await connection.fetch(statement)
+        except asyncpg.PostgresError:
+            found = []
+        assert "theirs" not in str(found)
+        for query in ("bi.responses", "public.response"):
+            with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+                # Without its shelter, `row_security`, the role may read nothing at all.
+                assert await connection.fetchval(f"select count(*) from {query}") == mine == 6
+        who = await connection.fetchval("select current_user")
+        assert who == role
+    finally:
+        await connection.close()
+
+
+async def test_a_foreign_name_opens_nothing(company: Company, neighbour: Company) -> None:
+    """A role that somebody else made, even one named like a workspace, reads no row."""
+    rows = await one(neighbour.sql, "select array_agg(distinct role) from public.bi_access")
+    assert rows[0] == [urlsplit(neighbour.sql).username]
+    state = json.loads((company.service.folder / "data" / "postgres.json").read_text())
+    maker = await asyncpg.connect(superuser_url(company.service.folder / "data"))
+    await maker.execute("""create role "theirs" login password 'x'""")
+    await maker.close()
+    url = f"postgresql://theirs:x@127.0.0.1:{state['port']}/afterword"
+    assert (await one(url, "select count(*) from bi.responses"))[0] == 0
+
+
+async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
+    company: Company, neighbour: Company
+) -> None:
+    theirs = await one(neighbour.sql, "select array_agg(id) from bi.responses")
+    told: list[str] = []
+    connection = await asyncpg.connect(company.sql)
+    connection.add_log_listener(lambda _, message: told.append(str(message)))
+    try:
+        await connection.execute("set default_transaction_read_only = off")
+        await connection.execute(
+            "create function pg_temp.peek(id uuid) returns bool language plpgsql "
+            "cost 0.0000001 as $$ begin raise notice '%', id; return true; end $$"
+        )
+        await connection.execute("select count(*) from public.response where pg_temp.peek(id)")
+        await connection.execute("select count(*) from bi.responses where pg_temp.peek(id)")
+    finally:
+        await connection.close()
+    assert len(told) == 12
+    assert not any(str(id_) in message for message in told for id_ in theirs[0])
+
+
+async def test_names_are_for_personal_roles(company: Company, neighbour: Company) -> None:
+    row = await one(neighbour.sql, "select email, name from bi.customers")
+    assert tuple(row) == ("theirs@c.pl", "Mr theirs")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await one(company.sql, "select email from bi.customers")
+
+
+async def test_a_role_is_bounded_and_can_be_dropped(company: Company) -> None:
+    row = await one(
+        company.sql, "select current_setting('statement_timeout'), current_setting('search_path')"
+    )
+    assert tuple(row) == ("1min", "bi")
+    for options in ((), ("--personal",)):
+        url = company.role(*options)
+        role = urlsplit(url).username or ""
+        assert role in company.service.command("bi-role", "--workspace", "mine", "--list").stdout
+        dropped = company.service.command("bi-role", "--drop", role)
+        assert dropped.returncode == 0, dropped.stderr
+        with pytest.raises(asyncpg.PostgresError):
+            await one(url, "select 1")
+
+
+def test_the_command_says_from_where_it_is_reached(company: Company) -> None:
+    made = company.service.command("bi-role", "--workspace", "mine")
+    assert "from this machine alone" in made.stderr
+    assert "OData" in made.stderr
+    unknown = company.service.command("bi-role", "--workspace", "nobody")
+    assert unknown.returncode == 1
+    assert "nobody" in unknown.stderr
