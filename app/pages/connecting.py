@@ -1,4 +1,4 @@
-"""`/guides`: how to connect each source, and how asking works."""
+"""`/guides`: how to connect each source and each BI tool, and how asking works."""
 
 import json
 from importlib.resources import files
@@ -17,6 +17,9 @@ routes = APIRouter(include_in_schema=False)
 GUIDES: dict[str, dict[str, Any]] = json.loads(
     files("app.pages").joinpath("guides/guides.json").read_text()
 )
+BI: dict[str, dict[str, Any]] = json.loads(
+    files("app.pages").joinpath("guides/bi.json").read_text()
+)
 HELP = {
     "pages": "The survey's own page, kiosks and posters",
     "widget": "The widget, and its contract without the script",
@@ -28,7 +31,7 @@ HELP = {
 @routes.get("/guides")
 async def show_guides() -> HTMLResponse:
     """List the guides."""
-    return page("guides.html", lang="en", title="Guides", guides=GUIDES, help=HELP)
+    return page("guides.html", lang="en", title="Guides", guides=GUIDES, help=HELP, bi=BI)
 
 
 @routes.get("/guides/{name}")
@@ -37,6 +40,10 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
     if name in HELP:
         settings: Settings = request.app.state.settings
         return page(f"help/{name}.html", lang="en", title=HELP[name], base=settings.base_url)
+    if name in BI:
+        settings = request.app.state.settings
+        found = BI[name]
+        return page("bi.html", lang="en", title=found["title"], guide=found, base=settings.base_url)
     if name not in GUIDES:
         raise NotFound("There is no guide of this name; see /guides.")
     guide = GUIDES[name]

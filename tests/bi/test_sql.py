@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from app.core.postgres import superuser_url
+from app.pages.connecting import BI
 from tests.bi.conftest import Company
 
 NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),
@@ -236,3 +237,19 @@ def test_the_command_says_from_where_it_is_reached(company: Company) -> None:
     unknown = company.service.command("bi-role", "--workspace", "nobody")
     assert unknown.returncode == 1
     assert "nobody" in unknown.stderr
+
+
+@pytest.mark.parametrize("tool", ["superset", "grafana"])
+@pytest.mark.parametrize("metric", ["NPS", "CSAT", "CES"])
+async def test_the_formulas_of_the_guides_run(company: Company, tool: str, metric: str) -> None:
+    formula = BI[tool]["formulas"][metric]
+    name = metric.lower()
+    if tool == "grafana":
+        query = formula.replace("$__timeFilter(date)", "date >= '2026-02-01'")
+        row = await one(company.sql, query.replace("date AS time", "min(date) AS time", 1).replace(
+            "GROUP BY 1 ORDER BY 1", ""))  # fmt: skip
+        expected = company.figure(name, **{"from": "2026-02-01"})["total"]["value"]
+        assert float(row[1]) == expected
+        return
+    row = await one(company.sql, f"select {formula} from bi.metric_daily where metric = '{name}'")
+    assert float(row[0]) == company.figure(name)["total"]["value"]

@@ -1,7 +1,9 @@
 """The guides: one for every source, with every property it yields."""
 
+import html
+
 from app.integrations.registry import ADAPTERS, SourceName
-from app.pages.connecting import GUIDES
+from app.pages.connecting import BI, GUIDES
 from tests.shop import Shop
 
 
@@ -21,3 +23,17 @@ async def test_every_source_has_its_guide(shop: Shop) -> None:
 async def test_zendesks_template_is_there_to_paste(shop: Shop) -> None:
     page = (await shop.client.get("/guides/zendesk")).text
     assert "{{ticket.updated_at_with_timestamp}}" in page
+
+
+async def test_every_bi_tool_has_its_page_with_the_formulas(shop: Shop) -> None:
+    assert set(BI) == {"metabase", "superset", "powerbi", "excel", "tableau", "grafana"}
+    index = (await shop.client.get("/guides")).text
+    for name, guide in BI.items():
+        assert f'href="/guides/{name}"' in index
+        page = await shop.client.get(f"/guides/{name}")
+        assert page.status_code == 200
+        for figure, formula in guide["formulas"].items():
+            assert f'<th scope="row">{figure}</th>' in page.text
+            assert html.escape(formula, quote=False)[:30] in html.unescape(page.text)
+        if guide["way"] == "odata":
+            assert "/odata/v4/" in page.text
