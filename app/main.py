@@ -43,6 +43,8 @@ from app.pages import (
     open_page,
     own_data,
 )
+from app.pages.dashboard import routes as dashboard
+from app.pages.dashboard import signing_in
 from app.pages.failing import error_page, is_for_people
 from app.pages.rendering import Instead
 from app.responses import batch, intake
@@ -56,7 +58,7 @@ from app.surveys.catalogue import Catalogue
 from app.triggers import batch as interactions_batch
 from app.triggers import routes as triggers
 from app.webhooks import routes as webhooks
-from app.workspaces import caller
+from app.workspaces import caller, member_routes
 from app.workspaces import routes as workspaces
 from app.workspaces.caller import Keyring
 from app.workspaces.limits import Limiter
@@ -160,6 +162,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     for room in (
         health,
         workspaces,
+        member_routes,
         surveys,
         interactions,
         case_routes,
@@ -174,6 +177,8 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         export_routes,
         odata_routes,
         docs,
+        signing_in,
+        dashboard,
         connecting,
         assets,
         brand,

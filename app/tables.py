@@ -22,12 +22,15 @@ from app.responses.models import ImportRun, Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
 from app.triggers.models import Decision, Trigger
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.workspaces.models import ApiKey, Logo, Workspace
+from app.workspaces.models import ApiKey, DashboardSession, Logo, Member, SignInLink, Workspace
 
 TABLES: tuple[type[SQLModel], ...] = (
     Workspace,
     ApiKey,
     Logo,
+    Member,
+    SignInLink,
+    DashboardSession,
     Idempotency,
     Survey,
     SurveyVersion,

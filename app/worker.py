@@ -26,12 +26,14 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.integrations.service import TRANSLATE_JOB
 from app.integrations.service import forget_old as forget_old_webhooks
+from app.integrations.silence import notice as notice_silence
 from app.integrations.translating import translate_event
 from app.integrations.write_back import WRITE_BACK_JOB, hear_answers, write_back
 from app.interactions.customers import SETTLE_JOB, settle
 from app.invitations.delivery import Post, send_reminder
 from app.invitations.mailer import Mailer
 from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
+from app.pages.dashboard.signing_in import LINK_JOB, send_link
 from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
@@ -44,6 +46,7 @@ from app.webhooks.dispatching import dispatch, replay
 from app.webhooks.sending import Sender
 from app.webhooks.service import REPLAY_JOB
 from app.webhooks.service import forget_old as forget_old_deliveries
+from app.workspaces import sessions
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         REPLAY_JOB: replay,
         RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
+        LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
 
@@ -84,6 +88,8 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
+    "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
+    "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "webhooks.forget_old": (dt.timedelta(hours=1), forget_old_deliveries),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_left_alone),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),

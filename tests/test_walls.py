@@ -42,6 +42,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
     sender = await shop.post("/v1/integrations", {"source": "freshdesk", "key": "their-desk"})
     body = {"ticket_id": "1", "event": "ticket.solved", "tags": SECRET}
     sent = await shop.client.post("/in/" + sender["url"].partition("/in/")[2], json=body)
+    member = await shop.post("/v1/members", {"email": "them@c.pl", "name": SECRET})
     wanted = {"url": "mailto:them@c.pl", "events": ["response.created"]}
     endpoint = await shop.post("/v1/webhook-endpoints", wanted)
     tried = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/test", status=202)
@@ -62,6 +63,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "integration": sender["id"],
         "event_id": sent.json()["id"],
         "customer": told["customer_id"],
+        "member_id": member["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": tried["id"],
     }

@@ -26,7 +26,7 @@ logger = logging.getLogger("afterword.http")
 
 MEBIBYTE = 1 << 20
 _DRAINED = 64 * MEBIBYTE
-_SECRET_PATHS = ("/i/", "/u/")
+_SECRET_PATHS = ("/i/", "/u/", "/sign-in/")
 _LONGEST_PATH = 300
 # What looks like a link's secret, wherever it stands.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
@@ -199,7 +199,7 @@ def shown_path(scope: Scope) -> str:
     """Return the path for the log: the secret of a customer's link is left out, the rest is cut."""
     path: str = _TOKEN.sub("…", scope["path"])
     if path.startswith(_SECRET_PATHS):
-        return path[:3] + "…"
+        return path[: path.index("/", 1) + 1] + "…"
     return path[:_LONGEST_PATH]
 
 

@@ -53,6 +53,11 @@ VOTES = Counter(
     "Answers of pages and the widget, by whether a person is known to have given them.",
     ["verdict"],
 )
+SILENT = Gauge(
+    "afterword_integrations_silent",
+    "Integrations that are silent for longer than they usually are.",
+    multiprocess_mode="mostrecent",
+)
 DELIVERIES = Counter(
     "afterword_deliveries_total", "Attempts to deliver webhooks, by outcome.", ["outcome"]
 )

@@ -62,6 +62,16 @@ async def get(session: AsyncSession, table: type[Named], workspace_id: UUID, key
     return row
 
 
+async def touchpoints(session: AsyncSession, workspace_id: UUID) -> list[Touchpoint]:
+    """Return every touchpoint of a workspace, by key."""
+    rows = await session.exec(
+        select(Touchpoint)
+        .where(Touchpoint.workspace_id == workspace_id)
+        .order_by(col(Touchpoint.key))
+    )
+    return list(rows)
+
+
 async def list_all(
     session: AsyncSession, table: type[Named], workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Named]:

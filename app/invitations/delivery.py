@@ -19,6 +19,7 @@ from app.core.outbox import emit
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import MAILS
+from app.core.tokens import new_token, token_hash
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.admission import Reason, Refusal, refusal_now
@@ -27,7 +28,6 @@ from app.invitations.mail import write_mail
 from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome, wait_before
 from app.invitations.models import Invitation
 from app.invitations.suppression import Kind, suppress
-from app.invitations.tokens import new_token, token_hash
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.brand import company_of, logo_url

@@ -18,8 +18,8 @@ from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
+from app.core.tokens import new_token, token_hash, workspace_of
 from app.invitations.models import Invitation
-from app.invitations.tokens import new_token, token_hash, workspace_of
 from app.invitations.votes import MOST_HITS, Hit, hits_of, stored_hit
 from app.surveys.compiled import CompiledSurvey
 

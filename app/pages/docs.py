@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
 
@@ -16,12 +16,6 @@ _ASSETS = {
 }
 _POLICY = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"
 _PAGE = files("app.pages").joinpath("docs.html")
-
-
-@routes.get("/")
-async def show_start() -> RedirectResponse:
-    """Lead whoever opens the service in a browser to the documentation."""
-    return RedirectResponse("/docs")
 
 
 @routes.get("/docs")

@@ -32,6 +32,7 @@ _ASSETS = {
     "widget.js": "text/javascript; charset=utf-8",
     "demo.js": "text/javascript; charset=utf-8",
     "poster.css": "text/css; charset=utf-8",
+    "dashboard.css": "text/css; charset=utf-8",
 }
 
 

@@ -60,6 +60,13 @@ class Response(SQLModel, table=True):
             postgresql_where=text("state not in ('counted', 'deleted')"),
         ),
         Index(
+            "ix_response_comments",
+            "workspace_id",
+            "created_at",
+            "id",
+            postgresql_where=text("comment is not null"),
+        ),
+        Index(
             "ix_response_unsettled",
             "workspace_id",
             "updated_at",

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.schema import REFERENCE, TENANT, Instant, Json
@@ -98,3 +98,62 @@ class ApiKey(SQLModel, table=True):
     bootstrap: bool = False
     expires_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     created_at: dt.datetime = Field(sa_type=Instant)
+
+
+class Member(SQLModel, table=True):
+    """Somebody of the company who signs in to the dashboard; an address may be in many."""
+
+    __table_args__ = (
+        UniqueConstraint("workspace_id", "email"),
+        Index(None, "email"),
+        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        REFERENCE,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    email: str
+    name: str
+    role: str
+    locale: str
+    created_at: dt.datetime = Field(sa_type=Instant)
+    updated_at: dt.datetime = Field(sa_type=Instant)
+
+
+class SignInLink(SQLModel, table=True):
+    """A mailed link: good once, until `expires_at`; kept as a hash."""
+
+    __tablename__ = "sign_in_link"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "member_id"], ["member.workspace_id", "member.id"], ondelete="CASCADE"
+        ),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    token_hash: bytes = Field(primary_key=True)
+    member_id: UUID
+    expires_at: dt.datetime = Field(sa_type=Instant)
+
+
+class DashboardSession(SQLModel, table=True):
+    """Somebody signed in, as a member or by a key; the cookie's token is kept as a hash."""
+
+    __tablename__ = "dashboard_session"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "member_id"], ["member.workspace_id", "member.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["workspace_id", "key_id"], ["api_key.workspace_id", "api_key.id"], ondelete="CASCADE"
+        ),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    token_hash: bytes = Field(primary_key=True)
+    member_id: UUID | None = None
+    key_id: UUID | None = None
+    locale: str
+    expires_at: dt.datetime = Field(sa_type=Instant)

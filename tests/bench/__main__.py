@@ -1,5 +1,6 @@
 """Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
-[webhooks] [exports] [start]`.
+[webhooks] [dashboard]
+[exports] [start]`.
 """
 
 import json
@@ -7,9 +8,11 @@ import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import exports, figures, ingest, interactions, webhooks
+from tests.bench import dashboard, exports, figures, ingest, interactions, webhooks
 from tests.bench.report import Row, show
 from tests.service import Service
+
+_PARTS = ["ingest", "figures", "interactions", "webhooks", "dashboard", "exports", "start"]
 
 
 def measure_start(service: Service) -> list[Row]:
@@ -26,7 +29,7 @@ def measure_start(service: Service) -> list[Row]:
 
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
-    wanted = sys.argv[1:] or ["ingest", "figures", "interactions", "webhooks", "exports", "start"]
+    wanted = sys.argv[1:] or _PARTS
     service = Service()
     service.start()
     rows: list[Row] = []
@@ -41,6 +44,8 @@ def main() -> None:
             interactions.measure(service, url_of(state))
         if "webhooks" in wanted:
             webhooks.measure()
+        if "dashboard" in wanted:
+            dashboard.measure(service, url_of(state))
         if "exports" in wanted:
             rows += exports.measure(service)
         if "start" in wanted:

@@ -47,10 +47,12 @@ def measure(service: Service, database_url: str) -> list[Row]:
     ]
 
 
-async def fill(service: Service, database_url: str, size: int) -> tuple[str, UUID, UUID]:
+async def fill(
+    service: Service, database_url: str, size: int, *, name: str = "bench"
+) -> tuple[str, UUID, UUID]:
     """Make a workspace with that many answers; return its key, its id and its survey's."""
     with service.client() as client:
-        made = client.post("/v1/workspaces", json={"name": "Bench", "key": f"bench-{size}"})
+        made = client.post("/v1/workspaces", json={"name": "Bench", "key": f"{name}-{size}"})
         key: str = made.json()["api_key"]["secret"]
         workspace = UUID(made.json()["id"])
         client.headers["Authorization"] = f"Bearer {key}"

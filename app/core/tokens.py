@@ -10,7 +10,7 @@ _LENGTH = 32
 
 
 def new_token(workspace_id: UUID) -> str:
-    """Make the secret part of an invitation's links."""
+    """Make the secret part of a link, or of a session."""
     raw = workspace_id.bytes + secrets.token_bytes(_LENGTH - 16)
     return urlsafe_b64encode(raw).decode().rstrip("=")
 

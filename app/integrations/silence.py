@@ -1,0 +1,89 @@
+"""Whether an integration is as talkative as it usually is.
+
+One is silent when nothing has come for a day, and for ten times its usual pause: the mean pause
+of its deliveries of the last 30 days. One of fewer than ten deliveries has no habit yet.
+"""
+
+import datetime as dt
+import logging
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.telemetry import SILENT
+
+logger = logging.getLogger(__name__)
+
+_LEAST = dt.timedelta(days=1)
+_TIMES = 10
+_HABIT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One integration as it stands."""
+
+    key: str
+    source: str
+    health: str
+    last_event_at: dt.datetime | None
+    waiting: int
+    failed: int
+
+
+_STATES = """
+select i.workspace_id, i.key, i.source, i.secret is null and i.token_hash is null as unverified,
+  e.n, e.first, e.last, e.waiting, e.failed
+from integration i left join lateral (
+  select count(*) as n, min(received_at) as first, max(received_at) as last,
+    count(*) filter (where status = 'received') as waiting,
+    count(*) filter (where status = 'failed') as failed
+  from inbound_event v where v.workspace_id = i.workspace_id and v.integration_id = i.id
+) e on true"""
+
+
+def is_silent(
+    n: int, first: dt.datetime | None, last: dt.datetime | None, now: dt.datetime
+) -> bool:
+    """Tell whether the pause since the last delivery is longer than the habit explains."""
+    if first is None or last is None or n < _HABIT:
+        return False
+    usual = (last - first) / (n - 1)
+    return now - last > max(_LEAST, usual * _TIMES)
+
+
+def _state(row: Any, now: dt.datetime) -> State:
+    health = "ok"
+    if row.unverified:
+        health = "unverified"
+    elif row.last is None:
+        health = "waiting"
+    elif is_silent(row.n, row.first, row.last, now):
+        health = "silent"
+    return State(row.key, row.source, health, row.last, row.waiting, row.failed)
+
+
+async def states(session: AsyncSession, workspace_id: UUID) -> list[State]:
+    """Return the integrations of a workspace, by key."""
+    query = text(f"{_STATES} where i.workspace_id = :workspace_id order by i.key")
+    rows = await run_sql(session, query.bindparams(workspace_id=workspace_id))
+    now = utc_now()
+    return [_state(row, now) for row in rows]
+
+
+async def notice(session: AsyncSession, now: dt.datetime) -> None:
+    """Log which integrations are silent, and count them for whoever watches."""
+    rows = await run_sql(session, text(_STATES))
+    silent = [row for row in rows if is_silent(row.n, row.first, row.last, now)]
+    for row in silent:
+        extra = {
+            "workspace": str(row.workspace_id), "integration": row.key,
+            "last_event_at": row.last.isoformat(),
+        }  # fmt: skip
+        logger.warning("an integration is silent", extra=extra)
+    SILENT.set(len(silent))

@@ -1,0 +1,1 @@
+"""The dashboard: what a manager looks at, signed in by a mailed link or a key."""

@@ -1,0 +1,131 @@
+"""Single answers on the dashboard: whom to call, what they wrote, and one answer whole."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.errors import InvalidInput
+from app.core.paging import decode_cursor, encode_cursor
+from app.core.schema import Json
+from app.pages.dashboard.visiting import Visit
+
+PAGE = 50
+_OPEN = ("open", "contacted")
+
+_COLUMNS = """
+select r.id, r.score, r.band, r.comment, r.touchpoint, r.channel, r.follow_up, r.assignee, r.due_at,
+  r.follow_up_opened_at, r.created_at, r.responded_at, s.key as survey, s.name as survey_name,
+  coalesce(c.name, c.email, r.claimed ->> 'name', r.claimed ->> 'email') as customer,
+  coalesce(r.due_at < :now and r.follow_up in ('open', 'contacted'), false) as overdue
+from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+left join customer c on c.workspace_id = r.workspace_id and c.id = r.customer_id
+where r.workspace_id = :workspace and not r.test and r.state = 'counted'"""
+
+
+async def follow_ups(
+    visit: Visit, *, status: str, owner: str, overdue: bool, limit: int = PAGE
+) -> list[dict[str, Any]]:
+    """Return the answers somebody should act upon, the latest first."""
+    wanted = [status] if status in {"open", "contacted", "resolved"} else list(_OPEN)
+    conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:wanted ::text[])"
+    bound: dict[str, Any] = {"wanted": wanted}
+    if owner:
+        conditions += " and r.assignee = :owner"
+        bound["owner"] = owner
+    if overdue:
+        conditions += " and r.due_at < :now"
+    rows = await run_sql(
+        visit.session,
+        text(
+            f"{_COLUMNS} and {conditions} order by r.follow_up_opened_at desc limit :limit"
+        ).bindparams(workspace=visit.workspace.id, now=utc_now(), limit=limit, **bound),
+    )
+    return [dict(row._mapping) for row in rows]
+
+
+async def count_open(visit: Visit, *, most: int = 1000) -> int:
+    """Return how many follow-ups are open, up to a number that says `many`."""
+    rows = await run_sql(
+        visit.session,
+        text(
+            "select count(*) from (select from response where workspace_id = :workspace "
+            "and follow_up_opened_at is not null and follow_up = any(:wanted ::text[]) "
+            "and state = 'counted' limit :most) r"
+        ).bindparams(workspace=visit.workspace.id, wanted=list(_OPEN), most=most),
+    )
+    found: int = rows.one()[0]
+    return found
+
+
+async def comments(
+    visit: Visit, wanted: Mapping[str, str], *, cursor: str | None = None, limit: int = PAGE
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return what customers wrote, newest first, and the cursor of the next page."""
+    conditions = ["r.comment is not null"]
+    bound: dict[str, Any] = {}
+    known = {
+        "survey": "s.key = :survey",
+        "touchpoint": "r.touchpoint = :touchpoint",
+        "channel": "r.channel = :channel",
+        "band": "r.band = :band",
+        "q": "position(lower(:q) in lower(r.comment)) > 0",
+    }
+    for name, condition in known.items():
+        if value := wanted.get(name):
+            conditions.append(condition)
+            bound[name] = value
+    if position := decode_cursor(cursor, UUID):
+        conditions.append("(r.created_at, r.id) < (:at, :id)")
+        bound |= {"at": position[0], "id": position[1]}
+    rows = await run_sql(
+        visit.session,
+        text(
+            f"{_COLUMNS} and {' and '.join(conditions)} "
+            "order by r.created_at desc, r.id desc limit :limit"
+        ).bindparams(workspace=visit.workspace.id, now=utc_now(), limit=limit + 1, **bound),
+    )
+    found = [dict(row._mapping) for row in rows]
+    more = len(found) > limit
+    last = found[limit - 1] if more else None
+    return found[:limit], encode_cursor(last["created_at"], last["id"]) if last else None
+
+
+async def questions_of(visit: Visit, survey: str, version: int) -> dict[str, str]:
+    """Return the questions of a survey's version in the visitor's language."""
+    rows = await run_sql(
+        visit.session,
+        text(
+            "select v.definition from survey_version v join survey s "
+            "on s.workspace_id = v.workspace_id and s.id = v.survey_id "
+            "where v.workspace_id = :workspace and s.key = :survey and v.version = :version"
+        )
+        .columns(definition=Json)
+        .bindparams(workspace=visit.workspace.id, survey=survey, version=version),
+    )
+    row = rows.first()
+    if row is None:
+        return {}
+    default = row.definition.get("default_locale", "en")
+    return {
+        question["key"]: question["text"].get(
+            visit.said.language, question["text"].get(default, question["key"])
+        )
+        for question in row.definition["questions"]
+    }
+
+
+def due_of(text_: str, visit: Visit) -> str | None:
+    """Return the end of a day that a form names; None for none."""
+    if not text_:
+        return None
+    try:
+        day = dt.date.fromisoformat(text_)
+        return dt.datetime.combine(day, dt.time(23, 59), visit.zone).isoformat()
+    except (ValueError, OverflowError):
+        raise InvalidInput.at("body", "due_at", msg="must be a date such as 2026-11-30") from None

@@ -1,0 +1,198 @@
+"""Where the marks of a chart stand; templates draw them. Pure geometry, no library needed.
+
+Every chart knows its own table: the same figures as text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 640, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 28
+_ROW, _LABEL = 34, 190
+_MOST_LABELS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of a series: what it is called, how sure it is, and on how many answers."""
+
+    label: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    shown: str = ""
+    interval: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One mark of an axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A series over time with its band; `paths` break where there is no value."""
+
+    points: Sequence[Point]
+    paths: Sequence[str]
+    bands: Sequence[str]
+    dots: Sequence[tuple[float, float]]
+    across: Sequence[Tick]
+    up: Sequence[Tick]
+    zero: float | None
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    bottom: int = HEIGHT - _BOTTOM
+
+
+def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = None) -> Line:
+    """Lay out a series; the axis holds every interval, and no more than `within`."""
+    bottom, top = _range(points, within)
+    step = (WIDTH - _LEFT - _RIGHT) / max(len(points) - 1, 1)
+
+    def x(number: int) -> float:
+        return round(_LEFT + (step * number if len(points) > 1 else step / 2), 1)
+
+    def y(value: float) -> float:
+        share = (min(max(value, bottom), top) - bottom) / (top - bottom)
+        return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
+
+    paths, bands = [], []
+    for run in _runs(points):
+        places = [(x(n), y(points[n].value or 0)) for n in run]
+        paths.append(" ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(places)))
+        above = [f"{x(n)},{y(high)}" for n in run if (high := points[n].high) is not None]
+        below = [f"{x(n)},{y(low)}" for n in reversed(run) if (low := points[n].low) is not None]
+        if len(above) > 1:
+            bands.append("M" + " L".join(above + below) + " Z")
+    every = max(1, -(-len(points) // _MOST_LABELS))
+    return Line(
+        points=points,
+        paths=paths,
+        bands=bands,
+        dots=[(x(n), y(p.value)) for n, p in enumerate(points) if p.value is not None],
+        across=[Tick(x(n), p.label) for n, p in enumerate(points) if n % every == 0],
+        up=[Tick(y(v), f"{v:g}".replace("-", "−")) for v in _round_values(bottom, top)],
+        zero=y(0) if bottom < 0 < top else None,
+    )
+
+
+def _runs(points: Sequence[Point]) -> list[list[int]]:
+    runs: list[list[int]] = [[]]
+    for number, point in enumerate(points):
+        if point.value is None:
+            runs.append([])
+        else:
+            runs[-1].append(number)
+    return [run for run in runs if run]
+
+
+def _range(points: Sequence[Point], within: tuple[float, float] | None) -> tuple[float, float]:
+    found = [v for p in points for v in (p.value, p.low, p.high) if v is not None]
+    bottom, top = (min(found), max(found)) if found else (within or (0.0, 1.0))
+    if within:
+        bottom, top = max(bottom, within[0]), min(top, within[1])
+    if top - bottom < 1e-9:
+        bottom, top = bottom - 1, top + 1
+    return bottom, top
+
+
+def _round_values(bottom: float, top: float) -> list[float]:
+    """Return up to six round numbers between two others."""
+    span = top - bottom
+    step = 10.0 ** len(str(int(span))) / 100
+    while span / step > 5:
+        step *= 2 if str(step).lstrip("0.")[0] in "15" else 2.5
+    first = -(-bottom // step) * step
+    count = int((top - first) / step + 1e-9) + 1
+    return [round(first + step * number, 6) for number in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One bar: where it stands and how long it is."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str
+    n: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A distribution."""
+
+    bars: Sequence[Bar]
+    width: int = WIDTH
+    height: int = HEIGHT
+    bottom: int = HEIGHT - _BOTTOM
+
+
+def bars_of(counts: Sequence[tuple[str, int]]) -> Bars:
+    """Lay out how often each answer was given."""
+    most, total = max((n for _, n in counts), default=0), sum(n for _, n in counts)
+    step = (WIDTH - _RIGHT * 2) / max(len(counts), 1)
+    room = HEIGHT - _BOTTOM - _TOP - 16
+    return Bars(
+        [
+            Bar(
+                x=round(_RIGHT + step * number + step * 0.1, 1),
+                y=round(HEIGHT - _BOTTOM - (room * n / most if most else 0), 1),
+                width=round(step * 0.8, 1),
+                height=round(room * n / most if most else 0, 1),
+                label=label,
+                n=n,
+                share=100 * n / total if total else 0.0,
+            )
+            for number, (label, n) in enumerate(counts)
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Whisker:
+    """One row of an interval chart: a dot with its interval."""
+
+    point: Point
+    y: float
+    dot: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Whiskers:
+    """Groups beneath each other on one axis."""
+
+    rows: Sequence[Whisker]
+    across: Sequence[Tick]
+    height: int
+    width: int = WIDTH
+    label: int = _LABEL
+
+
+def whiskers_of(points: Sequence[Point], *, within: tuple[float, float]) -> Whiskers:
+    """Lay out groups with their intervals on the whole scale."""
+    bottom, top = within
+
+    def x(value: float | None) -> float | None:
+        if value is None:
+            return None
+        share = (min(max(value, bottom), top) - bottom) / (top - bottom)
+        return round(_LABEL + share * (WIDTH - _LABEL - 24), 1)
+
+    ticks = [Tick(x(v) or 0.0, f"{v:g}") for v in _round_values(bottom, top)]
+    rows = [
+        Whisker(point, _ROW * number + _ROW / 2, x(point.value), x(point.low), x(point.high))
+        for number, point in enumerate(points)
+    ]
+    return Whiskers(rows, ticks, height=_ROW * len(points) + _BOTTOM)

@@ -1,0 +1,60 @@
+"""How the connections are: who tells us, and whom we tell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.integrations import silence
+from app.pages.dashboard.visiting import Visit
+from app.webhooks import queries as webhooks
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection: `health` is a word of ours, `why` says more."""
+
+    name: str
+    health: str
+    why: str | None
+    last: Any
+    waiting: int
+    failed: int
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether a person should look after it."""
+        return self.health in {"silent", "failing", "disabled", "unverified"} or self.failed > 0
+
+
+async def integrations(visit: Visit) -> Sequence[Connection]:
+    """Return the senders with their state."""
+    found = await silence.states(visit.session, visit.workspace.id)
+    return [
+        Connection(
+            name=f"{one.key} ({one.source})",
+            health=one.health,
+            why=None,
+            last=one.last_event_at,
+            waiting=one.waiting,
+            failed=one.failed,
+        )
+        for one in found
+    ]
+
+
+async def endpoints(visit: Visit) -> Sequence[Connection]:
+    """Return the subscribers with their state."""
+    workspace_id = visit.workspace.id
+    rows = await webhooks.find_endpoints(visit.session, workspace_id, limit=200, cursor=None)
+    counts = await webhooks.count_open(visit.session, workspace_id, [row.id for row in rows])
+    return [
+        Connection(
+            name=row.url.partition("?")[0],
+            health="disabled" if row.disabled_at else "failing" if row.failing_since else "ok",
+            why=row.disabled_reason,
+            last=row.failing_since,
+            waiting=counts[row.id][0],
+            failed=counts[row.id][1],
+        )
+        for row in rows
+    ]

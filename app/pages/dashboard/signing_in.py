@@ -1,0 +1,165 @@
+"""Signing in and out: a mailed link that is confirmed by a press, or a key."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from fastapi import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.errors import Unauthorized
+from app.core.jobs import Job, LaterError
+from app.core.routing import SessionDep, router
+from app.core.settings import Settings
+from app.core.text import fit_email
+from app.invitations.delivery import sender_of
+from app.invitations.mail import write_notice
+from app.invitations.mailer import Mailer, MailWaitsError, wait_before
+from app.pages.dashboard.visiting import (
+    SIGN_IN,
+    VisitDep,
+    cookie_name,
+    give_cookie,
+    language_of_browser,
+    read_fields,
+    settings_of,
+)
+from app.pages.dashboard.words import Said
+from app.pages.rendering import page
+from app.workspaces import members, sessions
+from app.workspaces.caller import Keyring
+from app.workspaces.limits import require_public_rate
+from app.workspaces.scopes import Scope
+from app.workspaces.service import get_workspace
+
+routes = router("Dashboard")
+LINK_JOB = "dashboard.send_link"
+_MAIL_ATTEMPTS = 5
+
+
+def _form(
+    request: Request, *, next_: str, status: int = 200, told: str | None = None, wrong: bool = False
+) -> HTMLResponse:
+    said = language_of_browser(request)
+    shown = page(
+        "dashboard/sign_in.html", lang=said.language, status=status, title=said["sign_in"],
+        said=said, next=_local(next_), told=told, wrong=wrong,
+        stored=settings_of(request).smtp_url is None,
+    )  # fmt: skip
+    shown.headers["Cache-Control"] = "no-store"
+    return shown
+
+
+def _local(path: str) -> str:
+    """Return a path of ours to go on to; never another site."""
+    fits = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path[:1000] if fits else "/"
+
+
+@routes.get(SIGN_IN, include_in_schema=False)
+async def show_sign_in(request: Request, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
+    """Show the form."""
+    return _form(request, next_=next)
+
+
+@routes.post(SIGN_IN, include_in_schema=False)
+async def post_sign_in(request: Request, session: SessionDep) -> Response:
+    """Mail a link, or open a session for a key."""
+    require_public_rate(request)
+    fields = await read_fields(request)
+    if fields.get("key", "").strip():
+        return await _with_key(request, session, fields)
+    said = language_of_browser(request)
+    next_ = _local(fields.get("next", "/"))
+    email = fit_email(fields.get("email", "").strip())
+    for member in await members.with_email(session, email) if email else []:
+        payload = {"member": str(member.id), "next": next_}
+        await jobs.enqueue(
+            session, LINK_JOB, workspace_id=member.workspace_id, payload=payload,
+            max_attempts=_MAIL_ATTEMPTS,
+        )  # fmt: skip
+    # The same words for whoever is no member: nobody learns who is.
+    return _form(request, next_=next_, told=said["link_sent"])
+
+
+async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, str]) -> Response:
+    keyring: Keyring = request.app.state.keyring
+    said = language_of_browser(request)
+    next_ = _local(fields.get("next", "/"))
+    try:
+        caller = await keyring.caller(f"Bearer {fields['key'].strip()}")
+    except Unauthorized:
+        caller = None
+    if caller is None or Scope.READ not in caller.scopes:
+        return _form(request, next_=next_, status=401, told=said["key_wrong"], wrong=True)
+    token = await sessions.open_with_key(session, caller, locale=said.language)
+    return await _enter(request, session, token, next_)
+
+
+async def _enter(request: Request, session: SessionDep, token: str, next_: str) -> Response:
+    await session.flush()
+    visitor = await sessions.find(session, token)
+    reply = RedirectResponse(next_, status_code=303)
+    if visitor is not None:
+        seconds = int((visitor.expires_at - utc_now()).total_seconds())
+        give_cookie(request, reply, token, seconds=seconds)
+    return reply
+
+
+@routes.get(SIGN_IN + "/{token}", include_in_schema=False)
+async def show_link(request: Request, token: str, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
+    """Ask for a press: mail scanners open links, and must not use this one up."""
+    said = language_of_browser(request)
+    shown = page(
+        "dashboard/sign_in_link.html", lang=said.language, title=said["sign_in"], said=said,
+        action=f"{SIGN_IN}/{token}", next=_local(next),
+    )  # fmt: skip
+    shown.headers["Cache-Control"] = "no-store"
+    return shown
+
+
+@routes.post(SIGN_IN + "/{token}", include_in_schema=False)
+async def post_link(request: Request, session: SessionDep, token: str) -> Response:
+    """Use the link up and sign in."""
+    require_public_rate(request)
+    fields = await read_fields(request)
+    next_ = _local(fields.get("next", "/"))
+    opened = await sessions.redeem(session, token)
+    if opened is None:
+        said = language_of_browser(request)
+        return _form(request, next_=next_, status=410, told=said["link_old"], wrong=True)
+    return await _enter(request, session, opened, next_)
+
+
+@routes.post("/sign-out", include_in_schema=False)
+async def post_sign_out(request: Request, session: SessionDep, visit: VisitDep) -> Response:
+    """End the session here and in the database."""
+    await visit.read_form()
+    await sessions.close(session, visit.token)
+    reply = RedirectResponse(SIGN_IN, status_code=303)
+    reply.delete_cookie(cookie_name(settings_of(request)), path="/")
+    return reply
+
+
+async def send_link(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+    """Mail a member a link to sign in."""
+    async with database.transaction() as session:
+        member = await members.get(session, job.workspace_id, UUID(job.payload["member"]))
+        workspace = await get_workspace(session, job.workspace_id)
+        token = await sessions.new_link(session, member)
+    said = Said(member.locale)
+    link = f"{settings.base_url}{SIGN_IN}/{token}"
+    if job.payload["next"] != "/":
+        link += f"?next={job.payload['next']}"
+    message = write_notice(
+        sender_of(workspace, settings), member.email, settings.base_url,
+        subject=f"{said['link_subject']}: {workspace.name}",
+        text=f"{said['link_text']}\n\n{link}\n",
+    )  # fmt: skip
+    try:
+        await mailer.send(message)
+    except MailWaitsError as error:
+        wait = wait_before(job.attempts, temporary=error.temporary)
+        raise LaterError(str(error), after=wait) from error

@@ -1,0 +1,167 @@
+"""Who looks at the dashboard: a cookie names a session, and forms prove that they are ours."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qs, urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Request
+from pydantic import BaseModel, ValidationError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.errors import Forbidden, InvalidInput
+from app.core.http import from_validation, read_body
+from app.core.routing import ReadSessionDep, SessionDep
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.core.tokens import token_hash
+from app.metrics.snapshot import read_snapshot
+from app.pages.dashboard.words import LANGUAGES, Said
+from app.pages.rendering import Instead, page
+from app.surveys.words import accepted_languages
+from app.workspaces import sessions
+from app.workspaces.models import Workspace
+from app.workspaces.scopes import Scope
+from app.workspaces.service import get_workspace
+from app.workspaces.sessions import Visitor
+
+T = TypeVar("T", bound=BaseModel)
+
+SIGN_IN = "/sign-in"
+_MOST_BYTES = 64 * 1024
+_CSRF = "dashboard.csrf"
+NAVIGATION = (
+    ("overview", "/"),
+    ("journey", "/journey"),
+    ("experience", "/experience"),
+    ("follow_ups", "/follow-ups"),
+    ("comments", "/comments"),
+    ("decisions", "/decisions"),
+    ("connections", "/connections"),
+)
+
+
+def cookie_name(settings: Settings) -> str:
+    """Name the cookie; over https no other host or path can set it."""
+    secure = settings.base_url.startswith("https://")
+    return "__Host-afterword" if secure else "afterword"
+
+
+def settings_of(request: Request) -> Settings:
+    """Return the service's settings."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) -> None:
+    """Let the browser keep a session; no script can read it, no other site can use it."""
+    settings = settings_of(request)
+    reply.set_cookie(
+        cookie_name(settings), token, max_age=seconds, path="/", httponly=True, samesite="lax",
+        secure=settings.base_url.startswith("https://"),
+    )  # fmt: skip
+
+
+def language_of_browser(request: Request) -> Said:
+    """Return the words of whoever has not signed in yet."""
+    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    return Said(next((lang for lang in accepted if lang in LANGUAGES), "en"))
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One page's request of somebody who is signed in."""
+
+    request: Request
+    visitor: Visitor
+    workspace: Workspace
+    said: Said
+    token: str
+    session: AsyncSession
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The workspace's time zone."""
+        return ZoneInfo(self.workspace.timezone)
+
+    @property
+    def csrf(self) -> str:
+        """What a form of this session carries."""
+        box: SealedBox = self.request.app.state.box
+        return box.sign(_CSRF, token_hash(self.token))
+
+    def page(self, template: str, *, title: str, here: str, **shown: Any) -> HTMLResponse:
+        """Render one of the dashboard's pages."""
+        return page(
+            f"dashboard/{template}",
+            lang=self.said.language,
+            title=title,
+            here=here,
+            said=self.said,
+            visit=self,
+            navigation=NAVIGATION,
+            notices=self._notices(),
+            **shown,
+        )
+
+    def _notices(self) -> list[str]:
+        """Return what a manager should know before the figures."""
+        settings = settings_of(self.request)
+        found = []
+        if settings.smtp_url is None:
+            found.append(self.said["mail_stored"])
+        if settings.sending == "paused":
+            found.append(self.said["sending_paused"])
+        if self.workspace.recount is not None:
+            found.append(self.said["recounting"])
+        return found
+
+    async def read_form(self) -> Mapping[str, str]:
+        """Read a form of this session's own; Forbidden for any other."""
+        fields = await read_fields(self.request)
+        box: SealedBox = self.request.app.state.box
+        given = box.signed(_CSRF, fields.get("_csrf", "")) or b""
+        if not hmac.compare_digest(given, token_hash(self.token)):
+            raise Forbidden(self.said["csrf"])
+        return fields
+
+    def require(self, scope: Scope) -> None:
+        """Raise Forbidden where the visitor may only look."""
+        if not self.visitor.may(scope):
+            raise Forbidden(self.said["no_right"])
+
+
+def checked(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Read what a form says, or raise InvalidInput naming the field."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise InvalidInput(errors=from_validation(list(error.errors()))) from None
+
+
+async def read_fields(request: Request) -> dict[str, str]:
+    """Read a form that our own page has sent."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise Forbidden(language_of_browser(request)["csrf"])
+    body = await read_body(request, limit=_MOST_BYTES)
+    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    return {name: values[-1].replace("\x00", "") for name, values in fields.items()}
+
+
+async def _signed_in(request: Request, session: SessionDep, reading: ReadSessionDep) -> Visit:
+    token = request.cookies.get(cookie_name(settings_of(request)), "")
+    visitor = await sessions.find(session, token) if token else None
+    if visitor is None or not visitor.may(Scope.READ):
+        query = f"?{request.url.query}" if request.url.query else ""
+        asked = urlencode({"next": request.url.path + query})
+        raise Instead(RedirectResponse(f"{SIGN_IN}?{asked}", status_code=303))
+    # All figures of a page are of one moment.
+    await read_snapshot(reading)
+    workspace = await get_workspace(session, visitor.caller.workspace_id)
+    return Visit(request, visitor, workspace, Said(visitor.locale), token, reading)
+
+
+VisitDep = Annotated[Visit, Depends(_signed_in)]

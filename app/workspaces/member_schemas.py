@@ -1,0 +1,56 @@
+"""Bodies of members."""
+
+import datetime as dt
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.core.text import Email, Line
+from app.workspaces.schemas import Body, Locale
+
+
+class Role(StrEnum):
+    """What a member may do: look, also follow up, or everything."""
+
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    ADMIN = "admin"
+
+
+class MemberIn(Body):
+    """Somebody who shall sign in to the dashboard."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"email": "eva@example.com", "name": "Eva", "role": "responder"}
+        },
+    )
+
+    email: Email
+    name: Line
+    role: Role = Role.VIEWER
+    locale: Locale | None = Field(default=None, description="Default: the workspace's.")
+
+
+class MemberPatch(Body):
+    """What to change; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"role": "admin"}})
+
+    name: Line | None = None
+    role: Role | None = None
+    locale: Locale | None = None
+
+
+class MemberOut(BaseModel):
+    """A member."""
+
+    id: UUID
+    email: str
+    name: str
+    role: Role
+    locale: str
+    created_at: dt.datetime
+    updated_at: dt.datetime

@@ -1,0 +1,88 @@
+"""Members: the people of a company who sign in to its dashboard."""
+
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.errors import Conflict, NotFound
+from app.core.ids import uuid7
+from app.core.paging import decode_cursor
+from app.workspaces.member_schemas import MemberIn, MemberPatch
+from app.workspaces.models import Member
+from app.workspaces.service import get_workspace
+
+
+async def create(session: AsyncSession, workspace_id: UUID, wanted: MemberIn) -> Member:
+    """Add a member; Conflict where the address is one already."""
+    workspace = await get_workspace(session, workspace_id)
+    now = utc_now()
+    member = Member(
+        workspace_id=workspace_id,
+        id=uuid7(),
+        email=wanted.email.lower(),
+        name=wanted.name,
+        role=wanted.role,
+        locale=wanted.locale or workspace.default_locale,
+        created_at=now,
+        updated_at=now,
+    )
+    made = await session.exec(
+        insert(Member)
+        .values(**member.model_dump())
+        .on_conflict_do_nothing(index_elements=["workspace_id", "email"])
+        .returning(col(Member.id))
+    )
+    if made.first() is None:
+        detail = f"{member.email} is a member already; change it with PATCH."
+        raise Conflict(detail)
+    return member
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[Member]:
+    """Return up to `limit + 1` members, newest first."""
+    query = (
+        select(Member)
+        .where(Member.workspace_id == workspace_id)
+        .order_by(col(Member.created_at).desc(), col(Member.id).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(Member.created_at), col(Member.id)) < position)
+    return list(await session.exec(query))
+
+
+async def get(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> Member:
+    """Return a member, or raise NotFound."""
+    found = await session.get(Member, (workspace_id, member_id))
+    if found is None:
+        detail = "There is no such member in this workspace."
+        raise NotFound(detail)
+    return found
+
+
+async def change(
+    session: AsyncSession, workspace_id: UUID, member_id: UUID, patch: MemberPatch
+) -> Member:
+    """Change what is given; it holds from the member's next page on."""
+    member = await get(session, workspace_id, member_id)
+    for name, value in patch.model_dump(exclude_none=True).items():
+        setattr(member, name, value)
+    member.updated_at = utc_now()
+    session.add(member)
+    return member
+
+
+async def delete(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> None:
+    """Remove a member, who is signed out everywhere."""
+    await session.delete(await get(session, workspace_id, member_id))
+
+
+async def with_email(session: AsyncSession, email: str) -> list[Member]:
+    """Return the memberships of an address in every workspace, for signing in."""
+    rows = await session.exec(select(Member).where(Member.email == email.lower()))
+    return list(rows)

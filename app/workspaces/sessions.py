@@ -1,0 +1,151 @@
+"""Signing in to the dashboard: by a mailed link, once and within 15 minutes, or by a key."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.schema import Json
+from app.core.tokens import new_token, token_hash, workspace_of
+from app.workspaces.caller import Caller
+from app.workspaces.member_schemas import Role
+from app.workspaces.models import DashboardSession, Member, SignInLink
+from app.workspaces.scopes import Scope, expand
+
+LINK_LIVES = dt.timedelta(minutes=15)
+_MEMBERS_STAY = dt.timedelta(days=14)
+_KEYS_STAY = dt.timedelta(hours=12)
+_MAY = {
+    Role.VIEWER: expand([Scope.READ]),
+    Role.RESPONDER: expand([Scope.READ, Scope.RESPOND]),
+    Role.ADMIN: expand([Scope.ADMIN]),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is signed in: what they may do, in which language, and until when."""
+
+    caller: Caller
+    locale: str
+    expires_at: dt.datetime
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether the visitor may do what the scope allows."""
+        return scope in self.caller.scopes
+
+
+async def new_link(session: AsyncSession, member: Member) -> str:
+    """Make a link's token for a member."""
+    token = new_token(member.workspace_id)
+    session.add(
+        SignInLink(
+            workspace_id=member.workspace_id,
+            token_hash=token_hash(token),
+            member_id=member.id,
+            expires_at=utc_now() + LINK_LIVES,
+        )
+    )
+    return token
+
+
+async def redeem(session: AsyncSession, token: str) -> str | None:
+    """Use a link up and return a session's token; None for one that is used, old or unknown."""
+    workspace_id = workspace_of(token)
+    rows = await run_sql(
+        session,
+        text(
+            "delete from sign_in_link l using member m where l.workspace_id = :workspace_id "
+            "and l.token_hash = :hash and l.expires_at > :now "
+            "and m.workspace_id = l.workspace_id and m.id = l.member_id "
+            "returning m.id, m.locale"
+        ).bindparams(workspace_id=workspace_id, hash=token_hash(token), now=utc_now()),
+    )
+    row = rows.first()
+    if row is None or workspace_id is None:
+        return None
+    made = new_token(workspace_id)
+    session.add(
+        DashboardSession(
+            workspace_id=workspace_id,
+            token_hash=token_hash(made),
+            member_id=row.id,
+            locale=row.locale,
+            expires_at=utc_now() + _MEMBERS_STAY,
+        )
+    )
+    return made
+
+
+async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -> str:
+    """Return the token of a session that lasts as long as the key, half a day at most."""
+    made = new_token(caller.workspace_id)
+    until = utc_now() + _KEYS_STAY
+    session.add(
+        DashboardSession(
+            workspace_id=caller.workspace_id,
+            token_hash=token_hash(made),
+            key_id=caller.key_id,
+            locale=locale,
+            expires_at=min(until, caller.expires_at) if caller.expires_at else until,
+        )
+    )
+    return made
+
+
+_FIND = text("""
+select s.locale, s.expires_at, s.member_id, m.name as member_name, m.role,
+  m.locale as member_locale,
+  k.id as key_id, k.name as key_name, k.scopes
+from dashboard_session s
+left join member m on m.workspace_id = s.workspace_id and m.id = s.member_id
+left join api_key k on k.workspace_id = s.workspace_id and k.id = s.key_id
+  and coalesce(k.expires_at > :now, true) and not (k.bootstrap and exists (
+    select from api_key other where other.workspace_id = k.workspace_id
+    and not other.bootstrap and other.scopes @> '["admin"]'
+    and coalesce(other.expires_at > :now, true)))
+where s.workspace_id = :workspace_id and s.token_hash = :hash and s.expires_at > :now
+""").columns(scopes=Json)
+
+
+async def find(session: AsyncSession, token: str) -> Visitor | None:
+    """Return who is signed in by a session's token, with the rights of this moment."""
+    workspace_id = workspace_of(token)
+    if workspace_id is None:
+        return None
+    rows = await run_sql(
+        session,
+        _FIND.bindparams(workspace_id=workspace_id, hash=token_hash(token), now=utc_now()),
+    )
+    row = rows.first()
+    if row is None or (row.member_name is None and row.key_name is None):
+        return None
+    scopes = _MAY[Role(row.role)] if row.role else expand(row.scopes)
+    caller = Caller(
+        workspace_id=workspace_id, key_id=row.member_id or row.key_id,
+        name=row.member_name or row.key_name, scopes=scopes, test=False, survey=None,
+        rate_limit=None, bootstrap=False, expires_at=row.expires_at, allowed_origins=frozenset(),
+    )  # fmt: skip
+    return Visitor(caller, row.member_locale or row.locale, row.expires_at)
+
+
+async def close(session: AsyncSession, token: str) -> None:
+    """Sign out: the session's token opens nothing any more."""
+    await run_sql(
+        session,
+        text(
+            "delete from dashboard_session where workspace_id = :workspace_id "
+            "and token_hash = :hash"
+        ).bindparams(workspace_id=workspace_of(token), hash=token_hash(token)),
+    )
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete links and sessions whose time is over."""
+    for table in ("sign_in_link", "dashboard_session"):
+        await run_sql(
+            session, text(f"delete from {table} where expires_at < :now").bindparams(now=now)
+        )

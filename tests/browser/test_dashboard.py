@@ -1,0 +1,118 @@
+"""The dashboard in a real browser: in, a look, a call noted, out; open to everybody."""
+
+from typing import Literal
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.browser.conftest import Company
+from tests.browser.test_accessibility import WIDTHS, violations
+from tests.service import Service
+
+PATHS = ("/", "/journey", "/experience", "/follow-ups", "/comments", "/decisions", "/connections")
+
+
+def key_of(company: Company) -> str:
+    key: str = company.post("/v1/api-keys", {"name": "Eva", "scopes": ["admin"]})["secret"]
+    return key
+
+
+async def sign_in(page: Page, service: Service, company: Company, path: str = "/") -> None:
+    await page.goto(service.url + path)
+    await page.get_by_label("API key").fill(key_of(company))
+    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign out").wait_for()
+
+
+def furnish(company: Company) -> None:
+    company.client.patch("/v1/workspace", json={"segments": ["store"]})
+    questions = [
+        {"key": "score", "type": "nps", "text": {"en": "Would you?"}},
+        {"key": "why", "type": "text", "text": {"en": "Why?"}},
+        {"key": "kind", "type": "rating", "driver": "courtesy", "pillar": "empathy",
+         "text": {"en": "How kind?"}},
+        {"key": "mood", "type": "emotion", "text": {"en": "How was it?"}},
+    ]  # fmt: skip
+    company.publish("s", questions=questions, metric="nps", touchpoint="checkout")
+    company.client.put("/v1/touchpoints/checkout", json={"stage": "during"})
+    for score, store, why in ((10, "W", "Lovely"), (2, "K", "The parcel was wet"), (9, "W", "")):
+        answers = {"score": score, "why": why or None, "kind": 4, "mood": "joy"}
+        body = {"survey": "s", "channel": "web", "answers": answers}
+        who = {"email": f"{store}@c.pl", "name": f"Customer of {store}"}
+        company.post("/v1/responses", body | {"properties": {"store": store}, "customer": who})
+    company.post("/v1/webhook-endpoints", {"url": "mailto:a@c.pl", "events": ["response.created"]})
+    company.post("/v1/integrations", {"source": "zendesk"})
+    trigger = {"name": "t", "on": "ticket.solved", "survey": "s"}
+    company.post("/v1/triggers", trigger)
+    told = {"type": "ticket.solved", "source": "desk", "external_id": "e", "ticket": "1"}
+    company.post("/v1/interactions", told)
+
+
+async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
+    page: Page, company: Company, service: Service
+) -> None:
+    furnish(company)
+    await sign_in(page, service, company, "/?period=30d")
+    assert "period=30d" in page.url
+    await page.get_by_label("store").select_option("W")
+    await page.get_by_role("button", name="Show").click()
+    await page.locator(".cards .value", has_text="100").first.wait_for()
+    assert "property.store=W" in page.url
+    await page.get_by_text("The same as a table").first.click()
+    assert await page.get_by_role("table", name="Trend: NPS").is_visible()
+    await page.get_by_role("link", name="Comments", exact=True).click()
+    row = page.get_by_role("listitem").filter(has_text="The parcel was wet")
+    await row.get_by_role("link").click()
+    await page.get_by_label("Status").select_option("contacted")
+    await page.get_by_label("Owner").fill("eva")
+    await page.get_by_label("Due").fill("2030-01-31")
+    await page.get_by_label("Note").fill("Called, a new one is on its way")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Saved.").wait_for()
+    await page.get_by_role("link", name="Follow-ups").click()
+    assert await page.get_by_role("cell", name="2030-01-31 23:59").is_visible()
+    (low,) = [r for r in company.responses() if r["score"] == 2]
+    assert low["follow_up"]["notes"][0]["by"] == "Eva"
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("heading", name="Sign in").first.wait_for()
+    await page.goto(service.url + "/comments")
+    assert "/sign-in" in page.url
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_no_page_of_it_shuts_anybody_out(
+    browser: Browser, company: Company, service: Service, scheme: Literal["light", "dark"]
+) -> None:
+    context = await browser.new_context(
+        color_scheme=scheme, viewport={"width": WIDTHS[scheme], "height": 700}
+    )
+    page = await context.new_page()
+    await page.goto(service.url + "/sign-in")
+    found = {"sign in": await violations(page)}
+    await page.goto(service.url + "/sign-in/a-link")
+    found["link"] = await violations(page)
+    await sign_in(page, service, company)
+    for path in PATHS:
+        await page.goto(service.url + path)
+        found[f"empty {path}"] = await violations(page)
+    furnish(company)
+    (low,) = [r for r in company.responses() if r["score"] == 2]
+    for path in (*PATHS, "/surveys/s", f"/responses/{low['id']}", "/surveys/nobody"):
+        await page.goto(service.url + path)
+        for summary in await page.locator("summary").all():
+            await summary.click()
+        found[path] = await violations(page)
+    await context.close()
+    assert {name: what for name, what in found.items() if what} == {}
+
+
+async def test_it_prints_figures_and_no_forms(
+    page: Page, company: Company, service: Service
+) -> None:
+    furnish(company)
+    await sign_in(page, service, company)
+    await page.emulate_media(media="print")
+    assert not await page.get_by_role("navigation").is_visible()
+    assert not await page.get_by_role("button", name="Show").is_visible()
+    assert await page.locator("svg").first.is_visible()
+    await page.emulate_media(media="screen")
