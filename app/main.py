@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from app.core import health
+from app.core import flags, health
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import Edge, from_http_exception, from_validation, problem_reply
@@ -114,7 +114,8 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
             raise RuntimeError(msg)
         database = Database(settings.database_url)
         state = app.state
-        state.database, state.settings, state.slot = database, settings, slot
+        state.database, state.slot = database, slot
+        state.settings = await flags.effective(settings, database)
         replica = settings.database_url_read
         state.read_database = Database(replica) if replica else database
         state.box = SealedBox(load_secret_keys(settings))

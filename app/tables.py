@@ -3,10 +3,11 @@
 from sqlmodel import SQLModel
 
 from app.core.feed import FeedPlace
+from app.core.flags import ServiceFlag
 from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
-from app.exports.models import BiAccess
+from app.exports.models import BiAccess, Erasure
 from app.integrations.models import InboundEvent, Integration, WriteBack
 from app.interactions.models import (
     Customer,
@@ -60,6 +61,8 @@ TABLES: tuple[type[SQLModel], ...] = (
     Job,
     Periodic,
     BiAccess,
+    Erasure,
+    ServiceFlag,
 )
 
 metadata = SQLModel.metadata

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import idempotency, outbox
+from app.core import flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
 from app.core.feed import CHUNK, Hearer, hear
@@ -24,6 +24,7 @@ from app.core.notices import Notices
 from app.core.parent import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
 from app.integrations.service import TRANSLATE_JOB
 from app.integrations.service import forget_old as forget_old_webhooks
 from app.integrations.silence import notice as notice_silence
@@ -65,6 +66,7 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         FORGET_JOB: forget_news,
         SETTLE_ANSWERS_JOB: settle_answers,
         REPLAY_JOB: replay,
+        RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
@@ -89,6 +91,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
+    "exports.queue_forgotten": (dt.timedelta(hours=1), queue_forgotten),
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "webhooks.forget_old": (dt.timedelta(hours=1), forget_old_deliveries),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_left_alone),
@@ -189,6 +192,9 @@ async def _run_until_signalled(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     end_with_parent(loop, stop.set)
+    database = Database(settings.database_url or "")
+    settings = await flags.effective(settings, database)
+    await database.close()
     with contextlib.suppress(asyncio.CancelledError):
         await Worker(settings).run(stop)
 

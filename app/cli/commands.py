@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 import typer
 from pydantic import ValidationError
 
-from app.cli.data_commands import bi_role
+from app.cli import data_commands
 from app.cli.importing import ImportPlan, import_file
 from app.cli.processes import CannotListenError, Processes, listen
 from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
@@ -44,7 +45,15 @@ app.add_typer(key_commands, name="key")
 app.add_typer(rollup_commands, name="rollups")
 job_commands = typer.Typer(help="Background work: what waits, what is dead.")
 app.add_typer(job_commands, name="jobs")
-app.command("bi-role")(bi_role)
+app.command("bi-role")(data_commands.bi_role)
+for _command in (
+    data_commands.backup,
+    data_commands.restore,
+    data_commands.move,
+    data_commands.resume,
+    data_commands.doctor,
+):
+    app.command()(_command)
 
 
 def main() -> None:
@@ -53,6 +62,9 @@ def main() -> None:
         app()
     except (PostgresUnavailableError, CannotListenError, AfterwordError) as error:
         notes.print(f"afterword: {error}", markup=False)
+        sys.exit(1)
+    except (asyncpg.PostgresError, ConnectionError) as error:
+        notes.print(f"afterword: the database does not let us in: {error}", markup=False)
         sys.exit(1)
     except ValidationError as error:
         for wrong in error.errors():
@@ -110,6 +122,7 @@ def up(
             if settings.embedded:
                 postgres = EmbeddedPostgres(settings)
                 settings = settings.model_copy(update={"database_url": postgres.start()})
+            _keep_before_migration(settings, embedded=postgres is not None)
             _show_keys(*asyncio.run(_prepare(settings, settings.database_url or "")))
             processes = Processes(settings, postgres=postgres)
             processes.add_web(listening)
@@ -121,6 +134,27 @@ def up(
         finally:
             if postgres:
                 postgres.stop()
+
+
+def _keep_before_migration(settings: Settings, *, embedded: bool) -> None:
+    """Dump an embedded database whose schema is about to change."""
+    url = settings.database_url or ""
+
+    async def current() -> bool:
+        database = Database(url)
+        try:
+            return await is_current(database)
+        finally:
+            await database.close()
+
+    if not embedded or asyncio.run(current()):
+        return
+    # It loads much, and most starts do not need it.
+    from app.cli.backups import dump_before_migration  # noqa: PLC0415
+
+    kept = dump_before_migration(settings, url)
+    if kept is not None:
+        out.print(f"Before its schema changes, the database was kept in {kept}.", markup=False)
 
 
 def load_secret_keys_folder(settings: Settings) -> None:
@@ -177,6 +211,9 @@ def migrate(
                 f"The schema is {'current' if current else 'not current'} ({newest_revision()})."
             )
             raise typer.Exit(0 if current else 1)
+        _keep_before_migration(
+            settings.model_copy(update={"database_url": url}), embedded=settings.embedded
+        )
         _show_keys(*asyncio.run(_prepare(settings, url)))
         out.print(f"The schema is current ({newest_revision()}).")
 

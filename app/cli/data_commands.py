@@ -1,10 +1,16 @@
 """Commands about the data as a whole: who reads it by SQL, its copies, its health."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.backups import back_up
+from app.cli.backups import move as move_database
+from app.cli.backups import restore as restore_backup
+from app.cli.doctor import Verdict, examine
 from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
+from app.core import flags
 from app.core.database import Database
 from app.core.postgres import superuser_url
 from app.exports import bi_roles
@@ -44,3 +50,69 @@ def bi_role(
 
     for line in run_work(settings, work):
         out.print(line, markup=False)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write it.")],
+) -> None:
+    """Write the database and its secrets into one file, while the service goes on."""
+    settings = read_settings()
+    back_up(settings, file.absolute())
+    size = file.stat().st_size / 1e6
+    out.print(f"The backup is {file} ({size:.1f} MB). It holds the secrets too: keep it closed.")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+) -> None:
+    """Load a backup into an empty data folder or database; nothing is sent until `resume`."""
+    restore_backup(read_settings(), file, lambda line: out.print(line, markup=False))
+    out.print(
+        "Restored. Mails and webhooks are paused: look at everything with `afterword up`, stop the "
+        "old service, then `afterword resume` and start again."
+    )
+
+
+def move(
+    target: Annotated[str, typer.Option("--to", help="`postgresql://…`, empty, 15 or newer.")],
+) -> None:
+    """Take the embedded database to a real PostgreSQL, and compare both sides."""
+    settings = read_settings()
+    move_database(settings, target, lambda line: out.print(line, markup=False))
+    keys = settings.data_dir / "secret_keys"
+    out.print(
+        "Moved. Set AFTERWORD_DATABASE_URL to the new database and AFTERWORD_SECRET_KEYS to what "
+        f"is in {keys}, then start. BI roles are made anew. The old database stays, and sends "
+        "nothing.",
+        markup=False,
+    )
+
+
+def resume() -> None:
+    """Let a restored copy send mails and webhooks."""
+
+    async def work(database: Database) -> bool:
+        async with database.transaction() as session:
+            paused = await flags.read(session, flags.PAUSED)
+            await flags.write(session, flags.PAUSED, None)
+            return paused is not None
+
+    was_paused = run_work(read_settings(), work)
+    out.print("Sending is on from the next start." if was_paused else "Nothing was paused.")
+
+
+def doctor() -> None:
+    """Look at everything, and say what to do; exit 1 where something is broken."""
+    settings = read_settings()
+
+    async def work(database: Database) -> int:
+        broken = 0
+        async for found in examine(settings, database):
+            out.print(f"{found.verdict:<5} {found.what}", markup=False)
+            if found.remedy:
+                out.print(f"      → {found.remedy}", markup=False)
+            broken += found.verdict is Verdict.FAIL
+        return broken
+
+    if run_work(settings, work):
+        raise typer.Exit(1)

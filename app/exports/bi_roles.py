@@ -9,11 +9,10 @@ import secrets
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.core.clock import utc_now
-from app.core.database import Database, run_sql
+from app.core.database import Database
 from app.core.errors import Conflict, NotFound
 from app.exports.models import BiAccess
 from app.workspaces.service import find_workspace
@@ -21,7 +20,6 @@ from app.workspaces.service import find_workspace
 _PREFIX = "bi_"
 _MOST_CONNECTIONS = 10
 _TIMEOUT = "60s"
-_NAMES_A_PERSON = "email, name, locale, merged_into, created_at"
 
 
 async def create_role(
@@ -49,9 +47,6 @@ async def create_role(
             role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
         )
         session.add(access)
-        if personal:
-            await run_sql(session, text(f"grant select ({_NAMES_A_PERSON}) on customer to {role}"))
-            await run_sql(session, text(f"grant select on bi.customers to {role}"))
     parts = urlsplit(database.url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{role}:{password}@{host}"))
@@ -75,11 +70,6 @@ async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
         found = await session.get(BiAccess, role)
         if found is None:
             raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
-        if found.personal:
-            await run_sql(session, text(f"revoke all on customer, bi.customers from {role}"))
-            await run_sql(
-                session, text(f"revoke select ({_NAMES_A_PERSON}) on customer from {role}")
-            )
         await session.delete(found)
     await _as_maker(maker_url, f"drop role {role}")
 

@@ -6,25 +6,33 @@ bodies of news, raw deliveries of integrations, kept replies, and mails in the f
 times, touchpoints and segments stay, and so every figure does.
 """
 
+import asyncio
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.clock import utc_now
+from app.core.clock import rfc3339, utc_now
 from app.core.database import run_sql
 from app.core.idempotency import erase_replies
+from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.outbox import emit
+from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
+from app.exports.models import Erasure
 from app.interactions.customers import lock_cases, lock_customers
 from app.interactions.directory import CUSTOMERS_CHANNEL
 
+JOURNAL = "erasures.ndjson"
+Reason = Literal["asked", "retention"]
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 # Properties that are declared as segments name nobody, and figures are grouped by them.
@@ -107,9 +115,13 @@ async def erase_customer(
     customer: dict[str, Any],
     *,
     box: SealedBox,
-    mail_folder: Path,
+    data_dir: Path,
+    reason: Reason = "asked",
 ) -> dict[str, int]:
-    """Erase a customer and say how much of what was erased; no count of a figure moves."""
+    """Erase a customer and say how much of what was erased; no count of a figure moves.
+
+    It is noted beside the database too: a copy of older data erases the customer again.
+    """
     customer_id: UUID = customer["id"]
     await lock_cases(session, workspace_id, [customer_id])
     await lock_customers(session, workspace_id, [customer_id])
@@ -123,11 +135,47 @@ async def erase_customer(
         erased[name] = await _run(session, statement, bound)
     needles = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
     erased["replies"] = await erase_replies(session, box, workspace_id, needles)
-    erased["mails"] = _delete_mails(mail_folder, invitations)
+    erased["mails"] = _delete_mails(data_dir / "mail", invitations)
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     told = [{"id": str(customer_id), "erased": erased}]
     await emit(session, workspace_id, "customer.erased", data=told)
+    session.add(
+        Erasure(
+            workspace_id=workspace_id, id=uuid7(), customer_id=customer_id, reason=reason,
+            erased=erased, created_at=utc_now(),
+        )
+    )  # fmt: skip
+    await asyncio.to_thread(_note, data_dir / JOURNAL, workspace_id, customer_id)
     return erased
+
+
+def _note(journal: Path, workspace_id: UUID, customer_id: UUID) -> None:
+    """Write down whose erasure must survive a return to older data: two ids and a time."""
+    entry = {
+        "workspace": str(workspace_id),
+        "customer": str(customer_id),
+        "at": rfc3339(utc_now()),
+    }
+    with journal.open("a") as out:
+        out.write(json.dumps(entry) + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    journal.chmod(0o600)
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[Erasure]:
+    """Return up to `limit + 1` erasures, newest first."""
+    query = (
+        select(Erasure)
+        .where(Erasure.workspace_id == workspace_id)
+        .order_by(col(Erasure.created_at).desc(), col(Erasure.id).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(Erasure.created_at), col(Erasure.id)) < position)
+    return list(await session.exec(query))
 
 
 async def _names(

@@ -1,6 +1,7 @@
 """Routes of one customer's whole data."""
 
 import datetime as dt
+from typing import Literal
 from uuid import UUID
 
 from fastapi import Request
@@ -31,6 +32,16 @@ class ErasureOut(BaseModel):
 
     id: UUID
     erased: dict[str, int] = Field(description="Rows that were emptied or deleted.")
+
+
+class ErasureRow(BaseModel):
+    """One erasure of the past: whose pseudonym stays, and how much went."""
+
+    id: UUID
+    customer: UUID
+    reason: Literal["asked", "retention"]
+    erased: dict[str, int]
+    at: dt.datetime
 
 
 def _position(moment: Moment) -> tuple[dt.datetime, UUID]:
@@ -69,6 +80,23 @@ async def erase_customer(
     settings: Settings = request.app.state.settings
     found = await get_customer(session, caller.workspace_id, customer)
     erased = await erasure.erase_customer(
-        session, caller.workspace_id, found, box=box, mail_folder=settings.data_dir / "mail"
+        session, caller.workspace_id, found, box=box, data_dir=settings.data_dir
     )
     return ErasureOut(id=found["id"], erased=erased)
+
+
+@routes.get("/v1/erasures", summary="List the erasures")
+async def list_erasures(
+    session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[ErasureRow]:
+    """Return who was erased, by pseudonym, newest first: the report that a regulator asks for."""
+    rows = await erasure.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
+    return page_of(
+        rows,
+        limit,
+        position=lambda row: (row.created_at, row.id),
+        show=lambda row: ErasureRow(
+            id=row.id, customer=row.customer_id, reason=row.reason,
+            erased=row.erased, at=row.created_at,
+        ),
+    )  # fmt: skip

@@ -3,12 +3,12 @@
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import feed
+from app.core import flags
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 from app.webhooks import queries
@@ -28,10 +28,11 @@ class Place:
     xid: int = 0
     id: UUID = _NIL
     told: int = 0
+    mark: str = ""
 
     def __str__(self) -> str:
         """Write the place as a cursor."""
-        text = f"{self.xid}.{self.id.hex}.{self.told}"
+        text = f"{self.xid}.{self.id.hex}.{self.told}.{self.mark}"
         return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
@@ -41,8 +42,8 @@ class Place:
             return cls()
         try:
             text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-            xid, id_, told = text.split(".")
-            found = cls(int(xid), UUID(hex=id_), int(told))
+            xid, id_, told, mark = text.split(".")
+            found = cls(int(xid), UUID(hex=id_), int(told), mark)
         except ValueError:
             found = cls(-1)
         if not (0 <= found.xid < 1 << 63 and 0 <= found.told <= 3):
@@ -73,15 +74,16 @@ async def read(
 ) -> EventFeed:
     """Return the next news behind a cursor, oldest first."""
     place = Place.read(after)
-    if place.xid > await feed.top(session):
-        place = Place(1, _floor(place.id))
+    mark = await flags.read(session, flags.FEED) or ""
+    if place.mark != mark:
+        place = Place(1, _floor(place.id)) if place.xid else Place()
     which = queries.tells_of(types, any_score=False)
     # The event of the place itself is read again where some of its news are still to be told.
     start = (place.xid, UUID(int=max(place.id.int - 1, 0))) if place.told else (place.xid, place.id)
     events = await queries.events_after(session, workspace_id, start, limit=limit, which=which)
     wish = Wish(frozenset(types))
     steps = [
-        (told, Place(event.xid, event.id, number if number < len(news) else 0))
+        (told, Place(event.xid, event.id, number if number < len(news) else 0, mark))
         for event, news in ((one, list(told_by(one))) for one in events)
         for number, told in enumerate(news, start=1)
         if event.id != place.id or number > place.told
@@ -93,6 +95,7 @@ async def read(
         place = behind
         if wish.wants(told):
             found.append(told)
+    place = replace(place, mark=mark)
     return EventFeed(data=[_shown(told) for told in found], next_cursor=str(place))
 
 

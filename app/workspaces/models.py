@@ -31,6 +31,7 @@ class Workspace(SQLModel, table=True):
     require_consent: bool = False
     mail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     brand: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    retention_days: int | None = None
     identity_secret: bytes | None = None
     old_identity_secret: bytes | None = None
     old_identity_until: dt.datetime | None = Field(default=None, sa_type=Instant)

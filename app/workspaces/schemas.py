@@ -189,6 +189,7 @@ class WorkspaceOut(BaseModel):
     business_hours: BusinessHours | None
     throttle: Throttle | None
     require_consent: bool
+    retention_days: int | None
     mail: MailSettings
     brand: Brand
     recount: Recount | None
@@ -221,6 +222,12 @@ class WorkspacePatch(Body):
     )
     require_consent: bool = Field(
         default=False, description="Ask only customers whose `consent.surveys` is true."
+    )
+    retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="Customers of whom nothing was heard for so long are erased; null: never.",
     )
     mail: MailSettings = MailSettings()
     brand: Brand = Brand()

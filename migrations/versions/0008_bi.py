@@ -1,8 +1,8 @@
 """Views for BI tools in the schema `bi`, walled by row-level security on the role's own name.
 
 The views run with the rights of whoever reads them, so the policies of the tables below hold: a
-role sees the rows of the one workspace that `bi_access` names for it, and every other role none.
-The columns that name a person are granted to nobody here.
+role sees the rows of the one workspace that `bi_access` names for it, and every other role none;
+customers' names only where it was made for that. No grant names a role, so a copy needs none.
 """
 
 from alembic import op
@@ -27,7 +27,7 @@ _ACCESS = (
     """,
     """alter table bi_access enable row level security""",
     """create policy bi_own on bi_access for select using (role = current_user)""",
-    """grant select (role, workspace_id) on bi_access to public""",
+    """grant select (role, workspace_id, personal) on bi_access to public""",
 )
 
 # What BI roles may read of the tables below the views.
@@ -53,8 +53,10 @@ _COLUMNS = {
     "invitation": "workspace_id, id, survey_id, customer_id, channel, status, reason, trigger_id, "
     "ticket, order_ref, touchpoint, test, send_at, sent_at, opened_at, answered_at, created_at, "
     "updated_at",
-    "customer": "workspace_id, id",
+    "customer": "workspace_id, id, email, name, locale, merged_into, created_at",
 }
+# Names and addresses are for the roles that were made for them.
+_PERSONAL = "customer"
 
 _N = ", ".join(f"sum(r.n{score})::bigint as n{score}" for score in range(11))
 
@@ -190,7 +192,6 @@ _VIEWS = {
     select c.id, c.email, c.name, c.locale, c.created_at from customer c
     where c.merged_into is null""",
 }
-_PERSONAL = "customers"
 
 _MEANINGS = {
     "metric_daily": "Counts a day, survey, question, touchpoint, channel and locale. Every counter "
@@ -243,16 +244,16 @@ def upgrade() -> None:
     distribute("bi_access", reference=True)
     for table, columns in _COLUMNS.items():
         op.execute(f"alter table {table} enable row level security")
+        mine = f"{_MINE[:-1]} and a.personal)" if table == _PERSONAL else _MINE
         op.execute(
-            f"create policy bi_workspace on {table} for select using (workspace_id = {_MINE})"
+            f"create policy bi_workspace on {table} for select using (workspace_id = {mine})"
         )
         op.execute(f"grant select ({columns}) on {table} to public")
     op.execute("create schema bi")
     op.execute("grant usage on schema bi to public")
     for name, query in _VIEWS.items():
         op.execute(f"create view bi.{name} with (security_invoker = true) as {query}")
-        if name != _PERSONAL:
-            op.execute(f"grant select on bi.{name} to public")
+        op.execute(f"grant select on bi.{name} to public")
     for name, meaning in _MEANINGS.items():
         kind = "column" if "." in name else "view"
         said = meaning.replace("'", "''")

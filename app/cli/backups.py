@@ -1,0 +1,229 @@
+"""Backups: one file with the database, its secrets, and whom it must not bring back."""
+
+import asyncio
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+
+from app.core import copies
+from app.core.clock import rfc3339, utc_now
+from app.core.copies import CopyError
+from app.core.database import Database
+from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
+from app.core.schema_version import is_current, newest_revision
+from app.core.settings import Settings
+from app.core.signing import SealedBox, load_secret_keys, write_private
+from app.exports import copying
+from app.exports.erasure import JOURNAL
+from app.interactions import tickets as ticket_service
+from app.responses import rollups as rollup_service
+
+T = TypeVar("T")
+Tell = Callable[[str], None]
+
+_DUMP, _MANIFEST, _SECRETS = "database.dump", "manifest.json", "secret_keys"
+_FORMAT = 1
+_KEPT_BEFORE_MIGRATIONS = 3
+
+
+async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
+    database = Database(url)
+    try:
+        return await work(database)
+    finally:
+        await database.close()
+
+
+def back_up(settings: Settings, file: Path) -> None:
+    """Write a backup while the service goes on; it is whole or not there at all."""
+    draft = file.with_name(file.name + ".new")
+    with (
+        attached(settings) as url,
+        tempfile.TemporaryDirectory(dir=file.parent) as folder,
+    ):
+        path = Path(folder) / _DUMP
+        copies.dump(settings, url, path)
+        manifest = {"format": _FORMAT, "made_at": rfc3339(utc_now()), "schema": newest_revision()}
+        draft.touch(mode=0o600)
+        with tarfile.open(draft, "w") as out:
+            _add(out, _MANIFEST, json.dumps(manifest).encode())
+            _add(out, _SECRETS, (",".join(load_secret_keys(settings)) + "\n").encode())
+            journal = settings.data_dir / JOURNAL
+            _add(out, JOURNAL, journal.read_bytes() if journal.exists() else b"")
+            out.add(path, _DUMP)
+    draft.replace(file)
+
+
+def _add(out: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = len(content), 0o600
+    out.addfile(entry, io.BytesIO(content))
+
+
+def restore(settings: Settings, file: Path, tell: Tell) -> None:
+    """Load a backup into an empty place; it starts with sending paused."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = _unpack(file, Path(folder))
+        tell(f"The backup was made at {manifest['made_at']}.")
+        _require_empty(settings)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        _take_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)
+        _join_journals(settings.data_dir / JOURNAL, Path(folder) / JOURNAL)
+        with attached(settings) as url:
+            asyncio.run(_require_no_tables(url))
+            copies.load(settings, Path(folder) / _DUMP, url)
+            tell("The database is loaded.")
+            erased = asyncio.run(_with(url, lambda database: _finish(settings, database)))
+            tell(f"Erased again: {erased}.")
+
+
+async def _finish(settings: Settings, database: Database) -> int:
+    if not await is_current(database):
+        # Alembic is slow to load, and most starts do not need it.
+        from app.core.migrations import upgrade  # noqa: PLC0415
+
+        await upgrade(database)
+    await copying.settle(database, paused=True)
+    box = SealedBox(load_secret_keys(settings))
+    return await copying.erase_again(database, box, settings.data_dir)
+
+
+def _unpack(file: Path, folder: Path) -> dict[str, Any]:
+    """Unpack a backup and return its manifest; CopyError where it is none."""
+    try:
+        with tarfile.open(file) as opened:
+            for name in (_MANIFEST, _SECRETS, JOURNAL, _DUMP):
+                opened.extract(name, folder, filter="data")
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
+    except (tarfile.TarError, KeyError, ValueError, OSError) as error:
+        msg = f"{file} is no backup of Afterword: {error}"
+        raise CopyError(msg) from None
+    if manifest.get("format") != _FORMAT or manifest["schema"] > newest_revision():
+        msg = f"{file} was made by a newer Afterword (schema {manifest['schema']}); install that."
+        raise CopyError(msg)
+    return manifest
+
+
+def _require_empty(settings: Settings) -> None:
+    if settings.embedded and (settings.data_dir / "postgres").exists():
+        msg = (
+            f"{settings.data_dir} holds a database already. Restore into another folder: set "
+            "AFTERWORD_DATA_DIR to an empty one, look at it, then put it in the old one's place."
+        )
+        raise CopyError(msg)
+
+
+async def _require_no_tables(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        if await connection.fetchval("select to_regclass('public.alembic_version')"):
+            msg = "The database is not empty; give an empty one in AFTERWORD_DATABASE_URL."
+            raise CopyError(msg)
+        if connection.get_server_version().major < 15:
+            msg = "The database is older than PostgreSQL 15; give a newer one."
+            raise CopyError(msg)
+    finally:
+        await connection.close()
+
+
+def _take_secrets(settings: Settings, secrets: str, tell: Tell) -> None:
+    """Put the backup's secrets where the service finds them, beside those set by hand."""
+    if not settings.secret_keys:
+        write_private(settings.data_dir / _SECRETS, secrets + "\n")
+        return
+    known = {key.get_secret_value() for key in settings.secret_keys}
+    if not set(secrets.split(",")) <= known:
+        kept = settings.data_dir / "secret_keys.restored"
+        write_private(kept, secrets + "\n")
+        tell(f"Add the keys in {kept} to AFTERWORD_SECRET_KEYS: they open what is stored.")
+
+
+def _join_journals(own: Path, other: Path) -> None:
+    """Keep every erasure of both journals: those before the backup and those since."""
+    lines = [path.read_text().splitlines() for path in (own, other) if path.exists()]
+    joined = list(dict.fromkeys(line for found in lines for line in found))
+    write_private(own, "".join(line + "\n" for line in joined))
+
+
+def move(settings: Settings, target: str, tell: Tell) -> None:
+    """Take an embedded database to a PostgreSQL of its own, and compare both sides."""
+    if not settings.embedded:
+        msg = "`move` takes an embedded database away; AFTERWORD_DATABASE_URL is set."
+        raise CopyError(msg)
+    server = EmbeddedPostgres(settings)
+    try:
+        source = server.start()
+    except AlreadyRunningError:
+        msg = "Stop the service first: what it wrote during the move would be lost."
+        raise CopyError(msg) from None
+    try:
+        asyncio.run(_require_no_tables(target))
+        with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
+            path = Path(folder) / _DUMP
+            copies.dump(settings, source, path)
+            tell("The embedded database is dumped.")
+            copies.load(settings, path, target)
+        tell("The new one is loaded.")
+        asyncio.run(_compare(source, target, tell))
+        asyncio.run(_with(target, lambda database: copying.settle(database, paused=False)))
+        # Started again by mistake, the old one must not send what the new one sends.
+        asyncio.run(_with(source, lambda database: copying.pause(database, "moved away")))
+    finally:
+        server.stop()
+
+
+async def _compare(source: str, target: str, tell: Tell) -> None:
+    counts = [await _with(url, copying.count_rows) for url in (source, target)]
+    if counts[0] != counts[1]:
+        odd = [name for name, n in counts[0].items() if n != counts[1].get(name)]
+        msg = f"The copy differs in {', '.join(odd)}; the new database must not be used."
+        raise CopyError(msg)
+    tell(f"{sum(counts[0].values()):,} rows in {len(counts[0])} tables are there on both sides.")
+    for name, url in (("old", source), ("new", target)):
+        found = await _with(url, _count_differences)
+        tell(f"Rollups against rows on the {name} side: {found} cells differ.")
+        if found:
+            msg = f"Rollups and rows differ on the {name} side; run `afterword rollups rebuild`."
+            raise CopyError(msg)
+
+
+async def _count_differences(database: Database) -> int:
+    connection = await database.connect()
+    try:
+        ids: list[UUID] = [r["id"] for r in await connection.fetch("select id from workspace")]
+    finally:
+        await connection.close()
+    found = 0
+    for workspace_id in ids:
+        found += len(await rollup_service.differences(database, workspace_id))
+        found += len(await ticket_service.ticket_differences(database, workspace_id))
+    return found
+
+
+def dump_before_migration(settings: Settings, url: str) -> Path | None:
+    """Keep the embedded database as it was before its schema changes; None for a fresh one."""
+    if not asyncio.run(_has_tables(url)):
+        return None
+    folder = settings.data_dir / "backups"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"before-{newest_revision()}-{utc_now():%Y%m%dT%H%M%S}.dump"
+    copies.dump(settings, url, path)
+    for old in sorted(folder.glob("before-*.dump"))[:-_KEPT_BEFORE_MIGRATIONS]:
+        old.unlink()
+    return path
+
+
+async def _has_tables(url: str) -> bool:
+    connection = await asyncpg.connect(url)
+    try:
+        found = await connection.fetchval("select to_regclass('public.alembic_version')")
+    finally:
+        await connection.close()
+    return found is not None

@@ -1,0 +1,196 @@
+"""`afterword doctor`: looks at everything that an operator would, and says what to do."""
+
+import datetime as dt
+import shutil
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+import aiosmtplib
+from sqlalchemy import text
+
+from app.core import flags, jobs
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.schema_version import is_current, newest_revision
+from app.core.settings import Settings
+from app.integrations import silence
+from app.interactions import tickets as ticket_service
+from app.responses import rollups as rollup_service
+from app.webhooks import queries as webhooks
+
+_LEAST_FREE = 1 << 30
+_LONGEST_SKEW = dt.timedelta(seconds=5)
+_OLDEST_DUE_SECONDS = 120
+
+
+class Verdict(StrEnum):
+    """How a finding is meant."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do."""
+
+    verdict: Verdict
+    what: str
+    remedy: str = ""
+
+
+def _judged(good: bool, what: str, remedy: str, *, bad: Verdict = Verdict.FAIL) -> Finding:
+    return Finding(Verdict.OK, what) if good else Finding(bad, what, remedy)
+
+
+async def examine(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    """Yield findings one after the other, the machine first."""
+    for finding in _machine(settings):
+        yield finding
+    async for finding in _database(database):
+        yield finding
+    yield await _mail(settings)
+    async for finding in _work(settings, database):
+        yield finding
+    async for finding in _workspaces(database):
+        yield finding
+
+
+def _machine(settings: Settings) -> list[Finding]:
+    free = shutil.disk_usage(settings.data_dir).free
+    found = [
+        _judged(
+            free > _LEAST_FREE, f"free space in {settings.data_dir}: {free / 1e9:.1f} GB",
+            "make room: PostgreSQL stops when the disk is full",
+        )
+    ]  # fmt: skip
+    secrets = settings.data_dir / "secret_keys"
+    if secrets.exists():
+        mode = stat.S_IMODE(secrets.stat().st_mode)
+        found.append(
+            _judged(
+                not mode & 0o077,
+                f"{secrets} is readable by its owner alone",
+                f"chmod 600 {secrets}",
+            )
+        )
+    public = urlsplit(settings.base_url)
+    local = public.hostname in {"127.0.0.1", "localhost", "::1"}
+    found.append(
+        _judged(
+            not local, f"links begin with {settings.base_url}",
+            "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Verdict.WARN,
+        )
+    )  # fmt: skip
+    if not local:
+        found.append(
+            _judged(
+                public.scheme == "https", "links are https",
+                "put a proxy with a certificate before the service", bad=Verdict.WARN,
+            )
+        )  # fmt: skip
+    found.append(
+        _judged(
+            not settings.allow_private_webhooks, "webhooks reach public addresses alone",
+            "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Verdict.WARN,
+        )
+    )  # fmt: skip
+    return found
+
+
+async def _database(database: Database) -> AsyncIterator[Finding]:
+    async with database.session() as session:
+        rows = await run_sql(
+            session,
+            text(
+                "select current_setting('server_version') as version, now() as now, "
+                "current_setting('fsync') as fsync, current_setting('server_version_num')::int "
+                "as number, pg_size_pretty(pg_database_size(current_database())) as size"
+            ),
+        )
+        row = rows.one()
+    yield _judged(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
+    yield _judged(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
+    skew = abs(utc_now() - row.now)
+    yield _judged(
+        skew < _LONGEST_SKEW, f"the clocks agree within {skew.total_seconds():.1f} s",
+        "let NTP set the clocks of this machine and of the database's",
+    )  # fmt: skip
+    yield _judged(
+        await is_current(database), f"the schema is {newest_revision()}", "run `afterword migrate`"
+    )
+
+
+async def _mail(settings: Settings) -> Finding:
+    if settings.smtp_url is None:
+        return Finding(Verdict.WARN, "mails are stored, not sent", "set AFTERWORD_SMTP_URL")
+    url = urlsplit(settings.smtp_url.get_secret_value())
+    tls = url.query == "tls=tls"
+    client = aiosmtplib.SMTP(
+        hostname=url.hostname, port=url.port or (465 if tls else 587 if url.query else 25),
+        use_tls=tls, start_tls=url.query == "tls=starttls", timeout=10,
+    )  # fmt: skip
+    try:
+        async with client:
+            await client.noop()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        return Finding(
+            Verdict.FAIL, f"the mail server does not answer: {error}",
+            "see AFTERWORD_SMTP_URL; `afterword mail-test ADDRESS` says more",
+        )  # fmt: skip
+    return Finding(Verdict.OK, f"the mail server {url.hostname} answers")
+
+
+async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    async with database.session() as session:
+        found = await jobs.overview(session)
+        paused = await flags.read(session, flags.PAUSED)
+    yield _judged(
+        not found.dead, f"jobs out of attempts: {found.dead}",
+        "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
+    )  # fmt: skip
+    yield _judged(
+        found.oldest_due_seconds < _OLDEST_DUE_SECONDS,
+        f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
+        "is a worker running? start `afterword worker`, or more of them", bad=Verdict.WARN,
+    )  # fmt: skip
+    explicit = "sending" in settings.model_fields_set
+    holds = settings.sending == "paused" or (paused is not None and not explicit)
+    why = f" ({paused})" if paused else ""
+    yield _judged(
+        not holds, f"mails and webhooks are sent{why if holds else ''}",
+        "they wait: `afterword resume`, or AFTERWORD_SENDING=on", bad=Verdict.WARN,
+    )  # fmt: skip
+
+
+async def _workspaces(database: Database) -> AsyncIterator[Finding]:
+    async with database.session() as session:
+        rows = await run_sql(session, text("select id, key from workspace order by key"))
+        workspaces = [(row.id, row.key) for row in rows]
+    for workspace_id, key in workspaces:
+        different = len(await rollup_service.differences(database, workspace_id))
+        different += len(await ticket_service.ticket_differences(database, workspace_id))
+        yield _judged(
+            not different, f"{key}: figures and rows agree",
+            f"{different} cells differ: `afterword rollups rebuild --workspace {key}`",
+        )  # fmt: skip
+        async with database.session() as session:
+            states = await silence.states(session, workspace_id)
+            endpoints = await webhooks.find_endpoints(session, workspace_id, limit=500, cursor=None)
+        for state in states:
+            if state.health in {"silent", "unverified"} or state.failed:
+                yield Finding(
+                    Verdict.WARN, f"{key}: integration {state.key} is {state.health}",
+                    f"see /v1/integrations/{state.key}/events; failed: {state.failed}",
+                )  # fmt: skip
+        for endpoint in endpoints:
+            if endpoint.disabled_at or endpoint.failing_since:
+                said = endpoint.disabled_reason or f"fails since {endpoint.failing_since:%F %T}"
+                yield Finding(
+                    Verdict.WARN, f"{key}: webhook {endpoint.id}: {said}",
+                    f"see /v1/webhook-endpoints/{endpoint.id}/deliveries",
+                )  # fmt: skip

@@ -1,0 +1,56 @@
+"""What the whole service remembers of itself: a few words, by name, in the database."""
+
+import datetime as dt
+
+from sqlalchemy import text
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.schema import REFERENCE, Instant
+from app.core.settings import Settings
+
+# Set on a copy of the data: mails and webhooks wait until somebody says that it shall send.
+PAUSED = "sending_paused"
+# Changes when the feed of events is numbered anew.
+FEED = "feed"
+
+
+class ServiceFlag(SQLModel, table=True):
+    """One word of the service about itself."""
+
+    __tablename__ = "service_flag"
+    __table_args__ = (REFERENCE,)
+
+    name: str = Field(primary_key=True)
+    value: str
+    set_at: dt.datetime = Field(sa_type=Instant)
+
+
+async def read(session: AsyncSession, name: str) -> str | None:
+    """Return a flag's value, or None."""
+    query = text("select value from service_flag where name = :name").bindparams(name=name)
+    row = (await run_sql(session, query)).first()
+    return row.value if row else None
+
+
+async def write(session: AsyncSession, name: str, value: str | None) -> None:
+    """Set a flag, or take it away."""
+    if value is None:
+        query = text("delete from service_flag where name = :name").bindparams(name=name)
+    else:
+        query = text(
+            "insert into service_flag (name, value, set_at) values (:name, :value, :now) "
+            "on conflict (name) do update set value = excluded.value, set_at = excluded.set_at"
+        ).bindparams(name=name, value=value, now=utc_now())
+    await run_sql(session, query)
+
+
+async def effective(settings: Settings, database: Database) -> Settings:
+    """Return the settings with the pause of a restored copy, unless the operator says `on`."""
+    if "sending" in settings.model_fields_set:
+        return settings
+    async with database.session() as session:
+        paused = await read(session, PAUSED)
+    return settings.model_copy(update={"sending": "paused"}) if paused else settings

@@ -1,0 +1,99 @@
+"""What a copy of the data needs before it may work: nothing is heard, or sent, twice.
+
+A copy's transactions are numbered anew, so its events are too: those that webhooks have heard
+come first, those that they have not second, and every new one after them. Whoever pulls events
+notices by the feed's mark, and is read to again from a while before.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from sqlalchemy import text
+
+from app.core import flags
+from app.core.database import Database, run_sql
+from app.core.signing import SealedBox
+from app.exports.erasure import JOURNAL
+from app.exports.retention import erase_by_id
+
+_RENUMBER = (
+    # Their roles belong to the server that the copy came from.
+    "delete from bi_access where role not in (select rolname from pg_roles)",
+    "update job set worker = null",
+    """
+update feed_place w set xid = case when exists (
+    select from event e where (e.xid, e.id) > (w.xid::text::xid8, w.id)) then 0 else 2 end,
+  id = case when exists (
+    select from event e where (e.xid, e.id) > (w.xid::text::xid8, w.id))
+    then '00000000-0000-0000-0000-000000000000'::uuid
+    else 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid end
+where w.consumer not like 'webhooks:%'
+""",
+    """
+update event e set xid = case when exists (
+    select from feed_place p where p.consumer = 'webhooks:' || e.workspace_id
+    and (e.xid, e.id) > (p.xid::text::xid8, p.id)) then '2'::xid8 else '1'::xid8 end
+""",
+    """
+update feed_place set xid = 1, id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
+where consumer like 'webhooks:%'
+""",
+    """
+update delivery d set event_xid = e.xid::text::int8, next_at = greatest(d.next_at, d.updated_at)
+from event e where e.workspace_id = d.workspace_id and e.id = d.event_id
+""",
+)
+
+
+async def settle(database: Database, *, paused: bool) -> None:
+    """Make a copy ready to work; a paused one sends nothing until somebody says so."""
+    async with database.transaction() as session:
+        for statement in _RENUMBER:
+            await run_sql(session, text(statement))
+        await flags.write(session, flags.FEED, uuid4().hex[:8])
+        if paused:
+            await flags.write(session, flags.PAUSED, "a restored copy")
+
+
+async def pause(database: Database, why: str) -> None:
+    """Hold every mail and webhook of this database."""
+    async with database.transaction() as session:
+        await flags.write(session, flags.PAUSED, why)
+
+
+async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int:
+    """Erase whom the journal of the data folder names; return how many were there again."""
+    journal = data_dir / JOURNAL
+    lines = await asyncio.to_thread(_lines_of, journal)
+    done = 0
+    for workspace_id, customer_id in _named(lines):
+        who = (workspace_id, customer_id)
+        done += await erase_by_id(database, box, data_dir, who, reason="asked")
+    return done
+
+
+def _lines_of(journal: Path) -> list[str]:
+    return journal.read_text().splitlines() if journal.exists() else []
+
+
+def _named(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID]]:
+    for line in lines:
+        entry = json.loads(line)
+        yield UUID(entry["workspace"]), UUID(entry["customer"])
+
+
+async def count_rows(database: Database) -> dict[str, int]:
+    """Count the rows of every table, to compare two copies."""
+    async with database.session() as session:
+        tables = await run_sql(
+            session,
+            text("select tablename from pg_tables where schemaname = 'public' order by 1"),
+        )
+        found = {}
+        for table in [row.tablename for row in tables]:
+            rows = await run_sql(session, text(f"select count(*) from {table}"))
+            found[table] = int(rows.one()[0])
+        return found

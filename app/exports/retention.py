@@ -1,0 +1,81 @@
+"""People are anonymised when nothing was heard of them for as long as a workspace keeps them.
+
+It is the erasure that a customer can ask for: names go everywhere, figures stay.
+"""
+
+import datetime as dt
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.database import Database, run_sql
+from app.core.jobs import Job
+from app.core.signing import SealedBox
+from app.exports.erasure import Reason, erase_customer
+from app.interactions.customers import find_customer
+
+RETAIN_JOB = "exports.retain"
+_AT_ONCE = 500
+
+_FORGOTTEN = text("""
+select c.id from customer c where c.workspace_id = :workspace_id and c.erased_at is null
+and c.merged_into is null and c.created_at < :oldest and c.updated_at < :oldest
+and not exists (select from response r where r.workspace_id = c.workspace_id
+  and r.customer_id = c.id and (r.responded_at >= :oldest or r.created_at >= :oldest))
+and not exists (select from interaction i where i.workspace_id = c.workspace_id
+  and i.customer_id = c.id and (i.occurred_at >= :oldest or i.created_at >= :oldest))
+and not exists (select from invitation v where v.workspace_id = c.workspace_id
+  and v.customer_id = c.id and (v.send_at >= :oldest or v.created_at >= :oldest))
+order by c.id limit :most
+""")
+
+
+async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
+    """Have the customers erased of whom nothing was heard for too long; claims go at once."""
+    rows = await run_sql(
+        session, text("select id, retention_days from workspace where retention_days is not null")
+    )
+    for row in rows.all():
+        oldest = now - dt.timedelta(days=row.retention_days)
+        await run_sql(
+            session,
+            text(
+                "update response set claimed = null, updated_at = :now "
+                "where workspace_id = :id and claimed is not null and created_at < :oldest"
+            ).bindparams(id=row.id, oldest=oldest, now=now),
+        )
+        found = await run_sql(
+            session, _FORGOTTEN.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
+        )
+        ids = [str(customer.id) for customer in found]
+        if ids:
+            await jobs.enqueue(
+                session, RETAIN_JOB, workspace_id=row.id, payload={"customers": ids},
+                dedupe="retain",
+            )  # fmt: skip
+
+
+async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -> None:
+    """Erase customers, each in a transaction of its own."""
+    for customer_id in job.payload["customers"]:
+        await erase_by_id(
+            database, box, data_dir, (job.workspace_id, UUID(customer_id)), reason="retention"
+        )
+
+
+async def erase_by_id(
+    database: Database, box: SealedBox, data_dir: Path, who: tuple[UUID, UUID], *, reason: Reason
+) -> bool:
+    """Erase one customer of one workspace; False where that was done, or there is none."""
+    workspace_id, customer_id = who
+    async with database.transaction() as session:
+        found = await find_customer(session, workspace_id, str(customer_id))
+        if found is None or found["erased_at"] is not None:
+            return False
+        await erase_customer(
+            session, workspace_id, found, box=box, data_dir=data_dir, reason=reason
+        )
+    return True

@@ -1,0 +1,57 @@
+"""What the service remembers of itself, how long it keeps people, and whom it has erased."""
+
+from alembic import op
+
+from migrations.citus import distribute
+
+revision = "0010"
+down_revision = "0009"
+branch_labels = None
+depends_on = None
+
+STATEMENTS = (
+    """
+    create table service_flag (
+      name varchar not null,
+      value varchar not null,
+      set_at timestamptz not null,
+      constraint pk_service_flag primary key (name)
+    )
+    """,
+    """alter table workspace add column retention_days integer""",
+    """
+    create table erasure (
+      workspace_id uuid not null,
+      id uuid not null,
+      customer_id uuid not null,
+      reason varchar not null,
+      erased jsonb not null,
+      created_at timestamptz not null,
+      constraint pk_erasure primary key (workspace_id, id),
+      constraint fk_erasure_workspace_id foreign key (workspace_id) references workspace (id)
+    )
+    """,
+    """
+    create index ix_erasure_workspace_id_created_at_id on erasure (workspace_id, created_at, id)
+    """,
+)
+
+UNDO = (
+    """drop table erasure""",
+    """alter table workspace drop column retention_days""",
+    """drop table service_flag""",
+)
+
+
+def upgrade() -> None:
+    """Add the tables and the column, one statement at a time."""
+    for statement in STATEMENTS:
+        op.execute(statement)
+    distribute("service_flag", reference=True)
+    distribute("erasure")
+
+
+def downgrade() -> None:
+    """Drop them."""
+    for statement in UNDO:
+        op.execute(statement)

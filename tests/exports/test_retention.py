@@ -1,0 +1,115 @@
+"""People are anonymised when nothing was heard of them for too long; every figure stays."""
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy import text
+
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.exports.retention import queue_forgotten
+from tests.shop import Shop
+
+
+async def age(database: Database, shop: Shop, days: int, **only: str) -> None:
+    """Move all that was ever heard of a customer, or of all, so many days back."""
+    narrowed = "and external_id = :external_id" if only else ""
+    moved = {
+        "customer": ("created_at", "updated_at"),
+        "response": ("created_at", "responded_at", "updated_at"),
+        "interaction": ("created_at", "occurred_at"),
+        "invitation": ("created_at", "send_at"),
+    }
+    async with database.transaction() as session:
+        for table, columns in moved.items():
+            sets = ", ".join(f"{c} = {c} - make_interval(days => :days)" for c in columns)
+            await run_sql(
+                session,
+                text(
+                    f"update {table} set {sets} where workspace_id = cast(:id as uuid) {narrowed}"
+                ).bindparams(id=shop.workspace_id, days=days, **only),
+            )
+
+
+async def retain(database: Database, shop: Shop) -> None:
+    async with database.transaction() as session:
+        await queue_forgotten(session, utc_now())
+    await shop.work()
+
+
+async def heard_of(shop: Shop, name: str) -> Any:
+    who = {"external_id": name, "email": f"{name}@c.pl", "name": name.title()}
+    answers = {"score": 9, "why": f"{name} wrote this"}
+    return (await shop.answer("nps", answers, customer=who)).json()
+
+
+async def test_forgotten_people_are_anonymised_and_figures_stay(
+    shop: Shop, database: Database
+) -> None:
+    await shop.publish("nps")
+    old = await heard_of(shop, "ala")
+    await age(database, shop, 100)
+    fresh = await heard_of(shop, "ewa")
+    figure = await shop.metric("nps", period="all")
+    await retain(database, shop)
+    assert (await shop.get(f"/v1/responses/{old['id']}"))["answers"]["why"] == "ala wrote this"
+    patched = await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
+    assert patched.json()["retention_days"] == 90
+    await retain(database, shop)
+    gone = await shop.get(f"/v1/responses/{old['id']}")
+    assert gone["answers"] == {"score": 9}
+    assert gone["customer"]["email"] is None
+    kept = await shop.get(f"/v1/responses/{fresh['id']}")
+    assert kept["customer"]["email"] == "ewa@c.pl"
+    assert (await shop.metric("nps", period="all"))["total"] == figure["total"]
+    (erasure,) = (await shop.get("/v1/erasures"))["data"]
+    assert (erasure["reason"], erasure["erased"]["responses"]) == ("retention", 1)
+    assert erasure["customer"] == gone["customer"]["id"]
+
+
+async def test_somebody_who_was_heard_of_again_stays(shop: Shop, database: Database) -> None:
+    await shop.publish("nps")
+    await heard_of(shop, "ala")
+    await age(database, shop, 100)
+    who = {"external_id": "ala"}
+    await shop.happened("visit", "v-1", customer=who)
+    await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
+    await retain(database, shop)
+    assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"
+
+
+async def test_claims_of_old_answers_go(shop: Shop, database: Database) -> None:
+    await shop.publish("nps")
+    await shop.call("PATCH", "/v1/workspace", json={"retention_days": 30})
+    key = await shop.make_key("collect")
+    body = {"survey": "nps", "channel": "web", "answers": {"score": 9}}
+    claimed = {"customer": {"email": "claim@c.pl"}}
+    made = await shop.call("POST", "/v1/responses", key=key, json=body | claimed)
+    assert made.status_code == 201
+    path = f"/v1/responses/{made.json()['id']}"
+    assert (await shop.get(path))["customer"]["claimed"] == {"email": "claim@c.pl"}
+    await age(database, shop, 31)
+    await retain(database, shop)
+    assert (await shop.get(path))["customer"] is None
+
+
+async def test_an_erasure_is_reported_and_noted_beside_the_database(shop: Shop) -> None:
+    await shop.publish("nps")
+    await heard_of(shop, "ala")
+    erased = (await shop.call("DELETE", "/v1/customers/ala")).json()
+    (row,) = (await shop.get("/v1/erasures"))["data"]
+    assert (row["customer"], row["erased"]) == (erased["id"], erased["erased"])
+    assert dt.datetime.fromisoformat(row["at"]).tzinfo
+    state = shop.client._transport.app.state  # type: ignore[attr-defined]
+    journal = (state.settings.data_dir / "erasures.ndjson").read_text()
+    assert erased["id"] in journal
+    assert "ala" not in journal
+
+
+async def test_odd_retention_is_refused(shop: Shop) -> None:
+    for days in (0, -1, "x", 40_000):
+        reply = await shop.call("PATCH", "/v1/workspace", json={"retention_days": days})
+        assert reply.status_code == 422
+    assert (await shop.call("PATCH", "/v1/workspace", json={"retention_days": None})).json()[
+        "retention_days"
+    ] is None
