@@ -215,9 +215,8 @@ def test_it_moves_to_an_older_postgresql_of_its_own(
         assert len({r["headers"]["webhook-id"] for r in receiver.to("/good")}) == 6
         made = moved.command("bi-role")
         assert "CREATEROLE" in made.stderr
-        moved.environment["AFTERWORD_DATABASE_URL"] = superuser_url(folder).replace(
-            "/postgres", "/afterword"
-        )
+        able = superuser_url(folder).rpartition("/")[0] + "/afterword"
+        moved.environment["AFTERWORD_DATABASE_URL"] = able
         assert moved.command("bi-role").stdout.startswith("postgresql://bi_")
         moved.stop()
         # The old one, started again by mistake, sends nothing.
