@@ -43,10 +43,10 @@ from app.responses.settling import SETTLE_JOB as SETTLE_ANSWERS_JOB
 from app.responses.settling import queue_left_alone, settle_answers
 from app.triggers.due import send_due
 from app.triggers.recovery import RECOVERY_JOB, hear_follow_ups, tell_recovery
+from app.webhooks import notice
+from app.webhooks import service as webhooks
 from app.webhooks.dispatching import dispatch, replay
 from app.webhooks.sending import Sender
-from app.webhooks.service import REPLAY_JOB
-from app.webhooks.service import forget_old as forget_old_deliveries
 from app.workspaces import sessions
 from app.workspaces.service import RECOUNT_JOB
 
@@ -65,7 +65,10 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         JOIN_JOB: join,
         FORGET_JOB: forget_news,
         SETTLE_ANSWERS_JOB: settle_answers,
-        REPLAY_JOB: replay,
+        webhooks.REPLAY_JOB: replay,
+        notice.NOTICE_JOB: lambda database, job: notice.tell_disabled(
+            database, settings, post.mailer, job
+        ),
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
@@ -93,7 +96,8 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
     "exports.queue_forgotten": (dt.timedelta(hours=1), queue_forgotten),
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
-    "webhooks.forget_old": (dt.timedelta(hours=1), forget_old_deliveries),
+    "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
+    "webhooks.forget_old": (dt.timedelta(hours=1), webhooks.forget_old),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_left_alone),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }

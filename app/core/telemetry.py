@@ -61,6 +61,15 @@ SILENT = Gauge(
 DELIVERIES = Counter(
     "afterword_deliveries_total", "Attempts to deliver webhooks, by outcome.", ["outcome"]
 )
+DUE_DELIVERIES = Gauge(
+    "afterword_deliveries_due", "Deliveries that are due now.", multiprocess_mode="mostrecent"
+)
+ENDPOINTS_NOW = Gauge(
+    "afterword_endpoints_now",
+    "Webhook endpoints, by state.",
+    ["state"],
+    multiprocess_mode="mostrecent",
+)
 MAILS = Counter("afterword_mails_total", "Mails by outcome.", ["outcome"])
 
 

@@ -25,6 +25,9 @@ HELP = {
     "widget": "The widget, and its contract without the script",
     "mail": "Mail, and what of it counts",
     "privacy": "What is stored of a person",
+    "webhooks": "Webhooks to your own systems, and the feed of events",
+    "running": "Running it: systemd, Caddy, backups, a database of your own",
+    "watching": "What to alert on",
 }
 
 

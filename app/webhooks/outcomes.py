@@ -15,6 +15,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.ladder import wait_after
 from app.core.telemetry import DELIVERIES
+from app.webhooks import notice
 from app.webhooks.attempts import Attempt
 from app.webhooks.models import Delivery
 
@@ -144,3 +145,4 @@ async def _disable(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID,
             "where workspace_id = :workspace_id and endpoint_id = :id and status = 'pending'"
         ).bindparams(**bound),
     )
+    await notice.queue(session, workspace_id, endpoint_id)

@@ -23,6 +23,7 @@ from app.core.guarded_http import (
 from app.core.ids import uuid7
 from app.core.settings import Settings
 from app.core.signing import SealedBox
+from app.core.telemetry import DUE_DELIVERIES, ENDPOINTS_NOW
 from app.core.text import fit_email
 from app.surveys import service as surveys
 from app.webhooks import queries
@@ -246,6 +247,24 @@ async def start_replay(
     payload = {"endpoint": str(endpoint_id), "since": since.isoformat(), "run": str(uuid7())}
     await jobs.enqueue(session, REPLAY_JOB, workspace_id=workspace_id, payload=payload)
     return found
+
+
+async def count(session: AsyncSession, now: dt.datetime) -> None:
+    """Count the endpoints and what is due, for whoever watches."""
+    rows = await run_sql(
+        session,
+        text(
+            "select count(*) filter (where disabled_at is not null) as disabled, "
+            "count(*) filter (where disabled_at is null and failing_since is not null) as failing, "
+            "count(*) filter (where disabled_at is null and failing_since is null) as working, "
+            "(select count(*) from delivery where status = 'pending' and next_at <= :now) as due "
+            "from webhook_endpoint"
+        ).bindparams(now=now),
+    )
+    row = rows.one()
+    for state in ("working", "failing", "disabled"):
+        ENDPOINTS_NOW.labels(state).set(getattr(row, state))
+    DUE_DELIVERIES.set(row.due)
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

@@ -1,6 +1,7 @@
 """The guides: one for every source, with every property it yields."""
 
 import html
+import re
 
 from app.integrations.registry import ADAPTERS, SourceName
 from app.pages.connecting import BI, GUIDES
@@ -18,6 +19,15 @@ async def test_every_source_has_its_guide(shop: Shop) -> None:
         for name in ADAPTERS[source].properties:
             assert f"<code>{name}</code>" in page.text
     assert (await shop.client.get("/guides/nobody")).status_code == 404
+
+
+async def test_running_and_watching_name_what_exists(shop: Shop) -> None:
+    shown = (await shop.client.get("/guides/watching")).text
+    served = (await shop.client.get("/metrics")).text
+    for name in set(re.findall(r"afterword_[a-z_]+", shown)):
+        assert name.removesuffix("_count") in served, name
+    assert "afterword up" in (await shop.client.get("/guides/running")).text
+    assert "Standard Webhooks" in (await shop.client.get("/guides/webhooks")).text
 
 
 async def test_zendesks_template_is_there_to_paste(shop: Shop) -> None:

@@ -153,6 +153,8 @@ def test_the_ladder() -> None:
 
 async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiver) -> None:
     await shop.publish("nps")
+    email = f"boss-{shop.workspace_key}@c.pl"
+    await shop.post("/v1/members", {"email": email, "name": "Boss", "role": "admin"})
     endpoint = await post.subscribe(receiver.url, ["response.created"])
     receiver.statuses = [410]
     await shop.answer("nps", 1)
@@ -161,6 +163,11 @@ async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiv
     shown = await shop.get(path)
     assert shown["active"] is False
     assert "410" in shown["disabled_reason"]
+    await shop.work()
+    mails = [path.read_text() for path in (post.settings.data_dir / "mail").glob("*.notice.eml")]
+    (told,) = [mail for mail in mails if f"To: {email}" in mail]
+    assert "A webhook was disabled" in told
+    assert "/replay" in told
     await shop.answer("nps", 2)
     await post.deliver()
     assert len(receiver.requests) == 1

@@ -1,0 +1,65 @@
+"""Saying that an endpoint was disabled: to the workspace's admins, by mail."""
+
+from uuid import UUID
+
+from sqlmodel import select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.database import Database
+from app.core.jobs import Job, LaterError
+from app.core.settings import Settings
+from app.invitations.delivery import sender_of
+from app.invitations.mail import write_notice
+from app.invitations.mailer import Mailer, MailWaitsError, wait_before
+from app.surveys.words import language_of
+from app.webhooks.models import WebhookEndpoint
+from app.workspaces.member_schemas import Role
+from app.workspaces.models import Member
+from app.workspaces.service import get_workspace
+
+NOTICE_JOB = "webhooks.tell_disabled"
+_WORDS = {
+    "en": ("A webhook was disabled", "gets no more news", "Enable it again, then replay"),
+    "pl": ("Webhook został wyłączony", "nie dostaje już wiadomości", "Włącz go i odtwórz"),
+    "ro": ("Un webhook a fost dezactivat", "nu mai primește vești", "Activează-l, apoi reia"),
+}
+
+
+async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
+    """Have the admins told, each by a mail of their own."""
+    rows = await session.exec(
+        select(Member.id).where(Member.workspace_id == workspace_id, Member.role == Role.ADMIN)
+    )
+    for member_id in rows.all():
+        await jobs.enqueue(
+            session, NOTICE_JOB, workspace_id=workspace_id, max_attempts=5,
+            payload={"endpoint": str(endpoint_id), "member": str(member_id)},
+        )  # fmt: skip
+
+
+async def tell_disabled(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+    """Mail one admin what was disabled, why, and what to do."""
+    async with database.session() as session:
+        member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))
+        key = (job.workspace_id, UUID(job.payload["endpoint"]))
+        endpoint = await session.get(WebhookEndpoint, key)
+        workspace = await get_workspace(session, job.workspace_id)
+    if member is None or endpoint is None or endpoint.disabled_at is None:
+        return
+    subject, what, remedy = _WORDS.get(language_of(member.locale), _WORDS["en"])
+    url = endpoint.url.partition("?")[0]
+    path = f"/v1/webhook-endpoints/{endpoint.id}"
+    since = f"{endpoint.disabled_at:%Y-%m-%dT%H:%M:%SZ}"
+    message = write_notice(
+        sender_of(workspace, settings), member.email, settings.base_url,
+        subject=f"{subject}: {workspace.name}",
+        text=f"{url} {what}: {endpoint.disabled_reason}.\n\n{remedy}:\n"
+        f'PATCH {path} {{"active": true}}\nPOST {path}/replay {{"since": "{since}"}}\n\n'
+        f"{settings.base_url}/connections\n",
+    )  # fmt: skip
+    try:
+        await mailer.send(message)
+    except MailWaitsError as error:
+        wait = wait_before(job.attempts, temporary=error.temporary)
+        raise LaterError(str(error), after=wait) from error
