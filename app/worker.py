@@ -94,7 +94,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
-    "exports.queue_forgotten": (dt.timedelta(hours=1), queue_forgotten),
+    "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
     "webhooks.forget_old": (dt.timedelta(hours=1), webhooks.forget_old),

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -43,6 +44,9 @@ async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
 
 def back_up(settings: Settings, file: Path) -> None:
     """Write a backup while the service goes on; it is whole or not there at all."""
+    if not file.parent.is_dir():
+        msg = f"There is no folder {file.parent}; make it first."
+        raise CopyError(msg)
     draft = file.with_name(file.name + ".new")
     with (
         attached(settings) as url,
@@ -67,24 +71,39 @@ def _add(out: tarfile.TarFile, name: str, content: bytes) -> None:
     out.addfile(entry, io.BytesIO(content))
 
 
-def restore(settings: Settings, file: Path, tell: Tell) -> None:
-    """Load a backup into an empty place; it starts with sending paused."""
+def restore(settings: Settings, file: Path, tell: Tell, *, journal: Path | None = None) -> None:
+    """Load a backup into an empty place, whole or not at all; it starts with sending paused.
+
+    `journal` names whom the service has erased since the backup was made.
+    """
     with tempfile.TemporaryDirectory() as folder:
         manifest = _unpack(file, Path(folder))
         tell(f"The backup was made at {manifest['made_at']}.")
         _require_empty(settings)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         _take_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)
-        _join_journals(settings.data_dir / JOURNAL, Path(folder) / JOURNAL)
-        with attached(settings) as url:
-            asyncio.run(_require_no_tables(url))
-            copies.load(settings, Path(folder) / _DUMP, url)
-            tell("The database is loaded.")
-            erased = asyncio.run(_with(url, lambda database: _finish(settings, database)))
-            tell(f"Erased again: {erased}.")
+        _join_journals(settings.data_dir / JOURNAL, Path(folder) / JOURNAL, journal)
+        try:
+            with attached(settings) as url:
+                asyncio.run(_require_no_tables(url))
+                copies.load(settings, Path(folder) / _DUMP, url)
+                tell("The database is loaded.")
+                erased = asyncio.run(_with(url, lambda database: _finish(settings, database)))
+                tell(f"Erased again: {erased}.")
+        except BaseException:
+            # A copy that is not finished is not paused: it must not be found by a start.
+            _take_away(settings)
+            raise
+
+
+def _take_away(settings: Settings) -> None:
+    if settings.embedded:
+        shutil.rmtree(settings.data_dir / "postgres", ignore_errors=True)
+        (settings.data_dir / "postgres.json").unlink(missing_ok=True)
 
 
 async def _finish(settings: Settings, database: Database) -> int:
+    await copying.pause(database, "a restored copy")
     if not await is_current(database):
         # Alembic is slow to load, and most starts do not need it.
         from app.core.migrations import upgrade  # noqa: PLC0415
@@ -102,10 +121,11 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
             for name in (_MANIFEST, _SECRETS, JOURNAL, _DUMP):
                 opened.extract(name, folder, filter="data")
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
-    except (tarfile.TarError, KeyError, ValueError, OSError) as error:
+        newer = manifest["format"] != _FORMAT or manifest["schema"] > newest_revision()
+    except (tarfile.TarError, KeyError, TypeError, ValueError, OSError) as error:
         msg = f"{file} is no backup of Afterword: {error}"
         raise CopyError(msg) from None
-    if manifest.get("format") != _FORMAT or manifest["schema"] > newest_revision():
+    if newer:
         msg = f"{file} was made by a newer Afterword (schema {manifest['schema']}); install that."
         raise CopyError(msg)
     return manifest
@@ -115,7 +135,8 @@ def _require_empty(settings: Settings) -> None:
     if settings.embedded and (settings.data_dir / "postgres").exists():
         msg = (
             f"{settings.data_dir} holds a database already. Restore into another folder: set "
-            "AFTERWORD_DATA_DIR to an empty one, look at it, then put it in the old one's place."
+            "AFTERWORD_DATA_DIR to an empty one and give `--erasures "
+            f"{settings.data_dir / JOURNAL}`; look at it, then put it in the old one's place."
         )
         raise CopyError(msg)
 
@@ -124,7 +145,7 @@ async def _require_no_tables(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         if await connection.fetchval("select to_regclass('public.alembic_version')"):
-            msg = "The database is not empty; give an empty one in AFTERWORD_DATABASE_URL."
+            msg = "The database is not empty; give an empty one."
             raise CopyError(msg)
         if connection.get_server_version().major < 15:
             msg = "The database is older than PostgreSQL 15; give a newer one."
@@ -145,9 +166,10 @@ def _take_secrets(settings: Settings, secrets: str, tell: Tell) -> None:
         tell(f"Add the keys in {kept} to AFTERWORD_SECRET_KEYS: they open what is stored.")
 
 
-def _join_journals(own: Path, other: Path) -> None:
-    """Keep every erasure of both journals: those before the backup and those since."""
-    lines = [path.read_text().splitlines() for path in (own, other) if path.exists()]
+def _join_journals(own: Path, *others: Path | None) -> None:
+    """Keep every erasure of all journals: those before the backup and those since."""
+    known = [path for path in (own, *others) if path is not None and path.exists()]
+    lines = [path.read_text().splitlines() for path in known]
     joined = list(dict.fromkeys(line for found in lines for line in found))
     write_private(own, "".join(line + "\n" for line in joined))
 

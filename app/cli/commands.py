@@ -63,8 +63,8 @@ def main() -> None:
     except (PostgresUnavailableError, CannotListenError, AfterwordError) as error:
         notes.print(f"afterword: {error}", markup=False)
         sys.exit(1)
-    except (asyncpg.PostgresError, ConnectionError) as error:
-        notes.print(f"afterword: the database does not let us in: {error}", markup=False)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        notes.print(f"afterword: {error}", markup=False)
         sys.exit(1)
     except ValidationError as error:
         for wrong in error.errors():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -18,8 +19,8 @@ from app.workspaces import service as workspaces
 
 _ELSEWHERE = (
     "The embedded database is reached from this machine alone. From elsewhere: an SSH tunnel "
-    "(`ssh -L 5432:127.0.0.1:PORT`), a PostgreSQL of your own (`afterword move`), or CSV and "
-    "OData over HTTPS."
+    "(`ssh -L 5432:127.0.0.1:{port} HOST`), a PostgreSQL of your own (`afterword move`), or CSV "
+    "and OData over HTTPS."
 )
 
 
@@ -45,7 +46,7 @@ def bi_role(
             database, maker_url=maker, workspace_key=workspace, personal=personal
         )
         if settings.embedded:
-            notes.print(_ELSEWHERE, markup=False)
+            notes.print(_ELSEWHERE.format(port=urlsplit(database.url).port), markup=False)
         return [url]
 
     for line in run_work(settings, work):
@@ -64,9 +65,22 @@ def backup(
 
 def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    erasures: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="`erasures.ndjson` of the data folder in use."
+        ),
+    ] = None,
 ) -> None:
     """Load a backup into an empty data folder or database; nothing is sent until `resume`."""
-    restore_backup(read_settings(), file, lambda line: out.print(line, markup=False))
+    settings = read_settings()
+    restore_backup(settings, file, lambda line: out.print(line, markup=False), journal=erasures)
+    if erasures is None:
+        notes.print(
+            "afterword: whoever was erased since the backup is back, unless the data folder held "
+            "their list. Give it: --erasures OLD_FOLDER/erasures.ndjson",
+            markup=False,
+        )
     out.print(
         "Restored. Mails and webhooks are paused: look at everything with `afterword up`, stop the "
         "old service, then `afterword resume` and start again."
@@ -114,5 +128,5 @@ def doctor() -> None:
             broken += found.verdict is Verdict.FAIL
         return broken
 
-    if run_work(settings, work):
+    if run_work(settings, work, any_schema=True):
         raise typer.Exit(1)

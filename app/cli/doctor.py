@@ -54,6 +54,8 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
     async for finding in _database(database):
         yield finding
     yield await _mail(settings)
+    if not await is_current(database):
+        return
     async for finding in _work(settings, database):
         yield finding
     async for finding in _workspaces(database):
@@ -158,12 +160,11 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
         "is a worker running? start `afterword worker`, or more of them", bad=Verdict.WARN,
     )  # fmt: skip
-    explicit = "sending" in settings.model_fields_set
-    holds = settings.sending == "paused" or (paused is not None and not explicit)
+    holds = settings.sending == "paused" or paused is not None
     why = f" ({paused})" if paused else ""
     yield _judged(
         not holds, f"mails and webhooks are sent{why if holds else ''}",
-        "they wait: `afterword resume`, or AFTERWORD_SENDING=on", bad=Verdict.WARN,
+        "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Verdict.WARN,
     )  # fmt: skip
 
 

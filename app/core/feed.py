@@ -24,7 +24,7 @@ from app.core.schema import QUEUE, Json
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
-_FAR = 10_000
+_FAR = 500
 
 
 class FeedPlace(SQLModel, table=True):

@@ -48,9 +48,7 @@ async def write(session: AsyncSession, name: str, value: str | None) -> None:
 
 
 async def effective(settings: Settings, database: Database) -> Settings:
-    """Return the settings with the pause of a restored copy, unless the operator says `on`."""
-    if "sending" in settings.model_fields_set:
-        return settings
+    """Return the settings with the pause of a copy, which `afterword resume` alone takes away."""
     async with database.session() as session:
         paused = await read(session, PAUSED)
     return settings.model_copy(update={"sending": "paused"}) if paused else settings

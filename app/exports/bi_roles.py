@@ -5,6 +5,7 @@ setting can forge. Its name says nothing of the workspace, because every role of
 read the names of all.
 """
 
+import contextlib
 import secrets
 from urllib.parse import urlsplit, urlunsplit
 
@@ -42,6 +43,7 @@ async def create_role(
         f"alter role {role} set default_transaction_read_only = on",
         f"alter role {role} set search_path = bi",
     )
+    await _close_side_doors(database, maker_url)
     async with database.transaction() as session:
         access = BiAccess(
             role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
@@ -72,6 +74,30 @@ async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
             raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
         await session.delete(found)
     await _as_maker(maker_url, f"drop role {role}")
+
+
+# By these, everybody may write without owning anything.
+_WRITERS = (
+    "lo_create(oid)", "lo_creat(integer)", "lo_from_bytea(oid, bytea)",
+    "lo_put(oid, bigint, bytea)", "lowrite(integer, bytea)", "lo_import(text)",
+    "lo_import(text, oid)", "lo_open(oid, integer)", "lo_unlink(oid)",
+    "lo_truncate(integer, integer)", "lo_truncate64(integer, bigint)",
+)  # fmt: skip
+
+
+async def _close_side_doors(database: Database, maker_url: str) -> None:
+    """Take from everybody what the server gives to all: large objects and temporary tables.
+
+    On a server that is not ours the login may not be allowed to; then its owner decides.
+    """
+    name = urlsplit(database.url).path.removeprefix("/")
+    maker = urlunsplit(urlsplit(maker_url)._replace(path=f"/{name}"))
+    for statement in (
+        f'revoke temporary on database "{name}" from public',
+        f"revoke execute on function {', '.join(_WRITERS)} from public",
+    ):
+        with contextlib.suppress(Conflict):
+            await _as_maker(maker, statement)
 
 
 async def _as_maker(url: str, *statements: str) -> None:

@@ -7,6 +7,7 @@ notices by the feed's mark, and is read to again from a while before.
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -15,20 +16,25 @@ from sqlalchemy import text
 
 from app.core import flags
 from app.core.database import Database, run_sql
+from app.core.outbox import WAKES
 from app.core.signing import SealedBox
 from app.exports.erasure import JOURNAL
 from app.exports.retention import erase_by_id
 
+logger = logging.getLogger(__name__)
+
+# An answer that wakes nobody does not make its reader begin again.
+_UNHEARD = f"""exists (
+    select from event e where (e.xid, e.id) > (w.xid::text::xid8, w.id) and {WAKES})"""
 _RENUMBER = (
+    # A copy is settled however long that takes.
+    "set local statement_timeout = 0",
     # Their roles belong to the server that the copy came from.
     "delete from bi_access where role not in (select rolname from pg_roles)",
     "update job set worker = null",
-    """
-update feed_place w set xid = case when exists (
-    select from event e where (e.xid, e.id) > (w.xid::text::xid8, w.id)) then 0 else 2 end,
-  id = case when exists (
-    select from event e where (e.xid, e.id) > (w.xid::text::xid8, w.id))
-    then '00000000-0000-0000-0000-000000000000'::uuid
+    f"""
+update feed_place w set xid = case when {_UNHEARD} then 0 else 2 end,
+  id = case when {_UNHEARD} then '00000000-0000-0000-0000-000000000000'::uuid
     else 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid end
 where w.consumer not like 'webhooks:%'
 """,
@@ -59,9 +65,11 @@ async def settle(database: Database, *, paused: bool) -> None:
 
 
 async def pause(database: Database, why: str) -> None:
-    """Hold every mail and webhook of this database."""
+    """Hold every mail and webhook of this database, where its schema knows of pausing."""
     async with database.transaction() as session:
-        await flags.write(session, flags.PAUSED, why)
+        known = await run_sql(session, text("select to_regclass('public.service_flag')"))
+        if known.one()[0] is not None:
+            await flags.write(session, flags.PAUSED, why)
 
 
 async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int:
@@ -70,8 +78,7 @@ async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int
     lines = await asyncio.to_thread(_lines_of, journal)
     done = 0
     for workspace_id, customer_id in _named(lines):
-        who = (workspace_id, customer_id)
-        done += await erase_by_id(database, box, data_dir, who, reason="asked")
+        done += await erase_by_id(database, box, data_dir, (workspace_id, customer_id))
     return done
 
 
@@ -80,9 +87,13 @@ def _lines_of(journal: Path) -> list[str]:
 
 
 def _named(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID]]:
-    for line in lines:
-        entry = json.loads(line)
-        yield UUID(entry["workspace"]), UUID(entry["customer"])
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            yield UUID(entry["workspace"]), UUID(entry["customer"])
+        except (ValueError, KeyError, TypeError):
+            # A power cut can tear the last one.
+            logger.warning("a line of the list of erasures is broken", extra={"line": number})
 
 
 async def count_rows(database: Database) -> dict[str, int]:

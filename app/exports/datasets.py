@@ -91,6 +91,8 @@ _OF_RESPONSES = {
     "integrity": f"{_INTEGRITY} = {{0}}",
     "follow_up": "r.follow_up = {0}",
     "assignee": "r.assignee = {0}",
+    "overdue": "coalesce(r.due_at < now() and r.follow_up in ('open', 'contacted'), false) "
+    "= {0}::bool",
     "tag": "r.tags @> jsonb_build_array({0}::text)",
     "min_score": "r.score >= {0}::int",
     "max_score": "r.score <= {0}::int",

@@ -42,6 +42,12 @@ _SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, t.properties -> k), '{}
 _OPEN_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "w.config")
 _COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
+# News of a customer, by the ids and addresses of theirs.
+_ABOUT_THEM = """(data ->> 'customer_id' = :customer_text
+  or data -> 'customer' ->> 'id' = :customer_text or data ->> 'customer_id' = any(:merged)
+  or data ->> 'id' = any(:responses) or data ->> 'id' = any(:interactions)
+  or lower(data ->> 'email') = any(:emails))"""
+
 _STATEMENTS: dict[str, str] = {
     "names": """
 delete from customer_identity where workspace_id = :workspace_id and customer_id = :customer""",
@@ -69,14 +75,18 @@ update invitation set email = null, name = null, detail = null, token = ''::byte
   status = case when status = 'scheduled' then 'cancelled' else status end,
   reason = case when status = 'scheduled' then 'cancelled' else reason end
 where workspace_id = :workspace_id and customer_id = :customer""",
-    "news": """
+    # A receiver may have answered with what it got.
+    "deliveries": f"""
+update delivery d set attempts = (
+    select coalesce(jsonb_agg(a || '{{"reply": null}}'), '[]')
+    from jsonb_array_elements(d.attempts) a)
+where d.workspace_id = :workspace_id and d.event_id in (
+  select id from event where workspace_id = :workspace_id and {_ABOUT_THEM})""",
+    "news": f"""
 update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
-  - 'interaction'
+  - 'interaction' - 'order' - 'ticket'
   - 'detail' - 'follow_up' - 'external_id') || jsonb_build_object('erased', true)
-where workspace_id = :workspace_id and (data ->> 'customer_id' = :customer_text
-  or data -> 'customer' ->> 'id' = :customer_text or data ->> 'customer_id' = any(:merged)
-  or data ->> 'id' = any(:responses) or data ->> 'id' = any(:interactions)
-  or lower(data ->> 'email') = any(:emails))""",
+where workspace_id = :workspace_id and {_ABOUT_THEM}""",
     "webhooks": """
 update inbound_event set body = ''::bytea, headers = '{}', reason = coalesce(reason, 'erased')
 where workspace_id = :workspace_id and (interactions ?| cast(:interactions as text[])
@@ -135,7 +145,7 @@ async def erase_customer(
         erased[name] = await _run(session, statement, bound)
     needles = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
     erased["replies"] = await erase_replies(session, box, workspace_id, needles)
-    erased["mails"] = _delete_mails(data_dir / "mail", invitations)
+    erased["mails"] = _delete_mails(data_dir / "mail", invitations, needles)
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     told = [{"id": str(customer_id), "erased": erased}]
     await emit(session, workspace_id, "customer.erased", data=told)
@@ -248,8 +258,15 @@ async def _run(session: AsyncSession, statement: str, bound: dict[str, Any]) -> 
     return (await run_sql(session, text(statement).bindparams(**names))).rowcount
 
 
-def _delete_mails(folder: Path, invitations: Sequence[UUID]) -> int:
+def _delete_mails(folder: Path, invitations: Sequence[UUID], needles: Sequence[bytes]) -> int:
     found = [path for id_ in invitations for path in folder.glob(f"{id_}.*.eml")]
+    # Mails to the company may tell of the customer, too.
+    found += [path for path in folder.glob("*.notice.eml") if _holds(path, needles)]
     for path in found:
         path.unlink(missing_ok=True)
     return len(found)
+
+
+def _holds(mail: Path, needles: Sequence[bytes]) -> bool:
+    text = mail.read_bytes().replace(b"=\r\n", b"").replace(b"=\n", b"").lower()
+    return any(needle.lower() in text for needle in needles)

@@ -1,6 +1,9 @@
 """Routes of exports: whole tables for BI tools, streamed."""
 
+import asyncio
+import contextlib
 import datetime as dt
+from collections.abc import AsyncGenerator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -10,7 +13,7 @@ from starlette.responses import StreamingResponse
 
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
-from app.core.errors import InvalidInput, NotAcceptable
+from app.core.errors import InvalidInput, NotAcceptable, TooManyRequests
 from app.core.routing import PROPERTY_PARAMETER, PropertiesDep, ReadSessionDep, router
 from app.exports.datasets import DATASETS, Dataset, widened
 from app.exports.parquet import ParquetWriter, is_installed
@@ -19,10 +22,12 @@ from app.exports.streaming import (
     NdjsonWriter,
     Writer,
     begun,
+    latest_moment,
     question_keys,
     statement,
     stream,
 )
+from app.responses.known import require_known
 from app.responses.schemas import FollowUpStatus, Integrity
 from app.surveys.scales import Band
 from app.workspaces.caller import Reader
@@ -34,6 +39,8 @@ routes = router("Exports")
 _OVERLAP = dt.timedelta(seconds=60)
 
 
+_MOST_AT_ONCE = 8
+_places = asyncio.Semaphore(_MOST_AT_ONCE)
 _NO_FILTERS = {"format", "updated_since", "wide", "property_value"}
 
 
@@ -102,6 +109,7 @@ class ExportFilter(BaseModel):
     integrity: Integrity | None = None
     follow_up: FollowUpStatus | None = None
     assignee: str | None = Field(default=None, max_length=128)
+    overdue: bool | None = None
     tag: str | None = Field(default=None, max_length=128)
     min_score: int | None = Field(default=None, ge=0, le=10)
     max_score: int | None = Field(default=None, ge=0, le=10)
@@ -161,7 +169,10 @@ async def export_rows(
 ) -> StreamingResponse:
     """Stream rows in constant memory; what overlaps the export before is known by its id."""
     database: Database = request.app.state.read_database
-    began = utc_now()
+    began = min(utc_now(), await latest_moment(session))
+    for name in ("survey", "touchpoint"):
+        if value := getattr(wanted, name):
+            await require_known(session, caller.workspace_id, name, [value])
     found = DATASETS[dataset]
     filters = _filters(dataset, wanted)
     if properties and not found.properties:
@@ -174,14 +185,25 @@ async def export_rows(
         found, filters, properties=properties, updated_since=wanted.updated_since
     )
     writer = _writer(found, wanted.format)
+    parts = stream(database, writer, caller.workspace_id, query=query, bound=bound)
     return StreamingResponse(
-        await begun(stream(database, writer, caller.workspace_id, query=query, bound=bound)),
+        await begun(_within_places(parts)),
         media_type=getattr(writer, "media_type", None),
         headers={
             "Next-Updated-Since": rfc3339(began - _OVERLAP),
             "Content-Disposition": f'attachment; filename="{dataset}.{wanted.format}"',
         },
     )
+
+
+async def _within_places(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """Hold one of the few places for exports: each has a connection of its own to the database."""
+    if _places.locked():
+        detail = f"{_MOST_AT_ONCE} exports run already in this process; try again shortly."
+        raise TooManyRequests(detail, headers={"Retry-After": "30"})
+    async with _places, contextlib.aclosing(parts):
+        async for part in parts:
+            yield part
 
 
 def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """OData v4, read only: the daily counts, as Excel, Power BI and Tableau read them natively."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import text
 from starlette.responses import Response
 
 from app.core.database import run_sql
+from app.core.errors import NotFound
 from app.core.http import json_reply
 from app.core.routing import ReadSessionDep, router
 from app.core.settings import Settings
@@ -25,11 +25,13 @@ _PAGE = 5000
 _MOST_SKIPPED = 10_000_000
 
 
-class SetName(StrEnum):
-    """What is served."""
+def _set_of(entity_set: str) -> EntitySet:
+    if entity_set not in SETS:
+        raise NotFound(f"There is no entity set of this name; there are {', '.join(SETS)}.")
+    return SETS[entity_set]
 
-    METRIC_DAILY = "metric_daily"
-    TICKETS_DAILY = "tickets_daily"
+
+SetDep = Annotated[EntitySet, Depends(_set_of)]
 
 
 class ODataQuery(BaseModel):
@@ -74,11 +76,10 @@ async def read_set(
     request: Request,
     session: ReadSessionDep,
     caller: Analyst,
-    entity_set: SetName,
+    found: SetDep,
     query: Annotated[ODataQuery, Query()],
 ) -> Response:
     """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones."""
-    found = SETS[entity_set]
     names = selected(found, query.select)
     where, bound = _where(found, query.filter)
     bound["workspace"] = caller.workspace_id
@@ -91,7 +92,7 @@ async def read_set(
         ).bindparams(**bound, limit=page + 1, skip=query.skip),
     )
     value = [dict(row._mapping) for row in rows]
-    context = f"{_root(request)}/$metadata#{entity_set}"
+    context = f"{_root(request)}/$metadata#{found.name}"
     if query.select:
         context += f"({','.join(names)})"
     document: dict[str, Any] = {"@odata.context": context}
@@ -112,11 +113,10 @@ async def read_set(
 async def count_set(
     session: ReadSessionDep,
     caller: Analyst,
-    entity_set: SetName,
+    found: SetDep,
     filter_: Annotated[str | None, Query(alias="$filter")] = None,
 ) -> Response:
     """Return how many rows there are, as a bare number."""
-    found = SETS[entity_set]
     where, bound = _where(found, filter_)
     bound["workspace"] = caller.workspace_id
     count = await _count(session, found, where, bound)

@@ -14,13 +14,13 @@ from app.core import jobs
 from app.core.database import Database, run_sql
 from app.core.jobs import Job
 from app.core.signing import SealedBox
-from app.exports.erasure import Reason, erase_customer
-from app.interactions.customers import find_customer
+from app.exports.erasure import erase_customer
+from app.interactions.customers import find_customer, lock_cases, lock_customers
 
 RETAIN_JOB = "exports.retain"
 _AT_ONCE = 500
 
-_FORGOTTEN = text("""
+_UNHEARD = """
 select c.id from customer c where c.workspace_id = :workspace_id and c.erased_at is null
 and c.merged_into is null and c.created_at < :oldest and c.updated_at < :oldest
 and not exists (select from response r where r.workspace_id = c.workspace_id
@@ -28,8 +28,15 @@ and not exists (select from response r where r.workspace_id = c.workspace_id
 and not exists (select from interaction i where i.workspace_id = c.workspace_id
   and i.customer_id = c.id and (i.occurred_at >= :oldest or i.created_at >= :oldest))
 and not exists (select from invitation v where v.workspace_id = c.workspace_id
-  and v.customer_id = c.id and (v.send_at >= :oldest or v.created_at >= :oldest))
-order by c.id limit :most
+  and v.customer_id = c.id and (v.send_at >= :oldest or v.created_at >= :oldest))"""
+_FORGOTTEN = text(f"{_UNHEARD} order by c.id limit :most")
+_STILL = text(f"{_UNHEARD} and c.id = :customer")
+# In id order, as all writers of responses lock them.
+_CLAIMS = text("""
+update response r set claimed = null, updated_at = :now from (
+  select id from response where workspace_id = :id and claimed is not null
+  and created_at < :oldest order by id limit 5000 for update) old
+where r.workspace_id = :id and r.id = old.id
 """)
 
 
@@ -40,34 +47,38 @@ async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
     )
     for row in rows.all():
         oldest = now - dt.timedelta(days=row.retention_days)
-        await run_sql(
-            session,
-            text(
-                "update response set claimed = null, updated_at = :now "
-                "where workspace_id = :id and claimed is not null and created_at < :oldest"
-            ).bindparams(id=row.id, oldest=oldest, now=now),
-        )
+        await run_sql(session, _CLAIMS.bindparams(id=row.id, oldest=oldest, now=now))
         found = await run_sql(
             session, _FORGOTTEN.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
         )
         ids = [str(customer.id) for customer in found]
         if ids:
             await jobs.enqueue(
-                session, RETAIN_JOB, workspace_id=row.id, payload={"customers": ids},
-                dedupe="retain",
+                session, RETAIN_JOB, workspace_id=row.id, dedupe="retain",
+                payload={"customers": ids, "oldest": oldest.isoformat()},
             )  # fmt: skip
 
 
 async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -> None:
-    """Erase customers, each in a transaction of its own."""
-    for customer_id in job.payload["customers"]:
-        await erase_by_id(
-            database, box, data_dir, (job.workspace_id, UUID(customer_id)), reason="retention"
-        )
+    """Erase customers, each in a transaction of its own; who was heard of meanwhile stays."""
+    oldest = dt.datetime.fromisoformat(job.payload["oldest"])
+    for customer_id in map(UUID, job.payload["customers"]):
+        async with database.transaction() as session:
+            await lock_cases(session, job.workspace_id, [customer_id])
+            await lock_customers(session, job.workspace_id, [customer_id])
+            bound = {"workspace_id": job.workspace_id, "customer": customer_id, "oldest": oldest}
+            if (await run_sql(session, _STILL.bindparams(**bound))).first() is None:
+                continue
+            found = await find_customer(session, job.workspace_id, str(customer_id))
+            if found is not None:
+                await erase_customer(
+                    session, job.workspace_id, found, box=box, data_dir=data_dir,
+                    reason="retention",
+                )  # fmt: skip
 
 
 async def erase_by_id(
-    database: Database, box: SealedBox, data_dir: Path, who: tuple[UUID, UUID], *, reason: Reason
+    database: Database, box: SealedBox, data_dir: Path, who: tuple[UUID, UUID]
 ) -> bool:
     """Erase one customer of one workspace; False where that was done, or there is none."""
     workspace_id, customer_id = who
@@ -75,7 +86,5 @@ async def erase_by_id(
         found = await find_customer(session, workspace_id, str(customer_id))
         if found is None or found["erased_at"] is not None:
             return False
-        await erase_customer(
-            session, workspace_id, found, box=box, data_dir=data_dir, reason=reason
-        )
+        await erase_customer(session, workspace_id, found, box=box, data_dir=data_dir)
     return True

@@ -79,6 +79,8 @@ async def erase_customer(
     """Erase a customer's personal data everywhere; an empty pseudonym and every figure stay."""
     settings: Settings = request.app.state.settings
     found = await get_customer(session, caller.workspace_id, customer)
+    if found["erased_at"] is not None:
+        return ErasureOut(id=found["id"], erased={})
     erased = await erasure.erase_customer(
         session, caller.workspace_id, found, box=box, data_dir=settings.data_dir
     )

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,6 +19,7 @@ from app.core.database import Database, run_sql
 from app.exports.datasets import Column, Dataset, Type
 
 _ROWS_AT_ONCE = 2000
+_OF_TOMBSTONES = {"id", "updated_at", "deleted_at"}
 # What a spreadsheet would run as a formula.
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _encode = msgspec.json.Encoder().encode
@@ -146,7 +148,8 @@ def statement(
     for name, values in properties.items():
         bound += [name, list(values)]
         place = f"{dataset.properties} ->> ${len(bound)}::text"
-        conditions.append(f"{place} = any(${len(bound) + 1}::text[])")
+        condition = f"{place} = any(${len(bound) + 1}::text[])"
+        conditions.append(f"({condition} or {dataset.deleted})" if dataset.deleted else condition)
     if updated_since is not None:
         bound.append(updated_since)
         conditions.append(f"{dataset.changed} >= ${len(bound) + 1}")
@@ -169,6 +172,26 @@ async def question_keys(session: AsyncSession, workspace_id: UUID, survey: str |
         ).bindparams(workspace_id=workspace_id, survey=survey),
     )
     return [row.key for row in rows]
+
+
+def _emptied(row: Record) -> tuple[Any, ...]:
+    """Return a row's values; of a deleted one the id and the times alone."""
+    if row.get("deleted_at") is None:
+        return tuple(row.values())
+    return tuple(value if name in _OF_TOMBSTONES else None for name, value in row.items())
+
+
+async def latest_moment(session: AsyncSession) -> dt.datetime:
+    """Return until when a database knows everything; a replica may lag behind."""
+    rows = await run_sql(
+        session,
+        text(
+            "select case when pg_is_in_recovery() "
+            "then least(now(), coalesce(pg_last_xact_replay_timestamp(), now())) else now() end"
+        ),
+    )
+    found: dt.datetime = rows.one()[0]
+    return found
 
 
 async def begun(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
@@ -194,7 +217,7 @@ async def stream(
             cursor = await connection.cursor(query, workspace_id, *bound)
             yield writer.begin()
             while rows := await cursor.fetch(_ROWS_AT_ONCE):
-                yield writer.write([tuple(row) for row in rows])
+                yield writer.write([_emptied(row) for row in rows])
             yield writer.end()
     finally:
         await connection.close()

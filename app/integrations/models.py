@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.core.schema import REFERENCE, TENANT, Instant, Json
@@ -50,6 +50,13 @@ class InboundEvent(SQLModel, table=True):
         ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(None, "workspace_id", "integration_id", "received_at", "id"),
         Index(None, "workspace_id", "received_at"),
+        Index(
+            "ix_inbound_event_open",
+            "workspace_id",
+            "integration_id",
+            "status",
+            postgresql_where=text("status in ('received', 'failed')"),
+        ),
         TENANT,
     )
 

@@ -1,7 +1,7 @@
 """Whether an integration is as talkative as it usually is.
 
 One is silent when nothing has come for a day, and for ten times its usual pause: the mean pause
-of its deliveries of the last 30 days. One of fewer than ten deliveries has no habit yet.
+of its last 200 deliveries. One of fewer than ten deliveries has no habit yet.
 """
 
 import datetime as dt
@@ -40,10 +40,14 @@ _STATES = """
 select i.workspace_id, i.key, i.source, i.secret is null and i.token_hash is null as unverified,
   e.n, e.first, e.last, e.waiting, e.failed
 from integration i left join lateral (
-  select count(*) as n, min(received_at) as first, max(received_at) as last,
-    count(*) filter (where status = 'received') as waiting,
-    count(*) filter (where status = 'failed') as failed
-  from inbound_event v where v.workspace_id = i.workspace_id and v.integration_id = i.id
+  select count(*) as n, min(received_at) as first, max(received_at) as last, (
+      select count(*) from inbound_event w where w.workspace_id = i.workspace_id
+      and w.integration_id = i.id and w.status = 'received') as waiting, (
+      select count(*) from inbound_event w where w.workspace_id = i.workspace_id
+      and w.integration_id = i.id and w.status = 'failed') as failed
+  from (
+    select v.received_at from inbound_event v where v.workspace_id = i.workspace_id
+    and v.integration_id = i.id order by v.received_at desc, v.id desc limit 200) v
 ) e on true"""
 
 

@@ -70,13 +70,24 @@ def write_test_mail(sender: Sender, address: str, base_url: str) -> EmailMessage
 
 
 def write_notice(
-    sender: Sender, address: str, base_url: str, *, subject: str, text: str
+    sender: Sender,
+    address: str,
+    base_url: str,
+    *,
+    subject: str,
+    text: str,
+    about: object = None,
 ) -> EmailMessage:
-    """Write a plain mail to somebody of the company: news, a link to sign in."""
+    """Write a plain mail to somebody of the company: news, a link to sign in.
+
+    `about` is the customer whose words it holds, so that an erasure finds a stored mail.
+    """
     host = urlsplit(base_url).hostname or "localhost"
     message = _envelope(sender, _address("", address))
     message["Message-ID"] = f"<{uuid4()}.notice@{host}>"
     message["Subject"] = _plain(" ".join(subject.split()))
+    if about is not None:
+        message["X-Afterword-About"] = str(about)
     message.set_content(text, cte="quoted-printable")
     return message
 

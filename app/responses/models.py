@@ -60,6 +60,12 @@ class Response(SQLModel, table=True):
             postgresql_where=text("state not in ('counted', 'deleted')"),
         ),
         Index(
+            "ix_response_claimed",
+            "workspace_id",
+            "created_at",
+            postgresql_where=text("claimed is not null"),
+        ),
+        Index(
             "ix_response_comments",
             "workspace_id",
             "created_at",

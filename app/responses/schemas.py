@@ -123,6 +123,14 @@ class FollowUpPatch(Body):
     due_at: Moment | None = None
     note: Annotated[str, StringConstraints(min_length=1, max_length=4000)] | None = None
 
+    @field_validator("due_at")
+    @classmethod
+    def _is_near(cls, value: dt.datetime | None) -> dt.datetime | None:
+        if value is not None and not 2000 <= value.year <= 2200:
+            msg = "must lie between the years 2000 and 2200"
+            raise ValueError(msg)
+        return value
+
 
 class ResponsePatch(Body):
     """Tags and follow-up to change; what is left out stays."""

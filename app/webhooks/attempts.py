@@ -1,7 +1,9 @@
 """One attempt: the request of a delivery, and what its reply means. Pure but for the sending."""
 
+import asyncio
 import datetime as dt
 import json
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +19,10 @@ from app.webhooks.schemas import Format
 from app.webhooks.service import MAILTO
 from app.webhooks.signing import signature_headers
 
+logger = logging.getLogger(__name__)
+
 _GONE = 410
+_LONGEST_MAIL_SECONDS = 15
 _LONGEST_REPLY = 4096
 
 
@@ -110,11 +115,16 @@ async def mail(
     began = utc_now()
     subject, text = as_mail(told, personal=endpoint.include_personal, base_url=base_url)
     address = endpoint.url.removeprefix(MAILTO)
-    message = write_notice(sender, address, base_url, subject=subject, text=text)
+    customer = told.data.get("customer") or {}
+    about = told.data.get("customer_id") or customer.get("id")
+    message = write_notice(sender, address, base_url, subject=subject, text=text, about=about)
     try:
-        result = await mailer.send(message)
-    except MailWaitsError as error:
-        return _ended(began, error=str(error))
+        async with asyncio.timeout(_LONGEST_MAIL_SECONDS):
+            result = await mailer.send(message)
+    except (MailWaitsError, TimeoutError) as error:
+        # What the operator's server said is nothing for the log of a company.
+        logger.warning("a webhook's mail waits", extra={"why": str(error)})
+        return _ended(began, error="the mail server could not take it now")
     if result.outcome is Outcome.BOUNCED:
         code = _GONE if result.address_is_dead else None
         return Attempt(began, _ms_since(began), code, result.detail)

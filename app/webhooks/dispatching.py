@@ -120,11 +120,10 @@ async def replay(database: Database, job: Job) -> None:
             if endpoint is None or endpoint.disabled_at is not None:
                 return
             events = await queries.events_after(
-                session, job.workspace_id, place, limit=_CHUNK, which=types_of(endpoint)
-            )
-            told: Sequence[Told] = [
-                one for event in events if event.at >= since for one in told_by(event)
-            ]
+                session, job.workspace_id, place, limit=_CHUNK, which=types_of(endpoint),
+                since=since,
+            )  # fmt: skip
+            told: Sequence[Told] = [one for event in events for one in told_by(event)]
             wish = wish_of(endpoint)
             pairs = [(endpoint, one) for one in told if wish.wants(one)]
             await _insert(session, pairs, once=True, run=job.payload["run"])

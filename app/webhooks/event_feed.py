@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import flags
+from app.core import feed, flags
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 from app.webhooks import queries
@@ -57,6 +57,8 @@ def types_asked(text: str | None) -> frozenset[str]:
     if text is None:
         return frozenset(EventType)
     names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InvalidInput.at("query", "types", msg="names no event; leave it out for all")
     for name in names:
         if name not in set(EventType):
             msg = f"`{name[:64]}` is no event{did_you_mean(name, list(EventType))}"
@@ -78,23 +80,24 @@ async def read(
     if place.mark != mark:
         place = Place(1, _floor(place.id)) if place.xid else Place()
     which = queries.tells_of(types, any_score=False)
+    top = await feed.top(session)
     # The event of the place itself is read again where some of its news are still to be told.
     start = (place.xid, UUID(int=max(place.id.int - 1, 0))) if place.told else (place.xid, place.id)
     events = await queries.events_after(session, workspace_id, start, limit=limit, which=which)
     wish = Wish(frozenset(types))
-    steps = [
-        (told, Place(event.xid, event.id, number if number < len(news) else 0, mark))
-        for event, news in ((one, list(told_by(one))) for one in events)
-        for number, told in enumerate(news, start=1)
-        if event.id != place.id or number > place.told
-    ]
     found: list[Told] = []
-    for told, behind in steps:
-        if len(found) == limit:
+    for event in events:
+        wanted = [told for told in told_by(event) if wish.wants(told)]
+        known = place.told if event.id == place.id else 0
+        taken = wanted[known : known + limit - len(found)]
+        if not taken:
             break
-        place = behind
-        if wish.wants(told):
-            found.append(told)
+        found += taken
+        reached = known + len(taken)
+        place = Place(event.xid, event.id, reached if reached < len(wanted) else 0, mark)
+    if len(events) < limit and len(found) < limit and top > place.xid:
+        # Everything below has been looked at; what nobody asks for is not read again.
+        place = Place(top)
     place = replace(place, mark=mark)
     return EventFeed(data=[_shown(told) for told in found], next_cursor=str(place))
 

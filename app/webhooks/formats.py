@@ -1,11 +1,15 @@
 """News as a chat or a mail shows them: one heading, a few facts, the customer's words. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from app.webhooks.news import Told
 
 _LONGEST_COMMENT = 1000
+# A section takes 3,000 characters; each may grow by what is escaped.
+_LONGEST_IN_SLACK = 400
+_MARKDOWN = re.compile(r"[\\`*_\[\]()#~|!]")
 
 
 def headline(told: Told) -> str:
@@ -66,10 +70,10 @@ def as_slack(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
     lines = [f"*{title}*"]
     lines += [f"{name}: {_slack(value)}" for name, value in facts(told, personal=personal)]
     if said := comment(told):
-        lines += [f"> {_slack(line)}" for line in said.splitlines()]
+        lines += [f"> {_slack(line)}" for line in said[:_LONGEST_IN_SLACK].splitlines()]
     if url := link(told, base_url):
         lines.append(f"<{url}|Open>")
-    section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)[:2900]}}
+    section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}
     return {"text": title, "blocks": [section]}
 
 
@@ -81,13 +85,13 @@ def as_teams(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
     """Return a message of Microsoft Teams' workflows: an Adaptive Card."""
     body: list[dict[str, Any]] = [
         {"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": True,
-         "text": headline(told)},
+         "text": _plain(headline(told))},
     ]  # fmt: skip
     if found := facts(told, personal=personal):
-        shown = [{"title": name, "value": value} for name, value in found]
+        shown = [{"title": name, "value": _plain(value)} for name, value in found]
         body.append({"type": "FactSet", "facts": shown})
     if said := comment(told):
-        body.append({"type": "TextBlock", "wrap": True, "text": said})
+        body.append({"type": "TextBlock", "wrap": True, "text": _plain(said)})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -98,6 +102,11 @@ def as_teams(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open", "url": url}]
     kind = "application/vnd.microsoft.card.adaptive"
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
+
+
+def _plain(value: str) -> str:
+    """Take the meaning from Markdown: nobody's comment becomes a link."""
+    return _MARKDOWN.sub(r"\\\g<0>", value)
 
 
 def as_mail(told: Told, *, personal: bool, base_url: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from app.webhooks.news import Told
 
 AT_ONCE = 256
 TO_ONE = 8
+OF_ONE_WORKSPACE = 64
 LANE = 128
 
 
@@ -33,6 +34,7 @@ class Lanes:
 
     waiting: dict[UUID, deque[Claimed]] = field(default_factory=dict)
     running: Counter[UUID] = field(default_factory=Counter)
+    running_of: Counter[UUID] = field(default_factory=Counter)
 
     def add(self, claimed: Claimed) -> None:
         """Let a delivery wait in its endpoint's lane."""
@@ -40,23 +42,31 @@ class Lanes:
 
     def next(self, now: float) -> Iterator[Claimed]:
         """Return what is to be begun now; whoever begins it counts as running."""
-        for endpoint_id, lane in list(self.waiting.items()):
-            while lane and self._has_place(endpoint_id):
+        # Whoever has least on its way comes first.
+        for endpoint_id in sorted(self.waiting, key=lambda one: self.running[one]):
+            lane = self.waiting[endpoint_id]
+            while lane and self._has_place(lane[0].endpoint):
                 claimed = lane.popleft()
                 if claimed.begin_by > now:
                     self.running[endpoint_id] += 1
+                    self.running_of[claimed.endpoint.workspace_id] += 1
                     yield claimed
             if not lane:
                 del self.waiting[endpoint_id]
 
-    def _has_place(self, endpoint_id: UUID) -> bool:
-        return self.running[endpoint_id] < TO_ONE and self.running.total() < AT_ONCE
+    def _has_place(self, endpoint: WebhookEndpoint) -> bool:
+        return (
+            self.running[endpoint.id] < TO_ONE
+            and self.running_of[endpoint.workspace_id] < OF_ONE_WORKSPACE
+            and self.running.total() < AT_ONCE
+        )
 
-    def end(self, endpoint_id: UUID) -> None:
+    def end(self, endpoint: WebhookEndpoint) -> None:
         """Free a place."""
-        self.running[endpoint_id] -= 1
-        if not self.running[endpoint_id]:
-            del self.running[endpoint_id]
+        for counts, name in ((self.running, endpoint.id), (self.running_of, endpoint.workspace_id)):
+            counts[name] -= 1
+            if not counts[name]:
+                del counts[name]
 
     def empty(self, endpoint_id: UUID) -> list[Delivery]:
         """Take all out of a lane that fails; return what was not begun."""

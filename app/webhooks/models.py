@@ -66,6 +66,12 @@ class Delivery(SQLModel, table=True):
             "next_at",
             postgresql_where=text("status = 'pending'"),
         ),
+        Index(
+            "ix_delivery_failed",
+            "workspace_id",
+            "endpoint_id",
+            postgresql_where=text("status = 'failed'"),
+        ),
         Index(None, "workspace_id", "created_at"),
         TENANT,
     )

@@ -19,6 +19,7 @@ from app.surveys.scales import LOW_BANDS
 
 MOST_BYTES = 20_000
 _LONGEST_KEPT = 200
+_NAMES_IT = {"id", "survey", "seq", "score", "band", "truncated"}
 # An older answer alarms nobody.
 FRESH = dt.timedelta(days=7)
 
@@ -167,11 +168,17 @@ def encode(message: Mapping[str, Any]) -> bytes:
     body = _json({**message, "data": data})
     if len(body) < MOST_BYTES:
         return body
-    few = {name: v for name, v in data.items() if name not in {"answers", "properties"}}
-    return _json({**message, "data": few})
+    # What is still too long goes, the longest first; what says which one it is stays.
+    for name in sorted(data, key=lambda one: len(_json(data[one])), reverse=True):
+        if name not in _NAMES_IT:
+            data.pop(name)
+        body = _json({**message, "data": data})
+        if len(body) < MOST_BYTES:
+            break
+    return body
 
 
-def _json(message: Mapping[str, Any]) -> bytes:
+def _json(message: object) -> bytes:
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), default=str).encode()
 
 

@@ -43,13 +43,15 @@ async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None
     await run_sql(
         session,
         text(
-            "update delivery d set next_at = :now from unnest(:workspaces ::uuid[], :ids ::uuid[]) "
-            "n(workspace_id, id) where d.workspace_id = n.workspace_id and d.id = n.id "
-            "and d.status = 'pending'"
+            "update delivery d set next_at = :now from unnest(:workspaces ::uuid[], :ids ::uuid[], "
+            ":leases ::timestamptz[]) n(workspace_id, id, lease) "
+            "where d.workspace_id = n.workspace_id and d.id = n.id "
+            "and d.status = 'pending' and d.next_at = n.lease"
         ).bindparams(
             now=utc_now(),
             workspaces=[one.workspace_id for one in deliveries],
             ids=[one.id for one in deliveries],
+            leases=[one.next_at for one in deliveries],
         ),
     )
 
@@ -65,8 +67,10 @@ async def _log(session: AsyncSession, ended: Sequence[Ended]) -> None:
             "then d.attempts || n.attempt else d.attempts end, tries = d.tries + 1, "
             "status = n.status, next_at = coalesce(n.next_at, d.next_at), updated_at = :now "
             "from json_to_recordset(cast(:rows as json)) n(workspace_id uuid, id uuid, "
-            "attempt jsonb, status text, next_at timestamptz) "
-            "where d.workspace_id = n.workspace_id and d.id = n.id and d.status = 'pending'"
+            "attempt jsonb, status text, next_at timestamptz, lease timestamptz) "
+            # Whose lease was over has been sent by somebody else, who says what became of it.
+            "where d.workspace_id = n.workspace_id and d.id = n.id and d.status = 'pending' "
+            "and d.next_at = n.lease"
         ).bindparams(rows=json.dumps(rows, default=str), now=now),
     )
 
@@ -83,6 +87,7 @@ def _outcome(one: Ended, now: dt.datetime) -> dict[str, Any]:
         "attempt": attempt.logged(),
         "status": "delivered" if attempt.error is None else failed,
         "next_at": None if wait is None else now + wait,
+        "lease": delivery.next_at.isoformat(),
     }
 
 
@@ -96,11 +101,10 @@ async def _judge_endpoints(session: AsyncSession, ended: Sequence[Ended]) -> Non
         real = [one for one in mine if not one.delivery.once]
         why = None
         if any(one.attempt.is_gone for one in mine):
-            why = f"the receiver answered {last.status_code}: it wants nothing any more"
+            why = "the receiver answered 410: it wants nothing any more"
         row = await _note_health(session, workspace_id, endpoint_id, worked=worked, real=bool(real))
-        if row is None:
-            continue
-        if why is None and row.failing_since and utc_now() - row.failing_since > _ONLY_FAILURES:
+        since = row.failing_since if row is not None else None
+        if why is None and since and utc_now() - since > _ONLY_FAILURES:
             why = f"only failures for five days, the last: {last.error}"
         if why is not None:
             await _disable(session, workspace_id, endpoint_id, why)

@@ -42,19 +42,29 @@ def tells_of(types: Collection[str], *, any_score: bool) -> str:
 
 
 async def events_after(
-    session: AsyncSession, workspace_id: UUID, place: tuple[int, UUID], *, limit: int, which: str
+    session: AsyncSession,
+    workspace_id: UUID,
+    place: tuple[int, UUID],
+    *,
+    limit: int,
+    which: str,
+    since: dt.datetime | None = None,
 ) -> list[Written]:
     """Return events behind a place, oldest first, below the oldest transaction still open."""
+    recent = "and created_at >= :since " if since else ""
+    bound: dict[str, Any] = {"since": since} if since else {}
     rows = await run_sql(
         session,
         text(
             "select xid::text::int8 as xid, id, type, data, created_at from event "
             "where workspace_id = :workspace_id and (xid, id) > (cast(cast(:xid as text) as xid8), "
-            f":id) and xid < pg_snapshot_xmin(pg_current_snapshot()) and {which} "
+            f":id) and xid < pg_snapshot_xmin(pg_current_snapshot()) {recent}and {which} "
             "order by xid, id limit :limit"
         )
         .columns(data=Json)
-        .bindparams(workspace_id=workspace_id, xid=str(place[0]), id=place[1], limit=limit),
+        .bindparams(
+            workspace_id=workspace_id, xid=str(place[0]), id=place[1], limit=limit, **bound
+        ),
     )
     return [Written(row.xid, row.id, row.type, row.data, row.created_at) for row in rows]
 
@@ -120,10 +130,11 @@ async def count_open(
     rows = await run_sql(
         session,
         text(
-            "select endpoint_id, count(*) filter (where status = 'pending') as pending, "
-            "count(*) filter (where status = 'failed') as failed from delivery "
-            "where workspace_id = :workspace_id and endpoint_id = any(:ids) "
-            "and status <> 'delivered' group by 1"
+            "select e.id as endpoint_id, (select count(*) from delivery d "
+            "where d.workspace_id = :workspace_id and d.endpoint_id = e.id "
+            "and d.status = 'pending') as pending, (select count(*) from delivery d "
+            "where d.workspace_id = :workspace_id and d.endpoint_id = e.id "
+            "and d.status = 'failed') as failed from unnest(:ids ::uuid[]) e(id)"
         ).bindparams(workspace_id=workspace_id, ids=list(endpoints)),
     )
     found = {row.endpoint_id: (row.pending, row.failed) for row in rows}

@@ -13,7 +13,7 @@ from app.webhooks.news import EventType
 from app.workspaces.schemas import Body, Moment
 
 Url = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x20]+$", min_length=8, max_length=2000)]
-Score = Annotated[int, Field(ge=0, le=10)]
+Score = Annotated[int, Field(ge=0, le=10, strict=True)]
 
 
 class Format(StrEnum):

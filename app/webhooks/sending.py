@@ -143,11 +143,12 @@ class Sender:
             if attempt.error:
                 self._untried += self._lanes.empty(endpoint_id)
         except Exception:
-            # Its lease runs out, and it is tried again.
             extra = {"delivery": str(claimed.delivery.id)}
             logger.exception("a delivery broke", extra=extra)
+            broke = Attempt(utc_now(), 0, error="something went wrong on our side; the log says it")
+            self._ended.append(Ended(claimed.delivery, broke))
         finally:
-            self._lanes.end(endpoint_id)
+            self._lanes.end(claimed.endpoint)
             self._begin(client)
             if len(self._ended) >= _MANY_ENDED or self._lanes.is_idle(endpoint_id):
                 self.wake()

@@ -1,6 +1,7 @@
 """Verbs of the room: endpoints, their secrets, tests, replays, and the log of deliveries."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DUE_DELIVERIES, ENDPOINTS_NOW
 from app.core.text import fit_email
+from app.responses.known import require_known
 from app.surveys import service as surveys
 from app.webhooks import queries
 from app.webhooks.models import Delivery, WebhookEndpoint
@@ -36,7 +38,10 @@ from app.webhooks.signing import new_signing_secret
 MAILTO = "mailto:"
 REPLAY_JOB = "webhooks.replay"
 LOG_KEPT_FOR = dt.timedelta(days=30)
+# No `?subject=`, no `%40`: one address as it is.
+_ADDRESS = re.compile(r"[^?%&,;\s]+")
 OLD_SECRET_LIVES = dt.timedelta(hours=24)
+_MOST = 100
 
 
 def consumer_of(workspace_id: UUID) -> str:
@@ -79,7 +84,11 @@ async def create(
         created_at=now,
         updated_at=now,
     )
-    if not await queries.find_endpoints(session, workspace_id, limit=0, cursor=None):
+    others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
+    if len(others) >= _MOST:
+        detail = f"A workspace has {_MOST} webhook endpoints at most; delete one."
+        raise Conflict(detail)
+    if not others:
         # Nobody has listened: what happened before is not even looked at.
         await feed.begin(session, consumer_of(workspace_id), at=await feed.top(session))
     session.add(endpoint)
@@ -89,8 +98,9 @@ async def create(
 
 async def _check_url(url: str, format_: str, settings: Settings) -> None:
     """Refuse a URL that news cannot, or must not, be sent to."""
-    if url.startswith(MAILTO):
-        if fit_email(url.removeprefix(MAILTO)) is None:
+    if url.lower().startswith(MAILTO):
+        address = url.removeprefix(MAILTO)
+        if fit_email(address) is None or not _ADDRESS.fullmatch(address):
             raise InvalidInput.at("body", "url", msg="is no address such as mailto:ala@example.pl")
         if format_ != Format.STANDARD:
             raise InvalidInput.at("body", "format", msg="is not for mail; leave it out")
@@ -115,6 +125,12 @@ async def _checked_filter(
             msg = f"`{wanted.survey}` is no survey of this workspace"
             raise InvalidInput.at("body", "filter", "survey", msg=msg) from None
         wanted = wanted.model_copy(update={"survey": found.key})
+    if wanted.touchpoint is not None:
+        try:
+            await require_known(session, workspace_id, "touchpoint", [wanted.touchpoint])
+        except InvalidInput as error:
+            msg = error.errors[0]["msg"]
+            raise InvalidInput.at("body", "filter", "touchpoint", msg=msg) from None
     return wanted.model_dump(mode="json", exclude_none=True)
 
 
@@ -130,7 +146,8 @@ async def find(
         WebhookEndpoint.workspace_id == workspace_id, WebhookEndpoint.id == endpoint_id
     )
     if lock:
-        query = query.with_for_update()
+        # Deliveries may be made and judged meanwhile.
+        query = query.with_for_update(key_share=True)
     found = (await session.exec(query)).first()
     if found is None:
         detail = "There is no such webhook endpoint in this workspace."
@@ -147,11 +164,13 @@ async def change(
     settings: Settings,
 ) -> WebhookEndpoint:
     """Change what is given; what is left out stays."""
-    endpoint = await find(session, workspace_id, endpoint_id, lock=True)
-    if patch.url is not None or patch.format is not None:
-        url, format_ = patch.url or endpoint.url, patch.format or endpoint.format
+    known = await find(session, workspace_id, endpoint_id)
+    url, format_ = patch.url or known.url, patch.format or known.format
+    if (url, format_) != (known.url, known.format):
+        # Before the lock: a slow name server must hold up nobody's deliveries.
         await _check_url(url, format_, settings)
-        endpoint.url, endpoint.format = url, format_
+    endpoint = await find(session, workspace_id, endpoint_id, lock=True)
+    endpoint.url, endpoint.format = url, format_
     if patch.events is not None:
         endpoint.events = _unique(patch.events)
     if patch.filter is not None:

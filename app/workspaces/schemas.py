@@ -225,6 +225,7 @@ class WorkspacePatch(Body):
     )
     retention_days: int | None = Field(
         default=None,
+        strict=True,
         ge=1,
         le=36_500,
         description="Customers of whom nothing was heard for so long are erased; null: never.",

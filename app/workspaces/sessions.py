@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -16,6 +17,7 @@ from app.workspaces.models import DashboardSession, Member, SignInLink
 from app.workspaces.scopes import Scope, expand
 
 LINK_LIVES = dt.timedelta(minutes=15)
+_AGAIN = dt.timedelta(minutes=1)
 _MEMBERS_STAY = dt.timedelta(days=14)
 _KEYS_STAY = dt.timedelta(hours=12)
 _MAY = {
@@ -50,6 +52,20 @@ async def new_link(session: AsyncSession, member: Member) -> str:
         )
     )
     return token
+
+
+async def has_fresh_link(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> bool:
+    """Tell whether a link was made for a member within the last minute."""
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from sign_in_link where workspace_id = :workspace_id "
+            "and member_id = :member and expires_at > :fresh"
+        ).bindparams(
+            workspace_id=workspace_id, member=member_id, fresh=utc_now() + LINK_LIVES - _AGAIN
+        ),
+    )
+    return rows.first() is not None
 
 
 async def redeem(session: AsyncSession, token: str) -> str | None:

@@ -73,6 +73,10 @@ STATEMENTS = (
     create index ix_delivery_pending on delivery (workspace_id, endpoint_id, next_at)
       where status = 'pending'
     """,
+    """
+    create index ix_delivery_failed on delivery (workspace_id, endpoint_id)
+      where status = 'failed'
+    """,
     """create index ix_delivery_workspace_id_created_at on delivery (workspace_id, created_at)""",
 )
 

@@ -32,11 +32,21 @@ STATEMENTS = (
     )
     """,
     """
+    create index ix_inbound_event_open on inbound_event (workspace_id, integration_id, status)
+      where status in ('received', 'failed')
+    """,
+    """
+    create index ix_response_claimed on response (workspace_id, created_at)
+      where claimed is not null
+    """,
+    """
     create index ix_erasure_workspace_id_created_at_id on erasure (workspace_id, created_at, id)
     """,
 )
 
 UNDO = (
+    """drop index ix_response_claimed""",
+    """drop index ix_inbound_event_open""",
     """drop table erasure""",
     """alter table workspace drop column retention_days""",
     """drop table service_flag""",

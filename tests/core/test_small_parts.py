@@ -77,4 +77,7 @@ async def test_monitors_may_ask_with_head_and_people_find_the_documentation(shop
     for path in ("/healthz", "/readyz", "/docs"):
         assert (await shop.client.head(path)).status_code == 200
     start = await shop.client.get("/")
-    assert (start.status_code, start.headers["location"]) == (307, "/docs")
+    assert (start.status_code, start.headers["location"]) == (303, "/sign-in?next=%2F")
+    form = await shop.client.get("/sign-in")
+    assert 'href="/docs"' in form.text
+    assert 'href="/guides"' in form.text

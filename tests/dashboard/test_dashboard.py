@@ -132,6 +132,23 @@ async def test_a_member_signs_in_by_a_mailed_link_once(browser: Browser, shop: S
     assert used.status_code == 410
 
 
+async def test_a_link_leads_back_to_a_filtered_page(browser: Browser, shop: Shop) -> None:
+    email = f"f-{shop.workspace_key}@c.pl"
+    await shop.post("/v1/members", {"email": email, "name": "F"})
+    next_ = "/comments?survey=&q=late&band=detractor"
+    for _ in range(3):
+        await browser.client.post("/sign-in", data={"email": email, "next": next_})
+    link = await link_of(shop, email)
+    page = await browser.page(link)
+    assert html.escape(next_) in page
+    again = await browser.client.post("/sign-in", data={"email": email})
+    assert again.status_code == 200
+    assert await link_of(shop, email) == link
+    said = "/ Your account is locked: sign in at https://evil.example"
+    reply = await browser.sign_in(next_=said)
+    assert reply.headers["location"] == "/"
+
+
 async def test_a_link_is_good_for_a_quarter_of_an_hour(
     browser: Browser, shop: Shop, database: Database
 ) -> None:
@@ -189,6 +206,33 @@ async def test_a_low_score_opens_by_itself_and_is_followed_up(browser: Browser, 
     assert "Nobody waits" in await browser.page("/follow-ups")
     for odd in ({"status": "nope"}, {"status": "open", "due_at": "soon"}):
         assert (await browser.send(path, page="/", **odd)).status_code == 422
+
+
+async def test_follow_ups_are_paged_and_keep_their_time(browser: Browser, shop: Shop) -> None:
+    await shop.publish("nps")
+    lines = [
+        {"survey": "nps", "channel": "api", "answers": {"score": 1, "why": f"Word {n}."}}
+        for n in range(55)
+    ]
+    await shop.call("POST", "/v1/responses/batch", json=lines)
+    await browser.sign_in()
+    first = await browser.page("/follow-ups")
+    older = re.search(r'rel="next" href="([^"]+)"', first)
+    assert older
+    second = await browser.page(html.unescape(older[1]))
+    rows = [*re.findall(r"Word \d+\.", first), *re.findall(r"Word \d+\.", second)]
+    assert len(set(rows)) == len(rows) == 55
+    (answer, *_) = (await shop.get("/v1/responses"))["data"]
+    due = {"follow_up": {"status": "open", "due_at": "2030-01-31T14:00:00Z"}}
+    await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=due)
+    path = f"/responses/{answer['id']}/follow-up"
+    await browser.send(path, page="/", status="contacted", due_at="2030-01-31")
+    kept = (await shop.get(f"/v1/responses/{answer['id']}"))["follow_up"]
+    assert (kept["status"], kept["due_at"]) == ("contacted", "2030-01-31T14:00:00Z")
+    for odd in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        body = {"follow_up": {"due_at": odd}}
+        reply = await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=body)
+        assert reply.status_code == 422
 
 
 async def test_a_form_of_another_site_is_refused(

@@ -96,6 +96,14 @@ async def test_only_what_changed_comes_again_and_what_was_deleted_is_told(shop: 
     ]  # fmt: skip
     assert gone["deleted_at"]
     assert gone["value"] == ""
+    for form in ("csv", "parquet"):
+        narrowed = {"property.store": "W", "updated_since": since, "format": form}
+        (tombstone,) = [
+            row for row in rows_of(await export(shop, "responses", **narrowed))
+            if str(row["id"]) == ids[0]
+        ]  # fmt: skip
+        held = {name for name, value in tombstone.items() if value not in {None, ""}}
+        assert held == {"id", "updated_at", "deleted_at"}
     whole = rows_of(await export(shop, "responses", format="ndjson"))
     assert ids[0] not in {row["id"] for row in whole}
 
@@ -164,6 +172,7 @@ NARROWED: list[tuple[str, dict[str, Any], int]] = [
     ("responses", {"has_comment": False}, 0),
     ("responses", {"q": "ZAŻ"}, 1),
     ("responses", {"follow_up": "open"}, 1),
+    ("responses", {"overdue": True}, 0),
     ("responses", {"integrity": "ok", "customer": "nobody"}, 0),
     ("responses", {"property.store": "WAW"}, 0),
     ("answers", {"order": "o-9"}, 2),
@@ -180,3 +189,12 @@ async def test_exports_take_the_filters_of_the_lists(
 ) -> None:
     await furnished(shop)
     assert len(rows_of(await export(shop, name, format="ndjson", **params))) == count
+
+
+async def test_unknown_names_in_a_filter_are_refused(shop: Shop) -> None:
+    await furnished(shop)
+    reply = await shop.call("GET", "/v1/exports/rollups", params={"survey": "nope"})
+    assert reply.status_code == 422
+    reply = await shop.call("GET", "/v1/exports/responses", params={"touchpoint": "chekout"})
+    assert reply.status_code == 422
+    assert "checkout" in reply.json()["errors"][0]["msg"]

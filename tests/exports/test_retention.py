@@ -78,6 +78,28 @@ async def test_somebody_who_was_heard_of_again_stays(shop: Shop, database: Datab
     assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"
 
 
+async def test_somebody_heard_of_while_it_waits_stays(shop: Shop, database: Database) -> None:
+    await shop.publish("nps")
+    await heard_of(shop, "ala")
+    await age(database, shop, 100)
+    await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
+    async with database.transaction() as session:
+        await queue_forgotten(session, utc_now())
+    await heard_of(shop, "ala")
+    await shop.work()
+    assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"
+
+
+async def test_an_erasure_is_told_once(shop: Shop) -> None:
+    await shop.publish("nps")
+    await heard_of(shop, "ala")
+    made = await shop.get("/v1/customers/ala")
+    for counts in (True, False):
+        reply = await shop.call("DELETE", f"/v1/customers/{made['id']}")
+        assert bool(reply.json()["erased"]) is counts
+    assert len((await shop.get("/v1/erasures"))["data"]) == 1
+
+
 async def test_claims_of_old_answers_go(shop: Shop, database: Database) -> None:
     await shop.publish("nps")
     await shop.call("PATCH", "/v1/workspace", json={"retention_days": 30})

@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 import subprocess
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,39 @@ async def test_paused_sending_holds_everything(shop: Shop, post: Post, receiver:
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize("asked", ["9" * 5000, "Mon, 01 Jan 99999999999999 00:00:00 GMT", "x", ""])
+async def test_odd_wishes_to_wait_break_nothing(
+    shop: Shop, post: Post, receiver: Receiver, asked: str
+) -> None:
+    def refuse(reply: BaseHTTPRequestHandler) -> None:
+        reply.send_response(503)
+        reply.send_header("retry-after", asked)
+        reply.send_header("content-length", "0")
+        reply.end_headers()
+
+    receiver.manners["/odd"] = refuse
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url + "/odd", ["response.created"])
+    await shop.answer("nps", 1)
+    await post.deliver()
+    (delivery,) = await post.log(endpoint)
+    assert [a["status_code"] for a in delivery["attempts"]] == [503]
+
+
+async def test_one_that_is_gone_is_disabled_though_another_delivery_arrived(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("nps")
+    endpoint = await post.subscribe(receiver.url, ["response.created"])
+    receiver.statuses = [200, 410]
+    for score in (1, 2):
+        await shop.answer("nps", score)
+    await post.deliver()
+    shown = await shop.get(f"/v1/webhook-endpoints/{endpoint['id']}")
+    assert shown["active"] is False
+    assert "410" in shown["disabled_reason"]
+
+
 async def test_slack_and_teams_get_their_own_forms(
     shop: Shop, post: Post, receiver: Receiver
 ) -> None:
@@ -275,7 +309,12 @@ async def test_a_manager_who_reads_mail_gets_a_mail(shop: Shop, post: Post) -> N
 
 
 async def test_unknown_surveys_and_odd_ranges_are_refused(shop: Shop) -> None:
-    for wanted in ({"survey": "nope"}, {"min_score": 5, "max_score": 2}, {"max_scor": 2}):
+    for wanted in (
+        {"survey": "nope"},
+        {"touchpoint": "nope"},
+        {"min_score": 5, "max_score": 2},
+        {"max_scor": 2},
+    ):
         body = {"url": "mailto:a@c.pl", "events": ["response.created"], "filter": wanted}
         reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
         assert reply.status_code == 422

@@ -29,9 +29,10 @@ where r.workspace_id = :workspace and not r.test and r.state = 'counted'"""
 
 
 async def follow_ups(
-    visit: Visit, *, status: str, owner: str, overdue: bool, limit: int = PAGE
-) -> list[dict[str, Any]]:
-    """Return the answers somebody should act upon, the latest first."""
+    visit: Visit, *, status: str, owner: str, overdue: bool, limit: int = PAGE,
+    cursor: str | None = None,
+) -> tuple[list[dict[str, Any]], str | None]:  # fmt: skip
+    """Return the answers somebody should act upon, the latest first, and the next cursor."""
     wanted = [status] if status in {"open", "contacted", "resolved"} else list(_OPEN)
     conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:wanted ::text[])"
     bound: dict[str, Any] = {"wanted": wanted}
@@ -40,13 +41,25 @@ async def follow_ups(
         bound["owner"] = owner
     if overdue:
         conditions += " and r.due_at < :now"
+    if position := decode_cursor(cursor, UUID):
+        conditions += " and (r.follow_up_opened_at, r.id) < (:at, :id)"
+        bound |= {"at": position[0], "id": position[1]}
     rows = await run_sql(
         visit.session,
         text(
-            f"{_COLUMNS} and {conditions} order by r.follow_up_opened_at desc limit :limit"
-        ).bindparams(workspace=visit.workspace.id, now=utc_now(), limit=limit, **bound),
+            f"{_COLUMNS} and {conditions} "
+            "order by r.follow_up_opened_at desc, r.id desc limit :limit"
+        ).bindparams(workspace=visit.workspace.id, now=utc_now(), limit=limit + 1, **bound),
     )
-    return [dict(row._mapping) for row in rows]
+    return _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+
+
+def _page(
+    found: list[dict[str, Any]], limit: int, moment: str
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Cut a page; the row beyond it only tells that there are more."""
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], encode_cursor(last[moment], last["id"]) if last else None
 
 
 async def count_open(visit: Visit, *, most: int = 1000) -> int:
@@ -90,10 +103,7 @@ async def comments(
             "order by r.created_at desc, r.id desc limit :limit"
         ).bindparams(workspace=visit.workspace.id, now=utc_now(), limit=limit + 1, **bound),
     )
-    found = [dict(row._mapping) for row in rows]
-    more = len(found) > limit
-    last = found[limit - 1] if more else None
-    return found[:limit], encode_cursor(last["created_at"], last["id"]) if last else None
+    return _page([dict(row._mapping) for row in rows], limit, "created_at")
 
 
 async def questions_of(visit: Visit, survey: str, version: int) -> dict[str, str]:
@@ -120,12 +130,14 @@ async def questions_of(visit: Visit, survey: str, version: int) -> dict[str, str
     }
 
 
-def due_of(text_: str, visit: Visit) -> str | None:
-    """Return the end of a day that a form names; None for none."""
-    if not text_:
+def due_of(given: str, visit: Visit, before: dt.datetime | None) -> str | None:
+    """Return when a day that a form names is over; the time stays where the day does."""
+    if not given:
         return None
     try:
-        day = dt.date.fromisoformat(text_)
+        day = dt.date.fromisoformat(given)
+        if before is not None and before.astimezone(visit.zone).date() == day:
+            return before.isoformat()
         return dt.datetime.combine(day, dt.time(23, 59), visit.zone).isoformat()
     except (ValueError, OverflowError):
         raise InvalidInput.at("body", "due_at", msg="must be a date such as 2026-11-30") from None

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from app.integrations import silence
 from app.pages.dashboard.visiting import Visit
@@ -49,7 +50,8 @@ async def endpoints(visit: Visit) -> Sequence[Connection]:
     counts = await webhooks.count_open(visit.session, workspace_id, [row.id for row in rows])
     return [
         Connection(
-            name=row.url.partition("?")[0],
+            # The path of a chat's URL is its secret.
+            name=urlsplit(row.url).hostname or row.url,
             health="disabled" if row.disabled_at else "failing" if row.failing_since else "ok",
             why=row.disabled_reason,
             last=row.failing_since,

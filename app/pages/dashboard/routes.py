@@ -58,12 +58,13 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
     journey = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
     connections = [*await health.integrations(visit), *await health.endpoints(visit)]
     latest, _ = await answers.comments(visit, {}, limit=5)
+    urgent, _ = await answers.follow_ups(visit, status="", owner="", overdue=False, limit=5)
     return visit.page(
         "overview.html",
         title=visit.said["overview"],
         here="/",
         weakest=next((step for step in journey["steps"] if step["weakest"]), None),
-        follow_ups=await answers.follow_ups(visit, status="", owner="", overdue=False, limit=5),
+        follow_ups=urgent,
         open_count=await answers.count_open(visit),
         comments=latest,
         troubled=[one for one in connections if one.needs_somebody],
@@ -166,6 +167,7 @@ class FollowUpQuery(BaseModel):
     status: str = Field(default="", max_length=20)
     owner: str = Field(default="", max_length=128)
     overdue: bool = False
+    cursor: str | None = Field(default=None, max_length=200)
 
 
 @routes.get("/follow-ups", include_in_schema=False)
@@ -173,19 +175,23 @@ async def show_follow_ups(
     visit: VisitDep, wanted: Annotated[FollowUpQuery, Query()]
 ) -> HTMLResponse:
     """Show whom to call, by when, and who does it."""
-    found = await answers.follow_ups(
-        visit, status=wanted.status, owner=wanted.owner, overdue=wanted.overdue
-    )
+    found, cursor = await answers.follow_ups(
+        visit, status=wanted.status, owner=wanted.owner, overdue=wanted.overdue,
+        cursor=wanted.cursor,
+    )  # fmt: skip
+    said = wanted.model_dump(exclude={"cursor"})
     return visit.page(
         "follow_ups.html", title=visit.said["follow_ups"], here="/follow-ups", wanted=wanted,
-        follow_ups=found, open_count=await answers.count_open(visit),
+        follow_ups=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
     )  # fmt: skip
 
 
 @routes.get("/responses/{response_id}", include_in_schema=False)
-async def show_response(visit: VisitDep, response_id: UUID, saved: bool = False) -> HTMLResponse:
-    """Show one answer with its follow-up."""
-    found = await responses.read(visit.session, visit.workspace.id, response_id)
+async def show_response(
+    visit: VisitDep, session: SessionDep, response_id: UUID, saved: bool = False
+) -> HTMLResponse:
+    """Show one answer with its follow-up, as it was saved a moment ago."""
+    found = await responses.read(session, visit.workspace.id, response_id)
     return visit.page(
         "response.html",
         title=f"{visit.said['answer']}: {found.survey}",
@@ -205,10 +211,12 @@ async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID
     fields = await visit.read_form()
     if fields.get("status") not in set(FollowUpStatus):
         raise InvalidInput.at("body", "status", msg=f"must be one of {', '.join(FollowUpStatus)}")
+    before = await responses.read(session, visit.workspace.id, response_id)
+    due_at = answers.due_of(fields.get("due_at", ""), visit, before.follow_up.due_at)
     values: dict[str, Any] = {
         "status": fields["status"],
         "assignee": fields.get("assignee", "").strip() or None,
-        "due_at": answers.due_of(fields.get("due_at", ""), visit),
+        "due_at": due_at,
     }
     if note := fields.get("note", "").strip():
         values["note"] = note

@@ -1,6 +1,9 @@
 """Signing in and out: a mailed link that is confirmed by a press, or a key."""
 
+import datetime as dt
+import re
 from collections.abc import Mapping
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Request
@@ -37,6 +40,8 @@ from app.workspaces.service import get_workspace
 routes = router("Dashboard")
 LINK_JOB = "dashboard.send_link"
 _MAIL_ATTEMPTS = 5
+# A path with its query: no blanks, so that it can say nothing in a mail.
+_ADDRESS = re.compile(r"[!-~]+")
 
 
 def _form(
@@ -54,7 +59,7 @@ def _form(
 
 def _local(path: str) -> str:
     """Return a path of ours to go on to; never another site."""
-    fits = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    fits = path.startswith("/") and not path.startswith(("//", "/\\")) and _ADDRESS.fullmatch(path)
     return path[:1000] if fits else "/"
 
 
@@ -78,7 +83,7 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
         payload = {"member": str(member.id), "next": next_}
         await jobs.enqueue(
             session, LINK_JOB, workspace_id=member.workspace_id, payload=payload,
-            max_attempts=_MAIL_ATTEMPTS,
+            max_attempts=_MAIL_ATTEMPTS, dedupe=str(member.id),
         )  # fmt: skip
     # The same words for whoever is no member: nobody learns who is.
     return _form(request, next_=next_, told=said["link_sent"])
@@ -144,15 +149,20 @@ async def post_sign_out(request: Request, session: SessionDep, visit: VisitDep) 
 
 
 async def send_link(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
-    """Mail a member a link to sign in."""
+    """Mail a member a link to sign in, once a minute at most."""
+    if settings.sending == "paused":
+        why = "sending is paused (AFTERWORD_SENDING)"
+        raise LaterError(why, after=dt.timedelta(seconds=30), counted=False)
     async with database.transaction() as session:
+        if await sessions.has_fresh_link(session, job.workspace_id, UUID(job.payload["member"])):
+            return
         member = await members.get(session, job.workspace_id, UUID(job.payload["member"]))
         workspace = await get_workspace(session, job.workspace_id)
         token = await sessions.new_link(session, member)
     said = Said(member.locale)
     link = f"{settings.base_url}{SIGN_IN}/{token}"
     if job.payload["next"] != "/":
-        link += f"?next={job.payload['next']}"
+        link += "?" + urlencode({"next": job.payload["next"]})
     message = write_notice(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{said['link_subject']}: {workspace.name}",

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.core.errors import Forbidden, InvalidInput
+from app.core.errors import FieldError, Forbidden, InvalidInput
 from app.core.http import from_validation, read_body
 from app.core.routing import ReadSessionDep, SessionDep
 from app.core.settings import Settings
@@ -139,7 +139,9 @@ def checked(kind: type[T], values: Mapping[str, Any]) -> T:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise InvalidInput(errors=from_validation(list(error.errors()))) from None
+        found = from_validation(list(error.errors()))
+        errors: list[FieldError] = [{**one, "loc": ("body", *one["loc"])} for one in found]
+        raise InvalidInput(errors=errors) from None
 
 
 async def read_fields(request: Request) -> dict[str, str]:

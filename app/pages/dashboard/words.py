@@ -54,4 +54,7 @@ class Said:
 
     def moment(self, at: dt.datetime | None, zone: dt.tzinfo) -> str:
         """Write a moment in the workspace's zone."""
-        return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else "–"
+        try:
+            return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else "–"
+        except OverflowError:
+            return "–"
