@@ -34,7 +34,7 @@ from app.interactions.customers import SETTLE_JOB, settle
 from app.invitations.delivery import Post, send_reminder
 from app.invitations.mailer import Mailer
 from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
-from app.pages.dashboard.signing_in import LINK_JOB, send_link
+from app.pages.dashboard.link_mail import LINK_JOB, send_link
 from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from app.core.postgres import EmbeddedPostgres
@@ -65,6 +65,11 @@ class _Child:
             extra={"part": self.name, "code": self.process.returncode},
         )
         self.start()
+
+
+def _start(children: Iterable[_Child]) -> None:
+    for child in children:
+        child.start()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -129,11 +134,13 @@ class Processes:
         """Run everything until SIGTERM or SIGINT, then stop it in order."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        for child in self._children:
-            child.start()
+        # The worker starts when the web processes answer: loading, they need the processors.
+        web = [child for child in self._children if child.descriptors]
         try:
-            if self._wait_until_ready():
+            _start(web)
+            if self._wait_until_ready(web):
                 on_ready()
+            _start([child for child in self._children if child not in web])
             while not self._stopping:
                 time.sleep(_LOOK_SECONDS)
                 if self._postgres:
@@ -156,13 +163,13 @@ class Processes:
             "AFTERWORD_DEMO": str(self._settings.demo),
         }
 
-    def _wait_until_ready(self) -> bool:
+    def _wait_until_ready(self, web: list[_Child]) -> bool:
         host = self._settings.host
         local = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared only
         url = f"http://{local}:{self._settings.port}/readyz"
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline and not self._stopping:
-            if any(c.process is None or c.process.poll() is not None for c in self._children):
+            if any(c.process is None or c.process.poll() is not None for c in web):
                 return False
             try:
                 with urllib.request.urlopen(url, timeout=2):

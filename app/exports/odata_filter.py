@@ -1,4 +1,4 @@
-"""From OData's `$filter`, `$orderby` and `$select` to SQL. Pure: every value is bound."""
+"""From OData's `$filter` to SQL. Pure: every value is bound."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -9,8 +9,7 @@ from odata_query.exceptions import ODataException
 from odata_query.grammar import ODataLexer, ODataParser
 
 from app.core.errors import InvalidInput
-from app.core.text import did_you_mean
-from app.exports.odata_sets import DATE, TEXT, EntitySet
+from app.exports.odata_sets import DATE, TEXT, EntitySet, property_of
 
 _LONGEST = 4000
 _COMPARED = {
@@ -99,7 +98,7 @@ class Filter:
     def _value(self, node: Any) -> tuple[str, str]:
         """Return the SQL of a property, or of a function of one, and its type."""
         if isinstance(node, ast.Identifier):
-            return _property(self._set, ".".join((*node.namespace, node.name)), "$filter")
+            return property_of(self._set, ".".join((*node.namespace, node.name)), "$filter")
         if isinstance(node, ast.Call) and len(node.args) == 1:
             name = node.func.name.lower()
             if name in _MADE:
@@ -133,31 +132,3 @@ class Filter:
             return node.py_val
         except (AttributeError, NotImplementedError, ValueError, OverflowError):
             raise self._refused("holds a value that cannot be read") from None
-
-
-def _property(entity_set: EntitySet, name: str, parameter: str) -> tuple[str, str]:
-    types = entity_set.types
-    if name not in types:
-        msg = f"`{name[:64]}` is no property of {entity_set.name}{did_you_mean(name, types)}"
-        raise InvalidInput.at("query", parameter, msg=msg)
-    return name, types[name]
-
-
-def selected(entity_set: EntitySet, text: str | None) -> list[str]:
-    """Return the properties of `$select`, or all."""
-    if text is None or text.strip() == "*":
-        return list(entity_set.types)
-    names = [name.strip() for name in text.split(",")]
-    return list(dict.fromkeys(_property(entity_set, name, "$select")[0] for name in names))
-
-
-def ordered(entity_set: EntitySet, text: str | None) -> str:
-    """Return the SQL of `$orderby`; the keys follow, so that pages do not overlap."""
-    parts: list[str] = []
-    for one in text.split(",") if text else []:
-        name, _, way = one.strip().partition(" ")
-        way = way.strip().lower()
-        if way not in {"", "asc", "desc"}:
-            raise InvalidInput.at("query", "$orderby", msg="a property is followed by asc or desc")
-        parts.append(f"{_property(entity_set, name, '$orderby')[0]} {way or 'asc'}")
-    return ", ".join([*parts, *entity_set.keys])

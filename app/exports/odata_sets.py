@@ -1,8 +1,11 @@
-"""The entity sets that OData serves, as data, and their description as EDMX. Pure."""
+"""The entity sets that OData serves, as data: their columns, order and description. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
+
+from app.core.errors import InvalidInput
+from app.core.text import did_you_mean
 
 NAMESPACE = "Afterword"
 _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
@@ -61,6 +64,35 @@ SETS = {
         ),
     )
 }  # fmt: skip
+
+
+def property_of(entity_set: EntitySet, name: str, parameter: str) -> tuple[str, str]:
+    """Return a property as SQL and its type; InvalidInput for one that there is not."""
+    types = entity_set.types
+    if name not in types:
+        msg = f"`{name[:64]}` is no property of {entity_set.name}{did_you_mean(name, types)}"
+        raise InvalidInput.at("query", parameter, msg=msg)
+    return name, types[name]
+
+
+def selected(entity_set: EntitySet, text: str | None) -> list[str]:
+    """Return the properties of `$select`, or all."""
+    if text is None or text.strip() == "*":
+        return list(entity_set.types)
+    names = [name.strip() for name in text.split(",")]
+    return list(dict.fromkeys(property_of(entity_set, name, "$select")[0] for name in names))
+
+
+def ordered(entity_set: EntitySet, text: str | None) -> str:
+    """Return the SQL of `$orderby`; the keys follow, so that pages do not overlap."""
+    parts: list[str] = []
+    for one in text.split(",") if text else []:
+        name, _, way = one.strip().partition(" ")
+        way = way.strip().lower()
+        if way not in {"", "asc", "desc"}:
+            raise InvalidInput.at("query", "$orderby", msg="a property is followed by asc or desc")
+        parts.append(f"{property_of(entity_set, name, '$orderby')[0]} {way or 'asc'}")
+    return ", ".join([*parts, *entity_set.keys])
 
 
 def metadata() -> bytes:

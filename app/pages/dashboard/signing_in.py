@@ -1,27 +1,18 @@
 """Signing in and out: a mailed link that is confirmed by a press, or a key."""
 
-import datetime as dt
 import re
 from collections.abc import Mapping
-from urllib.parse import urlencode
-from uuid import UUID
 
 from fastapi import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core import jobs
 from app.core.clock import utc_now
-from app.core.database import Database
 from app.core.errors import Unauthorized
-from app.core.jobs import Job, LaterError
 from app.core.routing import SessionDep, router
-from app.core.settings import Settings
 from app.core.text import fit_email
-from app.invitations.delivery import sender_of
-from app.invitations.mail import write_notice
-from app.invitations.mailer import Mailer, MailWaitsError, wait_before
+from app.pages.dashboard.link_mail import LINK_JOB, SIGN_IN
 from app.pages.dashboard.visiting import (
-    SIGN_IN,
     VisitDep,
     cookie_name,
     give_cookie,
@@ -29,16 +20,13 @@ from app.pages.dashboard.visiting import (
     read_fields,
     settings_of,
 )
-from app.pages.dashboard.words import Said
 from app.pages.rendering import page
 from app.workspaces import members, sessions
 from app.workspaces.caller import Keyring
 from app.workspaces.limits import require_public_rate
 from app.workspaces.scopes import Scope
-from app.workspaces.service import get_workspace
 
 routes = router("Dashboard")
-LINK_JOB = "dashboard.send_link"
 _MAIL_ATTEMPTS = 5
 # A path with its query: no blanks, so that it can say nothing in a mail.
 _ADDRESS = re.compile(r"[!-~]+")
@@ -146,30 +134,3 @@ async def post_sign_out(request: Request, session: SessionDep, visit: VisitDep) 
     reply = RedirectResponse(SIGN_IN, status_code=303)
     reply.delete_cookie(cookie_name(settings_of(request)), path="/")
     return reply
-
-
-async def send_link(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
-    """Mail a member a link to sign in, once a minute at most."""
-    if settings.sending == "paused":
-        why = "sending is paused (AFTERWORD_SENDING)"
-        raise LaterError(why, after=dt.timedelta(seconds=30), counted=False)
-    async with database.transaction() as session:
-        if await sessions.has_fresh_link(session, job.workspace_id, UUID(job.payload["member"])):
-            return
-        member = await members.get(session, job.workspace_id, UUID(job.payload["member"]))
-        workspace = await get_workspace(session, job.workspace_id)
-        token = await sessions.new_link(session, member)
-    said = Said(member.locale)
-    link = f"{settings.base_url}{SIGN_IN}/{token}"
-    if job.payload["next"] != "/":
-        link += "?" + urlencode({"next": job.payload["next"]})
-    message = write_notice(
-        sender_of(workspace, settings), member.email, settings.base_url,
-        subject=f"{said['link_subject']}: {workspace.name}",
-        text=f"{said['link_text']}\n\n{link}\n",
-    )  # fmt: skip
-    try:
-        await mailer.send(message)
-    except MailWaitsError as error:
-        wait = wait_before(job.attempts, temporary=error.temporary)
-        raise LaterError(str(error), after=wait) from error

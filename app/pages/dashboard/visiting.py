@@ -19,6 +19,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.tokens import token_hash
 from app.metrics.snapshot import read_snapshot
+from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.words import LANGUAGES, Said
 from app.pages.rendering import Instead, page
 from app.surveys.words import accepted_languages
@@ -30,7 +31,6 @@ from app.workspaces.sessions import Visitor
 
 T = TypeVar("T", bound=BaseModel)
 
-SIGN_IN = "/sign-in"
 _MOST_BYTES = 64 * 1024
 _CSRF = "dashboard.csrf"
 NAVIGATION = (
