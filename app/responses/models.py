@@ -66,13 +66,6 @@ class Response(SQLModel, table=True):
             postgresql_where=text("claimed is not null"),
         ),
         Index(
-            "ix_response_comments",
-            "workspace_id",
-            "created_at",
-            "id",
-            postgresql_where=text("comment is not null"),
-        ),
-        Index(
             "ix_response_unsettled",
             "workspace_id",
             "updated_at",

@@ -1,4 +1,4 @@
-"""Members of a workspace, their sign-in links and sessions, and an index of comments."""
+"""Members of a workspace, their sign-in links and sessions."""
 
 from alembic import op
 
@@ -52,14 +52,9 @@ STATEMENTS = (
         references api_key (workspace_id, id) on delete cascade
     )
     """,
-    """
-    create index ix_response_comments on response (workspace_id, created_at, id)
-      where comment is not null
-    """,
 )
 
 UNDO = (
-    """drop index ix_response_comments""",
     """drop table dashboard_session""",
     """drop table sign_in_link""",
     """drop table member""",
@@ -67,7 +62,7 @@ UNDO = (
 
 
 def upgrade() -> None:
-    """Add the tables and the index, one statement at a time."""
+    """Add the tables, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
     distribute("member", reference=True)

@@ -15,6 +15,8 @@ from app.core.schema import Json
 from app.pages.dashboard.visiting import Visit
 
 PAGE = 50
+_WINDOW = 20_000
+_EVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 _OPEN = ("open", "contacted")
 
 _COLUMNS = """
@@ -79,9 +81,17 @@ async def count_open(visit: Visit, *, most: int = 1000) -> int:
 async def comments(
     visit: Visit, wanted: Mapping[str, str], *, cursor: str | None = None, limit: int = PAGE
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Return what customers wrote, newest first, and the cursor of the next page."""
-    conditions = ["r.comment is not null"]
-    bound: dict[str, Any] = {}
+    """Return what customers wrote, newest first, and the cursor of the next page.
+
+    A page looks through so many answers at most, so that a rare word costs no more than another.
+    """
+    position = decode_cursor(cursor, UUID) or (_EVER, UUID(int=(1 << 128) - 1))
+    edge = await _window_before(visit, position)
+    conditions = ["r.comment is not null", "(r.created_at, r.id) < (:at, :id)"]
+    bound: dict[str, Any] = {"at": position[0], "id": position[1]}
+    if edge is not None:
+        conditions.append("(r.created_at, r.id) >= (:edge_at, :edge_id)")
+        bound |= {"edge_at": edge[0], "edge_id": edge[1]}
     known = {
         "survey": "s.key = :survey",
         "touchpoint": "r.touchpoint = :touchpoint",
@@ -93,9 +103,6 @@ async def comments(
         if value := wanted.get(name):
             conditions.append(condition)
             bound[name] = value
-    if position := decode_cursor(cursor, UUID):
-        conditions.append("(r.created_at, r.id) < (:at, :id)")
-        bound |= {"at": position[0], "id": position[1]}
     rows = await run_sql(
         visit.session,
         text(
@@ -103,7 +110,26 @@ async def comments(
             "order by r.created_at desc, r.id desc limit :limit"
         ).bindparams(workspace=visit.workspace.id, now=utc_now(), limit=limit + 1, **bound),
     )
-    return _page([dict(row._mapping) for row in rows], limit, "created_at")
+    found, more = _page([dict(row._mapping) for row in rows], limit, "created_at")
+    if more is None and edge is not None:
+        more = encode_cursor(*edge)
+    return found, more
+
+
+async def _window_before(
+    visit: Visit, position: tuple[dt.datetime, UUID]
+) -> tuple[dt.datetime, UUID] | None:
+    """Return where the answers end that one page looks through; None where all are looked at."""
+    rows = await run_sql(
+        visit.session,
+        text(
+            "select created_at, id from response where workspace_id = :workspace "
+            "and (created_at, id) < (:at, :id) order by created_at desc, id desc "
+            "limit 1 offset :window"
+        ).bindparams(workspace=visit.workspace.id, at=position[0], id=position[1], window=_WINDOW),
+    )
+    row = rows.first()
+    return (row.created_at, row.id) if row is not None else None
 
 
 async def questions_of(visit: Visit, survey: str, version: int) -> dict[str, str]:
