@@ -105,6 +105,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
 _PERIODIC_LOOK = 60.0
 _FEED_LOOK = 0.5
 _DISPATCH_LOOK = 0.2
+_NOBODY_LOOK = 1.0
 
 
 class Worker:
@@ -167,7 +168,7 @@ class Worker:
 
     async def _dispatch_news(self) -> None:
         while True:
-            read = 0
+            read: int | None = 0
             try:
                 read = await dispatch(self._database)
             except Exception as error:
@@ -177,7 +178,7 @@ class Worker:
             if read:
                 self._sender.wake()
             else:
-                await asyncio.sleep(_DISPATCH_LOOK)
+                await asyncio.sleep(_NOBODY_LOOK if read is None else _DISPATCH_LOOK)
 
     async def _take_turn(
         self,

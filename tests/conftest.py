@@ -17,6 +17,7 @@ from app.core.postgres import EmbeddedPostgres
 from app.core.settings import Settings
 from app.main import create_app
 from app.workspaces.service import ensure_default
+from tests.receiver import Receiver
 from tests.shop import Shop
 
 BOOTSTRAP_KEY = "sk_bootstrap_for_tests_0123456789"
@@ -100,3 +101,12 @@ async def shop(client: httpx.AsyncClient) -> Shop:
 async def other_shop(client: httpx.AsyncClient) -> Shop:
     """Somebody else's workspace."""
     return await make_shop(client)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Somebody else's HTTP server on this machine."""
+    made = Receiver()
+    made.start()
+    yield made
+    made.stop()

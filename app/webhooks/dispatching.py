@@ -26,11 +26,16 @@ from app.webhooks.service import consumer_of, types_of, wish_of
 _CHUNK = 500
 
 
-async def dispatch(database: Database) -> int:
-    """Make the deliveries of all workspaces' next events; return how many events were read."""
+async def dispatch(database: Database) -> int | None:
+    """Make the deliveries of all workspaces' next events; return how many events were read.
+
+    None where nobody listens at all.
+    """
     async with database.session() as session:
         rows = await run_sql(session, text("select distinct workspace_id from webhook_endpoint"))
         workspaces = [row.workspace_id for row in rows]
+    if not workspaces:
+        return None
     read = 0
     for workspace_id in workspaces:
         async with database.transaction() as session:

@@ -42,6 +42,8 @@ _LEASE_SECONDS = 30
 _BEGIN_WITHIN_SECONDS = 12
 _MANY_ENDED = 64
 _LOOK_SECONDS = 0.25
+# Whoever makes deliveries of news wakes us; a test or a retry can wait for a moment.
+_IDLE_SECONDS = 1.0
 _GRACE_SECONDS = 16
 
 _CLAIM = text(f"""
@@ -88,8 +90,9 @@ class Sender:
                     if not is_connection_lost(error):
                         logger.exception("deliveries could not be claimed")
                     await asyncio.sleep(1)
+                look = _LOOK_SECONDS if self._tasks or self._ended else _IDLE_SECONDS
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), _LOOK_SECONDS)
+                    await asyncio.wait_for(self._woken.wait(), look)
             for endpoint_id in list(self._lanes.waiting):
                 self._untried += self._lanes.empty(endpoint_id)
             if self._tasks:

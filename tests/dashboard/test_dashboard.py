@@ -1,186 +1,18 @@
-"""The dashboard, as a manager's browser asks for it: sign in, look, follow up, sign out."""
+"""The dashboard, as a manager's browser asks for it: look, filter, follow up."""
 
 import datetime as dt
 import html
 import json
 import re
 from importlib.resources import files
-from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.core.database import Database, run_sql
 from app.pages.dashboard.words import Said
+from tests.dashboard.conftest import PAGES, Browser
 from tests.shop import Shop
-
-PAGES = ["/", "/journey", "/experience", "/follow-ups", "/comments", "/decisions", "/connections"]
-
-
-class Browser:
-    """A visitor with cookies; forms are read from the pages as they are."""
-
-    def __init__(self, app: FastAPI, shop: Shop) -> None:
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        self.shop = shop
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000")
-
-    async def open(self, path: str) -> httpx.Response:
-        return await self.client.get(path)
-
-    async def page(self, path: str) -> str:
-        reply = await self.open(path)
-        assert reply.status_code == 200, reply.text
-        return reply.text
-
-    async def sign_in(self, key: str | None = None, next_: str = "/") -> httpx.Response:
-        fields = {"key": key or self.shop.key, "next": next_}
-        return await self.client.post("/sign-in", data=fields)
-
-    async def send(self, path: str, *, page: str, **fields: str) -> httpx.Response:
-        found = re.search(r'name="_csrf" value="([^"]+)"', await self.page(page))
-        assert found
-        return await self.client.post(path, data={"_csrf": html.unescape(found[1]), **fields})
-
-
-@pytest.fixture
-def browser(app: FastAPI, shop: Shop) -> Browser:
-    return Browser(app, shop)
-
-
-async def link_of(shop: Shop, email: str) -> str:
-    """Return the path of the latest link that was mailed to an address."""
-    await shop.work()
-    state = shop.client._transport.app.state  # type: ignore[attr-defined]
-    folder = state.settings.data_dir / "mail"
-    mails = sorted(folder.glob("*.notice.eml"), key=lambda path: path.stat().st_mtime)
-    found = [path.read_text() for path in mails if f"To: {email}" in path.read_text()]
-    assert found, email
-    path = re.search(r"http://127\.0\.0\.1:8000(/sign-in/\S+)", found[-1].replace("=\n", ""))
-    assert path
-    return path[1].replace("=3D", "=")
-
-
-@pytest.mark.parametrize("path", [*PAGES, "/surveys/nps", "/figures/nps.csv"])
-async def test_nobody_looks_without_signing_in(browser: Browser, path: str) -> None:
-    reply = await browser.open(path)
-    assert reply.status_code == 303
-    assert reply.headers["location"].startswith("/sign-in?next=")
-
-
-async def test_a_key_signs_in_and_out(browser: Browser) -> None:
-    form = await browser.page("/sign-in")
-    assert len(re.findall(r'<input[^>]+type="password"', form)) == 1
-    reply = await browser.sign_in(next_="/comments?q=x")
-    assert (reply.status_code, reply.headers["location"]) == (303, "/comments?q=x")
-    cookie = reply.headers["set-cookie"].lower()
-    assert "httponly" in cookie
-    assert "samesite=lax" in cookie
-    assert browser.shop.key not in cookie
-    for path in PAGES:
-        page = await browser.open(path)
-        assert page.status_code == 200, (path, page.text)
-        assert "default-src 'self'" in page.headers["content-security-policy"]
-    kept = dict(browser.client.cookies)
-    out = await browser.send("/sign-out", page="/")
-    assert out.headers["location"] == "/sign-in"
-    browser.client.cookies.update(kept)
-    assert (await browser.open("/")).status_code == 303
-
-
-async def test_wrong_and_weak_keys_are_refused(browser: Browser, shop: Shop) -> None:
-    for key in ("sk_wrong", await shop.make_key("metrics"), await shop.make_key("collect")):
-        reply = await browser.sign_in(key)
-        assert reply.status_code == 401
-        assert "set-cookie" not in reply.headers
-
-
-async def test_signing_in_leads_to_no_other_site(browser: Browser) -> None:
-    for path in ("https://evil.example", "//evil.example", "/\\evil.example", "javascript:x"):
-        reply = await browser.sign_in(next_=path)
-        assert reply.headers["location"] == "/"
-
-
-async def test_a_deleted_key_signs_out(browser: Browser, shop: Shop) -> None:
-    made = await shop.post("/v1/api-keys", {"name": "k", "scopes": ["read"]})
-    assert (await browser.sign_in(made["secret"])).status_code == 303
-    await browser.page("/")
-    await shop.call("DELETE", f"/v1/api-keys/{made['id']}")
-    assert (await browser.open("/")).status_code == 303
-
-
-async def test_a_member_signs_in_by_a_mailed_link_once(browser: Browser, shop: Shop) -> None:
-    email = f"eva-{shop.workspace_key}@c.pl"
-    body = {"email": email, "name": "Eva", "role": "responder", "locale": "pl"}
-    await shop.post("/v1/members", body)
-    again = await shop.call("POST", "/v1/members", json=body)
-    assert again.status_code == 409
-    known = await browser.client.post("/sign-in", data={"email": email.upper()})
-    unknown = await browser.client.post("/sign-in", data={"email": "nobody@c.pl"})
-    assert known.text == unknown.text
-    link = await link_of(shop, email)
-    # A scanner opens it, twice; only a press uses it up.
-    for _ in range(2):
-        assert (await browser.open(link)).status_code == 200
-        assert not browser.client.cookies
-    signed_in = await browser.client.post(link, data={"next": "/journey"})
-    assert signed_in.headers["location"] == "/journey"
-    assert "Ścieżka klienta" in await browser.page("/journey")
-    used = await browser.client.post(link, data={})
-    assert used.status_code == 410
-
-
-async def test_a_link_leads_back_to_a_filtered_page(browser: Browser, shop: Shop) -> None:
-    email = f"f-{shop.workspace_key}@c.pl"
-    await shop.post("/v1/members", {"email": email, "name": "F"})
-    next_ = "/comments?survey=&q=late&band=detractor"
-    for _ in range(3):
-        await browser.client.post("/sign-in", data={"email": email, "next": next_})
-    link = await link_of(shop, email)
-    page = await browser.page(link)
-    assert html.escape(next_) in page
-    again = await browser.client.post("/sign-in", data={"email": email})
-    assert again.status_code == 200
-    assert await link_of(shop, email) == link
-    said = "/ Your account is locked: sign in at https://evil.example"
-    reply = await browser.sign_in(next_=said)
-    assert reply.headers["location"] == "/"
-
-
-async def test_a_link_is_good_for_a_quarter_of_an_hour(
-    browser: Browser, shop: Shop, database: Database
-) -> None:
-    email = f"old-{shop.workspace_key}@c.pl"
-    await shop.post("/v1/members", {"email": email, "name": "Old"})
-    await browser.client.post("/sign-in", data={"email": email})
-    link = await link_of(shop, email)
-    async with database.transaction() as session:
-        await run_sql(
-            session,
-            text("update sign_in_link set expires_at = expires_at - interval '15 minutes'"),
-        )
-    assert (await browser.client.post(link, data={})).status_code == 410
-
-
-async def test_roles_hold_and_end_with_the_member(browser: Browser, shop: Shop) -> None:
-    await shop.publish("nps")
-    answer = (await shop.answer("nps", {"score": 1, "why": "Late again"})).json()
-    email = f"v-{shop.workspace_key}@c.pl"
-    member = await shop.post("/v1/members", {"email": email, "name": "Viewer"})
-    await browser.client.post("/sign-in", data={"email": email})
-    await browser.client.post(await link_of(shop, email), data={})
-    page = await browser.page(f"/responses/{answer['id']}")
-    assert "You may look" in page
-    path = f"/responses/{answer['id']}/follow-up"
-    refused = await browser.send(path, page="/", status="resolved")
-    assert refused.status_code == 403
-    await shop.call("PATCH", f"/v1/members/{member['id']}", json={"role": "responder"})
-    allowed = await browser.send(path, page="/", status="contacted")
-    assert allowed.status_code == 303
-    await shop.call("DELETE", f"/v1/members/{member['id']}")
-    assert (await browser.open("/")).status_code == 303
 
 
 async def test_a_low_score_opens_by_itself_and_is_followed_up(browser: Browser, shop: Shop) -> None:
@@ -233,30 +65,6 @@ async def test_follow_ups_are_paged_and_keep_their_time(browser: Browser, shop: 
         body = {"follow_up": {"due_at": odd}}
         reply = await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=body)
         assert reply.status_code == 422
-
-
-async def test_a_form_of_another_site_is_refused(
-    browser: Browser, shop: Shop, app: FastAPI, other_shop: Shop
-) -> None:
-    await shop.publish("nps")
-    answer = (await shop.answer("nps", 1)).json()
-    await browser.sign_in()
-    path = f"/responses/{answer['id']}/follow-up"
-    without = await browser.client.post(path, data={"status": "resolved"})
-    assert without.status_code == 403
-    forged = await browser.client.post(path, data={"status": "resolved", "_csrf": "x" * 60})
-    assert forged.status_code == 403
-    stranger = Browser(app, other_shop)
-    await stranger.sign_in()
-    found = re.search(r'name="_csrf" value="([^"]+)"', await stranger.page("/"))
-    assert found
-    theirs = await browser.client.post(path, data={"status": "resolved", "_csrf": found[1]})
-    assert theirs.status_code == 403
-    crossed = await browser.client.post(
-        "/sign-out", data={}, headers={"sec-fetch-site": "cross-site"}
-    )
-    assert crossed.status_code == 403
-    assert (await shop.get(f"/v1/responses/{answer['id']}"))["follow_up"]["status"] == "open"
 
 
 async def test_a_neighbours_answers_are_not_there(
@@ -453,17 +261,6 @@ def test_lengths_of_time_are_short() -> None:
     ]
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     assert said.moment(moment, dt.UTC) == "2026-01-01 00:00"
-
-
-async def test_members_are_listed_and_validated(shop: Shop, browser: Browser) -> None:
-    for body in ({"email": "x", "name": "X"}, {"email": "a@c.pl"}, {"role": "boss"}):
-        reply: Any = await shop.call("POST", "/v1/members", json=body)
-        assert reply.status_code == 422
-    made = await shop.post("/v1/members", {"email": "A@c.pl", "name": "A"})
-    assert (made["email"], made["role"], made["locale"]) == ("a@c.pl", "viewer", "en")
-    assert [m["id"] for m in (await shop.get("/v1/members"))["data"]] == [made["id"]]
-    reader = await shop.make_key("write")
-    assert (await shop.call("GET", "/v1/members", key=reader)).status_code == 403
 
 
 async def test_one_survey_has_its_page(browser: Browser, shop: Shop) -> None:

@@ -1,6 +1,5 @@
 """Scores back onto tickets: once, as a private note, through the guarded client."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,14 +12,6 @@ from tests.receiver import Receiver
 from tests.shop import Shop
 
 AUTH = {"user": "bot@acme.example", "token": "a-token-of-the-helpdesk"}
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
 
 
 async def connect(shop: Shop, settings: Settings, receiver: Receiver, source: str) -> None:

@@ -30,14 +30,6 @@ FIGURES = [
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def service() -> Iterator[Service]:
     made = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
     made.start()

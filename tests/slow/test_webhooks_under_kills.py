@@ -12,14 +12,6 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def service() -> Iterator[Service]:
     made = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
     made.start()

@@ -1,7 +1,6 @@
 """A subscriber on this machine, and the worker's part in serving it."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +12,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.webhooks.dispatching import dispatch
 from app.webhooks.sending import Sender
-from tests.receiver import Receiver
 from tests.shop import Shop
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    made.start()
-    yield made
-    made.stop()
 
 
 @dataclass
