@@ -39,11 +39,20 @@ def measure(service: Service, database_url: str) -> list[Row]:
     print(f"  12 months of NPS by touchpoint, {SMALL:>9,} answers  {small:8.1f} ms")
     print(f"  12 months of NPS by touchpoint, {LARGE:>9,} answers  {large:8.1f} ms")
     print(f"  the same from the rows                           {raw:8.1f} ms")
+    views = {size: asyncio.run(_time_view(service, size)) for size in (SMALL, LARGE)}
+    for size, took in views.items():
+        print(f"  the same from the view bi.metric_daily, {size:>9,}  {took:8.1f} ms")
     return [
         Row(
             "a year's series at 1,000,000 answers, against 10,000", large / small, 1.5, at_most=True
         ),
         Row("  how much faster than from the rows", raw / large, 30),
+        Row(
+            "the daily view of a year at 1,000,000 answers, against 10,000",
+            views[LARGE] / views[SMALL],
+            1.5,
+            at_most=True,
+        ),
     ]
 
 
@@ -67,6 +76,26 @@ async def fill(
     await database.close()
     await connection.close()
     return key, workspace, survey
+
+
+_VIEW = """
+select date_trunc('month', date), touchpoint,
+  100.0 * (sum(promoters) - sum(detractors)) / nullif(sum(responses), 0)
+from bi.metric_daily where metric = 'nps' and date >= current_date - 365 group by 1, 2
+"""
+
+
+async def _time_view(service: Service, size: int) -> float:
+    """Return the median time of the same figures as a BI tool reads them, in milliseconds."""
+    made = service.command("bi-role", "--workspace", f"bench-{size}")
+    connection = await asyncpg.connect(made.stdout.strip())
+    took = []
+    for _ in range(32):
+        began = time.perf_counter()
+        assert await connection.fetch(_VIEW)
+        took.append(time.perf_counter() - began)
+    await connection.close()
+    return statistics.median(took[2:]) * 1000
 
 
 def _time(service: Service, key: str, *, times: int = 30, **more: str) -> float:
