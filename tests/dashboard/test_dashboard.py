@@ -214,11 +214,13 @@ async def test_comments_are_searched_and_paged(browser: Browser, shop: Shop) -> 
     assert found.count("<blockquote>") == 1 if 17 % 11 in {7, 8} else "No answers" in found
 
 
-@pytest.mark.parametrize("language", ["pl", "ro"])
+@pytest.mark.parametrize(
+    ("accepted", "language"), [("pl-PL,pl;q=0.9,en;q=0.8", "pl"), ("ro", "ro")]
+)
 async def test_the_dashboard_speaks_its_readers_language(
-    browser: Browser, shop: Shop, language: str
+    browser: Browser, shop: Shop, accepted: str, language: str
 ) -> None:
-    browser.client.headers["accept-language"] = language
+    browser.client.headers["accept-language"] = accepted
     await browser.sign_in()
     said = Said(language)
     for path, name in zip(PAGES, ("overview", "journey", "experience"), strict=False):

@@ -22,7 +22,7 @@ from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.words import LANGUAGES, Said
 from app.pages.rendering import Instead, page
-from app.surveys.words import accepted_languages
+from app.surveys.words import accepted_languages, language_of
 from app.workspaces import sessions
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope
@@ -68,7 +68,8 @@ def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) 
 def language_of_browser(request: Request) -> Said:
     """Return the words of whoever has not signed in yet."""
     accepted = accepted_languages(request.headers.get("accept-language", ""))
-    return Said(next((lang for lang in accepted if lang in LANGUAGES), "en"))
+    languages = [language_of(locale) for locale in accepted]
+    return Said(next((one for one in languages if one in LANGUAGES), "en"))
 
 
 @dataclass(frozen=True)
