@@ -110,12 +110,19 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
             session,
             text(
                 "select current_setting('server_version') as version, now() as now, "
+                "(select count(*) from pg_tables where schemaname = 'public' "
+                "and not pg_has_role(current_user, tableowner, 'usage')) as foreign_tables, "
                 "current_setting('fsync') as fsync, current_setting('server_version_num')::int "
                 "as number, pg_size_pretty(pg_database_size(current_database())) as size"
             ),
         )
         row = rows.one()
     yield _judged(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
+    yield _judged(
+        not row.foreign_tables, "the service owns its tables",
+        "whoever migrates must be the service's own login: row-level security hides the rows of "
+        "tables from all but their owner",
+    )  # fmt: skip
     yield _judged(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
     skew = abs(utc_now() - row.now)
     yield _judged(

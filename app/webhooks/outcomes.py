@@ -93,55 +93,77 @@ def _outcome(one: Ended, now: dt.datetime) -> dict[str, Any]:
 
 async def _judge_endpoints(session: AsyncSession, ended: Sequence[Ended]) -> None:
     """Note which endpoints work and which fail; disable one that is gone or only fails."""
-    for endpoint_id in {one.delivery.endpoint_id for one in ended}:
+    # In one order, so that two workers never wait in a circle.
+    for endpoint_id in sorted({one.delivery.endpoint_id for one in ended}):
         mine = [one for one in ended if one.delivery.endpoint_id == endpoint_id]
-        workspace_id = mine[0].delivery.workspace_id
-        last = max(mine, key=lambda one: one.attempt.at).attempt
-        worked = any(one.attempt.error is None for one in mine)
-        real = [one for one in mine if not one.delivery.once]
-        why = None
-        if any(one.attempt.is_gone for one in mine):
-            why = "the receiver answered 410: it wants nothing any more"
-        row = await _note_health(session, workspace_id, endpoint_id, worked=worked, real=bool(real))
-        since = row.failing_since if row is not None else None
-        if why is None and since and utc_now() - since > _ONLY_FAILURES:
-            why = f"only failures for five days, the last: {last.error}"
+        why = await _judge(session, mine[0].delivery.workspace_id, endpoint_id, mine)
         if why is not None:
-            await _disable(session, workspace_id, endpoint_id, why)
+            await _disable(session, mine[0].delivery.workspace_id, endpoint_id, why)
 
 
-async def _note_health(
-    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, *, worked: bool, real: bool
-) -> Any:
-    """Remember the first failure after the last success; tests and replays count as successes."""
-    set_to = "null" if worked else "coalesce(failing_since, :now)" if real else "failing_since"
-    bound: dict[str, Any] = {} if worked or not real else {"now": utc_now()}
+async def _judge(
+    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, mine: Sequence[Ended]
+) -> str | None:
+    """Return why an endpoint should get nothing more, or None.
+
+    A test or a replay that arrives shows that it works; one that fails says nothing.
+    """
+    if any(one.attempt.is_gone for one in mine):
+        return "the receiver answered 410: it wants nothing any more"
+    if any(one.attempt.error is None for one in mine):
+        await _set_failing(session, workspace_id, endpoint_id, None)
+        return None
+    if all(one.delivery.once for one in mine):
+        return None
+    since = await _set_failing(session, workspace_id, endpoint_id, utc_now())
+    if since is None or utc_now() - since <= _ONLY_FAILURES:
+        return None
+    last = max(mine, key=lambda one: one.attempt.at).attempt
+    return f"only failures for five days, the last: {last.error}"
+
+
+async def _set_failing(
+    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, at: dt.datetime | None
+) -> dt.datetime | None:
+    """Remember the first failure after the last success, or that it works; return since when."""
     rows = await run_sql(
         session,
         text(
-            f"update webhook_endpoint set failing_since = {set_to} "
+            "update webhook_endpoint set failing_since = :at "
             "where workspace_id = :workspace_id and id = :id and disabled_at is null "
-            + ("and failing_since is not null " if worked else "")
-            + "returning failing_since"
-        ).bindparams(workspace_id=workspace_id, id=endpoint_id, **bound),
+            "and (failing_since is null) = (cast(:at as timestamptz) is not null) "
+            "returning failing_since"
+        ).bindparams(workspace_id=workspace_id, id=endpoint_id, at=at),
     )
-    return rows.first()
+    if rows.first() is not None or at is None:
+        return at
+    known = await run_sql(
+        session,
+        text(
+            "select failing_since from webhook_endpoint "
+            "where workspace_id = :workspace_id and id = :id"
+        ).bindparams(workspace_id=workspace_id, id=endpoint_id),
+    )
+    row = known.first()
+    return row.failing_since if row is not None else None
 
 
 async def _disable(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, why: str) -> None:
     """Switch an endpoint off, say so, and give up what waits for it."""
-    logger.warning("a webhook endpoint is disabled", extra={"endpoint": str(endpoint_id)})
-    DELIVERIES.labels("disabled").inc()
     now = utc_now()
     bound = {"workspace_id": workspace_id, "id": endpoint_id, "now": now}
-    await run_sql(
+    disabled = await run_sql(
         session,
         text(
             "update webhook_endpoint set disabled_at = :now, disabled_reason = :why, "
             "updated_at = :now where workspace_id = :workspace_id and id = :id "
-            "and disabled_at is null"
+            "and disabled_at is null returning 1"
         ).bindparams(why=why[:500], **bound),
     )
+    if disabled.first() is None:
+        return
+    logger.warning("a webhook endpoint is disabled", extra={"endpoint": str(endpoint_id)})
+    DELIVERIES.labels("disabled").inc()
     await run_sql(
         session,
         text(

@@ -226,6 +226,7 @@ def test_the_doctor_says_what_is_wrong(service: Service) -> None:
     assert "mails are stored" in well.stdout
     assert "set AFTERWORD_PUBLIC_URL" in well.stdout
     assert "default: figures and rows agree" in well.stdout
+    assert "the service owns its tables" in well.stdout
     ill = {**service.environment, "AFTERWORD_SMTP_URL": "smtp://127.0.0.1:1"}
     service.environment, kept = ill, service.environment
     found = service.command("doctor")
