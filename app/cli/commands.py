@@ -127,7 +127,7 @@ def up(
             processes = Processes(settings, postgres=postgres)
             processes.add_web(listening)
             processes.add_worker()
-            told = f"Afterword listens on {settings.base_url} (documentation: /docs)"
+            told = f"Afterword listens on {settings.base_url} (dashboard: /, documentation: /docs)"
             if settings.demo:
                 told += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
             processes.run(lambda: out.print(told))
