@@ -197,9 +197,8 @@ async def _run_until_signalled(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     end_with_parent(loop, stop.set)
-    database = Database(settings.database_url or "")
-    settings = await flags.effective(settings, database)
-    await database.close()
+    async with Database(settings.database_url or "") as database:
+        settings = await flags.effective(settings, database)
     with contextlib.suppress(asyncio.CancelledError):
         await Worker(settings).run(stop)
 

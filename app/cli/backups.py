@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 
+from app.cli.agreement import differences
 from app.core import copies
 from app.core.clock import rfc3339, utc_now
 from app.core.copies import CopyError
@@ -23,8 +24,6 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys, write_private
 from app.exports import copying
 from app.exports.erasure import JOURNAL
-from app.interactions import tickets as ticket_service
-from app.responses import rollups as rollup_service
 
 T = TypeVar("T")
 Tell = Callable[[str], None]
@@ -35,11 +34,8 @@ _KEPT_BEFORE_MIGRATIONS = 3
 
 
 async def _with(url: str, work: Callable[[Database], Awaitable[T]]) -> T:
-    database = Database(url)
-    try:
+    async with Database(url) as database:
         return await work(database)
-    finally:
-        await database.close()
 
 
 def back_up(settings: Settings, file: Path) -> None:
@@ -105,11 +101,12 @@ def _take_away(settings: Settings) -> None:
 async def _finish(settings: Settings, database: Database) -> int:
     await copying.pause(database, "a restored copy")
     if not await is_current(database):
-        # Alembic is slow to load, and most starts do not need it.
+        # Alembic is slow to load, and only an older backup needs it.
         from app.core.migrations import upgrade  # noqa: PLC0415
 
         await upgrade(database)
-    await copying.settle(database, paused=True)
+        await copying.pause(database, "a restored copy")
+    await copying.settle(database)
     box = SealedBox(load_secret_keys(settings))
     return await copying.erase_again(database, box, settings.data_dir)
 
@@ -142,16 +139,9 @@ def _require_empty(settings: Settings) -> None:
 
 
 async def _require_no_tables(url: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        if await connection.fetchval("select to_regclass('public.alembic_version')"):
-            msg = "The database is not empty; give an empty one."
-            raise CopyError(msg)
-        if connection.get_server_version().major < 15:
-            msg = "The database is older than PostgreSQL 15; give a newer one."
-            raise CopyError(msg)
-    finally:
-        await connection.close()
+    if await _has_tables(url):
+        msg = "The database is not empty; give an empty one."
+        raise CopyError(msg)
 
 
 def _take_secrets(settings: Settings, secrets: str, tell: Tell) -> None:
@@ -194,7 +184,7 @@ def move(settings: Settings, target: str, tell: Tell) -> None:
             copies.load(settings, path, target)
         tell("The new one is loaded.")
         asyncio.run(_compare(source, target, tell))
-        asyncio.run(_with(target, lambda database: copying.settle(database, paused=False)))
+        asyncio.run(_with(target, copying.settle))
         # Started again by mistake, the old one must not send what the new one sends.
         asyncio.run(_with(source, lambda database: copying.pause(database, "moved away")))
     finally:
@@ -222,11 +212,7 @@ async def _count_differences(database: Database) -> int:
         ids: list[UUID] = [r["id"] for r in await connection.fetch("select id from workspace")]
     finally:
         await connection.close()
-    found = 0
-    for workspace_id in ids:
-        found += len(await rollup_service.differences(database, workspace_id))
-        found += len(await ticket_service.ticket_differences(database, workspace_id))
-    return found
+    return sum([len(await differences(database, workspace_id)) for workspace_id in ids])
 
 
 def dump_before_migration(settings: Settings, url: str) -> Path | None:
@@ -243,8 +229,12 @@ def dump_before_migration(settings: Settings, url: str) -> Path | None:
 
 
 async def _has_tables(url: str) -> bool:
+    """Tell whether a database is in use; CopyError for one that is too old for us."""
     connection = await asyncpg.connect(url)
     try:
+        if connection.get_server_version().major < 15:
+            msg = "The database is older than PostgreSQL 15; give a newer one."
+            raise CopyError(msg)
         found = await connection.fetchval("select to_regclass('public.alembic_version')")
     finally:
         await connection.close()

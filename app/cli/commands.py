@@ -12,6 +12,8 @@ import typer
 from pydantic import ValidationError
 
 from app.cli import data_commands
+from app.cli.agreement import differences
+from app.cli.backups import dump_before_migration
 from app.cli.importing import ImportPlan, import_file
 from app.cli.processes import CannotListenError, Processes, listen
 from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
@@ -76,8 +78,7 @@ def main() -> None:
 
 async def _prepare(settings: Settings, url: str) -> tuple[str | None, str | None]:
     """Migrate, make the default workspace, fill the demo; return keys that were made."""
-    database = Database(url)
-    try:
+    async with Database(url) as database:
         if not await is_current(database):
             # Alembic is slow to load, and most starts do not need it.
             from app.core.migrations import upgrade  # noqa: PLC0415
@@ -91,8 +92,6 @@ async def _prepare(settings: Settings, url: str) -> tuple[str | None, str | None
         from app.cli.demo import fill_demo  # noqa: PLC0415
 
         return key, await fill_demo(database, settings)
-    finally:
-        await database.close()
 
 
 def _show_keys(key: str | None, demo_key: str | None) -> None:
@@ -122,7 +121,7 @@ def up(
             if settings.embedded:
                 postgres = EmbeddedPostgres(settings)
                 settings = settings.model_copy(update={"database_url": postgres.start()})
-            _keep_before_migration(settings, embedded=postgres is not None)
+                _keep_before_migration(settings, settings.database_url or "")
             _show_keys(*asyncio.run(_prepare(settings, settings.database_url or "")))
             processes = Processes(settings, postgres=postgres)
             processes.add_web(listening)
@@ -136,23 +135,14 @@ def up(
                 postgres.stop()
 
 
-def _keep_before_migration(settings: Settings, *, embedded: bool) -> None:
+async def _is_current(url: str) -> bool:
+    async with Database(url) as database:
+        return await is_current(database)
+
+
+def _keep_before_migration(settings: Settings, url: str) -> None:
     """Dump an embedded database whose schema is about to change."""
-    url = settings.database_url or ""
-
-    async def current() -> bool:
-        database = Database(url)
-        try:
-            return await is_current(database)
-        finally:
-            await database.close()
-
-    if not embedded or asyncio.run(current()):
-        return
-    # It loads much, and most starts do not need it.
-    from app.cli.backups import dump_before_migration  # noqa: PLC0415
-
-    kept = dump_before_migration(settings, url)
+    kept = None if asyncio.run(_is_current(url)) else dump_before_migration(settings, url)
     if kept is not None:
         out.print(f"Before its schema changes, the database was kept in {kept}.", markup=False)
 
@@ -197,23 +187,15 @@ def migrate(
     """Bring the schema to its present form."""
     settings = read_settings()
 
-    async def work(url: str) -> bool:
-        database = Database(url)
-        try:
-            return await is_current(database)
-        finally:
-            await database.close()
-
     with attached(settings) as url:
         if check:
-            current = asyncio.run(work(url))
+            current = asyncio.run(_is_current(url))
             out.print(
                 f"The schema is {'current' if current else 'not current'} ({newest_revision()})."
             )
             raise typer.Exit(0 if current else 1)
-        _keep_before_migration(
-            settings.model_copy(update={"database_url": url}), embedded=settings.embedded
-        )
+        if settings.embedded:
+            _keep_before_migration(settings, url)
         _show_keys(*asyncio.run(_prepare(settings, url)))
         out.print(f"The schema is current ({newest_revision()}).")
 
@@ -244,10 +226,7 @@ def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> 
     async def work(database: Database) -> list[dict[str, object]]:
         async with database.session() as session:
             found = await workspaces.find_workspace(session, workspace)
-        return [
-            *await rollup_service.differences(database, found.id),
-            *await ticket_service.ticket_differences(database, found.id),
-        ]
+        return await differences(database, found.id)
 
     found = run_work(read_settings(), work)
     for difference in found[:20]:
@@ -348,8 +327,8 @@ def import_answers(  # noqa: PLR0913 - one parameter an option
         list[str],
         typer.Option("--map", help="COLUMN=FIELD: a question, `responded_at`, `customer.email`, …"),
     ] = [],  # noqa: B006 - typer wants a plain list
-    missing: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not answered.")] = [],  # noqa: B006
-    na: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not applicable.")] = [],  # noqa: B006
+    missing: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not answered.")] = [],  # noqa: B006 - the same
+    na: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not applicable.")] = [],  # noqa: B006 - the same
     *,
     events: Annotated[bool, typer.Option(help="Send news of these answers.")] = False,
 ) -> None:

@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 import aiosmtplib
 from sqlalchemy import text
 
+from app.cli.agreement import differences
 from app.core import flags, jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
 from app.integrations import silence
-from app.interactions import tickets as ticket_service
-from app.responses import rollups as rollup_service
 from app.webhooks import queries as webhooks
 
 _LEAST_FREE = 1 << 30
@@ -180,8 +179,7 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         rows = await run_sql(session, text("select id, key from workspace order by key"))
         workspaces = [(row.id, row.key) for row in rows]
     for workspace_id, key in workspaces:
-        different = len(await rollup_service.differences(database, workspace_id))
-        different += len(await ticket_service.ticket_differences(database, workspace_id))
+        different = len(await differences(database, workspace_id))
         yield _judged(
             not different, f"{key}: figures and rows agree",
             f"{different} cells differ: `afterword rollups rebuild --workspace {key}`",

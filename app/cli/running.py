@@ -36,14 +36,11 @@ def run_work(
     """Run some work on the database, whose schema must be current."""
 
     async def checked(url: str) -> T:
-        database = Database(url)
-        try:
+        async with Database(url) as database:
             if not any_schema and not await is_current(database):
                 notes.print("afterword: the schema is not current; run `afterword migrate`.")
                 raise typer.Exit(1)
             return await work(database)
-        finally:
-            await database.close()
 
     with attached(settings) as url:
         return asyncio.run(checked(url))

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
 from sqlalchemy import CursorResult, TextClause, TextualSelect
@@ -62,6 +62,14 @@ class Database:
         self._sessions = async_sessionmaker(
             self.engine, class_=AsyncSession, expire_on_commit=False
         )
+
+    async def __aenter__(self) -> Self:
+        """Use it for a while; the pool is closed at the end."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the pool."""
+        await self.close()
 
     async def connect(self, **server_settings: str) -> RawConnection:
         """Open a connection of its own, outside the pool, with the server settings given."""

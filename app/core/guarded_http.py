@@ -9,6 +9,7 @@ import asyncio
 import datetime as dt
 import ipaddress
 import socket
+import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ _LONGEST_ASKED = 86_400 * 30
 _LOOKUPS, _LOOKUPS_OF_ONE = 64, 8
 _resolver = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="resolver")
 _asked: Counter[str] = Counter()
+# A lookup ends in its own thread.
+_asking = threading.Lock()
 # Not public, although Python 3.11 calls them so.
 _ALSO_CLOSED = tuple(
     ipaddress.ip_network(network)
@@ -99,16 +102,24 @@ async def _look_up(host: str, port: int) -> list[Any]:
 
     A thread cannot be called back; so one name takes a few of them at most.
     """
-    if _asked[host] >= _LOOKUPS_OF_ONE:
-        raise UnreachableError("its name server does not answer")
-    _asked[host] += 1
+    with _asking:
+        if _asked[host] >= _LOOKUPS_OF_ONE:
+            raise UnreachableError("its name server does not answer")
+        _asked[host] += 1
     asking = _resolver.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    asking.add_done_callback(lambda _: _asked.subtract([host]))
+    asking.add_done_callback(lambda _: _forget_lookup(host))
     try:
         async with asyncio.timeout(_CONNECT_SECONDS):
             return await asyncio.wrap_future(asking)
     except TimeoutError as error:
         raise UnreachableError("its name server does not answer") from error
+
+
+def _forget_lookup(host: str) -> None:
+    with _asking:
+        _asked[host] -= 1
+        if not _asked[host]:
+            del _asked[host]
 
 
 def is_public(number: str) -> bool:

@@ -22,6 +22,7 @@ from app.core import idempotency
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.http import MEBIBYTE, read_body, require_content_type
+from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.text import decode_json, did_you_mean
 
@@ -81,7 +82,14 @@ def current_box(request: Request) -> SealedBox:
     return box
 
 
+def current_settings(request: Request) -> Settings:
+    """Return the service's settings."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
 SessionDep = Annotated[AsyncSession, Depends(current_session)]
+SettingsDep = Annotated[Settings, Depends(current_settings)]
 ReadSessionDep = Annotated[AsyncSession, Depends(read_session)]
 BoxDep = Annotated[SealedBox, Depends(current_box)]
 UnitDep = Annotated[Unit, Depends(current_unit)]

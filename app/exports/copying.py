@@ -48,20 +48,18 @@ update feed_place set xid = 1, id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
 where consumer like 'webhooks:%'
 """,
     """
-update delivery d set event_xid = e.xid::text::int8, next_at = greatest(d.next_at, d.updated_at)
+update delivery d set event_xid = e.xid::text::int8
 from event e where e.workspace_id = d.workspace_id and e.id = d.event_id
 """,
 )
 
 
-async def settle(database: Database, *, paused: bool) -> None:
-    """Make a copy ready to work; a paused one sends nothing until somebody says so."""
+async def settle(database: Database) -> None:
+    """Make a copy ready to work."""
     async with database.transaction() as session:
         for statement in _RENUMBER:
             await run_sql(session, text(statement))
         await flags.write(session, flags.FEED, uuid4().hex[:8])
-        if paused:
-            await flags.write(session, flags.PAUSED, "a restored copy")
 
 
 async def pause(database: Database, why: str) -> None:

@@ -37,8 +37,6 @@ routes = router("Exports")
 
 # A row that was written in a transaction still open is found by the next export.
 _OVERLAP = dt.timedelta(seconds=60)
-
-
 _MOST_AT_ONCE = 8
 _places = asyncio.Semaphore(_MOST_AT_ONCE)
 _NO_FILTERS = {"format", "updated_since", "wide", "property_value"}

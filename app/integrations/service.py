@@ -21,9 +21,9 @@ from app.integrations.models import InboundEvent, Integration, WriteBack
 from app.integrations.registry import ADAPTERS
 from app.integrations.schemas import EventStatus, IntegrationIn, IntegrationPatch
 from app.integrations.signatures import SignatureRule
+from app.workspaces.service import OLD_SECRET_LIVES
 
 TRANSLATE_JOB = "integrations.translate"
-OLD_SECRET_LIVES = dt.timedelta(hours=24)
 _SHORTEST_TOKEN = 16
 KEPT_FOR = dt.timedelta(days=30)
 

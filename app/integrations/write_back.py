@@ -37,6 +37,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.integrations.models import Integration, WriteBack
 from app.integrations.schemas import WriteBackIn
+from app.invitations.delivery import require_sending
 
 WRITE_BACK_JOB = "integrations.write_back"
 _LEFT_ALONE = dt.timedelta(minutes=30)
@@ -191,9 +192,7 @@ async def _note(session: AsyncSession, workspace_id: UUID, row: Any) -> None:
 
 async def write_back(database: Database, box: SealedBox, settings: Settings, job: Job) -> None:
     """Send one answer to its helpdesk, up to ten times over three days."""
-    if settings.sending == "paused":
-        why = "sending is paused (AFTERWORD_SENDING)"
-        raise LaterError(why, after=dt.timedelta(seconds=30), counted=False)
+    require_sending(settings)
     response_id = UUID(job.payload["response"])
     async with database.session() as session:
         found = await _pending(session, job.workspace_id, response_id)

@@ -84,7 +84,7 @@ async def send_invitation(database: Database, post: Post, job: Job) -> None:
         if invitation.send_at > utc_now():
             wait = invitation.send_at - utc_now()
             raise LaterError("not due yet", after=wait, counted=False)
-        _require_sending(post)
+        require_sending(post.settings)
         refusal = await recheck(session, invitation)
         if refusal is not None:
             service.end(invitation, "suppressed", reason=str(refusal.reason), detail=refusal.detail)
@@ -94,7 +94,7 @@ async def send_invitation(database: Database, post: Post, job: Job) -> None:
         message = None
         if invitation.channel == "email":
             message = await _message(session, post, invitation, reminder=False)
-    result = await _send(post, job, message) if message else MailResult(Outcome.SENT)
+    result = await send_or_later(post.mailer, job, message) if message else MailResult(Outcome.SENT)
     async with database.transaction() as session:
         # In the order of all who lock both: the customer, then the invitation.
         await lock_customers(session, job.workspace_id, [customer_id] if customer_id else [])
@@ -115,11 +115,11 @@ async def send_reminder(database: Database, post: Post, job: Job) -> None:
             or invitation.status not in {"sent", "opened"}
         ):
             return
-        _require_sending(post)
+        require_sending(post.settings)
         if await recheck(session, invitation) is not None:
             return
         message = await _message(session, post, invitation, reminder=True)
-    result = await _send(post, job, message)
+    result = await send_or_later(post.mailer, job, message)
     async with database.transaction() as session:
         invitation = await _find(session, job)
         if invitation is None:
@@ -130,9 +130,10 @@ async def send_reminder(database: Database, post: Post, job: Job) -> None:
             await _note_bounce(session, invitation, result)
 
 
-def _require_sending(post: Post) -> None:
-    if post.settings.sending == "paused":
-        why = "sending is paused (AFTERWORD_SENDING)"
+def require_sending(settings: Settings) -> None:
+    """Let a job wait, without an attempt, while everything that goes out is held."""
+    if settings.sending == "paused":
+        why = "sending is paused (AFTERWORD_SENDING, or a copy before `afterword resume`)"
         raise LaterError(why, after=_PAUSED, counted=False)
 
 
@@ -195,9 +196,10 @@ async def token_of(session: AsyncSession, box: SealedBox, invitation: Invitation
     return token
 
 
-async def _send(post: Post, job: Job, message: EmailMessage) -> MailResult:
+async def send_or_later(mailer: Mailer, job: Job, message: EmailMessage) -> MailResult:
+    """Send a job's mail; LaterError where it should be tried again."""
     try:
-        result = await post.mailer.send(message)
+        result = await mailer.send(message)
     except MailWaitsError as error:
         MAILS.labels("waits").inc()
         wait = wait_before(job.attempts, temporary=error.temporary)

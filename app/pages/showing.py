@@ -225,6 +225,15 @@ class Posted:
         return bool(self.fields.get("_first"))
 
 
+async def read_fields(request: Request) -> dict[str, list[str]]:
+    """Read a form's fields; raises TooLarge for one that none of our pages could have sent."""
+    body = await read_body(request, limit=_MOST_BYTES)
+    try:
+        return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500)
+    except ValueError:
+        raise TooLarge("The form has too many fields.") from None
+
+
 async def read_form(request: Request, box: SealedBox) -> Posted:
     """Read a form; raises TooLarge for one that none of our pages could have sent.
 
@@ -232,13 +241,7 @@ async def read_form(request: Request, box: SealedBox) -> Posted:
     """
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise Forbidden("This form is sent from its own page only.")
-    body = await read_body(request, limit=_MOST_BYTES)
-    try:
-        fields = parse_qs(
-            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500
-        )
-    except ValueError:
-        raise TooLarge("The form has too many fields.") from None
+    fields = await read_fields(request)
     said = {name: values[-1] for name, values in fields.items()}
     at = box.signed(_RENDERED, said.get("_at", ""))
     rendered = dt.datetime.fromtimestamp(struct.unpack(">d", at)[0], dt.UTC) if at else None

@@ -6,7 +6,7 @@ delays no other, and workspaces without endpoints cost nothing.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import feed
 from app.core.clock import utc_now
-from app.core.database import Database, run_sql
+from app.core.database import Database, is_connection_lost, run_sql
 from app.core.ids import derived_uuid
 from app.core.jobs import Job
 from app.webhooks import queries
@@ -29,7 +29,7 @@ _CHUNK = 500
 async def dispatch(database: Database) -> int | None:
     """Make the deliveries of all workspaces' next events; return how many events were read.
 
-    None where nobody listens at all.
+    None where nobody listens at all. A workspace that breaks is told after the others' turn.
     """
     async with database.session() as session:
         rows = await run_sql(session, text("select distinct workspace_id from webhook_endpoint"))
@@ -37,9 +37,18 @@ async def dispatch(database: Database) -> int | None:
     if not workspaces:
         return None
     read = 0
+    broke: Exception | None = None
     for workspace_id in workspaces:
-        async with database.transaction() as session:
-            read += await _dispatch_next(session, workspace_id)
+        try:
+            async with database.transaction() as session:
+                read += await _dispatch_next(session, workspace_id)
+        except Exception as error:
+            if is_connection_lost(error):
+                raise
+            error.add_note(f"in workspace {workspace_id}")
+            broke = error
+    if broke is not None:
+        raise broke
     return read
 
 
@@ -79,11 +88,11 @@ def _is_due(endpoint: WebhookEndpoint, told: Told) -> bool:
 
 async def _insert(
     session: AsyncSession,
-    pairs: Iterable[tuple[WebhookEndpoint, Told]],
+    pairs: Sequence[tuple[WebhookEndpoint, Told]],
     *,
     once: bool,
     run: str = "",
-) -> int:
+) -> None:
     """Insert deliveries that are not there yet; `run` makes those of a replay their own."""
     rows = [
         {
@@ -97,9 +106,8 @@ async def _insert(
         for endpoint, told in pairs
     ]
     if not rows:
-        return 0
-    workspace_id = next(endpoint.workspace_id for endpoint, _ in pairs)
-    made = await run_sql(
+        return
+    await run_sql(
         session,
         text(
             "insert into delivery (workspace_id, id, endpoint_id, type, webhook_id, event_xid, "
@@ -109,9 +117,13 @@ async def _insert(
             "from json_to_recordset(cast(:rows as json)) n(id uuid, endpoint_id uuid, type text, "
             "webhook_id uuid, event_xid int8, event_id uuid) "
             "order by n.id on conflict do nothing"
-        ).bindparams(workspace_id=workspace_id, once=once, now=utc_now(), rows=json.dumps(rows)),
+        ).bindparams(
+            workspace_id=pairs[0][0].workspace_id,
+            once=once,
+            now=utc_now(),
+            rows=json.dumps(rows),
+        ),
     )
-    return made.rowcount
 
 
 async def replay(database: Database, job: Job) -> None:
@@ -128,7 +140,7 @@ async def replay(database: Database, job: Job) -> None:
                 session, job.workspace_id, place, limit=_CHUNK, which=types_of(endpoint),
                 since=since,
             )  # fmt: skip
-            told: Sequence[Told] = [one for event in events for one in told_by(event)]
+            told = [one for event in events for one in told_by(event)]
             wish = wish_of(endpoint)
             pairs = [(endpoint, one) for one in told if wish.wants(one)]
             await _insert(session, pairs, once=True, run=job.payload["run"])

@@ -7,11 +7,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.database import Database
-from app.core.jobs import Job, LaterError
+from app.core.jobs import Job
 from app.core.settings import Settings
-from app.invitations.delivery import sender_of
+from app.invitations.delivery import require_sending, send_or_later, sender_of
 from app.invitations.mail import write_notice
-from app.invitations.mailer import Mailer, MailWaitsError, wait_before
+from app.invitations.mailer import Mailer
 from app.surveys.words import language_of
 from app.webhooks.models import WebhookEndpoint
 from app.workspaces.member_schemas import Role
@@ -40,6 +40,7 @@ async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) ->
 
 async def tell_disabled(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail one admin what was disabled, why, and what to do."""
+    require_sending(settings)
     async with database.session() as session:
         member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))
         key = (job.workspace_id, UUID(job.payload["endpoint"]))
@@ -58,8 +59,4 @@ async def tell_disabled(database: Database, settings: Settings, mailer: Mailer, 
         f'PATCH {path} {{"active": true}}\nPOST {path}/replay {{"since": "{since}"}}\n\n'
         f"{settings.base_url}/connections\n",
     )  # fmt: skip
-    try:
-        await mailer.send(message)
-    except MailWaitsError as error:
-        wait = wait_before(job.attempts, temporary=error.temporary)
-        raise LaterError(str(error), after=wait) from error
+    await send_or_later(mailer, job, message)

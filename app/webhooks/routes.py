@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Query
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import BoxDep, SessionDep, router
-from app.core.settings import Settings
+from app.core.routing import BoxDep, SessionDep, SettingsDep, router
 from app.webhooks import event_feed, queries, service
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.schemas import (
@@ -28,11 +27,6 @@ from app.webhooks.schemas import (
 from app.workspaces.caller import Reader, Writer
 
 routes = router("Webhooks")
-
-
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
 
 
 _HIDDEN = {"filter", "secret", "old_secret", "old_until", "listens_from"}
@@ -69,14 +63,14 @@ def _delivery(row: Delivery) -> DeliveryOut:
 
 @routes.post("/v1/webhook-endpoints", status_code=201, summary="Subscribe a URL")
 async def post_endpoint(
-    request: Request, session: SessionDep, caller: Writer, box: BoxDep, body: EndpointIn
+    settings: SettingsDep, session: SessionDep, caller: Writer, box: BoxDep, body: EndpointIn
 ) -> EndpointWithSecret:
     """Send news to a URL, signed by the Standard Webhooks specification; the secret is shown once.
 
     `mailto:` URLs get a mail; `format` may be `slack` or `teams`.
     """
     endpoint, secret = await service.create(
-        session, caller.workspace_id, body, box=box, settings=_settings(request)
+        session, caller.workspace_id, body, box=box, settings=settings
     )
     (shown,) = await _shown(session, [endpoint])
     return EndpointWithSecret(**shown.model_dump(), secret=secret)
@@ -105,11 +99,15 @@ async def read_endpoint(session: SessionDep, caller: Reader, endpoint_id: UUID) 
 
 @routes.patch("/v1/webhook-endpoints/{endpoint_id}", summary="Change an endpoint")
 async def patch_endpoint(
-    request: Request, session: SessionDep, caller: Writer, endpoint_id: UUID, body: EndpointPatch
+    settings: SettingsDep,
+    session: SessionDep,
+    caller: Writer,
+    endpoint_id: UUID,
+    body: EndpointPatch,
 ) -> EndpointOut:
     """Change what is given; `active: true` enables an endpoint that was disabled."""
     changed = await service.change(
-        session, caller.workspace_id, endpoint_id, body, settings=_settings(request)
+        session, caller.workspace_id, endpoint_id, body, settings=settings
     )
     return (await _shown(session, [changed]))[0]
 

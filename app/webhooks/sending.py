@@ -138,23 +138,29 @@ class Sender:
             task.add_done_callback(self._tasks.discard)
 
     async def _attempt(self, client: GuardedClient, claimed: Claimed) -> None:
-        endpoint_id = claimed.endpoint.id
         try:
-            attempt = await self._try(client, claimed)
-            self._ended.append(Ended(claimed.delivery, attempt))
-            DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
-            if attempt.error:
-                self._untried += self._lanes.empty(endpoint_id)
-        except Exception:
-            extra = {"delivery": str(claimed.delivery.id)}
-            logger.exception("a delivery broke", extra=extra)
-            broke = Attempt(utc_now(), 0, error="something went wrong on our side; the log says it")
-            self._ended.append(Ended(claimed.delivery, broke))
+            self._end(claimed, await self._try_safely(client, claimed))
         finally:
             self._lanes.end(claimed.endpoint)
             self._begin(client)
-            if len(self._ended) >= _MANY_ENDED or self._lanes.is_idle(endpoint_id):
+            if len(self._ended) >= _MANY_ENDED or self._lanes.is_idle(claimed.endpoint.id):
                 self.wake()
+
+    def _end(self, claimed: Claimed, attempt: Attempt) -> None:
+        self._ended.append(Ended(claimed.delivery, attempt))
+        DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
+        if attempt.error:
+            # From now on it gets one at a time.
+            self._untried += self._lanes.empty(claimed.endpoint.id)
+
+    async def _try_safely(self, client: GuardedClient, claimed: Claimed) -> Attempt:
+        """Try once; what breaks on our side is a failed attempt like any other."""
+        try:
+            return await self._try(client, claimed)
+        except Exception:
+            extra = {"delivery": str(claimed.delivery.id)}
+            logger.exception("a delivery broke", extra=extra)
+            return Attempt(utc_now(), 0, error="it broke on our side; the service's log says why")
 
     async def _try(self, client: GuardedClient, claimed: Claimed) -> Attempt:
         endpoint, told = claimed.endpoint, claimed.told

@@ -34,13 +34,13 @@ from app.webhooks.news import EventType, Wish
 from app.webhooks.samples import sample_of
 from app.webhooks.schemas import EndpointFilter, EndpointIn, EndpointPatch, Format
 from app.webhooks.signing import new_signing_secret
+from app.workspaces.service import OLD_SECRET_LIVES
 
 MAILTO = "mailto:"
 REPLAY_JOB = "webhooks.replay"
 LOG_KEPT_FOR = dt.timedelta(days=30)
 # No `?subject=`, no `%40`: one address as it is.
 _ADDRESS = re.compile(r"[^?%&,;\s]+")
-OLD_SECRET_LIVES = dt.timedelta(hours=24)
 _MOST = 100
 
 

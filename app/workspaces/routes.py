@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import BoxDep, SessionDep, UnitDep, router
-from app.core.settings import Settings
+from app.core.routing import BoxDep, SessionDep, SettingsDep, UnitDep, router
 from app.workspaces import service
 from app.workspaces.caller import Admin, Keyring
 from app.workspaces.models import ApiKey, Workspace
@@ -27,17 +26,11 @@ from app.workspaces.schemas import (
 routes = router("Workspaces and keys")
 
 
-def _settings(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
 def _keyring(request: Request) -> Keyring:
     keyring: Keyring = request.app.state.keyring
     return keyring
 
 
-SettingsDep = Annotated[Settings, Depends(_settings)]
 KeyringDep = Annotated[Keyring, Depends(_keyring)]
 
 

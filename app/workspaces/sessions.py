@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -54,7 +53,7 @@ async def new_link(session: AsyncSession, member: Member) -> str:
     return token
 
 
-async def has_fresh_link(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> bool:
+async def has_fresh_link(session: AsyncSession, member: Member) -> bool:
     """Tell whether a link was made for a member within the last minute."""
     rows = await run_sql(
         session,
@@ -62,7 +61,9 @@ async def has_fresh_link(session: AsyncSession, workspace_id: UUID, member_id: U
             "select 1 from sign_in_link where workspace_id = :workspace_id "
             "and member_id = :member and expires_at > :fresh"
         ).bindparams(
-            workspace_id=workspace_id, member=member_id, fresh=utc_now() + LINK_LIVES - _AGAIN
+            workspace_id=member.workspace_id,
+            member=member.id,
+            fresh=utc_now() + LINK_LIVES - _AGAIN,
         ),
     )
     return rows.first() is not None

@@ -3,13 +3,20 @@
 import html
 import re
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 from sqlalchemy import text
 
+from app.core.clock import utc_now
 from app.core.database import Database, run_sql
+from app.core.settings import Settings
+from app.pages.dashboard.link_mail import LINK_JOB
+from app.worker import handlers
 from tests.dashboard.conftest import PAGES, Browser, link_of
+from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
 
 
@@ -97,6 +104,31 @@ async def test_a_link_leads_back_to_a_filtered_page(browser: Browser, shop: Shop
     said = "/ Your account is locked: sign in at https://evil.example"
     reply = await browser.sign_in(next_=said)
     assert reply.headers["location"] == "/"
+
+
+async def test_a_link_whose_mail_had_to_wait_is_mailed_by_the_retry(
+    browser: Browser, shop: Shop, settings: Settings, database: Database
+) -> None:
+    email = f"late-{shop.workspace_key}@c.pl"
+    await shop.post("/v1/members", {"email": email, "name": "Late"})
+    mailbox = Mailbox()
+    by_mail = handlers(settings.model_copy(update={"smtp_url": SecretStr(mailbox.url)}))
+    await browser.client.post("/sign-in", data={"email": email})
+    await shop.work(known=by_mail)
+    mailbox.start()
+    try:
+        async with database.transaction() as session:
+            due = text("update job set run_at = :now where kind = :kind and workspace_id = :id")
+            values = {"now": utc_now(), "kind": LINK_JOB, "id": UUID(shop.workspace_id)}
+            await run_sql(session, due.bindparams(**values))
+        await shop.work(known=by_mail)
+        (mail,) = mailbox.mails
+    finally:
+        mailbox.stop()
+    link = re.search(r"/sign-in/\S+", plain(mail))
+    assert link
+    signed_in = await browser.client.post(link[0], data={})
+    assert signed_in.headers["location"] == "/"
 
 
 async def test_a_link_is_good_for_a_quarter_of_an_hour(

@@ -3,6 +3,7 @@
 import json
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -257,3 +258,25 @@ async def test_odd_cursors_and_types_are_refused(shop: Shop) -> None:
         assert reply.status_code == 422, params
     reply = await shop.call("GET", "/v1/events", params={"types": "response.createt"})
     assert "response.created" in reply.json()["errors"][0]["msg"]
+
+
+@pytest.mark.parametrize("broken_first", [True, False])
+async def test_a_workspace_that_breaks_delays_no_other(
+    shop: Shop, other_shop: Shop, post: Post, receiver: Receiver, *, broken_first: bool
+) -> None:
+    theirs = Post(post.database, post.settings, other_shop)
+    broken, sound = (post, theirs) if broken_first else (theirs, post)
+    await sound.shop.publish("nps")
+    endpoint = await broken.subscribe(receiver.url, ["response.created"])
+    await sound.subscribe(receiver.url, ["response.created"])
+    await sound.shop.answer("nps", 3)
+    change = text("update webhook_endpoint set filter = cast(:filter as jsonb) where id = :id")
+    async with post.database.transaction() as session:
+        await run_sql(session, change.bindparams(filter='{"unheard": 1}', id=UUID(endpoint["id"])))
+    with pytest.raises(TypeError, match="unheard") as raised:
+        await post.dispatch()
+    assert raised.value.__notes__ == [f"in workspace {broken.shop.workspace_id}"]
+    async with post.database.transaction() as session:
+        await run_sql(session, change.bindparams(filter="{}", id=UUID(endpoint["id"])))
+        made = await run_sql(session, text("select workspace_id from delivery"))
+        assert sound.shop.workspace_id in {str(row.workspace_id) for row in made}

@@ -1,15 +1,14 @@
 """The mail with a link to sign in; the worker sends it."""
 
-import datetime as dt
 from urllib.parse import urlencode
 from uuid import UUID
 
 from app.core.database import Database
-from app.core.jobs import Job, LaterError
+from app.core.jobs import Job
 from app.core.settings import Settings
-from app.invitations.delivery import sender_of
+from app.invitations.delivery import require_sending, send_or_later, sender_of
 from app.invitations.mail import write_notice
-from app.invitations.mailer import Mailer, MailWaitsError, wait_before
+from app.invitations.mailer import Mailer
 from app.pages.dashboard.words import Said
 from app.workspaces import members, sessions
 from app.workspaces.service import get_workspace
@@ -20,13 +19,12 @@ SIGN_IN = "/sign-in"
 
 async def send_link(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail a member a link to sign in, once a minute at most."""
-    if settings.sending == "paused":
-        why = "sending is paused (AFTERWORD_SENDING)"
-        raise LaterError(why, after=dt.timedelta(seconds=30), counted=False)
+    require_sending(settings)
     async with database.transaction() as session:
-        if await sessions.has_fresh_link(session, job.workspace_id, UUID(job.payload["member"])):
-            return
         member = await members.get(session, job.workspace_id, UUID(job.payload["member"]))
+        # A retry has a link of its own making, and its mail may never have left.
+        if job.attempts == 1 and await sessions.has_fresh_link(session, member):
+            return
         workspace = await get_workspace(session, job.workspace_id)
         token = await sessions.new_link(session, member)
     said = Said(member.locale)
@@ -38,8 +36,4 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
         subject=f"{said['link_subject']}: {workspace.name}",
         text=f"{said['link_text']}\n\n{link}\n",
     )  # fmt: skip
-    try:
-        await mailer.send(message)
-    except MailWaitsError as error:
-        wait = wait_before(job.attempts, temporary=error.temporary)
-        raise LaterError(str(error), after=wait) from error
+    await send_or_later(mailer, job, message)

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.errors import Unauthorized
-from app.core.routing import SessionDep, router
+from app.core.routing import SessionDep, current_settings, router
 from app.core.text import fit_email
 from app.pages.dashboard.link_mail import LINK_JOB, SIGN_IN
 from app.pages.dashboard.visiting import (
@@ -17,8 +17,7 @@ from app.pages.dashboard.visiting import (
     cookie_name,
     give_cookie,
     language_of_browser,
-    read_fields,
-    settings_of,
+    read_own_form,
 )
 from app.pages.rendering import page
 from app.workspaces import members, sessions
@@ -39,7 +38,7 @@ def _form(
     shown = page(
         "dashboard/sign_in.html", lang=said.language, status=status, title=said["sign_in"],
         said=said, next=_local(next_), told=told, wrong=wrong,
-        stored=settings_of(request).smtp_url is None,
+        stored=current_settings(request).smtp_url is None,
     )  # fmt: skip
     shown.headers["Cache-Control"] = "no-store"
     return shown
@@ -61,7 +60,7 @@ async def show_sign_in(request: Request, next: str = "/") -> HTMLResponse:  # no
 async def post_sign_in(request: Request, session: SessionDep) -> Response:
     """Mail a link, or open a session for a key."""
     require_public_rate(request)
-    fields = await read_fields(request)
+    fields = await read_own_form(request)
     if fields.get("key", "").strip():
         return await _with_key(request, session, fields)
     said = language_of_browser(request)
@@ -117,7 +116,7 @@ async def show_link(request: Request, token: str, next: str = "/") -> HTMLRespon
 async def post_link(request: Request, session: SessionDep, token: str) -> Response:
     """Use the link up and sign in."""
     require_public_rate(request)
-    fields = await read_fields(request)
+    fields = await read_own_form(request)
     next_ = _local(fields.get("next", "/"))
     opened = await sessions.redeem(session, token)
     if opened is None:
@@ -132,5 +131,5 @@ async def post_sign_out(request: Request, session: SessionDep, visit: VisitDep) 
     await visit.read_form()
     await sessions.close(session, visit.token)
     reply = RedirectResponse(SIGN_IN, status_code=303)
-    reply.delete_cookie(cookie_name(settings_of(request)), path="/")
+    reply.delete_cookie(cookie_name(current_settings(request)), path="/")
     return reply

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
@@ -13,8 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import FieldError, Forbidden, InvalidInput
-from app.core.http import from_validation, read_body
-from app.core.routing import ReadSessionDep, SessionDep
+from app.core.http import from_validation
+from app.core.routing import ReadSessionDep, SessionDep, current_settings
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.tokens import token_hash
@@ -22,6 +22,7 @@ from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.words import LANGUAGES, Said
 from app.pages.rendering import Instead, page
+from app.pages.showing import read_fields
 from app.surveys.words import accepted_languages, language_of
 from app.workspaces import sessions
 from app.workspaces.models import Workspace
@@ -31,7 +32,6 @@ from app.workspaces.sessions import Visitor
 
 T = TypeVar("T", bound=BaseModel)
 
-_MOST_BYTES = 64 * 1024
 _CSRF = "dashboard.csrf"
 NAVIGATION = (
     ("overview", "/"),
@@ -50,15 +50,9 @@ def cookie_name(settings: Settings) -> str:
     return "__Host-afterword" if secure else "afterword"
 
 
-def settings_of(request: Request) -> Settings:
-    """Return the service's settings."""
-    settings: Settings = request.app.state.settings
-    return settings
-
-
 def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) -> None:
     """Let the browser keep a session; no script can read it, no other site can use it."""
-    settings = settings_of(request)
+    settings = current_settings(request)
     reply.set_cookie(
         cookie_name(settings), token, max_age=seconds, path="/", httponly=True, samesite="lax",
         secure=settings.base_url.startswith("https://"),
@@ -110,7 +104,7 @@ class Visit:
 
     def _notices(self) -> list[str]:
         """Return what a manager should know before the figures."""
-        settings = settings_of(self.request)
+        settings = current_settings(self.request)
         found = []
         if settings.smtp_url is None:
             found.append(self.said["mail_stored"])
@@ -122,7 +116,7 @@ class Visit:
 
     async def read_form(self) -> Mapping[str, str]:
         """Read a form of this session's own; Forbidden for any other."""
-        fields = await read_fields(self.request)
+        fields = await read_own_form(self.request)
         box: SealedBox = self.request.app.state.box
         given = box.signed(_CSRF, fields.get("_csrf", "")) or b""
         if not hmac.compare_digest(given, token_hash(self.token)):
@@ -145,17 +139,16 @@ def checked(kind: type[T], values: Mapping[str, Any]) -> T:
         raise InvalidInput(errors=errors) from None
 
 
-async def read_fields(request: Request) -> dict[str, str]:
-    """Read a form that our own page has sent."""
+async def read_own_form(request: Request) -> dict[str, str]:
+    """Read a form that our own page has sent, and no other site's or subdomain's."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise Forbidden(language_of_browser(request)["csrf"])
-    body = await read_body(request, limit=_MOST_BYTES)
-    fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
+    fields = await read_fields(request)
     return {name: values[-1].replace("\x00", "") for name, values in fields.items()}
 
 
 async def _signed_in(request: Request, session: SessionDep, reading: ReadSessionDep) -> Visit:
-    token = request.cookies.get(cookie_name(settings_of(request)), "")
+    token = request.cookies.get(cookie_name(current_settings(request)), "")
     visitor = await sessions.find(session, token) if token else None
     if visitor is None or not visitor.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
