@@ -8,7 +8,7 @@ from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
 from app.exports.models import BiAccess, Erasure
-from app.integrations.models import InboundEvent, Integration, WriteBack
+from app.integrations.models import InboundEvent, Integration, OrderName, WriteBack
 from app.interactions.models import (
     Customer,
     CustomerIdentity,
@@ -50,6 +50,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Decision,
     Integration,
     InboundEvent,
+    OrderName,
     WriteBack,
     WebhookEndpoint,
     Delivery,

@@ -25,10 +25,10 @@ from app.core.parent import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
-from app.integrations.service import TRANSLATE_JOB
-from app.integrations.service import forget_old as forget_old_webhooks
+from app.integrations.events import TRANSLATE_JOB
+from app.integrations.events import forget_old as forget_old_webhooks
 from app.integrations.silence import notice as notice_silence
-from app.integrations.translating import translate_event
+from app.integrations.translating import TranslationContext, translate_event
 from app.integrations.write_back import WRITE_BACK_JOB, hear_answers, write_back
 from app.interactions.customers import SETTLE_JOB, settle
 from app.invitations.delivery import Post, send_reminder
@@ -57,10 +57,11 @@ def handlers(settings: Settings) -> dict[str, Handler]:
     """Say who does which job."""
     box = SealedBox(load_secret_keys(settings))
     post = Post(settings, box, Mailer(settings))
+    context = TranslationContext(box, settings)
     return {
         RECOUNT_JOB: recount,
         SETTLE_JOB: settle,
-        TRANSLATE_JOB: lambda database, job: translate_event(database, box, job),
+        TRANSLATE_JOB: lambda database, job: translate_event(database, context, job),
         SEND_JOB: lambda database, job: send_due(database, post, job),
         JOIN_JOB: join,
         FORGET_JOB: forget_news,

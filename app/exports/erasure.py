@@ -53,10 +53,11 @@ _STATEMENTS: dict[str, str] = {
 delete from customer_identity where workspace_id = :workspace_id and customer_id = :customer""",
     "customer": """
 update customer set email = null, name = null, locale = null, properties = '{}', consent = null,
-  do_not_survey = true, erased_at = :now, updated_at = :now
+  told_at = '{}', do_not_survey = true, erased_at = :now, updated_at = :now
 where workspace_id = :workspace_id and id = :customer""",
     "interactions": f"""
-update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id
+update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id,
+  contact = null
 from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
 and t.customer_id = :customer""",
     "tickets": f"""

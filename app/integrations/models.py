@@ -26,7 +26,11 @@ class Integration(SQLModel, table=True):
     workspace_id: UUID
     key: str
     source: str
+    preset: str | None = None
     touchpoint: str | None = None
+    timezone: str | None = None
+    accept_test: bool = False
+    status_map: dict[str, str] = Field(sa_type=Json)
     mapping: dict[str, Any] = Field(sa_type=Json)
     signature: dict[str, Any] | None = Field(default=None, sa_type=Json)
     secret: bytes | None = None
@@ -42,7 +46,10 @@ class Integration(SQLModel, table=True):
 class InboundEvent(SQLModel, table=True):
     """One delivery as it came: its raw bytes are kept, so that nothing is lost.
 
-    Its id is derived from the sender's own: a replay is the same row.
+    Its id is derived from the sender's own: a replay is the same row. `case_ref` is the ticket or
+    order of one that says neither its id nor its time. `waits_for` names what it waits for: a
+    status that nobody has mapped yet (`status:…`), an order that was not told of yet (`order:…`).
+    `notes` say what was left out because it could not be read.
     """
 
     __tablename__ = "inbound_event"
@@ -57,6 +64,20 @@ class InboundEvent(SQLModel, table=True):
             "status",
             postgresql_where=text("status in ('received', 'failed')"),
         ),
+        Index(
+            "ix_inbound_event_case",
+            "workspace_id",
+            "integration_id",
+            "case_ref",
+            "received_at",
+            postgresql_where=text("case_ref is not null"),
+        ),
+        Index(
+            "ix_inbound_event_waiting",
+            "workspace_id",
+            "integration_id",
+            postgresql_where=text("waits_for <> '[]'"),
+        ),
         TENANT,
     )
 
@@ -69,9 +90,25 @@ class InboundEvent(SQLModel, table=True):
     verified: bool
     status: str
     reason: str | None = None
+    case_ref: str | None = None
+    waits_for: list[str] = Field(sa_type=Json)
+    notes: list[str] = Field(sa_type=Json)
     interactions: list[str] = Field(sa_type=Json)
     received_at: dt.datetime = Field(sa_type=Instant)
     translated_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+
+
+class OrderName(SQLModel, table=True):
+    """A further name of an order at one source, such as the id of its payment."""
+
+    __tablename__ = "order_name"
+    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspace.id"]), TENANT)
+
+    workspace_id: UUID = Field(primary_key=True)
+    source: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    order_ref: str
+    created_at: dt.datetime = Field(sa_type=Instant)
 
 
 class WriteBack(SQLModel, table=True):

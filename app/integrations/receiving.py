@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -20,12 +21,17 @@ from app.core.http import json_reply, read_body
 from app.core.ids import derived_uuid, uuid7
 from app.core.jobs import CHANNEL
 from app.core.schema import Json
+from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret
 from app.core.telemetry import INBOUND
+from app.integrations.adapter import Delivery, SourceSettings, UntranslatableError
+from app.integrations.bodies import decode_body, plain_body
+from app.integrations.events import TRANSLATE_JOB
+from app.integrations.mapping import headers_named
 from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS
-from app.integrations.service import TRANSLATE_JOB, rule_of, signs
-from app.integrations.signatures import refusal_of, refusal_of_stripe
+from app.integrations.service import awaits_secret, mapping_of, rule_of
+from app.integrations.signatures import SignedRequest, is_signed, refusal_of
 
 routes = APIRouter(tags=["Webhooks in"])
 
@@ -33,9 +39,9 @@ routes = APIRouter(tags=["Webhooks in"])
 _STORE = text("""
 with stored as (
   insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
-    status, reason, interactions, received_at)
+    status, reason, case_ref, waits_for, notes, interactions, received_at)
   values (:workspace_id, :id, :integration_id, :delivery, :headers, :body, :verified,
-    'received', :reason, '[]', :now)
+    'received', :reason, :case_ref, '[]', '[]', '[]', :now)
   on conflict do nothing returning id
 ),
 queued as (
@@ -48,8 +54,10 @@ select stored.id, (select pg_notify(:channel, :kind) from queued) from stored
 """).bindparams(bindparam("headers", type_=Json), bindparam("payload", type_=Json))
 
 TOKEN_HEADER = "x-afterword-token"  # noqa: S105 - a header's name
-_KEPT_HEADERS = ("content-type", "user-agent", "stripe-signature")
+_KEPT_HEADERS = {"content-type", "content-encoding", "user-agent"}
+_NEVER_KEPT = {TOKEN_HEADER, "authorization", "cookie", "proxy-authorization"}
 _PING = b"webhook_id="
+_LONGEST_DELIVERY = 200
 
 
 @routes.get("/in/{integration_id}", summary="Is the address right?")
@@ -84,28 +92,34 @@ async def take_webhook(request: Request, integration_id: UUID) -> Response:
     now = utc_now()
     verified = _verify(request, integration, headers, body, now=now)
     delivery = delivery_of(integration, headers, body)
-    event_id = derived_uuid(str(integration.id), delivery)
+    case = _timeless_case(integration, headers, body, now=now)
+    event_id: UUID | None = derived_uuid(str(integration.id), delivery)
+    fresh = False
     database: Database = request.app.state.database
     async with database.transaction() as session:
-        stored = await run_sql(
-            session,
-            _STORE.bindparams(
-                workspace_id=integration.workspace_id,
-                id=event_id,
-                integration_id=integration.id,
-                delivery=delivery[:200],
-                headers=_kept(integration, headers),
-                body=body,
-                verified=verified,
-                reason=None if verified else "no secret is set yet",
-                now=now,
-                job_id=uuid7(),
-                kind=TRANSLATE_JOB,
-                payload={"event": str(event_id)},
-                channel=CHANNEL,
-            ),
-        )
-        fresh = stored.first() is not None
+        if case is not None:
+            event_id = await _id_of_timeless(session, integration, delivery, case)
+        if event_id is not None:
+            stored = await run_sql(
+                session,
+                _STORE.bindparams(
+                    workspace_id=integration.workspace_id,
+                    id=event_id,
+                    integration_id=integration.id,
+                    delivery=delivery,
+                    headers=_kept(integration, headers),
+                    body=body,
+                    verified=verified,
+                    reason=None if verified else "no secret is set yet",
+                    case_ref=case,
+                    now=now,
+                    job_id=uuid7(),
+                    kind=TRANSLATE_JOB,
+                    payload={"event": str(event_id)},
+                    channel=CHANNEL,
+                ),
+            )
+            fresh = stored.first() is not None
     INBOUND.labels(integration.source, "received" if fresh else "repeated").inc()
     return json_reply(
         {"status": "received" if fresh else "known", "id": event_id}, status=202 if fresh else 200
@@ -138,14 +152,16 @@ def _verify(
     """Tell whether it is verified; False while no secret is set. Raise Unauthorized if wrong."""
     box: SealedBox = request.app.state.box
     refusal = None
-    if not signs(integration):
+    if rule_of(integration) is None:
         sent = request.query_params.get("token") or headers.get(TOKEN_HEADER, "")
-        if not _is_token(integration, sent, now=now):
+        if not is_token(integration, sent, now=now):
             refusal = "the token is missing or wrong"
-    elif integration.secret is None:
+    elif awaits_secret(integration):
         return False
     else:
-        refusal = refusal_of_delivery(integration, box, headers, body, now=now)
+        settings: Settings = request.app.state.settings
+        uri = address_of(settings, integration, request.url.query)
+        refusal = refusal_of_delivery(integration, box, headers, body, now=now, uri=uri)
     if refusal is not None:
         INBOUND.labels(integration.source, "refused").inc()
         detail = f"The webhook is not believed: {refusal}."
@@ -153,7 +169,13 @@ def _verify(
     return True
 
 
-def _is_token(integration: Integration, sent: str, *, now: dt.datetime) -> bool:
+def address_of(settings: Settings, integration: Integration, query: str = "") -> str:
+    """Return the URL to which the sender sends."""
+    return f"{settings.base_url}/in/{integration.id}" + (f"?{query}" if query else "")
+
+
+def is_token(integration: Integration, sent: str, *, now: dt.datetime) -> bool:
+    """Tell whether a token is the integration's, or the one before while that is good."""
     digest = hash_secret(sent)
     live = [integration.token_hash]
     if integration.old_until is not None and now < integration.old_until:
@@ -171,20 +193,32 @@ def refusal_of_delivery(
     body: bytes,
     *,
     now: dt.datetime,
+    uri: str,
 ) -> str | None:
-    """Return why a signed delivery is not believed, or None where its signature is right."""
+    """Return why a signed delivery is not believed, or None where its signature is right.
+
+    A sender that compresses may have signed the bytes before or after.
+    """
     sealed = [integration.secret]
     if integration.old_until is not None and now < integration.old_until:
         sealed.append(integration.old_secret)
     secrets = [plain for one in sealed if one and (plain := box.unseal(one))]
     rule = rule_of(integration)
     if rule is None:
-        return refusal_of_stripe(headers, body, secrets=secrets, now=now)
-    return refusal_of(rule, headers, body, secrets=secrets, now=now)
+        return "it is not signed"
+    refusal = refusal_of(rule, SignedRequest(headers, body, uri=uri), secrets=secrets, now=now)
+    if refusal is not None and headers.get("content-encoding"):
+        try:
+            plain = plain_body(headers, body)
+        except UntranslatableError:
+            return refusal
+        request = SignedRequest(headers, plain, uri=uri)
+        return refusal_of(rule, request, secrets=secrets, now=now)
+    return refusal
 
 
 def delivery_of(integration: Integration, headers: Mapping[str, str], body: bytes) -> str:
-    """Return the sender's own id of a delivery, else the hash of its body."""
+    """Return what makes a delivery itself: the sender's id, else its body; and its event's name."""
     adapter = ADAPTERS[integration.source]
     named = [headers[name] for name in adapter.delivery_headers if headers.get(name)]
     parts = named[:1]
@@ -192,7 +226,12 @@ def delivery_of(integration: Integration, headers: Mapping[str, str], body: byte
         parts += _field(body, adapter.delivery_field)
     if adapter.hashes_body or not parts:
         parts.append(hashlib.sha256(body).hexdigest())
-    return ":".join(parts)
+    events = {*adapter.event_headers, *headers_named(mapping_of(integration))}
+    parts += [headers[name] for name in sorted(events) if headers.get(name)]
+    found = ":".join(parts).replace("\x00", "")
+    if len(found) <= _LONGEST_DELIVERY:
+        return found
+    return f"{found[:100]}…{hashlib.sha256(found.encode()).hexdigest()}"
 
 
 def _field(body: bytes, name: str) -> list[str]:
@@ -201,17 +240,68 @@ def _field(body: bytes, name: str) -> list[str]:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return []
     value = found.get(name) if isinstance(found, dict) else None
-    return [value.replace("\x00", "")] if isinstance(value, str) and value else []
+    return [value] if isinstance(value, str) and value else []
+
+
+def _timeless_case(
+    integration: Integration, headers: Mapping[str, str], body: bytes, *, now: dt.datetime
+) -> str | None:
+    """Return the ticket or order of a delivery that says neither its id nor its time."""
+    find_case = ADAPTERS[integration.source].timeless_case
+    if find_case is None:
+        return None
+    try:
+        delivery = Delivery(headers, decode_body(headers, body), now)
+        found = find_case(delivery, SourceSettings(mapping=mapping_of(integration)))
+    except UntranslatableError:
+        return None
+    return found[:_LONGEST_DELIVERY].replace("\x00", "") if found else None
+
+
+async def _id_of_timeless(
+    session: AsyncSession, integration: Integration, delivery: str, case: str
+) -> UUID | None:
+    """Return an id made of the delivery and the one before it, or None for an immediate repeat.
+
+    The same words after other words are news: resolved, open, resolved are three deliveries.
+    """
+    rows = await run_sql(
+        session,
+        text(
+            "select id, delivery from inbound_event where workspace_id = :workspace_id "
+            "and integration_id = :integration_id and case_ref = :case_ref "
+            "order by received_at desc limit 1"
+        ).bindparams(
+            workspace_id=integration.workspace_id, integration_id=integration.id, case_ref=case
+        ),
+    )
+    last: Any = rows.first()
+    if last is None:
+        return derived_uuid(str(integration.id), delivery)
+    if last.delivery == delivery:
+        return None
+    return derived_uuid(str(integration.id), delivery, str(last.id))
 
 
 def _kept(integration: Integration, headers: Mapping[str, str]) -> dict[str, str]:
     """Return what translation and a later check of the signature need; no token, no cookie."""
     rule = rule_of(integration)
-    signing = {rule.header.lower(), (rule.timestamp_header or "").lower()} if rule else set()
+    needed = _KEPT_HEADERS | (rule.headers if rule else frozenset())
+    if integration.source == "generic":
+        # A mapping that is written later may name any of them.
+        needed |= set(headers)
     return {
         name: value.replace("\x00", "")[:1000]
         for name, value in headers.items()
-        if name in _KEPT_HEADERS
-        or name in signing
-        or (name.startswith("x-") and name != TOKEN_HEADER)
+        if (name in needed or name.startswith("x-")) and name not in _NEVER_KEPT
     }
+
+
+def bears_proof(
+    integration: Integration, headers: Mapping[str, str], query: Mapping[str, str]
+) -> bool:
+    """Tell whether a delivery bears a signature or token at all, right or wrong."""
+    rule = rule_of(integration)
+    if rule is None:
+        return bool(query.get("token") or headers.get(TOKEN_HEADER))
+    return is_signed(rule, headers)

@@ -1,7 +1,8 @@
 """Routes of integrations and what they sent."""
 
 import datetime as dt
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from fastapi import Path, Query, Request
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
-from app.integrations import service, write_back
+from app.integrations import events, previewing, service, write_back
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import (
     EventStatus,
@@ -19,12 +20,15 @@ from app.integrations.schemas import (
     IntegrationIn,
     IntegrationOut,
     IntegrationPatch,
+    PreviewIn,
+    PreviewOut,
     RotateSecret,
+    UnmappedStatus,
     WriteBackIn,
     WriteBackOut,
 )
 from app.integrations.service import Made
-from app.workspaces.caller import Admin, Reader
+from app.workspaces.caller import Admin, Reader, Writer
 
 routes = router("Integrations")
 
@@ -32,7 +36,11 @@ IntegrationRef = Annotated[str, Path(max_length=64, description="The integration
 
 
 def _shown(
-    request: Request, made: Made, *, last_event_at: dt.datetime | None = None
+    request: Request,
+    made: Made,
+    *,
+    last_event_at: dt.datetime | None = None,
+    unmapped: Sequence[Any] = (),
 ) -> IntegrationOut:
     settings: Settings = request.app.state.settings
     row = made.integration
@@ -42,8 +50,13 @@ def _shown(
         key=row.key,
         source=row.source,
         url=f"{settings.base_url}/in/{row.id}{token}",
+        preset=row.preset,
         touchpoint=row.touchpoint,
-        mapping=row.mapping or None,
+        timezone=row.timezone,
+        accept_test=row.accept_test,
+        status_map=row.status_map,
+        unmapped=[UnmappedStatus.model_validate(u, from_attributes=True) for u in unmapped],
+        mapping=service.mapping_of(row) or None,
         signature=row.signature,
         has_secret=row.secret is not None or row.token_hash is not None,
         writes_back=row.write_back is not None,
@@ -79,7 +92,7 @@ async def list_integrations(
 ) -> Page[IntegrationOut]:
     """Return integrations, newest first, with when each last sent something."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
-    last = await service.last_events(session, caller.workspace_id, [row.id for row in rows])
+    last = await events.last_events(session, caller.workspace_id, [row.id for row in rows])
 
     def show(row: Integration) -> IntegrationOut:
         return _shown(request, Made(row), last_event_at=last[row.id])
@@ -93,8 +106,9 @@ async def read_integration(
 ) -> IntegrationOut:
     """Return one integration; its secrets are never shown."""
     row = await service.find(session, caller.workspace_id, integration)
-    last = await service.last_events(session, caller.workspace_id, [row.id])
-    return _shown(request, Made(row), last_event_at=last[row.id])
+    last = await events.last_events(session, caller.workspace_id, [row.id])
+    unmapped = await events.unmapped_statuses(session, row)
+    return _shown(request, Made(row), last_event_at=last[row.id], unmapped=unmapped)
 
 
 @routes.patch("/v1/integrations/{integration}", summary="Change a sender")
@@ -106,7 +120,7 @@ async def patch_integration(
     integration: IntegrationRef,
     body: IntegrationPatch,
 ) -> IntegrationOut:
-    """Change what is given. With its first secret, what waited unverified is translated."""
+    """Change what is given. What waited for its secret or for a mapping is translated then."""
     made = await service.change(session, caller.workspace_id, integration, body, box=box)
     return _shown(request, made)
 
@@ -133,6 +147,21 @@ async def rotate_secret(
     return _shown(request, made)
 
 
+@routes.post("/v1/integrations/{integration}/preview", summary="Try a delivery")
+async def preview_delivery(
+    request: Request,
+    session: SessionDep,
+    caller: Writer,
+    box: BoxDep,
+    integration: IntegrationRef,
+    body: PreviewIn,
+) -> PreviewOut:
+    """Say what a delivery would become, and whether its signature is right; nothing is stored."""
+    row = await service.find(session, caller.workspace_id, integration)
+    settings: Settings = request.app.state.settings
+    return await previewing.preview(session, row, body, box=box, settings=settings)
+
+
 @routes.get("/v1/integrations/{integration}/events", summary="List what a sender sent")
 async def list_events(
     session: SessionDep,
@@ -144,7 +173,7 @@ async def list_events(
 ) -> Page[InboundOut]:
     """Return its deliveries of the last 30 days, newest first, with reasons."""
     row = await service.find(session, caller.workspace_id, integration)
-    rows = await service.find_events(session, row, status=status, limit=limit, cursor=cursor)
+    rows = await events.find_events(session, row, status=status, limit=limit, cursor=cursor)
     return page_of(rows, limit, position=lambda event: (event.received_at, event.id), show=_event)
 
 
@@ -154,7 +183,7 @@ async def read_event(
 ) -> InboundWithBody:
     """Return one delivery as it came."""
     row = await service.find(session, caller.workspace_id, integration)
-    event = await service.get_event(session, row, event_id)
+    event = await events.get_event(session, row, event_id)
     return InboundWithBody(
         **_event(event).model_dump(),
         headers=event.headers,
@@ -172,7 +201,7 @@ async def retry_event(
 ) -> InboundOut:
     """Translate a delivery that failed or was skipped, after a change of the mapping."""
     row = await service.find(session, caller.workspace_id, integration)
-    return _event(await service.retry_event(session, row, event_id))
+    return _event(await events.retry_event(session, row, event_id))
 
 
 @routes.post(

@@ -1,31 +1,34 @@
-"""Verbs of integrations: register, change, rotate, list what came."""
+"""Verbs of integrations: register, change, find, rotate secrets."""
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, or_, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.http import from_validation
 from app.core.ids import as_uuid, uuid7
 from app.core.paging import decode_cursor
 from app.core.signing import SealedBox, hash_secret, new_secret
-from app.integrations.models import InboundEvent, Integration, WriteBack
+from app.integrations import events
+from app.integrations.adapter import SourceSettings
+from app.integrations.models import Integration, WriteBack
+from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
-from app.integrations.schemas import EventStatus, IntegrationIn, IntegrationPatch
-from app.integrations.signatures import SignatureRule
+from app.integrations.schemas import IntegrationIn, IntegrationPatch, MappingWithMore
+from app.integrations.signatures import SignatureRule, rule_of_settings
+from app.integrations.statuses import fold
 from app.workspaces.service import OLD_SECRET_LIVES
 
-TRANSLATE_JOB = "integrations.translate"
 _SHORTEST_TOKEN = 16
-KEPT_FOR = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +41,39 @@ class Made:
 
 def signs(integration: Integration) -> bool:
     """Tell whether its deliveries bear a signature; else its URL carries a token."""
-    return integration.signature is not None or ADAPTERS[integration.source].signs
+    return rule_of(integration) is not None
 
 
 def rule_of(integration: Integration) -> SignatureRule | None:
-    """Return how it signs, where that is a rule."""
-    if integration.signature is not None:
-        return SignatureRule(**integration.signature)
-    return ADAPTERS[integration.source].signature
+    """Return how it signs, or None where its URL carries a token."""
+    said = integration.signature
+    if said is None and integration.preset is not None:
+        said = PRESETS[integration.preset]["signature"]
+    if said is None:
+        return ADAPTERS[integration.source].signature
+    rule = rule_of_settings(said)
+    return None if rule.scheme == "token" else rule
+
+
+def awaits_secret(integration: Integration) -> bool:
+    """Tell whether nothing can be verified before its secret is known."""
+    rule = rule_of(integration)
+    return rule is not None and rule.needs_secret and integration.secret is None
+
+
+def mapping_of(integration: Integration) -> dict[str, Any]:
+    """Return the whole mapping: the preset's, with the fields that the workspace replaced."""
+    known = PRESETS[integration.preset]["mapping"] if integration.preset is not None else {}
+    return {**known, **integration.mapping}
+
+
+def source_settings(integration: Integration, *, workspace_timezone: str) -> SourceSettings:
+    """Return what its adapter needs to know."""
+    return SourceSettings(
+        mapping=mapping_of(integration),
+        timezone=ZoneInfo(integration.timezone or workspace_timezone),
+        status_map={fold(status): meaning for status, meaning in integration.status_map.items()},
+    )
 
 
 async def create(
@@ -56,11 +84,15 @@ async def create(
     integration = Integration(
         id=uuid7(),
         workspace_id=workspace_id,
-        key=wanted.key or str(wanted.source),
+        key=wanted.key or wanted.preset or str(wanted.source),
         source=str(wanted.source),
+        preset=wanted.preset,
         touchpoint=wanted.touchpoint,
-        mapping=_dumped(wanted.mapping) or {},
-        signature=_dumped(wanted.signature),
+        timezone=wanted.timezone,
+        accept_test=wanted.accept_test,
+        status_map=wanted.status_map,
+        mapping=_checked_mapping(wanted.preset, wanted.mapping or {}),
+        signature=wanted.signature.stored() if wanted.signature else None,
         created_at=now,
         updated_at=now,
     )
@@ -77,8 +109,19 @@ async def create(
     return Made(integration, token)
 
 
-def _dumped(part: Any) -> dict[str, Any] | None:
-    return part.model_dump(mode="json", exclude_none=True) if part is not None else None
+def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapping that is right together with its preset, or raise InvalidInput."""
+    known = PRESETS[preset]["mapping"] if preset is not None else {}
+    if not known and not mapping:
+        return {}
+    try:
+        MappingWithMore.model_validate({**known, **mapping})
+    except ValidationError as error:
+        errors = from_validation(list(error.errors()), list(MappingWithMore.model_fields))
+        raise InvalidInput(
+            errors=[{**e, "loc": ["body", "mapping", *e["loc"]]} for e in errors]
+        ) from None
+    return mapping
 
 
 def _set_secret(integration: Integration, secret: str | None, *, box: SealedBox) -> str | None:
@@ -105,16 +148,19 @@ async def change(
     if given & {"mapping", "signature"} and integration.source != "generic":
         name = min(given & {"mapping", "signature"})
         raise InvalidInput.at("body", name, msg="is only for `generic`")
-    if "touchpoint" in given:
-        integration.touchpoint = patch.touchpoint
+    for name in given & {"touchpoint", "timezone", "accept_test", "status_map"}:
+        setattr(integration, name, getattr(patch, name))
     if patch.mapping is not None:
-        integration.mapping = _dumped(patch.mapping) or {}
+        integration.mapping = _checked_mapping(integration.preset, patch.mapping)
     if "signature" in given:
-        integration.signature = _dumped(patch.signature)
+        integration.signature = patch.signature.stored() if patch.signature else None
     token = None
     if patch.secret is not None:
         token = _set_secret(integration, patch.secret, box=box)
-        await _enqueue_waiting(session, integration)
+    if given & {"secret", "signature"}:
+        await events.enqueue_unverified(session, integration)
+    if given & {"status_map", "mapping"}:
+        await events.enqueue_waiting(session, integration, prefix=events.STATUS)
     integration.updated_at = utc_now()
     session.add(integration)
     return Made(integration, token)
@@ -125,7 +171,10 @@ async def rotate(
 ) -> Made:
     """Take the next secret or token; the one before is good for 24 hours more."""
     integration = await find(session, workspace_id, reference)
-    if signs(integration) and secret is None:
+    rule = rule_of(integration)
+    if rule is not None and not rule.needs_secret:
+        raise InvalidInput.at("body", "secret", msg="is not used: a public key verifies it")
+    if rule is not None and secret is None:
         raise InvalidInput.at("body", "secret", msg="is required: the sender makes it")
     integration.old_secret = integration.secret
     integration.old_token_hash = integration.token_hash
@@ -180,99 +229,6 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
     await session.delete(integration)
 
 
-async def last_events(
-    session: AsyncSession, workspace_id: UUID, ids: list[UUID]
-) -> dict[UUID, dt.datetime]:
-    """Return when each integration last sent something."""
-    rows = await run_sql(
-        session,
-        text(
-            "select n.id, (select max(e.received_at) from inbound_event e "
-            "where e.workspace_id = :workspace_id and e.integration_id = n.id) as at "
-            "from unnest(:ids ::uuid[]) n(id)"
-        ).bindparams(workspace_id=workspace_id, ids=ids),
-    )
-    return {row.id: row.at for row in rows}
-
-
-async def find_events(
-    session: AsyncSession,
-    integration: Integration,
-    *,
-    status: EventStatus | None,
-    limit: int,
-    cursor: str | None,
-) -> list[InboundEvent]:
-    """Return up to `limit + 1` deliveries, newest first."""
-    query = (
-        select(InboundEvent)
-        .where(
-            InboundEvent.workspace_id == integration.workspace_id,
-            InboundEvent.integration_id == integration.id,
-        )
-        .order_by(col(InboundEvent.received_at).desc(), col(InboundEvent.id).desc())
-        .limit(limit + 1)
-    )
-    if status is not None:
-        query = query.where(InboundEvent.status == str(status))
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(InboundEvent.received_at), col(InboundEvent.id)) < position)
-    return list(await session.exec(query))
-
-
-async def get_event(
-    session: AsyncSession, integration: Integration, event_id: UUID
-) -> InboundEvent:
-    """Return one delivery, or raise NotFound."""
-    found = await session.exec(
-        select(InboundEvent).where(
-            InboundEvent.workspace_id == integration.workspace_id,
-            InboundEvent.integration_id == integration.id,
-            InboundEvent.id == event_id,
-        )
-    )
-    event = found.first()
-    if event is None:
-        raise NotFound("There is no such event of this integration.")
-    return event
-
-
-async def retry_event(
-    session: AsyncSession, integration: Integration, event_id: UUID
-) -> InboundEvent:
-    """Translate a delivery again that failed or was skipped; Conflict for a translated one."""
-    event = await get_event(session, integration, event_id)
-    if event.status == EventStatus.TRANSLATED:
-        raise Conflict("This event was translated; its interactions are recorded.")
-    event.status, event.reason = str(EventStatus.RECEIVED), None
-    session.add(event)
-    await enqueue_translation(session, integration.workspace_id, event_id)
-    return event
-
-
-async def enqueue_translation(session: AsyncSession, workspace_id: UUID, event_id: UUID) -> None:
-    """Add the job that translates one delivery."""
-    await jobs.enqueue(
-        session,
-        TRANSLATE_JOB,
-        workspace_id=workspace_id,
-        payload={"event": str(event_id)},
-        dedupe=str(event_id),
-    )
-
-
-async def _enqueue_waiting(session: AsyncSession, integration: Integration) -> None:
-    rows = await run_sql(
-        session,
-        text(
-            "select id from inbound_event where workspace_id = :workspace_id "
-            "and integration_id = :id and status = 'received' and not verified limit 10000"
-        ).bindparams(workspace_id=integration.workspace_id, id=integration.id),
-    )
-    for row in rows:
-        await enqueue_translation(session, integration.workspace_id, row.id)
-
-
 async def find_write_backs(
     session: AsyncSession, integration: Integration, *, limit: int, cursor: str | None
 ) -> list[WriteBack]:
@@ -291,12 +247,3 @@ async def find_write_backs(
             tuple_(col(WriteBack.created_at), col(WriteBack.response_id)) < position
         )
     return list(await session.exec(query))
-
-
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete deliveries and write-backs whose time is over; their interactions stay."""
-    for table, at in (("inbound_event", "received_at"), ("write_back", "created_at")):
-        await run_sql(
-            session,
-            text(f"delete from {table} where {at} < :oldest").bindparams(oldest=now - KEPT_FOR),
-        )

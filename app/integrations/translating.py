@@ -1,49 +1,75 @@
 """The job that turns a stored delivery into interactions; what it cannot is kept with a reason."""
 
+import datetime as dt
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.errors import AfterwordError
-from app.core.jobs import Job
+from app.core.jobs import Job, LaterError
+from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
-from app.core.text import decode_json
-from app.integrations.adapter import Delivery, NotUsed, Told
+from app.integrations import orders
+from app.integrations.adapter import Delivery, UnmappedStatusError, UntranslatableError
+from app.integrations.bodies import decode_body
+from app.integrations.events import ORDER, STATUS, TRANSLATE_JOB, enqueue_waiting
+from app.integrations.interpreting import Interpreted, interpret
 from app.integrations.models import InboundEvent, Integration
-from app.integrations.receiving import integration_by_id, refusal_of_delivery
-from app.integrations.registry import ADAPTERS
+from app.integrations.receiving import address_of, integration_by_id, refusal_of_delivery
 from app.integrations.schemas import EventStatus
-from app.interactions.interaction_schemas import InteractionIn
-from app.interactions.recording import Draft
+from app.integrations.service import awaits_secret, source_settings
+from app.interactions.recording import Draft, Recorded
 from app.triggers.telling import tell
+from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 500
+_MOST_NOTES = 20
+# What was sent before about the same case is translated first.
+_TURN = dt.timedelta(seconds=0.2)
+# The order that a delivery waits for may be told of in a transaction that is still open.
+_SECOND_LOOK = dt.timedelta(seconds=10)
+_TOLD_BEFORE = "all of it was told before"
+_STATES = (
+    "ticket.opened", "ticket.reopened", "ticket.on_hold", "ticket.solved", "ticket.closed",
+    "ticket.deleted", "ticket.merged",
+)  # fmt: skip
 
 
-class UntranslatableError(Exception):
-    """The delivery makes no interaction; the message says why."""
+@dataclass(frozen=True, slots=True)
+class TranslationContext:
+    """What every translation needs beside its event."""
+
+    box: SealedBox
+    settings: Settings
 
 
-async def translate_event(database: Database, box: SealedBox, job: Job) -> None:
+async def translate_event(database: Database, context: TranslationContext, job: Job) -> None:
     """Translate one delivery and tell what it means, in one transaction."""
     async with database.transaction() as session:
         event = await _locked(session, job)
         if event is None or event.status not in {EventStatus.RECEIVED, EventStatus.FAILED}:
             return
+        await _wait_for_turn(session, event)
         integration = await integration_by_id(session, event.integration_id)
+        event.waits_for, event.notes = [], []
         try:
             async with session.begin_nested():
-                await _translate(session, box, integration, event)
+                await _translate(session, context, integration, event)
+        except UnmappedStatusError as error:
+            _end(event, EventStatus.FAILED, str(error))
+            event.waits_for = [STATUS + error.status]
         except (UntranslatableError, AfterwordError) as error:
             _end(event, EventStatus.FAILED, str(error))
         except Exception as error:
@@ -52,6 +78,8 @@ async def translate_event(database: Database, box: SealedBox, job: Job) -> None:
                 raise
             logger.exception("webhook was not translated", extra={"event": str(event.id)})
             _end(event, EventStatus.FAILED, f"unexpected: {error!r}")
+        if event.status == EventStatus.SKIPPED and event.waits_for and not job.payload.get("again"):
+            await _look_again(session, event)
         INBOUND.labels(integration.source, event.status).inc()
         session.add(event)
 
@@ -68,87 +96,172 @@ async def _locked(session: AsyncSession, job: Job) -> InboundEvent | None:
     return found.first()
 
 
+async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
+    """Raise LaterError while an earlier delivery of a case without times is not translated."""
+    if event.case_ref is None:
+        return
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from inbound_event where workspace_id = :workspace_id "
+            "and integration_id = :integration_id and case_ref = :case_ref "
+            "and received_at < :received_at and status = 'received' and verified limit 1"
+        ).bindparams(
+            workspace_id=event.workspace_id,
+            integration_id=event.integration_id,
+            case_ref=event.case_ref,
+            received_at=event.received_at,
+        ),
+    )
+    if rows.first() is not None:
+        raise LaterError("an earlier delivery of the case comes first", after=_TURN, counted=False)
+
+
 def _end(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
     event.status, event.translated_at = str(status), utc_now()
     event.reason = reason.replace("\x00", "")[:_LONGEST_REASON] if reason else None
 
 
 async def _translate(
-    session: AsyncSession, box: SealedBox, integration: Integration, event: InboundEvent
+    session: AsyncSession,
+    context: TranslationContext,
+    integration: Integration,
+    event: InboundEvent,
 ) -> None:
     if not event.verified:
-        refusal = refusal_of_delivery(
-            integration, box, event.headers, event.body, now=event.received_at
-        )
-        if refusal is not None:
-            raise UntranslatableError(refusal)
+        _require_verified(context, integration, event)
         event.verified = True
-    payload = decode_json(event.body)
-    if not isinstance(payload, dict):
-        msg = f"the body is a JSON {type(payload).__name__}, not an object"
-        raise UntranslatableError(msg)
-    adapter = ADAPTERS[integration.source]
-    found = adapter.translate(
-        Delivery(event.headers, payload, event.received_at), integration.mapping
-    )
-    if isinstance(found, NotUsed):
-        _end(event, EventStatus.SKIPPED, found.reason)
+    workspace = await get_workspace(session, integration.workspace_id)
+    settings = source_settings(integration, workspace_timezone=workspace.timezone)
+    payload = decode_body(event.headers, event.body)
+    found = interpret(integration, Delivery(event.headers, payload, event.received_at), settings)
+    event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
+    if found.skipped is not None:
+        _end(event, EventStatus.SKIPPED, found.skipped)
         return
-    drafts = [_draft(integration, one, event) for one in found]
-    drafts = await _not_known(session, integration, drafts)
-    recorded = await tell(session, box, integration.workspace_id, drafts) if drafts else []
-    fresh = [one for one in recorded if one.created]
+    drafts = [body.draft(test=False) for body in found.interactions]
+    if found.order_names:
+        order = await orders.settle_order(session, integration, found, drafts)
+        if order is None:
+            _end(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
+            event.waits_for = [ORDER + name for name in found.order_names]
+            return
+        drafts = [replace(draft, order=order) for draft in drafts]
+        names = [ORDER + name for name in found.order_names]
+        await enqueue_waiting(session, integration, names=names)
+    drafts = await orders.complete(session, integration, drafts)
+    drafts = await _not_known(session, integration, drafts, found)
+    recorded = await tell(session, context.box, integration.workspace_id, drafts) if drafts else []
+    fresh = [interaction for interaction in recorded if interaction.created]
     if fresh:
-        event.interactions = [str(one.id) for one in fresh]
-        _end(event, EventStatus.TRANSLATED, None)
+        event.interactions = [str(interaction.id) for interaction in fresh]
+        _end(event, EventStatus.TRANSLATED, await _odd_times(session, integration, fresh))
     else:
-        _end(event, EventStatus.SKIPPED, "all of it was told before")
+        _end(event, EventStatus.SKIPPED, _TOLD_BEFORE)
 
 
-def _draft(integration: Integration, one: Told, event: InboundEvent) -> Draft:
-    """Hold an interaction to the same rules as the API's own."""
-    body: dict[str, Any] = {"occurred_at": event.received_at, **one, "source": integration.key}
-    if integration.touchpoint and "touchpoint" not in body:
-        body["touchpoint"] = integration.touchpoint
-    try:
-        return InteractionIn.model_validate(body).draft(test=False)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        msg = f"{where}: {first['msg'].removeprefix('Value error, ')}"
-        raise UntranslatableError(msg) from None
+def _require_verified(
+    context: TranslationContext, integration: Integration, event: InboundEvent
+) -> None:
+    """Verify a delivery that came before its secret was known."""
+    if awaits_secret(integration):
+        raise UntranslatableError("no secret is set yet")
+    refusal = refusal_of_delivery(
+        integration, context.box, event.headers, event.body, now=event.received_at,
+        uri=address_of(context.settings, integration),
+    )  # fmt: skip
+    if refusal is not None:
+        raise UntranslatableError(refusal)
+
+
+async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
+    """Have a delivery that waits for its order looked at once more."""
+    event.status = str(EventStatus.RECEIVED)
+    await jobs.enqueue(
+        session,
+        TRANSLATE_JOB,
+        workspace_id=event.workspace_id,
+        payload={"event": str(event.id), "again": True},
+        dedupe=f"{event.id}:again",
+        run_at=utc_now() + _SECOND_LOOK,
+    )
 
 
 async def _not_known(
-    session: AsyncSession, integration: Integration, drafts: list[Draft]
+    session: AsyncSession, integration: Integration, drafts: list[Draft], found: Interpreted
 ) -> list[Draft]:
     """Leave out what the ticket's state says already: senders repeat the same resolution."""
     kept = []
     for draft in drafts:
-        ticket = await _ticket(session, integration, draft.ticket) if draft.ticket else None
-        if ticket is not None and _is_repeated(draft, ticket):
+        if draft.ticket is None:
+            kept.append(draft)
             continue
-        kept.append(draft)
+        ticket = await _ticket(session, integration, draft.ticket)
+        if found.timeless:
+            fresh = await _news_of_state(session, integration, draft)
+            if fresh is not None:
+                kept.append(fresh)
+        elif ticket is None or not _is_repeated(draft, ticket):
+            kept.append(draft)
     return kept
+
+
+async def _news_of_state(
+    session: AsyncSession, integration: Integration, draft: Draft
+) -> Draft | None:
+    """Return what a state without a time tells: nothing where it is the last one known."""
+    if draft.type not in _STATES:
+        return draft
+    rows = await run_sql(
+        session,
+        text(
+            "select type from interaction where workspace_id = :workspace_id "
+            "and source = :source and ticket = :ticket and test = :test and type = any(:types) "
+            "and occurred_at <= :at "
+            "order by occurred_at desc, type = 'ticket.opened', id desc limit 1"
+        ).bindparams(
+            workspace_id=integration.workspace_id, source=integration.key, ticket=draft.ticket,
+            test=draft.test, types=list(_STATES), at=draft.occurred_at,
+        ),
+    )  # fmt: skip
+    last: Any = rows.first()
+    if draft.type == "ticket.reopened" and (last is None or last.type == "ticket.opened"):
+        # Nothing was solved before: the ticket is new.
+        return replace(draft, type="ticket.opened") if last is None else None
+    return None if last is not None and last.type == draft.type else draft
 
 
 def _is_repeated(draft: Draft, ticket: Any) -> bool:
     at = draft.occurred_at
     if draft.type == "ticket.opened":
         return ticket.opened_at is not None
-    if draft.type == "ticket.solved" and ticket.status != "open":
+    if draft.type == "ticket.solved" and ticket.status in {"solved", "closed"}:
         return bool(at is None or ticket.last_solved_at is None or at >= ticket.last_solved_at)
     if draft.type == "ticket.reopened" and ticket.status == "open":
         return bool(at is None or ticket.last_solved_at is None or at >= ticket.last_solved_at)
-    return False
+    return bool(draft.type.removeprefix("ticket.") == ticket.status in {"deleted", "merged"})
 
 
 async def _ticket(session: AsyncSession, integration: Integration, ticket: str) -> Any:
     rows = await run_sql(
         session,
         text(
-            "select status, opened_at, last_solved_at from ticket "
+            "select status, opened_at, last_solved_at, invalid from ticket "
             "where workspace_id = :workspace_id and source = :source and ticket = :ticket"
         ).bindparams(workspace_id=integration.workspace_id, source=integration.key, ticket=ticket),
     )
     return rows.first()
+
+
+async def _odd_times(
+    session: AsyncSession, integration: Integration, recorded: Sequence[Recorded]
+) -> str | None:
+    """Say where a ticket would have been solved before it was opened, and what sets that right."""
+    for name in sorted({one.ticket for one in recorded if one.ticket and not one.test}):
+        ticket = await _ticket(session, integration, name)
+        if ticket is not None and ticket.invalid:
+            return (
+                f"the ticket {name} would have been solved before it was opened: if its times "
+                "have no zone, say where they are local with the `timezone` of this integration"
+            )
+    return None

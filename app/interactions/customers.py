@@ -31,7 +31,7 @@ select c.*, coalesce((
     from customer_identity i where i.workspace_id = c.workspace_id
     and i.customer_id = c.id and i.kind <> 'email'), '[]') as external_ids
 from customer c where c.workspace_id = :workspace_id"""
-_JSON = {"external_ids": Json, "properties": Json, "consent": Json}
+_JSON = {"external_ids": Json, "properties": Json, "consent": Json, "told_at": Json}
 
 # Every column that names a customer, by table.
 NAMING_TABLES = ("interaction", "ticket", "response", "invitation", "decision")
@@ -150,6 +150,9 @@ async def change_customer(
         at = consent.get("at") or utc_now()
         given["consent"] = consent | {"at": rfc3339(at), "source": consent.get("source")}
     if given:
+        said = [name for name in ("email", "name", "locale") if name in given]
+        now = rfc3339(utc_now())
+        given["told_at"] = customer["told_at"] | dict.fromkeys(said, now)
         await update_customer(session, workspace_id, customer["id"], given)
     return await get_customer(session, workspace_id, str(customer["id"]))
 
@@ -166,7 +169,11 @@ async def update_customer(
         f"update customer set {', '.join(assignments)}, updated_at = :now "
         "where workspace_id = :workspace_id and id = :id"
     ).bindparams(
-        *(bindparam(name, type_=Json) for name in ("properties", "consent") if name in values)
+        *(
+            bindparam(name, type_=Json)
+            for name in ("properties", "consent", "told_at")
+            if name in values
+        )
     )
     await run_sql(
         session,

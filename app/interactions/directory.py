@@ -236,8 +236,8 @@ async def _insert_customers(
             session,
             text("""
                 insert into customer (workspace_id, id, email, name, locale, properties,
-                  do_not_survey, created_at, updated_at)
-                select :workspace_id, n.*, '{}', false, :now, :now
+                  do_not_survey, told_at, created_at, updated_at)
+                select :workspace_id, n.*, '{}', false, '{}', :now, :now
                 from unnest(:ids ::uuid[], :emails ::text[], :names ::text[], :locales ::text[]) n
             """).bindparams(
                 workspace_id=workspace_id,

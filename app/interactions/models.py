@@ -43,8 +43,9 @@ class Journey(SQLModel, table=True):
 class Customer(SQLModel, table=True):
     """A person the workspace knows by external id or e-mail.
 
-    `consent` is `{surveys, at, source}`. One that was merged into another leads there; an erased
-    one is an empty pseudonym.
+    `consent` is `{surveys, at, source}`; `told_at` holds when `email`, `name` and `locale` were
+    last said, so that what is said of an earlier time replaces nothing. One that was merged into
+    another leads there; an erased one is an empty pseudonym.
     """
 
     __table_args__ = (
@@ -61,6 +62,7 @@ class Customer(SQLModel, table=True):
     properties: dict[str, Any] = Field(sa_type=Json)
     consent: dict[str, Any] | None = Field(default=None, sa_type=Json)
     do_not_survey: bool
+    told_at: dict[str, str] = Field(sa_type=Json)
     last_invited_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     merged_into: UUID | None = None
     erased_at: dt.datetime | None = Field(default=None, sa_type=Instant)
@@ -99,7 +101,7 @@ class Interaction(SQLModel, table=True):
     """One moment that happened. Its id is derived from source and external id: once is once.
 
     What it lacks of customer, locale, value and properties it has from the latest earlier one of
-    its ticket or order.
+    its ticket or order. `contact` is the address and name that it gave: mails about it go there.
     """
 
     __table_args__ = (
@@ -139,6 +141,7 @@ class Interaction(SQLModel, table=True):
     order_ref: str | None = None
     touchpoint: str
     customer_id: UUID | None = None
+    contact: dict[str, str] | None = Field(default=None, sa_type=Json)
     locale: str | None = None
     amount: Decimal | None = None
     currency: str | None = None

@@ -23,15 +23,17 @@ from app.core.outbox import emit
 from app.core.schema import Json
 from app.interactions.customers import lock_customers
 from app.interactions.directory import Person, register_touchpoints, resolve_persons
+from app.interactions.resolution import Resolution
 from app.interactions.tickets import (
     lock_counting,
     lock_tickets,
+    resolution_without,
     save_tickets,
     stories_of,
     ticket_id,
 )
 
-CREATED_EVENT = "interaction.created"
+RESOLVED_EVENT, REOPENED_EVENT = "ticket.resolved", "ticket.reopened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Recorded:
     order_ref: str | None
     touchpoint: str
     customer_id: UUID | None
+    contact: dict[str, str] | None
     locale: str | None
     amount: Decimal | None
     currency: str | None
@@ -84,13 +87,16 @@ class Recorded:
     ticket_open: bool | None = None
 
 
+# What is true of one event only.
+_NOT_INHERITED = {"refund", "cancel_reason", "dispute_reason", "deleted"}
+
 _COLUMNS = (
-    "id, type, source, external_id, ticket, order_ref, touchpoint, customer_id, locale, amount, "
-    "currency, properties, test, occurred_at, created_at"
+    "id, type, source, external_id, ticket, order_ref, touchpoint, customer_id, contact, locale, "
+    "amount, currency, properties, test, occurred_at, created_at"
 )
 _TYPES = (
     "id uuid, type text, source text, external_id text, ticket text, order_ref text, "
-    "touchpoint text, customer_id uuid, locale text, amount numeric, currency text, "
+    "touchpoint text, customer_id uuid, contact jsonb, locale text, amount numeric, currency text, "
     "properties jsonb, test bool, occurred_at timestamptz, created_at timestamptz"
 )
 
@@ -118,9 +124,9 @@ async def record(
     await register_touchpoints(session, workspace_id, named)
     await _inherit(session, workspace_id, [r for r in rows if r["id"] in created])
     ids = [ticket_id(workspace_id, *name) for name in tickets]
-    resolutions = await save_tickets(
-        session, counting, await stories_of(session, workspace_id, ids)
-    )
+    stories = await stories_of(session, workspace_id, ids)
+    before = {id_: resolution_without(story, created) for id_, story in stories.items()}
+    resolutions = await save_tickets(session, counting, stories)
     stored = await find_interactions(session, workspace_id, [r["id"] for r in rows])
     found = []
     first = set(created)
@@ -136,9 +142,49 @@ async def record(
     concerned = {*customers.values(), *(one.customer_id for one in found if one.customer_id)}
     await lock_customers(session, workspace_id, concerned)
     await _complete_customers(session, workspace_id, drafts, customers)
-    news = [shown(one) for one in found if one.created and not one.test]
-    await emit(session, workspace_id, CREATED_EVENT, data=news)
+    await _tell_of_tickets(session, workspace_id, found, resolutions, before)
     return found
+
+
+async def _tell_of_tickets(
+    session: AsyncSession,
+    workspace_id: UUID,
+    recorded: Sequence[Recorded],
+    resolutions: Mapping[UUID, Resolution],
+    before: Mapping[UUID, Resolution],
+) -> None:
+    """Write the news of tickets that were resolved or opened again, each number once."""
+    by_ticket = {
+        ticket_id(workspace_id, one.source, one.ticket): one
+        for one in recorded
+        if one.ticket and not one.test
+    }
+    for id_, one in sorted(by_ticket.items()):
+        now, then = resolutions.get(id_), before.get(id_)
+        if now is None or then is None:
+            continue
+        for event, after, earlier in (
+            (RESOLVED_EVENT, now.resolutions, then.resolutions),
+            (REOPENED_EVENT, now.reopenings, then.reopenings),
+        ):
+            data = [_ticket_news(id_, one, now, number) for number in range(earlier + 1, after + 1)]
+            await emit(session, workspace_id, event, data=data)
+
+
+def _ticket_news(id_: UUID, one: Recorded, now: Resolution, number: int) -> dict[str, Any]:
+    times = {"opened_at": now.opened_at, "first_solved_at": now.first_solved_at,
+             "last_solved_at": now.last_solved_at}  # fmt: skip
+    return {
+        "id": str(id_),
+        "source": one.source,
+        "ticket": one.ticket,
+        "number": number,
+        "status": str(now.status),
+        "customer_id": str(one.customer_id) if one.customer_id else None,
+        "touchpoint": one.touchpoint or None,
+        "properties": one.properties,
+        **{name: rfc3339(at) if at else None for name, at in times.items()},
+    }
 
 
 async def _complete_customers(
@@ -147,37 +193,65 @@ async def _complete_customers(
     drafts: Sequence[Draft],
     customers: Mapping[Person, UUID],
 ) -> None:
-    """Add to known customers what they lacked: e-mail, name, locale; and what is said anew."""
+    """Keep of each customer what was said last: e-mail, name, locale, properties, consent.
+
+    The newest `occurred_at` wins, of equal ones what came last; what is said of an earlier time
+    only fills what is empty.
+    """
     said: dict[UUID, dict[str, Any]] = {}
-    for draft in drafts:
+    now = utc_now()
+    for draft in sorted(drafts, key=lambda d: d.occurred_at or now):
         if draft.test or draft.person is None:
             continue
         entry = said.setdefault(customers[draft.person], {"properties": {}})
         for name in ("email", "name", "locale"):
             entry.setdefault(name, None)
-            entry[name] = getattr(draft.person, name) or entry[name]
+            if value := getattr(draft.person, name):
+                entry |= {name: value, f"{name}_at": rfc3339(draft.occurred_at or now)}
         entry["properties"] |= draft.customer_properties
         if draft.consent is not None:
-            at = draft.consent.get("at") or rfc3339(utc_now())
+            at = draft.consent.get("at") or rfc3339(now)
             entry["consent"] = {**draft.consent, "at": at}
     if not said:
         return
     rows = [{"id": str(id_), **entry} for id_, entry in sorted(said.items())]
     await run_sql(
         session,
-        text("""
-            update customer c set email = coalesce(c.email, n.email),
-              name = coalesce(c.name, n.name), locale = coalesce(c.locale, n.locale),
-              properties = c.properties || n.properties,
-              consent = coalesce(n.consent, c.consent), updated_at = :now
-            from json_to_recordset(cast(:rows as json)) n(id uuid, email text, name text,
-              locale text, properties jsonb, consent jsonb)
-            where c.workspace_id = :workspace_id and c.id = n.id and c.erased_at is null
-            and (c.email, c.name, c.locale, c.properties, c.consent) is distinct from
-              (coalesce(c.email, n.email), coalesce(c.name, n.name), coalesce(c.locale, n.locale),
-               c.properties || n.properties, coalesce(n.consent, c.consent))
-        """).bindparams(workspace_id=workspace_id, now=utc_now(), rows=json.dumps(rows)),
+        _KEEP_LATEST.bindparams(workspace_id=workspace_id, now=now, rows=json.dumps(rows)),
     )
+
+
+def _latest(name: str) -> str:
+    """Return the SQL condition that what is said now of a field is the latest that was said."""
+    return (
+        f"n.{name} is not null and (c.{name} is null or n.{name}_at >= "
+        f"coalesce((c.told_at ->> '{name}')::timestamptz, '-infinity'))"
+    )
+
+
+_TOLD = ("email", "name", "locale")
+_KEEP_LATEST = text(f"""
+with said as (
+  select c.id, c.properties || n.properties as properties,
+    coalesce(n.consent, c.consent) as consent,
+    {", ".join(f"case when {_latest(f)} then n.{f} else c.{f} end as {f}" for f in _TOLD)},
+    c.told_at {
+    " ".join(
+        f"|| case when {_latest(f)} then json_build_object('{f}', n.{f}_at)::jsonb else '{{}}' end"
+        for f in _TOLD
+    )
+} as told_at
+  from json_to_recordset(cast(:rows as json)) n(id uuid, email text, name text, locale text,
+    email_at timestamptz, name_at timestamptz, locale_at timestamptz, properties jsonb,
+    consent jsonb)
+  join customer c on c.workspace_id = :workspace_id and c.id = n.id and c.erased_at is null
+)
+update customer c set email = n.email, name = n.name, locale = n.locale, told_at = n.told_at,
+  properties = n.properties, consent = n.consent, updated_at = :now
+from said n where c.workspace_id = :workspace_id and c.id = n.id
+and (c.email, c.name, c.locale, c.properties, c.consent, c.told_at)
+  is distinct from (n.email, n.name, n.locale, n.properties, n.consent, n.told_at)
+""")
 
 
 def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> dict[str, Any]:
@@ -191,6 +265,7 @@ def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> 
         "order_ref": draft.order,
         "touchpoint": draft.touchpoint,
         "customer_id": customers.get(draft.person) if draft.person else draft.customer_id,
+        "contact": _contact(draft.person) if not draft.test else None,
         "locale": draft.locale or (draft.person.locale if draft.person else None),
         "amount": draft.amount,
         "currency": draft.currency,
@@ -199,6 +274,13 @@ def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> 
         "occurred_at": draft.occurred_at or now,
         "created_at": now,
     }
+
+
+def _contact(person: Person | None) -> dict[str, str] | None:
+    """Return whom a mail about the interaction is addressed to, where it says so itself."""
+    if person is None or person.email is None:
+        return None
+    return {"email": person.email, **({"name": person.name} if person.name else {})}
 
 
 async def _insert(
@@ -233,7 +315,7 @@ async def _inherit(
             f"select {_COLUMNS} from interaction where workspace_id = :workspace_id "
             "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at, id"
         )
-        .columns(properties=Json)
+        .columns(properties=Json, contact=Json)
         .bindparams(workspace_id=workspace_id, tickets=tickets, orders=orders),
     )
     latest: dict[tuple[object, ...], dict[str, Any]] = {}
@@ -246,7 +328,7 @@ async def _inherit(
             filled = _filled(one, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
             if filled != one:
                 changed.append(filled)
-            one = filled
+            one = filled | _passed_on(filled, earlier)
         latest |= dict.fromkeys(cases, one)
     if changed:
         await _fill(session, workspace_id, sorted(changed, key=lambda r: r["id"]))
@@ -264,12 +346,23 @@ def _cases(one: Mapping[str, Any]) -> list[tuple[object, ...]]:
 
 def _filled(one: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
     filled = dict(one)
+    if one["customer_id"] in {None, earlier["customer_id"]}:
+        filled["contact"] = one["contact"] or earlier["contact"]
     for name in ("customer_id", "locale"):
         filled[name] = one[name] or earlier[name]
     if one["amount"] is None:
         filled |= {"amount": earlier["amount"], "currency": earlier["currency"]}
-    filled["properties"] = {**earlier["properties"], **one["properties"]}
+    passed = {k: v for k, v in earlier["properties"].items() if k not in _NOT_INHERITED}
+    filled["properties"] = {**passed, **one["properties"]}
     return filled
+
+
+def _passed_on(one: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the value that later ones inherit: a refund's own is not that of its order."""
+    if one["type"] != "order.refunded":
+        return {}
+    before = max(earlier, key=lambda e: (e["occurred_at"], e["id"]), default=None)
+    return {name: before[name] if before else None for name in ("amount", "currency")}
 
 
 async def _fill(
@@ -278,7 +371,8 @@ async def _fill(
     await run_sql(
         session,
         text(
-            "update interaction i set customer_id = n.customer_id, locale = n.locale, "
+            "update interaction i set customer_id = n.customer_id, contact = n.contact, "
+            "locale = n.locale, "
             "amount = n.amount, currency = n.currency, properties = n.properties "
             f"from json_to_recordset(cast(:rows as json)) n({_TYPES}) "
             "where i.workspace_id = :workspace_id and i.id = n.id"
@@ -296,14 +390,14 @@ async def find_interactions(
             f"select {_COLUMNS} from interaction "
             "where workspace_id = :workspace_id and id = any(:ids)"
         )
-        .columns(properties=Json)
+        .columns(properties=Json, contact=Json)
         .bindparams(workspace_id=workspace_id, ids=list(set(ids))),
     )
     return {row.id: dict(row._mapping) for row in rows}
 
 
 def shown(one: Recorded) -> dict[str, Any]:
-    """Return an interaction as the API and the news show it, without its customer's data."""
+    """Return an interaction as the API and its event show it, without its customer's data."""
     value = None
     if one.amount is not None:
         value = {"amount": f"{one.amount:f}", "currency": one.currency}

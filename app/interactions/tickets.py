@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import derived_uuid
 from app.core.schema import Json
-from app.interactions.resolution import Resolution, TicketEvent, TicketStatus, resolution_of
+from app.interactions.resolution import Resolution, TicketEvent, resolution_of
 from app.interactions.schedule import Schedule, business_seconds
 from app.interactions.ticket_statements import DIFFERENCES, REBUILD, SAVE
 
@@ -111,6 +111,15 @@ async def save_tickets(
     return resolutions
 
 
+def resolution_without(
+    story: Sequence[Mapping[str, Any]], left_out: Collection[UUID]
+) -> Resolution:
+    """Return what a ticket had come to before these interactions were told."""
+    return resolution_of(
+        TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story if i["id"] not in left_out
+    )
+
+
 def _row(found: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of a ticket: what its latest interactions say wins."""
     properties: dict[str, Any] = {}
@@ -135,7 +144,7 @@ def _row(found: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any
 
 def _times(found: Resolution, schedule: Schedule | None) -> dict[str, int | None]:
     """Return the seconds of each measure by both clocks; null where there is none."""
-    resolved = found.status is not TicketStatus.OPEN and not found.invalid
+    resolved = found.is_resolved and not found.invalid
     ends = {
         "first": found.first_solved_at if resolved else None,
         "full": found.last_solved_at if resolved else None,

@@ -292,6 +292,10 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
         invitation.sent_at = invitation.sent_at or invitation.opened_at
         invitation.updated_at = invitation.opened_at
         session.add(invitation)
+        if not invitation.test:
+            await emit(
+                session, invitation.workspace_id, "invitation.opened", data=[news_of(invitation)]
+            )
 
 
 async def note_answered(session: AsyncSession, invitation: Invitation) -> None:

@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
 from app.interactions.recording import Recorded
+from app.interactions.resolution import GONE
 from app.invitations import service as invitations
 from app.invitations.admission import (
     PastInvitation,
@@ -34,7 +36,16 @@ from app.invitations.admission import (
 )
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.conditions import Skipped, judge
-from app.triggers.hearing import ENDS, Hearing, Ruled, case_of, hear
+from app.triggers.hearing import (
+    ENDS,
+    REFUNDED,
+    CaseEvent,
+    Hearing,
+    Ruled,
+    case_of,
+    happened,
+    hear,
+)
 from app.triggers.models import Trigger
 from app.triggers.timing import duration_of, is_sampled, moved_into_window
 
@@ -176,10 +187,39 @@ def withdrawn(hearing: Hearing, rule: Ruled, one: Recorded) -> Refusal | None:
     if one.ticket_open and rule.trigger.on_type in ENDS:
         return Refusal(Reason.CANCELLED, "the ticket is open again")
     case = case_of(one)
-    for at, type_, id_ in hearing.happened.get(case, ()) if case else ():
-        if at >= one.occurred_at and type_ in rule.called_off_by and id_ != one.id:
-            return Refusal(Reason.CANCELLED, type_)
+    story = hearing.happened.get(case, []) if case else []
+    for event in story:
+        later = event.at >= one.occurred_at and event.id != one.id
+        if later and calls_off(rule, event, story, value=(one.amount, one.currency)):
+            return Refusal(Reason.CANCELLED, event.type)
     return None
+
+
+def calls_off(
+    rule: Ruled,
+    event: CaseEvent,
+    story: Sequence[CaseEvent],
+    *,
+    value: tuple[Decimal | None, str | None],
+) -> bool:
+    """Tell whether an event of the case calls the question off; a partial refund never does.
+
+    A refund that does not say whether it is partial is so while all that was paid back is less
+    than the order's `value`.
+    """
+    if event.type in GONE:
+        return True
+    if event.type not in rule.called_off_by:
+        return False
+    if event.type != REFUNDED or event.refund == "full":
+        return True
+    if event.refund == "partial" or event.amount is None:
+        return event.refund != "partial"
+    amount, currency = value
+    if amount is None or currency != event.currency:
+        return True
+    back = sum((e.amount for e in story if e.type == REFUNDED and e.amount), Decimal())
+    return back >= amount
 
 
 def _send_at(hearing: Hearing, rule: Ruled, one: Recorded) -> dt.datetime:
@@ -291,18 +331,20 @@ async def _insert(
 
 
 async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]) -> None:
-    """Cancel what waits for the same ticket, else the same order, where a trigger says so."""
+    """Cancel what waits for the same ticket, else the same order, where a trigger says so.
+
+    What waits for a ticket that was deleted or merged is cancelled whatever the trigger says.
+    """
     told = [one for one in recorded if not one.test and case_of(one) is not None]
     if not told:
         return
     rows = await run_sql(
         session,
         text(
-            "select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at "
-            "from invitation i join interaction a "
+            "select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, "
+            "a.amount, a.currency from invitation i left join interaction a "
             "on a.workspace_id = i.workspace_id and a.id = i.interaction_id "
             "where i.workspace_id = :workspace_id and i.status = 'scheduled' "
-            "and i.trigger_id is not null "
             "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
         ).bindparams(
             workspace_id=workspace_id,
@@ -312,21 +354,38 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
     )
     for row in rows.all():
         for one in told:
-            if one.occurred_at >= row.occurred_at and _concerns(one, row):
+            is_later = row.occurred_at is None or one.occurred_at >= row.occurred_at
+            if is_later and _concerns(one, row):
                 await _call_off_one(session, workspace_id, row, one)
 
 
 def _concerns(one: Recorded, row: Any) -> bool:
     if one.ticket:
-        return bool(row.ticket == one.ticket and row.source == one.source)
+        return bool(row.ticket == one.ticket and row.source in {None, one.source})
     return bool(row.order_ref == one.order_ref)
 
 
 async def _call_off_one(session: AsyncSession, workspace_id: UUID, row: Any, one: Recorded) -> None:
-    trigger = await session.get(Trigger, (workspace_id, row.trigger_id))
-    if trigger is None or one.type not in Ruled(trigger).called_off_by:
+    if not await _is_called_off(session, workspace_id, row, one):
         return
     invitation = await invitations.get(session, workspace_id, row.id, lock=True)
     if invitation.status == "scheduled":
         invitations.end(invitation, "cancelled", reason=str(Reason.CANCELLED), detail=one.type)
         session.add(invitation)
+
+
+async def _is_called_off(
+    session: AsyncSession, workspace_id: UUID, row: Any, one: Recorded
+) -> bool:
+    if one.type in GONE:
+        return True
+    trigger = None
+    if row.trigger_id is not None:
+        trigger = await session.get(Trigger, (workspace_id, row.trigger_id))
+    if trigger is None:
+        return False
+    rule = Ruled(trigger)
+    story = (await happened(session, workspace_id, [one], [rule])).get(case_of(one) or ("", "", ""))
+    refund = one.properties.get("refund")
+    event = CaseEvent(one.occurred_at, one.type, one.id, refund, one.amount, one.currency)
+    return calls_off(rule, event, story or [event], value=(row.amount, row.currency))

@@ -4,8 +4,9 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded
+from app.interactions.resolution import GONE
 from app.invitations.admission import PastInvitation, pause_of, recently_asked
 from app.invitations.suppression import Kind, suppressed
 from app.surveys.catalogue import find_published
@@ -28,7 +30,20 @@ from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
 
 ENDS = frozenset({"ticket.solved", "ticket.closed"})
+REFUNDED = "order.refunded"
+_ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
 Case = tuple[str, str, str]
+
+
+class CaseEvent(NamedTuple):
+    """What happened to a ticket or order, as far as it may call a question off."""
+
+    at: dt.datetime
+    type: str
+    id: UUID
+    refund: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
 
 
 @dataclass(frozen=True)
@@ -65,8 +80,7 @@ class Ruled:
             return frozenset(stated)
         if self.trigger.on_type in ENDS:
             return frozenset({"ticket.reopened"})
-        is_order = self.trigger.on_type.startswith("order.")
-        return frozenset({"order.refunded"}) if is_order else frozenset()
+        return _ENDS_OF_ORDERS if self.trigger.on_type.startswith("order.") else frozenset()
 
     def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
         """Return its own throttle, or the workspace's where it says nothing of one."""
@@ -100,11 +114,14 @@ class Hearing:
     surveys: Mapping[UUID, CompiledSurvey]
     invited: set[tuple[UUID, str]]
     asked: dict[UUID, list[PastInvitation]]
-    happened: Mapping[Case, list[tuple[dt.datetime, str, UUID]]] = field(default_factory=dict)
+    happened: Mapping[Case, list[CaseEvent]] = field(default_factory=dict)
 
     def customer_of(self, one: Recorded) -> dict[str, Any] | None:
-        """Return whom it happened to."""
-        return self.customers.get(one.customer_id) if one.customer_id else None
+        """Return whom it happened to, with the address that the interaction itself gave."""
+        found = self.customers.get(one.customer_id) if one.customer_id else None
+        if found is None or found["erased_at"] is not None or one.contact is None:
+            return found
+        return found | one.contact
 
 
 def case_of(one: Recorded) -> Case | None:
@@ -125,6 +142,7 @@ async def hear(
     ids = {one.customer_id for one in recorded if one.customer_id}
     customers = await find_customers_by_id(session, workspace_id, ids)
     emails = [c["email"] for c in customers.values() if c["email"]]
+    emails += [one.contact["email"] for one in recorded if one.contact]
     pauses = [pause_of(rule.throttle(workspace)) for rule in ruled]
     asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
@@ -137,7 +155,7 @@ async def hear(
         surveys=await _live_surveys(session, workspace_id, {r.trigger.survey_id for r in ruled}),
         invited=await _invited(session, workspace_id, recorded, ruled),
         asked=asked,
-        happened=await _happened(session, workspace_id, recorded, ruled),
+        happened=await happened(session, workspace_id, recorded, ruled),
     )
 
 
@@ -176,29 +194,30 @@ async def _invited(
     return {(row.trigger_id, row.once_key) for row in rows}
 
 
-async def _happened(
+async def happened(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
     ruled: Sequence[Ruled],
-) -> dict[Case, list[tuple[dt.datetime, str, UUID]]]:
+) -> dict[Case, list[CaseEvent]]:
     """Return what has happened to the same tickets and orders that calls a question off."""
-    types = sorted({type_ for rule in ruled for type_ in rule.called_off_by})
+    types = sorted(GONE.union(*(rule.called_off_by for rule in ruled)))
     tickets = sorted({one.ticket for one in recorded if one.ticket})
     orders = sorted({one.order_ref for one in recorded if one.order_ref})
-    found: dict[Case, list[tuple[dt.datetime, str, UUID]]] = defaultdict(list)
-    if not types or not (tickets or orders):
+    found: dict[Case, list[CaseEvent]] = defaultdict(list)
+    if not (tickets or orders):
         return found
     rows = await run_sql(
         session,
         text(
-            "select id, type, source, ticket, order_ref, occurred_at from interaction "
+            "select id, type, source, ticket, order_ref, occurred_at, amount, currency, "
+            "properties ->> 'refund' as refund from interaction "
             "where workspace_id = :workspace_id and not test and type = any(:types) "
             "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at"
         ).bindparams(workspace_id=workspace_id, types=types, tickets=tickets, orders=orders),
     )
     for row in rows:
-        told = (row.occurred_at, row.type, row.id)
+        told = CaseEvent(row.occurred_at, row.type, row.id, row.refund, row.amount, row.currency)
         if row.ticket:
             found["ticket", row.source, row.ticket].append(told)
         if row.order_ref:

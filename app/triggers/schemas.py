@@ -102,7 +102,8 @@ class TriggerRules(Body):
         default=None,
         max_length=20,
         description="What of the same ticket or order calls the invitation off; default "
-        "`ticket.reopened` for tickets and `order.refunded` for orders.",
+        "`ticket.reopened` for tickets, `order.refunded` and `order.cancelled` for orders. A "
+        "partial refund never does; a ticket that is deleted or merged always.",
     )
     once_per: Literal["interaction", "resolution", "order", "customer"] | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.outbox import emit
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft, Recorded, record
 from app.interactions.recording import shown as shown_interaction
@@ -16,6 +17,8 @@ from app.triggers.deciding import Verdict, decide, judge_interaction
 from app.triggers.hearing import Ruled, hear
 from app.triggers.models import Trigger
 from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
+
+CREATED_EVENT = "interaction.created"
 
 
 async def tell(
@@ -30,6 +33,12 @@ async def tell(
     recorded = await record(session, workspace_id, drafts)
     if triggers:
         await decide(session, box, workspace_id, recorded)
+    created = [one for one in recorded if one.created and not one.test]
+    if created:
+        events = [
+            one.model_dump(mode="json") for one in await shown(session, workspace_id, created)
+        ]
+        await emit(session, workspace_id, CREATED_EVENT, data=events)
     return recorded
 
 

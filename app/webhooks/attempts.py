@@ -67,14 +67,15 @@ def body_of(endpoint: WebhookEndpoint, told: Told, *, base_url: str) -> bytes:
 
 async def post(
     client: GuardedClient, endpoint: WebhookEndpoint, told: Told, *, secrets: list[str],
-    base_url: str,
+    extra: dict[str, str] | None, base_url: str,
 ) -> Attempt:  # fmt: skip
-    """Send news to a URL; anything but a 2xx is an error."""
+    """Send news to a URL with the endpoint's own headers; anything but a 2xx is an error."""
     began = utc_now()
-    if not secrets:
+    if not secrets or extra is None:
         return _ended(began, error="its secret cannot be opened by a live secret key")
     body = body_of(endpoint, told, base_url=base_url)
     headers = {
+        **extra,
         "Content-Type": "application/json",
         "User-Agent": "Afterword-Webhooks/1",
         **signature_headers(told.id, int(began.timestamp()), body, secrets),

@@ -131,6 +131,7 @@ async def replay(database: Database, job: Job) -> None:
     since = dt.datetime.fromisoformat(job.payload["since"])
     endpoint_id = UUID(job.payload["endpoint"])
     place = (0, UUID(int=0))
+    below = job.payload.get("below")
     while True:
         async with database.transaction() as session:
             endpoint = await session.get(WebhookEndpoint, (job.workspace_id, endpoint_id))
@@ -140,6 +141,9 @@ async def replay(database: Database, job: Job) -> None:
                 session, job.workspace_id, place, limit=_CHUNK, which=types_of(endpoint),
                 since=since,
             )  # fmt: skip
+            if below is not None:
+                # What came after the replay was asked for is delivered by itself.
+                events = [event for event in events if event.xid < below]
             told = [one for event in events for one in told_by(event)]
             wish = wish_of(endpoint)
             pairs = [(endpoint, one) for one in told if wish.wants(one)]

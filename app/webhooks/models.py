@@ -13,9 +13,9 @@ from app.core.schema import TENANT, Instant, Json
 class WebhookEndpoint(SQLModel, table=True):
     """A subscriber's URL. Secrets are sealed; the old one signs too until `old_until`.
 
-    It hears of what happens from `listens_from` on: since it was made, or last enabled.
-    `failing_since` is the first failure after the last success; an endpoint with `disabled_at`
-    gets nothing until somebody enables it.
+    `headers` are sent along: their values are sealed like secrets. It hears of what happens from
+    `listens_from` on: since it was made, or last enabled. `failing_since` is the first failure
+    after the last success; an endpoint with `disabled_at` gets nothing until somebody enables it.
     """
 
     __tablename__ = "webhook_endpoint"
@@ -32,6 +32,8 @@ class WebhookEndpoint(SQLModel, table=True):
     events: list[str] = Field(sa_type=Json)
     filter: dict[str, Any] = Field(sa_type=Json)
     include_personal: bool
+    headers: bytes | None = None
+    header_names: list[str] = Field(sa_type=Json)
     secret: bytes
     old_secret: bytes | None = None
     old_until: dt.datetime | None = Field(default=None, sa_type=Instant)

@@ -33,9 +33,12 @@ class EventType(StrEnum):
     RESPONSE_COMPLETED = "response.completed"
     RESPONSE_DELETED = "response.deleted"
     INVITATION_SENT = "invitation.sent"
+    INVITATION_OPENED = "invitation.opened"
     INVITATION_ANSWERED = "invitation.answered"
     INVITATION_BOUNCED = "invitation.bounced"
     INTERACTION_CREATED = "interaction.created"
+    TICKET_RESOLVED = "ticket.resolved"
+    TICKET_REOPENED = "ticket.reopened"
     FOLLOW_UP_UPDATED = "follow_up.updated"
     CUSTOMER_UNSUBSCRIBED = "customer.unsubscribed"
     CUSTOMER_ERASED = "customer.erased"
@@ -95,9 +98,13 @@ def _derived(event: Written, type_: EventType) -> Told:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an endpoint wants to hear: types, and for answers what they must say."""
+    """What an endpoint wants to hear: events, and for some of them what they must say.
+
+    `types` are the types of interactions; empty means all.
+    """
 
     events: frozenset[str]
+    types: frozenset[str] = frozenset()
     survey: str | None = None
     touchpoint: str | None = None
     min_score: int | None = None
@@ -114,6 +121,8 @@ class Wish:
             return False
         if told.type is EventType.RESPONSE_LOW_SCORE and not self.bounded and not told.is_low:
             return False
+        if self.types and told.type is EventType.INTERACTION_CREATED:
+            return told.data.get("type") in self.types and self._fits_place(told.data)
         return self._fits_place(told.data) and self._fits_score(told)
 
     def _fits_place(self, data: Mapping[str, Any]) -> bool:
@@ -148,7 +157,22 @@ def shown(told: Told, *, personal: bool = True) -> dict[str, Any]:
             data["integrity"] = "ok" if state == "counted" else state
     if not personal:
         data = _impersonal(data)
-    return {"type": told.type, "timestamp": rfc3339(told.at), "data": data}
+    return {"type": told.type, "timestamp": rfc3339(told.at), "data": in_utc(data)}
+
+
+def in_utc(value: Any, name: str = "") -> Any:
+    """Return data whose times, by the names of their fields, are written in UTC with a `Z`."""
+    if isinstance(value, Mapping):
+        return {key: in_utc(part, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [in_utc(part, name) for part in value]
+    if isinstance(value, str) and (name == "at" or name.endswith("_at")):
+        try:
+            at = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return rfc3339(at) if at.tzinfo else value
+    return value
 
 
 def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:

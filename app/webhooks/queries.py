@@ -14,7 +14,7 @@ from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.news import FRESH, WHOLE_TYPES, EventType, Written
+from app.webhooks.news import FRESH, WHOLE_TYPES, EventType, Wish, Written
 
 _WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
 _SAYS_WHOLE = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
@@ -69,19 +69,48 @@ async def events_after(
     return [Written(row.xid, row.id, row.type, row.data, row.created_at) for row in rows]
 
 
-async def count_events_since(
-    session: AsyncSession, workspace_id: UUID, since: dt.datetime, *, which: str
+async def count_wanted(
+    session: AsyncSession, workspace_id: UUID, since: dt.datetime, wish: Wish, *, below: int
 ) -> int:
-    """Return how many events of these kinds were written since."""
+    """Return how much a wish is told by the events since: an answer may tell several things."""
+    counts = [f"count(*) filter (where {_wants(type_, wish)})" for type_ in sorted(wish.events)]
+    sql = f"select {' + '.join(counts)} from event"
+    named = {
+        "survey": wish.survey, "touchpoint": wish.touchpoint, "min_score": wish.min_score,
+        "max_score": wish.max_score, "types": sorted(wish.types) or None,
+    }  # fmt: skip
     rows = await run_sql(
         session,
         text(
-            "select count(*) from event where workspace_id = :workspace_id "
-            f"and created_at >= :since and {which}"
-        ).bindparams(workspace_id=workspace_id, since=since),
-    )
+            f"{sql} where workspace_id = :workspace_id "
+            "and created_at >= :since and xid < cast(cast(:below as text) as xid8)"
+        ).bindparams(
+            workspace_id=workspace_id, since=since, below=str(below),
+            **{name: value for name, value in named.items() if f":{name}" in sql},
+        ),
+    )  # fmt: skip
     found: int = rows.one()[0]
     return found
+
+
+def _wants(type_: str, wish: Wish) -> str:
+    """Return the SQL of `Wish.wants` for one type of news."""
+    conditions = [tells_of([type_], any_score=wish.bounded)]
+    if wish.survey is not None:
+        conditions.append(
+            "coalesce(case jsonb_typeof(data -> 'survey') when 'object' "
+            "then data -> 'survey' ->> 'key' else data ->> 'survey' end, :survey) = :survey"
+        )
+    if wish.touchpoint is not None:
+        conditions.append("(not data ? 'touchpoint' or data ->> 'touchpoint' = :touchpoint)")
+    if wish.types and type_ == EventType.INTERACTION_CREATED:
+        conditions.append("data ->> 'type' = any(:types)")
+    if type_.startswith("response.") and type_ != EventType.RESPONSE_DELETED:
+        if wish.min_score is not None:
+            conditions.append("(data ->> 'score')::int >= :min_score")
+        if wish.max_score is not None:
+            conditions.append("(data ->> 'score')::int <= :max_score")
+    return " and ".join(f"({condition})" for condition in conditions)
 
 
 async def events_of(session: AsyncSession, deliveries: Sequence[Delivery]) -> dict[UUID, Written]:

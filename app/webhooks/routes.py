@@ -29,7 +29,9 @@ from app.workspaces.caller import Reader, Writer
 routes = router("Webhooks")
 
 
-_HIDDEN = {"filter", "secret", "old_secret", "old_until", "listens_from"}
+_HIDDEN = {
+    "filter", "secret", "old_secret", "old_until", "listens_from", "headers", "header_names",
+}  # fmt: skip
 
 
 async def _shown(session: AsyncSession, rows: Sequence[WebhookEndpoint]) -> list[EndpointOut]:
@@ -40,6 +42,7 @@ async def _shown(session: AsyncSession, rows: Sequence[WebhookEndpoint]) -> list
         EndpointOut(
             **row.model_dump(exclude=_HIDDEN),
             filter=service.shown_filter(row.filter),
+            headers=row.header_names,
             active=row.disabled_at is None,
             pending=counts[row.id][0],
             failed=counts[row.id][1],
@@ -102,12 +105,13 @@ async def patch_endpoint(
     settings: SettingsDep,
     session: SessionDep,
     caller: Writer,
+    box: BoxDep,
     endpoint_id: UUID,
     body: EndpointPatch,
 ) -> EndpointOut:
     """Change what is given; `active: true` enables an endpoint that was disabled."""
     changed = await service.change(
-        session, caller.workspace_id, endpoint_id, body, settings=settings
+        session, caller.workspace_id, endpoint_id, body, box=box, settings=settings
     )
     return (await _shown(session, [changed]))[0]
 

@@ -34,9 +34,9 @@ _RESPONSE = {
     "interaction": {
         "type": "order.paid", "source": "shop", "ticket": None, "order": "1001", "properties": {},
     },
-    "responded_at": "2026-11-01T10:00:00+00:00",
-    "created_at": "2026-11-01T10:00:00+00:00",
-    "updated_at": "2026-11-01T10:00:00+00:00",
+    "responded_at": "2026-11-01T10:00:00Z",
+    "created_at": "2026-11-01T10:00:00Z",
+    "updated_at": "2026-11-01T10:00:00Z",
 }  # fmt: skip
 _OTHERS: Mapping[str, Mapping[str, Any]] = {
     "invitation": {
@@ -53,6 +53,10 @@ _OTHERS: Mapping[str, Mapping[str, Any]] = {
         "source": "shop",
         "external_id": "order-1001-paid",
         "order": "1001",
+        "customer_id": _CUSTOMER["id"],
+        "properties": {},
+        "decisions": [],
+        "occurred_at": "2026-11-01T10:00:00Z",
     },
     "follow_up": {
         "id": _RESPONSE["id"],
@@ -60,6 +64,19 @@ _OTHERS: Mapping[str, Mapping[str, Any]] = {
         "score": 3,
         "follow_up": {"status": "open", "assignee": None, "due_at": None, "notes": []},
         "customer_id": _CUSTOMER["id"],
+    },
+    "ticket": {
+        "id": "0190b6a0-0000-7000-8000-000000000005",
+        "source": "helpdesk",
+        "ticket": "4711",
+        "number": 1,
+        "status": "solved",
+        "customer_id": _CUSTOMER["id"],
+        "touchpoint": "support",
+        "properties": {"agent": "eva"},
+        "opened_at": "2026-11-01T09:00:00Z",
+        "first_solved_at": "2026-11-01T10:00:00Z",
+        "last_solved_at": "2026-11-01T10:00:00Z",
     },
     "customer": {"id": _CUSTOMER["id"]},
 }

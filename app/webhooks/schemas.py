@@ -5,7 +5,14 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from app.core.text import Slug
 from app.interactions.schemas import TouchpointKey
@@ -14,6 +21,31 @@ from app.workspaces.schemas import Body, Moment
 
 Url = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x20]+$", min_length=8, max_length=2000)]
 Score = Annotated[int, Field(ge=0, le=10, strict=True)]
+EventName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+_OWN_HEADERS = {"host", "content-length", "content-type", "transfer-encoding", "connection",
+                "user-agent", "webhook-id", "webhook-timestamp", "webhook-signature"}  # fmt: skip
+
+
+def _is_free(headers: dict[str, str]) -> dict[str, str]:
+    for name in headers:
+        if name.lower() in _OWN_HEADERS:
+            msg = f"`{name}` is set by us; choose another name"
+            raise ValueError(msg)
+    if len({name.lower() for name in headers}) < len(headers):
+        msg = "names one header twice"
+        raise ValueError(msg)
+    return headers
+
+
+Headers = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")],
+        Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$",
+                                         max_length=1000)],
+    ],
+    Field(max_length=10),
+    AfterValidator(_is_free),
+]  # fmt: skip
 
 
 class Format(StrEnum):
@@ -31,6 +63,9 @@ class EndpointFilter(Body):
     touchpoint: TouchpointKey | None = None
     max_score: Score | None = Field(default=None, description="Of `response.low_score`, too.")
     min_score: Score | None = None
+    type: EventName | list[EventName] | None = Field(
+        default=None, description="Types of interactions, for `interaction.created`."
+    )
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
@@ -64,6 +99,9 @@ class EndpointIn(Body):
     include_personal: bool = Field(
         default=True, description="False: of a customer the id alone is sent."
     )
+    headers: Headers = Field(
+        default={}, description="Sent along, such as `Authorization`; values are not shown again."
+    )
 
 
 class EndpointPatch(Body):
@@ -76,6 +114,7 @@ class EndpointPatch(Body):
     format: Format | None = None
     filter: EndpointFilter | None = None
     include_personal: bool | None = None
+    headers: Headers | None = Field(default=None, description="Replaces all of them.")
     active: bool | None = Field(
         default=None, description="True enables it again; what it missed comes by `replay`."
     )
@@ -90,6 +129,7 @@ class EndpointOut(BaseModel):
     format: Format
     filter: EndpointFilter
     include_personal: bool
+    headers: list[str] = Field(description="Names of the headers that are sent along.")
     active: bool
     disabled_at: dt.datetime | None
     disabled_reason: str | None
@@ -134,7 +174,7 @@ class ReplayIn(Body):
 
 
 class ReplayOut(BaseModel):
-    """How many events will be looked at; those the endpoint wants are sent once each."""
+    """How many events are sent again, once each."""
 
     events: int
     since: dt.datetime

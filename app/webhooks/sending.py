@@ -32,7 +32,7 @@ from app.webhooks.lanes import AT_ONCE, LANE, Claimed, Lanes
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.news import EventType, Told, Written, told_by
 from app.webhooks.outcomes import Ended
-from app.webhooks.service import MAILTO, live_secrets
+from app.webhooks.service import MAILTO, live_headers, live_secrets
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
@@ -175,7 +175,10 @@ class Sender:
                 self._mailer, endpoint, told, sender=sender, base_url=base_url
             )
         secrets = live_secrets(endpoint, self._box, utc_now())
-        return await attempts.post(client, endpoint, told, secrets=secrets, base_url=base_url)
+        return await attempts.post(
+            client, endpoint, told, secrets=secrets, extra=live_headers(endpoint, self._box),
+            base_url=base_url,
+        )  # fmt: skip
 
     async def _write(self) -> None:
         """Write the ends of attempts; what cannot be written now is kept for the next turn."""

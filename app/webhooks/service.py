@@ -1,8 +1,9 @@
 """Verbs of the room: endpoints, their secrets, tests, replays, and the log of deliveries."""
 
 import datetime as dt
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -51,7 +52,10 @@ def consumer_of(workspace_id: UUID) -> str:
 
 def wish_of(endpoint: WebhookEndpoint) -> Wish:
     """Return what an endpoint wants to hear."""
-    return Wish(frozenset(endpoint.events), **endpoint.filter)
+    kept = dict(endpoint.filter)
+    named = kept.pop("type", [])
+    types = frozenset([named] if isinstance(named, str) else named)
+    return Wish(frozenset(endpoint.events), types, **kept)
 
 
 def types_of(endpoint: WebhookEndpoint) -> str:
@@ -79,12 +83,15 @@ async def create(
         events=_unique(wanted.events),
         filter=await _checked_filter(session, workspace_id, wanted.filter),
         include_personal=wanted.include_personal,
+        header_names=[],
         secret=box.seal(secret.encode()),
         listens_from=now,
         created_at=now,
         updated_at=now,
     )
+    _set_headers(endpoint, wanted.headers, box)
     others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
+    _refuse_twin(endpoint, others)
     if len(others) >= _MOST:
         detail = f"A workspace has {_MOST} webhook endpoints at most; delete one."
         raise Conflict(detail)
@@ -94,6 +101,37 @@ async def create(
     session.add(endpoint)
     await session.flush()
     return endpoint, secret
+
+
+def _set_headers(endpoint: WebhookEndpoint, headers: Mapping[str, str], box: SealedBox) -> None:
+    endpoint.header_names = list(headers)
+    endpoint.headers = box.seal(json.dumps(dict(headers)).encode()) if headers else None
+
+
+def live_headers(endpoint: WebhookEndpoint, box: SealedBox) -> dict[str, str] | None:
+    """Return the headers that are sent along; None where no live secret key opens them."""
+    if endpoint.headers is None:
+        return {}
+    plain = box.unseal(endpoint.headers)
+    if plain is None:
+        return None
+    headers: dict[str, str] = json.loads(plain)
+    return headers
+
+
+def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -> None:
+    """Raise Conflict where another endpoint would send the same to the same URL."""
+    for other in others:
+        if other.id != endpoint.id and _sends(other) == _sends(endpoint):
+            detail = (
+                f"The endpoint {other.id} sends the same events to this URL already; change that "
+                "one, or choose other events or another filter."
+            )
+            raise Conflict(detail)
+
+
+def _sends(endpoint: WebhookEndpoint) -> tuple[object, ...]:
+    return endpoint.url, endpoint.format, sorted(endpoint.events), endpoint.filter
 
 
 async def _check_url(url: str, format_: str, settings: Settings) -> None:
@@ -161,6 +199,7 @@ async def change(
     endpoint_id: UUID,
     patch: EndpointPatch,
     *,
+    box: SealedBox,
     settings: Settings,
 ) -> WebhookEndpoint:
     """Change what is given; what is left out stays."""
@@ -177,6 +216,11 @@ async def change(
         endpoint.filter = await _checked_filter(session, workspace_id, patch.filter)
     if patch.include_personal is not None:
         endpoint.include_personal = patch.include_personal
+    if patch.headers is not None:
+        _set_headers(endpoint, patch.headers, box)
+    if {"url", "format", "events", "filter"} & patch.model_fields_set:
+        others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
+        _refuse_twin(endpoint, others)
     if patch.active is not None:
         _switch(endpoint, active=patch.active)
     endpoint.updated_at = utc_now()
@@ -258,12 +302,15 @@ async def redeliver(session: AsyncSession, workspace_id: UUID, delivery_id: UUID
 async def start_replay(
     session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, since: dt.datetime
 ) -> int:
-    """Have all events since sent again in the background; return how many are looked at."""
+    """Have what it wants of all events since sent again in the background; return how many."""
     endpoint = await find(session, workspace_id, endpoint_id)
     _require_active(endpoint)
-    which = types_of(endpoint)
-    found = await queries.count_events_since(session, workspace_id, since, which=which)
-    payload = {"endpoint": str(endpoint_id), "since": since.isoformat(), "run": str(uuid7())}
+    top = await feed.top(session)
+    found = await queries.count_wanted(session, workspace_id, since, wish_of(endpoint), below=top)
+    payload = {
+        "endpoint": str(endpoint_id), "since": since.isoformat(), "below": top,
+        "run": str(uuid7()),
+    }  # fmt: skip
     await jobs.enqueue(session, REPLAY_JOB, workspace_id=workspace_id, payload=payload)
     return found
 

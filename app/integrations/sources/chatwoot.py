@@ -3,41 +3,44 @@
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
-    Payload,
-    Told,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
     language,
     moment,
     properties,
     tags,
     text,
-    told,
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
+from app.integrations.statuses import type_of_status
 
-_BY_STATUS = {
-    "resolved": "ticket.solved", "open": "ticket.reopened", "snoozed": "ticket.on_hold",
-    "pending": "ticket.on_hold",
-}  # fmt: skip
+_BY_EVENT = {
+    "conversation_created": "ticket.opened",
+    "conversation_opened": "ticket.reopened",
+    "conversation_deleted": "ticket.deleted",
+}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Translate a conversation that began or changed its status."""
-    payload = delivery.payload
-    event, status = text(payload.get("event")), text(payload.get("status")) or ""
+    payload, zone = delivery.payload, settings.timezone
+    event = text(payload.get("event")) or ""
     ticket = text(payload.get("id"))
     if ticket is None:
         return NotUsed("`id` is missing")
-    type_ = {"conversation_created": "ticket.opened"}.get(event or "")
+    type_ = _BY_EVENT.get(event)
     if event in {"conversation_status_changed", "conversation_resolved"}:
-        type_ = _BY_STATUS.get(status)
-    if event == "conversation_opened":
-        type_ = "ticket.reopened"
+        type_ = type_of_status(settings, payload.get("status"))
     if type_ is None:
+        status = payload.get("status")
         return NotUsed(f"`{event}` with the status {status!r} means nothing here")
     person, agent = dig(payload, "meta", "sender"), dig(payload, "meta", "assignee")
     shared = {
@@ -56,20 +59,17 @@ def translate(delivery: Delivery, _settings: Payload) -> Translation:
             tags=tags(payload.get("labels")),
         ),
     }
-    at = moment(payload.get("updated_at")) or moment(payload.get("timestamp"))
-    story = told(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    stories = with_opening([story], ticket, moment(payload.get("created_at")), **shared)
-    return [*stories, *_first_reply(payload, ticket)]
-
-
-def _first_reply(payload: Payload, ticket: str) -> list[Told]:
-    at = moment(payload.get("first_reply_created_at"))
-    if at is None:
-        return []
-    return [
-        told("ticket.replied", ticket, ticket=ticket, occurred_at=at,
-             external_id=f"{ticket}:first-reply")
-    ]  # fmt: skip
+    at = moment(payload.get("updated_at"), zone) or moment(payload.get("timestamp"), zone)
+    told = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = moment(payload.get("created_at"), zone)
+    stories = with_opening([told], ticket, opened_at, **shared)
+    if replied_at := moment(payload.get("first_reply_created_at"), zone):
+        first_reply = interaction(
+            "ticket.replied", ticket, ticket=ticket, occurred_at=replied_at,
+            external_id=f"{ticket}:first-reply",
+        )  # fmt: skip
+        stories = [*stories, first_reply]
+    return Interpretation(stories)
 
 
 ADAPTER = Adapter(

@@ -3,46 +3,95 @@
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
     Payload,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
+    language,
     moment,
     properties,
     tags,
     text,
-    told,
     with_opening,
 )
+from app.integrations.statuses import CLOSED_IS_SOLVED, type_of_status
 
-_BY_STATUS = {
-    "resolved": "ticket.solved", "closed": "ticket.solved", "open": "ticket.reopened",
-    "reopened": "ticket.reopened", "new": "ticket.opened", "pending": "ticket.on_hold",
+_IDS = {
+    "2": "open", "3": "on_hold", "4": "solved", "5": "closed", "6": "on_hold", "7": "on_hold",
 }  # fmt: skip
 _BY_EVENT = {
     "ticket.resolved": "ticket.solved", "ticket.closed": "ticket.solved",
     "ticket.solved": "ticket.solved", "ticket.reopened": "ticket.reopened",
     "ticket.created": "ticket.opened", "ticket.opened": "ticket.opened",
-    "ticket.replied": "ticket.replied",
+    "ticket.replied": "ticket.replied", "ticket.on_hold": "ticket.on_hold",
+    "ticket.deleted": "ticket.deleted", "ticket.spam": "ticket.deleted",
+    "ticket.merged": "ticket.merged",
 }  # fmt: skip
+_TRUE = {"true", "1", "yes"}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
-    """Translate either form; a status is a label, such as `Resolved`."""
-    payload = delivery.payload
-    simple = payload.get("freshdesk_webhook")
-    return _translate(_plain(simple) if isinstance(simple, dict) else payload)
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+    """Translate either form; a status is a label, such as `Resolved`, or its number."""
+    payload = _in_one_form(delivery.payload)
+    ticket = text(payload.get("ticket_id"))
+    if ticket is None:
+        return NotUsed("`ticket_id` is missing")
+    type_ = _type(payload, settings)
+    if type_ is None:
+        return NotUsed(f"the status {payload.get('status')!r} means nothing here")
+    requester, agent = payload.get("requester"), payload.get("agent")
+    shared = {
+        "customer": customer(
+            external_id=dig(requester, "external_id"),
+            address=dig(requester, "email"),
+            name=text(dig(requester, "name")),
+            locale=language(dig(requester, "language")),
+        ),
+        "properties": properties(
+            agent=dig(agent, "name"),
+            agent_email=dig(agent, "email"),
+            group=payload.get("group"),
+            company=payload.get("company"),
+            priority=payload.get("priority"),
+            channel=payload.get("channel"),
+            product=payload.get("product"),
+            tags=tags(payload.get("tags")),
+        ),
+    }
+    at = moment(payload.get("updated_at"), settings.timezone)
+    event = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = moment(payload.get("created_at"), settings.timezone)
+    return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
-def _plain(simple: Payload) -> Payload:
+def timeless_case(delivery: Delivery, _settings: SourceSettings) -> str | None:
+    """Return the ticket of a delivery that does not say when it was changed."""
+    payload = _in_one_form(delivery.payload) if isinstance(delivery.payload, dict) else {}
+    return None if text(payload.get("updated_at")) else text(payload.get("ticket_id"))
+
+
+def _in_one_form(payload: Payload) -> Payload:
     """Bring the simple form's underscored names into the template's shape."""
+    simple = payload.get("freshdesk_webhook")
+    if not isinstance(simple, dict):
+        return payload
     return {
         "ticket_id": simple.get("ticket_id") or simple.get("ticket_display_id"),
         "status": simple.get("ticket_status"),
+        "status_id": simple.get("ticket_status_id"),
+        "deleted": simple.get("ticket_deleted"),
+        "spam": simple.get("ticket_spam"),
         "requester": {
             "name": simple.get("ticket_contact_name") or simple.get("ticket_requester_name"),
             "email": simple.get("ticket_contact_email") or simple.get("ticket_requester_email"),
+            "external_id": simple.get("ticket_contact_unique_external_id"),
+            "language": simple.get("ticket_contact_language"),
         },
         "agent": {
             "name": simple.get("ticket_agent_name"),
@@ -59,40 +108,23 @@ def _plain(simple: Payload) -> Payload:
     }
 
 
-def _translate(payload: Payload) -> Translation:
-    ticket = text(payload.get("ticket_id"))
-    if ticket is None:
-        return NotUsed("`ticket_id` is missing")
-    status = (text(payload.get("status")) or "").lower()
-    type_ = _BY_EVENT.get(text(payload.get("event")) or "") or _BY_STATUS.get(status)
-    if type_ is None:
-        return NotUsed(f"the status {status!r} means nothing here")
-    requester, agent = payload.get("requester"), payload.get("agent")
-    shared = {
-        "customer": customer(
-            external_id=dig(requester, "external_id"),
-            address=dig(requester, "email"),
-            name=text(dig(requester, "name")),
-        ),
-        "properties": properties(
-            agent=dig(agent, "name"),
-            agent_email=dig(agent, "email"),
-            group=payload.get("group"),
-            company=payload.get("company"),
-            priority=payload.get("priority"),
-            channel=payload.get("channel"),
-            product=payload.get("product"),
-            tags=tags(payload.get("tags")),
-        ),
-    }
-    at = moment(payload.get("updated_at"))
-    story = told(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    return with_opening([story], ticket, moment(payload.get("created_at")), **shared)
+def _type(payload: Payload, settings: SourceSettings) -> str | None:
+    if any(str(payload.get(name)).lower() in _TRUE for name in ("deleted", "spam")):
+        return "ticket.deleted"
+    named = _BY_EVENT.get(text(payload.get("event")) or "")
+    return named or type_of_status(
+        settings,
+        payload.get("status"),
+        status_id=payload.get("status_id"),
+        ids=_IDS,
+        types=CLOSED_IS_SOLVED,
+    )
 
 
 ADAPTER = Adapter(
     translate,
     hashes_body=True,
+    timeless_case=timeless_case,
     properties={
         "agent": "the agent's name",
         "agent_email": "the agent's address",

@@ -1,39 +1,50 @@
 """Help Scout: conversations, with the names of API version 1 or 2."""
 
+from zoneinfo import ZoneInfo
+
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
     Payload,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
     moment,
     properties,
     tags,
     text,
-    told,
     with_opening,
     words,
 )
 from app.integrations.signatures import SignatureRule
+from app.integrations.statuses import CLOSED_IS_SOLVED, type_of_status
 
-_BY_STATUS = {"closed": "ticket.solved", "active": "ticket.reopened", "pending": "ticket.on_hold"}
-_BY_EVENT = {"convo.created": "ticket.opened", "convo.agent.reply.created": "ticket.replied"}
+_BY_EVENT = {
+    "convo.created": "ticket.opened",
+    "convo.agent.reply.created": "ticket.replied",
+    "convo.deleted": "ticket.deleted",
+    "convo.merged": "ticket.merged",
+}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Translate by the event's header; the body's `type` is only the channel."""
     payload = delivery.payload
     event = delivery.headers.get("x-helpscout-event", "")
     ticket = text(payload.get("id"))
     if ticket is None:
         return NotUsed("`id` is missing")
-    status = (text(payload.get("status")) or "").lower()
     type_ = _BY_EVENT.get(event)
     if event == "convo.status":
-        type_ = _BY_STATUS.get(status)
+        type_ = type_of_status(settings, payload.get("status"), types=CLOSED_IS_SOLVED)
     if type_ is None:
+        status = payload.get("status")
         return NotUsed(f"`{event}` with the status {status!r} means nothing here")
     person = payload.get("primaryCustomer") or payload.get("customer")
     agent = payload.get("assignee") or payload.get("owner")
@@ -52,16 +63,17 @@ def translate(delivery: Delivery, _settings: Payload) -> Translation:
             tags=tags(payload.get("tags")),
         ),
     }
-    at = _changed_at(payload, type_)
-    story = told(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    return with_opening([story], ticket, moment(payload.get("createdAt")), **shared)
+    at = _changed_at(payload, type_, settings.timezone)
+    told = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = moment(payload.get("createdAt"), settings.timezone)
+    return Interpretation(with_opening([told], ticket, opened_at, **shared))
 
 
-def _changed_at(payload: Payload, type_: str) -> str | None:
+def _changed_at(payload: Payload, type_: str, zone: ZoneInfo) -> str | None:
     names = ["userUpdatedAt", "modifiedAt", "userModifiedAt"]
     if type_ == "ticket.solved":
         names.insert(0, "closedAt")
-    return next((at for name in names if (at := moment(payload.get(name)))), None)
+    return next((at for name in names if (at := moment(payload.get(name), zone))), None)
 
 
 def _name(person: object) -> str | None:
@@ -74,6 +86,8 @@ def _name(person: object) -> str | None:
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-HelpScout-Signature", algorithm="sha1", encoding="base64"),
+    # One body is sent for a reply and for the status that the reply has changed.
+    event_headers=("x-helpscout-event",),
     hashes_body=True,
     properties={
         "agent": "the assignee's name",

@@ -5,17 +5,20 @@ from typing import Any
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
-    Payload,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
     language,
     moment,
     properties,
     tags,
     text,
-    told,
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
@@ -28,29 +31,27 @@ _BY_TOPIC = {
     "conversation.admin.single.created": "ticket.opened",
     "conversation.admin.replied": "ticket.replied",
     "conversation.admin.snoozed": "ticket.on_hold",
+    "conversation.deleted": "ticket.deleted",
+    "conversation.spam": "ticket.deleted",
+    "conversation.merged": "ticket.merged",
 }
+_PEOPLE = {"user", "lead", "contact"}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Translate a notification about a conversation."""
     payload = delivery.payload
     topic = text(payload.get("topic")) or ""
     item = dig(payload, "data", "item")
-    ticket = text(dig(item, "id"))
+    ticket = text(dig(item, "id") or dig(item, "conversation_id"))
     if topic == "ping":
         return NotUsed("a ping")
     if topic not in _BY_TOPIC:
         return NotUsed(f"the topic {topic!r} means nothing here")
     if ticket is None:
         return NotUsed("`data.item.id` is missing")
-    person = _person(item)
     shared = {
-        "customer": customer(
-            external_id=dig(person, "user_id") or dig(person, "external_id"),
-            address=dig(person, "email"),
-            name=text(dig(person, "name")),
-            locale=language(dig(person, "locale")),
-        ),
+        "customer": _customer(item),
         "properties": properties(
             agent=dig(item, "assignee", "name") or dig(item, "teammates", "admins", 0, "name"),
             agent_email=dig(item, "assignee", "email"),
@@ -60,9 +61,11 @@ def translate(delivery: Delivery, _settings: Payload) -> Translation:
             tags=tags(dig(item, "tags", "tags")),
         ),
     }
-    at = moment(dig(item, "updated_at")) or moment(payload.get("created_at"))
-    story = told(_BY_TOPIC[topic], ticket, ticket=ticket, occurred_at=at, **shared)
-    return with_opening([story], ticket, moment(dig(item, "created_at")), **shared)
+    zone = settings.timezone
+    at = moment(dig(item, "updated_at"), zone) or moment(payload.get("created_at"), zone)
+    told = interaction(_BY_TOPIC[topic], ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = moment(dig(item, "created_at"), zone)
+    return Interpretation(with_opening([told], ticket, opened_at, **shared))
 
 
 def _opened_by(item: Any) -> str | None:
@@ -70,13 +73,31 @@ def _opened_by(item: Any) -> str | None:
     return text(author or dig(item, "conversation_message", "author", "type"))
 
 
-def _person(item: Any) -> Any:
-    """Return the customer: its own field, a contact, or the author who is one."""
-    for found in (dig(item, "user"), dig(item, "contacts", "contacts", 0)):
-        if dig(found, "email") or dig(found, "user_id") or dig(found, "external_id"):
-            return found
+def _customer(item: Any) -> dict[str, Any] | None:
+    """Put the customer together from every place that names the contact.
+
+    A contact often bears the id alone, and the author of the first message the address. The
+    author is the same person where the contact is one and the ids do not differ.
+    """
+    contacts = dig(item, "contacts", "contacts")
+    contact = contacts[0] if isinstance(contacts, list) and contacts else dig(item, "contact")
+    people = [dig(item, "user"), contact]
     author = dig(item, "source", "author")
-    return author if dig(author, "type") in {"user", "lead", "contact"} else None
+    alone = not isinstance(contacts, list) or len(contacts) <= 1
+    same = dig(author, "id") in {None, dig(contact, "id")} or alone
+    if text(dig(author, "type")) in _PEOPLE and same:
+        people.append(author)
+
+    def first(*names: str) -> str | None:
+        found = (text(dig(person, name)) for person in people for name in names)
+        return next((value for value in found if value), None)
+
+    return customer(
+        external_id=first("user_id", "external_id"),
+        address=first("email"),
+        name=first("name"),
+        locale=language(first("locale")) or language(dig(contact, "language_override")),
+    )
 
 
 ADAPTER = Adapter(

@@ -1,71 +1,97 @@
 """Shopify: orders, fulfilments and refunds. Its ids exceed 2⁵³ and are kept as text."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
     Payload,
-    Told,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
+    decimal,
     dig,
+    interaction,
     language,
     moment,
+    money,
     properties,
     tags,
     text,
-    told,
     words,
 )
 from app.integrations.signatures import SignatureRule
 
-_ORDERS = {"orders/paid": "order.paid", "orders/fulfilled": "order.fulfilled",
-           "orders/create": "order.placed"}  # fmt: skip
+# The type that an order's topic tells of, and the field with its time.
+_ORDERS = {
+    "orders/create": ("order.placed", "created_at"),
+    "orders/paid": ("order.paid", "processed_at"),
+    "orders/fulfilled": ("order.fulfilled", "updated_at"),
+    "orders/cancelled": ("order.cancelled", "cancelled_at"),
+    "orders/edited": ("order.edited", "updated_at"),
+    "orders/delete": ("order.cancelled", "updated_at"),
+}
 _FULFILMENTS = {"fulfillments/create", "fulfillments/update", "fulfillment_events/create"}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Translate by the topic's header."""
     payload, topic = delivery.payload, delivery.headers.get("x-shopify-topic", "")
-    if payload.get("test") is True:
-        return NotUsed("a test order")
-    shop = delivery.headers.get("x-shopify-shop-domain")
+    if topic == "orders/updated" and payload.get("cancelled_at"):
+        topic = "orders/cancelled"
     if topic in _ORDERS:
-        return _order(payload, _ORDERS[topic], shop)
+        return _order(delivery, topic, settings)
     if topic in _FULFILMENTS:
-        return _fulfilment(payload, shop)
+        return _fulfilment(delivery, settings)
     if topic == "refunds/create":
-        return _refund(payload, shop)
+        return _refund(delivery, settings)
     return NotUsed(f"the topic {topic!r} means nothing here")
 
 
-def _order(payload: Payload, type_: str, shop: str | None) -> Translation:
-    order = text(payload.get("id"))
+def _is_test(delivery: Delivery) -> bool:
+    """Tell whether the order or one of its payments is a test."""
+    payload = delivery.payload
+    payments = payload.get("transactions")
+    paid_by_test = isinstance(payments, list) and any(dig(p, "test") is True for p in payments)
+    return payload.get("test") is True or paid_by_test
+
+
+def _order(delivery: Delivery, topic: str, settings: SourceSettings) -> Translation:
+    type_, time_field = _ORDERS[topic]
+    edit = delivery.payload.get("order_edit")
+    payload: Payload = edit if isinstance(edit, dict) else delivery.payload
+    order = text(payload.get("order_id") if payload is edit else payload.get("id"))
     if order is None:
         return NotUsed("`id` is missing")
-    person = payload.get("customer")
-    at = payload.get("processed_at") if type_ != "order.fulfilled" else payload.get("updated_at")
-    return [
-        told(
-            type_,
-            order,
-            order=order,
-            external_id=f"{order}:{type_.rpartition('.')[2]}",
-            occurred_at=moment(at) or moment(payload.get("created_at")),
-            customer=customer(
-                external_id=dig(person, "id"),
-                address=payload.get("email") or payload.get("contact_email")
-                or dig(person, "email"),
-                name=words(dig(person, "first_name"), dig(person, "last_name")),
-                locale=language(payload.get("customer_locale")),
-            ),
-            value=_value(payload.get("total_price"), payload.get("currency")),
-            properties=_properties(payload, shop),
-        )
-    ]  # fmt: skip
+    person, zone = payload.get("customer"), settings.timezone
+    at = moment(payload.get(time_field), zone) or moment(payload.get("created_at"), zone)
+    # An order is edited many times, and each of the others happens to it once.
+    number = f"{order}:edited:{text(payload.get('id'))}:{at}" if type_ == "order.edited" else None
+    total = payload.get("total_price")
+    if type_ == "order.edited":
+        total = payload.get("current_total_price") or total
+    event = interaction(
+        type_,
+        order,
+        order=order,
+        external_id=number or f"{order}:{type_.rpartition('.')[2]}",
+        occurred_at=at,
+        customer=customer(
+            external_id=dig(person, "id"),
+            address=payload.get("email") or payload.get("contact_email") or dig(person, "email"),
+            name=words(dig(person, "first_name"), dig(person, "last_name")),
+            locale=language(payload.get("customer_locale")),
+        ),
+        value=money(total, payload.get("currency")),
+        properties=_properties(payload, delivery.headers.get("x-shopify-shop-domain")),
+        test=_is_test(delivery) or None,
+    )
+    return Interpretation([event])
 
 
 def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
@@ -80,72 +106,72 @@ def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
         customer_tags=tags(dig(payload, "customer", "tags")),
         products=[dig(line, "title") for line in lines] if isinstance(lines, list) else [],
         channel=payload.get("source_name"),
+        cancel_reason=payload.get("cancel_reason"),
     )
 
 
-def _fulfilment(payload: Payload, shop: str | None) -> Translation:
+def _fulfilment(delivery: Delivery, settings: SourceSettings) -> Translation:
+    payload, zone = delivery.payload, settings.timezone
     order = text(payload.get("order_id"))
     status = text(payload.get("shipment_status") or payload.get("status"))
     if status != "delivered":
         return NotUsed(f"the shipment is {status!r}, not delivered")
     if order is None:
         return NotUsed("`order_id` is missing")
-    return [
-        told(
-            "order.delivered",
-            order,
-            order=order,
-            external_id=f"{order}:delivered:{text(payload.get('id'))}",
-            occurred_at=moment(payload.get("updated_at")) or moment(payload.get("happened_at")),
-            customer=customer(address=payload.get("email")),
-            properties=properties(store=shop, carrier=payload.get("tracking_company")),
-        )
-    ]
+    at = moment(payload.get("updated_at"), zone) or moment(payload.get("happened_at"), zone)
+    event = interaction(
+        "order.delivered",
+        order,
+        order=order,
+        external_id=f"{order}:delivered:{text(payload.get('id'))}",
+        occurred_at=at,
+        customer=customer(address=payload.get("email")),
+        properties=properties(
+            store=delivery.headers.get("x-shopify-shop-domain"),
+            carrier=payload.get("tracking_company"),
+        ),
+        test=_is_test(delivery) or None,
+    )
+    return Interpretation([event])
 
 
-def _refund(payload: Payload, shop: str | None) -> Translation:
+def _refund(delivery: Delivery, settings: SourceSettings) -> Translation:
+    """Translate a refund; whether it is a partial one, the order's own value tells."""
+    payload, zone = delivery.payload, settings.timezone
     order, number = text(payload.get("order_id")), text(payload.get("id"))
     if order is None:
         return NotUsed("`order_id` is missing")
-    found: Told = told(
+    at = moment(payload.get("processed_at"), zone) or moment(payload.get("created_at"), zone)
+    event = interaction(
         "order.refunded",
         order,
         order=order,
         external_id=f"{order}:refunded:{number}",
-        occurred_at=moment(payload.get("processed_at")) or moment(payload.get("created_at")),
+        occurred_at=at,
         value=_refunded(payload.get("transactions")),
-        properties=properties(store=shop),
+        properties=properties(store=delivery.headers.get("x-shopify-shop-domain")),
+        test=_is_test(delivery) or None,
     )
-    return [found]
+    return Interpretation([event])
 
 
 def _refunded(transactions: Any) -> dict[str, str] | None:
-    if not isinstance(transactions, list) or not transactions:
+    """Return the sum of the payments that went back."""
+    if not isinstance(transactions, list):
         return None
-    amounts = [_decimal(dig(one, "amount")) for one in transactions]
-    total = sum((a for a in amounts if a is not None), Decimal())
-    return _value(str(total), dig(transactions, 0, "currency"))
-
-
-def _decimal(value: Any) -> Decimal | None:
-    try:
-        found = Decimal(text(value) or "")
-    except InvalidOperation:
+    refunds = [one for one in transactions if dig(one, "kind") in {"refund", None}]
+    amounts = [amount for one in refunds if (amount := decimal(dig(one, "amount"))) is not None]
+    if not amounts:
         return None
-    return found if found.is_finite() else None
-
-
-def _value(amount: Any, currency: Any) -> dict[str, str] | None:
-    known, code = _decimal(amount), text(currency)
-    if known is None or code is None or len(code) != 3:
-        return None
-    return {"amount": f"{known:f}", "currency": code.upper()}
+    return money(f"{sum(amounts, Decimal()):f}", dig(refunds[0], "currency"))
 
 
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Shopify-Hmac-Sha256", encoding="base64"),
     delivery_headers=("x-shopify-event-id", "x-shopify-webhook-id"),
+    # One event of the shop is sent once for each topic that it concerns.
+    event_headers=("x-shopify-topic",),
     properties={
         "store": "the shop's domain",
         "country": "the country it is sent to",
@@ -156,5 +182,7 @@ ADAPTER = Adapter(
         "products": "the titles of the order's lines, a list",
         "channel": "where the order came from",
         "carrier": "who delivered (deliveries)",
+        "cancel_reason": "why the order was cancelled",
+        "refund": "`full` or `partial` (refunds); a partial one calls no question off",
     },
 )

@@ -1,100 +1,189 @@
-"""Stripe: checkout sessions that are paid. Amounts are in minor units."""
+"""Stripe: sessions and invoices that are paid, refunds and disputes. Amounts are in minor units."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
     Payload,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
     language,
+    minor_digits,
     moment,
     properties,
     text,
-    told,
 )
+from app.integrations.signatures import CombinedHeader, SignatureRule
 
-_PAID = {"checkout.session.completed", "checkout.session.async_payment_succeeded"}
-_WITHOUT_MINOR_UNITS = frozenset(
-    [
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "JPY",
-        "KMF",
-        "KRW",
-        "MGA",
-        "PYG",
-        "RWF",
-        "UGX",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ]
-)
-_WITH_THREE_DIGITS = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+_PAID = {"paid", "no_payment_required"}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
-    """Translate a checkout session; `payment_status` must be `paid`."""
-    payload = delivery.payload
-    kind = text(payload.get("type"))
-    if kind not in _PAID:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+    """Translate by the event's type; all that is no live event is a test."""
+    kind = text(delivery.payload.get("type")) or ""
+    translates = _BY_TYPE.get(kind)
+    if translates is None:
         return NotUsed(f"`{kind}` means nothing here")
-    session = dig(payload, "data", "object")
-    order = text(dig(session, "id"))
-    if order is None:
+    thing = dig(delivery.payload, "data", "object")
+    if text(dig(thing, "id")) is None:
         return NotUsed("`data.object.id` is missing")
-    if dig(session, "payment_status") != "paid":
-        return NotUsed(f"the payment is {dig(session, 'payment_status')!r}, not paid")
-    details = dig(session, "customer_details")
-    locale = dig(session, "locale")
-    return [
-        told(
-            "order.paid",
-            order,
-            order=order[:128],
-            external_id=f"{order}:paid"[:128],
-            occurred_at=moment(payload.get("created")),
-            customer=customer(
-                external_id=dig(session, "customer"),
-                address=dig(details, "email") or dig(session, "customer_email"),
-                name=text(dig(details, "name")),
-                locale=None if locale == "auto" else language(locale),
-            ),
-            value=_value(dig(session, "amount_total"), text(dig(session, "currency"))),
-            properties=properties(
-                country=dig(details, "address", "country"),
-                mode=dig(session, "mode"),
-                reference=dig(session, "client_reference_id"),
-                payment_link=dig(session, "payment_link"),
-            ),
-        )
-    ]
+    shared = {
+        "occurred_at": moment(delivery.payload.get("created"), settings.timezone),
+        "test": True if delivery.payload.get("livemode") is False else None,
+    }
+    return translates(delivery.payload, thing, shared)
 
 
-def _value(amount: object, currency: str | None) -> dict[str, str] | None:
-    if not isinstance(amount, int) or isinstance(amount, bool) or currency is None:
+def _order_of_session(session: Payload) -> str:
+    """Return the merchant's own number of the order where it is given, else the session's id."""
+    reference = text(session.get("client_reference_id")) or text(session.get("id")) or ""
+    return reference[:128]
+
+
+def _names(*values: Any) -> tuple[str, ...]:
+    """Return ids by which other events name the same order; one may come as an object."""
+    found = (text(dig(value, "id")) or text(value) for value in values)
+    return tuple(name[:128] for name in found if name)
+
+
+def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
+    if session.get("payment_status") not in _PAID:
+        return NotUsed(f"the payment is {session.get('payment_status')!r}, not paid")
+    details, locale = session.get("customer_details"), session.get("locale")
+    told = interaction(
+        "order.paid",
+        _order_of_session(session),
+        order=_order_of_session(session),
+        external_id=f"{text(session['id'])}:paid",
+        customer=customer(
+            external_id=dig(session, "customer", "id") or session.get("customer"),
+            address=dig(details, "email") or session.get("customer_email"),
+            name=text(dig(details, "name")),
+            locale=None if locale == "auto" else language(locale),
+        ),
+        value=_value(session.get("amount_total"), session.get("currency")),
+        properties=properties(
+            country=dig(details, "address", "country"),
+            mode=session.get("mode"),
+            reference=session.get("client_reference_id"),
+            payment_link=session.get("payment_link"),
+        ),
+        **shared,
+    )
+    names = _names(session["id"], session.get("payment_intent"), session.get("invoice"))
+    return Interpretation([told], order_names=names)
+
+
+def _session_ended(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
+    order = _order_of_session(session)
+    told = interaction(
+        "order.cancelled", order, order=order, external_id=f"{text(session['id'])}:cancelled",
+        **shared,
+    )  # fmt: skip
+    return Interpretation([told], order_names=_names(session["id"]))
+
+
+def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> Translation:
+    order = (text(invoice["id"]) or "")[:128]
+    payments = dig(invoice, "payments", "data")
+    intents = [dig(p, "payment", "payment_intent") for p in payments or [] if isinstance(p, dict)]
+    told = interaction(
+        "order.paid",
+        order,
+        order=order,
+        external_id=f"{order}:paid",
+        customer=customer(
+            external_id=dig(invoice, "customer", "id") or invoice.get("customer"),
+            address=invoice.get("customer_email"),
+            name=text(invoice.get("customer_name")),
+        ),
+        value=_value(invoice.get("amount_paid"), invoice.get("currency")),
+        properties=properties(
+            billing_reason=invoice.get("billing_reason"),
+            country=dig(invoice, "customer_address", "country"),
+            invoice_number=invoice.get("number"),
+        ),
+        **shared,
+    )
+    names = _names(invoice["id"], invoice.get("payment_intent"), invoice.get("charge"), *intents)
+    return Interpretation([told], order_names=names)
+
+
+def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) -> Translation:
+    """Translate what went back this time; the charge says only how much in all."""
+    back, before = (
+        charge.get("amount_refunded"),
+        dig(event, "data", "previous_attributes", "amount_refunded"),
+    )
+    amount = back - before if isinstance(back, int) and isinstance(before, int) else back
+    full = charge.get("refunded") is True or back == charge.get("amount")
+    told = interaction(
+        "order.refunded",
+        "",
+        external_id=f"{text(charge['id'])}:refunded:{back}",
+        value=_value(amount, charge.get("currency")),
+        properties=properties(refund="full" if full else "partial"),
+        **shared,
+    )
+    names = _names(charge.get("payment_intent"), charge.get("invoice"), charge["id"])
+    return Interpretation([told], order_names=names, needs_order=True)
+
+
+def _disputed(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Translation:
+    told = interaction(
+        "order.cancelled",
+        "",
+        external_id=f"{text(dispute['id'])}:disputed",
+        properties=properties(cancel_reason="dispute", dispute_reason=dispute.get("reason")),
+        **shared,
+    )
+    names = _names(dispute.get("payment_intent"), dispute.get("charge"))
+    return Interpretation([told], order_names=names, needs_order=True)
+
+
+_BY_TYPE: dict[str, Callable[[Payload, Payload, dict[str, Any]], Translation]] = {
+    "checkout.session.completed": _session_paid,
+    "checkout.session.async_payment_succeeded": _session_paid,
+    "checkout.session.async_payment_failed": _session_ended,
+    "checkout.session.expired": _session_ended,
+    "invoice.paid": _invoice_paid,
+    "charge.refunded": _charge_refunded,
+    "charge.dispute.created": _disputed,
+}
+
+
+def _value(amount: object, currency: object) -> dict[str, str] | None:
+    code = (text(currency) or "").upper()
+    if not isinstance(amount, int) or isinstance(amount, bool) or len(code) != 3:
         return None
-    code = currency.upper()
-    digits = 0 if code in _WITHOUT_MINOR_UNITS else 3 if code in _WITH_THREE_DIGITS else 2
-    return {"amount": f"{Decimal(amount).scaleb(-digits):f}", "currency": code}
+    return {"amount": f"{Decimal(amount).scaleb(-minor_digits(code)):f}", "currency": code}
 
 
 ADAPTER = Adapter(
     translate,
-    stripe=True,
+    signature=SignatureRule(
+        "Stripe-Signature", joiner=".", combined=CombinedHeader(timestamp="t", signature="v1")
+    ),
     delivery_field="id",
     properties={
         "country": "the buyer's country",
         "mode": "payment, subscription or setup",
-        "reference": "your own reference of the session",
+        "reference": "your own reference of the session, which is the order's number",
         "payment_link": "the payment link's id",
+        "billing_reason": "why an invoice was made, such as `subscription_cycle`",
+        "invoice_number": "the invoice's number",
+        "cancel_reason": "`dispute` where the buyer's bank takes the money back",
+        "dispute_reason": "what the buyer told the bank",
+        "refund": "`full` or `partial` (refunds); a partial one calls no question off",
     },
 )

@@ -1,71 +1,164 @@
 """WooCommerce: orders by their status. Times named `_gmt` are UTC without a zone."""
 
+from decimal import Decimal
+from typing import Any
+
 from app.integrations.adapter import (
+    UTC,
     Adapter,
     Delivery,
+    InteractionBody,
+    Interpretation,
     NotUsed,
     Payload,
+    SourceSettings,
     Translation,
+    UnmappedStatusError,
+)
+from app.integrations.reading import (
     customer,
+    decimal,
     dig,
+    interaction,
     moment,
+    money,
     properties,
     text,
-    told,
     words,
 )
 from app.integrations.signatures import SignatureRule
+from app.integrations.statuses import TYPES, fold, remedy_of
 
+# The type that an order's status tells of, and the field with its time.
 _BY_STATUS = {
-    "processing": ("order.paid", "date_paid_gmt"),
-    "completed": ("order.fulfilled", "date_completed_gmt"),
-    "refunded": ("order.refunded", "date_modified_gmt"),
+    "processing": ("order.paid", "date_paid"),
+    "completed": ("order.fulfilled", "date_completed"),
+    "refunded": ("order.refunded", "date_modified"),
+    "cancelled": ("order.cancelled", "date_modified"),
+    "failed": ("order.cancelled", "date_modified"),
+    "trash": ("order.cancelled", "date_modified"),
 }
+_BEFORE_PAYMENT = {"pending", "on-hold", "checkout-draft", "auto-draft", "draft", "new"}
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
-    """Translate an order by its status."""
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+    """Translate an order by its status and its refunds."""
     payload, topic = delivery.payload, delivery.headers.get("x-wc-webhook-topic", "")
     if not topic.startswith("order."):
         return NotUsed(f"the topic {topic!r} means nothing here")
-    order, status = text(payload.get("id")), text(payload.get("status")) or ""
+    order = text(payload.get("id"))
     if order is None:
         return NotUsed("`id` is missing")
-    if status not in _BY_STATUS:
+    if topic == "order.deleted":
+        deleted = interaction("order.cancelled", order, order=order, properties={"deleted": True})
+        return Interpretation([deleted])
+    status = fold(text(payload.get("status")) or "").removeprefix("wc-")
+    refunds = _refunds(payload, order, settings)
+    told: list[InteractionBody] = []
+    if not (status == "refunded" and refunds):
+        told = _by_status(delivery, order, status, settings)
+    if not told and not refunds:
         return NotUsed(f"the status {status!r} means nothing here")
-    type_, time_field = _BY_STATUS[status]
-    billing, buyer = payload.get("billing"), text(payload.get("customer_id"))
-    lines = payload.get("line_items")
-    total, currency = text(payload.get("total")), text(payload.get("currency"))
-    return [
-        told(
-            type_,
-            order,
-            order=order,
-            external_id=f"{order}:{type_.rpartition('.')[2]}",
-            occurred_at=moment(payload.get(time_field)) or moment(payload.get("date_modified_gmt")),
-            customer=customer(
-                external_id=None if buyer == "0" else buyer,
-                address=dig(billing, "email"),
-                name=words(dig(billing, "first_name"), dig(billing, "last_name")),
-            ),
-            value={"amount": total, "currency": currency} if total and currency else None,
-            properties=properties(
-                store=delivery.headers.get("x-wc-webhook-source"),
-                country=dig(billing, "country"),
-                number=payload.get("number"),
-                payment_method=payload.get("payment_method"),
-                channel=payload.get("created_via"),
-                products=[dig(line, "name") for line in lines] if isinstance(lines, list) else [],
-            ),
+    return Interpretation([*told, *refunds])
+
+
+def _by_status(
+    delivery: Delivery, order: str, status: str, settings: SourceSettings
+) -> list[InteractionBody]:
+    payload = delivery.payload
+    found = _type_of(status, settings)
+    if found is None:
+        return []
+    type_, time_field = found
+    at = _moment(payload, time_field, settings) or _moment(payload, "date_modified", settings)
+    often = type_ == "order.cancelled"
+    named = properties(refund="full") if type_ == "order.refunded" else {}
+    event = interaction(
+        type_,
+        order,
+        order=order,
+        # A payment may fail and be tried again; all else happens to an order once.
+        external_id=None if often else f"{order}:{type_.rpartition('.')[2]}",
+        occurred_at=at,
+        customer=_customer(payload),
+        value=money(payload.get("total"), payload.get("currency")),
+        properties=_properties(delivery) | named,
+    )
+    return [event]
+
+
+def _type_of(status: str, settings: SourceSettings) -> tuple[str, str] | None:
+    meaning = settings.status_map.get(status)
+    if meaning is not None:
+        type_ = meaning if "." in meaning else TYPES[meaning]
+        return (type_, "date_modified") if type_ else None
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if not status or status in _BEFORE_PAYMENT:
+        return None
+    raise UnmappedStatusError(status, remedy_of(status).replace("solved", "fulfilled"))
+
+
+def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[InteractionBody]:
+    """Return the refunds that the order lists, each once; the one that makes it whole is full."""
+    listed = payload.get("refunds")
+    if not isinstance(listed, list):
+        return []
+    total, currency = decimal(payload.get("total")), payload.get("currency")
+    left, told = total, []
+    whole = text(payload.get("status")) == "refunded"
+    for number, refund in enumerate(listed, start=1):
+        amount = decimal(dig(refund, "total"))
+        if amount is None or (id_ := text(dig(refund, "id"))) is None:
+            continue
+        left = None if left is None else left - abs(amount)
+        is_full = (left is not None and left <= Decimal()) or (whole and number == len(listed))
+        told.append(
+            interaction(
+                "order.refunded",
+                order,
+                order=order,
+                external_id=f"{order}:refunded:{id_}",
+                occurred_at=_moment(payload, "date_modified", settings),
+                value=money(f"{abs(amount):f}", currency),
+                properties=properties(refund="full" if is_full else "partial"),
+            )
         )
-    ]
+    return told
+
+
+def _moment(payload: Payload, name: str, settings: SourceSettings) -> str | None:
+    gmt = moment(payload.get(f"{name}_gmt"), UTC)
+    return gmt or moment(payload.get(name), settings.timezone)
+
+
+def _customer(payload: Payload) -> dict[str, Any] | None:
+    billing, buyer = payload.get("billing"), text(payload.get("customer_id"))
+    return customer(
+        external_id=None if buyer == "0" else buyer,
+        address=dig(billing, "email"),
+        name=words(dig(billing, "first_name"), dig(billing, "last_name")),
+    )
+
+
+def _properties(delivery: Delivery) -> dict[str, Any]:
+    payload = delivery.payload
+    lines = payload.get("line_items")
+    return properties(
+        store=delivery.headers.get("x-wc-webhook-source"),
+        country=dig(payload, "billing", "country"),
+        number=payload.get("number"),
+        payment_method=payload.get("payment_method"),
+        channel=payload.get("created_via"),
+        products=[dig(line, "name") for line in lines] if isinstance(lines, list) else [],
+    )
 
 
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-WC-Webhook-Signature", encoding="base64"),
     delivery_headers=("x-wc-webhook-delivery-id",),
+    event_headers=("x-wc-webhook-topic",),
     # Two orders within a second share the delivery's id.
     hashes_body=True,
     properties={
@@ -75,5 +168,6 @@ ADAPTER = Adapter(
         "payment_method": "the payment method",
         "channel": "where the order was made",
         "products": "the names of the order's lines, a list",
+        "refund": "`full` or `partial` (refunds); a partial one calls no question off",
     },
 )

@@ -1,43 +1,48 @@
 """Zammad: a trigger's webhook with the ticket; what it means lies in the ticket's state."""
 
+from typing import Any
+
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
-    Payload,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
     language,
     moment,
     properties,
     tags,
     text,
-    told,
     with_opening,
     words,
 )
 from app.integrations.signatures import SignatureRule
+from app.integrations.statuses import CLOSED_IS_SOLVED, fold, type_of_status
 
-_BY_STATE = {
-    "closed": "ticket.solved", "new": "ticket.opened", "open": "ticket.reopened",
-    "pending reminder": "ticket.on_hold", "pending close": "ticket.on_hold",
+# The types of states are few and are never translated; a state's own name may be anything.
+_STATE_TYPES = {
+    "new": "new", "open": "open", "closed": "closed", "merged": "merged", "removed": "deleted",
+    "pending reminder": "on_hold", "pending action": "on_hold",
 }  # fmt: skip
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Translate a ticket by its state."""
-    ticket = delivery.payload.get("ticket")
+    ticket, zone = delivery.payload.get("ticket"), settings.timezone
     number = text(dig(ticket, "id"))
     if number is None:
         return NotUsed("`ticket.id` is missing")
-    state = dig(ticket, "state")
-    state = (text(dig(state, "name") or state) or "").lower()
-    type_ = _BY_STATE.get(state)
+    type_ = _type(ticket, settings)
     if type_ == "ticket.reopened" and dig(ticket, "close_at") is None:
         type_ = None
     if type_ is None:
-        return NotUsed(f"the state {state!r} means nothing here")
+        return NotUsed(f"the state {_label(ticket)!r} means nothing here")
     person, owner = dig(ticket, "customer"), dig(ticket, "owner")
     shared = {
         "customer": customer(
@@ -57,11 +62,36 @@ def translate(delivery: Delivery, _settings: Payload) -> Translation:
             tags=tags(dig(ticket, "tags")),
         ),
     }
-    solved_at = moment(dig(ticket, "close_at")) if type_ == "ticket.solved" else None
-    at = solved_at or moment(dig(ticket, "updated_at"))
-    story = told(type_, number, ticket=number, occurred_at=at, **shared)
-    return with_opening([story], number, moment(dig(ticket, "created_at")), **shared)
+    solved_at = moment(dig(ticket, "close_at"), zone) if type_ == "ticket.solved" else None
+    at = solved_at or moment(dig(ticket, "updated_at"), zone)
+    told = interaction(type_, number, ticket=number, occurred_at=at, **shared)
+    opened_at = moment(dig(ticket, "created_at"), zone)
+    return Interpretation(with_opening([told], number, opened_at, **shared))
 
+
+def _label(ticket: Any) -> str | None:
+    state = dig(ticket, "state")
+    return text(dig(state, "name") or state)
+
+
+def _type(ticket: Any, settings: SourceSettings) -> str | None:
+    kind = dig(ticket, "state", "state_type")
+    kind = text(dig(kind, "name") or kind)
+    if kind is not None and fold(_label(ticket) or "") not in settings.status_map:
+        meaning = _STATE_TYPES.get(fold(kind))
+        if meaning is not None:
+            return CLOSED_IS_SOLVED[meaning]
+    return type_of_status(
+        settings,
+        _label(ticket),
+        status_id=dig(ticket, "state_id") or dig(ticket, "state", "id"),
+        ids=_IDS,
+        types=CLOSED_IS_SOLVED,
+    )
+
+
+# The states that every installation begins with.
+_IDS = {"1": "new", "2": "open", "3": "on_hold", "4": "closed", "5": "merged"}
 
 ADAPTER = Adapter(
     translate,

@@ -3,52 +3,65 @@
 from app.integrations.adapter import (
     Adapter,
     Delivery,
+    Interpretation,
     NotUsed,
     Payload,
+    SourceSettings,
     Translation,
+)
+from app.integrations.reading import (
     customer,
     dig,
+    interaction,
     language,
     moment,
     properties,
     tags,
     text,
-    told,
     with_opening,
 )
 from app.integrations.signatures import SignatureRule
+from app.integrations.statuses import type_of_status
 
-_BY_STATUS = {
-    "solved": "ticket.solved", "closed": "ticket.closed", "new": "ticket.opened",
-    "open": "ticket.reopened", "pending": "ticket.on_hold", "hold": "ticket.on_hold",
-    "on-hold": "ticket.on_hold",
-}  # fmt: skip
-_KNOWN = {
+_BY_NAME = {
     "ticket.solved", "ticket.reopened", "ticket.opened", "ticket.closed", "ticket.replied",
-    "ticket.on_hold",
+    "ticket.on_hold", "ticket.deleted", "ticket.merged",
 }  # fmt: skip
 _FORM = "zen:event-type:ticket."
+_BY_KIND = {
+    "created": "ticket.opened",
+    "soft_deleted": "ticket.deleted",
+    "permanently_deleted": "ticket.deleted",
+    "deleted": "ticket.deleted",
+    "marked_as_spam": "ticket.deleted",
+    "merged": "ticket.merged",
+    "undeleted": "ticket.reopened",
+}
 _RESOLVED = {"SOLVED", "CLOSED"}
+# Zendesk closes a ticket that was merged into another and says so with a tag only.
+_MERGED_TAG = "closed_by_merge"
 
 
-def translate(delivery: Delivery, _settings: Payload) -> Translation:
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Translate either form."""
     payload = delivery.payload
     if str(payload.get("type", "")).startswith("zen:event-type:"):
-        return _from_event(payload)
-    return _from_trigger(payload)
+        return _from_event(payload, settings)
+    return _from_trigger(payload, settings)
 
 
-def _from_trigger(payload: Payload) -> Translation:
+def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
     ticket = text(payload.get("ticket_id"))
     if ticket is None:
         return NotUsed("`ticket_id` is missing")
-    status = (text(payload.get("status")) or "").lower()
+    labels = tags(payload.get("tags"), separator=None)
     type_ = text(payload.get("event"))
-    if type_ not in _KNOWN:
-        type_ = _BY_STATUS.get(status)
+    if type_ not in _BY_NAME:
+        type_ = type_of_status(settings, payload.get("status"))
+    if type_ in {"ticket.solved", "ticket.closed"} and _MERGED_TAG in labels:
+        type_ = "ticket.merged"
     if type_ is None:
-        return NotUsed(f"the status {status!r} means nothing here")
+        return NotUsed(f"the status {payload.get('status')!r} means nothing here")
     requester = payload.get("requester")
     shared = {
         "customer": customer(
@@ -65,29 +78,27 @@ def _from_trigger(payload: Payload) -> Translation:
             channel=payload.get("channel"),
             organization=payload.get("organization"),
             priority=payload.get("priority"),
-            tags=tags(payload.get("tags"), separator=None),
+            tags=labels,
         ),
     }
-    at = moment(payload.get("updated_at"))
-    story = told(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    return with_opening([story], ticket, moment(payload.get("created_at")), **shared)
+    at = moment(payload.get("updated_at"), settings.timezone)
+    event = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = moment(payload.get("created_at"), settings.timezone)
+    return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
-def _from_event(payload: Payload) -> Translation:
+def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
     detail = payload.get("detail")
     ticket = text(dig(detail, "id"))
     if ticket is None:
         return NotUsed("`detail.id` is missing")
     kind = str(payload["type"]).removeprefix(_FORM)
-    current, previous = (
-        (text(dig(payload, "event", name)) or "").upper() for name in ("current", "previous")
-    )
-    type_ = {"created": "ticket.opened"}.get(kind)
+    labels = tags(dig(detail, "tags"))
+    type_ = _BY_KIND.get(kind)
     if kind == "status_changed":
-        type_ = _BY_STATUS.get(current.lower())
-        if type_ == "ticket.reopened" and previous not in _RESOLVED:
-            type_ = None
+        type_ = _changed_to(payload, labels, settings)
     if type_ is None:
+        current = dig(payload, "event", "current")
         return NotUsed(f"`{payload['type']}` with the status {current!r} means nothing here")
     shared = {
         "customer": customer(external_id=dig(detail, "requester_id")),
@@ -98,12 +109,25 @@ def _from_event(payload: Payload) -> Translation:
             channel=dig(detail, "via", "channel"),
             organization=dig(detail, "organization_id"),
             priority=dig(detail, "priority"),
-            tags=tags(dig(detail, "tags")),
+            tags=labels,
         ),
     }
-    at = moment(payload.get("time")) or moment(dig(detail, "updated_at"))
-    story = told(type_, ticket, ticket=ticket, occurred_at=at, **shared)
-    return with_opening([story], ticket, moment(dig(detail, "created_at")), **shared)
+    zone = settings.timezone
+    at = moment(payload.get("time"), zone) or moment(dig(detail, "updated_at"), zone)
+    event = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    opened_at = moment(dig(detail, "created_at"), zone)
+    return Interpretation(with_opening([event], ticket, opened_at, **shared))
+
+
+def _changed_to(payload: Payload, labels: list[str], settings: SourceSettings) -> str | None:
+    """Return what a change of the status tells; to open from anything but an end, nothing."""
+    current, previous = (
+        (text(dig(payload, "event", name)) or "").upper() for name in ("current", "previous")
+    )
+    if current in _RESOLVED and _MERGED_TAG in labels:
+        return "ticket.merged"
+    type_ = type_of_status(settings, current)
+    return None if type_ == "ticket.reopened" and previous not in _RESOLVED else type_
 
 
 ADAPTER = Adapter(

@@ -1,0 +1,86 @@
+"""Reading the bytes of a delivery: JSON, a form, either of them compressed. Pure."""
+
+import re
+import zlib
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from app.core.errors import InvalidInput
+from app.core.text import decode_json, unstorable
+from app.integrations.adapter import UntranslatableError
+
+MOST_BYTES = 1 << 20
+_FORM = "application/x-www-form-urlencoded"
+_MOST_FIELDS = 2000
+_NAME = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
+
+
+def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return the body without its compression, at most 1 MiB of it.
+
+    Raises UntranslatableError for another coding, for bytes that are none, and for too many.
+    """
+    coding = headers.get("content-encoding", "").strip().lower()
+    if coding in {"", "identity"}:
+        return body
+    if coding not in {"gzip", "x-gzip", "deflate"}:
+        msg = f"the body's coding {coding[:40]!r} is not known here; gzip and deflate are"
+        raise UntranslatableError(msg)
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    try:
+        plain = reader.decompress(body, MOST_BYTES)
+    except zlib.error as error:
+        msg = f"the body is no valid {coding}: {error}"
+        raise UntranslatableError(msg) from None
+    if reader.unconsumed_tail:
+        raise UntranslatableError("the body is larger than 1 MiB once it is unpacked")
+    return plain
+
+
+def decode_body(headers: Mapping[str, str], body: bytes) -> Any:
+    """Return what a body says: a JSON document, or a form's fields as an object."""
+    plain = plain_body(headers, body)
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == _FORM:
+        return _form(plain)
+    try:
+        return decode_json(plain.removeprefix(b"\xef\xbb\xbf"))
+    except InvalidInput as error:
+        first = error.errors[0]
+        msg = f"{'.'.join(map(str, first['loc']))} {first['msg']}"
+        raise UntranslatableError(msg) from None
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        fields = parse_qsl(
+            body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
+        )
+    except (ValueError, UnicodeError) as error:
+        msg = f"the body is no valid form: {error}"
+        raise UntranslatableError(msg) from None
+    found: dict[str, Any] = {}
+    for name, value in fields:
+        _put(found, name, value)
+    if reason := unstorable(found, 1):
+        msg = f"the form {reason}"
+        raise UntranslatableError(msg)
+    return found
+
+
+def _put(found: dict[str, Any], name: str, value: str) -> None:
+    """Put `a[b][c]=d` where PHP would, and a name that comes twice into a list."""
+    match = _NAME.match(name)
+    steps = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])] if match else [name]
+    for step in steps[:-1]:
+        inner = found.setdefault(step, {})
+        if not isinstance(inner, dict):
+            return
+        found = inner
+    last = steps[-1] or str(len(found))
+    if last in found:
+        known = found[last]
+        found[last] = [*known, value] if isinstance(known, list) else [known, value]
+    else:
+        found[last] = value

@@ -1,0 +1,172 @@
+"""What senders sent: listed, translated again, and what waits for a mapping or an order."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.database import run_sql
+from app.core.errors import Conflict, NotFound
+from app.core.paging import decode_cursor
+from app.integrations.models import InboundEvent, Integration
+from app.integrations.schemas import EventStatus
+
+TRANSLATE_JOB = "integrations.translate"
+KEPT_FOR = dt.timedelta(days=30)
+# What a delivery may wait for.
+STATUS, ORDER = "status:", "order:"
+
+
+async def last_events(
+    session: AsyncSession, workspace_id: UUID, ids: list[UUID]
+) -> dict[UUID, dt.datetime]:
+    """Return when each integration last sent something."""
+    rows = await run_sql(
+        session,
+        text(
+            "select n.id, (select max(e.received_at) from inbound_event e "
+            "where e.workspace_id = :workspace_id and e.integration_id = n.id) as at "
+            "from unnest(:ids ::uuid[]) n(id)"
+        ).bindparams(workspace_id=workspace_id, ids=ids),
+    )
+    return {row.id: row.at for row in rows}
+
+
+async def find_events(
+    session: AsyncSession,
+    integration: Integration,
+    *,
+    status: EventStatus | None,
+    limit: int,
+    cursor: str | None,
+) -> list[InboundEvent]:
+    """Return up to `limit + 1` deliveries, newest first."""
+    query = (
+        select(InboundEvent)
+        .where(
+            InboundEvent.workspace_id == integration.workspace_id,
+            InboundEvent.integration_id == integration.id,
+        )
+        .order_by(col(InboundEvent.received_at).desc(), col(InboundEvent.id).desc())
+        .limit(limit + 1)
+    )
+    if status is not None:
+        query = query.where(InboundEvent.status == str(status))
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(InboundEvent.received_at), col(InboundEvent.id)) < position)
+    return list(await session.exec(query))
+
+
+async def get_event(
+    session: AsyncSession, integration: Integration, event_id: UUID
+) -> InboundEvent:
+    """Return one delivery, or raise NotFound."""
+    found = await session.exec(
+        select(InboundEvent).where(
+            InboundEvent.workspace_id == integration.workspace_id,
+            InboundEvent.integration_id == integration.id,
+            InboundEvent.id == event_id,
+        )
+    )
+    event = found.first()
+    if event is None:
+        raise NotFound("There is no such event of this integration.")
+    return event
+
+
+async def retry_event(
+    session: AsyncSession, integration: Integration, event_id: UUID
+) -> InboundEvent:
+    """Translate a delivery again that failed or was skipped; Conflict for a translated one."""
+    event = await get_event(session, integration, event_id)
+    if event.status == EventStatus.TRANSLATED:
+        raise Conflict("This event was translated; its interactions are recorded.")
+    event.status, event.reason = str(EventStatus.RECEIVED), None
+    event.waits_for = []
+    session.add(event)
+    await enqueue_translation(session, integration.workspace_id, event_id)
+    return event
+
+
+async def enqueue_translation(session: AsyncSession, workspace_id: UUID, event_id: UUID) -> None:
+    """Add the job that translates one delivery."""
+    await jobs.enqueue(
+        session,
+        TRANSLATE_JOB,
+        workspace_id=workspace_id,
+        payload={"event": str(event_id)},
+        dedupe=str(event_id),
+    )
+
+
+async def enqueue_unverified(session: AsyncSession, integration: Integration) -> None:
+    rows = await run_sql(
+        session,
+        text(
+            "select id from inbound_event where workspace_id = :workspace_id "
+            "and integration_id = :id and status = 'received' and not verified limit 10000"
+        ).bindparams(workspace_id=integration.workspace_id, id=integration.id),
+    )
+    for row in rows:
+        await enqueue_translation(session, integration.workspace_id, row.id)
+
+
+async def enqueue_waiting(
+    session: AsyncSession,
+    integration: Integration,
+    *,
+    prefix: str | None = None,
+    names: Sequence[str] = (),
+) -> None:
+    """Translate again what waits for any of these names, or for a name that begins so."""
+    rows = await run_sql(
+        session,
+        text(
+            "update inbound_event set status = 'received', reason = null, waits_for = '[]' "
+            "where workspace_id = :workspace_id and integration_id = :id and waits_for <> '[]' "
+            "and (waits_for ?| cast(:names as text[]) or waits_for ->> 0 like :prefix) "
+            "returning id"
+        ).bindparams(
+            workspace_id=integration.workspace_id,
+            id=integration.id,
+            names=list(names),
+            prefix=f"{prefix}%" if prefix else "",
+        ),
+    )
+    for row in rows:
+        await enqueue_translation(session, integration.workspace_id, row.id)
+
+
+async def unmapped_statuses(session: AsyncSession, integration: Integration) -> list[Any]:
+    """Return the statuses that nobody has mapped: each once, with what waits for it."""
+    rows = await run_sql(
+        session,
+        text(
+            "select substr(s.name, :skipped) as status, count(*) as count, "
+            "max(e.received_at) as last_at from inbound_event e "
+            "cross join lateral jsonb_array_elements_text(e.waits_for) s(name) "
+            "where e.workspace_id = :workspace_id and e.integration_id = :id "
+            "and e.waits_for <> '[]' and s.name like :prefix "
+            "group by 1 order by 2 desc, 1 limit 200"
+        ).bindparams(
+            skipped=len(STATUS) + 1,
+            workspace_id=integration.workspace_id,
+            id=integration.id,
+            prefix=f"{STATUS}%",
+        ),
+    )
+    return list(rows)
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete deliveries and write-backs whose time is over; their interactions stay."""
+    for table, at in (("inbound_event", "received_at"), ("write_back", "created_at")):
+        await run_sql(
+            session,
+            text(f"delete from {table} where {at} < :oldest").bindparams(oldest=now - KEPT_FOR),
+        )

@@ -1,0 +1,133 @@
+"""From a delivery to interactions, held to the same rules as the API's own; nothing is stored."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.core.clock import rfc3339
+from app.core.text import unfit_property
+from app.integrations.adapter import (
+    Delivery,
+    InteractionBody,
+    Interpretation,
+    NotUsed,
+    SourceSettings,
+    UntranslatableError,
+)
+from app.integrations.models import Integration
+from app.integrations.registry import ADAPTERS
+from app.interactions.interaction_schemas import InteractionIn
+
+_MOST_PROPERTIES = 32
+# What may be left out of an interaction where it cannot be read; the rest makes it what it is.
+_SIDE_FIELDS = {"customer", "locale", "value", "touchpoint"}
+
+
+@dataclass(slots=True)
+class Interpreted:
+    """The interactions of a delivery, ready to be recorded, and what was left out of them."""
+
+    interactions: list[InteractionIn] = field(default_factory=list)
+    skipped: str | None = None
+    order_names: tuple[str, ...] = ()
+    needs_order: bool = False
+    timeless: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def interpret(
+    integration: Integration, delivery: Delivery, settings: SourceSettings
+) -> Interpreted:
+    """Translate a delivery; raises UntranslatableError where it makes no interaction."""
+    if integration.source != "generic" and not isinstance(delivery.payload, dict):
+        msg = f"the body is a JSON {type(delivery.payload).__name__}, not an object"
+        raise UntranslatableError(msg)
+    found = ADAPTERS[integration.source].translate(delivery, settings)
+    if isinstance(found, NotUsed):
+        return Interpreted(skipped=found.reason)
+    result = Interpreted(order_names=found.order_names, needs_order=found.needs_order)
+    for body in _whole(integration, delivery, found, result):
+        result.interactions.append(_checked(body, result.notes))
+    return result
+
+
+def _whole(
+    integration: Integration, delivery: Delivery, found: Interpretation, result: Interpreted
+) -> Iterable[InteractionBody]:
+    """Fill in what the workspace has set, and the time of receipt where none was said."""
+    for said in found.interactions:
+        body = {**said, "source": integration.key}
+        if integration.accept_test:
+            body["test"] = False
+        if integration.touchpoint and "touchpoint" not in body:
+            body["touchpoint"] = integration.touchpoint
+        if "occurred_at" not in body:
+            result.timeless |= not body.get("external_id")
+            body["occurred_at"] = rfc3339(delivery.received_at)
+        if not body.get("external_id"):
+            # One event of a case is told from the next by its time, if need be that of receipt.
+            case = body.get("ticket") or body.get("order") or ""
+            kind = str(body["type"]).rpartition(".")[2]
+            body["external_id"] = f"{case[:80]}:{kind}:{body['occurred_at']}"
+        yield body
+
+
+def _checked(body: InteractionBody, notes: list[str]) -> InteractionIn:
+    """Return the interaction; side fields that are not right are left out and noted."""
+    if "properties" in body:
+        body["properties"] = _fit_properties(body["properties"], notes)
+    try:
+        return InteractionIn.model_validate(body)
+    except ValidationError as error:
+        odd = [(found["loc"], found["msg"].removeprefix("Value error, "))
+               for found in error.errors()]  # fmt: skip
+    for loc, message in odd:
+        if loc[0] not in _SIDE_FIELDS:
+            msg = f"{'.'.join(map(str, loc))}: {message}"
+            raise UntranslatableError(msg)
+        _leave_out(body, loc)
+        notes.append(f"left out {'.'.join(map(str, loc))}: {message}")
+    try:
+        return InteractionIn.model_validate(body)
+    except ValidationError as error:
+        first = error.errors()[0]
+        msg = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise UntranslatableError(msg) from None
+
+
+def _leave_out(body: InteractionBody, loc: Sequence[int | str]) -> None:
+    """Take a part away; an amount goes with its currency, a customer whom nothing names wholly."""
+    name = str(loc[0])
+    part = body.get(name)
+    if name == "customer" and isinstance(part, dict) and len(loc) > 1:
+        rest = {key: value for key, value in part.items() if key != loc[1]}
+        if {"external_id", "email"} & set(rest):
+            body[name] = rest
+            return
+    body.pop(name, None)
+
+
+def _fit_properties(said: Any, notes: list[str]) -> dict[str, Any]:
+    """Return the properties that can be kept: long texts are cut, what is no property is noted."""
+    kept: dict[str, Any] = {}
+    for name, value in said.items():
+        found = _fit(value)
+        reason = unfit_property(found)
+        if reason is None and len(kept) >= _MOST_PROPERTIES:
+            reason = f"there are more than {_MOST_PROPERTIES} properties"
+        if reason is None:
+            kept[name] = found
+        else:
+            notes.append(f"left out properties.{name}: {reason}")
+    return kept
+
+
+def _fit(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:256]
+    if isinstance(value, list):
+        texts = [str(v)[:256] for v in value if isinstance(v, str | int | float)]
+        return texts[:20] if len(texts) == len(value) else value
+    return value

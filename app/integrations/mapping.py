@@ -1,0 +1,265 @@
+"""Translating by a mapping: what its rules find in a body, a header, or say themselves. Pure.
+
+`mapping_rules` says what a mapping may hold; here it is taken as checked.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.core.clock import rfc3339
+from app.integrations.adapter import (
+    Delivery,
+    InteractionBody,
+    Interpretation,
+    NotUsed,
+    SourceSettings,
+    Translation,
+    UnmappedStatusError,
+    UnreadableTimeError,
+    UntranslatableError,
+)
+from app.integrations.mapping_rules import MINOR, PLACEHOLDER
+from app.integrations.reading import decimal, minor_digits, moment, text
+from app.integrations.statuses import TYPES, fold
+from app.triggers.conditions import holds
+
+_TEXTS = ("type", "external_id", "ticket", "order", "touchpoint", "locale")
+_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
+_TRUE = {"true", "1", "yes", "test", "sandbox"}
+_MOST_INTERACTIONS = 1000
+_ROOT, _HEADER = "root:", "header:"
+_NO_ELSE = "add it to the `map` of the mapping, give the `map` an `else`, or use `status_map`"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where rules look: the member that makes one interaction, the whole body, the headers."""
+
+    member: Any
+    root: Any
+    headers: Mapping[str, str]
+    settings: SourceSettings
+    currency: Any = None
+
+
+def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+    """Make the interactions that the mapping finds; what no mapping wants is skipped."""
+    told: list[InteractionBody] = []
+    reasons: list[str] = []
+    for mapping, scope in _scopes(settings.mapping, delivery, settings):
+        refused = refusal_of_condition(mapping.get("when"), scope)
+        if refused is not None:
+            reasons.append(f"when: {refused}")
+            continue
+        body = _interaction(mapping, scope)
+        if body is None:
+            reasons.append("the mapping finds no `type` in it")
+            continue
+        told.append(body)
+        if len(told) > _MOST_INTERACTIONS:
+            msg = f"it makes more than {_MOST_INTERACTIONS:,} interactions"
+            raise UntranslatableError(msg)
+    if told:
+        return Interpretation(told)
+    return NotUsed(reasons[0] if reasons else "the mapping's `items` finds nothing in it")
+
+
+def timeless_case(delivery: Delivery, settings: SourceSettings) -> str | None:
+    """Return the case of a delivery whose mapping finds neither an id nor a time in it."""
+    for mapping, scope in _scopes(settings.mapping, delivery, settings):
+        if find(mapping.get("external_id"), scope) or find(mapping.get("occurred_at"), scope):
+            continue
+        case = find(mapping.get("ticket"), scope) or find(mapping.get("order"), scope)
+        if case is not None:
+            return text(case)
+    return None
+
+
+def headers_named(mapping: Any) -> set[str]:
+    """Return the headers, in lower case, that any rule of a mapping reads."""
+    if isinstance(mapping, str):
+        found = {mapping, *PLACEHOLDER.findall(mapping)}
+        return {n.removeprefix(_HEADER).lower() for n in found if n.startswith(_HEADER)}
+    parts = mapping.values() if isinstance(mapping, dict) else mapping
+    if not isinstance(mapping, dict | list):
+        return set()
+    return {name for part in parts for name in headers_named(part)}
+
+
+def _scopes(
+    mapping: Mapping[str, Any], delivery: Delivery, settings: SourceSettings
+) -> Iterator[tuple[Mapping[str, Any], Scope]]:
+    """Return every mapping with every member that it is about."""
+    root = delivery.payload
+    for member in _members(mapping, Scope(root, root, delivery.headers, settings)):
+        scope = Scope(member, root, delivery.headers, settings)
+        yield mapping, scope
+        for other in mapping.get("also") or ():
+            for inner in _members(other, scope):
+                yield other, Scope(inner, root, delivery.headers, settings)
+
+
+def _members(mapping: Mapping[str, Any], scope: Scope) -> list[Any]:
+    items = mapping.get("items")
+    if items is None:
+        return [scope.member]
+    found = scope.member if items == "" else find(items, scope)
+    if isinstance(found, list):
+        return found
+    return [] if found is None else [found]
+
+
+def _interaction(mapping: Mapping[str, Any], scope: Scope) -> InteractionBody | None:
+    currency = find((mapping.get("value") or {}).get("currency"), scope)
+    scope = replace(scope, currency=currency)
+    found: InteractionBody = {
+        name: value for name in _TEXTS if (value := text(find(mapping.get(name), scope)))
+    }
+    if "type" not in found:
+        return None
+    if not _TYPE.fullmatch(found["type"]):
+        msg = f"type: {found['type'][:80]!r} is no name such as ticket.solved"
+        raise UntranslatableError(msg)
+    if at := _occurred_at(mapping.get("occurred_at"), scope):
+        found["occurred_at"] = at
+    is_test = find(mapping.get("test"), scope)
+    if is_test is True or str(is_test).lower() in _TRUE:
+        found["test"] = True
+    for name in ("customer", "value", "properties"):
+        rules = mapping.get(name) or {}
+        parts = {key: value for key, rule in rules.items() if (value := find(rule, scope)) not in
+                 (None, "", {})}  # fmt: skip
+        if name == "customer":
+            parts = {key: value for key in parts if (value := text(parts[key]))}
+        if parts and (name != "value" or set(parts) == {"amount", "currency"}):
+            found[name] = parts
+    return found
+
+
+def _occurred_at(rule: Any, scope: Scope) -> str | None:
+    value = find(rule, scope)
+    return moment(value, scope.settings.timezone)
+
+
+def refusal_of_condition(condition: Any, scope: Scope) -> str | None:
+    """Return the part of a condition that does not hold, or None where all of it does."""
+    if not condition:
+        return None
+    if "op" in condition:
+        pointer = condition["pointer"]
+        if holds({**condition, "property": pointer}, {pointer: find(pointer, scope)}):
+            return None
+        value = f" {condition['value']!r}" if "value" in condition else ""
+        return f"{pointer} {condition['op']}{value}"[:200]
+    for member in condition.get("all", ()):
+        if (refused := refusal_of_condition(member, scope)) is not None:
+            return refused
+    choices = [refusal_of_condition(member, scope) for member in condition.get("any", ())]
+    refusals = [refused for refused in choices if refused is not None]
+    if choices and len(refusals) == len(choices):
+        return f"none of: {'; '.join(refusals)}"[:200]
+    return None
+
+
+def find(rule: Any, scope: Scope) -> Any:
+    """Return what a rule finds, or None for nothing: null and the empty text are nothing, too."""
+    if isinstance(rule, str):
+        found = _point(rule, scope)
+    elif isinstance(rule, list):
+        found = next((f for part in rule if (f := find(part, scope)) is not None), None)
+    elif isinstance(rule, dict):
+        found = _find_by_object(rule, scope)
+    else:
+        found = None
+    return None if found == "" else found
+
+
+def _find_by_object(rule: Mapping[str, Any], scope: Scope) -> Any:
+    found: Any
+    if "const" in rule:
+        found = rule["const"]
+    elif "template" in rule:
+        found = _fill(rule["template"], scope)
+    else:
+        found = find(rule["pointer"] if "pointer" in rule else rule["of"], scope)
+    if found is not None and "map" in rule:
+        found = _look_up(rule, found, scope)
+    if found is not None and "scale" in rule:
+        number, scale = decimal(found), rule["scale"]
+        power = -minor_digits(scope.currency) if scale == MINOR else scale
+        found = None if number is None else f"{number.scaleb(power):f}"
+    if found is not None and "time" in rule:
+        zone = ZoneInfo(rule["timezone"]) if "timezone" in rule else scope.settings.timezone
+        found = _read_time(found, rule["time"], zone)
+    return found
+
+
+def _point(pointer: str, scope: Scope) -> Any:
+    if not pointer.startswith(("/", _ROOT, _HEADER)):
+        # Mappings of earlier versions could say a constant without `const`.
+        return pointer
+    if pointer.startswith(_HEADER):
+        return scope.headers.get(pointer.removeprefix(_HEADER).lower())
+    if pointer.startswith(_ROOT):
+        return follow(pointer.removeprefix(_ROOT), scope.root)
+    return follow(pointer, scope.member)
+
+
+def follow(pointer: str, payload: Any) -> Any:
+    """Follow an RFC 6901 JSON pointer; None where nothing lies there."""
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(payload, dict):
+            payload = payload.get(name)
+        elif isinstance(payload, list) and name.isdecimal() and int(name) < len(payload):
+            payload = payload[int(name)]
+        else:
+            return None
+    return payload
+
+
+def _fill(template: str, scope: Scope) -> str | None:
+    """Fill a template; with a missing part it finds nothing."""
+    parts = {place: text(_point(place, scope)) for place in PLACEHOLDER.findall(template)}
+    if any(part is None for part in parts.values()):
+        return None
+    return PLACEHOLDER.sub(lambda place: parts[place[1]] or "", template)
+
+
+def _look_up(rule: Mapping[str, Any], found: Any, scope: Scope) -> Any:
+    """Return what the table says of a value; one that it lacks is an unmapped status."""
+    key = str(found).lower() if isinstance(found, bool) else text(found) or ""
+    if key in rule["map"]:
+        return rule["map"][key]
+    if "else" in rule:
+        return find(rule["else"], scope)
+    if (meaning := scope.settings.status_map.get(fold(key))) is not None:
+        return meaning if "." in meaning else TYPES[meaning]
+    raise UnmappedStatusError(key, _NO_ELSE)
+
+
+def _read_time(value: Any, form: str, zone: ZoneInfo) -> str:
+    try:
+        at = _parse_time(value, form)
+    except (ValueError, OverflowError, OSError, TypeError):
+        raise UnreadableTimeError(value) from None
+    return rfc3339(at if at.tzinfo else at.replace(tzinfo=zone))
+
+
+def _parse_time(value: Any, form: str) -> dt.datetime:
+    if form in {"epoch", "epoch_ms"}:
+        number = decimal(value)
+        if number is None:
+            raise ValueError(value)
+        return dt.datetime.fromtimestamp(
+            float(number / (1000 if form == "epoch_ms" else Decimal(1))), dt.UTC
+        )
+    if form == "iso":
+        return dt.datetime.fromisoformat(str(value).strip())
+    # Zone-less on purpose: the caller says whose local time it is.
+    return dt.datetime.strptime(str(value).strip(), form)  # noqa: DTZ007

@@ -1,0 +1,103 @@
+"""What a sender says of orders in pieces: their other names, tests, and refunds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.integrations.interpreting import Interpreted
+from app.integrations.models import Integration
+from app.interactions.recording import Draft
+
+REFUNDED = "order.refunded"
+
+
+async def settle_order(
+    session: AsyncSession, integration: Integration, found: Interpreted, drafts: Sequence[Draft]
+) -> str | None:
+    """Return the order that a delivery is about, and remember its names.
+
+    What was told under one of its names decides, so that two events of one order agree in any
+    sequence. None where the order is known by its names alone and none was told of yet.
+    """
+    bound: dict[str, Any] = {"workspace_id": integration.workspace_id, "source": integration.key}
+    rows = await run_sql(
+        session,
+        text(
+            "select name, order_ref from order_name where workspace_id = :workspace_id "
+            "and source = :source and name = any(:names)"
+        ).bindparams(**bound, names=list(found.order_names)),
+    )
+    known = {row.name: row.order_ref for row in rows}
+    order = next((known[name] for name in found.order_names if name in known), None)
+    if found.needs_order and order is None:
+        return None
+    order = order or drafts[0].order
+    await run_sql(
+        session,
+        text(
+            "insert into order_name (workspace_id, source, name, order_ref, created_at) "
+            "select :workspace_id, :source, name, :order_ref, :now "
+            "from unnest(cast(:names as text[])) name order by name on conflict do nothing"
+        ).bindparams(**bound, names=list(found.order_names), order_ref=order, now=utc_now()),
+    )
+    return order
+
+
+async def complete(
+    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
+) -> list[Draft]:
+    """Mark what belongs to a test order as a test, refunds as full or partial, once each state."""
+    orders = sorted({draft.order for draft in drafts if draft.order})
+    if not orders:
+        return list(drafts)
+    rows = await run_sql(
+        session,
+        text(
+            "select order_ref, type, external_id, amount, currency, test, occurred_at "
+            "from interaction where workspace_id = :workspace_id and source = :source "
+            "and order_ref = any(:orders) order by occurred_at, id"
+        ).bindparams(workspace_id=integration.workspace_id, source=integration.key, orders=orders),
+    )
+    by_order: dict[str, list[Any]] = {order: [] for order in orders}
+    for row in rows:
+        by_order[row.order_ref].append(row)
+    completed = []
+    for draft in drafts:
+        story = by_order.get(draft.order or "", [])
+        found = draft
+        if any(row.test for row in story) and not integration.accept_test:
+            found = replace(found, test=True)
+        if found.type == REFUNDED and "refund" not in found.properties:
+            found = replace(found, properties={**found.properties, **_refund(found, story)})
+        if not _is_cancelled_again(found, story):
+            completed.append(found)
+    return completed
+
+
+def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
+    """Tell whether the order's last known state is the same: a shop repeats it at every change."""
+    if draft.type != "order.cancelled" or draft.occurred_at is None:
+        return False
+    before = [row for row in story if row.occurred_at <= draft.occurred_at
+              and row.type != REFUNDED]  # fmt: skip
+    return bool(before) and before[-1].type == "order.cancelled"
+
+
+def _refund(draft: Draft, story: Sequence[Any]) -> Mapping[str, str]:
+    """Say whether all is paid back by now; nothing where the order's value is not known."""
+    values = [row for row in story if row.type != REFUNDED and row.amount is not None]
+    if not values or draft.amount is None or values[-1].currency != draft.currency:
+        return {}
+    before = sum(
+        (row.amount for row in story
+         if row.type == REFUNDED and row.external_id != draft.external_id and row.amount),
+        Decimal(),
+    )  # fmt: skip
+    is_full = before + draft.amount >= values[-1].amount
+    return {"refund": "full" if is_full else "partial"}

@@ -1,0 +1,105 @@
+"""What a delivery would become, told before anything is sent for real; nothing is stored."""
+
+import json
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.integrations.adapter import Delivery, UntranslatableError
+from app.integrations.bodies import decode_body
+from app.integrations.interpreting import Interpreted, interpret
+from app.integrations.models import Integration
+from app.integrations.receiving import (
+    TOKEN_HEADER,
+    address_of,
+    bears_proof,
+    is_token,
+    refusal_of_delivery,
+)
+from app.integrations.schemas import PreviewedInteraction, PreviewIn, PreviewOut
+from app.integrations.service import rule_of, source_settings
+from app.interactions.interaction_schemas import InteractionIn
+from app.workspaces.service import get_workspace
+
+Verdict = Literal["ok", "wrong", "absent"]
+
+
+async def preview(
+    session: AsyncSession,
+    integration: Integration,
+    wanted: PreviewIn,
+    *,
+    box: SealedBox,
+    settings: Settings,
+) -> PreviewOut:
+    """Translate a delivery without storing it; its signature is only looked at."""
+    headers = {name.lower(): value for name, value in wanted.headers.items()}
+    text = isinstance(wanted.body, str)
+    body = wanted.body.encode() if text else json.dumps(wanted.body, ensure_ascii=False).encode()
+    if not text:
+        headers["content-type"] = "application/json"
+    verdict = _verdict(integration, box, settings, headers, body)
+    zone = await _zone(session, integration.workspace_id)
+    try:
+        delivery = Delivery(headers, decode_body(headers, body), utc_now())
+        found = interpret(
+            integration, delivery, source_settings(integration, workspace_timezone=zone)
+        )
+    except UntranslatableError as error:
+        found = Interpreted(skipped=str(error))
+    return PreviewOut(
+        interactions=[_shown(body, found) for body in found.interactions],
+        skipped=found.skipped,
+        notes=found.notes,
+        signature=verdict,
+    )
+
+
+async def _zone(session: AsyncSession, workspace_id: UUID) -> str:
+    return (await get_workspace(session, workspace_id)).timezone
+
+
+def _verdict(
+    integration: Integration,
+    box: SealedBox,
+    settings: Settings,
+    headers: dict[str, str],
+    body: bytes,
+) -> Verdict:
+    if not bears_proof(integration, headers, {}):
+        return "absent"
+    if rule_of(integration) is None:
+        right = is_token(integration, headers.get(TOKEN_HEADER, ""), now=utc_now())
+        return "ok" if right else "wrong"
+    refusal = refusal_of_delivery(
+        integration, box, headers, body, now=utc_now(), uri=address_of(settings, integration)
+    )
+    return "ok" if refusal is None else "wrong"
+
+
+def _shown(body: InteractionIn, found: Interpreted) -> PreviewedInteraction:
+    shown: dict[str, Any] = body.model_dump(mode="json", exclude_none=True)
+    customer = shown.get("customer")
+    if customer is not None:
+        customer = {name: value for name, value in customer.items() if value not in (None, {})}
+    order = body.order
+    if order is None and found.needs_order:
+        order = found.order_names[0] if found.order_names else None
+    return PreviewedInteraction(
+        type=body.type,
+        source=body.source,
+        external_id=body.external_id,
+        ticket=body.ticket,
+        order=order,
+        touchpoint=body.touchpoint,
+        occurred_at=body.occurred_at or utc_now(),
+        customer=customer,
+        locale=body.locale,
+        value=shown.get("value"),
+        properties=body.properties,
+        test=body.test,
+    )

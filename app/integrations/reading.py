@@ -1,0 +1,239 @@
+"""Small tools with which adapters read payloads that may hold anything. Pure."""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.core.clock import rfc3339
+from app.core.text import fit_email
+from app.integrations.adapter import InteractionBody, UnreadableTimeError
+
+# Milliseconds since 1970 are above this number, seconds below it, for any time from 1973 to 5138.
+_MILLISECONDS_FROM = 100_000_000_000
+_FORMATS = (
+    "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S",
+    "%B %d, %Y %I:%M %p", "%b %d, %Y %I:%M %p", "%a, %b %d, %Y %I:%M %p", "%d %B %Y %H:%M",
+    "%d %b %Y %H:%M", "%d %b, %Y %I:%M %p", "%A, %B %d, %Y %I:%M %p",
+)  # fmt: skip
+_OFFSET = re.compile(r"\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
+
+
+def dig(payload: Any, *path: str | int) -> Any:
+    """Return what lies at a path, or None where something else stands there."""
+    for step in path:
+        if isinstance(step, int):
+            if not isinstance(payload, list) or not -len(payload) <= step < len(payload):
+                return None
+            payload = payload[step]
+        elif isinstance(payload, Mapping):
+            payload = payload.get(step)
+        else:
+            return None
+    return payload
+
+
+def words(*values: Any) -> str | None:
+    """Join texts and numbers to one text; None where all are empty."""
+    parts = [text(value) for value in values]
+    return " ".join(part for part in parts if part) or None
+
+
+def text(value: Any) -> str | None:
+    """Return a scalar as text, trimmed; None for anything else and for nothing."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    found = "".join(c for c in str(value) if c.isprintable()).strip()
+    return found or None
+
+
+def moment(value: Any, zone: ZoneInfo) -> str | None:
+    """Return a time as RFC 3339; None where none is given.
+
+    Read are ISO 8601, Unix seconds and milliseconds, RFC 2822 and a few common forms; one
+    without a zone is local time in `zone`. Anything else raises UnreadableTimeError.
+    """
+    if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+        return None
+    found = _from_number(value) if isinstance(value, int | float) else _from_text(value)
+    if found is None or not 1900 <= found.year <= 9000:
+        raise UnreadableTimeError(value)
+    return rfc3339(found if found.tzinfo else found.replace(tzinfo=zone))
+
+
+def _from_number(value: float) -> dt.datetime | None:
+    if isinstance(value, bool) or not math.isfinite(value):
+        return None
+    seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
+    try:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _from_text(value: Any) -> dt.datetime | None:
+    if not isinstance(value, str):
+        return None
+    found = value.strip()
+    if re.fullmatch(r"\d{9,14}(\.\d{1,9})?", found):
+        return _from_number(float(found))
+    compact = _OFFSET.sub(lambda m: "Z" if m[1] in {"UTC", "GMT"} else m[1], found)
+    for reads in (dt.datetime.fromisoformat, _from_common_form, parsedate_to_datetime):
+        try:
+            return reads(compact)
+        except (ValueError, TypeError, IndexError):
+            continue
+    return None
+
+
+def _from_common_form(value: str) -> dt.datetime:
+    plain = value.replace(" at ", " ").replace("\u202f", " ")
+    for form in _FORMATS:
+        try:
+            # Zone-less on purpose: the caller says whose local time it is.
+            return dt.datetime.strptime(plain, form)  # noqa: DTZ007
+        except ValueError:
+            continue
+    raise ValueError(value)
+
+
+def email(value: Any) -> str | None:
+    """Return an address that is one, in its one form."""
+    found = text(value)
+    return fit_email(found) if found else None
+
+
+def customer(
+    *,
+    external_id: Any = None,
+    address: Any = None,
+    name: str | None = None,
+    locale: str | None = None,
+) -> dict[str, Any] | None:
+    """Return a customer as interactions name one; None where nobody is named."""
+    found = {
+        "external_id": _cut(text(external_id), 128),
+        "email": email(address),
+        "name": _cut(name, 200),
+        "locale": locale,
+    }
+    if found["external_id"] is None and found["email"] is None:
+        return None
+    return {key: value for key, value in found.items() if value}
+
+
+def _cut(value: str | None, length: int) -> str | None:
+    return value[:length] if value else None
+
+
+def properties(**values: Any) -> dict[str, Any]:
+    """Return what is known as properties: short texts, numbers, truth, lists of texts."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, bool):
+            found[name] = value
+        elif isinstance(value, list | tuple):
+            members = [t[:256] for t in map(text, value) if t]
+            if members:
+                found[name] = members[:20]
+        elif kept := text(value):
+            found[name] = kept[:256]
+    return found
+
+
+def tags(value: Any, *, separator: str | None = ",") -> list[str]:
+    """Return tags: a list, a list of objects with a `name` or `tag`, or one text."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(separator) if part.strip()]
+    if not isinstance(value, list):
+        return []
+    named = (dig(v, "tag") or dig(v, "name") if isinstance(v, Mapping) else v for v in value)
+    return [found for found in map(text, named) if found]
+
+
+def decimal(value: Any) -> Decimal | None:
+    """Return a finite decimal number, or None."""
+    try:
+        found = Decimal(text(value) or "")
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() else None
+
+
+def money(amount: Any, currency: Any) -> dict[str, str] | None:
+    """Return an amount with its currency, or None where either is missing or odd."""
+    known, code = decimal(amount), text(currency)
+    if known is None or code is None or not re.fullmatch(r"[A-Za-z]{3}", code):
+        return None
+    return {"amount": f"{known:f}", "currency": code.upper()}
+
+
+_WITHOUT_MINOR_UNITS = frozenset(
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV",
+     "XAF", "XOF", "XPF"]
+)  # fmt: skip
+_WITH_THREE_DIGITS = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+
+
+def minor_digits(currency: Any) -> int:
+    """Return how many digits of a currency's amounts are minor units: 2 of EUR, 0 of JPY."""
+    code = (text(currency) or "").upper()
+    return 0 if code in _WITHOUT_MINOR_UNITS else 3 if code in _WITH_THREE_DIGITS else 2
+
+
+def interaction(type_: str, case: str, **more: Any) -> InteractionBody:
+    """Return an interaction of a ticket or order; what is None is left out.
+
+    Its `external_id` is made of the case, the type and the time. Without a time none is made:
+    then the time of receipt must tell one such event of the case from the next.
+    """
+    at, number = more.pop("occurred_at", None), more.pop("external_id", None)
+    if number is None and at is not None:
+        number = f"{case}:{type_.rpartition('.')[2]}:{at}"
+    found = {"type": type_, "external_id": _cut(number, 128), "occurred_at": at, **more}
+    return {key: value for key, value in found.items() if value not in (None, "", {}, [])}
+
+
+def with_opening(
+    interactions: Iterable[InteractionBody], ticket: str, opened_at: str | None, **more: Any
+) -> list[InteractionBody]:
+    """Put the opening before, made from the payload's creation time: once a ticket."""
+    told = list(interactions)
+    rest = [found for found in told if found["type"] != "ticket.opened"]
+    if opened_at is None and len(rest) == len(told):
+        return told
+    opening = interaction(
+        "ticket.opened", ticket, ticket=ticket, occurred_at=opened_at,
+        external_id=f"{ticket}:opened", **more,
+    )  # fmt: skip
+    return [opening, *rest]
+
+
+LANGUAGES = {
+    "english": "en", "polski": "pl", "polish": "pl", "română": "ro", "romanian": "ro",
+    "deutsch": "de", "german": "de", "français": "fr", "french": "fr", "español": "es",
+    "spanish": "es", "italiano": "it", "italian": "it", "português": "pt", "portuguese": "pt",
+    "nederlands": "nl", "dutch": "nl", "čeština": "cs", "czech": "cs", "slovenčina": "sk",
+    "slovak": "sk", "magyar": "hu", "hungarian": "hu", "українська": "uk", "ukrainian": "uk",
+    "русский": "ru", "russian": "ru", "svenska": "sv", "swedish": "sv", "dansk": "da",
+    "danish": "da", "norsk": "no", "norwegian": "no", "suomi": "fi", "finnish": "fi",
+    "ελληνικά": "el", "greek": "el", "türkçe": "tr", "turkish": "tr", "български": "bg",
+    "bulgarian": "bg", "hrvatski": "hr", "croatian": "hr", "עברית": "he", "hebrew": "he",
+    "العربية": "ar", "arabic": "ar", "日本語": "ja", "japanese": "ja", "中文": "zh",
+}  # fmt: skip
+
+
+def language(value: Any) -> str | None:
+    """Return a locale from a code (`pl`, `pt-BR`, `pl_PL`) or a language's name (`Polski`)."""
+    found = (text(value) or "").partition("(")[0].strip()
+    if named := LANGUAGES.get(found.lower()):
+        return named
+    code, _, region = found.replace("_", "-").partition("-")
+    if 2 <= len(code) <= 3 and code.isascii() and code.isalpha():
+        plain = region.isalnum() and 2 <= len(region) <= 8 and region.isascii()
+        return f"{code.lower()}-{region}" if plain else code.lower()
+    return None

@@ -1,0 +1,81 @@
+"""What a status means: by its id, by the workspace's own map, by labels in many languages. Pure."""
+
+import json
+import unicodedata
+from collections.abc import Mapping
+from importlib.resources import files
+
+from app.integrations.adapter import SourceSettings, UnmappedStatusError
+from app.integrations.reading import text
+
+# What a status may be mapped to, and the interaction that tells of it.
+TYPES: Mapping[str, str | None] = {
+    "new": "ticket.opened",
+    "opened": "ticket.opened",
+    "open": "ticket.reopened",
+    "reopened": "ticket.reopened",
+    "pending": "ticket.on_hold",
+    "on_hold": "ticket.on_hold",
+    "solved": "ticket.solved",
+    "resolved": "ticket.solved",
+    "closed": "ticket.closed",
+    "deleted": "ticket.deleted",
+    "spam": "ticket.deleted",
+    "merged": "ticket.merged",
+    "placed": "order.placed",
+    "paid": "order.paid",
+    "fulfilled": "order.fulfilled",
+    "delivered": "order.delivered",
+    "refunded": "order.refunded",
+    "cancelled": "order.cancelled",
+    "ignored": None,
+}
+# Where a case that is closed was solved by that.
+CLOSED_IS_SOLVED = {**TYPES, "closed": "ticket.solved"}
+
+
+def fold(status: str) -> str:
+    """Return a status as it is compared: without case, outer blanks and doubled blanks."""
+    return " ".join(unicodedata.normalize("NFKC", status).casefold().split())
+
+
+def _labels() -> dict[str, str]:
+    by_meaning = json.loads(files("app.integrations").joinpath("statuses.json").read_text())
+    return {fold(label): meaning for meaning, labels in by_meaning.items() for label in labels}
+
+
+LABELS = _labels()
+
+
+def type_of_status(
+    settings: SourceSettings,
+    label: object,
+    *,
+    status_id: object = None,
+    ids: Mapping[str, str] | None = None,
+    types: Mapping[str, str | None] = TYPES,
+) -> str | None:
+    """Return the interaction type that a status tells of, or None where it tells of nothing.
+
+    `ids` are the source's own ids of statuses, which no language changes; they come before
+    labels, the workspace's map before both. A status that nobody knows raises
+    UnmappedStatusError.
+    """
+    shown, number = text(label) or "", text(status_id)
+    known = [fold(found) for found in (shown, number) if found]
+    if not known:
+        return None
+    meaning = next((settings.status_map[k] for k in known if k in settings.status_map), None)
+    if meaning is None and ids:
+        meaning = next((ids[k] for k in reversed(known) if k in ids), None)
+    meaning = meaning or LABELS.get(known[0])
+    if meaning is None:
+        status = shown or number or ""
+        raise UnmappedStatusError(status, remedy_of(status))
+    return meaning if "." in meaning else types[meaning]
+
+
+def remedy_of(status: str) -> str:
+    """Say how to map a status."""
+    example = json.dumps({"status_map": {status[:80]: "solved"}}, ensure_ascii=False)
+    return f"say what it means: PATCH this integration with {example}"
