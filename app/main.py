@@ -19,17 +19,18 @@ from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import Edge, from_http_exception, from_validation, problem_reply
 from app.core.log import configure_logging
 from app.core.notices import Notices
-from app.core.openapi import finish
+from app.core.openapi import finish, operation_id, reference
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import export_routes, odata_routes
 from app.exports import routes as exports
 from app.integrations import receiving
 from app.integrations import routes as integrations
-from app.interactions import case_routes, directory
+from app.interactions import case_routes, customers_batch, directory
 from app.interactions import routes as interactions
 from app.interactions.directory import Directory
 from app.invitations import routes as invitations
+from app.invitations.sns import Certificates
 from app.metrics import routes as metrics
 from app.pages import (
     assets,
@@ -47,9 +48,9 @@ from app.pages.dashboard import routes as dashboard
 from app.pages.dashboard import signing_in
 from app.pages.failing import error_page, is_for_people
 from app.pages.rendering import Instead
-from app.responses import batch, intake
+from app.responses import batch, intake, widget
 from app.responses import routes as responses
-from app.responses.document import REPORT, hot_paths
+from app.responses.document import hot_paths
 from app.responses.group_commit import GroupCommit
 from app.responses.lines import Ingest
 from app.surveys import catalogue
@@ -85,6 +86,7 @@ class Afterword(FastAPI):
         ("POST", interactions_batch.PATH): Edge(
             interactions_batch.post_batch, interactions_batch.PATH
         ),
+        ("POST", customers_batch.PATH): Edge(customers_batch.post_batch, customers_batch.PATH),
         ("OPTIONS", intake.PATH): Edge(intake.preflight, intake.PATH),
     }
 
@@ -118,6 +120,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         state.settings = await flags.effective(settings, database)
         replica = settings.database_url_read
         state.read_database = Database(replica) if replica else database
+        state.sns_certificates = Certificates()
         state.box = SealedBox(load_secret_keys(settings))
         state.keyring = Keyring(database)
         state.catalogue = Catalogue(database)
@@ -154,6 +157,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=operation_id,
     )
     app.add_middleware(Edge)
     app.add_exception_handler(AfterwordError, _show_error)
@@ -192,11 +196,11 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     ):
         app.include_router(room.routes)
     app.include_router(links.pages)
-    _document(app)
+    _document(app, settings)
     return app
 
 
-def _document(app: FastAPI) -> None:
+def _document(app: FastAPI, settings: Settings) -> None:
     """Let the application describe itself with its hot routes, keys and errors."""
     describe = app.openapi
 
@@ -204,12 +208,12 @@ def _document(app: FastAPI) -> None:
         if app.openapi_schema is None:
             paths, schemas = hot_paths()
             described = describe()
-            interaction = {"$ref": "#/components/schemas/InteractionIn"}
             paths[interactions_batch.PATH] = {
-                "post": interactions_batch.batch_path(interaction, REPORT)
+                "post": interactions_batch.batch_path(reference("InteractionIn"))
             }
-            described["components"]["schemas"] |= schemas
-            app.openapi_schema = finish(described, paths)
+            described["components"]["schemas"] |= schemas | widget.SCHEMAS | customers_batch.SCHEMAS
+            paths[customers_batch.PATH] = {"post": customers_batch.DOCUMENT}
+            app.openapi_schema = finish(described, paths, server=settings.base_url)
         return app.openapi_schema
 
     # The framework's own way to change its document.

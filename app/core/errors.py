@@ -3,7 +3,8 @@
 Raise the class for its own message, or with a `detail` that tells the remedy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, ClassVar, TypedDict
 
@@ -94,6 +95,15 @@ class InvalidInput(AfterwordError):
     def at(cls, *loc: str | int, msg: str) -> "InvalidInput":
         """Make the error of one field."""
         return cls(errors=[{"loc": loc, "msg": msg}])
+
+
+@contextmanager
+def named_in(*loc: str | int) -> Iterator[None]:
+    """Turn NotFound into the error of a field: only what the path names may be not found."""
+    try:
+        yield
+    except NotFound as error:
+        raise InvalidInput.at(*loc, msg=error.detail) from None
 
 
 class TooManyRequests(AfterwordError):

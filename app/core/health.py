@@ -1,6 +1,9 @@
 """Health: is the process alive, can it serve, and what does it count."""
 
-from fastapi import APIRouter, Request
+from typing import Literal
+
+from fastapi import Request
+from pydantic import BaseModel
 from sqlalchemy import text
 from starlette.responses import Response
 
@@ -8,24 +11,53 @@ from app.core import jobs, telemetry
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.errors import NotFound
 from app.core.http import json_reply
+from app.core.routing import router
 from app.core.schema_version import is_current
 from app.core.settings import Settings
 
-routes = APIRouter(tags=["Health"])
+routes = router("Health")
+
+
+class Health(BaseModel):
+    """The process runs."""
+
+    status: Literal["ok"]
+
+
+class ReadinessChecks(BaseModel):
+    """What was looked at, in words."""
+
+    database: str
+    migrations: str
+    mail: str
+    sending: str
+
+
+class Readiness(BaseModel):
+    """Whether the service can serve, and what it still lacks."""
+
+    status: Literal["ok", "unavailable"]
+    checks: ReadinessChecks
 
 
 @routes.get("/healthz", summary="Is the process alive?")
-async def read_health() -> dict[str, str]:
+async def get_health() -> Health:
     """Answer as long as the process runs."""
-    return {"status": "ok"}
+    return Health(status="ok")
 
 
 @routes.get(
     "/readyz",
     summary="Can it serve?",
-    responses={503: {"description": "The database does not answer, or waits for a migration."}},
+    response_model=Readiness,
+    responses={
+        503: {
+            "model": Readiness,
+            "description": "The database does not answer, or waits for a migration.",
+        }
+    },
 )
-async def read_readiness(request: Request) -> Response:
+async def get_readiness(request: Request) -> Response:
     """Answer 200 when the database answers and its schema is current, else 503."""
     database: Database = request.app.state.database
     settings: Settings = request.app.state.settings
@@ -50,9 +82,12 @@ async def read_readiness(request: Request) -> Response:
     "/metrics",
     summary="Telemetry of the process",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        404: {"description": "Telemetry is switched off."},
+    },
 )
-async def read_telemetry(request: Request) -> Response:
+async def get_telemetry(request: Request) -> Response:
     """Return the process metrics in Prometheus' text format; `AFTERWORD_TELEMETRY` hides it."""
     settings: Settings = request.app.state.settings
     if not settings.telemetry:

@@ -136,6 +136,22 @@ async def enqueue_many(
     await notify(session, CHANNEL, kind)
 
 
+async def hasten(
+    session: AsyncSession, kind: str, *, workspace_id: UUID, dedupes: Sequence[str]
+) -> None:
+    """Make jobs due that wait for later; those that run now go on."""
+    if not dedupes:
+        return
+    await run_sql(
+        session,
+        text(
+            "update job set run_at = :now where workspace_id = :workspace_id and kind = :kind "
+            "and dedupe = any(:dedupes) and dead_at is null and worker is null and run_at > :now"
+        ).bindparams(now=utc_now(), workspace_id=workspace_id, kind=kind, dedupes=list(dedupes)),
+    )
+    await notify(session, CHANNEL, kind)
+
+
 async def claim(session: AsyncSession, *, worker: UUID, kinds: list[str], limit: int) -> list[Job]:
     """Lease up to `limit` jobs that are due; those out of attempts die instead."""
     now = utc_now()

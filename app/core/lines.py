@@ -20,6 +20,7 @@ from app.core.text import did_you_mean
 MOST_LINES = 10_000
 _NDJSON = "application/x-ndjson"
 _array = msgspec.json.Decoder(list[msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,12 @@ class Line:
 
 @dataclass(slots=True)
 class LinesReport:
-    """What became of the lines."""
+    """What became of the lines; `more` are counts that one kind of batch adds."""
 
     accepted: int = 0
     duplicates: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    more: dict[str, int] = field(default_factory=dict)
 
     def reject(self, number: int, error: AfterwordError) -> None:
         """Note why a line was not taken."""
@@ -51,6 +53,7 @@ class LinesReport:
             {
                 "accepted": self.accepted,
                 "duplicates": self.duplicates,
+                **self.more,
                 "rejected": sorted(self.rejected, key=lambda r: r["line"]),
             }
         )
@@ -69,15 +72,26 @@ def batch_route(take: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
     return serve
 
 
-async def read_lines(request: Request) -> tuple[bytes, list[Line]]:
-    """Read up to 16 MiB and 10,000 lines; raise where the body as a whole is wrong."""
+async def read_lines(
+    request: Request, *, wrapped_as: str | None = None
+) -> tuple[bytes, list[Line]]:
+    """Read up to 16 MiB and 10,000 lines; raise where the body as a whole is wrong.
+
+    An array may come as the one field `wrapped_as` of an object.
+    """
     kind = require_content_type(request, _NDJSON, "application/json")
     body = await read_body(request, limit=16 * MEBIBYTE)
-    lines = _lines(body) if kind == _NDJSON else _elements(body)
+    lines = _lines(body) if kind == _NDJSON else _elements(_unwrapped(body, wrapped_as))
     if len(lines) > MOST_LINES:
         msg = f"holds {len(lines):,} entries; send at most {MOST_LINES:,} at once"
         raise InvalidInput.at("body", msg=msg)
     return body, lines
+
+
+def asked_no_flag(request: Request) -> None:
+    """Refuse any query parameter."""
+    for name in request.query_params:
+        raise InvalidInput.at("query", name, msg="is no parameter of this route")
 
 
 def asked_flag(request: Request, flag: str, *, default: bool) -> bool:
@@ -124,6 +138,16 @@ def _lines(body: bytes) -> list[Line]:
     return [
         Line(number, text) for number, text in enumerate(body.split(b"\n"), start=1) if text.strip()
     ]
+
+
+def _unwrapped(body: bytes, name: str | None) -> bytes:
+    if name is None or not body.lstrip().startswith(b"{"):
+        return body
+    try:
+        found = _object.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return body
+    return bytes(found[name]) if set(found) == {name} else body
 
 
 def _elements(body: bytes) -> list[Line]:

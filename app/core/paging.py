@@ -3,7 +3,7 @@
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
@@ -25,6 +25,11 @@ class Page(BaseModel, Generic[T]):
 
     data: list[T]
     next_cursor: str | None = Field(description="Pass it as `cursor`; null on the last page.")
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name the page of a kind of rows plainly, for generated clients."""
+        return f"{params[0].__name__}Page"
 
 
 def encode_cursor(at: dt.datetime, key: object) -> str:

@@ -111,6 +111,8 @@ class Route(APIRoute):
         takes_body = self.body_field is not None
         # `takes_body` has looked whether there is a field.
         optional_body = takes_body and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
+        # A body in others' words: it is only described, and the route reads it itself.
+        takes_raw = not takes_body and "requestBody" in (self.openapi_extra or {})
         posts = "POST" in (self.methods or ())
 
         async def handle(request: Request) -> Response:
@@ -121,6 +123,9 @@ class Route(APIRoute):
             body = b""
             if takes_body:
                 body = await _take_body(request, optional=optional_body)
+            if takes_raw:
+                body = await read_body(request, limit=MEBIBYTE)
+                request._body = body  # noqa: SLF001 - where the framework looks for it
             async with _unit_of(request) as unit:
                 request.state.unit = unit
                 key = idempotency.asked_key(request) if posts and workspace_id else None

@@ -27,6 +27,7 @@ from app.exports.streaming import (
     statement,
     stream,
 )
+from app.interactions.customers import require_customer
 from app.responses.known import require_known
 from app.responses.schemas import FollowUpStatus, Integrity
 from app.surveys.scales import Band
@@ -42,7 +43,7 @@ _places = asyncio.Semaphore(_MOST_AT_ONCE)
 _NO_FILTERS = {"format", "updated_since", "wide", "property_value"}
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """How the rows are written."""
 
     CSV = "csv"
@@ -89,7 +90,7 @@ class Dictionary(BaseModel):
 class ExportFilter(BaseModel):
     """Which rows to export; each export takes the filters that its dictionary names."""
 
-    format: Format = Format.CSV
+    format: ExportFormat = ExportFormat.CSV
     updated_since: Moment | None = Field(
         default=None, description="Only what changed since; give `next_updated_since` of before."
     )
@@ -125,7 +126,7 @@ class ExportFilter(BaseModel):
 
 
 @routes.get("/v1/exports/dictionary", summary="Describe the exports")
-async def read_dictionary(_caller: Reader) -> Dictionary:
+async def get_dictionary(_caller: Reader) -> Dictionary:
     """Return every export with its columns, their types and meanings."""
     return Dictionary(
         data=[
@@ -153,7 +154,10 @@ async def read_dictionary(_caller: Reader) -> Dictionary:
         200: {
             "description": "The rows, streamed; the header `Next-Updated-Since` says from when "
             "the next export should ask.",
-            "content": {"text/csv": {}, "application/x-ndjson": {}},
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
         },
     },
 )
@@ -171,6 +175,8 @@ async def export_rows(
     for name in ("survey", "touchpoint"):
         if value := getattr(wanted, name):
             await require_known(session, caller.workspace_id, name, [value])
+    if wanted.customer:
+        await require_customer(session, caller.workspace_id, wanted.customer)
     found = DATASETS[dataset]
     filters = _filters(dataset, wanted)
     if properties and not found.properties:
@@ -220,11 +226,11 @@ def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
     return given
 
 
-def _writer(dataset: Dataset, wanted: Format) -> Writer:
+def _writer(dataset: Dataset, wanted: ExportFormat) -> Writer:
     columns = dataset.columns
-    if wanted is Format.CSV:
+    if wanted is ExportFormat.CSV:
         return CsvWriter(columns)
-    if wanted is Format.NDJSON:
+    if wanted is ExportFormat.NDJSON:
         return NdjsonWriter(columns)
     if not is_installed():
         raise NotAcceptable("This service cannot write Parquet; install `afterword[parquet]`.")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
 from starlette.responses import Response
 
@@ -45,14 +45,25 @@ class ODataQuery(BaseModel):
     format: str | None = Field(default=None, alias="$format", pattern="^(json|application/json.*)$")
 
 
+class ODataDocument(BaseModel):
+    """Rows or entity sets, as OData's JSON writes them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    context: str = Field(alias="@odata.context")
+    value: list[dict[str, Any]]
+    count: int | None = Field(default=None, alias="@odata.count")
+    next_link: str | None = Field(default=None, alias="@odata.nextLink")
+
+
 def _root(request: Request) -> str:
     settings: Settings = request.app.state.settings
     return settings.base_url + _ROOT
 
 
-@routes.get(_ROOT, summary="OData service document", include_in_schema=False)
-@routes.get(f"{_ROOT}/", summary="OData service document")
-async def read_service(request: Request, _caller: Analyst) -> Response:
+@routes.get(f"{_ROOT}/", summary="OData service document", include_in_schema=False)
+@routes.get(_ROOT, summary="OData service document", response_model=ODataDocument)
+async def get_odata_service(request: Request, _caller: Analyst) -> Response:
     """Name the entity sets."""
     value = [{"name": name, "kind": "EntitySet", "url": name} for name in SETS]
     document = {"@odata.context": f"{_root(request)}/$metadata", "value": value}
@@ -63,15 +74,25 @@ async def read_service(request: Request, _caller: Analyst) -> Response:
     f"{_ROOT}/$metadata",
     summary="OData metadata",
     response_class=Response,
-    responses={200: {"content": {"application/xml": {"schema": {"type": "string"}}}}},
+    responses={
+        200: {
+            "content": {
+                kind: {"schema": {"type": "string"}} for kind in ("application/xml", "text/xml")
+            }
+        }
+    },
 )
-async def read_metadata(_caller: Analyst) -> Response:
-    """Describe the entity sets as EDMX."""
-    return Response(metadata(), media_type="application/xml", headers=_VERSION)
+async def get_odata_metadata(request: Request, _caller: Analyst) -> Response:
+    """Describe the entity sets as EDMX; as `text/xml` where the request accepts that alone."""
+    asked = request.headers.get("accept", "").strip() == "text/xml"
+    kind = "text/xml" if asked else "application/xml"
+    return Response(metadata(), media_type=kind, headers=_VERSION)
 
 
-@routes.get(f"{_ROOT}/{{entity_set}}", summary="Read an OData entity set")
-async def read_set(
+@routes.get(
+    f"{_ROOT}/{{entity_set}}", summary="Read an OData entity set", response_model=ODataDocument
+)
+async def get_odata_set(
     request: Request,
     session: ReadSessionDep,
     caller: Analyst,
@@ -109,7 +130,7 @@ async def read_set(
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def count_set(
+async def count_odata_set(
     session: ReadSessionDep,
     caller: Analyst,
     found: SetDep,

@@ -49,7 +49,7 @@ def _position(moment: Moment) -> tuple[dt.datetime, UUID]:
 
 
 @routes.get("/v1/customers/{customer}/timeline", summary="Read a customer's timeline")
-async def read_timeline(
+async def get_timeline(
     session: SessionDep,
     caller: Reader,
     customer: CustomerRef,

@@ -20,7 +20,7 @@ from app.integrations.receiving import (
     is_token,
     refusal_of_delivery,
 )
-from app.integrations.schemas import PreviewedInteraction, PreviewIn, PreviewOut
+from app.integrations.schemas import DeliveryPreviewIn, DeliveryPreviewOut, PreviewedInteraction
 from app.integrations.service import rule_of, source_settings
 from app.interactions.interaction_schemas import InteractionIn
 from app.workspaces.service import get_workspace
@@ -31,11 +31,11 @@ Verdict = Literal["ok", "wrong", "absent"]
 async def preview(
     session: AsyncSession,
     integration: Integration,
-    wanted: PreviewIn,
+    wanted: DeliveryPreviewIn,
     *,
     box: SealedBox,
     settings: Settings,
-) -> PreviewOut:
+) -> DeliveryPreviewOut:
     """Translate a delivery without storing it; its signature is only looked at."""
     headers = {name.lower(): value for name, value in wanted.headers.items()}
     text = isinstance(wanted.body, str)
@@ -51,7 +51,7 @@ async def preview(
         )
     except UntranslatableError as error:
         found = Interpreted(skipped=str(error))
-    return PreviewOut(
+    return DeliveryPreviewOut(
         interactions=[_shown(body, found) for body in found.interactions],
         skipped=found.skipped,
         notes=found.notes,

@@ -4,11 +4,12 @@ import datetime as dt
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel
 from sqlalchemy import bindparam, text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -29,6 +30,7 @@ from app.integrations.bodies import decode_body, plain_body
 from app.integrations.events import TRANSLATE_JOB
 from app.integrations.mapping import headers_named
 from app.integrations.models import Integration
+from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.integrations.service import awaits_secret, mapping_of, rule_of
 from app.integrations.signatures import SignedRequest, is_signed, refusal_of
@@ -60,18 +62,38 @@ _PING = b"webhook_id="
 _LONGEST_DELIVERY = 200
 
 
-@routes.get("/in/{integration_id}", summary="Is the address right?")
-async def answer_probe(request: Request, integration_id: UUID) -> Response:
+class ProbeReply(BaseModel):
+    """Somebody is there."""
+
+    status: Literal["ok"]
+    challenge: str | None = None
+
+
+class WebhookReply(BaseModel):
+    """What became of a webhook."""
+
+    status: Literal["received", "known", "pong"]
+    id: UUID | None = None
+
+
+@routes.get("/in/{integration_id}", summary="Is the address right?", response_model=ProbeReply)
+async def probe_integration(
+    request: Request,
+    integration_id: UUID,
+    challenge: Annotated[str | None, Query(max_length=500, description="Sent back.")] = None,
+) -> Response:
     """Answer 200 to a sender that only looks whether somebody is there."""
     await _find(request, integration_id)
-    return json_reply({"status": "ok"})
+    found = {"status": "ok"} | ({"challenge": challenge} if challenge else {})
+    return json_reply(found)
 
 
 @routes.post(
     "/in/{integration_id}",
     status_code=202,
     summary="Take a webhook",
-    responses={200: {"description": "A ping, or known already."}},
+    response_model=WebhookReply,
+    responses={200: {"model": WebhookReply, "description": "A ping, or known already."}},
     openapi_extra={
         "requestBody": {
             "description": "As the sender writes it; its signature covers the raw bytes.",
@@ -79,7 +101,7 @@ async def answer_probe(request: Request, integration_id: UUID) -> Response:
         }
     },
 )
-async def take_webhook(request: Request, integration_id: UUID) -> Response:
+async def receive_webhook(request: Request, integration_id: UUID) -> Response:
     """Store a delivery whose signature is right; a replay is stored once.
 
     A job translates it. A wrong signature is 401 and nothing is stored.
@@ -89,6 +111,10 @@ async def take_webhook(request: Request, integration_id: UUID) -> Response:
     headers = {name.lower(): value for name, value in request.headers.items()}
     if integration.source == "woocommerce" and body.startswith(_PING):
         return json_reply({"status": "pong"})
+    preset = PRESETS[integration.preset] if integration.preset else {}
+    if challenge := headers.get(preset.get("challenge_header", "")):
+        # The sender only asks whether the address is right.
+        return json_reply({"challenge": challenge[:1000]})
     now = utc_now()
     verified = _verify(request, integration, headers, body, now=now)
     delivery = delivery_of(integration, headers, body)
@@ -121,6 +147,8 @@ async def take_webhook(request: Request, integration_id: UUID) -> Response:
             )
             fresh = stored.first() is not None
     INBOUND.labels(integration.source, "received" if fresh else "repeated").inc()
+    if (expected := preset.get("reply")) is not None:
+        return json_reply(expected)
     return json_reply(
         {"status": "received" if fresh else "known", "id": event_id}, status=202 if fresh else 200
     )

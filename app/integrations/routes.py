@@ -14,14 +14,14 @@ from app.core.settings import Settings
 from app.integrations import events, previewing, service, write_back
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import (
+    DeliveryPreviewIn,
+    DeliveryPreviewOut,
     EventStatus,
     InboundOut,
     InboundWithBody,
     IntegrationIn,
     IntegrationOut,
     IntegrationPatch,
-    PreviewIn,
-    PreviewOut,
     RotateSecret,
     UnmappedStatus,
     WriteBackIn,
@@ -72,7 +72,7 @@ def _event(row: InboundEvent) -> InboundOut:
 
 
 @routes.post("/v1/integrations", status_code=201, summary="Register a sender")
-async def post_integration(
+async def create_integration(
     request: Request, session: SessionDep, caller: Admin, box: BoxDep, body: IntegrationIn
 ) -> IntegrationOut:
     """Register a shop or a helpdesk; give it the `url`. A token in it is shown this once.
@@ -101,7 +101,7 @@ async def list_integrations(
 
 
 @routes.get("/v1/integrations/{integration}", summary="Read a sender")
-async def read_integration(
+async def get_integration(
     request: Request, session: SessionDep, caller: Reader, integration: IntegrationRef
 ) -> IntegrationOut:
     """Return one integration; its secrets are never shown."""
@@ -112,7 +112,7 @@ async def read_integration(
 
 
 @routes.patch("/v1/integrations/{integration}", summary="Change a sender")
-async def patch_integration(
+async def update_integration(
     request: Request,
     session: SessionDep,
     caller: Admin,
@@ -134,7 +134,7 @@ async def delete_integration(
 
 
 @routes.post("/v1/integrations/{integration}/rotate-secret", summary="Rotate a sender's secret")
-async def rotate_secret(
+async def rotate_integration_secret(
     request: Request,
     session: SessionDep,
     caller: Admin,
@@ -148,14 +148,14 @@ async def rotate_secret(
 
 
 @routes.post("/v1/integrations/{integration}/preview", summary="Try a delivery")
-async def preview_delivery(
+async def preview_integration(
     request: Request,
     session: SessionDep,
     caller: Writer,
     box: BoxDep,
     integration: IntegrationRef,
-    body: PreviewIn,
-) -> PreviewOut:
+    body: DeliveryPreviewIn,
+) -> DeliveryPreviewOut:
     """Say what a delivery would become, and whether its signature is right; nothing is stored."""
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
@@ -163,7 +163,7 @@ async def preview_delivery(
 
 
 @routes.get("/v1/integrations/{integration}/events", summary="List what a sender sent")
-async def list_events(
+async def list_integration_events(
     session: SessionDep,
     caller: Reader,
     integration: IntegrationRef,
@@ -178,7 +178,7 @@ async def list_events(
 
 
 @routes.get("/v1/integrations/{integration}/events/{event_id}", summary="Read a delivery")
-async def read_event(
+async def get_integration_event(
     session: SessionDep, caller: Admin, integration: IntegrationRef, event_id: UUID
 ) -> InboundWithBody:
     """Return one delivery as it came."""
@@ -196,7 +196,7 @@ async def read_event(
     status_code=202,
     summary="Translate a delivery again",
 )
-async def retry_event(
+async def retry_integration_event(
     session: SessionDep, caller: Admin, integration: IntegrationRef, event_id: UUID
 ) -> InboundOut:
     """Translate a delivery that failed or was skipped, after a change of the mapping."""
@@ -208,7 +208,7 @@ async def retry_event(
     "/v1/integrations/{integration}/write-back",
     summary="Put scores onto the sender's tickets",
 )
-async def post_write_back(
+async def set_write_back(
     request: Request,
     session: SessionDep,
     caller: Admin,

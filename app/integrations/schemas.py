@@ -54,7 +54,7 @@ Condition = Annotated[
 ItemsPointer = Annotated[str, StringConstraints(pattern=r"^((root:)?/.*)?$", max_length=300)]
 
 
-class Mapping(Body):
+class IntegrationMapping(Body):
     """Where in a body lies what. What is left out is not read."""
 
     type: Rule
@@ -91,10 +91,10 @@ class Mapping(Body):
         return self
 
 
-class MappingWithMore(Mapping):
+class IntegrationMappingWithMore(IntegrationMapping):
     """A mapping that may make further interactions of the same body."""
 
-    also: list[Mapping] = Field(
+    also: list[IntegrationMapping] = Field(
         default=[], max_length=10, description="Further mappings of the same body or member."
     )
 
@@ -328,7 +328,7 @@ class InboundWithBody(InboundOut):
     body: str
 
 
-class PreviewIn(Body):
+class DeliveryPreviewIn(Body):
     """A delivery to try: its headers, and its body as text or as JSON."""
 
     model_config = ConfigDict(
@@ -343,7 +343,7 @@ class PreviewIn(Body):
 
     headers: Annotated[dict[HeaderName, Annotated[str, Field(max_length=4000)]],
                        Field(max_length=100)] = Field(default={})  # fmt: skip
-    body: Any = Field(description="A text is taken as it is, anything else as JSON.")
+    body: Any = Field(default=None, description="A text is taken as it is, anything else as JSON.")
 
 
 class PreviewedInteraction(BaseModel):
@@ -363,7 +363,7 @@ class PreviewedInteraction(BaseModel):
     test: bool
 
 
-class PreviewOut(BaseModel):
+class DeliveryPreviewOut(BaseModel):
     """What a delivery would become; nothing is stored."""
 
     interactions: list[PreviewedInteraction]
@@ -380,7 +380,7 @@ class WriteBackIn(Body):
         json_schema_extra={
             "example": {
                 "base_url": "https://acme.zendesk.com",
-                "auth": {"user": "bot@acme.example", "token": "…"},
+                "auth": {"user": "bot@acme.example", "token": "the-token-of-the-bot"},
             }
         },
     )

@@ -23,7 +23,7 @@ from app.integrations.adapter import SourceSettings
 from app.integrations.models import Integration, WriteBack
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
-from app.integrations.schemas import IntegrationIn, IntegrationPatch, MappingWithMore
+from app.integrations.schemas import IntegrationIn, IntegrationMappingWithMore, IntegrationPatch
 from app.integrations.signatures import SignatureRule, rule_of_settings
 from app.integrations.statuses import fold
 from app.workspaces.service import OLD_SECRET_LIVES
@@ -115,9 +115,11 @@ def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, A
     if not known and not mapping:
         return {}
     try:
-        MappingWithMore.model_validate({**known, **mapping})
+        IntegrationMappingWithMore.model_validate({**known, **mapping})
     except ValidationError as error:
-        errors = from_validation(list(error.errors()), list(MappingWithMore.model_fields))
+        errors = from_validation(
+            list(error.errors()), list(IntegrationMappingWithMore.model_fields)
+        )
         raise InvalidInput(
             errors=[{**e, "loc": ["body", "mapping", *e["loc"]]} for e in errors]
         ) from None

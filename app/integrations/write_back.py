@@ -1,11 +1,13 @@
 """Scores back onto their tickets: a private note and a tag, never the status.
 
 A helpdesk would reopen the ticket for a changed status. Each answer goes back once, when it is
-complete or was left for half an hour.
+complete or was left for half an hour; only one that a known invitation or a secret key brought,
+since anybody may claim to be about a ticket.
 """
 
 import base64
 import datetime as dt
+import html
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +95,8 @@ def _zendesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
 
 def _freshdesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
     path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}/notes"
-    body = {"body": answer.note, "private": True}
+    # The field is HTML, and what a customer writes is text.
+    body = {"body": html.escape(answer.note), "private": True}
     return [Request("POST", path, _basic(wanted.auth.token, "X"), body)]
 
 
@@ -158,13 +161,17 @@ async def hear_answers(session: AsyncSession, news: Sequence[News]) -> None:
                 "  having count(*) = 1) t "
                 "join integration i on i.workspace_id = :workspace_id and i.key = t.source "
                 "and i.write_back is not null "
-                "where r.workspace_id = :workspace_id and r.id = any(:responses)"
+                "where r.workspace_id = :workspace_id and r.id = any(:responses) "
+                "and (not r.public or exists (select 1 from invitation v "
+                "where v.workspace_id = :workspace_id and v.id = r.id))"
             ).bindparams(
                 workspace_id=workspace_id, responses=[UUID(one.data["id"]) for one in mine]
             ),
         )
         for row in rows.all():
             await _note(session, workspace_id, row)
+        whole = [one.data["id"] for one in mine if one.data.get("completes")]
+        await jobs.hasten(session, WRITE_BACK_JOB, workspace_id=workspace_id, dedupes=whole)
 
 
 async def _note(session: AsyncSession, workspace_id: UUID, row: Any) -> None:

@@ -16,8 +16,6 @@ from app.interactions.customer_schemas import (
     CustomerPatch,
     CustomerPut,
     CustomerRow,
-    CustomerRows,
-    CustomersReport,
     Short,
 )
 from app.interactions.interaction_schemas import (
@@ -55,7 +53,7 @@ async def list_interactions(
 
 
 @routes.get("/v1/interactions/{interaction_id}", summary="Read an interaction")
-async def read_interaction(
+async def get_interaction(
     session: SessionDep, caller: Reader, interaction_id: UUID
 ) -> InteractionOut:
     """Return one interaction with what it inherited."""
@@ -72,7 +70,7 @@ async def list_tickets(
 
 
 @routes.get("/v1/tickets/{ticket}", summary="Read a ticket")
-async def read_ticket(
+async def get_ticket(
     session: SessionDep,
     caller: Reader,
     ticket: Annotated[Short, Path(description="The ticket's id, or its number at the source.")],
@@ -90,17 +88,6 @@ async def list_customers(
     return page_of(rows, wanted.limit, position=_customer_position, show=CustomerOut.model_validate)
 
 
-@routes.post("/v1/customers/batch", summary="Make or change many customers")
-async def post_customers(
-    session: SessionDep, caller: Writer, body: CustomerRows
-) -> CustomersReport:
-    """Make or change up to 500 customers, all or none."""
-    # In one order, so that two batches never wait for each other in a circle.
-    rows = sorted(body.rows, key=lambda row: (row.external_id or "", row.email or ""))
-    made = [(await customers.put_customer(session, caller.workspace_id, row))[1] for row in rows]
-    return CustomersReport(created=sum(made), updated=len(made) - sum(made))
-
-
 @routes.post("/v1/customers/merge", summary="Merge two customers")
 async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMerge) -> CustomerOut:
     """Give one customer everything of another; the other's id leads here from now on."""
@@ -111,7 +98,7 @@ async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMer
 
 
 @routes.get("/v1/customers/{customer}", summary="Read a customer")
-async def read_customer(session: SessionDep, caller: Reader, customer: CustomerRef) -> CustomerOut:
+async def get_customer(session: SessionDep, caller: Reader, customer: CustomerRef) -> CustomerOut:
     """Return one customer."""
     found = await customers.get_customer(session, caller.workspace_id, customer)
     return CustomerOut.model_validate(found)
@@ -139,7 +126,7 @@ async def put_customer(
 
 
 @routes.patch("/v1/customers/{customer}", summary="Change a customer")
-async def patch_customer(
+async def update_customer(
     session: SessionDep, caller: Writer, customer: CustomerRef, body: CustomerPatch
 ) -> CustomerOut:
     """Change what is given; properties are added to those there are."""

@@ -9,7 +9,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    RootModel,
     StringConstraints,
     model_validator,
 )
@@ -109,28 +108,6 @@ class CustomerRow(CustomerPut):
         return self
 
 
-Rows = Annotated[list[CustomerRow], Field(min_length=1, max_length=500)]
-
-
-class NamedRows(Body):
-    """Up to 500 customers, as a part of an object."""
-
-    customers: Rows
-
-
-class CustomerRows(RootModel[Rows | NamedRows]):
-    """Up to 500 customers: an array, or an object that holds one."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"example": [{"external_id": "c-17", "email": "ala@example.pl"}]}
-    )
-
-    @property
-    def rows(self) -> list[CustomerRow]:
-        """All of them."""
-        return self.root.customers if isinstance(self.root, NamedRows) else self.root
-
-
 class CustomerMerge(Body):
     """Two customers who are one person."""
 
@@ -176,10 +153,3 @@ class CustomerFilter(BaseModel):
     source: str | None = Field(default=None, max_length=128, description="Whose external ids.")
     limit: Limit = 50
     cursor: CursorParam = None
-
-
-class CustomersReport(BaseModel):
-    """What became of a batch of customers."""
-
-    created: int
-    updated: int

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.errors import Conflict, InvalidInput, NotFound, named_in
 from app.core.ids import as_uuid
 from app.core.jobs import Job
 from app.core.notices import notify
@@ -117,6 +117,15 @@ async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str
         detail = "There is no such customer in this workspace."
         raise NotFound(detail)
     return found
+
+
+async def require_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
+    """Refuse the filter `customer` for an id of ours that no customer has; other names may wait."""
+    if as_uuid(reference) is not None and (
+        await find_customer(session, workspace_id, reference) is None
+    ):
+        msg = "is the id of no customer of this workspace"
+        raise InvalidInput.at("query", "customer", msg=msg)
 
 
 async def put_customer(
@@ -231,8 +240,10 @@ async def merge_customers(
     session: AsyncSession, workspace_id: UUID, *, loser: str, winner: str
 ) -> dict[str, Any]:
     """Give one customer all that the other had; what both have, the winner keeps of its own."""
-    first = await get_customer(session, workspace_id, loser)
-    second = await get_customer(session, workspace_id, winner)
+    with named_in("body", "from"):
+        first = await get_customer(session, workspace_id, loser)
+    with named_in("body", "into"):
+        second = await get_customer(session, workspace_id, winner)
     if first["id"] == second["id"]:
         raise InvalidInput.at("body", "into", msg="is the same customer as `from`")
     if second["erased_at"] is not None or first["erased_at"] is not None:

@@ -11,6 +11,8 @@ from app.core.errors import NotFound
 from app.core.ids import as_uuid
 from app.core.paging import decode_cursor
 from app.core.schema import Json
+from app.interactions.customers import require_customer
+from app.interactions.filter_values import require_touchpoints
 from app.interactions.interaction_schemas import (
     InteractionFilter,
     InteractionOut,
@@ -49,6 +51,10 @@ async def find_page(
     session: AsyncSession, workspace_id: UUID, wanted: InteractionFilter
 ) -> list[InteractionOut]:
     """Return up to `limit + 1` interactions, newest first by their arrival."""
+    if wanted.touchpoint is not None:
+        await require_touchpoints(session, workspace_id, [wanted.touchpoint])
+    if wanted.customer is not None:
+        await require_customer(session, workspace_id, wanted.customer)
     given = wanted.model_dump(exclude_none=True)
     conditions = [sql for name, sql in _INTERACTIONS.items() if name in given]
     rows = await _page(
@@ -87,6 +93,8 @@ async def find_tickets(
     session: AsyncSession, workspace_id: UUID, wanted: TicketFilter
 ) -> list[TicketOut]:
     """Return up to `limit + 1` tickets, last changed first."""
+    if wanted.customer is not None:
+        await require_customer(session, workspace_id, wanted.customer)
     given = wanted.model_dump(exclude_none=True)
     rows = await _page(
         session, "ticket", "updated_at", wanted,

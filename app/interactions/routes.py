@@ -47,7 +47,7 @@ async def list_touchpoints(
 
 
 @routes.get("/v1/touchpoints/{key}", summary="Read a touchpoint")
-async def read_touchpoint(session: SessionDep, caller: Analyst, key: Key) -> TouchpointOut:
+async def get_touchpoint(session: SessionDep, caller: Analyst, key: Key) -> TouchpointOut:
     """Return one touchpoint."""
     return _shown_touchpoint(await service.get(session, Touchpoint, caller.workspace_id, key))
 
@@ -77,7 +77,7 @@ async def list_journeys(
 
 
 @routes.get("/v1/journeys/{key}", summary="Read a journey")
-async def read_journey(session: SessionDep, caller: Analyst, key: Key) -> JourneyOut:
+async def get_journey(session: SessionDep, caller: Analyst, key: Key) -> JourneyOut:
     """Return one journey with its steps."""
     return _shown_journey(await service.get(session, Journey, caller.workspace_id, key))
 

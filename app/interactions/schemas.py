@@ -53,6 +53,8 @@ class TouchpointIn(Body):
 class TouchpointOut(TouchpointIn):
     """A touchpoint; `declared: false` where only answers have named it so far."""
 
+    model_config = ConfigDict(extra="forbid", json_schema_extra=None)
+
     key: str
     declared: bool
     created_at: dt.datetime
@@ -93,6 +95,8 @@ class JourneyIn(Body):
 
 class JourneyOut(JourneyIn):
     """A journey."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=None)
 
     key: str
     created_at: dt.datetime

@@ -27,7 +27,7 @@ from app.workspaces.service import get_workspace
 _NO_TOKEN = "preview"  # noqa: S105 - leads nowhere
 
 
-class PreviewIn(Body):
+class MailPreviewIn(Body):
     """Whom the mail shall be written to, for the sake of the example."""
 
     model_config = ConfigDict(
@@ -42,7 +42,7 @@ class PreviewIn(Body):
     properties: Properties = Field(default={})
 
 
-class TestMailIn(PreviewIn):
+class TestMailIn(MailPreviewIn):
     """Where the test mail goes."""
 
     model_config = ConfigDict(
@@ -53,7 +53,7 @@ class TestMailIn(PreviewIn):
     email: Email
 
 
-class PreviewOut(BaseModel):
+class MailPreviewOut(BaseModel):
     """A mail as it would be sent; the links lead nowhere."""
 
     subject: str
@@ -73,7 +73,7 @@ class TestMailOut(BaseModel):
     )
 
 
-def _addressee(wanted: PreviewIn, *, email: str, id_: UUID) -> Addressee:
+def _addressee(wanted: MailPreviewIn, *, email: str, id_: UUID) -> Addressee:
     return Addressee(
         invitation_id=id_,
         email=email,
@@ -86,8 +86,13 @@ def _addressee(wanted: PreviewIn, *, email: str, id_: UUID) -> Addressee:
 
 
 async def preview(
-    session: AsyncSession, caller: Caller, reference: str, wanted: PreviewIn, *, settings: Settings
-) -> PreviewOut:
+    session: AsyncSession,
+    caller: Caller,
+    reference: str,
+    wanted: MailPreviewIn,
+    *,
+    settings: Settings,
+) -> MailPreviewOut:
     """Write the mail of a survey's latest content, published or not."""
     survey, definition, _ = await surveys.read(session, caller, reference)
     workspace = await get_workspace(session, caller.workspace_id)
@@ -95,7 +100,7 @@ async def preview(
     sender, links = sender_of(workspace, settings), Links(settings.base_url, _NO_TOKEN)
     letter = Letter(definition, asked, sender=sender, links=links)
     message = write_mail(definition, asked, sender=sender, links=links)
-    return PreviewOut(
+    return MailPreviewOut(
         subject=message["Subject"],
         text=letter.text,
         html=letter.html,

@@ -6,17 +6,21 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import HTMLResponse
 
-from app.core.errors import InvalidInput, NotFound
+from app.core.errors import InvalidInput, NotFound, named_in
+from app.core.http import require_content_type
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
-from app.interactions.customers import find_customer
+from app.core.text import decode_json
+from app.interactions.customers import find_customer, require_customer
 from app.invitations import inviting, previews, reports, service, suppression
+from app.invitations.bounce_reports import addresses_of, read_reports
 from app.invitations.delivery import token_of
 from app.invitations.letter import Links
 from app.invitations.models import Invitation
-from app.invitations.previews import PreviewIn, PreviewOut, TestMailIn, TestMailOut
+from app.invitations.previews import MailPreviewIn, MailPreviewOut, TestMailIn, TestMailOut
 from app.invitations.schemas import (
+    RAW_ADDRESSES,
     AddressesIn,
     AddressesReport,
     AddressIn,
@@ -27,6 +31,7 @@ from app.invitations.schemas import (
     SuppressedOut,
     shown,
 )
+from app.invitations.sns import is_notification, open_notification
 from app.invitations.suppression import Kind
 from app.surveys import service as surveys
 from app.workspaces.caller import Reader, Writer
@@ -41,7 +46,7 @@ async def _out(session: SessionDep, row: Invitation) -> InvitationOut:
 
 
 @routes.post("/v1/invitations", status_code=201, summary="Ask a customer")
-async def post_invitation(
+async def create_invitation(
     request: Request, session: SessionDep, caller: Writer, box: BoxDep, body: InvitationIn
 ) -> NewInvitationOut:
     """Ask one customer one survey, by our mail or by a link that you send.
@@ -64,11 +69,15 @@ async def list_invitations(
     if wanted.status is not None:
         narrowed["status"] = str(wanted.status)
     if wanted.survey is not None:
-        survey = await surveys.find(session, caller.workspace_id, wanted.survey)
+        with named_in("query", "survey"):
+            survey = await surveys.find(session, caller.workspace_id, wanted.survey)
         narrowed["survey_id"] = survey.id
     if wanted.customer is not None:
+        await require_customer(session, caller.workspace_id, wanted.customer)
         customer = await find_customer(session, caller.workspace_id, wanted.customer)
         narrowed["customer_id"] = customer["id"] if customer else UUID(int=0)
+    if wanted.trigger is not None:
+        await service.require_trigger(session, caller.workspace_id, wanted.trigger)
     for name, column in (("trigger", "trigger_id"), ("order", "order_ref"), ("ticket", "ticket")):
         if getattr(wanted, name) is not None:
             narrowed[column] = getattr(wanted, name)
@@ -85,7 +94,7 @@ async def list_invitations(
 
 
 @routes.get("/v1/invitations/{invitation_id}", summary="Read an invitation")
-async def read_invitation(
+async def get_invitation(
     request: Request, session: SessionDep, caller: Reader, box: BoxDep, invitation_id: UUID
 ) -> InvitationOut:
     """Return one invitation; of a link its `url`, to keys that may write."""
@@ -108,7 +117,7 @@ async def cancel_invitation(
 @routes.post(
     "/v1/invitations/{invitation_id}/remind", status_code=202, summary="Remind of an invitation"
 )
-async def remind_of_invitation(
+async def remind_invitation(
     session: SessionDep, caller: Writer, invitation_id: UUID
 ) -> InvitationOut:
     """Send the one reminder, of a mail that was sent and is not answered."""
@@ -117,8 +126,8 @@ async def remind_of_invitation(
 
 @routes.post("/v1/surveys/{survey}/mail-preview", status_code=200, summary="Preview the mail")
 async def preview_mail(
-    request: Request, session: SessionDep, caller: Reader, survey: str, body: PreviewIn
-) -> PreviewOut:
+    request: Request, session: SessionDep, caller: Reader, survey: str, body: MailPreviewIn
+) -> MailPreviewOut:
     """Write the mail of a survey's latest content, published or not; nothing is sent."""
     settings: Settings = request.app.state.settings
     return await previews.preview(session, caller, survey, body, settings=settings)
@@ -127,7 +136,7 @@ async def preview_mail(
 @routes.get(
     "/v1/surveys/{survey}/email-preview", summary="See the mail", response_class=HTMLResponse
 )
-async def show_mail(
+async def get_email_preview(
     request: Request,
     session: SessionDep,
     caller: Reader,
@@ -136,7 +145,7 @@ async def show_mail(
 ) -> HTMLResponse:
     """Return the HTML of a survey's mail, of its latest content; its links lead nowhere."""
     settings: Settings = request.app.state.settings
-    wanted = PreviewIn(locale=lang)
+    wanted = MailPreviewIn(locale=lang)
     shown = await previews.preview(session, caller, survey, wanted, settings=settings)
     # Opened in a browser, it may load nothing but pictures and run nothing at all.
     policy = "default-src 'none'; img-src *; style-src 'unsafe-inline'; sandbox"
@@ -166,11 +175,11 @@ async def list_unsubscribes(
 
 
 @routes.post("/v1/unsubscribes", status_code=201, summary="Unsubscribe addresses")
-async def post_unsubscribes(
+async def create_unsubscribes(
     session: SessionDep, caller: Writer, body: AddressesIn
 ) -> AddressesReport:
     """Write to these addresses no more."""
-    emails = reports.addresses_of(body.entries)
+    emails = addresses_of([entry.model_dump(exclude_unset=True) for entry in body.entries])
     added = await suppression.suppress(
         session, caller.workspace_id, emails, kind=Kind.UNSUBSCRIBED, detail="by the API"
     )
@@ -187,8 +196,8 @@ async def delete_unsubscribe(
     """Take an address off the list, only where its owner asked for it; in the query or the body."""
     if email is None and body is None:
         raise InvalidInput.at("query", "email", msg="is required")
-    asked = AddressIn.model_validate({"email": email}) if email else body or AddressIn()
-    for address in reports.addresses_of([asked]):
+    asked = {"email": email} if email else (body or AddressIn()).model_dump(exclude_unset=True)
+    for address in addresses_of([asked]):
         if not await suppression.release(
             session, caller.workspace_id, address, kind=Kind.UNSUBSCRIBED
         ):
@@ -203,16 +212,26 @@ async def list_bounces(
     return await _suppressed(session, caller.workspace_id, Kind.BOUNCED, limit, cursor)
 
 
-@routes.post("/v1/bounces", status_code=201, summary="Report bounces")
-async def post_bounces(session: SessionDep, caller: Writer, body: AddressesIn) -> AddressesReport:
-    """Note dead addresses. Postmark's and Mailgun's bounce webhooks may point here as they are."""
-    dead, ignored = reports.dead_addresses_of(body.entries)
+@routes.post("/v1/bounces", status_code=201, summary="Report bounces", openapi_extra=RAW_ADDRESSES)
+async def create_bounces(request: Request, session: SessionDep, caller: Writer) -> AddressesReport:
+    """Note dead addresses. Webhooks of Postmark, Mailgun, SendGrid, SES, Brevo and Mailjet fit.
+
+    Amazon's notifications come as `text/plain`, are verified, and a subscription is confirmed.
+    """
+    require_content_type(request, "application/json", "text/plain")
+    body = decode_json(await request.body())
+    if is_notification(body):
+        body = await open_notification(body, request.app.state.sns_certificates)
+        if body is None:
+            return AddressesReport(added=0, ignored=1)
+    report = read_reports(body)
+    dead = report.dead
     added = await suppression.suppress(
         session, caller.workspace_id, [d.email for d in dead], kind=Kind.BOUNCED,
         detail=dead[0].detail if len(dead) == 1 else None,
     )  # fmt: skip
     await reports.mark_bounced(session, caller.workspace_id, dead)
-    return AddressesReport(added=added, ignored=ignored)
+    return AddressesReport(added=added, ignored=report.ignored)
 
 
 async def _suppressed(

@@ -122,11 +122,30 @@ class InvitationFilter(BaseModel):
     cursor: CursorParam = None
 
 
+# A body that a provider writes, or plain addresses.
+RAW_ADDRESSES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "anyOf": [
+                        {"type": "object", "additionalProperties": True},
+                        {"type": "array", "items": {"type": "object"}},
+                    ]
+                },
+                "example": {"email": "gone@example.pl"},
+            }
+        },
+    }
+}
+
+
 class AddressIn(BaseModel):
-    """An address; a mail provider's own webhook (Postmark) is understood as it is."""
+    """An address."""
 
     model_config = ConfigDict(
-        extra="allow", json_schema_extra={"example": {"email": "gone@example.pl"}}
+        extra="forbid", json_schema_extra={"example": {"email": "gone@example.pl"}}
     )
 
     email: Email | None = None

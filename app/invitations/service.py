@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import run_sql
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.core.paging import decode_cursor
@@ -189,6 +189,21 @@ async def get(
         detail = "There is no such invitation in this workspace."
         raise NotFound(detail)
     return found
+
+
+async def require_trigger(session: AsyncSession, workspace_id: UUID, trigger_id: UUID) -> None:
+    """Refuse the filter `trigger` for an id that no trigger has, nor had when it invited."""
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from trigger where workspace_id = :workspace_id and id = :id "
+            "union all select 1 from invitation where workspace_id = :workspace_id "
+            "and trigger_id = :id limit 1"
+        ).bindparams(workspace_id=workspace_id, id=trigger_id),
+    )
+    if rows.first() is None:
+        msg = "is the id of no trigger of this workspace"
+        raise InvalidInput.at("query", "trigger", msg=msg)
 
 
 async def find_page(

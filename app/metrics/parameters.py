@@ -17,6 +17,7 @@ from app.core.errors import InvalidInput
 from app.core.routing import PROPERTY_PARAMETER
 from app.core.text import did_you_mean
 from app.core.zones import is_known_to_database, is_zone
+from app.interactions.filter_values import require_among
 from app.interactions.schemas import Stage
 from app.metrics.periods import (
     Bound,
@@ -30,7 +31,7 @@ from app.metrics.periods import (
     window_start,
 )
 from app.responses.body import Channel
-from app.responses.known import require_among, require_known
+from app.responses.known import require_known
 from app.surveys.scales import QuestionType
 from app.workspaces.models import Workspace
 

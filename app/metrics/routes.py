@@ -121,7 +121,7 @@ async def list_metrics(session: ReadSessionDep, caller: Analyst) -> MetricsOut:
     response_model=MetricOut,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def read_metric(
+async def get_metric(
     request: Request, session: ReadSessionDep, metric: MetricName, asked: AskedDep
 ) -> Response:
     """Return one figure, over time and by group, with n, interval and reliability.
@@ -138,7 +138,7 @@ async def read_metric(
 
 
 @routes.get("/v1/journeys/{key}/map", summary="Map a journey", response_model=JourneyMapOut)
-async def read_journey_map(
+async def get_journey_map(
     session: ReadSessionDep,
     caller: Analyst,
     key: Annotated[TouchpointKey, Path(description="The journey's key.")],

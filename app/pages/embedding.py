@@ -1,8 +1,10 @@
 """The widget: its script, and a survey as the script reads it."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.core.database import Database
@@ -26,6 +28,65 @@ from app.workspaces.service import get_workspace
 
 routes = APIRouter(tags=["Widget"])
 
+
+class PublicSummary(BaseModel):
+    """What a page learns of the answer that it sent."""
+
+    id: UUID
+    seq: int
+    complete: bool
+
+
+class WidgetChoice(BaseModel):
+    """One choice of a question; its value is what the answer says."""
+
+    value: bool | int | str
+    label: str
+
+
+class WidgetQuestion(BaseModel):
+    """One question in one language."""
+
+    key: str
+    kind: str
+    text: str
+    required: bool
+    choices: list[WidgetChoice]
+    ends: list[str] | None = Field(description="The words at the ends of a scale.")
+    show_if: dict[str, Any] | None = Field(description="Shown only where this holds.")
+
+
+class WidgetThanks(BaseModel):
+    """What is said after the answer."""
+
+    text: str
+    link_url: str | None
+    link_text: str | None = None
+
+
+class WidgetThankYou(BaseModel):
+    """The thanks, by default and by the answer to the main question."""
+
+    default: WidgetThanks
+    by_answer: dict[str, WidgetThanks]
+
+
+class WidgetSurvey(BaseModel):
+    """A live survey in one language, as a page shows it."""
+
+    survey: str = Field(description="Its public id.")
+    language: str
+    direction: str
+    company: str
+    colours: dict[str, str] | None
+    intro: str | None
+    words: dict[str, str]
+    words_language: str
+    main: str | None
+    questions: list[WidgetQuestion]
+    thanks: WidgetThankYou
+
+
 _WORDS = ("send", "next", "optional", "required", "close", "later", "thanks_title")
 
 
@@ -35,18 +96,27 @@ async def show_script(request: Request) -> Response:
     return asset(request, "widget.js", **{"Access-Control-Allow-Origin": "*"})
 
 
-@routes.post(widget.PATH, summary="Submit a response from a page", openapi_extra=widget.DOCUMENT)
-async def take_response(request: Request) -> Response:
+@routes.post(
+    widget.PATH,
+    summary="Submit a response from a page",
+    response_model=PublicSummary,
+    responses={201: {"model": PublicSummary, "description": "Stored."}},
+    openapi_extra=widget.DOCUMENT,
+)
+async def create_widget_response(request: Request) -> Response:
     """Take an answer of the widget, or of whoever speaks its contract.
 
     Each post carries the whole answer so far; a higher `seq` replaces what was sent before, the
-    same one again changes nothing: 201 the first time, then 200.
+    same one again changes nothing: 201 the first time, then 200. Sent as `text/plain` a browser
+    asks no question before.
     """
     return await widget.take(request)
 
 
-@routes.get("/w/surveys/{reference}", summary="Read a survey for a page")
-async def show_survey(
+@routes.get(
+    "/w/surveys/{reference}", summary="Read a survey for a page", response_model=WidgetSurvey
+)
+async def get_widget_survey(
     request: Request,
     reference: str,
     key: Annotated[str | None, Query(max_length=200, description="A publishable key.")] = None,

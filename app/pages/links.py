@@ -59,7 +59,7 @@ async def _published(session: SessionDep, caller: Reader, reference: str) -> Sur
 
 
 @routes.get("/v1/surveys/{survey}/links", summary="Links of a survey")
-async def read_links(
+async def get_survey_links(
     request: Request, session: SessionDep, caller: Reader, survey: Reference
 ) -> LinksOut:
     """Return where a survey can be answered."""
@@ -85,9 +85,16 @@ async def read_links(
     "/v1/surveys/{survey}/qr.svg",
     summary="QR code of a survey",
     response_class=Response,
-    responses={200: {"content": {"image/svg+xml": {}}, "description": "The code, as SVG."}},
+    responses={
+        200: {
+            "content": {
+                kind: {"schema": {"type": "string"}} for kind in ("image/svg+xml", "text/xml")
+            },
+            "description": "The code, as SVG.",
+        }
+    },
 )
-async def read_code(
+async def get_survey_qr_code(
     request: Request,
     session: SessionDep,
     caller: Reader,
@@ -95,10 +102,12 @@ async def read_code(
     src: Source = None,
     lang: Language = None,
 ) -> Response:
-    """Return the QR code of the survey's page."""
+    """Return the QR code of the survey's page; as `text/xml` where that alone is accepted."""
     found = await _published(session, caller, survey)
     url = _page_url(request.app.state.settings, found.public_id, src=src, lang=lang)
-    return Response(_code(url, xmldecl=True), media_type="image/svg+xml")
+    asked = request.headers.get("accept", "").strip() == "text/xml"
+    kind = "text/xml" if asked else "image/svg+xml"
+    return Response(_code(url, xmldecl=True), media_type=kind)
 
 
 def _code(url: str, *, xmldecl: bool = False) -> str:

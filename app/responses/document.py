@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from app.core.openapi import KEY_HEADER, BatchOperation, reference
 from app.responses.body import ResponseIn
 from app.responses.schemas import FollowUpStatus, Integrity
 from app.surveys.scales import Band
@@ -22,6 +23,7 @@ _EXAMPLE = {
 _TEXT = {"type": ["string", "null"]}
 _SUMMARY = {
     "type": "object",
+    "title": "ResponseSummary",
     "description": "The stored response in short; a publishable key sees `id`, `seq`, `complete`.",
     "required": ["id", "seq", "complete"],
     "properties": {
@@ -44,7 +46,10 @@ _SUMMARY = {
         },
         "order": _TEXT,
         "ticket": _TEXT,
-        "interaction": {"type": ["object", "null"]},
+        "interaction": {
+            "type": ["object", "null"],
+            "properties": {"source": {"type": "string"}, "external_id": {"type": "string"}},
+        },
         "external_id": _TEXT,
         "tags": {"type": "array", "items": {"type": "string"}},
         "imported": {"type": "boolean"},
@@ -53,31 +58,26 @@ _SUMMARY = {
         "updated_at": {"type": "string", "format": "date-time"},
     },
 }
-REPORT = {
+_ANSWERS = {
     "type": "object",
-    "required": ["accepted", "duplicates", "rejected"],
-    "properties": {
-        "accepted": {"type": "integer"},
-        "duplicates": {"type": "integer"},
-        "rejected": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["line", "errors"],
-                "properties": {
-                    "line": {"type": "integer", "description": "Counted from 1."},
-                    "errors": {"type": "array", "items": {"type": "object"}},
-                },
-            },
-        },
-    },
+    "description": "By the question's key: a number, true or false, a text, options; `na` for "
+    "not applicable, null for skipped.",
+    "additionalProperties": reference("Answer"),
 }
-_KEY_HEADER = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
-    "description": "Same key and body: the first reply again; same key, other body: 409.",
+_ANSWER = {
+    "title": "Answer",
+    "anyOf": [
+        {"type": "integer"},
+        {"type": "boolean"},
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "null"},
+    ],
+}
+_PROPERTIES = {
+    "type": ["object", "null"],
+    "description": "At most 32: texts, numbers, true or false, lists of texts.",
+    "additionalProperties": True,
 }
 
 
@@ -98,39 +98,34 @@ def hot_paths() -> tuple[dict[str, Any], dict[str, Any]]:
         "summary": "Submit a response",
         "description": "Take one answer. A 201 means it is on disk; the same answer again is 200 "
         "and counts once; the same id with a higher `seq` replaces the answers.",
-        "operationId": "post_response",
-        "parameters": [_KEY_HEADER],
+        "operationId": "create_response",
+        "parameters": [KEY_HEADER],
         "requestBody": {"required": True, "content": _json(body, _EXAMPLE)},
         "responses": {
-            "201": {"description": "Stored.", "content": _json(_SUMMARY)},
-            "200": {"description": "Stored before, or changed.", "content": _json(_SUMMARY)},
+            "201": {"description": "Stored.", "content": _json(reference("ResponseSummary"))},
+            "200": {
+                "description": "Stored before, or changed.",
+                "content": _json(reference("ResponseSummary")),
+            },
         },
     }
-    many = {
-        "tags": ["Responses"],
-        "summary": "Submit many responses",
-        "description": "Take up to 10,000 answers as a JSON array or as NDJSON "
-        "(`application/x-ndjson`). A bad line never spoils the others.",
-        "operationId": "post_responses",
-        "parameters": [
-            _KEY_HEADER,
+    many = BatchOperation(
+        tag="Responses",
+        summary="Submit many responses",
+        description="Take many answers.",
+        operation_id="create_responses",
+        item=body,
+        example=_EXAMPLE,
+        parameters=[
             {
                 "name": "events",
                 "in": "query",
-                "schema": {"type": "boolean", "default": True},
-                "description": "False sends no news of these answers.",
-            },
+                "schema": {"type": "boolean"},
+                "description": "False sends no events of these answers; default true.",
+            }
         ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                **_json({"type": "array", "items": body, "maxItems": 10_000}, [_EXAMPLE]),
-                "application/x-ndjson": {"schema": {"type": "string"}},
-            },
-        },
-        "responses": {
-            "200": {"description": "What became of the lines.", "content": _json(REPORT)}
-        },
-    }
+    ).document()
     paths = {"/v1/responses": {"post": single}, "/v1/responses/batch": {"post": many}}
-    return paths, dict(schemas)
+    schemas = dict(schemas)
+    schemas["ResponseIn"]["properties"] |= {"answers": _ANSWERS, "properties": _PROPERTIES}
+    return paths, {**schemas, "Answer": _ANSWER, "ResponseSummary": _SUMMARY}

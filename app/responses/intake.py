@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from app.core import idempotency
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequests
+from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequests, named_in
 from app.core.http import json_reply, problem_reply, read_body, require_content_type
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
@@ -82,7 +82,8 @@ async def store(
 ) -> Response:
     """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
     ingest: Ingest = request.app.state.ingest
-    found = await ingest.catalogue.get(caller.workspace_id, body.survey)
+    with named_in("body", "survey"):
+        found = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, found, body.survey)
     if not caller.trusted:
         await _fall_back(ingest.directory, survey, body)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app.core.database import Database
-from app.core.errors import AfterwordError
+from app.core.errors import AfterwordError, named_in
 from app.core.lines import Line, LinesReport
 from app.interactions.directory import Directory
 from app.responses.body import ResponseIn, decode_response
@@ -56,7 +56,8 @@ async def _write_chunk(
     for line in chunk:
         try:
             body = decode_response(line.text)
-            found = await ingest.catalogue.get(caller.workspace_id, body.survey)
+            with named_in("body", "survey"):
+                found = await ingest.catalogue.get(caller.workspace_id, body.survey)
             survey = survey_for(caller, found, body.survey)
             good.append((line, body, survey, survey.check(body.answers, complete=body.complete)))
         except AfterwordError as error:

@@ -11,6 +11,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.paging import decode_cursor
 from app.core.schema import Json
+from app.interactions.customers import require_customer
 from app.responses.known import require_known
 from app.responses.models import Response
 from app.responses.schemas import Integrity, ResponseFilter
@@ -61,6 +62,8 @@ async def find_page(
     for name in ("survey", "touchpoint"):
         if value := getattr(wanted, name):
             await require_known(session, workspace_id, name, [value])
+    if wanted.customer:
+        await require_customer(session, workspace_id, wanted.customer)
     conditions, bound = _narrow(wanted)
     bound |= {"workspace_id": workspace_id, "limit": wanted.limit + 1}
     for number, (name, value) in enumerate(sorted(properties.items())):

@@ -57,7 +57,7 @@ async def list_responses(
 
 
 @routes.get("/v1/responses/{response_id}", summary="Read a response")
-async def read_response(
+async def get_response(
     session: SessionDep, caller: Reader, response_id: UUID
 ) -> ResponseWithRevisions:
     """Return one response, with the main scores it had before."""
@@ -65,7 +65,7 @@ async def read_response(
 
 
 @routes.patch("/v1/responses/{response_id}", summary="Annotate a response")
-async def patch_response(
+async def update_response(
     session: SessionDep, caller: Responder, response_id: UUID, body: ResponsePatch
 ) -> ResponseWithRevisions | FollowUpReply:
     """Change tags and follow-up; a note is appended, with who and when.

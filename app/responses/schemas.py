@@ -12,6 +12,9 @@ from app.core.text import Line
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment
 
+# What an answer may be: a number, true or false, a text, options; `na`, or null for skipped.
+Answer = bool | int | str | list[str] | None
+
 
 class Integrity(StrEnum):
     """Whether an answer counts, and if not, why."""
@@ -51,7 +54,7 @@ class FollowUpOut(BaseModel):
     notes: list[NoteOut]
 
 
-class CustomerOut(BaseModel):
+class RespondentOut(BaseModel):
     """Who answered; `claimed` is what a public page said and nobody has proved."""
 
     id: UUID | None
@@ -85,9 +88,9 @@ class ResponseOut(BaseModel):
     complete: bool
     integrity: Integrity
     test: bool
-    answers: dict[str, Any]
+    answers: dict[str, Answer] = Field(description="By the question's key.")
     properties: dict[str, Any]
-    customer: CustomerOut | None
+    customer: RespondentOut | None
     order: str | None
     ticket: str | None
     interaction: dict[str, str] | None

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.errors import AfterwordError, Forbidden
+from app.core.errors import AfterwordError, Forbidden, named_in
 from app.core.http import problem_reply, read_body, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import Held
@@ -67,13 +67,19 @@ _EXAMPLE = {
     "order": "1001",
     "t": 4200,
 }
+_SCHEMAS["WidgetIn"]["properties"]["answers"] = {
+    "type": "object",
+    "additionalProperties": {"$ref": "#/components/schemas/Answer"},
+}
+SCHEMAS: dict[str, Any] = {"WidgetIn": _SCHEMAS["WidgetIn"]}
 DOCUMENT: dict[str, Any] = {
-    "responses": {"201": {"description": "Stored; the same again is 200."}},
     "requestBody": {
         "required": True,
         "content": {
-            kind: {"schema": _SCHEMAS["WidgetIn"], "example": _EXAMPLE}
-            for kind in ("text/plain", "application/json")
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/WidgetIn"},
+                "example": _EXAMPLE,
+            }
         },
     },
 }
@@ -99,7 +105,8 @@ async def take(request: Request) -> Response:
         refuse_untrusted(body)
         held = judge(sent)
         ingest: Ingest = request.app.state.ingest
-        survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
+        with named_in("body", "survey"):
+            survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
         if survey is not None and names_a_case_of(body, survey):
             # Another page of the same order made another id; the order names the response.
             body.id = None

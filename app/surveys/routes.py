@@ -34,7 +34,7 @@ def _shown(survey: Survey, definition: Definition, version: int | None = None) -
 
 
 @routes.post("/v1/surveys", status_code=201, summary="Make a survey")
-async def post_survey(session: SessionDep, caller: Writer, body: SurveyIn) -> SurveyOut:
+async def create_survey(session: SessionDep, caller: Writer, body: SurveyIn) -> SurveyOut:
     """Make a draft from questions of your own or from a template; publish it to take responses."""
     return _shown(*await service.create(session, caller.workspace_id, body))
 
@@ -60,13 +60,13 @@ async def list_surveys(
 
 
 @routes.get("/v1/surveys/{survey}", summary="Read a survey")
-async def read_survey(session: SessionDep, caller: SurveyReader, survey: Reference) -> SurveyOut:
+async def get_survey(session: SessionDep, caller: SurveyReader, survey: Reference) -> SurveyOut:
     """Return a survey with its latest content; a publishable key sees only what is published."""
     return _shown(*await service.read(session, caller, survey))
 
 
 @routes.patch("/v1/surveys/{survey}", summary="Change a survey's draft")
-async def patch_survey(
+async def update_survey(
     session: SessionDep, caller: Writer, survey: Reference, body: SurveyPatch
 ) -> SurveyOut:
     """Change the draft; questions are replaced whole. What is published stays until you publish."""

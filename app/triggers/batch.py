@@ -11,6 +11,7 @@ from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import from_validation
 from app.core.lines import Line, LinesReport, asked_flag, batch_route, read_lines, reply_once
+from app.core.openapi import BatchOperation
 from app.core.signing import SealedBox
 from app.core.text import decode_json
 from app.interactions.interaction_schemas import EXAMPLE, InteractionIn
@@ -73,37 +74,22 @@ def _draft(line: Line, caller: Caller) -> Draft:
     return body.draft(test=caller.test)
 
 
-def batch_path(schema: dict[str, Any], report: dict[str, Any]) -> dict[str, Any]:
+def batch_path(schema: dict[str, Any]) -> dict[str, Any]:
     """Return what the OpenAPI document says of the route."""
-    return {
-        "tags": ["Customers, interactions and tickets"],
-        "summary": "Record many interactions",
-        "description": "Record up to 10,000 interactions as a JSON array or as NDJSON "
-        "(`application/x-ndjson`). Triggers hear them only with `triggers=true`: history must "
-        "not mail people. A bad line never spoils the others.",
-        "operationId": "post_interactions",
-        "parameters": [
+    return BatchOperation(
+        tag="Customers, interactions and tickets",
+        summary="Record many interactions",
+        description="Record what happened; triggers hear of it only with `triggers=true`, "
+        "because history must not mail people.",
+        operation_id="create_interactions",
+        item=schema,
+        example=EXAMPLE,
+        parameters=[
             {
                 "name": "triggers",
                 "in": "query",
-                "schema": {"type": "boolean", "default": False},
-                "description": "True lets the triggers hear them.",
+                "schema": {"type": "boolean"},
+                "description": "True lets the triggers hear them; default false.",
             }
         ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {"type": "array", "items": schema, "maxItems": 10_000},
-                    "example": [EXAMPLE],
-                },
-                "application/x-ndjson": {"schema": {"type": "string"}},
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "What became of the lines.",
-                "content": {"application/json": {"schema": report}},
-            }
-        },
-    }
+    ).document()

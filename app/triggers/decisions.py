@@ -8,8 +8,11 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.errors import InvalidInput, named_in
 from app.core.ids import as_uuid
 from app.core.paging import decode_cursor
+from app.interactions.customers import require_customer
+from app.interactions.recording import find_interactions
 from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionOut, DecisionPage
 from app.triggers.service import find
 
@@ -58,16 +61,46 @@ async def _narrowed(
 ) -> tuple[str, dict[str, Any]]:
     given = wanted.model_dump(include=set(_CONDITIONS), exclude_none=True)
     if wanted.trigger is not None:
-        # The decisions of a deleted trigger stay, and are found by its id.
-        by_id = as_uuid(wanted.trigger)
-        given["trigger"] = by_id or (await find(session, workspace_id, wanted.trigger)).id
+        given["trigger"] = await _trigger_id(session, workspace_id, wanted.trigger)
+    if wanted.interaction is not None:
+        await _require_interaction(session, workspace_id, wanted.interaction)
     if wanted.customer is not None:
+        await require_customer(session, workspace_id, wanted.customer)
         given["customer_id"] = as_uuid(wanted.customer)
     for name in ("outcome", "reason"):
         if name in given:
             given[name] = str(given[name])
     conditions = "".join(f" and {sql}" for name, sql in _CONDITIONS.items() if name in given)
     return conditions, given | {"workspace_id": workspace_id}
+
+
+async def _trigger_id(session: AsyncSession, workspace_id: UUID, reference: str) -> UUID:
+    """Return a trigger's id; the decisions of a deleted trigger are found by its id."""
+    by_id = as_uuid(reference)
+    if by_id is not None:
+        rows = await run_sql(
+            session,
+            text(
+                "select 1 from decision where workspace_id = :workspace_id and trigger_id = :id "
+                "limit 1"
+            ).bindparams(workspace_id=workspace_id, id=by_id),
+        )
+        if rows.first() is not None:
+            return by_id
+    with named_in("query", "trigger"):
+        return (await find(session, workspace_id, reference)).id
+
+
+async def _require_interaction(
+    session: AsyncSession, workspace_id: UUID, interaction_id: UUID
+) -> None:
+    """Refuse an id that no interaction has, nor had when it was decided about."""
+    known = await find_interactions(session, workspace_id, [interaction_id])
+    if interaction_id not in known and not await of_interactions(
+        session, workspace_id, [interaction_id]
+    ):
+        msg = "is the id of no interaction of this workspace"
+        raise InvalidInput.at("query", "interaction", msg=msg)
 
 
 async def find_page(

@@ -39,7 +39,7 @@ async def _out(session: SessionDep, trigger: Trigger) -> TriggerOut:
     summary="Record an interaction",
     responses={200: {"model": InteractionWithDecisions, "description": "Known already."}},
 )
-async def post_interaction(
+async def create_interaction(
     session: SessionDep, caller: Writer, box: BoxDep, body: InteractionIn, reply: Response
 ) -> InteractionWithDecisions:
     """Tell what happened; every trigger that hears it says whom it asks, or why not.
@@ -53,7 +53,7 @@ async def post_interaction(
 
 
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
-async def post_trigger(session: SessionDep, caller: Writer, body: TriggerIn) -> TriggerOut:
+async def create_trigger(session: SessionDep, caller: Writer, body: TriggerIn) -> TriggerOut:
     """Make a rule: on this, under these conditions, ask that."""
     return await _out(session, await service.create(session, caller.workspace_id, body))
 
@@ -69,13 +69,13 @@ async def list_triggers(
 
 
 @routes.get("/v1/triggers/{trigger}", summary="Read a trigger")
-async def read_trigger(session: SessionDep, caller: Reader, trigger: TriggerRef) -> TriggerOut:
+async def get_trigger(session: SessionDep, caller: Reader, trigger: TriggerRef) -> TriggerOut:
     """Return one trigger."""
     return await _out(session, await service.find(session, caller.workspace_id, trigger))
 
 
 @routes.patch("/v1/triggers/{trigger}", summary="Change a trigger")
-async def patch_trigger(
+async def update_trigger(
     session: SessionDep, caller: Writer, trigger: TriggerRef, body: TriggerPatch
 ) -> TriggerOut:
     """Change what is given. Invitations that wait are judged by the new rules when due."""
@@ -90,7 +90,7 @@ async def delete_trigger(session: SessionDep, caller: Writer, trigger: TriggerRe
 
 
 @routes.post("/v1/triggers/{trigger}/dry-run", summary="Try a trigger")
-async def dry_run(
+async def dry_run_trigger(
     session: SessionDep, caller: Writer, trigger: TriggerRef, body: InteractionIn
 ) -> DryRunOut:
     """Say what the trigger would decide of this interaction now; nothing is stored."""
@@ -112,7 +112,7 @@ def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
 
 
 @routes.get("/v1/decisions/summary", summary="Count decisions")
-async def summarise_decisions(
+async def summarize_decisions(
     session: SessionDep, caller: Reader, wanted: Annotated[DecisionFilter, Query()]
 ) -> DecisionSummary:
     """Count the decisions by trigger, outcome and reason."""

@@ -9,7 +9,7 @@ from sqlmodel import col, or_, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict, NotFound, named_in
 from app.core.ids import uuid7
 from app.core.paging import decode_cursor
 from app.surveys import service as surveys
@@ -21,7 +21,8 @@ _COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
 async def create(session: AsyncSession, workspace_id: UUID, wanted: TriggerIn) -> Trigger:
     """Make a trigger; Conflict where its key is taken."""
-    survey = await surveys.find(session, workspace_id, wanted.survey)
+    with named_in("body", "survey"):
+        survey = await surveys.find(session, workspace_id, wanted.survey)
     now = utc_now()
     trigger = Trigger(
         workspace_id=workspace_id,
@@ -60,7 +61,8 @@ async def change(
     trigger = await find(session, workspace_id, reference)
     given = patch.model_fields_set
     if "survey" in given:
-        trigger.survey_id = (await surveys.find(session, workspace_id, patch.survey)).id
+        with named_in("body", "survey"):
+            trigger.survey_id = (await surveys.find(session, workspace_id, patch.survey)).id
     if "on" in given:
         trigger.on_type = patch.on
     for name in given & {"name", "priority", "active"}:

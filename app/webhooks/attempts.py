@@ -15,7 +15,7 @@ from app.invitations.mailer import Mailer, MailWaitsError, Outcome
 from app.webhooks.formats import as_mail, as_slack, as_teams
 from app.webhooks.models import WebhookEndpoint
 from app.webhooks.news import Told, encode, shown
-from app.webhooks.schemas import Format
+from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO
 from app.webhooks.signing import signature_headers
 
@@ -56,9 +56,9 @@ class Attempt:
 def body_of(endpoint: WebhookEndpoint, told: Told, *, base_url: str) -> bytes:
     """Return the body in the endpoint's format."""
     personal = endpoint.include_personal
-    if endpoint.format == Format.SLACK:
+    if endpoint.format == EndpointFormat.SLACK:
         message = as_slack(told, personal=personal, base_url=base_url)
-    elif endpoint.format == Format.TEAMS:
+    elif endpoint.format == EndpointFormat.TEAMS:
         message = as_teams(told, personal=personal, base_url=base_url)
     else:
         return encode(shown(told, personal=personal))

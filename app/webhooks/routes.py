@@ -65,7 +65,7 @@ def _delivery(row: Delivery) -> DeliveryOut:
 
 
 @routes.post("/v1/webhook-endpoints", status_code=201, summary="Subscribe a URL")
-async def post_endpoint(
+async def create_webhook_endpoint(
     settings: SettingsDep, session: SessionDep, caller: Writer, box: BoxDep, body: EndpointIn
 ) -> EndpointWithSecret:
     """Send news to a URL, signed by the Standard Webhooks specification; the secret is shown once.
@@ -80,7 +80,7 @@ async def post_endpoint(
 
 
 @routes.get("/v1/webhook-endpoints", summary="List the endpoints")
-async def list_endpoints(
+async def list_webhook_endpoints(
     session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[EndpointOut]:
     """Return endpoints, newest first, with how many deliveries wait or were given up."""
@@ -94,14 +94,16 @@ async def list_endpoints(
 
 
 @routes.get("/v1/webhook-endpoints/{endpoint_id}", summary="Read an endpoint")
-async def read_endpoint(session: SessionDep, caller: Reader, endpoint_id: UUID) -> EndpointOut:
+async def get_webhook_endpoint(
+    session: SessionDep, caller: Reader, endpoint_id: UUID
+) -> EndpointOut:
     """Return one endpoint; its secret is never shown again."""
     found = await service.find(session, caller.workspace_id, endpoint_id)
     return (await _shown(session, [found]))[0]
 
 
 @routes.patch("/v1/webhook-endpoints/{endpoint_id}", summary="Change an endpoint")
-async def patch_endpoint(
+async def update_webhook_endpoint(
     settings: SettingsDep,
     session: SessionDep,
     caller: Writer,
@@ -117,13 +119,13 @@ async def patch_endpoint(
 
 
 @routes.delete("/v1/webhook-endpoints/{endpoint_id}", status_code=204, summary="Delete an endpoint")
-async def delete_endpoint(session: SessionDep, caller: Writer, endpoint_id: UUID) -> None:
+async def delete_webhook_endpoint(session: SessionDep, caller: Writer, endpoint_id: UUID) -> None:
     """Delete an endpoint with its log."""
     await service.delete(session, caller.workspace_id, endpoint_id)
 
 
 @routes.post("/v1/webhook-endpoints/{endpoint_id}/test", status_code=202, summary="Send a sample")
-async def post_test(
+async def send_test_event(
     session: SessionDep, caller: Writer, endpoint_id: UUID, body: TestIn | None = None
 ) -> DeliveryOut:
     """Send a sample event, marked `test`, once; look at its attempt among the deliveries."""
@@ -132,7 +134,7 @@ async def post_test(
 
 
 @routes.post("/v1/webhook-endpoints/{endpoint_id}/rotate-secret", summary="Rotate the secret")
-async def rotate_secret(
+async def rotate_endpoint_secret(
     session: SessionDep, caller: Writer, box: BoxDep, endpoint_id: UUID
 ) -> SecretOut:
     """Make the next secret; for 24 hours both sign."""
@@ -144,7 +146,7 @@ async def rotate_secret(
 @routes.post(
     "/v1/webhook-endpoints/{endpoint_id}/replay", status_code=202, summary="Send again since"
 )
-async def post_replay(
+async def replay_events(
     session: SessionDep, caller: Writer, endpoint_id: UUID, body: ReplayIn
 ) -> ReplayOut:
     """Send every event since a moment once more, each under its old `webhook-id`."""
@@ -170,13 +172,13 @@ async def list_deliveries(
 
 
 @routes.post("/v1/deliveries/{delivery_id}/redeliver", status_code=202, summary="Send once more")
-async def post_redelivery(session: SessionDep, caller: Writer, delivery_id: UUID) -> DeliveryOut:
+async def redeliver(session: SessionDep, caller: Writer, delivery_id: UUID) -> DeliveryOut:
     """Send one delivery again, once, under the same `webhook-id`."""
     return _delivery(await service.redeliver(session, caller.workspace_id, delivery_id))
 
 
 @routes.get("/v1/events", summary="Pull events")
-async def read_events(
+async def list_events(
     session: SessionDep,
     caller: Reader,
     after: Annotated[str | None, Query(max_length=200, description="`next_cursor`.")] = None,

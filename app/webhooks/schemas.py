@@ -48,7 +48,7 @@ Headers = Annotated[
 ]  # fmt: skip
 
 
-class Format(StrEnum):
+class EndpointFormat(StrEnum):
     """How news are written: signed JSON, or as a chat shows them."""
 
     STANDARD = "standard"
@@ -94,7 +94,7 @@ class EndpointIn(Body):
 
     url: Url
     events: Events
-    format: Format = Format.STANDARD
+    format: EndpointFormat = EndpointFormat.STANDARD
     filter: EndpointFilter = Field(default_factory=EndpointFilter)
     include_personal: bool = Field(
         default=True, description="False: of a customer the id alone is sent."
@@ -111,7 +111,7 @@ class EndpointPatch(Body):
 
     url: Url | None = None
     events: Events | None = None
-    format: Format | None = None
+    format: EndpointFormat | None = None
     filter: EndpointFilter | None = None
     include_personal: bool | None = None
     headers: Headers | None = Field(default=None, description="Replaces all of them.")
@@ -126,7 +126,7 @@ class EndpointOut(BaseModel):
     id: UUID
     url: str
     events: list[EventType]
-    format: Format
+    format: EndpointFormat
     filter: EndpointFilter
     include_personal: bool
     headers: list[str] = Field(description="Names of the headers that are sent along.")

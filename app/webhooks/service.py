@@ -33,7 +33,7 @@ from app.webhooks import queries
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.news import EventType, Wish
 from app.webhooks.samples import sample_of
-from app.webhooks.schemas import EndpointFilter, EndpointIn, EndpointPatch, Format
+from app.webhooks.schemas import EndpointFilter, EndpointFormat, EndpointIn, EndpointPatch
 from app.webhooks.signing import new_signing_secret
 from app.workspaces.service import OLD_SECRET_LIVES
 
@@ -140,7 +140,7 @@ async def _check_url(url: str, format_: str, settings: Settings) -> None:
         address = url.removeprefix(MAILTO)
         if fit_email(address) is None or not _ADDRESS.fullmatch(address):
             raise InvalidInput.at("body", "url", msg="is no address such as mailto:ala@example.pl")
-        if format_ != Format.STANDARD:
+        if format_ != EndpointFormat.STANDARD:
             raise InvalidInput.at("body", "format", msg="is not for mail; leave it out")
         return
     private = settings.allow_private_webhooks

@@ -215,6 +215,7 @@ async def batch_writer(request: Request) -> Caller:
     return caller
 
 
+AnyCaller = Annotated[Caller, Depends(Requires(tuple(Scope)))]
 Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
 Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
 Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]

@@ -17,7 +17,7 @@ def _shown(member: Member) -> MemberOut:
 
 
 @routes.post("/v1/members", status_code=201, summary="Add a member")
-async def post_member(session: SessionDep, caller: Admin, body: MemberIn) -> MemberOut:
+async def create_member(session: SessionDep, caller: Admin, body: MemberIn) -> MemberOut:
     """Let somebody sign in to the dashboard, by a mailed link."""
     return _shown(await members.create(session, caller.workspace_id, body))
 
@@ -32,13 +32,13 @@ async def list_members(
 
 
 @routes.get("/v1/members/{member_id}", summary="Read a member")
-async def read_member(session: SessionDep, caller: Admin, member_id: UUID) -> MemberOut:
+async def get_member(session: SessionDep, caller: Admin, member_id: UUID) -> MemberOut:
     """Return one member."""
     return _shown(await members.get(session, caller.workspace_id, member_id))
 
 
 @routes.patch("/v1/members/{member_id}", summary="Change a member")
-async def patch_member(
+async def update_member(
     session: SessionDep, caller: Admin, member_id: UUID, body: MemberPatch
 ) -> MemberOut:
     """Change name, role or language; it holds from the member's next page on."""

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, SettingsDep, UnitDep, router
 from app.workspaces import service
-from app.workspaces.caller import Admin, Keyring
+from app.workspaces.caller import Admin, AnyCaller, Keyring
 from app.workspaces.models import ApiKey, Workspace
 from app.workspaces.schemas import (
     ApiKeyIn,
@@ -16,6 +16,9 @@ from app.workspaces.schemas import (
     ApiKeyWithSecret,
     Brand,
     IdentitySecretOut,
+    MeOut,
+    MyKey,
+    MyWorkspace,
     NewKey,
     NewWorkspaceOut,
     WorkspaceIn,
@@ -50,14 +53,31 @@ def _with_secret(key: ApiKey, secret: str) -> ApiKeyWithSecret:
     )
 
 
+@routes.get("/v1/me", summary="Who am I?")
+async def get_me(session: SessionDep, caller: AnyCaller) -> MeOut:
+    """Return the key that calls, and its workspace; every key may ask."""
+    workspace = await service.get_workspace(session, caller.workspace_id)
+    return MeOut(
+        workspace=MyWorkspace.model_validate(workspace, from_attributes=True),
+        key=MyKey(
+            id=caller.key_id,
+            name=caller.name,
+            scopes=sorted(caller.scopes),
+            test=caller.test,
+            survey=caller.survey,
+            expires_at=caller.expires_at,
+        ),
+    )
+
+
 @routes.get("/v1/workspace", summary="Read the workspace")
-async def read_workspace(session: SessionDep, caller: Admin) -> WorkspaceOut:
+async def get_workspace(session: SessionDep, caller: Admin) -> WorkspaceOut:
     """Return the caller's workspace with its settings."""
     return _shown(await service.get_workspace(session, caller.workspace_id))
 
 
 @routes.patch("/v1/workspace", summary="Change the workspace")
-async def patch_workspace(
+async def update_workspace(
     unit: UnitDep, caller: Admin, keyring: KeyringDep, settings: SettingsDep, body: WorkspacePatch
 ) -> WorkspaceOut:
     """Change settings. Another time zone or other segments recount in the background."""
@@ -69,7 +89,7 @@ async def patch_workspace(
 
 
 @routes.post("/v1/workspace/identity-secret", status_code=201, summary="Make an identity secret")
-async def post_identity_secret(
+async def create_identity_secret(
     unit: UnitDep, caller: Admin, keyring: KeyringDep, box: BoxDep
 ) -> IdentitySecretOut:
     """Make the secret with which your backend signs who a browser's customer is.
@@ -83,7 +103,7 @@ async def post_identity_secret(
 
 
 @routes.post("/v1/workspaces", status_code=201, summary="Make a workspace")
-async def post_workspace(
+async def create_workspace(
     session: SessionDep, caller: Admin, settings: SettingsDep, body: WorkspaceIn
 ) -> NewWorkspaceOut:
     """Make a workspace with its first admin key. Only the bootstrap key may."""
@@ -95,7 +115,7 @@ async def post_workspace(
 
 
 @routes.post("/v1/api-keys", status_code=201, summary="Make a key")
-async def post_key(
+async def create_api_key(
     unit: UnitDep, caller: Admin, keyring: KeyringDep, body: ApiKeyIn
 ) -> ApiKeyWithSecret:
     """Make a key. Its secret is shown this once; a `collect` key is publishable (`pk_`)."""
@@ -105,7 +125,7 @@ async def post_key(
 
 
 @routes.get("/v1/api-keys", summary="List the keys")
-async def list_keys(
+async def list_api_keys(
     session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[ApiKeyOut]:
     """Return all keys without their secrets, newest first."""
@@ -119,14 +139,14 @@ async def list_keys(
 
 
 @routes.get("/v1/api-keys/{key_id}", summary="Read a key")
-async def read_key(session: SessionDep, caller: Admin, key_id: UUID) -> ApiKeyOut:
+async def get_api_key(session: SessionDep, caller: Admin, key_id: UUID) -> ApiKeyOut:
     """Return one key without its secret."""
     key = await service.get_key(session, caller.workspace_id, key_id)
     return ApiKeyOut.model_validate(key, from_attributes=True)
 
 
 @routes.post("/v1/api-keys/{key_id}/rotate", summary="Rotate a key")
-async def rotate_key(
+async def rotate_api_key(
     unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID
 ) -> ApiKeyWithSecret:
     """Give the key a new secret; the old one stays good for 24 hours."""
@@ -136,7 +156,7 @@ async def rotate_key(
 
 
 @routes.delete("/v1/api-keys/{key_id}", status_code=204, summary="Delete a key")
-async def delete_key(unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID) -> None:
+async def delete_api_key(unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID) -> None:
     """Delete a key; it stops working at once."""
     unit.after_commit.append(keyring.forget)
     await service.delete_key(unit.session, caller.workspace_id, key_id)

@@ -80,7 +80,7 @@ Locale = Annotated[
 ]
 
 
-def _hours(value: tuple[str, str]) -> tuple[str, str]:
+def _hours(value: list[str]) -> list[str]:
     opens, closes = value
     if not opens < closes:
         msg = "must open before it closes; write a night as two days, until 24:00 and from 00:00"
@@ -89,7 +89,7 @@ def _hours(value: tuple[str, str]) -> tuple[str, str]:
 
 
 Clock = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-OpeningHours = Annotated[tuple[Clock, Clock], AfterValidator(_hours)]
+OpeningHours = Annotated[list[Clock], Field(min_length=2, max_length=2), AfterValidator(_hours)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -301,6 +301,34 @@ class ApiKeyOut(BaseModel):
     bootstrap: bool
     expires_at: dt.datetime | None
     created_at: dt.datetime
+
+
+class MyWorkspace(BaseModel):
+    """The workspace that a key belongs to."""
+
+    id: UUID
+    key: str
+    name: str
+    timezone: str
+    default_locale: str
+
+
+class MyKey(BaseModel):
+    """The key itself; never its secret."""
+
+    id: UUID
+    name: str
+    scopes: list[Scope] = Field(description="With all that they contain.")
+    test: bool
+    survey: str | None = Field(description="The only survey it may use.")
+    expires_at: dt.datetime | None
+
+
+class MeOut(BaseModel):
+    """Who calls: the key, and the workspace that it belongs to."""
+
+    workspace: MyWorkspace
+    key: MyKey
 
 
 class ApiKeyWithSecret(ApiKeyOut):

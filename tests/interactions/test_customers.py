@@ -1,5 +1,7 @@
 """Customers: found by any of their names, changed, merged."""
 
+import json
+
 from tests.shop import Shop
 
 
@@ -32,16 +34,29 @@ async def test_one_person_by_any_name(shop: Shop) -> None:
     assert found["consent"]["at"]
 
 
-async def test_a_batch_is_all_or_none(shop: Shop) -> None:
+async def test_a_bad_line_of_a_batch_spoils_no_other(shop: Shop) -> None:
     rows = [{"external_id": f"c-{n}", "email": f"{n}@e.pl"} for n in range(3)]
     report = await shop.post("/v1/customers/batch", {"customers": rows}, status=200)
-    assert report == {"created": 3, "updated": 0}
-    report = await shop.post("/v1/customers/batch", {"customers": rows[:2]}, status=200)
-    assert report == {"created": 0, "updated": 2}
-    taken = [{"external_id": "c-9"}, {"external_id": "c-0", "email": "1@e.pl"}]
-    reply = await shop.call("POST", "/v1/customers/batch", json={"customers": taken})
-    assert reply.status_code == 409
-    assert (await shop.get("/v1/customers", external_id="c-9"))["data"] == []
+    assert report == {
+        "accepted": 3, "duplicates": 0, "created": 3, "updated": 0, "rejected": [],
+    }  # fmt: skip
+    lines = [
+        {"external_id": "c-0", "email": "0@e.pl"},
+        {"external_id": "c-1", "name": "Ala"},
+        {"external_id": "c-2", "email": "1@e.pl"},
+        {"email": "nobody"},
+        {"external_id": "c-9", "nam": "x"},
+        {"external_id": "c-8"},
+    ]
+    body = "\n".join(json.dumps(line) for line in lines)
+    headers = {"Content-Type": "application/x-ndjson"}
+    reply = await shop.call("POST", "/v1/customers/batch", content=body, headers=headers)
+    report = reply.json()
+    assert (report["created"], report["updated"], report["duplicates"]) == (1, 1, 1)
+    assert [r["line"] for r in report["rejected"]] == [3, 4, 5]
+    assert report["rejected"][1]["errors"][0]["loc"] == ["body", "email"]
+    assert (await shop.get("/v1/customers", external_id="c-8"))["data"]
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala"
 
 
 async def test_two_who_are_one_are_merged(shop: Shop) -> None:

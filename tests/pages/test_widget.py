@@ -63,7 +63,7 @@ async def test_bad_answers_name_the_field(shop: Shop) -> None:
     cases: list[tuple[dict[str, Any], int, str]] = [
         ({"answers": {"score": 11}}, 422, "score"),
         ({"anwsers": {}}, 422, "answers"),
-        ({"survey": "nobody"}, 404, "nobody"),
+        ({"survey": "nobody"}, 422, "nobody"),
         ({"properties": {"a\x00": 1}}, 422, "NUL"),
         ({"id": "x"}, 422, "id"),
         ({"t": -1}, 422, "t"),

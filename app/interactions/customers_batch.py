@@ -1,0 +1,121 @@
+"""`POST /v1/customers/batch`: up to 10,000 customers as NDJSON or a JSON array."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.core.database import Database
+from app.core.errors import AfterwordError, InvalidInput
+from app.core.http import from_validation
+from app.core.lines import Line, LinesReport, asked_no_flag, batch_route, read_lines, reply_once
+from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
+from app.core.text import decode_json
+from app.interactions.customer_schemas import CustomerRow
+from app.interactions.customers import find_customer, put_customer
+from app.workspaces.caller import Caller, batch_writer
+
+PATH = "/v1/customers/batch"
+_CHUNK = 200
+_REPORT = {
+    **LINES_REPORT_SCHEMA,
+    "title": "CustomersReport",
+    "required": ["accepted", "duplicates", "created", "updated", "rejected"],
+    "properties": {
+        **LINES_REPORT_SCHEMA["properties"],
+        "created": {"type": "integer"},
+        "updated": {"type": "integer"},
+    },
+}
+SCHEMAS: dict[str, Any] = {
+    "CustomersReport": _REPORT,
+    "CustomerRow": CustomerRow.model_json_schema(ref_template="#/components/schemas/{model}"),
+}
+SCHEMAS |= SCHEMAS["CustomerRow"].pop("$defs", {})
+DOCUMENT = BatchOperation(
+    tag="Customers, interactions and tickets",
+    summary="Make or change many customers",
+    description="Make or change customers; what is left out of one stays.",
+    operation_id="create_customers",
+    item=reference("CustomerRow"),
+    example={"external_id": "c-17", "email": "ala@example.pl"},
+    report=reference("CustomersReport"),
+).document()
+
+
+async def _take(request: Request) -> Response:
+    """Take many customers; reply when all that are good are on disk."""
+    caller = await batch_writer(request)
+    asked_no_flag(request)
+    body, lines = await read_lines(request, wrapped_as="customers")
+    database: Database = request.app.state.database
+
+    async def write() -> LinesReport:
+        report = LinesReport(more={"created": 0, "updated": 0})
+        good = _good(lines, report)
+        # In one order, so that two batches never wait for each other in a circle.
+        good.sort(key=lambda pair: (pair[1].external_id or "", pair[1].email or "", pair[0]))
+        for start in range(0, len(good), _CHUNK):
+            async with database.transaction() as session:
+                for number, row in good[start : start + _CHUNK]:
+                    await _put(session, caller, number, row, report)
+        report.accepted = report.more["created"] + report.more["updated"]
+        return report
+
+    return await reply_once(request, caller.workspace_id, body, write)
+
+
+post_batch = batch_route(_take)
+
+
+def _good(lines: Sequence[Line], report: LinesReport) -> list[tuple[int, CustomerRow]]:
+    """Return the customers of lines that are right, and note why others are not."""
+    rows = []
+    for line in lines:
+        try:
+            rows.append((line.number, _row(line)))
+        except AfterwordError as error:
+            report.reject(line.number, error)
+    return rows
+
+
+def _row(line: Line) -> CustomerRow:
+    try:
+        return CustomerRow.model_validate(decode_json(line.text))
+    except ValidationError as error:
+        errors = from_validation(list(error.errors()), list(CustomerRow.model_fields))
+        raise InvalidInput(errors=[{**e, "loc": ["body", *e["loc"]]} for e in errors]) from None
+
+
+async def _put(
+    session: AsyncSession, caller: Caller, number: int, row: CustomerRow, report: LinesReport
+) -> None:
+    """Put one customer; one that cannot be is rejected, and the others stay."""
+    try:
+        async with session.begin_nested():
+            before = await _known(session, caller, row)
+            after, created = await put_customer(session, caller.workspace_id, row)
+    except AfterwordError as error:
+        report.reject(number, error)
+        return
+    if before is not None and _said(before) == _said(after):
+        report.duplicates += 1
+    else:
+        report.more["created" if created else "updated"] += 1
+
+
+async def _known(session: AsyncSession, caller: Caller, row: CustomerRow) -> dict[str, Any] | None:
+    if row.external_id is None:
+        return None
+    return await find_customer(session, caller.workspace_id, row.external_id, source=row.source)
+
+
+def _said(customer: dict[str, Any]) -> dict[str, Any]:
+    """Return what callers say of a customer; when they said it changes nothing."""
+    names = ("email", "name", "locale", "properties", "do_not_survey", "external_ids")
+    consent = customer["consent"] or {}
+    return {n: customer[n] for n in names} | {"consent": (consent.get("surveys"),
+                                                          consent.get("source"))}  # fmt: skip

@@ -1,0 +1,184 @@
+"""What mail providers report of addresses, each in its own words. Pure.
+
+Understood are Postmark, Mailgun, SendGrid, Amazon SES, Brevo and Mailjet, and plain addresses. An
+address is dead where its provider calls the failure permanent, or somebody complained of spam;
+a refusal by policy (5.7.x) says nothing of the address.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.errors import InvalidInput
+from app.core.text import fit_email
+
+Report = Mapping[str, Any]
+_LONGEST_DETAIL = 300
+_CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
+# Postmark's types that mean: this address will never take a mail.
+_POSTMARK_DEAD = {"HardBounce", "BadEmailAddress", "ManuallyDeactivated", "SpamComplaint"}
+_SENDGRID_DROPPED = ("bounced address", "invalid", "spam reporting address")
+_BREVO_DEAD = {"hard_bounce", "hardbounce", "invalid_email", "invalid", "spam", "complaint"}
+_MAILJET_BLOCKED = {"user unknown", "invalid domain", "no mail host", "mailbox inactive",
+                    "preblocked"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """An address that is dead, and what was said of it."""
+
+    email: str
+    detail: str | None = None
+
+
+@dataclass(slots=True)
+class BounceReport:
+    """The dead addresses, and how many reports say nothing of the kind."""
+
+    dead: list[Dead] = field(default_factory=list)
+    ignored: int = 0
+
+
+def addresses_of(entries: Sequence[Any]) -> list[str]:
+    """Return plain addresses, or raise InvalidInput naming the first entry that is none."""
+    found = []
+    for number, entry in enumerate(entries):
+        where: tuple[str | int, ...] = ("body",) if len(entries) == 1 else ("body", number)
+        if not isinstance(entry, Mapping):
+            raise InvalidInput.at(*where, msg='must be an object such as {"email": "a@b.pl"}')
+        if entry.get("email") is None:
+            raise InvalidInput.at(*where, "email", msg="is required")
+        if odd := set(entry) - {"email"}:
+            raise InvalidInput.at(*where, min(odd), msg="is no field here")
+        address = fit_email(entry["email"]) if isinstance(entry["email"], str) else None
+        if address is None:
+            msg = "is no e-mail address such as ala@example.pl"
+            raise InvalidInput.at(*where, "email", msg=msg)
+        found.append(address)
+    return found
+
+
+def read_reports(body: Any) -> BounceReport:
+    """Read one report or a list of them; what is no provider's must be plain addresses."""
+    entries = body if isinstance(body, list) else [body]
+    report, plain = BounceReport(), []
+    for entry in entries:
+        reader = _reader_of(entry)
+        if reader is None:
+            plain.append(entry)
+            continue
+        found = [dead for dead in reader(entry) if dead is not None]
+        report.dead += found
+        report.ignored += not found
+    report.dead += [Dead(email) for email in addresses_of(plain)] if plain else []
+    return report
+
+
+Reader = Callable[[Report], Sequence[Dead | None]]
+
+
+def _reader_of(entry: Any) -> Reader | None:
+    """Tell whose report it is by what only theirs hold; None for a plain address."""
+    if not isinstance(entry, Mapping):
+        return None
+    names = set(entry)
+    marks: list[tuple[set[str], Reader]] = [
+        ({"RecordType"}, _postmark),
+        ({"event-data"}, _mailgun),
+        ({"sg_event_id", "sg_message_id"}, _sendgrid),
+        ({"notificationType", "eventType"}, _ses),
+        ({"MessageID", "mj_contact_id", "hard_bounce", "mj_campaign_id"}, _mailjet),
+        ({"message-id", "ts_event", "ts_epoch"}, _brevo),
+    ]
+    for mark, reader in marks:
+        if names & mark:
+            return reader
+    return _brevo if {"event", "email"} <= names else None
+
+
+def _dead(email: Any, detail: Any, *, permanent: bool, code: str | None = None) -> Dead | None:
+    """Return a dead address, where the failure is permanent and not one of policy."""
+    text = str(detail or "")
+    enhanced = code or code_of(text)
+    address = fit_email(email) if isinstance(email, str) else None
+    if address is None or not permanent or (enhanced or "").startswith("5.7."):
+        return None
+    return Dead(address, text[:_LONGEST_DETAIL] or enhanced)
+
+
+def code_of(text: str) -> str | None:
+    """Return the enhanced status code (RFC 3463) in an SMTP reply, such as `5.1.1`."""
+    found = _CODE.search(text)
+    return found[0] if found else None
+
+
+def _mapping(value: Any) -> Report:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _postmark(report: Report) -> Sequence[Dead | None]:
+    kind, said = report["RecordType"], report.get("Details") or report.get("Description")
+    is_bounce = kind == "Bounce" and str(report.get("Type")) in _POSTMARK_DEAD
+    complained = kind == "SpamComplaint"
+    return [_dead(report.get("Email"), said, permanent=is_bounce or complained)]
+
+
+def _mailgun(report: Report) -> Sequence[Dead | None]:
+    data = _mapping(report["event-data"])
+    if data.get("event") == "complained":
+        return [_dead(data.get("recipient"), "a complaint of spam", permanent=True)]
+    status = _mapping(data.get("delivery-status"))
+    said = f"{status.get('code')} {status.get('enhanced-code') or ''} {status.get('message')}"
+    enhanced = status.get("enhanced-code") or code_of(str(status.get("message")))
+    # Mailgun calls a failure permanent whatever its reason was.
+    about_address = str(enhanced or "5.1").startswith(("5.1", "5.0"))
+    permanent = data.get("severity") == "permanent" and about_address
+    return [_dead(data.get("recipient"), said, permanent=permanent)]
+
+
+def _sendgrid(report: Report) -> Sequence[Dead | None]:
+    event, said = report.get("event"), str(report.get("reason") or "")
+    permanent = event == "spamreport"
+    permanent |= event == "bounce" and report.get("type", "bounce") == "bounce"
+    permanent |= event == "dropped" and said.lower().startswith(_SENDGRID_DROPPED)
+    code = report.get("status")
+    known = code if isinstance(code, str) and code_of(code) else None
+    return [_dead(report.get("email"), said or event, permanent=permanent, code=known)]
+
+
+def _ses(report: Report) -> Sequence[Dead | None]:
+    if (report.get("notificationType") or report.get("eventType")) == "Complaint":
+        complaint = _mapping(report.get("complaint"))
+        people = complaint.get("complainedRecipients")
+        return [
+            _dead(_mapping(one).get("emailAddress"), "a complaint of spam", permanent=True)
+            for one in people or []
+        ]
+    bounce = _mapping(report.get("bounce"))
+    recipients = bounce.get("bouncedRecipients")
+    permanent = bounce.get("bounceType") == "Permanent"
+    return [
+        _dead(
+            one.get("emailAddress"),
+            one.get("diagnosticCode") or f"{bounce.get('bounceSubType')} {one.get('status') or ''}",
+            permanent=permanent,
+            code=one.get("status") if isinstance(one.get("status"), str) else None,
+        )
+        for one in map(_mapping, recipients or [])
+    ]
+
+
+def _brevo(report: Report) -> Sequence[Dead | None]:
+    permanent = str(report.get("event")).lower() in _BREVO_DEAD
+    said = report.get("reason") or report.get("event")
+    return [_dead(report.get("email"), said, permanent=permanent)]
+
+
+def _mailjet(report: Report) -> Sequence[Dead | None]:
+    event, error = report.get("event"), str(report.get("error") or "")
+    hard = report.get("hard_bounce") in {True, "true", "1"}
+    permanent = event == "spam" or (event == "bounce" and hard)
+    permanent |= event == "blocked" and error in _MAILJET_BLOCKED
+    said = report.get("comment") or error or event
+    return [_dead(report.get("email"), said, permanent=permanent)]

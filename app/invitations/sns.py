@@ -1,0 +1,126 @@
+"""Amazon's notifications (SNS), in which SES reports bounces: verified, and once confirmed.
+
+They come as `text/plain`, signed with a certificate of Amazon's that every message names; only
+one at Amazon's own address is believed.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from app.core.errors import Busy, Unauthorized
+from app.core.guarded_http import RefusedAddressError, UnreachableError, send
+
+_HOST = re.compile(r"^sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?$")
+_SIGNED = {
+    "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
+    "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token",
+                                 "TopicArn", "Type"),
+}  # fmt: skip
+_SIGNED["UnsubscribeConfirmation"] = _SIGNED["SubscriptionConfirmation"]
+_MOST_KEPT = 100
+_LONGEST_CERTIFICATE = 16 * 1024
+# A signature by one of Amazon's keys of 2,048 bits or more.
+_SHORTEST_SIGNATURE = 256
+_REFUSED = "The notification is not believed: "
+
+
+@dataclass
+class Certificates:
+    """Amazon's certificates by their addresses; each is fetched once."""
+
+    known: dict[str, bytes] = field(default_factory=dict)
+
+    async def get(self, url: str) -> bytes:
+        """Return a certificate in PEM; Busy where Amazon cannot be reached now."""
+        if url not in self.known:
+            try:
+                reply = await send(
+                    "GET", url, headers={}, content=b"", most_kept=_LONGEST_CERTIFICATE
+                )
+            except (RefusedAddressError, UnreachableError) as error:
+                detail = f"Amazon's certificate cannot be fetched: {error}; send it again."
+                raise Busy(detail) from None
+            if reply.status != 200:
+                raise Unauthorized(_REFUSED + "its certificate is not there.")
+            if len(self.known) >= _MOST_KEPT:
+                self.known.clear()
+            self.known[url] = reply.body
+        return self.known[url]
+
+
+def is_notification(body: Any) -> bool:
+    """Tell whether a body is an envelope of SNS."""
+    return isinstance(body, Mapping) and "TopicArn" in body and "SigningCertURL" in body
+
+
+async def open_notification(body: Mapping[str, Any], certificates: Certificates) -> Any:
+    """Return the message inside, None for a subscription; Unauthorized for a forged one."""
+    kind = str(body.get("Type"))
+    url, signature = str(body.get("SigningCertURL")), _signature(body)
+    if kind not in _SIGNED or not _is_amazons(url) or not urlsplit(url).path.endswith(".pem"):
+        raise Unauthorized(_REFUSED + "its certificate is not Amazon's.")
+    if len(signature) < _SHORTEST_SIGNATURE:
+        raise Unauthorized(_REFUSED + "its signature is none.")
+    _verify(body, kind, signature, await certificates.get(url))
+    if kind == "SubscriptionConfirmation":
+        await _confirm(str(body.get("SubscribeURL")))
+    if kind != "Notification":
+        return None
+    try:
+        return json.loads(str(body.get("Message")))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _is_amazons(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "https" and bool(_HOST.match(parts.netloc))
+    except ValueError:
+        return False
+
+
+def _signature(body: Mapping[str, Any]) -> bytes:
+    try:
+        return base64.b64decode(str(body.get("Signature")), validate=True)
+    except (ValueError, binascii.Error):
+        return b""
+
+
+def _verify(body: Mapping[str, Any], kind: str, signature: bytes, pem: bytes) -> None:
+    """Raise Unauthorized where the signature over the named fields is not the certificate's."""
+    fields = [(name, body[name]) for name in _SIGNED[kind] if body.get(name) is not None]
+    signed = "".join(f"{name}\n{value}\n" for name, value in fields).encode()
+    algorithm: hashes.HashAlgorithm = hashes.SHA256()
+    if str(body.get("SignatureVersion")) == "1":
+        algorithm = hashes.SHA1()  # noqa: S303 - what version 1 signs with
+    try:
+        key = cast("rsa.RSAPublicKey", x509.load_pem_x509_certificate(pem).public_key())
+        key.verify(signature, signed, padding.PKCS1v15(), algorithm)
+    except (ValueError, TypeError, InvalidSignature):
+        raise Unauthorized(_REFUSED + "its signature does not match.") from None
+
+
+async def _confirm(url: str) -> None:
+    """Confirm the subscription, at Amazon's own address only."""
+    if not _is_amazons(url):
+        raise Unauthorized(_REFUSED + "its address of confirmation is not Amazon's.")
+    try:
+        reply = await send("GET", url, headers={}, content=b"")
+    except (RefusedAddressError, UnreachableError) as error:
+        detail = f"The subscription cannot be confirmed: {error}; have it sent again."
+        raise Busy(detail) from None
+    if reply.status != 200:
+        detail = f"The subscription was not confirmed: Amazon answered {reply.status}."
+        raise Busy(detail)
