@@ -109,7 +109,7 @@ def kustomer_update(before: str, after: str, number: int) -> tuple[Signed, Any]:
     }  # fmt: skip
 
 
-KUSTOMERS_CUSTOMER = {}, {
+KUSTOMERS_CUSTOMER: tuple[Signed, Any] = {}, {
     "id": "68a0", "name": "kustomer.customer.update", "createdAt": "2026-02-10T09:00:00.000Z",
     "data": {"id": "68a1bf70", "attributes": {"emails": [{"email": "otto@e.de"}],
                                               "displayName": "Otto W."}},
@@ -202,7 +202,8 @@ def adobe(state: str, at: str) -> tuple[Signed, Any]:
     return {}, {"order": {
         "increment_id": "000020418", "state": state, "status": state, "grand_total": 110.0,
         "order_currency_code": "USD", "customer_email": "pat@e.com", "customer_firstname": "Pat",
-        "customer_lastname": "R.", "customer_id": 881, "store_id": 1, "updated_at": at}}  # fmt: skip
+        "customer_lastname": "R.", "customer_id": 881, "store_id": 1, "updated_at": at,
+    }}  # fmt: skip
 
 
 CASES = [
@@ -343,8 +344,8 @@ async def test_single_fields_of_a_preset_are_replaced(shop: Shop) -> None:
     assert (interaction["order"], interaction["touchpoint"]) == ("A-1", "shop")
     wrong = {"source": "generic", "preset": "baselinkr"}
     assert (await shop.call("POST", "/v1/integrations", json=wrong)).status_code == 422
-    wrong = {"source": "generic", "preset": "baselinker", "key": "b2", "mapping": {"ordr": "/a"}}
-    reply = await shop.call("POST", "/v1/integrations", json=wrong)
+    odd = {"source": "generic", "preset": "baselinker", "key": "b2", "mapping": {"ordr": "/a"}}
+    reply = await shop.call("POST", "/v1/integrations", json=odd)
     assert reply.json()["errors"][0]["loc"] == ["body", "mapping", "ordr"]
 
 

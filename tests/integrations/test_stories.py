@@ -241,7 +241,7 @@ STORIES = [
         "disputed at the bank", "stripe",
         [stripe("checkout.session.completed", 1_772_400_000, SESSION),
          stripe("charge.dispute.created", 1_772_500_000,
-                {"id": "dp_1", "charge": "ch_1", "payment_intent": "pi_1", "reason": "fraudulent"})],
+                {"id": "dp_1", "charge": "ch_1", "payment_intent": "pi_1", "reason": "x"})],
         ["order.cancelled", "order.paid"], trigger=WAITS, decisions=CANCELLED,
     ),
     Story(
