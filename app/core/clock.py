@@ -1,6 +1,8 @@
 """The one source of the present time, so that every row and reply agrees on it."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 
 def utc_now() -> dt.datetime:
@@ -11,3 +13,18 @@ def utc_now() -> dt.datetime:
 def rfc3339(moment: dt.datetime) -> str:
     """Write a moment as RFC 3339 in UTC with a trailing `Z`."""
     return moment.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def in_utc(value: Any, name: str = "") -> Any:
+    """Return data whose times, by the names of their fields, are written in UTC with a `Z`."""
+    if isinstance(value, Mapping):
+        return {key: in_utc(part, key) for key, part in value.items()}
+    if isinstance(value, list):
+        return [in_utc(part, name) for part in value]
+    if isinstance(value, str) and (name == "at" or name.endswith("_at")):
+        try:
+            at = dt.datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return rfc3339(at) if at.tzinfo else value
+    return value

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import in_utc
 from app.core.database import run_sql
 from app.core.paging import decode_cursor
 from app.core.schema import Json
@@ -73,4 +74,4 @@ async def find_moments(
         .columns(data=Json)
         .bindparams(**bound),
     )
-    return [Moment.model_validate(dict(row._mapping)) for row in rows]
+    return [Moment.model_validate(in_utc(dict(row._mapping))) for row in rows]

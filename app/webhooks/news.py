@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from app.core.clock import rfc3339
+from app.core.clock import in_utc, rfc3339
 from app.core.ids import derived_uuid
 from app.surveys.scales import LOW_BANDS
 
@@ -158,21 +158,6 @@ def shown(told: Told, *, personal: bool = True) -> dict[str, Any]:
     if not personal:
         data = _impersonal(data)
     return {"type": told.type, "timestamp": rfc3339(told.at), "data": in_utc(data)}
-
-
-def in_utc(value: Any, name: str = "") -> Any:
-    """Return data whose times, by the names of their fields, are written in UTC with a `Z`."""
-    if isinstance(value, Mapping):
-        return {key: in_utc(part, key) for key, part in value.items()}
-    if isinstance(value, list):
-        return [in_utc(part, name) for part in value]
-    if isinstance(value, str) and (name == "at" or name.endswith("_at")):
-        try:
-            at = dt.datetime.fromisoformat(value)
-        except ValueError:
-            return value
-        return rfc3339(at) if at.tzinfo else value
-    return value
 
 
 def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
