@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, and kept by the service whatever is sent."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,11 +60,15 @@ LOADED: Any = schemathesis.openapi.from_dict(DOCUMENT)
 DESCRIBED = [found.ok() for found in LOADED.get_all_operations()]
 
 
-@pytest.mark.parametrize("operation", DESCRIBED, ids=lambda o: o.label)
-def test_the_service_keeps_its_document(service: Service, operation: Any) -> None:
+def hold_to(service: Service, operation: Any, *, examples: int) -> None:
+    """Send generated requests; every reply must be one that the document declares."""
+
     @given(case=operation.as_strategy())
     @settings(
-        max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
     )
     def hold(case: Any) -> None:
         # Some rules are beyond a schema, such as names of zones and conditions between questions.
@@ -74,3 +79,73 @@ def test_the_service_keeps_its_document(service: Service, operation: Any) -> Non
         )
 
     hold()
+
+
+@pytest.mark.parametrize("operation", DESCRIBED, ids=lambda o: o.label)
+def test_the_service_keeps_its_document(service: Service, operation: Any) -> None:
+    hold_to(service, operation, examples=15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", DESCRIBED, ids=lambda o: o.label)
+def test_the_service_keeps_its_document_at_length(service: Service, operation: Any) -> None:
+    hold_to(service, operation, examples=100)
+
+
+PATCHES = [
+    (path, operations["patch"])
+    for path, operations in DOCUMENT["paths"].items()
+    if "patch" in operations
+]
+
+
+def schemas_of(node: Any) -> Iterator[dict[str, Any]]:
+    """Return every schema that a body is made of."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            yield from schemas_of(DOCUMENT["components"]["schemas"][node["$ref"].split("/")[-1]])
+        if "properties" in node or "type" in node:
+            yield node
+        for value in node.values():
+            if isinstance(value, dict | list):
+                yield from schemas_of(value)
+    elif isinstance(node, list):
+        for part in node:
+            yield from schemas_of(part)
+
+
+@pytest.mark.parametrize(("path", "operation"), PATCHES, ids=[p[0] for p in PATCHES])
+def test_a_patch_has_no_defaults(path: str, operation: dict[str, Any]) -> None:
+    found = list(schemas_of(operation["requestBody"]))
+    assert found
+    assert [schema for schema in found if "default" in schema] == []
+
+
+def test_names_are_plain_and_stand_once() -> None:
+    ids = [operation["operationId"] for _, _, operation in OPERATIONS]
+    assert len(ids) == len(set(ids))
+    assert {"create_response", "get_metric", "create_survey", "update_customer"} <= set(ids)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", name) for name in ids)
+    schemas = DOCUMENT["components"]["schemas"]
+    assert all(re.fullmatch(r"[A-Z][A-Za-z]+", name) for name in schemas)
+    titles = [schema["title"] for schema in schemas.values() if "title" in schema]
+    assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "operation"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS]
+)
+def test_every_reply_is_typed_and_every_route_declares_a_4xx(
+    method: str, path: str, operation: dict[str, Any]
+) -> None:
+    assert any(status.startswith("4") for status in operation["responses"])
+    for status, reply in operation["responses"].items():
+        if status != "204":
+            assert all(media.get("schema") for media in reply["content"].values()), status
+            assert reply["content"]
+    assert "security" in operation
+
+
+def test_answers_are_a_map_of_answers() -> None:
+    answers = DOCUMENT["components"]["schemas"]["ResponseIn"]["properties"]["answers"]
+    assert answers["additionalProperties"] == {"$ref": "#/components/schemas/Answer"}

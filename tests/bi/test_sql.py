@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app.core.postgres import superuser_url
-from app.pages.connecting import BI
+from app.pages.guides import BI
 from tests.bi.conftest import Company
 
 NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),

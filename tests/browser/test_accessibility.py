@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from app.integrations.registry import SourceName
-from app.pages.connecting import BI, HELP
+from app.pages.guides import BI, HELP
 from tests.browser.conftest import Company
 from tests.browser.shop_pages import script, stand
 from tests.service import Service
