@@ -1,6 +1,7 @@
 """Identifiers: time-ordered UUIDv7, UUIDv8 derived from names, and short public ids."""
 
 import hashlib
+import hmac
 import os
 import secrets
 import time
@@ -39,7 +40,24 @@ def uuid7() -> UUID:
 
 def derived_uuid(*parts: str) -> UUID:
     """Derive a UUIDv8 (RFC 9562) from names: the same names always give the same id."""
-    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    return _eighth(hashlib.sha256(_joined(parts)).digest())
+
+
+def keyed_uuid(key: bytes, *parts: str) -> UUID:
+    """Derive a UUIDv8 from names under a secret key: nobody without it can tell the id."""
+    return _eighth(hmac.digest(key, _joined(parts), "sha256"))
+
+
+def is_derived(id_: UUID) -> bool:
+    """Tell whether an id is a UUIDv8, as only this service makes them."""
+    return id_.version == 8
+
+
+def _joined(parts: tuple[str, ...]) -> bytes:
+    return "\x1f".join(parts).encode()
+
+
+def _eighth(digest: bytes) -> UUID:
     value = int.from_bytes(digest[:16], "big")
     value &= ~(0xF << 76 | 0x3 << 62)
     return UUID(int=value | _EIGHT | _VARIANT)

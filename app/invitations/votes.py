@@ -4,9 +4,9 @@ A GET never counts: it is at most *provisional*. An answer is *confirmed* by a g
 browser itself vouches for, or, where no script ran, by being sent no sooner than a person could
 (what bears no time of ours comes from none of our forms, and is taken at its word).
 What a script sent without a gesture is *unverified*. Whoever tries three scores within two
-minutes, follows a hidden link or fills a hidden field is *quarantined*; a person who comes after
-such a scanner and confirms one score is counted all the same, and one who was in two minds may
-confirm by one more press.
+minutes, follows a hidden link or fills a hidden field is *quarantined*, and so is all that comes
+after such a scanner without a gesture, however late; a person who moves is counted all the same,
+and one who was in two minds may confirm by one more press.
 """
 
 import datetime as dt
@@ -33,11 +33,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One time that a link was used, with the score that it named or carried."""
+    """One time that a link was used, with the score that it named or carried.
+
+    `gesture` tells of what was sent whether the page saw a person move.
+    """
 
     kind: Kind
     at: dt.datetime
     score: int | None = None
+    gesture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ class Signs:
     asked_again: bool = False
     rendered_at: dt.datetime | None = None
 
+    @property
+    def moved(self) -> bool:
+        """Whether a person is known to have moved."""
+        return self.scripted and self.gesture
+
 
 def judge_opening(hits: Sequence[Hit], *, now: dt.datetime) -> Held:
     """Judge a score that was only opened; `hits` include this one."""
@@ -66,7 +75,9 @@ def judge_opening(hits: Sequence[Hit], *, now: dt.datetime) -> Held:
 
 def judge_sending(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> Held | None:
     """Judge an answer that was sent; None where a person confirmed it. `hits` include this one."""
-    if signs.trapped or (judge_scores(hits, now=now) and not signs.asked_again):
+    if signs.trapped or (judge_scores(hits, signs, now=now) and not signs.asked_again):
+        return "quarantined"
+    if not signs.moved and _was_scanned(hits):
         return "quarantined"
     if signs.scripted:
         return None if signs.gesture else "unverified"
@@ -75,9 +86,24 @@ def judge_sending(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> Hel
     return "unverified" if seen is not None and now - seen < SLOWEST_ROBOT else None
 
 
-def judge_scores(hits: Sequence[Hit], *, now: dt.datetime) -> bool:
-    """Tell whether more scores were sent of late than a person tries."""
-    recent = [hit for hit in hits if now - hit.at < _WITHIN]
+def _was_scanned(hits: Sequence[Hit]) -> bool:
+    """Tell whether a scanner has ever gone through the links of the letter."""
+    if any(hit.kind is Kind.TRAP for hit in hits):
+        return True
+    opened = [hit for hit in hits if hit.kind is Kind.OPENED]
+    return any(
+        _scores([h for h in opened if last.at - _WITHIN < h.at <= last.at], Kind.OPENED)
+        >= _TOO_MANY_SCORES
+        for last in opened
+    )
+
+
+def judge_scores(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> bool:
+    """Tell whether more scores were sent of late than a person tries.
+
+    What was sent without a gesture does not speak against a person who moves.
+    """
+    recent = [hit for hit in hits if now - hit.at < _WITHIN and hit.gesture >= signs.moved]
     return _scores(recent, Kind.SENT) >= _TOO_MANY_SCORES
 
 
@@ -88,11 +114,21 @@ def _scores(hits: Sequence[Hit], kind: Kind) -> int:
 def hits_of(stored: Sequence[dict[str, Any]]) -> list[Hit]:
     """Read hits as they are stored."""
     return [
-        Hit(Kind(hit["kind"]), dt.datetime.fromtimestamp(hit["at"], dt.UTC), hit["score"])
+        Hit(
+            Kind(hit["kind"]),
+            dt.datetime.fromtimestamp(hit["at"], dt.UTC),
+            hit["score"],
+            hit.get("gesture", False),
+        )
         for hit in stored
     ]
 
 
 def stored_hit(hit: Hit) -> dict[str, Any]:
     """Write a hit as it is stored."""
-    return {"kind": str(hit.kind), "at": hit.at.timestamp(), "score": hit.score}
+    return {
+        "kind": str(hit.kind),
+        "at": hit.at.timestamp(),
+        "score": hit.score,
+        "gesture": hit.gesture,
+    }

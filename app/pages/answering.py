@@ -11,13 +11,14 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import Database, run_sql
+from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput
 from app.core.schema import Json
 from app.invitations.models import Invitation
 from app.invitations.votes import Held
 from app.pages.form import not_asked
 from app.responses.body import AboutInteraction, ResponseIn
+from app.responses.claims import give_way
 from app.responses.lines import Ingest
 from app.responses.replies import refuse
 from app.responses.submission import Origin, submission_of
@@ -48,6 +49,7 @@ class Stored:
     band: str | None = None
     complete: bool = False
     responded_at: dt.datetime | None = None
+    gesture: bool | None = None
 
     @property
     def counts(self) -> bool:
@@ -76,7 +78,7 @@ async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UU
     rows = await run_sql(
         session,
         text(
-            "select seq, answers, state, band, complete, responded_at from response "
+            "select seq, answers, state, band, complete, responded_at, gesture from response "
             "where workspace_id = :workspace_id and id = :id"
         )
         .columns(answers=Json)
@@ -87,36 +89,42 @@ async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UU
 
 
 async def save(
-    database: Database,
     ingest: Ingest,
     page: Page,
     given: Mapping[str, Any],
     *,
     held: Held | None,
+    gesture: bool = False,
     opened: bool = False,
 ) -> Stored:
     """Add answers to what was submitted so far, and return what is stored then.
 
-    What was only `opened` never touches what a person has confirmed.
+    What was only `opened` never touches what a person has confirmed; what was sent without a
+    `gesture` only adds to what was confirmed by one.
     Each post is numbered after what is stored; one that another overtook is numbered again.
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
     survey = page.survey
-    origin = replace(page.origin, held=held)
-    anything = {*_NEVER_CONFIRMED, *COUNTED, "rejected", "deleted"}
+    origin = replace(page.origin, held=held, gesture=gesture)
+    anything = {*_NEVER_CONFIRMED, *COUNTED, "superseded", "rejected", "deleted"}
     may_take = _MAY_TAKE.get(held, _NEVER_CONFIRMED if opened else anything)
     for _ in range(_TRIES):
-        async with database.session() as session:
+        async with ingest.database.session() as session:
             stored = await find_stored(session, survey.workspace_id, page.response_id)
-        merged = _fitting(survey, stored.answers) | dict(given)
+        fitting = _fitting(survey, stored.answers)
+        only_adds = stored.gesture and not gesture
+        merged = fitting | dict(given)
+        if only_adds:
+            merged |= {key: value for key, value in fitting.items() if value is not None}
         complete = not not_asked(survey.definition, merged)
         checked = survey.check(merged, complete=complete)
         if stored.seq >= _LAST_SEQ:
             break
-        if stored.state not in may_take:
+        if stored.state not in may_take or (only_adds and held):
             return stored
         same = (checked.answers, complete) == (stored.answers, stored.complete)
-        if same and stored.seq and _state(held) == _state(stored.state):
+        known = stored.gesture or not gesture
+        if same and known and stored.seq and _state(held) == _state(stored.state):
             return stored
         body = msgspec.structs.replace(
             page.body, answers=merged, seq=stored.seq + 1, complete=complete
@@ -126,6 +134,8 @@ async def save(
         )
         written = await ingest.group.submit(survey.workspace_id, submission)
         refuse(written.outcome)
+        answered = [(survey, page.body)]
+        await give_way(ingest.database, ingest.group.slot, survey.workspace_id, answered)
         if written.outcome in {Outcome.CREATED, Outcome.UPDATED} and written.stored is not None:
             return Stored(
                 seq=written.stored.seq,
@@ -134,6 +144,7 @@ async def save(
                 band=checked.band,
                 complete=complete,
                 responded_at=written.stored.responded_at,
+                gesture=gesture,
             )
     raise Conflict("The answer was changed from elsewhere at the same time; send it again.")
 

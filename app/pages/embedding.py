@@ -13,6 +13,8 @@ from app.core.http import json_reply, problem_reply
 from app.pages.brand import look_of
 from app.pages.rendering import asset
 from app.responses import widget
+from app.responses.body import ResponseIn
+from app.responses.claims import is_answered
 from app.responses.lines import Ingest
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
@@ -85,9 +87,24 @@ class WidgetSurvey(BaseModel):
     main: str | None
     questions: list[WidgetQuestion]
     thanks: WidgetThankYou
+    answered: bool = Field(description="Whether the order or ticket has had its one answer.")
 
 
-_WORDS = ("send", "next", "optional", "required", "close", "later", "thanks_title")
+About = Annotated[
+    str | None,
+    Query(min_length=1, max_length=128, description="What will be answered about."),
+]
+_WORDS = (
+    "send",
+    "next",
+    "optional",
+    "required",
+    "close",
+    "later",
+    "thanks_title",
+    "answered_title",
+    "answered",
+)
 
 
 @routes.get("/widget.js", include_in_schema=False)
@@ -121,8 +138,13 @@ async def get_widget_survey(
     reference: str,
     key: Annotated[str | None, Query(max_length=200, description="A publishable key.")] = None,
     lang: Annotated[str, Query(max_length=200, description="Language wanted.")] = "",
+    order: About = None,
+    ticket: About = None,
 ) -> Response:
-    """Return a live survey in one language: by its public id, or with `?key=` by its key."""
+    """Return a live survey in one language: by its public id, or with `?key=` by its key.
+
+    `answered` tells whether the order or ticket has had the one answer that the survey takes.
+    """
     headers: dict[str, str] = {"Cache-Control": "private, max-age=60", "Vary": "Origin"}
     try:
         require_public_rate(request)
@@ -135,7 +157,13 @@ async def get_widget_survey(
         wanted = [lang]
         wanted += accepted_languages(request.headers.get("accept-language", ""))
         locale = choose_language(wanted, sorted(survey.locales), survey.locale)
-        return json_reply(shown(survey, workspace, locale), headers=headers)
+        about = ResponseIn(
+            survey=survey.key, channel="widget", answers={}, order=order, ticket=ticket
+        )
+        async with request.app.state.database.session() as session:
+            answered = await is_answered(session, survey, about)
+        said = shown(survey, workspace, locale) | {"answered": answered}
+        return json_reply(said, headers=headers)
     except AfterwordError as error:
         reply = problem_reply(error)
         reply.headers.update(headers | {"Cache-Control": "no-store"})

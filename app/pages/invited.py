@@ -20,6 +20,7 @@ from app.invitations.votes import (
     Held,
     Hit,
     Kind,
+    Signs,
     hits_of,
     judge_opening,
     judge_scores,
@@ -162,7 +163,7 @@ async def _open(
     held: Held = "quarantined" if trapped else judge_opening(hits, now=now)
     if visit.stored.counts or not (given or visit.stored.seq):
         return
-    await _save(request, visit, given, held, opened=True)
+    await _save(request, visit, given, held)
 
 
 def _form(
@@ -206,20 +207,24 @@ async def take_invited(request: Request, token: str) -> Response:
     if not posted.is_first_gesture and (wrong or not (given or visit.stored.seq)):
         return _refuse(request, visit, asking, answers, posted, wrong)
     now = utc_now()
-    hits = await _note(request, visit, Hit(Kind.SENT, now, _score(asking, given)))
+    hits = await _note(
+        request, visit, Hit(Kind.SENT, now, _score(asking, given), posted.signs.moved)
+    )
     held = judge_sending(hits, posted.signs, now=now)
     if not given and not posted.is_ours:
         # Nothing at all was sent: that confirms nothing.
         held = held or "unverified"
     try:
-        stored = await _save(request, visit, given, held, again=posted.signs.asked_again)
+        stored = await _save(request, visit, given, held, signs=posted.signs)
     except InvalidInput as error:
         unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
         wrong = lacking(asking, answers, posted.asked, unfit)
         return _refuse(request, visit, asking, answers, posted, wrong)
     if posted.is_first_gesture:
         return Response(status_code=204)
-    doubtful = stored.state in {"unverified", "quarantined"} and not posted.signs.trapped
+    doubtful = stored.state in {"unverified", "quarantined"} and not (
+        posted.signs.trapped or posted.signs.asked_again
+    )
     step = "again" if doubtful else "done" if stored.complete else "next"
     return RedirectResponse(f"/i/{token}?{step}=1", status_code=303)
 
@@ -250,26 +255,27 @@ async def _save(
     given: Mapping[str, Any],
     held: Held | None,
     *,
-    opened: bool = False,
-    again: bool = False,
+    signs: Signs | None = None,
 ) -> Stored:
-    database: Database = request.app.state.database
+    """Store what was sent, or, without `signs` of a sender, what a link that was opened says."""
     ingest: Ingest = request.app.state.ingest
     page = invited_page(visit.invitation, visit.open().survey)
+    opened = signs is None
+    signs = signs or Signs()
     try:
-        stored = await save(database, ingest, page, given, held=held, opened=opened)
+        stored = await save(ingest, page, given, held=held, gesture=signs.moved, opened=opened)
     except Conflict:
         raise visit.over(status=409) from None
     VOTES.labels(held or "confirmed").inc()
     if stored.counts:
-        async with database.transaction() as session:
+        async with ingest.database.transaction() as session:
             workspace_id, id_ = visit.invitation.workspace_id, visit.invitation.id
             found = await invitations.get(session, workspace_id, id_, lock=True)
             await invitations.note_answered(session, found)
             hits = hits_of(found.hits)
         # Another score may have been sent while this one was being stored.
-        if judge_scores(hits, now=utc_now()) and not again:
-            return await save(database, ingest, page, {}, held="quarantined")
+        if judge_scores(hits, signs, now=utc_now()) and not signs.asked_again:
+            return await save(ingest, page, {}, held="quarantined", gesture=signs.moved)
     return stored
 
 

@@ -41,6 +41,7 @@ from app.pages.showing import (
 )
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
+from app.responses.claims import is_answered
 from app.responses.lines import Ingest
 from app.responses.submission import Origin, submission_of
 from app.surveys.catalogue import find_link
@@ -63,7 +64,7 @@ class Visit:
     """A visit of a survey's own page.
 
     `stored` is what this visitor has answered, `resumed` where that can be seen again. `taken`
-    says that somebody else has answered for the order: that is shown to nobody, nor replaced.
+    says that the order has had its answer: that is shown to nobody, nor replaced.
     """
 
     asking: Asking
@@ -107,6 +108,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     page, by_order = await _page(request, survey, kept, locale=locale, own=own)
     async with request.app.state.database.session() as session:
         stored = await find_stored(session, survey.workspace_id, page.response_id)
+        taken = by_order and await is_answered(session, survey, page.body)
     kiosk = "kiosk" in kept
     start = _address(survey, kept)
     resumed = _address(survey, kept, r=sign_response(box, survey, page.response_id))
@@ -120,7 +122,6 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     # The order alone names the response, but not whoever may see it.
     action = start if by_order else resumed
     place = Place(action=action, change=None if kiosk else resumed, start=start)
-    taken = by_order and bool(stored.seq)
     return Visit(asking, page, Stored() if by_order else stored, place, resumed, taken)
 
 
@@ -185,6 +186,8 @@ async def _page(
 async def show_open(request: Request, public_id: str) -> Response:
     """Show the survey: its main question alone, or what is left of one that was begun."""
     visit = await _visit(request, *await find_open_survey(request, public_id))
+    if visit.taken:
+        return show_message(visit.asking.locale, "answered", look=visit.asking.look)
     query = request.query_params
     if "again" in query and visit.stored.seq and not visit.stored.counts:
         return show_again(request.app.state.box, visit.asking, visit.place)
@@ -237,11 +240,10 @@ async def take_open(request: Request, public_id: str) -> Response:
     wrong = lacking(visit.asking, answers, posted.asked)
     if wrong or not (given or posted.signs.asked_again):
         return _form(request, visit, answers, posted=posted, wrong=wrong)
-    database: Database = request.app.state.database
     ingest: Ingest = request.app.state.ingest
     held = _judge(posted.signs)
     try:
-        stored = await save(database, ingest, visit.page, given, held=held)
+        stored = await save(ingest, visit.page, given, held=held, gesture=posted.signs.moved)
     except InvalidInput as error:
         unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
         wrong = lacking(visit.asking, answers, posted.asked, unfit)

@@ -12,10 +12,14 @@ if (form) {
   const confirm = () => awaited && fetch(action, {
     method: "POST", keepalive: true, body: new URLSearchParams([...new FormData(form), ["_first", 1]]),
   });
+  // Keys that only scroll, move on or modify answer nothing.
+  const isVote = ({ key, ctrlKey, metaKey, altKey, target }) =>
+    form.contains(target) && !ctrlKey && !metaKey && !altKey && /^(.|Enter|Arrow.*)$/u.test(key);
   const gesture = (event) => {
     // A script's click on a label makes the browser click its control, and vouch for that.
     if (!event.isTrusted) return (byScript = event.timeStamp);
     if (event.type == "click" && event.timeStamp - byScript < 50) return;
+    if (event.type == "keydown" && !isVote(event)) return;
     // Arrow keys walk through a scale, and make clicks of their own on the way.
     if (event.type != "click") byKey = event.type == "keydown";
     if (!field("_g").value) { field("_g").value = 1; confirm(); }

@@ -22,7 +22,7 @@ from app.core.jobs import Job
 from app.core.schema import Json
 from app.interactions.recording import find_interactions, interaction_id
 from app.responses.body import ResponseIn
-from app.responses.statements import JOIN
+from app.responses.statements import JOIN, declared_segments
 
 JOIN_JOB = "responses.join"
 _MOST_JOINED = 500
@@ -30,19 +30,24 @@ _MOST_JOINED = 500
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the latest interaction of a case says; `about` is what news tell of it."""
+    """What the latest interaction of a case says; `about` is what news tell of it.
+
+    `segments` are those of its properties by which the workspace groups its figures: all that an
+    answer has from a case that it only claims.
+    """
 
     touchpoint: str
     locale: str | None
     customer_id: UUID | None
     properties: dict[str, Any]
+    segments: dict[str, Any]
     about: dict[str, Any] | None = None
 
 
 # The interaction itself, else the latest of the ticket, else of the order.
-_FIND = text("""
+_FIND = text(f"""
 select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
-  i.order_ref
+  i.order_ref, {declared_segments("i.properties", "w")} as segments
 from json_to_recordset(cast(:asked as json))
   n(number int, source text, interaction_id uuid, ticket text, order_ref text)
 cross join lateral (
@@ -57,7 +62,8 @@ cross join lateral (
     and i.order_ref = n.order_ref
   ) i where not i.test order by i.strength, i.occurred_at desc limit 1
 ) i
-""").columns(properties=Json)
+join workspace w on w.id = :workspace_id
+""").columns(properties=Json, segments=Json)
 
 
 def names_a_case(body: ResponseIn) -> bool:
@@ -87,7 +93,12 @@ async def find_cases(
         rows = await run_sql(session, _FIND.bindparams(workspace_id=workspace_id, asked=asked_for))
         return {
             row.number: Case(
-                row.touchpoint, row.locale, row.customer_id, row.properties, _about(row)
+                row.touchpoint,
+                row.locale,
+                row.customer_id,
+                row.properties,
+                row.segments,
+                _about(row),
             )
             for row in rows
         }
@@ -128,7 +139,7 @@ from interaction i join response r on r.workspace_id = i.workspace_id and (
     and r.interaction_ref ->> 'source' = i.source))
 where i.workspace_id = :workspace_id and i.id = any(:ids) and not i.test and not r.test
 and r.state <> 'deleted' and (
-  (r.customer_id is null and i.customer_id is not null and r.claimed is null)
+  (r.customer_id is null and i.customer_id is not null and r.claimed is null and not r.public)
   or (r.touchpoint = '' and i.touchpoint <> '') or not r.properties ?& array(
     select jsonb_object_keys(i.properties)))
 and not exists (

@@ -50,7 +50,7 @@ class GroupCommit:
     def __init__(self, database: Database, *, slot: int, max_waiting: int) -> None:
         """Prepare; connections are opened when they are first needed."""
         self._database = database
-        self._slot = slot
+        self.slot = slot
         self._max_waiting = max_waiting
         self._waiting: dict[UUID, deque[_Waiting]] = {}
         self._count = 0
@@ -113,7 +113,7 @@ class GroupCommit:
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
     ) -> list[Written | AfterwordError]:
         """Write a batch, waiting for a lost database, halving it where a row cannot be stored."""
-        batch = Batch(workspace_id, self._slot, events, utc_now())
+        batch = Batch(workspace_id, self.slot, events, utc_now())
         deadline = asyncio.get_running_loop().time() + _PATIENCE
         while True:
             try:

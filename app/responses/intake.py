@@ -22,6 +22,7 @@ from app.interactions.directory import Directory
 from app.invitations.votes import Held
 from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.cases import Case, find_cases, names_a_case
+from app.responses.claims import give_way
 from app.responses.lines import Ingest
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
@@ -108,6 +109,9 @@ async def store(
         await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
     written = await ingest.group.submit(caller.workspace_id, submission)
     refuse(written.outcome)
+    await give_way(
+        request.app.state.database, ingest.group.slot, caller.workspace_id, [(survey, body)]
+    )
     if written.outcome is Outcome.UNCHANGED and seen:
         first = body.seq == 1 and written.stored is not None and written.stored.seq == 1
         written = replace(written, outcome=Outcome.REPLAYED if first else Outcome.UNCHANGED)
@@ -128,14 +132,16 @@ async def _case(request: Request, caller: Caller, body: ResponseIn) -> Case | No
 async def _seen_before(request: Request, caller: Caller, key: str, body_hash: bytes) -> bool:
     """Remember an idempotency key that comes with an id; Conflict if it came with another body.
 
-    The id alone makes the answer count once; the key is only held to its body.
+    The id alone makes the answer count once; the key is only held to its body. A publishable key
+    is public, so what it remembers binds nobody but itself.
     """
+    route = f"POST {PATH}" if caller.trusted else f"POST {PATH} {caller.key_id}"
     database: Database = request.app.state.database
     async with database.transaction() as session:
         return await idempotency.seen_before(
             session,
             workspace_id=caller.workspace_id,
-            route=f"POST {PATH}",
+            route=route,
             key=key,
             body_hash=body_hash,
         )

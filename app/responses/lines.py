@@ -12,6 +12,7 @@ from app.core.lines import Line, LinesReport
 from app.interactions.directory import Directory
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
+from app.responses.claims import give_way
 from app.responses.group_commit import GroupCommit
 from app.responses.replies import refuse
 from app.responses.submission import Origin, person_of, submission_of, survey_for
@@ -79,6 +80,8 @@ async def _write_chunk(
         caller.workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
     )
     results = await ingest.group.write(caller.workspace_id, submissions, events=events)
+    answered = [(survey, body) for _, body, survey, _ in good]
+    await give_way(ingest.database, ingest.group.slot, caller.workspace_id, answered)
     for (line, *_), result in zip(good, results, strict=True):
         _count(report, line.number, result)
 

@@ -18,12 +18,14 @@ class Response(SQLModel, table=True):
     """One submission, whole or still growing.
 
     `state` is `counted`, or why it is in no figure: `test`, `provisional`, `unverified`,
-    `quarantined`, `rejected`, `deleted`. `scores` maps each scored question to its number, -1
-    for skipped and -2 for not applicable; `counted_as` is the workspace's configuration version
-    under which the rollups hold it; `told` that news of it went out, which they do once a person
-    is known to have given it, and `settled` that it is whole, which is news once. `public` ones
-    were given by whoever had a publishable key or the survey's own page; such a caller may change
-    no other.
+    `quarantined`, `superseded` (a claim that gave way), `rejected`, `deleted`. `scores` maps
+    each scored question to its number, -1 for skipped and -2 for not applicable; `counted_as`
+    is the workspace's configuration version under which the rollups hold it; `told` that news
+    of it went out, which they do once a person is known to have given it, and `settled` that it
+    is whole, which is news once. `public` ones were given by whoever had a publishable key or
+    the survey's own page; such a caller may change no other, and what they say of an order,
+    ticket or customer is a claim. `gesture` tells whether a page saw a person move, None for
+    what no page of ours sent.
     """
 
     __table_args__ = (
@@ -113,6 +115,7 @@ class Response(SQLModel, table=True):
     told: bool
     settled: bool
     public: bool
+    gesture: bool | None = None
     responded_at: dt.datetime = Field(sa_type=Instant)
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)

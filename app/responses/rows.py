@@ -23,7 +23,7 @@ class Row(Struct, kw_only=True, omit_defaults=True):
 
     `request_hash` is hex as PostgreSQL reads it. `event_id` names the event, `editable_from`
     the oldest response that this submission may still change, `about` the interaction that the
-    news tell of.
+    news tell of, `gesture` whether the page that sent it saw a person move.
     """
 
     id: UUID
@@ -57,6 +57,7 @@ class Row(Struct, kw_only=True, omit_defaults=True):
     event_id: UUID
     editable_from: dt.datetime | None = None
     about: Raw | None = None
+    gesture: bool | None = None
 
 
 class Stored(Struct, kw_only=True):

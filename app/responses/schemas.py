@@ -23,6 +23,7 @@ class Integrity(StrEnum):
     PROVISIONAL = "provisional"
     UNVERIFIED = "unverified"
     QUARANTINED = "quarantined"
+    SUPERSEDED = "superseded"
     REJECTED = "rejected"
 
 
@@ -94,6 +95,9 @@ class ResponseOut(BaseModel):
     order: str | None
     ticket: str | None
     interaction: dict[str, str] | None
+    claimed: bool = Field(
+        description="Whether a public page gave it: its order, ticket and customer are claims."
+    )
     external_id: str | None
     tags: list[str]
     imported: bool

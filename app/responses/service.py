@@ -67,6 +67,7 @@ def _shown(
             "order": row["order_ref"],
             "ticket": row["ticket_ref"],
             "interaction": row["interaction_ref"],
+            "claimed": row["public"],
             "follow_up": {
                 "status": row["follow_up"],
                 "assignee": row["assignee"],

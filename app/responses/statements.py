@@ -49,6 +49,13 @@ _MOVED = (
 )
 
 
+def declared_segments(properties: str, workspace: str) -> str:
+    """Return the SQL of the properties by which figures are grouped."""
+    return f"""coalesce((
+      select jsonb_object_agg(p.key, p.value) from jsonb_each({properties}) p
+      where {workspace}.configs -> {workspace}.config::text -> 'segments' ? p.key), '{{}}')"""
+
+
 def _moved(source: str, sign: int, condition: str) -> str:
     columns = ", ".join(f"r.{c}" for c in _MOVED)
     return f"select {sign} as sign, {columns} from {source} where {condition}"
@@ -197,8 +204,11 @@ _MAY_REPLACE = """case n.state
       else true end"""
 _NEXT_STATE = """case
       when o.state = 'rejected' then o.state
-      when o.state = 'quarantined' and n.editable_from is not null then o.state
+      when o.state in ('quarantined', 'superseded') and n.editable_from is not null then o.state
       else n.state end"""
+# What a page saw a person give is changed by no later page that saw nobody; it may add.
+_MAY_OVERWRITE = """(n.gesture is distinct from false or o.gesture is not true
+      or (n.answers @> jsonb_strip_nulls(o.answers) and n.state = o.state))"""
 # What nobody had confirmed was no news yet.
 _NEWS = """case when (select o.told from old o where o.id = r.id)
     then 'response.updated' else 'response.created' end"""
@@ -218,6 +228,7 @@ updated as (
     settled = o.settled or ({_NEXT_STATE} = 'counted' and n.complete),
     scores = n.scores, score = n.score, band = n.band, comment = n.comment,
     properties = o.properties || n.properties,
+    gesture = greatest(o.gesture, n.gesture),
     customer_id = coalesce(o.customer_id, n.customer_id),
     claimed = coalesce(n.claimed, o.claimed),
     order_ref = coalesce(n.order_ref, o.order_ref),
@@ -245,6 +256,7 @@ updated as (
     and (n.editable_from is null or (o.public and o.created_at >= n.editable_from))
     and n.request_hash is null
     and {_MAY_REPLACE}
+    and {_MAY_OVERWRITE}
   returning r.*
 ),
 moved as (
@@ -290,7 +302,8 @@ select array(select id from old) as found, array(select id from updated) as chan
 """
 
 
-# What a case that became known later says; the response's own wins.
+# What a case that became known later says; the response's own wins. One that a public page gave
+# only claims its case: it has the touchpoint and the declared segments from it, and no customer.
 # $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
 JOIN = f"""
 with {_GATE},
@@ -302,9 +315,10 @@ given as materialized (
 updated as (
   update response r set
     touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
-    customer_id = case when o.claimed is null
+    customer_id = case when o.claimed is null and not o.public
       then coalesce(o.customer_id, n.customer_id) else o.customer_id end,
-    properties = n.properties || o.properties,
+    properties = case when o.public then {declared_segments("n.properties", "gate")}
+      else n.properties end || o.properties,
     updated_at = $2::timestamptz, counted_as = gate.config
   from given n join old o on o.id = n.id cross join gate
   where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
@@ -316,6 +330,13 @@ moved as (
 {_rollups("$3::int2")},
 {_events("updated", "'response.updated'", "true")}
 select count(*) from updated
+"""
+
+# Which of these responses are stored: $1 workspace, $2 ids, $3 the time before which anybody could
+# have made one.
+FIND_FORMER = """
+select id from response
+where workspace_id = $1 and id = any($2::uuid[]) and (created_at < $3 or not public)
 """
 
 _AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
@@ -344,9 +365,34 @@ RESTORE = _change(
     f"follow_up = case when {_OPENS} then 'open' else o.follow_up end, "
     f"follow_up_opened_at = case when {_OPENS} then $2::timestamptz "
     "else o.follow_up_opened_at end",
-    "o.state in ('provisional', 'unverified', 'quarantined', 'rejected')",
+    "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
     _NEWS,
 )
+# Whether somebody with a secret key, or the invited customer, has answered about the same case.
+_SAME_CASE = {
+    "order": "(t.order_ref = o.order_ref or t.interaction_ref = o.interaction_ref)",
+    "ticket": "t.ticket_ref = o.ticket_ref",
+    "customer": """t.customer_id in (
+      select i.customer_id from customer_identity i where i.workspace_id = {workspace_id}
+      and (i.value = o.claimed ->> 'external_id' or i.value = lower(o.claimed ->> 'email')))""",
+}
+
+
+def gives_way(per: str, workspace_id: str) -> str:
+    """Return the SQL that tells whether the claim `o` gives way to an answer that needs no proof.
+
+    `per` is what the survey takes one answer for, `workspace_id` the SQL that names the workspace.
+    """
+    same = _SAME_CASE[per].format(workspace_id=workspace_id)
+    return f"""o.public and o.state = 'counted' and exists (
+    select from response t where t.workspace_id = {workspace_id} and t.survey_id = o.survey_id
+    and not t.public and t.state = 'counted' and {same})"""
+
+
+SUPERSEDE = {
+    per: _change("state = 'superseded'", gives_way(per, "$1"), "'response.updated'")
+    for per in _SAME_CASE
+}
 REJECT = _change(
     "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
 )

@@ -9,13 +9,13 @@ import msgspec
 from msgspec import Raw
 
 from app.core.errors import Conflict, Forbidden, InvalidInput
-from app.core.ids import derived_uuid, uuid7
+from app.core.ids import derived_uuid, is_derived, keyed_uuid, uuid7
 from app.interactions.directory import Person
 from app.invitations.votes import Held
 from app.responses.body import CustomerIn, ResponseIn
 from app.responses.cases import Case
 from app.responses.rows import Row
-from app.responses.writing import Submission
+from app.responses.writing import Former, Submission
 from app.surveys.compiled import Checked, CompiledSurvey
 from app.workspaces.caller import Caller
 
@@ -23,7 +23,9 @@ PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
 PUBLIC_EDITING = dt.timedelta(days=14)
 # A page numbers what it sends; a number near the type's end would leave no place for the next.
 _MOST_PUBLIC_SEQ = 100_000
-_NO_CASE = Case("", None, None, {})
+_CLAIMED = ("claimed",)
+_BY_KEY = "idempotency_key"
+_NO_CASE = Case("", None, None, {}, {})
 _encode = msgspec.json.Encoder().encode
 
 
@@ -31,7 +33,8 @@ _encode = msgspec.json.Encoder().encode
 class Origin:
     """Where a submission comes from: the caller, an idempotency key, a line of an import.
 
-    `held` says why the answer is not counted: no person is known to have given it.
+    `held` says why the answer is not counted: no person is known to have given it. `gesture`
+    tells whether the page that sent it saw a person move; None where no page of ours did.
     """
 
     caller: Caller
@@ -42,6 +45,7 @@ class Origin:
     line: int | None = None
     case: Case | None = None
     held: Held | None = None
+    gesture: bool | None = None
 
 
 def survey_for(caller: Caller, survey: CompiledSurvey | None, reference: str) -> CompiledSurvey:
@@ -63,6 +67,12 @@ def refuse_untrusted(body: ResponseIn) -> None:
     if body.seq > _MOST_PUBLIC_SEQ:
         msg = f"counts the changes of one answer; {_MOST_PUBLIC_SEQ:,} is the most"
         raise InvalidInput.at("body", "seq", msg=msg)
+    if body.id is not None and is_derived(body.id):
+        msg = (
+            "is one that only the service makes; send a random UUID, or no id and the order or "
+            "ticket again"
+        )
+        raise InvalidInput.at("body", "id", msg=msg)
     said = {
         "responded_at": body.responded_at,
         "tags": body.tags,
@@ -109,8 +119,9 @@ def submission_of(
     test = body.test or caller.test
     is_fresh = not body.imported and origin.import_id is None
     opens = checked.low and not test and is_fresh and origin.held is None
-    id_, request_hash = _identify(body, survey, origin, customer_id)
+    id_, request_hash, former = _identify(body, survey, origin, customer_id)
     case = origin.case or _NO_CASE
+    of_case = case.properties if caller.trusted else case.segments
     if customer_id is None and caller.trusted:
         customer_id = case.customer_id
     claimed = None
@@ -133,7 +144,7 @@ def submission_of(
         answers=_json(checked.answers),
         scores=_json(checked.scores),
         comment=checked.comment,
-        properties=_json({**case.properties, **(body.properties or {})}),
+        properties=_json({**of_case, **(body.properties or {})}),
         customer_id=customer_id,
         claimed=claimed,
         order_ref=body.order,
@@ -149,8 +160,9 @@ def submission_of(
         event_id=uuid7(),
         editable_from=None if caller.trusted else origin.now - PUBLIC_EDITING,
         about=_json(case.about) if case.about else None,
+        gesture=origin.gesture,
     )
-    return Submission(row, must_exist=not survey.live)
+    return Submission(row, must_exist=not survey.live, former=former)
 
 
 def names_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
@@ -165,31 +177,60 @@ def names_a_case_of(body: ResponseIn, survey: CompiledSurvey) -> bool:
     return _case(body, survey, None) is not None
 
 
+def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
+    """Return the ids of what public pages answer about the case that the body names.
+
+    None where the survey takes any number of answers, or the body names no such case; two where
+    the answer may be stored under the id of before.
+    """
+    case = _case(body, survey, None)
+    if case is None:
+        return []
+    names = (str(survey.id), *_CLAIMED, *case)
+    former = [derived_uuid(str(survey.workspace_id), *names)] if survey.derivation.since else []
+    return [keyed_uuid(survey.derivation.key, *names), *former]
+
+
 def _identify(
     body: ResponseIn, survey: CompiledSurvey, origin: Origin, customer_id: UUID | None
-) -> tuple[UUID, str | None]:
-    """Return the id by which repeats are known, and the hash of the body under a derived one.
+) -> tuple[UUID, str | None, Former | None]:
+    """Return the id by which repeats are known, the hash of the body, and the id of before.
 
     An id is the caller's own, or derived: from the external id, from the order, ticket or
-    customer where the survey takes one answer per such, from the idempotency key; or a new one.
-    What a publishable key names is kept apart, so that it can take nobody's place.
+    customer where the survey takes one answer per such, from a line of an import, from the
+    idempotency key, which alone binds the body; or a new one. What a publishable key names is
+    kept apart, so that it can take nobody's place.
     """
-    workspace = str(survey.workspace_id)
-    apart = () if origin.caller.trusted else ("claimed",)
     if body.id is not None:
-        return body.id, None
+        return body.id, None, None
+    names = _names(body, survey, origin, customer_id)
+    if names is None:
+        return uuid7(), None, None
+    derivation = survey.derivation
+    former = None
+    if derivation.since is not None:
+        former = Former(derived_uuid(str(survey.workspace_id), *names), derivation.since)
+    by_key = names[0] == _BY_KEY
+    request_hash = "\\x" + origin.body_hash.hex() if by_key else None
+    return keyed_uuid(derivation.key, *names), request_hash, former
+
+
+def _names(
+    body: ResponseIn, survey: CompiledSurvey, origin: Origin, customer_id: UUID | None
+) -> tuple[str, ...] | None:
+    """Return the names from which the response's id is derived, or None where nothing names it."""
+    apart = () if origin.caller.trusted else _CLAIMED
     if body.external_id is not None:
-        return derived_uuid(workspace, "external_id", body.external_id), None
+        return "external_id", body.external_id
     if case := _case(body, survey, customer_id):
-        return derived_uuid(workspace, str(survey.id), *apart, *case), None
+        return str(survey.id), *apart, *case
     if origin.import_id is not None:
-        return derived_uuid(workspace, str(origin.import_id), str(origin.line)), None
+        return str(origin.import_id), str(origin.line)
     if (key := origin.idempotency_key) is not None:
         number = () if origin.line is None else (str(origin.line),)
         key_id = (str(origin.caller.key_id),) if apart else ()
-        id_ = derived_uuid(workspace, "idempotency_key", *key_id, key, *number)
-        return id_, "\\x" + origin.body_hash.hex()
-    return uuid7(), None
+        return _BY_KEY, *key_id, key, *number
+    return None
 
 
 def _case(

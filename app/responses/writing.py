@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.core.database import RawConnection
 from app.responses.rows import Row, Stored, column_values, encode_rows, stored_as
-from app.responses.statements import INSERT, INSERT_ONE, UPDATE
+from app.responses.statements import FIND_FORMER, INSERT, INSERT_ONE, UPDATE
 
 MOST_ROWS = 500
 
@@ -37,11 +37,23 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Former:
+    """The id that a response would have had before `since`, when anybody could tell it."""
+
+    id: UUID
+    since: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
-    """One answer to write; a closed survey's may only change a response that exists."""
+    """One answer to write; a closed survey's may only change a response that exists.
+
+    `former` is the id under which the same response may be stored from before.
+    """
 
     row: Row
     must_exist: bool = False
+    former: Former | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +79,7 @@ async def write_batch(
     batch's own moment counts as created by it.
     """
     by_id: dict[UUID, list[Submission]] = defaultdict(list)
+    await _use_former_ids(connection, batch, submissions)
     for submission in submissions:
         by_id[submission.row.id].append(submission)
     # Of equal numbers the first arrival wins.
@@ -81,6 +94,22 @@ async def write_batch(
         for submission, written in _judge(by_id[id_], shown, 0 if is_new else seq, is_new=is_new):
             outcomes[id(submission)] = written
     return [outcomes[id(submission)] for submission in submissions]
+
+
+async def _use_former_ids(
+    connection: RawConnection, batch: Batch, submissions: Sequence[Submission]
+) -> None:
+    """Give a submission the id of before where its response is stored under that."""
+    formers = {s.former.id: s.former.since for s in submissions if s.former is not None}
+    if not formers:
+        return
+    found = await connection.fetch(
+        FIND_FORMER, batch.workspace_id, list(formers), max(formers.values())
+    )
+    stored = {row["id"] for row in found}
+    for submission in submissions:
+        if submission.former is not None and submission.former.id in stored:
+            submission.row.id = submission.former.id
 
 
 async def _store(

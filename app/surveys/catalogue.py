@@ -9,15 +9,17 @@ from app.core.database import Database, run_sql
 from app.core.errors import NotFound
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
-from app.surveys.compiled import CompiledSurvey
+from app.surveys.compiled import CompiledSurvey, Derivation
 from app.surveys.schemas import Definition, Status
 
 CHANNEL = "afterword_surveys"
 _REMEMBERED = 10_000
 
 _FIND = text("""
-select s.workspace_id, s.id as survey_id, s.key, s.public_id, s.status, v.version, v.definition
+select s.workspace_id, s.id as survey_id, s.key, s.public_id, s.status, v.version, v.definition,
+  w.derivation_key, w.derived_since
 from survey s
+join workspace w on w.id = s.workspace_id
 left join survey_version v on v.workspace_id = s.workspace_id and v.survey_id = s.id
   and v.version = s.published_version
 where s.workspace_id = :workspace_id
@@ -47,6 +49,7 @@ async def find_published(
         status=Status(row.status),
         version=row.version,
         definition=Definition.model_validate(row.definition),
+        derivation=Derivation(row.derivation_key, row.derived_since),
     )
 
 

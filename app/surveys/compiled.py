@@ -1,5 +1,6 @@
 """A live survey as ingest needs it: checks answers and turns them into scores. Pure."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,6 +108,17 @@ def _check_for(question: Question) -> Check:
     return _number_check(question.key, scale_of(kind, question.points))
 
 
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """How the workspace's responses get derived ids: under `key`, before `since` without one.
+
+    The key is never changed, so it may be remembered for as long as the survey is.
+    """
+
+    key: bytes
+    since: dt.datetime | None
+
+
 class CompiledSurvey:
     """The published version of one survey, ready to check answers against."""
 
@@ -120,10 +132,12 @@ class CompiledSurvey:
         status: Status,
         version: int,
         definition: Definition,
+        derivation: Derivation,
     ) -> None:
         """Prepare a check for each question."""
         self.workspace_id = workspace_id
         self.id = survey_id
+        self.derivation = derivation
         self.key = key
         self.public_id = public_id
         self.live = status is Status.LIVE

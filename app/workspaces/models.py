@@ -16,7 +16,9 @@ class Workspace(SQLModel, table=True):
     Figures are counted under a *configuration version*: `configs` maps each version to the time
     zone, the segments and the business hours that were in force; `config` is the present one.
     `recount` is `{"done", "of"}` while older answers are being counted again. Identity secrets
-    are sealed; the old one is good until `old_identity_until`.
+    are sealed; the old one is good until `old_identity_until`. Ids of responses are derived under
+    `derivation_key`, which is made once and never changed; responses older than `derived_since`
+    may bear ids that were derived without it.
     """
 
     __table_args__ = (UniqueConstraint("key"), REFERENCE)
@@ -35,6 +37,8 @@ class Workspace(SQLModel, table=True):
     identity_secret: bytes | None = None
     old_identity_secret: bytes | None = None
     old_identity_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+    derivation_key: bytes
+    derived_since: dt.datetime | None = Field(default=None, sa_type=Instant)
     config: int
     configs: dict[str, Any] = Field(sa_type=Json)
     recount: dict[str, int] | None = Field(default=None, sa_type=Json)

@@ -1,6 +1,7 @@
 """Verbs of the room: make workspaces and keys, change settings."""
 
 import datetime as dt
+import secrets
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ DEFAULT_WORKSPACE = "default"
 OLD_SECRET_LIVES = dt.timedelta(hours=24)
 RECOUNT_JOB = "responses.recount"
 _HINT_LENGTH = 8
+_DERIVATION_BYTES = 32
 # By these answers and tickets are counted.
 _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
@@ -42,6 +44,7 @@ def _new_workspace(key: str, name: str, settings: Settings) -> Workspace:
         default_locale=settings.default_locale,
         allowed_origins=[],
         min_group_size=1,
+        derivation_key=secrets.token_bytes(_DERIVATION_BYTES),
         config=1,
         configs={"1": configuration},
         created_at=utc_now(),

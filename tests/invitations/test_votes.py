@@ -25,8 +25,8 @@ def opened(*scores: int | None, seconds: float = 1) -> list[Hit]:
     return [Hit(Kind.OPENED, ago(seconds), score) for score in scores]
 
 
-def sent(*scores: int | None, seconds: float = 1) -> list[Hit]:
-    return [Hit(Kind.SENT, ago(seconds), score) for score in scores]
+def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[Hit]:
+    return [Hit(Kind.SENT, ago(seconds), score, gesture) for score in scores]
 
 
 @pytest.mark.parametrize(
@@ -63,10 +63,20 @@ SCRIPT = Signs(scripted=True, rendered_at=ago(3600))
         # A person may change a score once; whoever tries three is no person.
         (sent(9, 3), GESTURE, None),
         (sent(9, 3, 0), GESTURE, "quarantined"),
+        (sent(9, 3, gesture=False) + sent(0), GESTURE, None),
+        (sent(9, 3, 0, gesture=False), Signs(), "quarantined"),
         (sent(9, 3, seconds=121) + sent(0), GESTURE, None),
         # What a scanner opened before does not speak against the person who comes after it.
         (opened(*range(11)) + sent(9), GESTURE, None),
         ([Hit(Kind.TRAP, ago(5)), *sent(9)], GESTURE, None),
+        # Without a gesture it does, with or without scripts, however late.
+        (opened(9, 3, 0) + sent(9), SCRIPT, "quarantined"),
+        (opened(9, 3, 0) + sent(9), Signs(rendered_at=ago(60)), "quarantined"),
+        (opened(9, 3, 0, seconds=86_400) + sent(9), Signs(), "quarantined"),
+        (opened(9, 3, 0, seconds=86_400) + sent(9), Signs(asked_again=True), "quarantined"),
+        ([Hit(Kind.TRAP, ago(86_400)), *sent(9)], Signs(), "quarantined"),
+        (opened(9, 3, 0, seconds=86_400) + sent(9), GESTURE, None),
+        (opened(9, seconds=300) + opened(3, seconds=150) + opened(0) + sent(9), Signs(), None),
     ],
 )
 def test_what_is_sent_counts_if_a_person_sent_it(

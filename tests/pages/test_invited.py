@@ -296,6 +296,39 @@ async def test_a_scanner_that_comes_later_takes_nothing_away(shop: Shop) -> None
     assert response["answers"]["why"] == "Good"
 
 
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_what_a_gesture_confirmed_is_not_overwritten_without_one(
+    shop: Shop, scripts: bool
+) -> None:
+    await shop.publish("s")
+    _, path = await invite(shop)
+    page = await browse(shop.client, path + "/9")
+    await page.send(shop.client, score="9", _g="1", _js="1")
+    without = {"_js": "1"} if scripts else {}
+    later = await browse(shop.client, path + "/1")
+    # Sent without the time that we sign, it is taken as slow enough for a person.
+    later.fields.pop("_at")
+    await later.send(shop.client, score="1", why="I am a scanner", **without)
+    (response,) = (await shop.get("/v1/responses"))["data"]
+    assert (response["score"], response["integrity"]) == (9, "ok")
+    # A person who moves may still think again.
+    await (await browse(shop.client, path + "/2")).send(shop.client, score="2", _g="1", _js="1")
+    assert await states(shop) == [(2, "ok")]
+
+
+async def test_of_equal_trust_the_last_wins_and_what_is_missing_may_be_added(shop: Shop) -> None:
+    await shop.publish("s", metric="nps", questions=STEPS)
+    _, path = await invite(shop)
+    for score in ("9", "3"):
+        await shop.client.post(path, data={"score": score})
+    assert await states(shop) == [(3, "ok")]
+    id_, path = await invite(shop)
+    await (await browse(shop.client, path)).send(shop.client, score="4", _g="1", _js="1")
+    await shop.client.post(path, data={"why": "Scripts were blocked on this page", "score": "8"})
+    answers = (await shop.get(f"/v1/responses/{id_}"))["answers"]
+    assert (answers["score"], answers["why"]) == (4, "Scripts were blocked on this page")
+
+
 async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Database) -> None:
     async def news() -> list[str]:
         async with database.session() as session:

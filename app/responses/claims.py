@@ -1,0 +1,83 @@
+"""What public pages say of an order, ticket or customer: a claim, until somebody knows.
+
+A claim takes nobody's place. Once whoever has a secret key, or the invited customer, answers about
+the same case, the claim gives its place in the figures to that answer, in either order of arrival.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import Database, run_sql
+from app.responses.body import ResponseIn
+from app.responses.service import change_state
+from app.responses.statements import SUPERSEDE, gives_way
+from app.responses.submission import claim_ids
+from app.surveys.compiled import CompiledSurvey
+
+
+async def give_way(
+    database: Database,
+    slot: int,
+    workspace_id: UUID,
+    answered: Iterable[tuple[CompiledSurvey, ResponseIn]],
+) -> None:
+    """Take claims out of the figures about whose case somebody who knows has answered.
+
+    It is called after each write, by both sides: of two that write at once one sees the other.
+    """
+    ids: dict[str, list[UUID]] = defaultdict(list)
+    for survey, body in answered:
+        if survey.one_answer_per is not None and not body.test:
+            ids[survey.one_answer_per] += claim_ids(body, survey)
+    for per, claims in ids.items():
+        found = await _find_superseded(database, workspace_id, per, claims)
+        if found:
+            statement = SUPERSEDE[per]
+            await change_state(database, slot, workspace_id, statement=statement, ids=found)
+
+
+async def _find_superseded(
+    database: Database, workspace_id: UUID, per: str, claims: list[UUID]
+) -> list[UUID]:
+    if not claims:
+        return []
+    query = (
+        "select o.id from response o where o.workspace_id = :workspace_id "
+        f"and o.id = any(:ids) and {gives_way(per, ':workspace_id')}"
+    )
+    async with database.session() as session:
+        rows = await run_sql(session, text(query).bindparams(workspace_id=workspace_id, ids=claims))
+        return [row.id for row in rows]
+
+
+_ANSWERED = text("""
+select exists (
+  select from response r where r.workspace_id = :workspace_id and r.id = any(:claims)
+  union all
+  select from response r where r.workspace_id = :workspace_id and r.survey_id = :survey_id
+  and not r.public and r.state = 'counted'
+  and (r.order_ref = :order_ref or r.ticket_ref = :ticket_ref)
+)""")
+
+
+async def is_answered(session: AsyncSession, survey: CompiledSurvey, body: ResponseIn) -> bool:
+    """Tell whether the order or ticket that a page names has had its one answer."""
+    claims = claim_ids(body, survey)
+    if not claims:
+        return False
+    per = survey.one_answer_per
+    rows = await run_sql(
+        session,
+        _ANSWERED.bindparams(
+            workspace_id=survey.workspace_id,
+            survey_id=survey.id,
+            claims=claims,
+            order_ref=body.order if per == "order" else None,
+            ticket_ref=body.ticket if per == "ticket" else None,
+        ),
+    )
+    return bool(rows.one()[0])
