@@ -133,9 +133,20 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
     )
 
 
+def _told(state: silence.State) -> str:
+    """Say how an integration is, and how much of what it sent failed."""
+    failed = f"has {state.failed} deliveries that failed" if state.failed else ""
+    health = f"is {state.health}" if state.health != "ok" else ""
+    return " and ".join(part for part in (health, failed) if part)
+
+
 async def _mail(settings: Settings) -> Finding:
     if settings.smtp_url is None:
-        return Finding(Verdict.WARN, "mails are stored, not sent", "set AFTERWORD_SMTP_URL")
+        return Finding(
+            Verdict.WARN,
+            "in this environment mails are stored, not sent",
+            "set AFTERWORD_SMTP_URL; run doctor with the settings of the service",
+        )
     url = urlsplit(settings.smtp_url.get_secret_value())
     tls = url.query == "tls=tls"
     client = aiosmtplib.SMTP(
@@ -190,8 +201,8 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         for state in states:
             if state.health in {"silent", "unverified"} or state.failed:
                 yield Finding(
-                    Verdict.WARN, f"{key}: integration {state.key} is {state.health}",
-                    f"see /v1/integrations/{state.key}/events; failed: {state.failed}",
+                    Verdict.WARN, f"{key}: integration {state.key} {_told(state)}",
+                    f"see /v1/integrations/{state.key}/events",
                 )  # fmt: skip
         for endpoint in endpoints:
             if endpoint.disabled_at or endpoint.failing_since:

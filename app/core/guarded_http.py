@@ -35,7 +35,8 @@ _asking = threading.Lock()
 _ALSO_CLOSED = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.0.0/24", "192.88.99.0/24", "::/96", "fec0::/10", "3fff::/20",
-                    "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+                    "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32",
+                    "::ffff:0:0/96", "5f00::/16")
 )  # fmt: skip
 
 
@@ -78,7 +79,9 @@ def check_url(url: str, *, allow_private: bool) -> None:
         raise RefusedAddressError("is no valid URL") from None
     schemes = {"https", "http"} if allow_private else {"https"}
     if parts.scheme not in schemes:
-        raise RefusedAddressError("must begin with https://")
+        hint = "; see AFTERWORD_ALLOW_PRIVATE_WEBHOOKS" if parts.scheme == "http" else ""
+        msg = f"must begin with https://{hint}"
+        raise RefusedAddressError(msg)
     if parts.username is not None or parts.password is not None:
         raise RefusedAddressError("must not hold a user name or password")
     if not parts.hostname or port == 0:
@@ -93,7 +96,8 @@ async def resolve_public(host: str, port: int, *, allow_private: bool) -> str:
         raise UnreachableError("the name is not known") from error
     numbers = [entry[4][0] for entry in found]
     if not allow_private and not all(is_public(str(number)) for number in numbers):
-        raise RefusedAddressError("the host is not on the public internet")
+        msg = "the host is not on the public internet; see AFTERWORD_ALLOW_PRIVATE_WEBHOOKS"
+        raise RefusedAddressError(msg)
     return str(numbers[0])
 
 
@@ -125,8 +129,6 @@ def _forget_lookup(host: str) -> None:
 def is_public(number: str) -> bool:
     """Tell whether an address is one of the public internet."""
     address = ipaddress.ip_address(number.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     closed = any(address in net for net in _ALSO_CLOSED if net.version == address.version)
     return address.is_global and not address.is_multicast and not closed
 

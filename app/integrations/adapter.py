@@ -45,7 +45,10 @@ class UnreadableTimeError(UntranslatableError):
 
     def __init__(self, value: object) -> None:
         """Name the value."""
-        super().__init__(f"the time {str(value)[:80]!r} cannot be read")
+        super().__init__(
+            f"the time {str(value)[:80]!r} cannot be read; send ISO 8601 such as "
+            "2026-03-11T12:44:19Z, or seconds since 1970"
+        )
 
 
 class UnmappedStatusError(UntranslatableError):
@@ -68,12 +71,15 @@ class NotUsed:
 class Interpretation:
     """What a delivery says happened.
 
+    `problems` are parts that make no interaction though they should, `notes` what was left out.
     `order_names` are further names of the order, such as a payment's id: what is told under one
     of them is about the same order. With `needs_order` the order is known by these names alone,
     so that the delivery waits until one of them has been told.
     """
 
     interactions: Sequence[InteractionBody]
+    problems: Sequence[UntranslatableError] = ()
+    notes: Sequence[str] = ()
     order_names: tuple[str, ...] = ()
     needs_order: bool = False
 
@@ -89,7 +95,8 @@ class Adapter:
     delivery, else `delivery_field` of the body, else the hash of the body does; the event's name
     in one of `event_headers` is part of the identity, because one body may be sent for two events.
     `timeless_case` returns the case of a delivery that says neither its id nor its time: there
-    only an immediate repeat is a repeat.
+    only an immediate repeat is a repeat. With `numbers_orders` it is a shop: another shop's order
+    of the same number is another order.
     """
 
     translate: Callable[[Delivery, SourceSettings], Translation]
@@ -99,6 +106,7 @@ class Adapter:
     event_headers: tuple[str, ...] = ()
     hashes_body: bool = False
     timeless_case: Callable[[Delivery, SourceSettings], str | None] | None = None
+    numbers_orders: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -49,6 +49,8 @@ def decode_body(headers: Mapping[str, str], body: bytes) -> Any:
     except InvalidInput as error:
         first = error.errors[0]
         msg = f"{'.'.join(map(str, first['loc']))} {first['msg']}"
+        if "is not valid JSON" in first["msg"]:
+            msg += "; where the body is a template, a quote in a value may stand there unescaped"
         raise UntranslatableError(msg) from None
 
 
@@ -63,10 +65,20 @@ def _form(body: bytes) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in fields:
         _put(found, name, value)
+    found = {name: _listed(value) for name, value in found.items()}
     if reason := unstorable(found, 1):
         msg = f"the form {reason}"
         raise UntranslatableError(msg)
     return found
+
+
+def _listed(value: Any) -> Any:
+    """Return what has the names 0, 1, 2 … as the list that a form cannot say otherwise."""
+    if not isinstance(value, dict):
+        return value
+    parts = {name: _listed(part) for name, part in value.items()}
+    is_list = bool(parts) and list(parts) == [str(number) for number in range(len(parts))]
+    return list(parts.values()) if is_list else parts
 
 
 def _put(found: dict[str, Any], name: str, value: str) -> None:

@@ -19,7 +19,9 @@ from app.integrations.schemas import EventStatus
 TRANSLATE_JOB = "integrations.translate"
 KEPT_FOR = dt.timedelta(days=30)
 # What a delivery may wait for.
-STATUS, ORDER = "status:", "order:"
+STATUS, ORDER, END = "status:", "order:", "end:"
+# Behind a delivery of the same case that waits for a status.
+TURN = "turn:"
 
 
 async def last_events(
@@ -120,7 +122,7 @@ async def enqueue_waiting(
     session: AsyncSession,
     integration: Integration,
     *,
-    prefix: str | None = None,
+    prefixes: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> None:
     """Translate again what waits for any of these names, or for a name that begins so."""
@@ -129,13 +131,14 @@ async def enqueue_waiting(
         text(
             "update inbound_event set status = 'received', reason = null, waits_for = '[]' "
             "where workspace_id = :workspace_id and integration_id = :id and waits_for <> '[]' "
-            "and (waits_for ?| cast(:names as text[]) or waits_for ->> 0 like :prefix) "
+            "and (waits_for ?| cast(:names as text[]) or exists (select from "
+            "jsonb_array_elements_text(waits_for) w where w like any(cast(:prefixes as text[])))) "
             "returning id"
         ).bindparams(
             workspace_id=integration.workspace_id,
             id=integration.id,
             names=list(names),
-            prefix=f"{prefix}%" if prefix else "",
+            prefixes=[f"{prefix}%" for prefix in prefixes],
         ),
     )
     for row in rows:

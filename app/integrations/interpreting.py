@@ -21,19 +21,27 @@ from app.integrations.registry import ADAPTERS
 from app.interactions.interaction_schemas import InteractionIn
 
 _MOST_PROPERTIES = 32
+_KINDS = {
+    type(None): "empty", list: "a list", str: "a text", bool: "true or false",
+    int: "a number", float: "a number",
+}  # fmt: skip
 # What may be left out of an interaction where it cannot be read; the rest makes it what it is.
 _SIDE_FIELDS = {"customer", "locale", "value", "touchpoint"}
 
 
 @dataclass(slots=True)
 class Interpreted:
-    """The interactions of a delivery, ready to be recorded, and what was left out of them."""
+    """The interactions of a delivery, ready to be recorded, and what was left out of them.
+
+    `problems` say why parts of it make none.
+    """
 
     interactions: list[InteractionIn] = field(default_factory=list)
     skipped: str | None = None
     order_names: tuple[str, ...] = ()
     needs_order: bool = False
     timeless: bool = False
+    problems: list[UntranslatableError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -42,14 +50,28 @@ def interpret(
 ) -> Interpreted:
     """Translate a delivery; raises UntranslatableError where it makes no interaction."""
     if integration.source != "generic" and not isinstance(delivery.payload, dict):
-        msg = f"the body is a JSON {type(delivery.payload).__name__}, not an object"
+        msg = f"the body is {_KINDS[type(delivery.payload)]}, not a JSON object"
         raise UntranslatableError(msg)
-    found = ADAPTERS[integration.source].translate(delivery, settings)
+    try:
+        found = ADAPTERS[integration.source].translate(delivery, settings)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        msg = f"a part of the body is of another kind than its sender sends: {error}"
+        raise UntranslatableError(msg) from error
     if isinstance(found, NotUsed):
         return Interpreted(skipped=found.reason)
-    result = Interpreted(order_names=found.order_names, needs_order=found.needs_order)
+    result = Interpreted(
+        order_names=found.order_names,
+        needs_order=found.needs_order,
+        problems=list(found.problems),
+        notes=list(found.notes),
+    )
     for body in _whole(integration, delivery, found, result):
-        result.interactions.append(_checked(body, result.notes))
+        try:
+            result.interactions.append(_checked(body, result.notes))
+        except UntranslatableError as error:
+            result.problems.append(error)
+    if not result.interactions and len(result.problems) == 1:
+        raise result.problems[0]
     return result
 
 

@@ -4,6 +4,7 @@
 """
 
 import datetime as dt
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.core.clock import rfc3339
 from app.integrations.adapter import (
     Delivery,
     InteractionBody,
@@ -24,7 +24,7 @@ from app.integrations.adapter import (
     UntranslatableError,
 )
 from app.integrations.mapping_rules import MINOR, PLACEHOLDER
-from app.integrations.reading import decimal, minor_digits, moment, text
+from app.integrations.reading import decimal, minor_digits, moment, text, written
 from app.integrations.statuses import TYPES, fold
 from app.triggers.conditions import holds
 
@@ -33,6 +33,7 @@ _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _TRUE = {"true", "1", "yes", "test", "sandbox"}
 _MOST_INTERACTIONS = 1000
 _ROOT, _HEADER = "root:", "header:"
+_ALL_CASES = "*"
 _NO_ELSE = "add it to the `map` of the mapping, give the `map` an `else`, or use `status_map`"
 
 
@@ -51,32 +52,53 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     """Make the interactions that the mapping finds; what no mapping wants is skipped."""
     told: list[InteractionBody] = []
     reasons: list[str] = []
+    problems: list[UntranslatableError] = []
+    notes: list[str] = []
     for mapping, scope in _scopes(settings.mapping, delivery, settings):
-        refused = refusal_of_condition(mapping.get("when"), scope)
-        if refused is not None:
-            reasons.append(f"when: {refused}")
+        try:
+            body = _judged(mapping, scope, reasons, notes)
+        except UntranslatableError as error:
+            # One odd member holds up none of the others.
+            problems.append(error)
             continue
-        body = _interaction(mapping, scope)
         if body is None:
-            reasons.append("the mapping finds no `type` in it")
             continue
         told.append(body)
         if len(told) > _MOST_INTERACTIONS:
             msg = f"it makes more than {_MOST_INTERACTIONS:,} interactions"
             raise UntranslatableError(msg)
-    if told:
-        return Interpretation(told)
+    if told or problems:
+        return Interpretation(told, problems=problems, notes=notes)
     return NotUsed(reasons[0] if reasons else "the mapping's `items` finds nothing in it")
+
+
+def _judged(
+    mapping: Mapping[str, Any], scope: Scope, reasons: list[str], notes: list[str]
+) -> InteractionBody | None:
+    """Return the interaction of one member, or None and the reason why it makes none."""
+    refused = refusal_of_condition(mapping.get("when"), scope)
+    if refused is not None:
+        reasons.append(f"when: {refused}")
+        return None
+    body = _interaction(mapping, scope, notes)
+    if body is None:
+        reasons.append("the mapping finds no `type` in it")
+    elif not {"external_id", "ticket", "order"} & set(body):
+        msg = "the mapping finds no `external_id`, `ticket` or `order` in it"
+        raise UntranslatableError(msg)
+    return body
 
 
 def timeless_case(delivery: Delivery, settings: SourceSettings) -> str | None:
     """Return the case of a delivery whose mapping finds neither an id nor a time in it."""
     for mapping, scope in _scopes(settings.mapping, delivery, settings):
-        if find(mapping.get("external_id"), scope) or find(mapping.get("occurred_at"), scope):
+        named = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
+        if any(value is not None for value in named):
             continue
-        case = find(mapping.get("ticket"), scope) or find(mapping.get("order"), scope)
+        case = text(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
         if case is not None:
-            return text(case)
+            # Deliveries of many cases come in one order, as they may share any of them.
+            return case if settings.mapping.get("items") is None else _ALL_CASES
     return None
 
 
@@ -114,7 +136,9 @@ def _members(mapping: Mapping[str, Any], scope: Scope) -> list[Any]:
     return [] if found is None else [found]
 
 
-def _interaction(mapping: Mapping[str, Any], scope: Scope) -> InteractionBody | None:
+def _interaction(
+    mapping: Mapping[str, Any], scope: Scope, notes: list[str]
+) -> InteractionBody | None:
     currency = find((mapping.get("value") or {}).get("currency"), scope)
     scope = replace(scope, currency=currency)
     found: InteractionBody = {
@@ -136,9 +160,19 @@ def _interaction(mapping: Mapping[str, Any], scope: Scope) -> InteractionBody | 
                  (None, "", {})}  # fmt: skip
         if name == "customer":
             parts = {key: value for key in parts if (value := text(parts[key]))}
-        if parts and (name != "value" or set(parts) == {"amount", "currency"}):
+        if parts and (name != "value" or _is_whole_value(parts, notes)):
             found[name] = parts
     return found
+
+
+def _is_whole_value(parts: Mapping[str, Any], notes: list[str]) -> bool:
+    """Tell whether an amount has its currency; note what is left out where one is alone."""
+    if set(parts) == {"amount", "currency"}:
+        return True
+    (lone,) = parts
+    other = "currency" if lone == "amount" else "amount that can be read"
+    notes.append(f"left out value: there is a {lone}, but no {other}")
+    return False
 
 
 def _occurred_at(rule: Any, scope: Scope) -> str | None:
@@ -225,15 +259,25 @@ def follow(pointer: str, payload: Any) -> Any:
 
 def _fill(template: str, scope: Scope) -> str | None:
     """Fill a template; with a missing part it finds nothing."""
-    parts = {place: text(_point(place, scope)) for place in PLACEHOLDER.findall(template)}
+    parts = {}
+    for place in PLACEHOLDER.findall(template):
+        value = _point(place, scope)
+        parts[place] = _named(value) if isinstance(value, bool) else text(value)
     if any(part is None for part in parts.values()):
         return None
     return PLACEHOLDER.sub(lambda place: parts[place[1]] or "", template)
 
 
+def _named(value: Any) -> str:
+    """Return any value as a table names it: 9.0 as 9, true as true, a list as its JSON."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return text(value) or json.dumps(value, ensure_ascii=False, default=str)[:80]
+
+
 def _look_up(rule: Mapping[str, Any], found: Any, scope: Scope) -> Any:
     """Return what the table says of a value; one that it lacks is an unmapped status."""
-    key = str(found).lower() if isinstance(found, bool) else text(found) or ""
+    key = _named(found)
     if key in rule["map"]:
         return rule["map"][key]
     if "else" in rule:
@@ -248,7 +292,7 @@ def _read_time(value: Any, form: str, zone: ZoneInfo) -> str:
         at = _parse_time(value, form)
     except (ValueError, OverflowError, OSError, TypeError):
         raise UnreadableTimeError(value) from None
-    return rfc3339(at if at.tzinfo else at.replace(tzinfo=zone))
+    return written(at, zone, said=value)
 
 
 def _parse_time(value: Any, form: str) -> dt.datetime:

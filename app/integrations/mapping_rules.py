@@ -16,6 +16,7 @@ OPERATORS = ("eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte"
              "exists")  # fmt: skip
 _DEPTH, _MOST_PARTS, _MOST_ENTRIES, _LONGEST = 8, 20, 500, 300
 _HEADER = re.compile(r"^header:[A-Za-z0-9-]{1,100}$")
+_ODD_ESCAPE = re.compile(r"~(?![01])")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _FURTHEST_SCALE = 12
 
@@ -23,6 +24,7 @@ _FURTHEST_SCALE = 12
 def check_pointer(pointer: str) -> str:
     """Return a pointer that is one, or raise ValueError that says what to write."""
     is_pointer = pointer.startswith(("/", "root:/")) or pointer == "root:"
+    is_pointer &= not _ODD_ESCAPE.search(pointer)
     if len(pointer) > _LONGEST or not (is_pointer or _HEADER.match(pointer)):
         msg = (
             f"{pointer[:60]!r} is no pointer: begin it with `/`, `root:/` or `header:`; "
@@ -125,8 +127,11 @@ def _check_reading(rule: Table[str, Any]) -> None:
 
 
 def _check_format(form: Any) -> None:
-    msg = "time: must be iso, epoch, epoch_ms, or signs such as `%d.%m.%Y %H:%M`"
-    if not isinstance(form, str) or "%" not in form or len(form) > _LONGEST:
+    msg = "time: must be iso, epoch, epoch_ms, or signs with a year such as `%d.%m.%Y %H:%M`"
+    if not isinstance(form, str) or not re.search("%[Yy]", form) or len(form) > _LONGEST:
+        raise ValueError(msg)
+    if "%Z" in form:
+        msg = "time: `%Z` names zones that are not told apart; use `%z`, or `timezone` beside it"
         raise ValueError(msg)
     try:
         shown = dt.datetime(2026, 3, 4, 15, 6, 7, tzinfo=dt.UTC).strftime(form)

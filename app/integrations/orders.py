@@ -12,7 +12,10 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.integrations.interpreting import Interpreted
 from app.integrations.models import Integration
+from app.integrations.presets import PRESETS
+from app.integrations.registry import ADAPTERS
 from app.interactions.recording import Draft
+from app.invitations.service import cancel_invitations
 
 REFUNDED = "order.refunded"
 
@@ -59,7 +62,8 @@ async def complete(
     rows = await run_sql(
         session,
         text(
-            "select order_ref, type, external_id, amount, currency, test, occurred_at "
+            "select order_ref, type, external_id, amount, currency, test, occurred_at, "
+            "properties ->> 'session' as session "
             "from interaction where workspace_id = :workspace_id and source = :source "
             "and order_ref = any(:orders) order by occurred_at, id"
         ).bindparams(workspace_id=integration.workspace_id, source=integration.key, orders=orders),
@@ -75,9 +79,44 @@ async def complete(
             found = replace(found, test=True)
         if found.type == REFUNDED and "refund" not in found.properties:
             found = replace(found, properties={**found.properties, **_refund(found, story)})
-        if not _is_cancelled_again(found, story):
+        found = replace(found, order_source=numbered_by(integration))
+        if not (_is_cancelled_again(found, story) or _is_anothers_session(found, story)):
             completed.append(found)
     return completed
+
+
+def numbered_by(integration: Integration) -> str | None:
+    """Return whose numbers its orders bear: the shop's own, or None for the workspace's."""
+    preset = PRESETS.get(integration.preset or "", {})
+    is_shop = ADAPTERS[integration.source].numbers_orders or preset.get("numbers_orders", False)
+    return integration.key if is_shop else None
+
+
+async def mark_tests(
+    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
+) -> None:
+    """Make tests of what was told of a test order before it was known to be one."""
+    tests = sorted({draft.order for draft in drafts if draft.test and draft.order})
+    if not tests:
+        return
+    bound = {"workspace_id": integration.workspace_id, "source": integration.key, "orders": tests}
+    rows = await run_sql(
+        session,
+        text(
+            "update interaction set test = true where workspace_id = :workspace_id "
+            "and source = :source and order_ref = any(:orders) and not test returning id"
+        ).bindparams(**bound),
+    )
+    await cancel_invitations(
+        session, integration.workspace_id, [row.id for row in rows], detail="a test order"
+    )
+
+
+def _is_anothers_session(draft: Draft, story: Sequence[Any]) -> bool:
+    """Tell whether a session ends whose order was paid in another one."""
+    session = draft.properties.get("session")
+    paid = {row.session for row in story if row.type == "order.paid"} - {None}
+    return draft.type == "order.cancelled" and bool(session and paid) and session not in paid
 
 
 def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
@@ -90,10 +129,15 @@ def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
 
 
 def _refund(draft: Draft, story: Sequence[Any]) -> Mapping[str, str]:
-    """Say whether all is paid back by now; nothing where the order's value is not known."""
+    """Say whether all is paid back by now; nothing where the order's value is not known.
+
+    Amounts of two currencies cannot be compared: such a refund is taken as a part.
+    """
     values = [row for row in story if row.type != REFUNDED and row.amount is not None]
-    if not values or draft.amount is None or values[-1].currency != draft.currency:
+    if not values or draft.amount is None:
         return {}
+    if values[-1].currency != draft.currency:
+        return {"refund": "partial"}
     before = sum(
         (row.amount for row in story
          if row.type == REFUNDED and row.external_id != draft.external_id and row.amount),

@@ -51,10 +51,11 @@ async def preview(
         )
     except UntranslatableError as error:
         found = Interpreted(skipped=str(error))
+    problems = [str(problem) for problem in found.problems]
     return DeliveryPreviewOut(
         interactions=[_shown(body, found) for body in found.interactions],
-        skipped=found.skipped,
-        notes=found.notes,
+        skipped=found.skipped or (problems[0] if problems and not found.interactions else None),
+        notes=[*found.notes, *(problems if found.interactions else problems[1:])],
         signature=verdict,
     )
 

@@ -13,13 +13,19 @@ from app.core.clock import rfc3339
 from app.core.text import fit_email
 from app.integrations.adapter import InteractionBody, UnreadableTimeError
 
-# Milliseconds since 1970 are above this number, seconds below it, for any time from 1973 to 5138.
-_MILLISECONDS_FROM = 100_000_000_000
+# Seconds since 1970 have 10 digits from 2001 to 2286, and milliseconds 13.
+_SECONDS_FROM, _MILLISECONDS_FROM, _MOST_DIGITS = 10**9, 10**12, 23
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000
 _FORMATS = (
     "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S",
     "%B %d, %Y %I:%M %p", "%b %d, %Y %I:%M %p", "%a, %b %d, %Y %I:%M %p", "%d %B %Y %H:%M",
-    "%d %b %Y %H:%M", "%d %b, %Y %I:%M %p", "%A, %B %d, %Y %I:%M %p",
+    "%d %b %Y %H:%M", "%d %b, %Y %I:%M %p", "%A, %B %d, %Y %I:%M %p", "%d %b %Y %I:%M %p",
+    "%d %B %Y %I:%M %p", "%d %B, %Y %I:%M %p", "%a, %d %b, %Y %I:%M %p", "%a, %d %B, %Y %I:%M %p",
 )  # fmt: skip
+_MAIL_FORM = re.compile(
+    r"([A-Z][a-z]{2}, )?\d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d(:\d\d)?"
+    r"( (UTC?|GMT|[ECMP][SD]T|[+-]\d{4}))?"
+)
 _OFFSET = re.compile(r"\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
 
 
@@ -57,37 +63,54 @@ def moment(value: Any, zone: ZoneInfo) -> str | None:
     Read are ISO 8601, Unix seconds and milliseconds, RFC 2822 and a few common forms; one
     without a zone is local time in `zone`. Anything else raises UnreadableTimeError.
     """
-    if value is None or value == "" or (isinstance(value, str) and not value.strip()):
+    if value in (None, "", 0, "0") or (isinstance(value, str) and not value.strip()):
         return None
     found = _from_number(value) if isinstance(value, int | float) else _from_text(value)
-    if found is None or not 1900 <= found.year <= 9000:
+    if found is None:
         raise UnreadableTimeError(value)
-    return rfc3339(found if found.tzinfo else found.replace(tzinfo=zone))
+    return written(found, zone, said=value)
+
+
+def written(at: dt.datetime, zone: ZoneInfo, *, said: object) -> str:
+    """Write a time as RFC 3339, in `zone` where it has none; refuse a year that cannot be."""
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise UnreadableTimeError(said)
+    return rfc3339(at if at.tzinfo else at.replace(tzinfo=zone))
 
 
 def _from_number(value: float) -> dt.datetime | None:
     if isinstance(value, bool) or not math.isfinite(value):
         return None
-    seconds = value / 1000 if abs(value) >= _MILLISECONDS_FROM else value
-    try:
-        return dt.datetime.fromtimestamp(seconds, dt.UTC)
-    except (ValueError, OverflowError, OSError):
+    if not any(low <= value < 10 * low for low in (_SECONDS_FROM, _MILLISECONDS_FROM)):
         return None
+    seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 def _from_text(value: Any) -> dt.datetime | None:
     if not isinstance(value, str):
         return None
     found = value.strip()
-    if re.fullmatch(r"\d{9,14}(\.\d{1,9})?", found):
-        return _from_number(float(found))
+    if re.fullmatch(r"\d+(\.\d{1,9})?", found):
+        return _from_number(float(found)) if len(found) <= _MOST_DIGITS else None
     compact = _OFFSET.sub(lambda m: "Z" if m[1] in {"UTC", "GMT"} else m[1], found)
-    for reads in (dt.datetime.fromisoformat, _from_common_form, parsedate_to_datetime):
+    for reads, form in (
+        (dt.datetime.fromisoformat, compact),
+        (_from_common_form, compact),
+        (_from_mail_form, found),
+    ):
         try:
-            return reads(compact)
+            return reads(form)
         except (ValueError, TypeError, IndexError):
             continue
     return None
+
+
+def _from_mail_form(value: str) -> dt.datetime:
+    """Read RFC 2822; the standard library would overlook what it does not understand."""
+    if not _MAIL_FORM.fullmatch(value):
+        raise ValueError(value)
+    return parsedate_to_datetime(value)
 
 
 def _from_common_form(value: str) -> dt.datetime:
@@ -155,13 +178,16 @@ def tags(value: Any, *, separator: str | None = ",") -> list[str]:
     return [found for found in map(text, named) if found]
 
 
+_MOST_POWERS = 30
+
+
 def decimal(value: Any) -> Decimal | None:
     """Return a finite decimal number, or None."""
     try:
         found = Decimal(text(value) or "")
     except InvalidOperation:
         return None
-    return found if found.is_finite() else None
+    return found if found.is_finite() and abs(found.adjusted()) <= _MOST_POWERS else None
 
 
 def money(amount: Any, currency: Any) -> dict[str, str] | None:
@@ -176,7 +202,7 @@ _WITHOUT_MINOR_UNITS = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV",
      "XAF", "XOF", "XPF"]
 )  # fmt: skip
-_WITH_THREE_DIGITS = frozenset(["BHD", "JOD", "KWD", "OMR", "TND"])
+_WITH_THREE_DIGITS = frozenset(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"])
 
 
 def minor_digits(currency: Any) -> int:

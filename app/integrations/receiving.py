@@ -37,6 +37,8 @@ from app.integrations.signatures import SignedRequest, is_signed, refusal_of
 
 routes = APIRouter(tags=["Webhooks in"])
 
+_REMEDY = "Give the sender the integration's `url` and secret again, or rotate them."
+
 # One round trip: the delivery, the job that translates it, and the worker's hint.
 _STORE = text("""
 with stored as (
@@ -192,7 +194,7 @@ def _verify(
         refusal = refusal_of_delivery(integration, box, headers, body, now=now, uri=uri)
     if refusal is not None:
         INBOUND.labels(integration.source, "refused").inc()
-        detail = f"The webhook is not believed: {refusal}."
+        detail = f"The webhook is not believed: {refusal}. {_REMEDY}"
         raise Unauthorized(detail)
     return True
 

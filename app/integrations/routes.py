@@ -7,6 +7,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Path, Query, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
@@ -58,13 +59,21 @@ def _shown(
         unmapped=[UnmappedStatus.model_validate(u, from_attributes=True) for u in unmapped],
         mapping=service.mapping_of(row) or None,
         signature=row.signature,
-        has_secret=row.secret is not None or row.token_hash is not None,
+        has_secret=(row.secret if service.signs(row) else row.token_hash) is not None,
         writes_back=row.write_back is not None,
         old_secret_until=row.old_until,
         last_event_at=last_event_at,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
+
+
+async def _shown_whole(request: Request, session: AsyncSession, made: Made) -> IntegrationOut:
+    """Return one integration with what it last sent and what of it means nothing yet."""
+    row = made.integration
+    last = await events.last_events(session, row.workspace_id, [row.id])
+    unmapped = await events.unmapped_statuses(session, row)
+    return _shown(request, made, last_event_at=last[row.id], unmapped=unmapped)
 
 
 def _event(row: InboundEvent) -> InboundOut:
@@ -106,9 +115,7 @@ async def get_integration(
 ) -> IntegrationOut:
     """Return one integration; its secrets are never shown."""
     row = await service.find(session, caller.workspace_id, integration)
-    last = await events.last_events(session, caller.workspace_id, [row.id])
-    unmapped = await events.unmapped_statuses(session, row)
-    return _shown(request, Made(row), last_event_at=last[row.id], unmapped=unmapped)
+    return await _shown_whole(request, session, Made(row))
 
 
 @routes.patch("/v1/integrations/{integration}", summary="Change a sender")
@@ -122,7 +129,7 @@ async def update_integration(
 ) -> IntegrationOut:
     """Change what is given. What waited for its secret or for a mapping is translated then."""
     made = await service.change(session, caller.workspace_id, integration, body, box=box)
-    return _shown(request, made)
+    return await _shown_whole(request, session, made)
 
 
 @routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete a sender")
@@ -140,11 +147,12 @@ async def rotate_integration_secret(
     caller: Admin,
     box: BoxDep,
     integration: IntegrationRef,
-    body: RotateSecret,
+    body: RotateSecret | None = None,
 ) -> IntegrationOut:
     """Take the next secret, or make the next token; the one before is good for 24 hours more."""
-    made = await service.rotate(session, caller.workspace_id, integration, body.secret, box=box)
-    return _shown(request, made)
+    secret = body.secret if body else None
+    made = await service.rotate(session, caller.workspace_id, integration, secret, box=box)
+    return await _shown_whole(request, session, made)
 
 
 @routes.post("/v1/integrations/{integration}/preview", summary="Try a delivery")
@@ -223,7 +231,7 @@ async def set_write_back(
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
     await write_back.set_write_back(session, row, body, box=box, settings=settings)
-    return _shown(request, Made(row))
+    return await _shown_whole(request, session, Made(row))
 
 
 @routes.delete(

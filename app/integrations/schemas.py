@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     StringConstraints,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -24,7 +25,7 @@ from app.integrations.mapping_rules import check_condition, check_rule
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
 from app.integrations.signatures import Algorithm, Encoding, Part, Scheme
-from app.integrations.statuses import TYPES
+from app.integrations.statuses import TYPES, fold
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Zone
 
@@ -146,6 +147,9 @@ class Signature(Body):
             raise ValueError(msg)
         if self.public_key is not None:
             _check_key(self.public_key)
+        if self.parts and "body" not in self.parts:
+            msg = "parts: must hold `body`; else nobody knows who wrote it"
+            raise ValueError(msg)
         if "timestamp" in self.parts and self.timestamp_header is None and self.combined is None:
             msg = "parts: `timestamp` needs a `timestamp_header` or `combined`"
             raise ValueError(msg)
@@ -173,12 +177,22 @@ def _is_meaning(value: str) -> str:
     return value
 
 
+def _names_each_status_once(value: dict[str, str]) -> dict[str, str]:
+    seen: dict[str, str] = {}
+    for status in value:
+        if (other := seen.setdefault(fold(status), status)) != status:
+            msg = f"`{other}` and `{status}` are the same status"
+            raise ValueError(msg)
+    return value
+
+
 StatusMap = Annotated[
     dict[
         Annotated[str, StringConstraints(min_length=1, max_length=80)],
         Annotated[str, StringConstraints(max_length=64), AfterValidator(_is_meaning)],
     ],
     Field(max_length=200),
+    AfterValidator(_names_each_status_once),
 ]
 
 
@@ -211,8 +225,9 @@ class IntegrationPatch(IntegrationSettings):
         extra="forbid", json_schema_extra={"example": {"secret": "the secret Zendesk has shown"}}
     )
 
-    mapping: dict[str, Any] | None = Field(
-        default=None, description="For `generic`; of a preset only the fields to replace."
+    secret: Secret = Field(default="", description="The sender's own signing secret.")
+    mapping: dict[str, Any] = Field(
+        default={}, description="For `generic`; of a preset only the fields to replace."
     )
 
 
@@ -225,6 +240,15 @@ class IntegrationIn(IntegrationSettings):
     )
 
     source: SourceName
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _is_no_preset(cls, value: Any) -> Any:
+        if value in PRESETS:
+            msg = f'is a preset: send "source": "generic", "preset": "{value}"'
+            raise ValueError(msg)
+        return value
+
     key: Slug | None = Field(
         default=None,
         description="The `source` of its interactions; default: its name, or its preset's.",
@@ -343,7 +367,7 @@ class DeliveryPreviewIn(Body):
 
     headers: Annotated[dict[HeaderName, Annotated[str, Field(max_length=4000)]],
                        Field(max_length=100)] = Field(default={})  # fmt: skip
-    body: Any = Field(default=None, description="A text is taken as it is, anything else as JSON.")
+    body: Any = Field(description="A text is taken as it is, anything else as JSON.")
 
 
 class PreviewedInteraction(BaseModel):

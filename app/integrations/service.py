@@ -81,6 +81,7 @@ async def create(
 ) -> Made:
     """Register a sender; Conflict where its key is taken."""
     now = utc_now()
+    is_generic = wanted.source == "generic"
     integration = Integration(
         id=uuid7(),
         workspace_id=workspace_id,
@@ -91,7 +92,7 @@ async def create(
         timezone=wanted.timezone,
         accept_test=wanted.accept_test,
         status_map=wanted.status_map,
-        mapping=_checked_mapping(wanted.preset, wanted.mapping or {}),
+        mapping=_checked_mapping(wanted.preset, wanted.mapping or {}) if is_generic else {},
         signature=wanted.signature.stored() if wanted.signature else None,
         created_at=now,
         updated_at=now,
@@ -112,8 +113,6 @@ async def create(
 def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, Any]:
     """Return a mapping that is right together with its preset, or raise InvalidInput."""
     known = PRESETS[preset]["mapping"] if preset is not None else {}
-    if not known and not mapping:
-        return {}
     try:
         IntegrationMappingWithMore.model_validate({**known, **mapping})
     except ValidationError as error:
@@ -152,20 +151,31 @@ async def change(
         raise InvalidInput.at("body", name, msg="is only for `generic`")
     for name in given & {"touchpoint", "timezone", "accept_test", "status_map"}:
         setattr(integration, name, getattr(patch, name))
-    if patch.mapping is not None:
+    if "mapping" in given:
         integration.mapping = _checked_mapping(integration.preset, patch.mapping)
-    if "signature" in given:
-        integration.signature = patch.signature.stored() if patch.signature else None
-    token = None
-    if patch.secret is not None:
-        token = _set_secret(integration, patch.secret, box=box)
+    token = _change_proof(integration, patch, box=box)
     if given & {"secret", "signature"}:
         await events.enqueue_unverified(session, integration)
     if given & {"status_map", "mapping"}:
-        await events.enqueue_waiting(session, integration, prefix=events.STATUS)
+        await events.enqueue_waiting(session, integration, prefixes=[events.STATUS, events.TURN])
     integration.updated_at = utc_now()
     session.add(integration)
     return Made(integration, token)
+
+
+def _change_proof(
+    integration: Integration, patch: IntegrationPatch, *, box: SealedBox
+) -> str | None:
+    """Change how the sender proves itself; return the new token of its URL, if there is one."""
+    given = patch.model_fields_set
+    if "signature" in given:
+        integration.signature = patch.signature.stored() if patch.signature else None
+    if "secret" in given:
+        return _set_secret(integration, patch.secret, box=box)
+    if rule_of(integration) is None and integration.token_hash is None:
+        # It signed before, and from now on its URL must carry a token.
+        return _set_secret(integration, None, box=box)
+    return None
 
 
 async def rotate(

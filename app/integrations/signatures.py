@@ -117,11 +117,19 @@ def refusal_of(
     if rule.scheme == "rsa":
         return None if _is_signed_by_key(rule, signed, given) else _MISMATCH
     right = [_hmac(rule, secret, signed).encode() for secret in secrets]
+    sent_forms = [_in_one_form(rule, signature).encode() for signature in given]
     found = False
     for known in right:
-        for signature in given:
-            found |= hmac.compare_digest(known, signature.encode())
+        for form in sent_forms:
+            found |= hmac.compare_digest(known, form)
     return None if found else _MISMATCH
+
+
+def _in_one_form(rule: SignatureRule, signature: str) -> str:
+    """Return a signature as we write it: hex in small letters."""
+    if rule.encoding != "hex":
+        return signature
+    return rule.prefix + signature.removeprefix(rule.prefix).lower()
 
 
 def _stamp_and_signatures(

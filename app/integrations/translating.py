@@ -22,13 +22,14 @@ from app.core.telemetry import INBOUND
 from app.integrations import orders
 from app.integrations.adapter import Delivery, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
-from app.integrations.events import ORDER, STATUS, TRANSLATE_JOB, enqueue_waiting
+from app.integrations.events import END, ORDER, STATUS, TRANSLATE_JOB, TURN, enqueue_waiting
 from app.integrations.interpreting import Interpreted, interpret
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.receiving import address_of, integration_by_id, refusal_of_delivery
 from app.integrations.schemas import EventStatus
 from app.integrations.service import awaits_secret, source_settings
 from app.interactions.recording import Draft, Recorded
+from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_tickets
 from app.triggers.telling import tell
 from app.workspaces.service import get_workspace
 
@@ -41,10 +42,22 @@ _TURN = dt.timedelta(seconds=0.2)
 # The order that a delivery waits for may be told of in a transaction that is still open.
 _SECOND_LOOK = dt.timedelta(seconds=10)
 _TOLD_BEFORE = "all of it was told before"
+_NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
+_REOPENED = "ticket.reopened"
+_ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
 _STATES = (
     "ticket.opened", "ticket.reopened", "ticket.on_hold", "ticket.solved", "ticket.closed",
     "ticket.deleted", "ticket.merged",
 )  # fmt: skip
+
+
+class _BehindAnotherError(UntranslatableError):
+    """What it tells hangs on an earlier delivery of its case that waits for a status."""
+
+    def __init__(self, case: str) -> None:
+        """Name the case."""
+        super().__init__("an earlier delivery of the ticket waits for a status to be mapped")
+        self.case = case
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +80,29 @@ async def translate_event(database: Database, context: TranslationContext, job: 
         try:
             async with session.begin_nested():
                 await _translate(session, context, integration, event)
-        except UnmappedStatusError as error:
-            _end(event, EventStatus.FAILED, str(error))
-            event.waits_for = [STATUS + error.status]
+        except LaterError:
+            raise
         except (UntranslatableError, AfterwordError) as error:
             _end(event, EventStatus.FAILED, str(error))
+            event.waits_for = _waits_for(error)
         except Exception as error:
             if is_connection_lost(error):
                 # The job is tried again.
                 raise
             logger.exception("webhook was not translated", extra={"event": str(event.id)})
             _end(event, EventStatus.FAILED, f"unexpected: {error!r}")
-        if event.status == EventStatus.SKIPPED and event.waits_for and not job.payload.get("again"):
+        waits_for_order = any(name.startswith(ORDER) for name in event.waits_for)
+        if event.status == EventStatus.SKIPPED and waits_for_order and not job.payload.get("again"):
             await _look_again(session, event)
         INBOUND.labels(integration.source, event.status).inc()
         session.add(event)
+
+
+def _waits_for(error: Exception) -> list[str]:
+    """Return what a delivery that failed waits for, if anything."""
+    if isinstance(error, _BehindAnotherError):
+        return [TURN + error.case]
+    return [STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
 
 
 async def _locked(session: AsyncSession, job: Job) -> InboundEvent | None:
@@ -139,25 +160,52 @@ async def _translate(
     if found.skipped is not None:
         _end(event, EventStatus.SKIPPED, found.skipped)
         return
+    drafts = await _drafts(session, integration, found)
+    if drafts is None:
+        _end(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
+        event.waits_for = [ORDER + name for name in found.order_names]
+        return
+    drafts = await _not_known(session, integration, event, drafts, found)
+    drafts, too_early = await _without_early(session, integration, drafts)
+    recorded = await tell(session, context.box, integration.workspace_id, drafts) if drafts else []
+    await orders.mark_tests(session, integration, drafts)
+    await _wait_for_ends(session, integration, event, too_early)
+    ended = {END + d.ticket for d in drafts if d.type in _ENDS and d.ticket}
+    if ended:
+        await enqueue_waiting(session, integration, names=sorted(ended))
+    fresh = [interaction for interaction in recorded if interaction.created]
+    if fresh:
+        event.interactions = [*event.interactions, *(str(one.id) for one in fresh)]
+        _end(event, EventStatus.TRANSLATED, await _odd_times(session, integration, fresh))
+    elif too_early:
+        _end(event, EventStatus.SKIPPED, _NOT_SOLVED)
+    else:
+        _end(event, EventStatus.SKIPPED, _TOLD_BEFORE)
+    if found.problems:
+        _end_in_part(event, found, len(drafts))
+
+
+def _end_in_part(event: InboundEvent, found: Interpreted, told: int) -> None:
+    """Note which parts made no interaction; those that lack a status are translated with it."""
+    unmapped = {STATUS + p.status for p in found.problems if isinstance(p, UnmappedStatusError)}
+    whole = f"{told} of its parts are told; " if told else ""
+    _end(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
+    event.waits_for = [*event.waits_for, *sorted(unmapped)]
+
+
+async def _drafts(
+    session: AsyncSession, integration: Integration, found: Interpreted
+) -> list[Draft] | None:
+    """Return what is to be told, with its order; None where the order is not known yet."""
     drafts = [body.draft(test=False) for body in found.interactions]
     if found.order_names:
         order = await orders.settle_order(session, integration, found, drafts)
         if order is None:
-            _end(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
-            event.waits_for = [ORDER + name for name in found.order_names]
-            return
+            return None
         drafts = [replace(draft, order=order) for draft in drafts]
         names = [ORDER + name for name in found.order_names]
         await enqueue_waiting(session, integration, names=names)
-    drafts = await orders.complete(session, integration, drafts)
-    drafts = await _not_known(session, integration, drafts, found)
-    recorded = await tell(session, context.box, integration.workspace_id, drafts) if drafts else []
-    fresh = [interaction for interaction in recorded if interaction.created]
-    if fresh:
-        event.interactions = [str(interaction.id) for interaction in fresh]
-        _end(event, EventStatus.TRANSLATED, await _odd_times(session, integration, fresh))
-    else:
-        _end(event, EventStatus.SKIPPED, _TOLD_BEFORE)
+    return await orders.complete(session, integration, drafts)
 
 
 def _require_verified(
@@ -187,8 +235,67 @@ async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
     )
 
 
+async def _without_early(
+    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
+) -> tuple[list[Draft], list[Draft]]:
+    """Set apart what is told as opened again before any end of the ticket is known.
+
+    A ticket that is merely new or open is told so by many senders; where an end comes later,
+    because deliveries overtook each other, what waits is looked at again.
+    """
+    kept: list[Draft] = []
+    early: list[Draft] = []
+    for draft in drafts:
+        if draft.type != _REOPENED or draft.ticket is None:
+            kept.append(draft)
+            continue
+        at = draft.occurred_at or utc_now()
+        before = any(
+            d.type in _ENDS and d.ticket == draft.ticket and (d.occurred_at or at) <= at
+            for d in drafts
+        )
+        known = before or await _ended_before(session, integration, draft)
+        (kept if known else early).append(draft)
+    return kept, early
+
+
+async def _ended_before(session: AsyncSession, integration: Integration, draft: Draft) -> bool:
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from interaction where workspace_id = :workspace_id and source = :source "
+            "and ticket = :ticket and test = :test and type = any(:ends) "
+            "and occurred_at <= :at limit 1"
+        ).bindparams(
+            workspace_id=integration.workspace_id, source=integration.key, ticket=draft.ticket,
+            test=draft.test, ends=sorted(_ENDS), at=draft.occurred_at,
+        ),
+    )  # fmt: skip
+    return rows.first() is not None
+
+
+async def _wait_for_ends(
+    session: AsyncSession, integration: Integration, event: InboundEvent, early: Sequence[Draft]
+) -> None:
+    """Have a delivery wait for the end of its tickets; LaterError where one came meanwhile."""
+    named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
+    if not named:
+        return
+    counting = await lock_counting(session, integration.workspace_id)
+    # Whoever tells of an end holds the same lock until that can be seen.
+    await lock_tickets(session, counting, named)
+    if any([await _ended_before(session, integration, draft) for draft in early]):
+        raise LaterError("an end of the ticket has come meanwhile", after=_TURN, counted=False)
+    await forget_empty_tickets(session, integration.workspace_id, named)
+    event.waits_for = sorted(END + ticket for _, ticket in named)
+
+
 async def _not_known(
-    session: AsyncSession, integration: Integration, drafts: list[Draft], found: Interpreted
+    session: AsyncSession,
+    integration: Integration,
+    event: InboundEvent,
+    drafts: list[Draft],
+    found: Interpreted,
 ) -> list[Draft]:
     """Leave out what the ticket's state says already: senders repeat the same resolution."""
     kept = []
@@ -198,7 +305,7 @@ async def _not_known(
             continue
         ticket = await _ticket(session, integration, draft.ticket)
         if found.timeless:
-            fresh = await _news_of_state(session, integration, draft)
+            fresh = await _news_of_state(session, integration, event, draft)
             if fresh is not None:
                 kept.append(fresh)
         elif ticket is None or not _is_repeated(draft, ticket):
@@ -207,11 +314,42 @@ async def _not_known(
 
 
 async def _news_of_state(
-    session: AsyncSession, integration: Integration, draft: Draft
+    session: AsyncSession, integration: Integration, event: InboundEvent, draft: Draft
 ) -> Draft | None:
-    """Return what a state without a time tells: nothing where it is the last one known."""
+    """Return what a state without a time tells: nothing where it is the last one known.
+
+    Raises _BehindAnotherError where that hangs on a state which nobody has mapped yet.
+    """
     if draft.type not in _STATES:
         return draft
+    fresh, hangs = await _judge_state(session, integration, draft)
+    if hangs and await _is_behind(session, event):
+        raise _BehindAnotherError(event.case_ref or "")
+    return fresh
+
+
+async def _is_behind(session: AsyncSession, event: InboundEvent) -> bool:
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from inbound_event where workspace_id = :workspace_id "
+            "and integration_id = :integration_id and case_ref = :case_ref "
+            "and received_at < :received_at and exists (select from "
+            "jsonb_array_elements_text(waits_for) w where w like 'status:%') limit 1"
+        ).bindparams(
+            workspace_id=event.workspace_id,
+            integration_id=event.integration_id,
+            case_ref=event.case_ref,
+            received_at=event.received_at,
+        ),
+    )
+    return rows.first() is not None
+
+
+async def _judge_state(
+    session: AsyncSession, integration: Integration, draft: Draft
+) -> tuple[Draft | None, bool]:
+    """Return what a state tells after the last one, and whether one between would change that."""
     rows = await run_sql(
         session,
         text(
@@ -225,10 +363,11 @@ async def _news_of_state(
         ),
     )  # fmt: skip
     last: Any = rows.first()
-    if draft.type == "ticket.reopened" and (last is None or last.type == "ticket.opened"):
-        # Nothing was solved before: the ticket is new.
-        return replace(draft, type="ticket.opened") if last is None else None
-    return None if last is not None and last.type == draft.type else draft
+    if draft.type == _REOPENED and not await _ended_before(session, integration, draft):
+        # Nothing was solved before: the ticket is new, or still open.
+        return (replace(draft, type="ticket.opened") if last is None else None), True
+    is_known = last is not None and last.type == draft.type
+    return (None if is_known else draft), is_known
 
 
 def _is_repeated(draft: Draft, ticket: Any) -> bool:

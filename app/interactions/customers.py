@@ -94,6 +94,23 @@ async def find_customer(
     return dict(row._mapping) if row else None
 
 
+async def find_by_email(
+    session: AsyncSession, workspace_id: UUID, email: str
+) -> dict[str, Any] | None:
+    """Return the customer who has, or had, an address."""
+    rows = await run_sql(
+        session,
+        text(
+            f"{_SELECT} and c.id = (select customer_id from customer_identity "
+            "where workspace_id = :workspace_id and kind = 'email' and value = lower(:email))"
+        )
+        .columns(**_JSON)
+        .bindparams(workspace_id=workspace_id, email=email),
+    )
+    row = rows.first()
+    return dict(row._mapping) if row else None
+
+
 async def find_customers_by_id(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
@@ -193,17 +210,20 @@ async def update_customer(
 async def _rename(
     session: AsyncSession, workspace_id: UUID, customer_id: UUID, email: str | None
 ) -> None:
-    """Move the customer's e-mail name; Conflict where another customer has the new one."""
+    """Give the customer another e-mail; Conflict where another customer has it.
+
+    By the one before they are found as ever. None forgets all addresses.
+    """
     bound = {"workspace_id": workspace_id, "customer_id": customer_id}
-    await run_sql(
-        session,
-        text(
-            "delete from customer_identity where workspace_id = :workspace_id "
-            "and customer_id = :customer_id and kind = 'email' and value is distinct from :email"
-        ).bindparams(**bound, email=email.lower() if email else None),
-    )
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     if email is None:
+        await run_sql(
+            session,
+            text(
+                "delete from customer_identity where workspace_id = :workspace_id "
+                "and customer_id = :customer_id and kind = 'email'"
+            ).bindparams(**bound),
+        )
         return
     rows = await run_sql(
         session,

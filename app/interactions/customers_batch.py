@@ -15,7 +15,7 @@ from app.core.lines import Line, LinesReport, asked_no_flag, batch_route, read_l
 from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
 from app.core.text import decode_json
 from app.interactions.customer_schemas import CustomerRow
-from app.interactions.customers import find_customer, put_customer
+from app.interactions.customers import find_by_email, find_customer, put_customer
 from app.workspaces.caller import Caller, batch_writer
 
 PATH = "/v1/customers/batch"
@@ -57,7 +57,7 @@ async def _take(request: Request) -> Response:
         report = LinesReport(more={"created": 0, "updated": 0})
         good = _good(lines, report)
         # In one order, so that two batches never wait for each other in a circle.
-        good.sort(key=lambda pair: (pair[1].external_id or "", pair[1].email or "", pair[0]))
+        good.sort(key=lambda pair: (_name(pair[1]), pair[0]))
         for start in range(0, len(good), _CHUNK):
             async with database.transaction() as session:
                 for number, row in good[start : start + _CHUNK]:
@@ -69,6 +69,11 @@ async def _take(request: Request) -> Response:
 
 
 post_batch = batch_route(_take)
+
+
+def _name(row: CustomerRow) -> tuple[str, str]:
+    """Return by what a customer is found; lines of one name keep their order."""
+    return row.external_id or "", "" if row.external_id else (row.email or "").lower()
 
 
 def _good(lines: Sequence[Line], report: LinesReport) -> list[tuple[int, CustomerRow]]:
@@ -109,7 +114,7 @@ async def _put(
 
 async def _known(session: AsyncSession, caller: Caller, row: CustomerRow) -> dict[str, Any] | None:
     if row.external_id is None:
-        return None
+        return await find_by_email(session, caller.workspace_id, row.email or "")
     return await find_customer(session, caller.workspace_id, row.external_id, source=row.source)
 
 

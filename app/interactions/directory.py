@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.clock import utc_now
+from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import uuid7
 from app.core.notices import EVERYTHING
@@ -69,7 +69,7 @@ class Directory:
                 unknown.append(person)
         if unknown:
             async with self._database.transaction() as session:
-                fresh = await resolve_persons(session, workspace_id, unknown)
+                fresh = await resolve_persons(session, workspace_id, unknown, told_at=utc_now())
             if len(self._customers) + len(fresh) > _REMEMBERED:
                 self._customers.clear()
             for person, customer_id in fresh.items():
@@ -134,35 +134,57 @@ async def register_touchpoints(
 
 
 async def resolve_persons(
-    session: AsyncSession, workspace_id: UUID, persons: Iterable[Person]
+    session: AsyncSession,
+    workspace_id: UUID,
+    persons: Iterable[Person],
+    *,
+    told_at: dt.datetime | None = None,
 ) -> dict[Person, UUID]:
     """Find each person by their strongest name, else by e-mail, else make them.
+
+    `told_at` is when that was said of those who are new, where the caller does not keep it.
 
     An id of no named source is the workspace's own: it is also the same id of the one source
     that has it, and the other way round. Such an id, and an e-mail, leads to its customer only
     where that one has no other id of the same source.
     """
-    persons = list(dict.fromkeys(persons))
-    if not persons:
-        return {}
-    known = await _find(session, workspace_id, persons)
-    made: dict[tuple[str, str], UUID] = {}
-    wanted: dict[tuple[str, str], UUID] = {}
+    found: dict[Person, UUID] = {}
+    unique = list(dict.fromkeys(persons))
     # Who has an id of some source comes first; an e-mail alone then leads to the same person.
-    for person in sorted(persons, key=lambda p: p.external_id is None):
-        first = person.identities[0]
-        customer_id = known.get(person) or wanted.get(first) or made.setdefault(first, uuid7())
-        for identity in person.identities:
-            wanted.setdefault(identity, customer_id)
-    won = await _claim_identities(session, workspace_id, wanted)
-    fresh = {customer_id for customer_id in made.values() if customer_id in won}
+    for group in (
+        [person for person in unique if person.external_id],
+        [person for person in unique if not person.external_id],
+    ):
+        if group:
+            found |= await _settle(session, workspace_id, group, told_at=told_at)
+    return found
+
+
+async def _settle(
+    session: AsyncSession, workspace_id: UUID, group: list[Person], *, told_at: dt.datetime | None
+) -> dict[Person, UUID]:
+    """Return whose persons are, making those that are new.
+
+    The strongest names are claimed alone: whoever else claims one at the same time may win it,
+    and all further names then belong to that customer.
+    """
+    found = await _find(session, workspace_id, group)
+    unknown = [person for person in group if person not in found]
+    made = {person.identities[0]: uuid7() for person in unknown}
+    firsts = {p.identities[0]: found.get(p) or made[p.identities[0]] for p in reversed(group)}
+    won = await _claim_identities(session, workspace_id, firsts)
     await _insert_customers(
         session,
         workspace_id,
-        {made[p.identities[0]]: p for p in reversed(persons) if p.identities[0] in made},
-        fresh,
+        {made[p.identities[0]]: p for p in reversed(unknown)},
+        {customer_id for customer_id in made.values() if customer_id in won},
+        told_at=told_at,
     )
-    return known | await _find(session, workspace_id, [p for p in persons if p not in known])
+    if unknown:
+        found |= await _find(session, workspace_id, unknown)
+    rest = {name: found[p] for p in reversed(group) for name in p.identities[1:]}
+    await _claim_identities(session, workspace_id, rest)
+    return found
 
 
 async def _find(
@@ -203,6 +225,8 @@ async def _claim_identities(
     session: AsyncSession, workspace_id: UUID, wanted: dict[tuple[str, str], UUID]
 ) -> set[UUID]:
     """Insert names in order, so that two writers never wait in a circle; return who got any."""
+    if not wanted:
+        return set()
     ordered = sorted(wanted)
     rows = await run_sql(
         session,
@@ -223,9 +247,15 @@ async def _claim_identities(
 
 
 async def _insert_customers(
-    session: AsyncSession, workspace_id: UUID, persons: dict[UUID, Person], fresh: set[UUID]
+    session: AsyncSession,
+    workspace_id: UUID,
+    persons: dict[UUID, Person],
+    fresh: set[UUID],
+    *,
+    told_at: dt.datetime | None,
 ) -> None:
     now: dt.datetime = utc_now()
+    told = rfc3339(told_at) if told_at else None
     rows: list[dict[str, Any]] = [
         {"id": i, "email": p.email, "name": p.name, "locale": p.locale}
         for i, p in persons.items()
@@ -237,11 +267,15 @@ async def _insert_customers(
             text("""
                 insert into customer (workspace_id, id, email, name, locale, properties,
                   do_not_survey, told_at, created_at, updated_at)
-                select :workspace_id, n.*, '{}', false, '{}', :now, :now
+                select :workspace_id, n.*, '{}', false, case when cast(:told as text) is null
+                  then '{}'::jsonb else jsonb_build_object(
+                    'email', cast(:told as text), 'name', cast(:told as text),
+                    'locale', cast(:told as text)) end, :now, :now
                 from unnest(:ids ::uuid[], :emails ::text[], :names ::text[], :locales ::text[]) n
             """).bindparams(
                 workspace_id=workspace_id,
                 now=now,
+                told=told,
                 ids=[r["id"] for r in rows],
                 emails=[r["email"] for r in rows],
                 names=[r["name"] for r in rows],

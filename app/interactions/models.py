@@ -102,6 +102,7 @@ class Interaction(SQLModel, table=True):
 
     What it lacks of customer, locale, value and properties it has from the latest earlier one of
     its ticket or order. `contact` is the address and name that it gave: mails about it go there.
+    `order_source` names the shop whose own number the order is, None for the workspace's numbers.
     """
 
     __table_args__ = (
@@ -139,6 +140,7 @@ class Interaction(SQLModel, table=True):
     external_id: str
     ticket: str | None = None
     order_ref: str | None = None
+    order_source: str | None = None
     touchpoint: str
     customer_id: UUID | None = None
     contact: dict[str, str] | None = Field(default=None, sa_type=Json)

@@ -38,13 +38,17 @@ RESOLVED_EVENT, REOPENED_EVENT = "ticket.resolved", "ticket.reopened"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One interaction as a caller or an integration tells of it."""
+    """One interaction as a caller or an integration tells of it.
+
+    `order_source` names the shop whose own number the order is; None for the workspace's numbers.
+    """
 
     type: str
     source: str
     external_id: str
     ticket: str | None = None
     order: str | None = None
+    order_source: str | None = None
     touchpoint: str = ""
     occurred_at: dt.datetime | None = None
     person: Person | None = None
@@ -73,6 +77,7 @@ class Recorded:
     external_id: str
     ticket: str | None
     order_ref: str | None
+    order_source: str | None
     touchpoint: str
     customer_id: UUID | None
     contact: dict[str, str] | None
@@ -88,16 +93,18 @@ class Recorded:
 
 
 # What is true of one event only.
-_NOT_INHERITED = {"refund", "cancel_reason", "dispute_reason", "deleted"}
+_NOT_INHERITED = {"refund", "session", "cancel_reason", "dispute_reason", "deleted"}
 
 _COLUMNS = (
-    "id, type, source, external_id, ticket, order_ref, touchpoint, customer_id, contact, locale, "
+    "id, type, source, external_id, ticket, order_ref, order_source, touchpoint, customer_id, "
+    "contact, locale, "
     "amount, currency, properties, test, occurred_at, created_at"
 )
 _TYPES = (
     "id uuid, type text, source text, external_id text, ticket text, order_ref text, "
-    "touchpoint text, customer_id uuid, contact jsonb, locale text, amount numeric, currency text, "
-    "properties jsonb, test bool, occurred_at timestamptz, created_at timestamptz"
+    "order_source text, touchpoint text, customer_id uuid, contact jsonb, locale text, "
+    "amount numeric, currency text, properties jsonb, test bool, occurred_at timestamptz, "
+    "created_at timestamptz"
 )
 
 
@@ -113,6 +120,7 @@ async def record(
 
     Tickets are computed anew from their interactions, in the same transaction.
     """
+    began = utc_now()
     persons = [d.person for d in drafts if d.person is not None and not d.test]
     customers = await resolve_persons(session, workspace_id, persons)
     counting = await lock_counting(session, workspace_id)
@@ -141,7 +149,7 @@ async def record(
         found.append(one)
     concerned = {*customers.values(), *(one.customer_id for one in found if one.customer_id)}
     await lock_customers(session, workspace_id, concerned)
-    await _complete_customers(session, workspace_id, drafts, customers)
+    await _complete_customers(session, workspace_id, drafts, customers, began=began)
     await _tell_of_tickets(session, workspace_id, found, resolutions, before)
     return found
 
@@ -192,11 +200,14 @@ async def _complete_customers(
     workspace_id: UUID,
     drafts: Sequence[Draft],
     customers: Mapping[Person, UUID],
+    *,
+    began: dt.datetime,
 ) -> None:
     """Keep of each customer what was said last: e-mail, name, locale, properties, consent.
 
     The newest `occurred_at` wins, of equal ones what came last; what is said of an earlier time
-    only fills what is empty.
+    only fills what is empty. What bears no time was said when the customer was made; of those
+    made since `began`, by this very transaction, nothing was said before.
     """
     said: dict[UUID, dict[str, Any]] = {}
     now = utc_now()
@@ -217,7 +228,9 @@ async def _complete_customers(
     rows = [{"id": str(id_), **entry} for id_, entry in sorted(said.items())]
     await run_sql(
         session,
-        _KEEP_LATEST.bindparams(workspace_id=workspace_id, now=now, rows=json.dumps(rows)),
+        _KEEP_LATEST.bindparams(
+            workspace_id=workspace_id, now=now, began=began, rows=json.dumps(rows)
+        ),
     )
 
 
@@ -225,7 +238,8 @@ def _latest(name: str) -> str:
     """Return the SQL condition that what is said now of a field is the latest that was said."""
     return (
         f"n.{name} is not null and (c.{name} is null or n.{name}_at >= "
-        f"coalesce((c.told_at ->> '{name}')::timestamptz, '-infinity'))"
+        f"coalesce((c.told_at ->> '{name}')::timestamptz, "
+        "case when c.created_at < :began then c.created_at else '-infinity' end))"
     )
 
 
@@ -263,6 +277,7 @@ def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> 
         "external_id": draft.external_id,
         "ticket": draft.ticket,
         "order_ref": draft.order,
+        "order_source": draft.order_source if draft.order else None,
         "touchpoint": draft.touchpoint,
         "customer_id": customers.get(draft.person) if draft.person else draft.customer_id,
         "contact": _contact(draft.person) if not draft.test else None,
@@ -323,7 +338,7 @@ async def _inherit(
     for row in found:
         one = dict(row._mapping)
         cases = _cases(one)
-        earlier = [latest[case] for case in cases if case in latest]
+        earlier = _earlier(one, cases, latest)
         if earlier:
             filled = _filled(one, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
             if filled != one:
@@ -334,13 +349,36 @@ async def _inherit(
         await _fill(session, workspace_id, sorted(changed, key=lambda r: r["id"]))
 
 
+def _earlier(
+    one: Mapping[str, Any],
+    cases: Sequence[tuple[object, ...]],
+    latest: Mapping[tuple[object, ...], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return the latest interactions of the same cases.
+
+    An order under the workspace's own number is that of the one shop that has it too. Where two
+    shops have it, nobody can tell of which it is: then nothing is inherited by the number.
+    """
+    named = set(cases)
+    if one["order_ref"] is not None:
+        order = ("order", one["test"], one["order_ref"])
+        shops = {c for c in (*latest, *cases) if c[:3] == order and c[3] is not None}
+        if len(shops) > 1:
+            named.discard((*order, None))
+        elif one["order_source"] is None:
+            named |= shops
+        else:
+            named.add((*order, None))
+    return [latest[case] for case in named if case in latest]
+
+
 def _cases(one: Mapping[str, Any]) -> list[tuple[object, ...]]:
     """Return the cases of an interaction; tests stay among themselves."""
     cases: list[tuple[object, ...]] = []
     if one["ticket"]:
         cases.append(("ticket", one["test"], one["source"], one["ticket"]))
     if one["order_ref"]:
-        cases.append(("order", one["test"], one["order_ref"]))
+        cases.append(("order", one["test"], one["order_ref"], one["order_source"]))
     return cases
 
 
@@ -350,7 +388,7 @@ def _filled(one: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any
         filled["contact"] = one["contact"] or earlier["contact"]
     for name in ("customer_id", "locale"):
         filled[name] = one[name] or earlier[name]
-    if one["amount"] is None:
+    if one["amount"] is None and one["properties"].get("refund") != "partial":
         filled |= {"amount": earlier["amount"], "currency": earlier["currency"]}
     passed = {k: v for k, v in earlier["properties"].items() if k not in _NOT_INHERITED}
     filled["properties"] = {**passed, **one["properties"]}

@@ -79,6 +79,22 @@ async def lock_tickets(
     await _lock(session, counting.workspace_id, ids)
 
 
+async def forget_empty_tickets(
+    session: AsyncSession, workspace_id: UUID, named: Iterable[tuple[str, str]]
+) -> None:
+    """Delete locked tickets of which nothing has been told."""
+    await run_sql(
+        session,
+        text(
+            "delete from ticket t where t.workspace_id = :workspace_id and t.id = any(:ids) "
+            "and not exists (select from interaction i where i.workspace_id = :workspace_id "
+            "and i.source = t.source and i.ticket = t.ticket)"
+        ).bindparams(
+            workspace_id=workspace_id, ids=[ticket_id(workspace_id, *name) for name in named]
+        ),
+    )
+
+
 async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) -> None:
     await run_sql(
         session,

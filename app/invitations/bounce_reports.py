@@ -17,9 +17,12 @@ Report = Mapping[str, Any]
 _LONGEST_DETAIL = 300
 _CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 # Postmark's types that mean: this address will never take a mail.
-_POSTMARK_DEAD = {"HardBounce", "BadEmailAddress", "ManuallyDeactivated", "SpamComplaint"}
+# Refused by policy, or for want of room: that says nothing of the address.
+_OTHER_REASONS = re.compile(r"5\.(7\.|2\.2\b|2\.3\b|3\.4\b)")
+_MAILGUN_DEAD = {"bounce", "suppress-bounce", "suppress-complaint"}
+_POSTMARK_DEAD = {"HardBounce", "BadEmailAddress", "ManuallyDeactivated"}
 _SENDGRID_DROPPED = ("bounced address", "invalid", "spam reporting address")
-_BREVO_DEAD = {"hard_bounce", "hardbounce", "invalid_email", "invalid", "spam", "complaint"}
+_BREVO_DEAD = {"hard_bounce", "hardbounce", "invalid_email", "invalid"}
 _MAILJET_BLOCKED = {"user unknown", "invalid domain", "no mail host", "mailbox inactive",
                     "preblocked"}  # fmt: skip
 
@@ -98,13 +101,18 @@ def _reader_of(entry: Any) -> Reader | None:
 
 
 def _dead(email: Any, detail: Any, *, permanent: bool, code: str | None = None) -> Dead | None:
-    """Return a dead address, where the failure is permanent and not one of policy."""
+    """Return a dead address, where the failure is permanent and not one of policy or room."""
     text = str(detail or "")
     enhanced = code or code_of(text)
-    address = fit_email(email) if isinstance(email, str) else None
-    if address is None or not permanent or (enhanced or "").startswith("5.7."):
+    if not permanent or _OTHER_REASONS.match(enhanced or ""):
         return None
-    return Dead(address, text[:_LONGEST_DETAIL] or enhanced)
+    return _complained(email, text[:_LONGEST_DETAIL] or enhanced)
+
+
+def _complained(email: Any, detail: str | None = "a complaint of spam") -> Dead | None:
+    """Return an address whose owner wants no more mail, whatever code stands beside that."""
+    address = fit_email(email) if isinstance(email, str) else None
+    return None if address is None else Dead(address, detail)
 
 
 def code_of(text: str) -> str | None:
@@ -117,30 +125,39 @@ def _mapping(value: Any) -> Report:
     return value if isinstance(value, Mapping) else {}
 
 
+def _members(value: Any) -> list[Report]:
+    return [_mapping(one) for one in value] if isinstance(value, list) else []
+
+
 def _postmark(report: Report) -> Sequence[Dead | None]:
     kind, said = report["RecordType"], report.get("Details") or report.get("Description")
     is_bounce = kind == "Bounce" and str(report.get("Type")) in _POSTMARK_DEAD
-    complained = kind == "SpamComplaint"
-    return [_dead(report.get("Email"), said, permanent=is_bounce or complained)]
+    if kind == "SpamComplaint" or report.get("Type") == "SpamComplaint":
+        return [_complained(report.get("Email"))]
+    return [_dead(report.get("Email"), said, permanent=is_bounce)]
 
 
 def _mailgun(report: Report) -> Sequence[Dead | None]:
     data = _mapping(report["event-data"])
     if data.get("event") == "complained":
-        return [_dead(data.get("recipient"), "a complaint of spam", permanent=True)]
+        return [_complained(data.get("recipient"))]
     status = _mapping(data.get("delivery-status"))
     said = f"{status.get('code')} {status.get('enhanced-code') or ''} {status.get('message')}"
     enhanced = status.get("enhanced-code") or code_of(str(status.get("message")))
     # Mailgun calls a failure permanent whatever its reason was.
+    reason = data.get("reason")
     about_address = str(enhanced or "5.1").startswith(("5.1", "5.0"))
+    if reason is not None:
+        about_address = str(reason) in _MAILGUN_DEAD
     permanent = data.get("severity") == "permanent" and about_address
     return [_dead(data.get("recipient"), said, permanent=permanent)]
 
 
 def _sendgrid(report: Report) -> Sequence[Dead | None]:
     event, said = report.get("event"), str(report.get("reason") or "")
-    permanent = event == "spamreport"
-    permanent |= event == "bounce" and report.get("type", "bounce") == "bounce"
+    if event == "spamreport":
+        return [_complained(report.get("email"))]
+    permanent = event == "bounce" and report.get("type", "bounce") == "bounce"
     permanent |= event == "dropped" and said.lower().startswith(_SENDGRID_DROPPED)
     code = report.get("status")
     known = code if isinstance(code, str) and code_of(code) else None
@@ -150,13 +167,12 @@ def _sendgrid(report: Report) -> Sequence[Dead | None]:
 def _ses(report: Report) -> Sequence[Dead | None]:
     if (report.get("notificationType") or report.get("eventType")) == "Complaint":
         complaint = _mapping(report.get("complaint"))
-        people = complaint.get("complainedRecipients")
-        return [
-            _dead(_mapping(one).get("emailAddress"), "a complaint of spam", permanent=True)
-            for one in people or []
-        ]
+        if complaint.get("complaintFeedbackType") == "not-spam":
+            return []
+        people = _members(complaint.get("complainedRecipients"))
+        return [_complained(one.get("emailAddress")) for one in people]
     bounce = _mapping(report.get("bounce"))
-    recipients = bounce.get("bouncedRecipients")
+    recipients = _members(bounce.get("bouncedRecipients"))
     permanent = bounce.get("bounceType") == "Permanent"
     return [
         _dead(
@@ -165,20 +181,25 @@ def _ses(report: Report) -> Sequence[Dead | None]:
             permanent=permanent,
             code=one.get("status") if isinstance(one.get("status"), str) else None,
         )
-        for one in map(_mapping, recipients or [])
+        for one in recipients
     ]
 
 
 def _brevo(report: Report) -> Sequence[Dead | None]:
-    permanent = str(report.get("event")).lower() in _BREVO_DEAD
+    event = str(report.get("event")).lower()
+    if event in {"spam", "complaint"}:
+        return [_complained(report.get("email"))]
+    permanent = event in _BREVO_DEAD
     said = report.get("reason") or report.get("event")
     return [_dead(report.get("email"), said, permanent=permanent)]
 
 
 def _mailjet(report: Report) -> Sequence[Dead | None]:
     event, error = report.get("event"), str(report.get("error") or "")
-    hard = report.get("hard_bounce") in {True, "true", "1"}
-    permanent = event == "spam" or (event == "bounce" and hard)
+    if event == "spam":
+        return [_complained(report.get("email"))]
+    hard = str(report.get("hard_bounce")).lower() in {"true", "1"}
+    permanent = event == "bounce" and hard
     permanent |= event == "blocked" and error in _MAILJET_BLOCKED
     said = report.get("comment") or error or event
     return [_dead(report.get("email"), said, permanent=permanent)]

@@ -34,7 +34,7 @@ from app.invitations.schemas import (
 from app.invitations.sns import is_notification, open_notification
 from app.invitations.suppression import Kind
 from app.surveys import service as surveys
-from app.workspaces.caller import Reader, Writer
+from app.workspaces.caller import BounceReporter, Reader, Writer
 from app.workspaces.scopes import Scope
 
 routes = router("Invitations")
@@ -213,7 +213,9 @@ async def list_bounces(
 
 
 @routes.post("/v1/bounces", status_code=201, summary="Report bounces", openapi_extra=RAW_ADDRESSES)
-async def create_bounces(request: Request, session: SessionDep, caller: Writer) -> AddressesReport:
+async def create_bounces(
+    request: Request, session: SessionDep, caller: BounceReporter
+) -> AddressesReport:
     """Note dead addresses. Webhooks of Postmark, Mailgun, SendGrid, SES, Brevo and Mailjet fit.
 
     Amazon's notifications come as `text/plain`, are verified, and a subscription is confirmed.

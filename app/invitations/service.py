@@ -288,6 +288,25 @@ async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation
     )
 
 
+async def cancel_invitations(
+    session: AsyncSession, workspace_id: UUID, interactions: Sequence[UUID], *, detail: str
+) -> None:
+    """Cancel what waits to be asked about these interactions."""
+    found = await session.exec(
+        select(Invitation)
+        .where(
+            Invitation.workspace_id == workspace_id,
+            col(Invitation.interaction_id).in_(interactions),
+            Invitation.status == "scheduled",
+        )
+        .order_by(col(Invitation.id))
+        .with_for_update()
+    )
+    for invitation in found.all():
+        end(invitation, "cancelled", reason="cancelled", detail=detail)
+        session.add(invitation)
+
+
 async def note_hit(session: AsyncSession, invitation: Invitation, hit: Hit) -> list[Hit]:
     """Remember that the page was opened or sent; return the last such hits, this one included.
 

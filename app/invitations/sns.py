@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from app.core.errors import Busy, Unauthorized
 from app.core.guarded_http import RefusedAddressError, UnreachableError, send
 
+_CERTIFICATE = re.compile(r"https://[^/?#]+/SimpleNotificationService-[0-9A-Za-z]+\.pem")
 _HOST = re.compile(r"^sns\.[a-z0-9-]{3,40}\.amazonaws\.com(\.cn)?$")
 _SIGNED = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
@@ -68,7 +69,7 @@ async def open_notification(body: Mapping[str, Any], certificates: Certificates)
     """Return the message inside, None for a subscription; Unauthorized for a forged one."""
     kind = str(body.get("Type"))
     url, signature = str(body.get("SigningCertURL")), _signature(body)
-    if kind not in _SIGNED or not _is_amazons(url) or not urlsplit(url).path.endswith(".pem"):
+    if kind not in _SIGNED or not _is_amazons(url) or not _CERTIFICATE.fullmatch(url):
         raise Unauthorized(_REFUSED + "its certificate is not Amazon's.")
     if len(signature) < _SHORTEST_SIGNATURE:
         raise Unauthorized(_REFUSED + "its signature is none.")

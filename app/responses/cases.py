@@ -59,7 +59,9 @@ cross join lateral (
     and i.ticket = n.ticket and (n.source is null or i.source = n.source)
     union all
     select i.*, 3 from interaction i where i.workspace_id = :workspace_id
-    and i.order_ref = n.order_ref
+    and i.order_ref = n.order_ref and not exists (
+      select from interaction x where x.workspace_id = :workspace_id
+      and x.order_ref = n.order_ref and x.order_source <> i.order_source and not x.test)
   ) i where not i.test order by i.strength, i.occurred_at desc limit 1
 ) i
 join workspace w on w.id = :workspace_id
@@ -133,7 +135,9 @@ async def hear_interactions(session: AsyncSession, news: Sequence[News]) -> None
 _UNJOINED = text("""
 select distinct on (r.id) r.id, i.id as interaction_id
 from interaction i join response r on r.workspace_id = i.workspace_id and (
-  r.order_ref = i.order_ref
+  (r.order_ref = i.order_ref and not exists (
+    select from interaction x where x.workspace_id = i.workspace_id
+    and x.order_ref = i.order_ref and x.order_source <> i.order_source and not x.test))
   or (r.ticket_ref = i.ticket and coalesce(r.interaction_ref ->> 'source', i.source) = i.source)
   or (r.interaction_ref ->> 'external_id' = i.external_id
     and r.interaction_ref ->> 'source' = i.source))

@@ -125,10 +125,10 @@ class FollowUpReply(BaseModel):
 class FollowUpPatch(Body):
     """What to change of the follow-up; a note is appended, with who and when."""
 
-    status: FollowUpStatus | None = None
+    status: FollowUpStatus = FollowUpStatus.NONE
     assignee: Line | None = None
     due_at: Moment | None = None
-    note: Annotated[str, StringConstraints(min_length=1, max_length=4000)] | None = None
+    note: Annotated[str, StringConstraints(min_length=1, max_length=4000)] = ""
 
     @field_validator("due_at")
     @classmethod
@@ -149,10 +149,10 @@ class ResponsePatch(Body):
         },
     )
 
-    tags: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] | None = Field(
-        default=None, max_length=20
+    tags: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(
+        default=[], max_length=20
     )
-    follow_up: FollowUpPatch | None = None
+    follow_up: FollowUpPatch = Field(default_factory=FollowUpPatch)
 
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]

@@ -84,7 +84,7 @@ async def annotate(
     session: AsyncSession, caller: Caller, response_id: UUID, patch: ResponsePatch
 ) -> ResponseWithRevisions:
     """Change tags and follow-up; figures are not touched, so no rollup moves."""
-    if patch.tags is not None and Scope.WRITE not in caller.scopes:
+    if "tags" in patch.model_fields_set and Scope.WRITE not in caller.scopes:
         raise Forbidden("This key may follow up, but tags need the scope `write`.")
     current = await run_sql(
         session,
@@ -101,8 +101,12 @@ async def annotate(
     if values:
         await _change_columns(session, caller.workspace_id, response_id, values)
     shown_now = await read(session, caller.workspace_id, response_id)
-    if patch.follow_up is not None:
-        resolved = patch.follow_up.status is _CLOSED and row.follow_up != str(_CLOSED)
+    if "follow_up" in patch.model_fields_set:
+        resolved = (
+            "status" in patch.follow_up.model_fields_set
+            and patch.follow_up.status is _CLOSED
+            and row.follow_up != str(_CLOSED)
+        )
         data = shown_now.model_dump(mode="json", include={"id", "survey", "score", "follow_up"})
         data |= {"customer_id": row.customer_id, "resolved": resolved}
         await emit(session, caller.workspace_id, FOLLOW_UP_EVENT, data=[data])
@@ -112,13 +116,14 @@ async def annotate(
 def _values(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
     """Return the columns that a patch sets."""
     values: dict[str, Any] = {}
-    if patch.tags is not None:
+    if "tags" in patch.model_fields_set:
         values["tags"] = list(dict.fromkeys(patch.tags))
-    if follow_up := patch.follow_up:
+    follow_up = patch.follow_up
+    if given := follow_up.model_fields_set:
         values |= follow_up.model_dump(include={"assignee", "due_at"}, exclude_unset=True)
-        if follow_up.status is not None:
+        if "status" in given:
             values |= _moved_follow_up(row, follow_up.status)
-        if follow_up.note is not None:
+        if "note" in given:
             note = {"text": follow_up.note, "by": caller.name, "at": rfc3339(utc_now())}
             values["note"] = [note]
     return values

@@ -285,7 +285,23 @@ class SurveyPatch(Body):
         extra="forbid", json_schema_extra={"example": {"name": "After the purchase"}}
     )
 
-    name: Line | None = None
+    name: Line = ""
+    metric: Metric = Metric.CUSTOM
+    touchpoint: Slug | None = None
+    default_locale: Locale = ""
+    questions: list[Question] = Field(default=[], min_length=1, max_length=100)
+    texts: SurveyTexts = Field(default_factory=SurveyTexts)
+    one_answer_per: Literal["order", "ticket", "customer"] | None = None
+    follow_up_below: int | None = Field(default=None, ge=0, le=11)
+
+
+class SurveyIn(Body):
+    """A new survey: its own questions, or a template's."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
+
+    key: Slug | None = Field(default=None, description="Default: made from the name.")
+    name: Line | None = Field(default=None, description="Default: the template's.")
     metric: Metric | None = None
     touchpoint: Slug | None = None
     default_locale: Locale | None = None
@@ -293,15 +309,6 @@ class SurveyPatch(Body):
     texts: SurveyTexts | None = None
     one_answer_per: Literal["order", "ticket", "customer"] | None = None
     follow_up_below: int | None = Field(default=None, ge=0, le=11)
-
-
-class SurveyIn(SurveyPatch):
-    """A new survey: its own questions, or a template's."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": _EXAMPLE})
-
-    key: Slug | None = Field(default=None, description="Default: made from the name.")
-    name: Line | None = Field(default=None, description="Default: the template's.")
     template: TemplateName | None = None
 
     @model_validator(mode="after")

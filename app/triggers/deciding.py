@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,7 @@ from app.triggers.hearing import (
     case_of,
     happened,
     hear,
+    same_shop,
 )
 from app.triggers.models import Trigger
 from app.triggers.timing import duration_of, is_sampled, moved_into_window
@@ -190,36 +191,48 @@ def withdrawn(hearing: Hearing, rule: Ruled, one: Recorded) -> Refusal | None:
     story = hearing.happened.get(case, []) if case else []
     for event in story:
         later = event.at >= one.occurred_at and event.id != one.id
-        if later and calls_off(rule, event, story, value=(one.amount, one.currency)):
+        told = Asked(one.amount, one.currency, one.properties.get("session"))
+        if later and calls_off(rule, event, story, told):
             return Refusal(Reason.CANCELLED, event.type)
     return None
+
+
+class Asked(NamedTuple):
+    """What the order was worth that is asked about, and the session in which it was paid."""
+
+    amount: Decimal | None
+    currency: str | None
+    session: str | None
 
 
 def calls_off(
     rule: Ruled,
     event: CaseEvent,
     story: Sequence[CaseEvent],
-    *,
-    value: tuple[Decimal | None, str | None],
+    asked: Asked,
 ) -> bool:
     """Tell whether an event of the case calls the question off; a partial refund never does.
 
     A refund that does not say whether it is partial is so while all that was paid back is less
-    than the order's `value`.
+    than the order's value. A session that ends calls off only what was paid in it.
     """
     if event.type in GONE:
         return True
     if event.type not in rule.called_off_by:
         return False
-    if event.type != REFUNDED or event.refund == "full":
+    if event.type != REFUNDED:
+        return not (event.session and asked.session and event.session != asked.session)
+    return event.refund == "full" or (event.refund is None and _is_whole(event, story, asked))
+
+
+def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: Asked) -> bool:
+    """Tell whether all was paid back by now; without amounts a refund is a whole one."""
+    if event.amount is None or asked.amount is None:
         return True
-    if event.refund == "partial" or event.amount is None:
-        return event.refund != "partial"
-    amount, currency = value
-    if amount is None or currency != event.currency:
-        return True
+    if asked.currency != event.currency:
+        return False
     back = sum((e.amount for e in story if e.type == REFUNDED and e.amount), Decimal())
-    return back >= amount
+    return back >= asked.amount
 
 
 def _send_at(hearing: Hearing, rule: Ruled, one: Recorded) -> dt.datetime:
@@ -342,7 +355,8 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
         session,
         text(
             "select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, "
-            "a.amount, a.currency from invitation i left join interaction a "
+            "a.amount, a.currency, a.order_source, a.properties ->> 'session' as session "
+            "from invitation i left join interaction a "
             "on a.workspace_id = i.workspace_id and a.id = i.interaction_id "
             "where i.workspace_id = :workspace_id and i.status = 'scheduled' "
             "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
@@ -362,7 +376,7 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
 def _concerns(one: Recorded, row: Any) -> bool:
     if one.ticket:
         return bool(row.ticket == one.ticket and row.source in {None, one.source})
-    return bool(row.order_ref == one.order_ref)
+    return bool(row.order_ref == one.order_ref and same_shop(row.order_source, one.order_source))
 
 
 async def _call_off_one(session: AsyncSession, workspace_id: UUID, row: Any, one: Recorded) -> None:
@@ -387,5 +401,7 @@ async def _is_called_off(
     rule = Ruled(trigger)
     story = (await happened(session, workspace_id, [one], [rule])).get(case_of(one) or ("", "", ""))
     refund = one.properties.get("refund")
-    event = CaseEvent(one.occurred_at, one.type, one.id, refund, one.amount, one.currency)
-    return calls_off(rule, event, story or [event], value=(row.amount, row.currency))
+    session_ = one.properties.get("session")
+    event = CaseEvent(one.occurred_at, one.type, one.id, refund, one.amount, one.currency, session_)
+    asked = Asked(row.amount, row.currency, row.session)
+    return calls_off(rule, event, story or [event], asked)

@@ -44,6 +44,7 @@ class CaseEvent(NamedTuple):
     refund: str | None = None
     amount: Decimal | None = None
     currency: str | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ class Ruled:
         if per == "resolution" and one.ticket:
             return f"resolution:{one.source}:{one.ticket}:{one.ordinal}"
         if per == "order" and one.order_ref:
-            return f"order:{one.order_ref}"
+            shop = f"{one.order_source}:" if one.order_source else ""
+            return f"order:{shop}{one.order_ref}"
         if per == "customer" and one.customer_id:
             return f"customer:{one.customer_id}"
         return f"interaction:{one.id}"
@@ -128,7 +130,7 @@ def case_of(one: Recorded) -> Case | None:
     """Return the case that calls off: the ticket, else the order."""
     if one.ticket:
         return "ticket", one.source, one.ticket
-    return ("order", "", one.order_ref) if one.order_ref else None
+    return ("order", one.order_source or "", one.order_ref) if one.order_ref else None
 
 
 async def hear(
@@ -179,19 +181,36 @@ async def _invited(
     recorded: Sequence[Recorded],
     ruled: Sequence[Ruled],
 ) -> set[tuple[UUID, str]]:
-    """Return what these triggers have invited about already."""
+    """Return what these triggers have invited about already.
+
+    An order that one side names by its shop and the other does not is the same order.
+    """
+    keys: dict[str, set[str]] = defaultdict(set)
+    shared = {one.order_ref for one in recorded if one.order_ref and not one.order_source}
+    for one in recorded:
+        for rule in ruled:
+            key = rule.once_key(one)
+            keys[key].add(key)
+            if key.startswith("order:") and one.order_source:
+                keys[f"order:{one.order_ref}"].add(key)
     rows = await run_sql(
         session,
         text(
-            "select trigger_id, once_key from decision where workspace_id = :workspace_id "
-            "and trigger_id = any(:triggers) and once_key = any(:keys) and outcome = 'invited'"
+            "select trigger_id, once_key, order_ref from decision "
+            "where workspace_id = :workspace_id and trigger_id = any(:triggers) "
+            "and (once_key = any(:keys) or (order_ref = any(:orders) "
+            "and once_key like 'order:%')) and outcome = 'invited'"
         ).bindparams(
             workspace_id=workspace_id,
             triggers=[rule.trigger.id for rule in ruled],
-            keys=list({rule.once_key(one) for rule in ruled for one in recorded}),
+            keys=list(keys),
+            orders=sorted(shared),
         ),
     )
-    return {(row.trigger_id, row.once_key) for row in rows}
+    invited = {(row.trigger_id, key) for row in rows for key in keys.get(row.once_key, ())}
+    # Whoever does not name the shop means the order of any.
+    named = {(row.trigger_id, f"order:{row.order_ref}") for row in rows if row.order_ref in shared}
+    return invited | named
 
 
 async def happened(
@@ -204,22 +223,32 @@ async def happened(
     types = sorted(GONE.union(*(rule.called_off_by for rule in ruled)))
     tickets = sorted({one.ticket for one in recorded if one.ticket})
     orders = sorted({one.order_ref for one in recorded if one.order_ref})
+    cases = {case for one in recorded if (case := case_of(one)) and case[0] == "order"}
     found: dict[Case, list[CaseEvent]] = defaultdict(list)
     if not (tickets or orders):
         return found
     rows = await run_sql(
         session,
         text(
-            "select id, type, source, ticket, order_ref, occurred_at, amount, currency, "
-            "properties ->> 'refund' as refund from interaction "
+            "select id, type, source, ticket, order_ref, order_source, occurred_at, amount, "
+            "currency, properties ->> 'refund' as refund, properties ->> 'session' as session "
+            "from interaction "
             "where workspace_id = :workspace_id and not test and type = any(:types) "
             "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at"
         ).bindparams(workspace_id=workspace_id, types=types, tickets=tickets, orders=orders),
     )
     for row in rows:
-        told = CaseEvent(row.occurred_at, row.type, row.id, row.refund, row.amount, row.currency)
+        told = CaseEvent(
+            row.occurred_at, row.type, row.id, row.refund, row.amount, row.currency, row.session
+        )
         if row.ticket:
             found["ticket", row.source, row.ticket].append(told)
-        if row.order_ref:
-            found["order", "", row.order_ref].append(told)
+        for one in cases:
+            if one[2] == row.order_ref and same_shop(one[1], row.order_source):
+                found[one].append(told)
     return found
+
+
+def same_shop(one: str | None, other: str | None) -> bool:
+    """Tell whether an order number of one shop may be that of the other; unnamed ones may be."""
+    return not one or not other or one == other

@@ -152,6 +152,15 @@ class TriggerIn(TriggerPatch):
     survey: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
+# What our sources tell; anybody may tell more.
+KNOWN_TYPES = (
+    "ticket.opened", "ticket.replied", "ticket.solved", "ticket.closed", "ticket.reopened",
+    "ticket.on_hold", "ticket.deleted", "ticket.merged", "order.placed", "order.paid",
+    "order.fulfilled", "order.delivered", "order.edited", "order.cancelled", "order.refunded",
+    "recovery.resolved",
+)  # fmt: skip
+
+
 class TriggerOut(TriggerRules):
     """A trigger."""
 
@@ -164,6 +173,7 @@ class TriggerOut(TriggerRules):
     survey: str
     priority: int
     active: bool
+    warnings: list[str] = Field(description="What looks like a mistake.")
     created_at: dt.datetime
     updated_at: dt.datetime
 

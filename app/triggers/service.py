@@ -12,9 +12,10 @@ from app.core.clock import utc_now
 from app.core.errors import Conflict, NotFound, named_in
 from app.core.ids import uuid7
 from app.core.paging import decode_cursor
+from app.core.text import did_you_mean
 from app.surveys import service as surveys
 from app.triggers.models import Trigger
-from app.triggers.schemas import TriggerIn, TriggerOut, TriggerPatch
+from app.triggers.schemas import KNOWN_TYPES, TriggerIn, TriggerOut, TriggerPatch
 
 _COLUMNS = {"key", "name", "on", "survey", "priority", "active"}
 
@@ -108,6 +109,12 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
     await session.delete(await find(session, workspace_id, reference))
 
 
+def _warnings(on_type: str) -> list[str]:
+    """Return a hint where a type that nobody else tells is nearly one that is told."""
+    hint = "" if on_type in KNOWN_TYPES else did_you_mean(on_type, KNOWN_TYPES)
+    return [f"on: no source of ours tells `{on_type}`{hint}"] if hint else []
+
+
 async def shown(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerOut]:
     """Return triggers as the API shows them."""
     if not triggers:
@@ -126,6 +133,7 @@ async def shown(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerO
                 "survey": keys[trigger.survey_id],
                 "priority": trigger.priority,
                 "active": trigger.active,
+                "warnings": _warnings(trigger.on_type),
                 "created_at": trigger.created_at,
                 "updated_at": trigger.updated_at,
             }

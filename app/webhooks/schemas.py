@@ -63,7 +63,7 @@ class EndpointFilter(Body):
     touchpoint: TouchpointKey | None = None
     max_score: Score | None = Field(default=None, description="Of `response.low_score`, too.")
     min_score: Score | None = None
-    type: EventName | list[EventName] | None = Field(
+    type: EventName | Annotated[list[EventName], Field(min_length=1, max_length=50)] | None = Field(
         default=None, description="Types of interactions, for `interaction.created`."
     )
 
@@ -109,14 +109,14 @@ class EndpointPatch(Body):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"active": True}})
 
-    url: Url | None = None
-    events: Events | None = None
-    format: EndpointFormat | None = None
-    filter: EndpointFilter | None = None
-    include_personal: bool | None = None
-    headers: Headers | None = Field(default=None, description="Replaces all of them.")
-    active: bool | None = Field(
-        default=None, description="True enables it again; what it missed comes by `replay`."
+    url: Url = ""
+    events: Events = Field(default=[])
+    format: EndpointFormat = EndpointFormat.STANDARD
+    filter: EndpointFilter = Field(default_factory=EndpointFilter)
+    include_personal: bool = True
+    headers: Headers = Field(default={}, description="Replaces all of them.")
+    active: bool = Field(
+        default=True, description="True enables it again; what it missed comes by `replay`."
     )
 
 

@@ -90,6 +90,7 @@ async def create(
         updated_at=now,
     )
     _set_headers(endpoint, wanted.headers, box)
+    await _lock_endpoints(session, workspace_id)
     others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
     _refuse_twin(endpoint, others)
     if len(others) >= _MOST:
@@ -119,6 +120,16 @@ def live_headers(endpoint: WebhookEndpoint, box: SealedBox) -> dict[str, str] | 
     return headers
 
 
+async def _lock_endpoints(session: AsyncSession, workspace_id: UUID) -> None:
+    """Let nobody else make an endpoint of this workspace meanwhile; answers go on."""
+    await run_sql(
+        session,
+        text("select 1 from workspace where id = :id for no key update").bindparams(
+            id=workspace_id
+        ),
+    )
+
+
 def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -> None:
     """Raise Conflict where another endpoint would send the same to the same URL."""
     for other in others:
@@ -131,7 +142,8 @@ def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -
 
 
 def _sends(endpoint: WebhookEndpoint) -> tuple[object, ...]:
-    return endpoint.url, endpoint.format, sorted(endpoint.events), endpoint.filter
+    kept = endpoint.filter | {"type": sorted(wish_of(endpoint).types)}
+    return endpoint.url, endpoint.format, sorted(endpoint.events), kept
 
 
 async def _check_url(url: str, format_: str, settings: Settings) -> None:
@@ -204,24 +216,27 @@ async def change(
 ) -> WebhookEndpoint:
     """Change what is given; what is left out stays."""
     known = await find(session, workspace_id, endpoint_id)
-    url, format_ = patch.url or known.url, patch.format or known.format
+    given = patch.model_fields_set
+    url = patch.url if "url" in given else known.url
+    format_ = patch.format if "format" in given else EndpointFormat(known.format)
     if (url, format_) != (known.url, known.format):
         # Before the lock: a slow name server must hold up nobody's deliveries.
         await _check_url(url, format_, settings)
     endpoint = await find(session, workspace_id, endpoint_id, lock=True)
     endpoint.url, endpoint.format = url, format_
-    if patch.events is not None:
+    if "events" in given:
         endpoint.events = _unique(patch.events)
-    if patch.filter is not None:
+    if "filter" in given:
         endpoint.filter = await _checked_filter(session, workspace_id, patch.filter)
-    if patch.include_personal is not None:
+    if "include_personal" in given:
         endpoint.include_personal = patch.include_personal
-    if patch.headers is not None:
+    if "headers" in given:
         _set_headers(endpoint, patch.headers, box)
-    if {"url", "format", "events", "filter"} & patch.model_fields_set:
+    if {"url", "format", "events", "filter"} & given:
+        await _lock_endpoints(session, workspace_id)
         others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
         _refuse_twin(endpoint, others)
-    if patch.active is not None:
+    if "active" in given:
         _switch(endpoint, active=patch.active)
     endpoint.updated_at = utc_now()
     session.add(endpoint)

@@ -218,6 +218,7 @@ async def batch_writer(request: Request) -> Caller:
 AnyCaller = Annotated[Caller, Depends(Requires(tuple(Scope)))]
 Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
 Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
+BounceReporter = Annotated[Caller, Depends(Requires((Scope.WRITE, Scope.BOUNCES)))]
 Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]
 SurveyReader = Annotated[Caller, Depends(Requires((Scope.READ, Scope.COLLECT)))]
 Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]

@@ -268,7 +268,7 @@ class ApiKeyIn(Body):
     )
 
     name: Line
-    scopes: list[Scope] = Field(min_length=1, max_length=6)
+    scopes: list[Scope] = Field(min_length=1, max_length=7)
     expires_at: Moment | None = None
     test: bool = Field(default=False, description="All that it writes is marked `test: true`.")
     survey: str | None = Field(

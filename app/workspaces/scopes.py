@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """`admin` ⊃ `write` ⊃ `read` ⊃ `metrics`; `respond` and `collect` stand beside them."""
+    """`admin` ⊃ `write` ⊃ `read` ⊃ `metrics`; `respond`, `collect` and `bounces` stand beside."""
 
     ADMIN = "admin"
     WRITE = "write"
@@ -13,6 +13,7 @@ class Scope(StrEnum):
     METRICS = "metrics"
     RESPOND = "respond"
     COLLECT = "collect"
+    BOUNCES = "bounces"
 
 
 _CONTAINS = {

@@ -215,6 +215,8 @@ async def create_key(
     session: AsyncSession, workspace_id: UUID, wanted: ApiKeyIn
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which is not kept."""
+    if wanted.survey is not None:
+        await _require_survey(session, workspace_id, wanted.survey)
     public = wanted.scopes == [Scope.COLLECT]
     secret = new_secret("pk_" if public else "sk_")
     key = _new_key(workspace_id, name=wanted.name, scopes=wanted.scopes, secret=secret)
@@ -223,6 +225,20 @@ async def create_key(
     session.add(key)
     await notify(session, CHANNEL, str(workspace_id))
     return key, secret
+
+
+async def _require_survey(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
+    """Refuse a key for a survey that is not there: it would answer nothing."""
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from survey where workspace_id = :id "
+            "and (key = :reference or id::text = lower(:reference))"
+        ).bindparams(id=workspace_id, reference=reference),
+    )
+    if rows.first() is None:
+        msg = f"`{reference[:64]}` is no survey of this workspace"
+        raise InvalidInput.at("body", "survey", msg=msg)
 
 
 async def ensure_public_key(

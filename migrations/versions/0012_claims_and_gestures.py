@@ -1,4 +1,4 @@
-"""Ids that nobody can tell, claims that give way, and gestures that outweigh what comes later."""
+"""Ids that nobody can tell, gestures that outweigh what comes later, and whose an order is."""
 
 import datetime as dt
 import secrets
@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Give every workspace a key of its own, and every response a place for the gesture."""
+    """Give every workspace a key, responses a place for the gesture, interactions one for the shop."""
     op.execute("alter table workspace add column derivation_key bytea")
     op.execute("alter table workspace add column derived_since timestamptz")
     bind = op.get_bind()
@@ -27,10 +27,12 @@ def upgrade() -> None:
         )
     op.execute("alter table workspace alter column derivation_key set not null")
     op.execute("alter table response add column gesture boolean")
+    op.execute("alter table interaction add column order_source varchar")
 
 
 def downgrade() -> None:
-    """Forget both."""
+    """Forget them."""
+    op.execute("alter table interaction drop column order_source")
     op.execute("alter table response drop column gesture")
     op.execute("alter table workspace drop column derived_since")
     op.execute("alter table workspace drop column derivation_key")

@@ -39,6 +39,8 @@ async def test_every_source_and_preset_has_its_guide(shop: Shop) -> None:
         page = await shop.client.get(f"/guides/{source}")
         assert page.status_code == 200
         assert "default-src 'self'" in page.headers["content-security-policy"]
+        # It stands between the quotes of a command.
+        assert "'" not in json.dumps(guide["register"])
         for name in guide["properties"]:
             assert f"<code>{name}</code>" in page.text
     assert (await shop.client.get("/guides/nobody")).status_code == 404
@@ -48,7 +50,7 @@ async def commands_of(shop: Shop, guide: str) -> list[tuple[str, Any]]:
     """Return the requests that a guide's commands make, in their order."""
     page = html.unescape((await shop.client.get(f"/guides/{guide}")).text)
     blocks = "\n".join(re.findall(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL))
-    found = re.findall(r"curl -s -u \$KEY:.*? \$URL(/v1/\S+)(?: --json '(.*)')?", blocks)
+    found = re.findall(r"curl -s -u \$KEY:.*? \$URL(/v1/\S+)(?: --json '([^']*)')?", blocks)
     return [(path, json.loads(body) if body else None) for path, body in found]
 
 
@@ -56,7 +58,7 @@ async def follow(shop: Shop, guide: str) -> Any:
     """Do what a guide says up to the sender's side, and return the integration."""
     commands = await commands_of(shop, guide)
     assert [path.rpartition("/")[2] for path, _ in commands[4:]] == [
-        "events", "decisions", "invitations",
+        "events", "decisions", "invitations", "preview",
     ]  # fmt: skip
     (path, register), (_, survey), (publish, _), (_, trigger) = commands[:4]
     assert path == "/v1/integrations"
@@ -75,6 +77,10 @@ async def follow(shop: Shop, guide: str) -> Any:
     await shop.post("/v1/surveys", survey)
     await shop.post(publish, status=200)
     await shop.post("/v1/triggers", trigger)
+    # Done twice it asks nobody twice, and it asks nobody about another sender's events.
+    assert (await shop.call("POST", "/v1/triggers", json=trigger)).status_code == 409
+    assert trigger["where"] == [{"property": "source", "op": "eq", "value": made["key"]}]
+    await shop.post(commands[7][0], commands[7][1], status=200)
     return made
 
 
@@ -107,7 +113,8 @@ async def test_a_presets_guide_leads_to_the_first_question(
     made = await follow(shop, case.preset)
     if case.preset == "jira-service-management":
         # Its guide connects Automation, whose body it shows.
-        body = json.loads(PRESETS[case.preset]["paste"].replace("{{", "").replace("}}", ""))
+        paste = PRESETS[case.preset]["paste"].replace("{{", "").replace("}}", "")
+        body = json.loads(paste)
         body |= {"at": "2026-03-04T17:01:09.101+0100", "created": "2026-03-04T16:01:09.101+0100"}
         body["reporter"]["email"] = "lars@example.no"
         path = "/in/" + made["url"].partition("/in/")[2]

@@ -84,7 +84,8 @@ def _customer(item: Any) -> dict[str, Any] | None:
     people = [dig(item, "user"), contact]
     author = dig(item, "source", "author")
     alone = not isinstance(contacts, list) or len(contacts) <= 1
-    same = dig(author, "id") in {None, dig(contact, "id")} or alone
+    ids = {text(dig(person, "id")) for person in (author, contact)} - {None}
+    same = len(ids) <= 1 and (alone or text(dig(author, "id")) is not None)
     if text(dig(author, "type")) in _PEOPLE and same:
         people.append(author)
 

@@ -142,14 +142,17 @@ def _refund(delivery: Delivery, settings: SourceSettings) -> Translation:
     if order is None:
         return NotUsed("`order_id` is missing")
     at = moment(payload.get("processed_at"), zone) or moment(payload.get("created_at"), zone)
+    value = _refunded(payload.get("transactions"))
+    # What pays nothing back, such as goods put back into stock, is no whole refund.
+    partial = properties(refund="partial") if value is None else {}
     event = interaction(
         "order.refunded",
         order,
         order=order,
         external_id=f"{order}:refunded:{number}",
         occurred_at=at,
-        value=_refunded(payload.get("transactions")),
-        properties=properties(store=delivery.headers.get("x-shopify-shop-domain")),
+        value=value,
+        properties=properties(store=delivery.headers.get("x-shopify-shop-domain")) | partial,
         test=_is_test(delivery) or None,
     )
     return Interpretation([event])
@@ -159,7 +162,12 @@ def _refunded(transactions: Any) -> dict[str, str] | None:
     """Return the sum of the payments that went back."""
     if not isinstance(transactions, list):
         return None
-    refunds = [one for one in transactions if dig(one, "kind") in {"refund", None}]
+    refunds = [
+        one
+        for one in transactions
+        if text(dig(one, "kind")) in {"refund", None}
+        and text(dig(one, "status")) in {"success", "pending", None}
+    ]
     amounts = [amount for one in refunds if (amount := decimal(dig(one, "amount"))) is not None]
     if not amounts:
         return None
@@ -172,6 +180,7 @@ ADAPTER = Adapter(
     delivery_headers=("x-shopify-event-id", "x-shopify-webhook-id"),
     # One event of the shop is sent once for each topic that it concerns.
     event_headers=("x-shopify-topic",),
+    numbers_orders=True,
     properties={
         "store": "the shop's domain",
         "country": "the country it is sent to",

@@ -57,7 +57,9 @@ def _names(*values: Any) -> tuple[str, ...]:
 
 
 def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
-    if session.get("payment_status") not in _PAID:
+    if session.get("mode") == "setup":
+        return NotUsed("a session of the mode `setup` buys nothing")
+    if text(session.get("payment_status")) not in _PAID:
         return NotUsed(f"the payment is {session.get('payment_status')!r}, not paid")
     details, locale = session.get("customer_details"), session.get("locale")
     told = interaction(
@@ -77,6 +79,7 @@ def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> 
             mode=session.get("mode"),
             reference=session.get("client_reference_id"),
             payment_link=session.get("payment_link"),
+            session=session["id"],
         ),
         **shared,
     )
@@ -88,7 +91,7 @@ def _session_ended(_event: Payload, session: Payload, shared: dict[str, Any]) ->
     order = _order_of_session(session)
     told = interaction(
         "order.cancelled", order, order=order, external_id=f"{text(session['id'])}:cancelled",
-        **shared,
+        properties=properties(session=session["id"]), **shared,
     )  # fmt: skip
     return Interpretation([told], order_names=_names(session["id"]))
 
@@ -96,7 +99,8 @@ def _session_ended(_event: Payload, session: Payload, shared: dict[str, Any]) ->
 def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> Translation:
     order = (text(invoice["id"]) or "")[:128]
     payments = dig(invoice, "payments", "data")
-    intents = [dig(p, "payment", "payment_intent") for p in payments or [] if isinstance(p, dict)]
+    listed = payments if isinstance(payments, list) else []
+    intents = [dig(payment, "payment", "payment_intent") for payment in listed]
     told = interaction(
         "order.paid",
         order,
@@ -180,6 +184,7 @@ ADAPTER = Adapter(
         "mode": "payment, subscription or setup",
         "reference": "your own reference of the session, which is the order's number",
         "payment_link": "the payment link's id",
+        "session": "the checkout session's id: one that ends unpaid calls only its own order off",
         "billing_reason": "why an invoice was made, such as `subscription_cycle`",
         "invoice_number": "the invoice's number",
         "cancel_reason": "`dispute` where the buyer's bank takes the money back",

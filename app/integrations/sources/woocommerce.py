@@ -107,6 +107,8 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
     total, currency = decimal(payload.get("total")), payload.get("currency")
     left, told = total, []
     whole = text(payload.get("status")) == "refunded"
+    # WooCommerce lists the newest first; their ids grow.
+    listed = sorted(listed, key=lambda refund: decimal(dig(refund, "id")) or Decimal())
     for number, refund in enumerate(listed, start=1):
         amount = decimal(dig(refund, "total"))
         if amount is None or (id_ := text(dig(refund, "id"))) is None:
@@ -161,6 +163,7 @@ ADAPTER = Adapter(
     event_headers=("x-wc-webhook-topic",),
     # Two orders within a second share the delivery's id.
     hashes_body=True,
+    numbers_orders=True,
     properties={
         "store": "the shop's address",
         "country": "the billing country",

@@ -1,0 +1,463 @@
+"""What senders do at the edges: two shops, refunds in pieces, odd values, deliveries that wait."""
+
+import hashlib
+import hmac
+from typing import Any
+
+import pytest
+
+from tests.integrations.test_sources import deliver, register
+from tests.integrations.test_stories import (
+    JSON,
+    SESSION,
+    Told,
+    chatwoot,
+    freshdesk,
+    intercom,
+    shopify,
+    simple,
+    stripe,
+    woo,
+    zendesk,
+)
+from tests.shop import Shop
+
+AT = 1_772_400_000
+
+
+async def events(shop: Shop, made: Any) -> list[tuple[str, str | None]]:
+    found = (await shop.get(f"/v1/integrations/{made['id']}/events", limit=100))["data"]
+    return [(event["status"], event["reason"]) for event in reversed(found)]
+
+
+async def types(shop: Shop) -> list[str]:
+    found = (await shop.get("/v1/interactions", limit=200))["data"]
+    return [one["type"] for one in sorted(found, key=lambda one: (one["occurred_at"], one["id"]))]
+
+
+async def tell(shop: Shop, made: Any, *deliveries: Told) -> None:
+    for headers, body in deliveries:
+        reply = await deliver(shop, made, headers, body)
+        assert reply.status_code in {200, 202}, reply.text
+        await shop.work()
+
+
+async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    await shop.make_trigger("s", on="order.fulfilled", delay="P360D")
+    a = await register(shop, "woocommerce", key="woo-a")
+    b = await register(shop, "woocommerce", key="woo-b")
+    await tell(shop, a, woo("processing", "2T09:00:00"))
+    await tell(shop, b, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
+    statuses = [one["status"] for one in (await shop.get("/v1/invitations"))["data"]]
+    assert statuses == ["scheduled", "scheduled"]
+    # Without an address of its own it is nobody's, least of all the other shop's buyer's.
+    c = await register(shop, "shopify", key="shop-c")
+    await tell(shop, c, shopify("orders/fulfilled", "3T09:00:00Z", order=15, email=None,
+                                customer=None))  # fmt: skip
+    (last,) = [i for i in (await shop.get("/v1/interactions"))["data"] if i["source"] == "shop-c"]
+    assert last["customer_id"] is None
+    # What one calls off stays in the other.
+    await tell(shop, b, woo("cancelled", "3T10:00:00", billing={"email": "bob@e.pl"}))
+    statuses = sorted(one["status"] for one in (await shop.get("/v1/invitations"))["data"])
+    assert statuses == ["cancelled", "scheduled"]
+
+
+async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> None:
+    made = await register(shop, "woocommerce")
+    await tell(shop, made, woo("processing", "2T09:00:00"))
+    await shop.happened("order.delivered", "d-1", order="15")
+    (delivered,) = [i for i in (await shop.get("/v1/interactions"))["data"]
+                    if i["type"] == "order.delivered"]  # fmt: skip
+    assert delivered["customer_id"] is not None
+    other = await register(shop, "woocommerce", key="woo-b")
+    await tell(shop, other, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
+    await shop.happened("order.delivered", "d-2", order="15")
+    (unclear,) = [i for i in (await shop.get("/v1/interactions"))["data"]
+                  if i["external_id"] == "d-2"]  # fmt: skip
+    assert unclear["customer_id"] is None
+
+
+async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    made = await register(shop, "woocommerce")
+    first = {"id": 724, "total": "-20.00"}
+    await tell(
+        shop, made,
+        woo("processing", "2T09:00:00"),
+        woo("processing", "3T09:00:00", refunds=[first]),
+    )  # fmt: skip
+    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
+    # WooCommerce lists the newest first.
+    both = [{"id": 726, "total": "-30.00"}, first]
+    await tell(shop, made, woo("refunded", "4T09:00:00", refunds=both))
+    refunds = {i["external_id"]: i["properties"]["refund"]
+               for i in (await shop.get("/v1/interactions"))["data"]
+               if i["type"] == "order.refunded"}  # fmt: skip
+    assert refunds == {"15:refunded:724": "partial", "15:refunded:726": "full"}
+    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]
+
+
+@pytest.mark.parametrize("own", [True, False])
+async def test_a_session_that_ends_calls_off_only_its_own_order(shop: Shop, own: bool) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    made = await register(shop, "stripe")
+    await tell(shop, made, stripe("checkout.session.completed", AT, SESSION))
+    ended = SESSION | {"id": "cs_1" if own else "cs_0", "payment_status": "unpaid"}
+    await tell(shop, made, stripe("checkout.session.expired", AT + 9000, ended))
+    statuses = [one["status"] for one in (await shop.get("/v1/invitations"))["data"]]
+    assert statuses == ["cancelled" if own else "scheduled"]
+
+
+async def test_a_saved_card_is_no_purchase(shop: Shop) -> None:
+    made = await register(shop, "stripe")
+    setup = SESSION | {"mode": "setup", "payment_status": "no_payment_required"}
+    await tell(shop, made, stripe("checkout.session.completed", AT, setup))
+    assert await types(shop) == []
+
+
+@pytest.mark.parametrize(
+    "transactions",
+    [
+        [],
+        [{"kind": "refund", "status": "failure", "amount": "100.00", "currency": "USD"}],
+        [{"kind": "refund", "status": "success", "amount": "100.00", "currency": "EUR"}],
+        [{"kind": "void", "status": "success", "amount": "100.00", "currency": "USD"}],
+    ],
+)
+async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
+    shop: Shop, transactions: list[Any]
+) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    made = await register(shop, "shopify")
+    order = 820982911946154500
+    refund = {"id": 9, "order_id": order, "created_at": "2026-03-03T10:00:00Z",
+              "transactions": transactions}  # fmt: skip
+    headers = JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "r-9"}
+    await tell(shop, made, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
+    (told,) = [i for i in (await shop.get("/v1/interactions"))["data"]
+               if i["type"] == "order.refunded"]  # fmt: skip
+    assert told["properties"]["refund"] == "partial"
+    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
+
+
+async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
+    made = await register(shop, "freshdesk")
+    await tell(shop, made, simple("Resolved"), simple("Wieder da"), simple("Resolved"))
+    assert await types(shop) == ["ticket.solved"]
+    unmapped = (await shop.get(f"/v1/integrations/{made['id']}"))["unmapped"]
+    assert [(u["status"], u["count"]) for u in unmapped] == [("Wieder da", 1)]
+    patch = {"status_map": {"Wieder da": "reopened"}}
+    await shop.call("PATCH", f"/v1/integrations/{made['id']}", json=patch)
+    await shop.work()
+    assert await types(shop) == ["ticket.solved", "ticket.reopened", "ticket.solved"]
+    (ticket,) = (await shop.get("/v1/tickets"))["data"]
+    assert (ticket["status"], ticket["reopened"]) == ("solved", True)
+
+
+async def test_an_unknown_end_before_and_after_an_opening_is_two_ends(shop: Shop) -> None:
+    made = await register(shop, "freshdesk")
+    await tell(shop, made, simple("Fertig"), simple("Open"), simple("Fertig"))
+    assert await types(shop) == []
+    patch = {"status_map": {"Fertig": "solved"}}
+    await shop.call("PATCH", f"/v1/integrations/{made['id']}", json=patch)
+    await shop.work()
+    assert await types(shop) == ["ticket.solved", "ticket.reopened", "ticket.solved"]
+
+
+@pytest.mark.parametrize(
+    ("source", "delivery"),
+    [
+        ("zendesk", zendesk("", "2T09:00:00Z", status="Open")),
+        ("chatwoot", chatwoot("open", "2T09:00:00Z")),
+        ("freshdesk", freshdesk("", "2T09:00:00Z", status="Open")),
+        ("intercom", intercom("conversation.admin.opened", AT)),
+    ],
+)
+async def test_a_new_ticket_is_not_opened_again(shop: Shop, source: str, delivery: Told) -> None:
+    made = await register(shop, source)
+    await tell(shop, made, delivery)
+    assert await types(shop) == ["ticket.opened"]
+
+
+async def test_an_opening_that_overtook_its_end_is_told_after_all(shop: Shop) -> None:
+    made = await register(shop, "zendesk")
+    await tell(shop, made, zendesk("ticket.reopened", "3T09:00:00Z"))
+    assert await types(shop) == ["ticket.opened"]
+    await tell(shop, made, zendesk("ticket.solved", "2T09:00:00Z"))
+    assert await types(shop) == ["ticket.opened", "ticket.solved", "ticket.reopened"]
+    (ticket,) = (await shop.get("/v1/tickets"))["data"]
+    assert (ticket["status"], ticket["reopened"]) == ("open", True)
+
+
+async def test_open_pending_open_is_no_reopening(shop: Shop) -> None:
+    made = await register(shop, "freshdesk")
+    await tell(shop, made, simple("Open"), simple("Pending"), simple("Open"))
+    assert "ticket.reopened" not in await types(shop)
+
+
+async def generic(shop: Shop, **mapping: Any) -> Any:
+    body = {"source": "generic", "key": "g", "mapping": mapping}
+    return await shop.post("/v1/integrations", body)
+
+
+async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
+    made = await generic(
+        shop, items="", external_id="/id", occurred_at="/at",
+        type={"pointer": "/s", "map": {"a": "visit.made"}},
+        customer={"email": "/mail"},
+    )  # fmt: skip
+    at = "2026-03-01T10:00:00Z"
+    members = [
+        {"id": 1, "s": "a", "at": at, "mail": "a@e.pl"},
+        {"id": 2, "s": "zzz", "at": at, "mail": "b@e.pl"},
+        {"id": 3, "s": "yyy", "at": at, "mail": "c@e.pl"},
+        {"id": 4, "s": "a", "at": "soon", "mail": "d@e.pl"},
+        {"s": "a", "at": at, "mail": "e@e.pl"},
+        {"id": 6, "s": "a", "at": at, "mail": "f@e.pl"},
+    ]
+    preview = {"headers": {}, "body": members}
+    shown = await shop.post("/v1/integrations/g/preview", preview, status=200)
+    assert len(shown["interactions"]) == 2
+    assert len(shown["notes"]) == 4
+    await tell(shop, made, (JSON, members))
+    assert await types(shop) == ["visit.made"] * 2
+    ((status, reason),) = await events(shop, made)
+    assert status == "failed"
+    for part in ("2 of its parts are told", "'zzz'", "'yyy'", "'soon'", "`external_id`"):
+        assert part in (reason or ""), part
+    unmapped = (await shop.get("/v1/integrations/g"))["unmapped"]
+    assert sorted(one["status"] for one in unmapped) == ["yyy", "zzz"]
+    patch = {"status_map": {"zzz": "visit.made", "yyy": "ignored"}}
+    await shop.call("PATCH", "/v1/integrations/g", json=patch)
+    await shop.work()
+    assert len(await types(shop)) == 3
+
+
+async def test_what_names_nothing_is_not_recorded(shop: Shop) -> None:
+    made = await generic(shop, external_id="/id", type={"const": "visit"})
+    await tell(shop, made, (JSON, {"who": "x"}))
+    assert await events(shop, made) == [
+        ("failed", "the mapping finds no `external_id`, `ticket` or `order` in it")
+    ]
+
+
+ODD_TIMES = [
+    "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", "2026-13-45", "202603041011",
+    "2026030410", "3 Mar 2026 10:00:00 JST", "3 Mar 2026 10:00 IST", 17, -5, 1e300, "1e9999999",
+    True, ["x"], {"a": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ODD_TIMES, ids=repr)
+@pytest.mark.parametrize("rule", ["/at", {"pointer": "/at", "time": "iso"},
+                                  {"pointer": "/at", "time": "epoch"}], ids=str)  # fmt: skip
+async def test_an_odd_time_fails_with_its_reason(shop: Shop, value: Any, rule: Any) -> None:
+    await generic(shop, external_id="/id", type={"const": "visit"}, occurred_at=rule)
+    preview = {"headers": {}, "body": {"id": 1, "at": value}}
+    shown = await shop.post("/v1/integrations/g/preview", preview, status=200)
+    if rule != "/at" and rule["time"] == "epoch" and str(value) in {"17", "-5", "2026030410"}:
+        # A mapping that says so means it.
+        return
+    assert shown["interactions"] == [], shown
+    assert "cannot be read" in shown["skipped"] or "ahead" in shown["skipped"]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("3 Mar 2026 10:00 PM", "2026-03-03T21:00:00Z"),
+        ("4 March 2026 10:00 PM", "2026-03-04T21:00:00Z"),
+        ("Tue, 3 Mar, 2026 at 10:00 AM", "2026-03-03T09:00:00Z"),
+        ("Tue, 03 Mar 2026 10:00:00 +0000", "2026-03-03T10:00:00Z"),
+        ("Tue, 03 Mar 2026 10:00:00 GMT", "2026-03-03T10:00:00Z"),
+        ("1772640069", "2026-03-04T16:01:09Z"),
+        (1_772_640_069_123, "2026-03-04T16:01:09.123000Z"),
+    ],
+)
+async def test_times_are_read_whole(shop: Shop, value: Any, read: str) -> None:
+    body = {"source": "generic", "key": "g", "timezone": "Europe/Warsaw",
+            "mapping": {"external_id": "/id", "type": {"const": "visit"},
+                        "occurred_at": "/at"}}  # fmt: skip
+    await shop.post("/v1/integrations", body)
+    preview = {"headers": {}, "body": {"id": 1, "at": value}}
+    shown = await shop.post("/v1/integrations/g/preview", preview, status=200)
+    assert shown["interactions"][0]["occurred_at"] == read
+
+
+@pytest.mark.parametrize(
+    ("rule", "word"),
+    [
+        ({"pointer": "/at", "time": "%d.%m.%Y %Z"}, "%Z"),
+        ({"pointer": "/at", "time": "%d.%m"}, "year"),
+        ("/a~2", "pointer"),
+    ],
+)
+async def test_a_rule_that_cannot_work_is_refused(shop: Shop, rule: Any, word: str) -> None:
+    mapping = {"external_id": "/id", "type": {"const": "visit"}, "occurred_at": rule}
+    body = {"source": "generic", "mapping": mapping}
+    reply = await shop.call("POST", "/v1/integrations", json=body)
+    assert reply.status_code == 422
+    assert word in str(reply.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"source": "generic", "mapping": {}},
+        {"source": "jira-service-management"},
+        {"source": "zendesk", "status_map": {"Open": "open", "open": "solved"}},
+        {"source": "generic", "mapping": {"type": {"const": "x"}, "external_id": "/id"},
+         "signature": {"header": "X-S", "parts": ["method"]}},
+    ],
+)  # fmt: skip
+async def test_an_integration_that_cannot_work_is_refused(shop: Shop, body: Any) -> None:
+    reply = await shop.call("POST", "/v1/integrations", json=body)
+    assert reply.status_code == 422, reply.text
+
+
+async def test_values_of_odd_kinds_are_named_and_never_a_fault(shop: Shop) -> None:
+    mapping = {
+        "external_id": "/id", "type": {"const": "visit"},
+        "ticket": {"pointer": "/s", "map": {"9": "nine", "x": "x"}, "else": {"const": "other"}},
+        "value": {"amount": {"pointer": "/total", "scale": -2}, "currency": "/currency"},
+        "properties": {"paid": {"template": "{/id}:{/paid}"}},
+    }  # fmt: skip
+    await shop.post("/v1/integrations", {"source": "generic", "key": "g", "mapping": mapping})
+    for total in ("12,99", "1e9999999", "1e99999999", ["x"], "NaN"):
+        body = {"id": 1, "s": 9.0, "total": total, "currency": "EUR", "paid": True}
+        shown = await shop.post(
+            "/v1/integrations/g/preview", {"headers": {}, "body": body}, status=200
+        )
+        (one,) = shown["interactions"]
+        assert (one["ticket"], one["properties"]["paid"], one["value"]) == ("nine", "1:true", None)
+        assert shown["notes"] == [
+            "left out value: there is a currency, but no amount that can be read"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("source", "headers", "body"),
+    [
+        ("stripe", {}, {"type": "invoice.paid", "data": {"object": {"id": "in_1",
+                        "payments": {"data": 5}}}}),
+        ("stripe", {}, {"type": "checkout.session.completed",
+                        "data": {"object": {"id": "cs", "payment_status": ["paid"]}}}),
+        ("intercom", {}, {"topic": "conversation.admin.closed", "created_at": AT,
+                          "data": {"item": {"id": "1", "contacts": {"contacts": [{"id": {}}]},
+                                            "source": {"author": {"id": [], "type": "user"}}}}}),
+        ("shopify", {"x-shopify-topic": "refunds/create"},
+         {"order_id": 5, "transactions": [{"kind": ["x"], "status": {}}]}),
+        ("woocommerce", {"x-wc-webhook-topic": "order.updated"},
+         {"id": 5, "status": "processing", "refunds": [{"id": [], "total": {}}, 7]}),
+        ("zendesk", {}, []),
+        ("zendesk", {}, "text"),
+    ],
+)  # fmt: skip
+async def test_a_body_of_odd_parts_is_no_fault(
+    shop: Shop, source: str, headers: dict[str, str], body: Any
+) -> None:
+    made = await register(shop, source)
+    preview = {"headers": headers, "body": body}
+    await shop.post(f"/v1/integrations/{source}/preview", preview, status=200)
+    await tell(shop, made, (JSON | headers, body))
+    assert all("unexpected" not in (reason or "") for _, reason in await events(shop, made))
+
+
+async def test_an_author_who_is_not_the_contact_gives_no_address(shop: Shop) -> None:
+    made = await register(shop, "intercom")
+    contacts = {"contacts": [{"type": "contact", "id": "A", "external_id": "u-1"}]}
+    author = {"type": "user", "id": "B", "email": "colleague@e.com"}
+    told = intercom("conversation.admin.closed", AT, contacts=contacts, source={"author": author})
+    await tell(shop, made, told)
+    (customer,) = (await shop.get("/v1/customers"))["data"]
+    assert customer["email"] is None
+
+
+async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", on="order.delivered", delay="P360D")
+    made = await register(shop, "shopify")
+    order = 820982911946154500
+    shipped = {"id": 5, "order_id": order, "shipment_status": "delivered", "email": "jon@e.com",
+               "updated_at": "2026-03-04T10:00:00Z"}  # fmt: skip
+    headers = JSON | {"x-shopify-topic": "fulfillments/update", "x-shopify-event-id": "f"}
+    await tell(shop, made, (headers, shipped))
+    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
+    await tell(shop, made, shopify("orders/paid", "2T10:00:00Z", test=True))
+    found = (await shop.get("/v1/interactions"))["data"]
+    assert [i for i in found if not i["test"]] == []
+    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]
+
+
+@pytest.mark.parametrize("scheme", [{"scheme": "token"}, None])
+async def test_a_sender_that_stops_signing_gets_a_token(shop: Shop, scheme: Any) -> None:
+    body = {
+        "source": "generic", "key": "g", "secret": "a secret of it",
+        "mapping": {"type": {"const": "x"}, "external_id": "/id"}, "signature": {"header": "X-S"},
+    }  # fmt: skip
+    await shop.post("/v1/integrations", body)
+    reply = await shop.call("PATCH", "/v1/integrations/g", json={"signature": scheme})
+    changed = reply.json()
+    assert (reply.status_code, changed["has_secret"]) == (200, True)
+    path = changed["url"].partition("/in/")[2]
+    assert "token=" in path
+    assert (await shop.client.post(f"/in/{path}", json={"id": 1})).status_code == 202
+
+
+async def test_hex_in_capitals_is_the_same_signature(shop: Shop) -> None:
+    body = {
+        "source": "generic", "key": "g", "secret": "a secret of it",
+        "mapping": {"type": {"const": "x"}, "external_id": "/id"},
+        "signature": {"header": "X-S", "prefix": "sha256="},
+    }  # fmt: skip
+    made = await shop.post("/v1/integrations", body)
+    raw = b'{"id": 1}'
+    signed = hmac.new(b"a secret of it", raw, hashlib.sha256).hexdigest().upper()
+    path = made["url"].partition("/in/")[2]
+    headers = JSON | {"X-S": f"sha256={signed}"}
+    assert (await shop.client.post(f"/in/{path}", content=raw, headers=headers)).status_code == 202
+
+
+async def test_a_change_and_a_rotation_say_when_it_last_sent(shop: Shop) -> None:
+    made = await register(shop, "freshdesk")
+    await tell(shop, made, simple("Resolved"))
+    for method, path, body in (
+        ("PATCH", "", {"accept_test": True}),
+        # The token is ours to make: no body is needed.
+        ("POST", "/rotate-secret", None),
+    ):
+        reply = await shop.call(method, f"/v1/integrations/freshdesk{path}", json=body)
+        assert reply.status_code == 200, reply.text
+        assert reply.json()["last_event_at"] is not None
+
+
+async def test_forms_hold_lists(shop: Shop) -> None:
+    made = await generic(
+        shop, items="/orders", external_id="/id", type={"const": "visit"},
+        properties={"tags": "root:/tags"},
+    )  # fmt: skip
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    body = b"orders[0][id]=1&orders[1][id]=2&tags[]=a&tags[]=b"
+    await tell(shop, made, (form, body))
+    found = (await shop.get("/v1/interactions"))["data"]
+    assert sorted(i["external_id"] for i in found) == ["1", "2"]
+    assert found[0]["properties"]["tags"] == ["a", "b"]
+
+
+async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
+    given = {"seen_at": "0001-01-01T00:00:00+05:00", "birthday_at": "1990-05-01T00:00:00+02:00"}
+    made = await shop.happened("visit", "v-1", properties=given,
+                               customer={"email": "a@e.pl"})  # fmt: skip
+    told = (await shop.get("/v1/events"))["data"]
+    (one,) = [e for e in told if e["type"] == "interaction.created"]
+    assert one["data"]["properties"] == given
+    reply = await shop.call("GET", f"/v1/customers/{made['customer_id']}/timeline")
+    assert reply.status_code == 200
+    assert (
+        await shop.call("GET", f"/v1/customers/{made['customer_id']}/export")
+    ).status_code == 200
