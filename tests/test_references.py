@@ -98,3 +98,43 @@ async def test_health_and_telemetry_refuse_unknown_parameters(shop: Shop, path: 
     reply = await shop.client.get(f"{path}?verbose=1")
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["loc"] == ["query", "verbose"]
+
+
+async def test_a_key_for_a_survey_that_is_not_there_is_refused(shop: Shop) -> None:
+    body = {"name": "k", "scopes": ["collect"], "survey": "no-such"}
+    reply = await shop.call("POST", "/v1/api-keys", json=body)
+    assert (reply.status_code, reply.json()["errors"][0]["loc"]) == (422, ["body", "survey"])
+
+
+# What null would mean there, nobody can say; what may be emptied is in none of these rows.
+NOT_NULL = [
+    ("/v1/webhook-endpoints/{endpoint}", name)
+    for name in ("url", "events", "format", "filter", "include_personal", "headers", "active")
+] + [
+    ("/v1/integrations/{integration}", name)
+    for name in ("secret", "mapping", "accept_test", "status_map")
+] + [
+    ("/v1/surveys/s", name) for name in ("name", "metric", "default_locale", "questions", "texts")
+] + [
+    ("/v1/responses/{response}", "tags"), ("/v1/responses/{response}", "follow_up"),
+    ("/v1/triggers/{trigger}", "name"), ("/v1/triggers/{trigger}", "delay"),
+    ("/v1/workspace", "name"), ("/v1/workspace", "segments"),
+]  # fmt: skip
+
+
+async def test_null_is_refused_where_it_means_nothing(shop: Shop) -> None:
+    await shop.publish("s")
+    endpoint = await shop.post(
+        "/v1/webhook-endpoints", {"url": "mailto:a@e.pl", "events": ["response.completed"]}
+    )
+    body = {"source": "generic", "mapping": {"type": {"const": "x"}, "external_id": "/id"}}
+    made = {
+        "endpoint": endpoint["id"],
+        "integration": (await shop.post("/v1/integrations", body))["id"],
+        "response": (await shop.answer("s", 9)).json()["id"],
+        "trigger": (await shop.make_trigger("s"))["id"],
+    }
+    for path, name in NOT_NULL:
+        reply = await shop.call("PATCH", path.format(**made), json={name: None})
+        assert reply.status_code == 422, (path, name, reply.text)
+        assert reply.json()["errors"][0]["loc"] == ["body", name]

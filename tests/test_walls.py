@@ -9,6 +9,7 @@ from tests.shop import Shop
 
 # Routes that name nothing of a workspace's own beyond the key.
 BODIES: dict[str, Any] = {
+    "/v1/integrations/{integration}/preview": {"body": {}},
     "/v1/responses": {"survey": "theirs", "channel": "api", "answers": {"score": 1}},
     "/v1/responses/batch": [{"survey": "theirs", "channel": "api", "answers": {"score": 1}}],
     "/v1/surveys/{survey}": {"name": "Mine now"},

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.database import run_sql
 from app.core.errors import Conflict, NotFound
+from app.core.ids import uuid7
 from app.core.paging import decode_cursor
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
@@ -91,18 +92,20 @@ async def retry_event(
     event.status, event.reason = str(EventStatus.RECEIVED), None
     event.waits_for = []
     session.add(event)
-    await enqueue_translation(session, integration.workspace_id, event_id)
+    await enqueue_translation(session, integration.workspace_id, event_id, again=f":{uuid7()}")
     return event
 
 
-async def enqueue_translation(session: AsyncSession, workspace_id: UUID, event_id: UUID) -> None:
-    """Add the job that translates one delivery."""
+async def enqueue_translation(
+    session: AsyncSession, workspace_id: UUID, event_id: UUID, *, again: str = ""
+) -> None:
+    """Add the job that translates one delivery; `again` tells it from one that is still at it."""
     await jobs.enqueue(
         session,
         TRANSLATE_JOB,
         workspace_id=workspace_id,
         payload={"event": str(event_id)},
-        dedupe=str(event_id),
+        dedupe=f"{event_id}{again}",
     )
 
 
@@ -142,7 +145,7 @@ async def enqueue_waiting(
         ),
     )
     for row in rows:
-        await enqueue_translation(session, integration.workspace_id, row.id)
+        await enqueue_translation(session, integration.workspace_id, row.id, again=f":{uuid7()}")
 
 
 async def unmapped_statuses(session: AsyncSession, integration: Integration) -> list[Any]:

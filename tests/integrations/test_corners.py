@@ -409,6 +409,26 @@ async def test_a_sender_that_stops_signing_gets_a_token(shop: Shop, scheme: Any)
     assert (await shop.client.post(f"/in/{path}", json={"id": 1})).status_code == 202
 
 
+async def test_the_key_for_bounces_can_do_nothing_else(shop: Shop) -> None:
+    key = await shop.make_key("bounces")
+    body = {"email": "gone@e.pl"}
+    assert (await shop.call("POST", "/v1/bounces", key=key, json=body)).status_code == 201
+    for method, path in (("GET", "/v1/bounces"), ("GET", "/v1/integrations"),
+                         ("GET", "/v1/responses"), ("POST", "/v1/responses"),
+                         ("GET", "/v1/metrics/nps")):  # fmt: skip
+        assert (await shop.call(method, path, key=key)).status_code == 403, path
+
+
+async def test_a_trigger_on_a_type_that_nobody_tells_is_warned_of(shop: Shop) -> None:
+    await shop.publish("s")
+    odd = await shop.make_trigger("s", on="ticket.solvd")
+    assert odd["warnings"] == [
+        "on: no source of ours tells `ticket.solvd`; did you mean `ticket.solved`?"
+    ]
+    own = await shop.make_trigger("s", on="parcel.weighed")
+    assert own["warnings"] == []
+
+
 async def test_hex_in_capitals_is_the_same_signature(shop: Shop) -> None:
     body = {
         "source": "generic", "key": "g", "secret": "a secret of it",

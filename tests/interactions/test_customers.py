@@ -75,3 +75,41 @@ async def test_two_who_are_one_are_merged(shop: Shop) -> None:
     same = await shop.call("POST", "/v1/customers/merge", json=body)
     assert same.status_code == 422
     assert len((await shop.get("/v1/customers"))["data"]) == 1
+
+
+async def test_an_old_word_does_not_replace_a_newer_one(shop: Shop) -> None:
+    await shop.publish("s")
+    await shop.answer("s", 9, customer={"external_id": "r-1", "email": "today@e.pl"})
+    await shop.happened(
+        "visit", "v-1", occurred_at="2020-01-01T00:00:00Z",
+        customer={"external_id": "r-1", "email": "ancient@e.pl"},
+    )  # fmt: skip
+    (customer,) = (await shop.get("/v1/customers"))["data"]
+    assert customer["email"] == "today@e.pl"
+
+
+async def test_by_the_address_before_a_customer_is_found_as_ever(shop: Shop) -> None:
+    reply = await shop.call("PUT", "/v1/customers/c-1", json={"email": "old@e.pl"})
+    id_ = reply.json()["id"]
+    await shop.call("PATCH", "/v1/customers/c-1", json={"email": "new@e.pl"})
+    found = (await shop.get("/v1/customers", email="old@e.pl"))["data"]
+    assert [(c["id"], c["email"]) for c in found] == [(id_, "new@e.pl")]
+    told = await shop.happened("visit", "v-1", customer={"email": "old@e.pl"})
+    assert told["customer_id"] == id_
+    # Null takes all addresses away.
+    await shop.call("PATCH", "/v1/customers/c-1", json={"email": None})
+    assert (await shop.get("/v1/customers", email="old@e.pl"))["data"] == []
+
+
+async def test_a_batch_of_customers_knows_repeats_and_keeps_the_order_of_lines(shop: Shop) -> None:
+    one = {"email": "z@e.pl", "name": "Zoe"}
+    first = await shop.post("/v1/customers/batch", [one], status=200)
+    again = await shop.post("/v1/customers/batch", [one], status=200)
+    assert (first["created"], again["duplicates"], again["updated"]) == (1, 1, 0)
+    lines = [
+        {"external_id": "c-9", "name": "first"},
+        {"external_id": "c-9", "name": "second", "email": "a@e.pl"},
+        {"external_id": "c-9", "name": "third"},
+    ]
+    await shop.post("/v1/customers/batch", lines, status=200)
+    assert (await shop.get("/v1/customers/c-9"))["name"] == "third"

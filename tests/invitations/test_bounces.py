@@ -44,7 +44,31 @@ def mailjet(event: str, **more: Any) -> Any:
     return {"event": event, "email": "gone@e.net", "MessageID": 1, "mj_contact_id": 2} | more
 
 
+def mailgun_for(reason: str, **more: Any) -> Any:
+    report = mailgun(None, message="550 refused")
+    report["event-data"] |= {"reason": reason} | more
+    return report
+
+
 REPORTS: list[tuple[str, Any, bool]] = [
+    ("mailgun by its reason", mailgun_for("bounce"), True),
+    ("mailgun knew before", mailgun_for("suppress-bounce"), True),
+    ("mailgun knew of a complaint", mailgun_for("suppress-complaint"), True),
+    ("mailgun unsubscribed", mailgun_for("suppress-unsubscribe"), False),
+    ("mailgun gave up", mailgun_for("old"), False),
+    ("mailgun content", mailgun_for("generic"), False),
+    ("a mailbox that is closed", mailgun("5.2.1") | {}, False),
+    ("a mailbox that is full for good", ses("Permanent", "5.2.2"), False),
+    ("a complaint beside a policy", {"RecordType": "SpamComplaint", "Email": "gone@e.net",
+                                     "Details": "smtp;550 5.7.1 refused"}, True),
+    ("ses not spam", {"notificationType": "Complaint", "complaint": {
+        "complaintFeedbackType": "not-spam",
+        "complainedRecipients": [{"emailAddress": "gone@e.net"}]}}, False),
+    ("ses of an odd kind", {"notificationType": "Complaint",
+                            "complaint": {"complainedRecipients": 5}}, False),
+    ("ses of another odd kind", {"notificationType": "Bounce",
+                                 "bounce": {"bouncedRecipients": 5}}, False),
+    ("mailjet of an odd kind", mailjet("bounce", hard_bounce=[1]), False),
     ("postmark hard", postmark("HardBounce", "smtp;550 5.1.1 unknown"), True),
     ("postmark policy", postmark("HardBounce", "smtp;550 5.7.1 refused"), False),
     ("postmark soft", postmark("Transient", "smtp;450 4.2.2 full"), False),

@@ -1,5 +1,6 @@
 """What automation tools need: filters by type, their own headers, tickets' events, and who am I."""
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -209,3 +210,27 @@ async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: Post) -> 
         found += len(times)
     assert found > 60
     assert post.shop is shop
+
+
+TWINS = [
+    ({"type": "a.b"}, {"type": ["a.b"]}),
+    ({"type": ["a.b", "c.d"]}, {"type": ["c.d", "a.b", "a.b"]}),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), TWINS)
+async def test_a_filter_in_another_form_is_the_same(shop: Shop, one: Any, other: Any) -> None:
+    body = {"url": "mailto:a@e.pl", "events": ["interaction.created"]}
+    await shop.post("/v1/webhook-endpoints", body | {"filter": one})
+    reply = await shop.call("POST", "/v1/webhook-endpoints", json=body | {"filter": other})
+    assert reply.status_code == 409
+    empty = await shop.call("POST", "/v1/webhook-endpoints", json=body | {"filter": {"type": []}})
+    assert empty.status_code == 422
+
+
+async def test_of_equal_endpoints_made_at_once_there_is_one(shop: Shop) -> None:
+    body = {"url": "mailto:a@e.pl", "events": ["interaction.created"]}
+    replies = await asyncio.gather(
+        *(shop.call("POST", "/v1/webhook-endpoints", json=body) for _ in range(4))
+    )
+    assert sorted(reply.status_code for reply in replies) == [201, 409, 409, 409]
