@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from app.core import flags, health
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
-from app.core.http import Edge, from_http_exception, from_validation, problem_reply
+from app.core.http import Edge, from_http_exception, from_validation, problem_reply, root_path
 from app.core.log import configure_logging
 from app.core.notices import Notices
 from app.core.openapi import finish, operation_id, reference
@@ -80,6 +81,7 @@ class Afterword(FastAPI):
     Those layers cost more than taking an answer does; the hot routes need only the edge.
     """
 
+    root = ""
     hot: ClassVar[dict[tuple[object, object], Edge]] = {
         ("POST", intake.PATH): Edge(intake.post_response, intake.PATH),
         ("POST", batch.PATH): Edge(batch.post_batch, batch.PATH),
@@ -92,6 +94,7 @@ class Afterword(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        scope = _below_root(scope, self.root)
         method, path = scope.get("method"), scope.get("path", "")
         if method == "HEAD":
             # The server leaves out the body; the routes need not know of it.
@@ -104,6 +107,20 @@ class Afterword(FastAPI):
             return
         scope["app"] = self
         await hot(scope, receive, send)
+
+
+def _below_root(scope: Scope, root: str) -> Scope:
+    """Take the path of `PUBLIC_URL` off, where the proxy has not: the routes do not know of it."""
+    root_path.set(root)
+    path: str = scope.get("path", "")
+    if not root or not f"{path}/".startswith(f"{root}/"):
+        return scope
+    raw: bytes = scope.get("raw_path") or path.encode()
+    return {
+        **scope,
+        "path": path[len(root) :] or "/",
+        "raw_path": raw[len(root.encode()) :] or b"/",
+    }
 
 
 def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
@@ -159,6 +176,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
     )
+    app.root = urlsplit(settings.base_url).path
     app.add_middleware(Edge)
     app.add_exception_handler(AfterwordError, _show_error)
     app.add_exception_handler(Instead, _show_instead)

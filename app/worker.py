@@ -34,7 +34,7 @@ from app.interactions.customers import SETTLE_JOB, settle
 from app.invitations.delivery import Post, send_reminder
 from app.invitations.mailer import Mailer
 from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
-from app.pages.dashboard.link_mail import LINK_JOB, send_link
+from app.pages.dashboard.link_mail import ASKED_JOB, LINK_JOB, look_up, send_link
 from app.responses.cases import JOIN_JOB, hear_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
@@ -73,6 +73,7 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
+        ASKED_JOB: look_up,
         LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }

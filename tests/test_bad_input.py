@@ -1,5 +1,6 @@
 """Bad input gets a clear 4xx, never a 500, and loses nothing."""
 
+import gzip
 from typing import Any
 
 import pytest
@@ -157,3 +158,43 @@ async def test_odd_workspace_settings_name_the_field(shop: Shop) -> None:
         reply = await shop.call("PATCH", "/v1/workspace", json={field: value})
         assert reply.status_code == 422, field
         assert reply.json()["errors"][0]["loc"][1] == field
+
+
+ANSWER = b'{"survey": "s", "channel": "api", "answers": {"score": 9}}'
+LINES = b'{"survey": "s", "channel": "api", "answers": {"score": 9}, "external_id": "x"}\n'
+MARK = b"\xef\xbb\xbf"
+PACKED = [
+    ("/v1/responses", "application/json", ANSWER, 201),
+    ("/v1/responses/batch", "application/x-ndjson", LINES, 200),
+    ("/v1/interactions", "application/json",
+     b'{"type": "visit", "source": "shop", "external_id": "v-1"}', 201),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "kind", "body", "status"), PACKED)
+@pytest.mark.parametrize("marked", [False, True])
+async def test_a_packed_body_and_a_byte_order_mark_are_understood(
+    shop: Shop, path: str, kind: str, body: bytes, status: int, marked: bool
+) -> None:
+    await shop.publish("s")
+    body = MARK + body if marked else body
+    headers = {"Content-Type": kind}
+    plain = await shop.call("POST", path, content=body, headers=headers)
+    assert plain.status_code == status, plain.text
+    headers["Content-Encoding"] = "gzip"
+    packed = await shop.call("POST", path, content=gzip.compress(body), headers=headers)
+    assert packed.status_code in {status, 200}, packed.text
+    for broken in (b"no gzip", gzip.compress(body)[:-9]):
+        reply = await shop.call("POST", path, content=broken, headers=headers)
+        assert reply.status_code == 422, reply.text
+    headers["Content-Encoding"] = "br"
+    assert (await shop.call("POST", path, content=body, headers=headers)).status_code == 415
+
+
+@pytest.mark.parametrize(("path", "kind", "body", "status"), PACKED)
+async def test_what_is_only_large_once_unpacked_is_refused(
+    shop: Shop, path: str, kind: str, body: bytes, status: int
+) -> None:
+    headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
+    bomb = gzip.compress(b" " * (64 << 20))
+    assert (await shop.call("POST", path, content=bomb, headers=headers)).status_code == 413

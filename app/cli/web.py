@@ -7,6 +7,7 @@ import sys
 
 import uvicorn
 
+from app.cli.connection import BoundedProtocol
 from app.core.parent import end_with_parent
 
 _DRAIN_SECONDS = 25
@@ -17,7 +18,8 @@ async def _serve(listening: socket.socket) -> None:
         "app.main:create_app_from_environment",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http=BoundedProtocol,
+        timeout_keep_alive=int(BoundedProtocol.idle),
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -55,6 +55,8 @@ class Database:
             ),
             pool_size=pool_size,
             max_overflow=5,
+            # Longer nobody waits for a connection; then it is 503.
+            pool_timeout=5,
             pool_pre_ping=True,
             # Addresses and payloads must not stand in a log because a statement failed.
             hide_parameters=True,

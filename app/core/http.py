@@ -4,7 +4,9 @@ import json
 import logging
 import re
 import time
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -16,13 +18,30 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.database import is_connection_lost
-from app.core.errors import AfterwordError, Busy, FieldError, TooLarge, WrongContentType, problem
+from app.core.errors import (
+    AfterwordError,
+    Busy,
+    FieldError,
+    InvalidInput,
+    TooLarge,
+    WrongContentType,
+    problem,
+)
 from app.core.ids import uuid7
 from app.core.log import request_id
 from app.core.telemetry import request_timer
 from app.core.text import did_you_mean
 
 logger = logging.getLogger("afterword.http")
+
+# The path of `PUBLIC_URL`, under which browsers see this service; our own routes begin behind it.
+root_path: ContextVar[str] = ContextVar("root_path", default="")
+
+
+def at(path: str) -> str:
+    """Return a path of ours as a browser must name it."""
+    return root_path.get() + path
+
 
 MEBIBYTE = 1 << 20
 _DRAINED = 64 * MEBIBYTE
@@ -113,6 +132,36 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
         detail = f"The body is larger than {most}; send it in parts."
         raise TooLarge(detail)
     return b"".join(chunks)
+
+
+async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
+    """Read a body of JSON or lines: unpacked where it is gzip, without a byte-order mark.
+
+    Raises TooLarge, also for what is only large once unpacked, and WrongContentType for another
+    coding.
+    """
+    body = await read_body(request, limit=limit)
+    coding = request.headers.get("content-encoding", "").strip().lower()
+    if coding in {"gzip", "x-gzip"}:
+        body = _unpacked(body, limit)
+    elif coding not in {"", "identity"}:
+        detail = f"The body's coding {coding[:40]!r} is not understood; send it plain or as gzip."
+        raise WrongContentType(detail)
+    return body.removeprefix(b"\xef\xbb\xbf")
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        plain = reader.decompress(body, limit)
+    except zlib.error as error:
+        raise InvalidInput.at("body", msg=f"is no valid gzip: {error}") from None
+    if reader.unconsumed_tail:
+        detail = f"The body is larger than {limit // MEBIBYTE} MiB once it is unpacked."
+        raise TooLarge(detail)
+    if not reader.eof:
+        raise InvalidInput.at("body", msg="is gzip that was cut off")
+    return plain
 
 
 def require_content_type(request: Request, *accepted: str) -> str:

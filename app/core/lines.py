@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.core import idempotency
 from app.core.database import Database
 from app.core.errors import AfterwordError, FieldError, InvalidInput
-from app.core.http import MEBIBYTE, json_reply, problem_reply, read_body, require_content_type
+from app.core.http import MEBIBYTE, json_reply, problem_reply, read_text, require_content_type
 from app.core.signing import SealedBox
 from app.core.text import did_you_mean
 
@@ -80,7 +80,7 @@ async def read_lines(
     An array may come as the one field `wrapped_as` of an object.
     """
     kind = require_content_type(request, _NDJSON, "application/json")
-    body = await read_body(request, limit=16 * MEBIBYTE)
+    body = await read_text(request, limit=16 * MEBIBYTE)
     lines = _lines(body) if kind == _NDJSON else _elements(_unwrapped(body, wrapped_as))
     if len(lines) > MOST_LINES:
         msg = f"holds {len(lines):,} entries; send at most {MOST_LINES:,} at once"

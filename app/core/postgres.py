@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: one supervisor per data folder, a child process, loopback only."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import logging
@@ -11,7 +12,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
@@ -26,6 +27,7 @@ from app.core.postgres_programs import (
     enter_by_path,
     find_programs,
     reachable_programs,
+    require_account_name,
     unprivileged_account,
 )
 from app.core.settings import Settings
@@ -41,6 +43,8 @@ _OPTIONS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
+    # Twenty for each of a few BI roles, and enough for ourselves.
+    "max_connections": "200",
 }
 
 
@@ -77,7 +81,7 @@ class EmbeddedPostgres:
                 self._by_path = enter_by_path(programs, data_dir=self._data_dir)
             state = self._state() if self._data.exists() else {}
             state = state or self._initialise(programs)
-            self._stop_survivor()
+            self._clear_folder()
             self._launch(programs, port=_free_port(state.get("port", 0)), state=state)
             if not state.get("ready"):
                 asyncio.run(_make_owner(self._state(required=True)))
@@ -96,6 +100,7 @@ class EmbeddedPostgres:
         programs = find_programs(self._settings, data=self._data)
         if self._account:
             programs = reachable_programs(programs, data_dir=self._data_dir)
+        self._clear_folder()
         self._launch(programs, port=state["port"], state=state)
         return True
 
@@ -143,6 +148,7 @@ class EmbeddedPostgres:
 
     def _initialise(self, programs: Programs) -> dict[str, Any]:
         """Make a fresh cluster; a first try that was killed half-way leaves only a draft."""
+        require_account_name()
         draft = self._data_dir / "postgres.new"
         shutil.rmtree(draft, ignore_errors=True)
         if self._data.exists():
@@ -196,19 +202,28 @@ class EmbeddedPostgres:
         """
         return str(folder) if self._by_path else "/proc/self/cwd"
 
-    def _stop_survivor(self) -> None:
-        """Stop a server that outlived a killed supervisor; we hold the lock, so it is ours."""
-        pid = _postmaster_pid(self._data)
-        if pid is None or not _is_server_of(pid, self._data):
-            return
-        logger.warning("stopping the database that a killed service left", extra={"pid": pid})
-        os.kill(pid, signal.SIGINT)
+    def _clear_folder(self) -> None:
+        """Stop what outlived a killed service, and remove the lock files that it left.
+
+        We hold the folder's lock, so whatever works in it is ours. What those files say means
+        nothing: their number may be a zombie's, another program's, or even ours.
+        """
         deadline = time.monotonic() + _STOP_SECONDS
-        while _is_server_of(pid, self._data):
+        told = False
+        while working := _processes_in(self._data):
+            if not told:
+                logger.warning(
+                    "stopping the database that a killed service left",
+                    extra={"processes": len(working)},
+                )
+                told = True
+                _end(working, first=_postmaster_pid(self._data))
             if time.monotonic() > deadline:
-                msg = f"The old database server (process {pid}) does not stop; end it by hand."
+                msg = f"The old database server ({working}) does not stop; end it by hand."
                 raise PostgresUnavailableError(msg)
             time.sleep(0.02)
+        for left in (self._data / "postmaster.pid", *self._data.glob("run/.s.PGSQL.*")):
+            left.unlink(missing_ok=True)
 
     def _launch(self, programs: Programs, *, port: int, state: dict[str, Any]) -> None:
         """Start the server and wait until it accepts; retry while an old one's memory is freed."""
@@ -326,20 +341,42 @@ def _postmaster_pid(data: Path) -> int | None:
         return None
 
 
-def _is_server_of(pid: int, data: Path) -> bool:
-    """Tell whether the process is alive and a PostgreSQL of this folder, not a reused number."""
+def _processes_in(data: Path) -> list[int]:
+    """Return the processes that work in the folder; a zombie works nowhere any more.
+
+    Where the system has no `/proc`, the number in the lock file must do.
+    """
+    if not Path("/proc/self").exists():
+        pid = _postmaster_pid(data)
+        return [pid] if pid is not None and _is_alive(pid) else []
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (entry / "cwd").readlink() == data:
+                    found.append(int(entry.name))
+    return found
+
+
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
-    except PermissionError:
-        return False
-    if not Path("/proc/self").exists():
-        return True
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == data
-    except OSError:
-        return False
+    return True
+
+
+def _end(processes: Sequence[int], *, first: int | None) -> None:
+    """Ask a server to stop fast; what it left when it was killed is asked one by one."""
+    asked = (
+        [(first, signal.SIGINT)]
+        if first in processes
+        else [(pid, signal.SIGTERM) for pid in processes]
+    )
+    for pid, sign in asked:
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, sign)
 
 
 def _is_ready(data: Path, pid: int) -> bool:

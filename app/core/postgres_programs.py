@@ -53,6 +53,20 @@ def unprivileged_account() -> Account | None:
     raise PostgresUnavailableError(msg)
 
 
+def require_account_name() -> None:
+    """Refuse an account without a name: PostgreSQL's initdb cannot make a folder for it."""
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        msg = (
+            f"The account {os.geteuid()} has no line in /etc/passwd, and PostgreSQL's initdb "
+            "needs its name. Mount a passwd file that has one, such as "
+            f"`afterword:x:{os.geteuid()}:{os.getegid()}::/:/sbin/nologin`, or leave `--user` "
+            "out, or use a PostgreSQL of your own (AFTERWORD_DATABASE_URL)."
+        )
+        raise PostgresUnavailableError(msg) from None
+
+
 def _candidates(settings: Settings) -> list[Path]:
     if settings.postgres_bin:
         return [settings.postgres_bin]

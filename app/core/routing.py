@@ -21,7 +21,7 @@ from starlette.responses import Response
 from app.core import idempotency
 from app.core.database import Database
 from app.core.errors import InvalidInput
-from app.core.http import MEBIBYTE, read_body, require_content_type
+from app.core.http import MEBIBYTE, read_text, require_content_type
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.text import decode_json, did_you_mean
@@ -124,7 +124,7 @@ class Route(APIRoute):
             if takes_body:
                 body = await _take_body(request, optional=optional_body)
             if takes_raw:
-                body = await read_body(request, limit=MEBIBYTE)
+                body = await read_text(request, limit=MEBIBYTE)
                 request._body = body  # noqa: SLF001 - where the framework looks for it
             async with _unit_of(request) as unit:
                 request.state.unit = unit
@@ -164,7 +164,7 @@ async def _unit_of(request: Request) -> AsyncIterator[Unit]:
 
 async def _take_body(request: Request, *, optional: bool) -> bytes:
     """Read and decode the body once, so that the framework finds it decoded."""
-    body = await read_body(request, limit=MEBIBYTE)
+    body = await read_text(request, limit=MEBIBYTE)
     request._body = body  # noqa: SLF001 - where the framework looks for a body already read
     if body or not optional:
         require_content_type(request, "application/json")

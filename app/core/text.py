@@ -1,6 +1,7 @@
 """JSON as we accept it: UTF-8, bounded depth, no NUL, no lone surrogate, no huge number."""
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Annotated, Any
@@ -55,6 +56,20 @@ def refuse_unstorable(value: Any, loc: tuple[str | int, ...]) -> None:
         for index, part in enumerate(value):
             refuse_unstorable(part, (*loc, index))
     raise InvalidInput.at(*loc, msg=reason)
+
+
+_FORMULAS = ("=", "@", "\t", "\r", "＝", "＠")
+_SIGNED_WORD = re.compile(r"[-+－＋][\w.:-]*", re.ASCII)
+
+
+def defused(value: str) -> str:
+    """Return a text for a cell of CSV: one that a spreadsheet would run begins with a quote.
+
+    What begins with a sign and goes on as a number or a word, such as -12 or +48600, stays.
+    """
+    is_formula = value.startswith(_FORMULAS)
+    is_signed = value.startswith(("+", "-", "＋", "－")) and not _SIGNED_WORD.fullmatch(value)
+    return f"'{value}" if is_formula or is_signed else value
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

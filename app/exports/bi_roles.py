@@ -19,7 +19,7 @@ from app.exports.models import BiAccess
 from app.workspaces.service import find_workspace
 
 _PREFIX = "bi_"
-_MOST_CONNECTIONS = 10
+_MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
 
 

@@ -16,12 +16,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.database import Database, run_sql
+from app.core.text import defused
 from app.exports.datasets import Column, Dataset, Type
 
 _ROWS_AT_ONCE = 2000
 _OF_TOMBSTONES = {"id", "updated_at", "deleted_at"}
-# What a spreadsheet would run as a formula.
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -78,9 +77,7 @@ def _cell(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
         return rfc3339(value)
-    if isinstance(value, str) and value.startswith(_DANGEROUS):
-        return "'" + value
-    return value
+    return defused(value) if isinstance(value, str) else value
 
 
 class NdjsonWriter:

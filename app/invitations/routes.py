@@ -35,6 +35,7 @@ from app.invitations.sns import is_notification, open_notification
 from app.invitations.suppression import Kind
 from app.surveys import service as surveys
 from app.workspaces.caller import BounceReporter, Reader, Writer
+from app.workspaces.schemas import Locale
 from app.workspaces.scopes import Scope
 
 routes = router("Invitations")
@@ -141,7 +142,7 @@ async def get_email_preview(
     session: SessionDep,
     caller: Reader,
     survey: str,
-    lang: Annotated[str | None, Query(max_length=35, description="Language of the mail.")] = None,
+    lang: Annotated[Locale | None, Query(description="Language of the mail.")] = None,
 ) -> HTMLResponse:
     """Return the HTML of a survey's mail, of its latest content; its links lead nowhere."""
     settings: Settings = request.app.state.settings

@@ -4,10 +4,11 @@ import csv
 import io
 from typing import Any
 
+from app.core.text import defused
+
 _FIRST = ("period",)
 _LAST = "distribution"
 _TOTAL_ONLY = "excluded"
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(reply: dict[str, Any]) -> str:
@@ -62,6 +63,4 @@ def _cell(value: Any) -> Any:
     """Defuse texts that a spreadsheet would run as a formula."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str) and value.startswith(_DANGEROUS):
-        return "'" + value
-    return value
+    return defused(value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.core.database import Database
 from app.core.errors import NotFound
+from app.core.http import at
 from app.workspaces.brand import company_of, find_logo, logo_path
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 from app.workspaces.models import Workspace
@@ -29,11 +30,11 @@ class Look:
 
 def look_of(workspace: Workspace) -> Look:
     """Return how pages of a workspace look."""
-    colour = workspace.brand.get("colour")
+    colour, logo = workspace.brand.get("colour"), logo_path(workspace)
     return Look(
         company=company_of(workspace),
-        style=f"/brand/{workspace.id}/{colour[1:]}.css" if colour else None,
-        logo=logo_path(workspace),
+        style=at(f"/brand/{workspace.id}/{colour[1:]}.css") if colour else None,
+        logo=at(logo) if logo else None,
     )
 
 

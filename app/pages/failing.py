@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.core.http import at
 from app.pages.dashboard.problems import dashboard_problem
 from app.pages.showing import show_message
 from app.surveys.words import accepted_languages
@@ -35,7 +36,9 @@ def error_page(request: Request, problem: Response) -> Response:
         next(iter(accepted), None),
         known.get(problem.status_code, "fault"),
         status=problem.status_code,
-        refresh=f"{_KIOSK_SECONDS};url={request.url.path}?{request.url.query}" if kiosk else None,
+        refresh=f"{_KIOSK_SECONDS};url={at(request.url.path)}?{request.url.query}"
+        if kiosk
+        else None,
     )
     for name, value in problem.headers.items():
         if name.lower() not in {"content-type", "content-length"}:

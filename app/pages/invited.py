@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
+from app.core.http import at
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
@@ -106,11 +107,11 @@ async def find_visit(request: Request, token: str, *, limited: bool = True) -> V
             ),
         )
     place = Place(
-        action=f"/i/{token}",
-        trap=f"/i/{token}/{TRAP}",
-        unsubscribe=f"/u/{token}",
-        data=f"/i/{token}/data",
-        change=f"/i/{token}",
+        action=at(f"/i/{token}"),
+        trap=at(f"/i/{token}/{TRAP}"),
+        unsubscribe=at(f"/u/{token}"),
+        data=at(f"/i/{token}/data"),
+        change=at(f"/i/{token}"),
     )
     return Visit(invitation, workspace, asking, stored, place)
 
@@ -226,7 +227,7 @@ async def take_invited(request: Request, token: str) -> Response:
         posted.signs.trapped or posted.signs.asked_again
     )
     step = "again" if doubtful else "done" if stored.complete else "next"
-    return RedirectResponse(f"/i/{token}?{step}=1", status_code=303)
+    return RedirectResponse(at(f"/i/{token}?{step}=1"), status_code=303)
 
 
 def _given(asking: Asking, posted: Posted) -> dict[str, Any]:

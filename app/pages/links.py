@@ -26,12 +26,18 @@ from app.workspaces.caller import Reader
 routes = router("Surveys")
 pages = APIRouter(include_in_schema=False)
 
+_LONGEST_SOURCE, _LONGEST_LANGUAGE = 64, 35
 Reference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
 Source = Annotated[
     str | None,
-    Query(max_length=64, description="Where the code will hang; answers bear it as `src`."),
+    Query(
+        max_length=_LONGEST_SOURCE,
+        description="Where the code will hang; answers bear it as `src`.",
+    ),
 ]
-Language = Annotated[str | None, Query(max_length=35, description="Language of the page.")]
+Language = Annotated[
+    str | None, Query(max_length=_LONGEST_LANGUAGE, description="Language of the page.")
+]
 
 
 class LinksOut(BaseModel):
@@ -122,12 +128,14 @@ def _code(url: str, *, xmldecl: bool = False) -> str:
 
 @pages.get("/s/{public_id}/poster")
 async def show_poster(
-    request: Request, public_id: str, src: Source = None, lang: Language = None
+    request: Request, public_id: str, src: str = "", lang: str = ""
 ) -> HTMLResponse:
-    """Show a page to print and hang where customers are."""
+    """Show a page to print and hang where customers are; an odd wish is not heard."""
+    src, lang = (wish if len(wish) <= most and wish.isprintable() else "" for wish, most in
+                 ((src, _LONGEST_SOURCE), (lang, _LONGEST_LANGUAGE)))  # fmt: skip
     survey, workspace = await find_open_survey(request, public_id)
     definition = survey.definition
-    locale = choose_language([lang or ""], sorted(survey.locales), survey.locale)
+    locale = choose_language([lang], sorted(survey.locales), survey.locale)
     words = Words(locale, {})
     question = definition.main_question or definition.questions[0]
     wording = Wording(locale, survey.locale, words, lambda text: fill(text, {}))

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
+from app.core.http import at
 from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
@@ -141,7 +142,7 @@ def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
 
 def _address(survey: CompiledSurvey, kept: Mapping[str, str], **more: str) -> str:
     query = urlencode(dict(kept) | more)
-    return f"/s/{survey.public_id}" + (f"?{query}" if query else "")
+    return at(f"/s/{survey.public_id}") + (f"?{query}" if query else "")
 
 
 async def _page(

@@ -5,6 +5,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.database import Database
 from app.core.errors import NotFound
+from app.core.http import at
 from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
 from app.invitations.suppression import Kind, suppress
@@ -110,7 +111,7 @@ async def delete_data(request: Request, token: str) -> Response:
             state.database, state.slot, invitation.workspace_id, invitation.id
         )  # fmt: skip
     except NotFound:
-        return RedirectResponse(f"/i/{token}/data", status_code=303)
+        return RedirectResponse(at(f"/i/{token}/data"), status_code=303)
     return show_message(invitation.locale, "deleted", look=look_of(visit.workspace))
 
 

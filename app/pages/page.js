@@ -33,7 +33,7 @@ if (form) {
     form.ariaBusy = "true";
     // A submission that was stopped may be sent again.
     setTimeout(() => (form.ariaBusy = null), 5000);
-    if (action.startsWith("/s/") && !action.includes("kiosk=1")) history.replaceState(0, "", action);
+    if (action.includes("/s/") && !action.includes("kiosk=1")) history.replaceState(0, "", action);
   });
   addEventListener("pageshow", () => (form.ariaBusy = null));
 }

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
+from app.core.http import root_path
 from app.surveys.words import direction_of
 
 _POLICY = (
@@ -49,6 +50,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["code"] = _code
+_templates.globals["root"] = root_path.get
 _PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
 
 

@@ -16,7 +16,7 @@ from app.core import idempotency
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequests, named_in
-from app.core.http import json_reply, problem_reply, read_body, require_content_type
+from app.core.http import json_reply, problem_reply, read_text, require_content_type
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
 from app.invitations.votes import Held
@@ -60,7 +60,7 @@ async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, 
     caller = await keyring.caller(request.headers.get("authorization"))
     admit(request, caller, headers)
     require_content_type(request, "application/json")
-    raw = await read_body(request)
+    raw = await read_text(request)
     body = decode_response(raw)
     if not caller.trusted:
         refuse_untrusted(body)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.errors import AfterwordError, Forbidden, named_in
-from app.core.http import problem_reply, read_body, require_content_type
+from app.core.http import problem_reply, read_text, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import Held
 from app.responses.body import (
@@ -94,7 +94,7 @@ async def take(request: Request) -> Response:
     headers = readable_by(request)
     try:
         require_content_type(request, "text/plain", "application/json")
-        raw = await read_body(request)
+        raw = await read_text(request)
         sent = decode(_decoder, raw, fields=_FIELDS)
         refuse_nul(sent)
         caller = await caller_of(request, sent.key)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import asyncpg
 import pytest
 
 from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
-from app.core.postgres_programs import PostgresUnavailableError
+from app.core.postgres_programs import PostgresUnavailableError, require_account_name
 from app.core.settings import Settings
 
 
@@ -71,6 +72,50 @@ def test_a_server_that_outlived_its_supervisor_is_stopped_first(folder: Path) ->
         assert ask(again, "select count(*) from kept") == 0
     assert lost._process
     lost._process.wait(10)
+
+
+READY = "{pid}\n{data}\n1764000000\n5433\nrun\n127.0.0.1\n  5433001  0\nready   \n"
+
+
+@pytest.mark.parametrize("kind", ["zombie", "other", "ours", "gone", "first", "garbage", "empty"])
+def test_a_stale_lock_file_never_stops_a_start(folder: Path, kind: str) -> None:
+    settings = Settings(data_dir=folder)
+    with attached(settings) as url:
+        ask(url, "create table kept ()")
+    ended = os.fork()
+    if ended == 0:
+        os._exit(0)
+    pids = {"zombie": ended, "other": os.getppid(), "ours": os.getpid(), "gone": 4_000_000,
+            "first": 1}  # fmt: skip
+    text = {"garbage": "\x00 not a number", "empty": ""}.get(kind)
+    if text is None:
+        text = READY.format(pid=pids[kind], data=folder / "postgres")
+    (folder / "postgres" / "postmaster.pid").write_text(text)
+    try:
+        with attached(settings) as again:
+            assert ask(again, "select count(*) from kept") == 0
+    finally:
+        os.waitpid(ended, 0)
+
+
+def test_a_server_whose_first_process_was_killed_starts_again(folder: Path) -> None:
+    settings = Settings(data_dir=folder)
+    lost = EmbeddedPostgres(settings)
+    ask(lost.start(), "create table kept ()")
+    assert lost._process
+    assert lost._lock
+    # All at once, and nobody has taken note of the death yet.
+    os.killpg(lost._process.pid, signal.SIGKILL)
+    lost._lock.close()
+    with attached(settings) as again:
+        assert ask(again, "select count(*) from kept") == 0
+    lost._process.wait(10)
+
+
+def test_an_account_without_a_name_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 12345)
+    with pytest.raises(PostgresUnavailableError, match="12345 has no line in /etc/passwd"):
+        require_account_name()
 
 
 def test_a_server_that_dies_is_started_again_on_its_port(folder: Path) -> None:

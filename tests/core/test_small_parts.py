@@ -5,9 +5,13 @@ import logging
 import time
 import uuid
 
+import pytest
+
+from app.core.guarded_http import is_public
 from app.core.ids import derived_uuid, uuid7
 from app.core.log import JsonFormatter, request_id
 from app.core.signing import SealedBox
+from app.core.text import defused
 from tests.shop import Shop
 
 
@@ -81,3 +85,30 @@ async def test_monitors_may_ask_with_head_and_people_find_the_documentation(shop
     form = await shop.client.get("/sign-in")
     assert 'href="/docs"' in form.text
     assert 'href="/guides"' in form.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=1+1", "'=1+1"), ("@cmd", "'@cmd"), ("\tx", "'\tx"), ("\rx", "'\rx"),
+        ("\uff1d1+1", "'\uff1d1+1"), ("\uff20cmd", "'\uff20cmd"),
+        ("-12", "-12"), ("+48600", "+48600"), ("-12.50", "-12.50"), ("-order_7:a", "-order_7:a"),
+        ("-1+1", "'-1+1"), ("+48 600", "'+48 600"), ("-2-3*cmd|' /C calc'!A0",
+                                                      "'-2-3*cmd|' /C calc'!A0"),
+        ("\uff0b1+1", "'\uff0b1+1"), ("a=1", "a=1"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_cell_that_a_spreadsheet_would_run_is_defused(cell: str, shown: str) -> None:
+    assert defused(cell) == shown
+
+
+@pytest.mark.parametrize(
+    ("number", "public"),
+    [
+        ("93.184.216.34", True), ("2606:2800:220:1:248:1893:25c8:1946", True),
+        ("::ffff:93.184.216.34", False), ("::ffff:10.0.0.1", False), ("5f00::1", False),
+        ("64:ff9b::1", False), ("10.0.0.1", False), ("::1", False),
+    ],
+)  # fmt: skip
+def test_only_plain_public_addresses_are_called(number: str, public: bool) -> None:
+    assert is_public(number) is public

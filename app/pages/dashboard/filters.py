@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.http import at
 from app.core.routing import PROPERTY_PARAMETER
 from app.metrics.parameters import MetricQuery
 from app.metrics.periods import Interval
@@ -51,7 +52,7 @@ class View(BaseModel):
         said = {name: getattr(self, name) for name in ("survey", "touchpoint", "channel")}
         said |= {f"property.{name}": values[-1] for name, values in properties.items()}
         kept = {"period": self.period} | said | more
-        return f"{path}?{urlencode({n: v for n, v in kept.items() if v})}"
+        return f"{at(path)}?{urlencode({n: v for n, v in kept.items() if v})}"
 
 
 def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from urllib.parse import urlencode
 from uuid import UUID
 
+from app.core import jobs
 from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
@@ -13,8 +14,23 @@ from app.pages.dashboard.words import Said
 from app.workspaces import members, sessions
 from app.workspaces.service import get_workspace
 
+ASKED_JOB = "dashboard.link_asked"
 LINK_JOB = "dashboard.send_link"
+# Whose workspace it is, nobody knows before it is looked up.
+NOBODYS = UUID(int=0)
+_MAIL_ATTEMPTS = 5
 SIGN_IN = "/sign-in"
+
+
+async def look_up(database: Database, job: Job) -> None:
+    """Have a link mailed to every member who has the address; to a stranger nothing is."""
+    async with database.transaction() as session:
+        for member in await members.with_email(session, job.payload["email"]):
+            await jobs.enqueue(
+                session, LINK_JOB, workspace_id=member.workspace_id,
+                payload={"member": str(member.id), "next": job.payload["next"]},
+                max_attempts=_MAIL_ATTEMPTS, dedupe=str(member.id),
+            )  # fmt: skip
 
 
 async def send_link(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput, NotFound
+from app.core.http import at
 from app.core.routing import PropertiesDep, SessionDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
@@ -222,7 +223,7 @@ async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID
         values["note"] = note
     patch = ResponsePatch(follow_up=checked(FollowUpPatch, values))
     await responses.annotate(session, visit.visitor.caller, response_id, patch)
-    return RedirectResponse(f"/responses/{response_id}?saved=1", status_code=303)
+    return RedirectResponse(at(f"/responses/{response_id}?saved=1"), status_code=303)
 
 
 class CommentQuery(BaseModel):

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import FieldError, Forbidden, InvalidInput
-from app.core.http import from_validation
+from app.core.http import at, from_validation
 from app.core.routing import ReadSessionDep, SessionDep, current_settings
 from app.core.settings import Settings
 from app.core.signing import SealedBox
@@ -153,7 +153,7 @@ async def _signed_in(request: Request, session: SessionDep, reading: ReadSession
     if visitor is None or not visitor.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
         asked = urlencode({"next": request.url.path + query})
-        raise Instead(RedirectResponse(f"{SIGN_IN}?{asked}", status_code=303))
+        raise Instead(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
     # All figures of a page are of one moment.
     await read_snapshot(reading)
     workspace = await get_workspace(session, visitor.caller.workspace_id)

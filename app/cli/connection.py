@@ -1,0 +1,143 @@
+"""One connection cannot hurt: how much it may say, how long it may take, how many there are."""
+
+import asyncio
+import logging
+import resource
+import time
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+logger = logging.getLogger(__name__)
+
+_MOST_HEAD = 64 * 1024
+_MOST_OPEN = 10_000
+# Files that a process needs beside its connections.
+_OTHER_FILES = 256
+_FEWEST_OPEN = 64
+_LOGGED_EVERY = 60.0
+
+
+def most_open() -> int:
+    """Return how many connections a process may have open, by its limit of open files."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return _MOST_OPEN
+    return max(_FEWEST_OPEN, min(_MOST_OPEN, soft - _OTHER_FILES))
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it, within bounds.
+
+    A head is at most 64 KiB (431) and whole within `patience` seconds; a body brings a kilobyte a
+    second, looked at every `patience` seconds; whoever says nothing is hung up on after `idle`.
+    """
+
+    patience: ClassVar[float] = 20.0
+    idle: ClassVar[float] = 75.0
+    most: ClassVar[int] = most_open()
+    _logged_at: ClassVar[float] = float("-inf")
+
+    _timer: asyncio.TimerHandle | None = None
+    _in_head = False
+    _refused = False
+    _head = 0
+    _named = 0
+    _body = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, or close it where too many are open."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            self._tell_of_bound()
+            transport.abort()
+            return
+        self._wait(self.idle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._wait(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes."""
+        if self._refused:
+            return
+        if not self._in_head and self._body == 0:
+            self._in_head = True
+            self._wait(self.patience)
+        super().data_received(data)
+        if self._in_head:
+            self._head += len(data)
+            if self._head > _MOST_HEAD:
+                self._refuse()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header."""
+        self._named += len(name) + len(value)
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin with the request; its body may take its time, but must come."""
+        if self._named + len(self.url) > _MOST_HEAD:
+            self._refuse()
+            return
+        self._in_head, self._head, self._named, self._body = False, 0, 0, 1
+        super().on_headers_complete()
+        self._watch_body(self._body)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self._refused:
+            self._body += len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Leave the rest to the application."""
+        if not self._refused:
+            self._wait(None)
+            self._body = 0
+            super().on_message_complete()
+
+    def _wait(self, seconds: float | None) -> None:
+        """Hang up after these seconds, unless something comes before."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self.transport.close()
+
+    def _watch_body(self, before: int) -> None:
+        """Look again after a while whether the body has grown enough since."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_later(self.patience, self._judge_body, before)
+
+    def _judge_body(self, before: int) -> None:
+        # Who reads too slowly may be the application itself.
+        if self.flow.read_paused or self._body - before >= self.patience * 1024:
+            self._watch_body(self._body)
+        else:
+            self._hang_up()
+
+    def _refuse(self) -> None:
+        """Say that the head is too large, and hang up."""
+        self._refused = True
+        self._wait(None)
+        body = b'{"title": "Request Header Fields Too Large", "status": 431}'
+        self.transport.write(
+            STATUS_LINE[431]
+            + b"content-type: application/problem+json\r\nconnection: close\r\n"
+            + b"content-length: %d\r\n\r\n" % len(body)
+            + body
+        )
+        self.transport.close()
+
+    @classmethod
+    def _tell_of_bound(cls) -> None:
+        now = time.monotonic()
+        if now - cls._logged_at >= _LOGGED_EVERY:
+            cls._logged_at = now
+            logger.warning("too many open connections: new ones are closed (see `ulimit -n`)",
+                           extra={"most": cls.most})  # fmt: skip
