@@ -21,11 +21,15 @@ _LONG = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a page needs to know of a company; addresses are paths of ours, or None."""
+    """What a page needs to know of a company; addresses are paths of ours, or None.
+
+    `frames` are the origins whose pages may show ours in a frame.
+    """
 
     company: str
     style: str | None
     logo: str | None
+    frames: tuple[str, ...] = ()
 
 
 def look_of(workspace: Workspace) -> Look:
@@ -35,6 +39,7 @@ def look_of(workspace: Workspace) -> Look:
         company=company_of(workspace),
         style=at(f"/brand/{workspace.id}/{colour[1:]}.css") if colour else None,
         logo=at(logo) if logo else None,
+        frames=tuple(sorted(origin for origin in workspace.allowed_origins if "://" in origin)),
     )
 
 

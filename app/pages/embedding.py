@@ -104,6 +104,8 @@ _WORDS = (
     "thanks_title",
     "answered_title",
     "answered",
+    "over_title",
+    "over",
 )
 
 

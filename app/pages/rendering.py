@@ -15,12 +15,9 @@ from app.core.errors import NotFound
 from app.core.http import root_path
 from app.surveys.words import direction_of
 
-_POLICY = (
-    "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
-)
+_POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
 HEADERS = {
-    "Content-Security-Policy": _POLICY,
+    "Content-Security-Policy": f"{_POLICY}; frame-ancestors 'none'",
     "Referrer-Policy": "same-origin",
     # Not `no-store`: Back must find the page again, with the same response's form in it.
     "Cache-Control": "private, no-cache",
@@ -67,7 +64,12 @@ def page(template: str, *, lang: str, status: int = 200, **shown: Any) -> HTMLRe
     """Render a template in a language; what is missing is an error, not an empty place."""
     values = _PLAIN | {"lang": lang, "dir": direction_of(lang)} | shown
     text = _templates.get_template(template).render(values)
-    return HTMLResponse(text, status_code=status, headers=HEADERS)
+    reply = HTMLResponse(text, status_code=status, headers=HEADERS)
+    if values["look"] is not None:
+        # A company's page may stand in its own shop's pages, and nowhere else.
+        frames = " ".join(("'self'", *values["look"].frames))
+        reply.headers["Content-Security-Policy"] = f"{_POLICY}; frame-ancestors {frames}"
+    return reply
 
 
 @cache

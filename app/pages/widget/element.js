@@ -9,10 +9,13 @@ import { sheets } from "./style.js";
 const HEADING = { id: "h", tabindex: -1 };
 
 export class Survey extends HTMLElement {
-  #id = newId();
-  #seq = 0;
-  #step = 0;
-  #answers = {};
+  // What makes it another question: no score of the one before is ever sent for it.
+  static observedAttributes = ["survey", "key", "order", "ticket"];
+  #id;
+  #seq;
+  #step;
+  #answers;
+  #asked; // what was asked for, to tell a change from a repeat
   #survey; // as the server tells of it
   #form;
   #shown; // the questions of this step
@@ -40,17 +43,61 @@ export class Survey extends HTMLElement {
     (this.isConnected ? this : document).dispatchEvent(event);
   }
 
-  async connectedCallback() {
-    if (this.shadowRoot) return;
-    const root = this.attachShadow({ mode: "open" });
-    this.#survey = await this.#fetch();
-    if (!this.#survey) return this.remove();
-    const { colours, main, questions } = this.#survey;
-    root.adoptedStyleSheets = sheets(this.getAttribute("theme") || site.theme, colours);
-    root.append(this.#box());
+  connectedCallback() {
+    if (!this.shadowRoot) this.attachShadow({ mode: "open" });
+    if (this.#form) document.addEventListener("keydown", this);
+    this.refresh();
+  }
+
+  attributeChangedCallback() {
+    this.refresh();
+  }
+
+  // Asks anew where something else is to be asked. The page's own nodes are never touched: where
+  // nothing can be asked, the element stays, and is empty.
+  refresh() {
+    if (!this.isConnected || !this.shadowRoot) return;
+    const asked = [this.#name, this.#key, this.#about("order"), this.#about("ticket")] + "";
+    if (asked == this.#asked || !this.#name) return;
+    this.#asked = asked;
+    this.#id = newId();
+    this.#seq = this.#step = 0;
+    this.#answers = {};
+    this.#empty();
+    // Whoever sets several attributes in turn means all of them together.
+    queueMicrotask(() => asked == this.#asked && this.#start(asked));
+  }
+
+  async #start(asked) {
+    const survey = await this.#fetch();
+    if (asked != this.#asked) return;
+    if (!survey) return this.#leave();
+    this.#survey = survey;
+    const { colours, main, questions, answered, words } = survey;
+    const popup = this.hasAttribute("popup");
+    if (answered && popup) return this.#leave();
+    this.shadowRoot.adoptedStyleSheets = sheets(this.getAttribute("theme") || site.theme, colours);
+    this.shadowRoot.append(this.#box());
+    if (answered) return this.#say(words.answered_title, words.answered);
     this.#since = performance.now();
     this.#show(questions.filter(({ key }) => !main || key == main));
     this.#tell("shown");
+  }
+
+  #about(name) {
+    return this.getAttribute(name) || site[name] || undefined;
+  }
+
+  #empty() {
+    this.#form = undefined;
+    this.shadowRoot.replaceChildren();
+    document.removeEventListener("keydown", this);
+  }
+
+  // What we have put into the page, we take away again; what the page has put there, stays.
+  #leave() {
+    this.#empty();
+    if (this.own) this.remove();
   }
 
   async #fetch() {
@@ -58,6 +105,9 @@ export class Survey extends HTMLElement {
     const asked = new URLSearchParams({
       lang: this.getAttribute("lang") || site.lang || lang || navigator.language,
     });
+    for (const name of ["order", "ticket"]) {
+      if (this.#about(name)) asked.set(name, this.#about(name));
+    }
     if (this.#key) asked.set("key", this.#key);
     let why = "no reply";
     try {
@@ -111,7 +161,7 @@ export class Survey extends HTMLElement {
     // Told while it still stands in the page.
     this.#tell("closed");
     const inside = this.shadowRoot.activeElement;
-    this.remove();
+    this.#leave();
     if (inside) this.#came?.focus();
   }
 
@@ -196,23 +246,28 @@ export class Survey extends HTMLElement {
       trap: this.#form.querySelector("[name=_website]").value || undefined,
       ...visitor.about(),
     };
-    for (const name of ["order", "ticket", "touchpoint"]) {
-      body[name] = this.getAttribute(name) || site[name] || undefined;
-    }
-    post(site.base + "/w/responses", body, () => this.#tell("sent"));
+    for (const name of ["order", "ticket", "touchpoint"]) body[name] = this.#about(name);
+    const { over_title, over } = this.#survey.words;
+    // A survey that was closed meanwhile asks no further.
+    const refused = () => body.id == this.#id && this.#say(over_title, over);
+    post(site.base + "/w/responses", body, () => this.#tell("sent"), refused);
     this.#seen();
+  }
+
+  #say(title, text, ...more) {
+    const heading = make("h2", HEADING, title);
+    this.#form?.replaceChildren(heading, make("p", { role: "status" }, text), ...more);
+    return heading;
   }
 
   #thank() {
     const { thanks, words, main } = this.#survey;
     const said = thanks.by_answer[this.#answers[main]] || thanks.default;
-    const heading = make("h2", HEADING, words.thanks_title);
-    const parts = [heading, make("p", { role: "status" }, said.text)];
+    const parts = [];
     if (said.link_url) {
       parts.push(make("a", { href: said.link_url, rel: "noopener" }, said.link_text));
     }
     if (!navigator.onLine) parts.push(make("p", this.#spoken, words.later));
-    this.#form.replaceChildren(...parts);
-    heading.focus();
+    this.#say(words.thanks_title, said.text, ...parts).focus();
   }
 }

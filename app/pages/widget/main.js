@@ -11,9 +11,16 @@ let timer;
 storage.allowed = site.consent != "required";
 
 const calls = {
+  // For a page whose tag manager strips the script's own attributes.
+  init(options) {
+    Object.assign(site, options);
+    for (const element of document.querySelectorAll("afterword-survey")) element.refresh?.();
+    look();
+  },
   show(survey = site.survey) {
     open?.close?.();
     open = document.createElement("afterword-survey");
+    open.own = true;
     open.setAttribute("survey", survey);
     open.setAttribute("popup", "");
     (document.body || document.documentElement).append(open);
@@ -41,15 +48,24 @@ const calls = {
 
 // Whether the script's own survey is shown on this page now.
 const wanted = () => {
-  const { survey, path = "*", event, days = 30 } = site;
+  const { survey, path = "*", event, days = 30, maxViews = 3 } = site;
   const seen = storage.get("afterword.seen." + survey) || 0;
   return (
     survey &&
+    views() < maxViews &&
     matches(path) &&
     (!event || events.has(event)) &&
     Date.now() - seen >= days * DAY &&
     !open?.isConnected
   );
+};
+
+// How often it was shown here and nobody took notice; what is not stored, this page remembers.
+let shown = 0;
+const views = () => storage.get("afterword.views." + site.survey) || shown;
+const present = () => {
+  storage.set("afterword.views." + site.survey, (shown = views() + 1));
+  calls.show();
 };
 
 // Whether this page's path is the one named; a star stands for anything.
@@ -63,37 +79,41 @@ const drawn = Math.random() < (site.sample ?? 1);
 
 function look() {
   clearTimeout(timer);
-  if (drawn && wanted()) timer = setTimeout(() => wanted() && calls.show(), (site.delay || 0) * 1000);
+  if (drawn && wanted()) timer = setTimeout(() => wanted() && present(), (site.delay || 0) * 1000);
 }
 
-let path = location.pathname;
-const moved = () => {
-  if (path != location.pathname) {
-    path = location.pathname;
-    look();
-  }
-};
-for (const name of ["pushState", "replaceState"]) {
-  const before = history[name];
-  history[name] = function (...more) {
-    before.apply(this, more);
-    moved();
+// A second copy of the script adds nothing.
+if (!window.afterword?.loaded) {
+  let path = location.pathname;
+  const moved = () => {
+    if (path != location.pathname) {
+      path = location.pathname;
+      look();
+    }
   };
-}
-addEventListener("popstate", moved);
-addEventListener("online", flush);
-addEventListener("pagehide", hurry);
-
-const queue = window.afterword?.q || [];
-window.afterword = (name, ...more) => calls[name]?.(...more);
-for (const call of queue) {
-  try {
-    window.afterword(...call);
-  } catch (error) {
-    console.warn("afterword:", error);
+  for (const name of ["pushState", "replaceState"]) {
+    const before = history[name];
+    history[name] = function (...more) {
+      before.apply(this, more);
+      moved();
+    };
   }
+  addEventListener("popstate", moved);
+  addEventListener("online", flush);
+  addEventListener("pagehide", hurry);
+
+  const queue = window.afterword?.q || [];
+  window.afterword = (name, ...more) => calls[name]?.(...more);
+  window.afterword.loaded = true;
+  for (const call of queue) {
+    try {
+      window.afterword(...call);
+    } catch (error) {
+      console.warn("afterword:", error);
+    }
+  }
+  flush();
+  look();
+  // Last: the elements that stand in the page already begin here.
+  customElements.get("afterword-survey") || customElements.define("afterword-survey", Survey);
 }
-flush();
-look();
-// Last: the elements that stand in the page already begin here.
-customElements.get("afterword-survey") || customElements.define("afterword-survey", Survey);

@@ -10,6 +10,18 @@ let timer;
 let busy;
 let waiting = [];
 
+// Old libraries teach arrays and texts another way to be written; ours is the standard's.
+const json = (value) => {
+  const taught = [Array, String, Number, Boolean, Object].map(({ prototype }) => prototype);
+  const own = taught.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));
+  try {
+    for (const prototype of taught) delete prototype.toJSON;
+    return JSON.stringify(value);
+  } finally {
+    own.forEach((how, at) => how && Object.defineProperty(taught[at], "toJSON", how));
+  }
+};
+
 // Until there is consent, nothing is stored and nothing leaves.
 export const storage = {
   allowed: true,
@@ -20,7 +32,7 @@ export const storage = {
   },
   set(name, value) {
     try {
-      if (this.allowed) localStorage.setItem(name, JSON.stringify(value));
+      if (this.allowed) localStorage.setItem(name, json(value));
     } catch {}
   },
 };
@@ -40,11 +52,11 @@ const without = (item) => {
   keep(waiting.filter((other) => identity(other) != identity(item)));
 };
 
-export function post(url, body, onSent) {
+export function post(url, body, onSent, onRefused) {
   load();
   // A later number of the same answer says all that the earlier one did.
   const others = waiting.filter((item) => item.body.id != body.id);
-  keep([...others, { url, body, onSent }]);
+  keep([...others, { url, body, onSent, onRefused }]);
   flush();
 }
 
@@ -57,7 +69,7 @@ export async function flush() {
   for (const item of waiting) {
     let status = 0;
     try {
-      const body = JSON.stringify(item.body);
+      const body = json(item.body);
       ({ status } = await fetch(item.url, { method: "POST", body, keepalive: true }));
     } catch {}
     if (!status || status == 429 || status >= 500) {
@@ -67,7 +79,10 @@ export async function flush() {
     }
     without(item);
     if (status < 300) item.onSent?.();
-    else console.warn(`afterword: answer refused (${status})`);
+    else {
+      console.warn(`afterword: answer refused (${status})`);
+      if (status == 409 || status == 410) item.onRefused?.();
+    }
   }
   busy = false;
   if (failed) {
@@ -101,5 +116,5 @@ export function forget() {
 // The last chance of a page that is left; what the server has already is the same answer again.
 export function hurry() {
   if (!storage.allowed) return;
-  for (const { url, body } of waiting) navigator.sendBeacon(url, JSON.stringify(body));
+  for (const { url, body } of waiting) navigator.sendBeacon(url, json(body));
 }
