@@ -110,7 +110,7 @@ class Processes:
         self._postgres = postgres
         self._children: list[_Child] = []
         self._stopping = False
-        share_between_processes(settings.data_dir / "telemetry")
+        share_between_processes(settings.data_dir)
 
     def add_web(self, listening: socket.socket) -> None:
         """Add the web processes, each with its slot."""

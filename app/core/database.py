@@ -38,6 +38,8 @@ _TRY_AGAIN = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    # There is no room for it now.
+    asyncpg.DiskFullError,
 )
 
 

@@ -1,5 +1,6 @@
 """Process metrics for Prometheus; every process of one service adds to the same numbers."""
 
+import hashlib
 import os
 import shutil
 from functools import cache
@@ -15,6 +16,7 @@ from prometheus_client import (
     multiprocess,
 )
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 - what is meant
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 REQUESTS = Histogram(
@@ -79,8 +81,15 @@ def request_timer(route: str, status: int) -> Histogram:
     return REQUESTS.labels(route, status)
 
 
-def share_between_processes(folder: Path) -> None:
-    """Make the processes started from here on add up their numbers in this folder."""
+def share_between_processes(data_dir: Path) -> None:
+    """Make the processes started from here on add up their numbers in one folder.
+
+    It lies in memory where the system has such a place: the numbers are in mapped files, and a
+    full disk would end whoever writes to one.
+    """
+    digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+    in_memory = os.access(_MEMORY, os.W_OK)
+    folder = _MEMORY / f"afterword-{digest}" if in_memory else data_dir / "telemetry"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ[_SHARED] = str(folder)

@@ -39,7 +39,8 @@ class Dataset:
     """One kind of rows. `source` ends with its conditions; `$1` is the workspace.
 
     `changed` is the time by which a later export finds what is new, `deleted` the condition of
-    rows that are gone and stand there as tombstones; `filters` maps a filter to its condition,
+    rows that are gone and stand there as tombstones, `changed_source` where it looks for them if
+    not in `source`; `filters` maps a filter to its condition,
     `properties` is the document that `property.NAME` looks into.
     """
 
@@ -49,6 +50,7 @@ class Dataset:
     changed: str
     order: str
     deleted: str | None = None
+    changed_source: str | None = None
     properties: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
 
@@ -57,12 +59,13 @@ def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -
     return Column("id", Type.ID, meaning, sql)
 
 
-def _changes(table: str, deleted: str | None = None) -> tuple[Column, ...]:
-    gone = f"case when {deleted} then {table}.updated_at end" if deleted else "null::timestamptz"
+def _changes(changed: str) -> tuple[Column, ...]:
+    """Return the columns of a row's changes; when it was deleted, the query of an export says."""
     return (
-        Column("updated_at", Type.TIME, "When the row last changed.", f"{table}.updated_at"),
-        Column("deleted_at", Type.TIME, "When it was deleted; then all else is empty.", gone),
-    )
+        Column("updated_at", Type.TIME, "When the row last changed.", changed),
+        Column("deleted_at", Type.TIME, "When it was deleted, or left the filter; then all else "
+               "is empty.", "null::timestamptz"),
+    )  # fmt: skip
 
 
 _GONE = "r.state = 'deleted'"
@@ -71,11 +74,22 @@ join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
 where r.workspace_id = $1 and not r.test"""
 _ANSWERS = """from response r
 join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
-left join lateral jsonb_each(r.answers) a on true
+cross join lateral jsonb_each(r.answers) a
 left join question q
   on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
-where r.workspace_id = $1 and not r.test and (a.key is not null or r.state = 'deleted')"""
+where r.workspace_id = $1 and not r.test"""
+# Every question that a survey has had, so that an answer that is taken back is told of.
+_CHANGED_ANSWERS = """from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+cross join lateral (
+  select k.key, r.answers -> k.key as value from (
+    select q.key from question q where q.workspace_id = r.workspace_id
+    and q.survey_id = r.survey_id union select jsonb_object_keys(r.answers)) k) a
+left join question q
+  on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
+where r.workspace_id = $1 and not r.test"""
 _INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
+_INTERACTION_CHANGED = "coalesce(i.changed_at, i.created_at)"
 _CUSTOMER = """{table}.customer_id in (
   select k.customer_id from customer_identity k where k.workspace_id = $1
   and (k.value = {{0}} or (k.kind = 'email' and k.value = lower({{0}}))
@@ -107,7 +121,7 @@ DATASETS: dict[str, Dataset] = {
         meaning="One row a response, with all its answers as a document.",
         columns=(
             _id("r.id"),
-            *_changes("r", _GONE),
+            *_changes("r.updated_at"),
             Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
             Column("survey_version", Type.INTEGER, "Version answered.", "r.survey_version"),
             Column("channel", Type.TEXT, "How it was answered.", "r.channel"),
@@ -138,10 +152,12 @@ DATASETS: dict[str, Dataset] = {
         filters=_OF_RESPONSES,
     ),
     "answers": Dataset(
-        meaning="One row a question that was asked; replace all of a response's rows together.",
+        meaning="One row a question that was answered; its id is the same in every export.",
         columns=(
-            _id("r.id", "Id of the response."),
-            *_changes("r", _GONE),
+            Column("id", Type.TEXT, "The row's id: the response's, and the question's key.",
+                   "r.id || ':' || a.key"),
+            Column("response_id", Type.ID, "Id of the response.", "r.id"),
+            *_changes("r.updated_at"),
             Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
             Column("question", Type.TEXT, "Key of the question.", "a.key"),
             Column("type", Type.TEXT, "Type of the question.", "q.type"),
@@ -160,9 +176,10 @@ DATASETS: dict[str, Dataset] = {
             Column("responded_at", Type.TIME, "When it was answered.", "r.responded_at"),
         ),
         source=_ANSWERS,
+        changed_source=_CHANGED_ANSWERS,
         changed="r.updated_at",
         order="r.updated_at, r.id, a.key",
-        deleted=_GONE,
+        deleted=f"({_GONE} or a.value is null)",
         properties="r.properties",
         filters=_OF_RESPONSES,
     ),
@@ -170,7 +187,7 @@ DATASETS: dict[str, Dataset] = {
         meaning="One row a moment that happened.",
         columns=(
             _id("i.id"),
-            Column("updated_at", Type.TIME, "When it arrived; it never changes.", "i.created_at"),
+            *_changes(_INTERACTION_CHANGED),
             Column("type", Type.TEXT, "Such as `order.paid`.", "i.type"),
             Column("source", Type.TEXT, "Who told of it.", "i.source"),
             Column("external_id", Type.TEXT, "The source's id of the event.", "i.external_id"),
@@ -185,8 +202,11 @@ DATASETS: dict[str, Dataset] = {
             Column("occurred_at", Type.TIME, "When it happened.", "i.occurred_at"),
         ),
         source="from interaction i where i.workspace_id = $1 and not i.test",
-        changed="i.created_at",
-        order="i.created_at, i.id",
+        changed_source="from interaction i where i.workspace_id = $1 "
+        "and (not i.test or i.changed_at is not null)",
+        changed=_INTERACTION_CHANGED,
+        order=f"{_INTERACTION_CHANGED}, i.id",
+        deleted="i.test",
         properties="i.properties",
         filters={
             "source": "i.source = {0}",
@@ -203,7 +223,7 @@ DATASETS: dict[str, Dataset] = {
         meaning="One row a ticket, with its times to resolution in seconds.",
         columns=(
             _id("t.id"),
-            Column("updated_at", Type.TIME, "When the ticket last changed.", "t.updated_at"),
+            *_changes("t.updated_at"),
             Column("source", Type.TEXT, "The helpdesk.", "t.source"),
             Column("ticket", Type.TEXT, "Its number there.", "t.ticket"),
             Column("status", Type.TEXT, "How far it is.", "t.status"),
@@ -240,7 +260,7 @@ DATASETS: dict[str, Dataset] = {
         meaning="One row a request to a customer.",
         columns=(
             _id("v.id"),
-            Column("updated_at", Type.TIME, "When it last changed.", "v.updated_at"),
+            *_changes("v.updated_at"),
             Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
             Column("channel", Type.TEXT, "`email` or `link`.", "v.channel"),
             Column("status", Type.TEXT, "Where it stands.", "v.status"),

@@ -33,6 +33,7 @@ from app.interactions.directory import CUSTOMERS_CHANNEL
 
 JOURNAL = "erasures.ndjson"
 Reason = Literal["asked", "retention"]
+_LONG_ID = 8
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 # Properties that are declared as segments name nobody, and figures are grouped by them.
@@ -57,7 +58,7 @@ update customer set email = null, name = null, locale = null, properties = '{}',
 where workspace_id = :workspace_id and id = :customer""",
     "interactions": f"""
 update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id,
-  contact = null
+  contact = null, changed_at = :now
 from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
 and t.customer_id = :customer""",
     "tickets": f"""
@@ -65,9 +66,14 @@ update ticket t set properties = {_COUNTED_SEGMENTS}, updated_at = :now
 from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
 and t.customer_id = :customer""",
     "claims": """
-update response set claimed = null, updated_at = :now where workspace_id = :workspace_id
+update response r set claimed = null, comment = null, updated_at = :now,
+  answers = (select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jsonb_each(r.answers) a
+    where exists (select from question q where q.workspace_id = r.workspace_id
+      and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))
+where workspace_id = :workspace_id and claimed is not null
 and (lower(claimed ->> 'email') = any(:emails)
-  or claimed ->> 'external_id' = any(:external_ids))""",
+  or claimed ->> 'external_id' = any(:external_ids)
+  or lower(claimed ->> 'name') = :name)""",
     # The link is dead from now on: nobody has its token.
     "invitations": """
 update invitation set email = null, name = null, detail = null, token = ''::bytea,
@@ -92,7 +98,8 @@ where workspace_id = :workspace_id and {_ABOUT_THEM}""",
 update inbound_event set body = ''::bytea, headers = '{}', reason = coalesce(reason, 'erased')
 where workspace_id = :workspace_id and (interactions ?| cast(:interactions as text[])
   or exists (select from unnest(cast(:needles as text[])) n
-    where position(convert_to(n, 'UTF8') in body) > 0))""",
+    where position(lower(encode(convert_to(n, 'UTF8'), 'escape'))
+      in lower(encode(body, 'escape'))) > 0))""",
     "jobs": """
 update job set error = null where workspace_id = :workspace_id
 and exists (select from unnest(cast(:needles as text[])) n where position(n in job.error) > 0)""",
@@ -229,12 +236,24 @@ async def _names(
         "emails": sorted(emails),
         "external_ids": [row.value for row in known if row.kind != "email"],
         "merged": [str(row.id) for row in merged],
-        "needles": sorted(_as_in_bodies(emails)),
+        "name": (customer["name"] or "").lower() or None,
+        "needles": sorted(_as_in_bodies(emails) | _other_names(customer, known)),
         "responses": [str(i) for i in await _ids(session, "response", workspace_id, customer_id)],
         "interactions": [
             str(i) for i in await _ids(session, "interaction", workspace_id, customer_id)
         ],
     }
+
+
+def _other_names(customer: dict[str, Any], known: Sequence[Any]) -> set[str]:
+    """Return ids and the whole name as they may stand in a raw body.
+
+    A short id would be found everywhere: it is looked for as a JSON text alone.
+    """
+    ids = {row.value for row in known if row.kind != "email"}
+    found = {json.dumps(id_) for id_ in ids} | {id_ for id_ in ids if len(id_) >= _LONG_ID}
+    name = customer["name"] or ""
+    return found | (_as_in_bodies({name}) if " " in name.strip() else set())
 
 
 def _as_in_bodies(emails: set[str]) -> set[str]:

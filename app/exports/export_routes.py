@@ -135,7 +135,7 @@ async def get_dictionary(_caller: Reader) -> Dictionary:
                 meaning=found.meaning,
                 filters=sorted(found.filters),
                 incremental=bool(found.changed),
-                tombstones=found.deleted is not None,
+                tombstones=bool(found.changed),
                 columns=[
                     ColumnOut(name=c.name, type=str(c.type), meaning=c.meaning)
                     for c in found.columns

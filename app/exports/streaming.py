@@ -132,29 +132,36 @@ def statement(
 ) -> tuple[str, list[Any]]:
     """Return the query of an export and what is bound behind the workspace.
 
-    Rows that are gone stand in it only where a reader asks what has changed.
+    Where a reader asks what has changed, rows that are gone, or are outside of the filter now,
+    stand in it as tombstones: they may have been inside before.
     """
-    columns = ", ".join(f'{column.sql} as "{column.name}"' for column in dataset.columns)
-    conditions: list[str] = []
     bound: list[Any] = []
+    inside: list[str] = []
     for name, value in wanted.items():
         bound.append(value)
-        condition = dataset.filters[name].format(f"${len(bound) + 1}")
-        # Of what was deleted nothing is left to filter by.
-        conditions.append(f"({condition} or {dataset.deleted})" if dataset.deleted else condition)
+        inside.append(dataset.filters[name].format(f"${len(bound) + 1}"))
     for name, values in properties.items():
         bound += [name, list(values)]
         place = f"{dataset.properties} ->> ${len(bound)}::text"
-        condition = f"{place} = any(${len(bound) + 1}::text[])"
-        conditions.append(f"({condition} or {dataset.deleted})" if dataset.deleted else condition)
-    if updated_since is not None:
+        inside.append(f"{place} = any(${len(bound) + 1}::text[])")
+    source, gone = dataset.source, dataset.deleted or "false"
+    if updated_since is None or not dataset.changed:
+        conditions = [*inside, *([f"not ({gone})"] if dataset.changed else [])]
+    else:
         bound.append(updated_since)
-        conditions.append(f"{dataset.changed} >= ${len(bound) + 1}")
-    elif dataset.deleted:
-        conditions.append(f"not ({dataset.deleted})")
+        conditions = [f"{dataset.changed} >= ${len(bound) + 1}"]
+        source = dataset.changed_source or source
+        kept = " and ".join(f"coalesce({condition}, false)" for condition in inside)
+        gone = f"{gone} or not ({kept})" if inside else gone
+    columns = ", ".join(
+        f'case when {gone} then {dataset.changed} end as "deleted_at"'
+        if column.name == "deleted_at"
+        else f'{column.sql} as "{column.name}"'
+        for column in dataset.columns
+    )
     narrowed = "".join(f" and {condition}" for condition in conditions)
     grouped = "" if dataset.changed else " group by 1, 2, 3, 4, 5, 6, 7, 8"
-    return f"select {columns} {dataset.source}{narrowed}{grouped} order by {dataset.order}", bound
+    return f"select {columns} {source}{narrowed}{grouped} order by {dataset.order}", bound
 
 
 async def question_keys(session: AsyncSession, workspace_id: UUID, survey: str | None) -> list[str]:

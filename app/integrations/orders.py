@@ -99,11 +99,13 @@ async def mark_tests(
     tests = sorted({draft.order for draft in drafts if draft.test and draft.order})
     if not tests:
         return
-    bound = {"workspace_id": integration.workspace_id, "source": integration.key, "orders": tests}
+    bound = {"workspace_id": integration.workspace_id, "source": integration.key, "orders": tests,
+             "now": utc_now()}  # fmt: skip
     rows = await run_sql(
         session,
         text(
-            "update interaction set test = true where workspace_id = :workspace_id "
+            "update interaction set test = true, changed_at = :now "
+            "where workspace_id = :workspace_id "
             "and source = :source and order_ref = any(:orders) and not test returning id"
         ).bindparams(**bound),
     )

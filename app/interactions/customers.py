@@ -34,7 +34,14 @@ from customer c where c.workspace_id = :workspace_id"""
 _JSON = {"external_ids": Json, "properties": Json, "consent": Json, "told_at": Json}
 
 # Every column that names a customer, by table.
-NAMING_TABLES = ("interaction", "ticket", "response", "invitation", "decision")
+# The tables that name a customer, and their columns that tell of a change.
+NAMING_TABLES = {
+    "interaction": "changed_at",
+    "ticket": "updated_at",
+    "response": "updated_at",
+    "invitation": "updated_at",
+    "decision": None,
+}
 
 
 _KNOWN_AS = (
@@ -313,13 +320,16 @@ async def move_references(
     session: AsyncSession, workspace_id: UUID, *, loser: UUID, winner: UUID | None
 ) -> None:
     """Let every row that names one customer name the other; no count is by customer."""
-    for table in NAMING_TABLES:
+    for table, changed in NAMING_TABLES.items():
+        # What is exported says so, or a warehouse would go on naming the other one.
+        moved = f", {changed} = :now" if changed else ""
+        bound = {"now": utc_now()} if changed else {}
         await run_sql(
             session,
             text(
-                f"update {table} set customer_id = :winner "
+                f"update {table} set customer_id = :winner{moved} "
                 "where workspace_id = :workspace_id and customer_id = :loser"
-            ).bindparams(workspace_id=workspace_id, loser=loser, winner=winner),
+            ).bindparams(workspace_id=workspace_id, loser=loser, winner=winner, **bound),
         )
 
 

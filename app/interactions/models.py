@@ -100,13 +100,20 @@ class CustomerIdentity(SQLModel, table=True):
 class Interaction(SQLModel, table=True):
     """One moment that happened. Its id is derived from source and external id: once is once.
 
-    What it lacks of customer, locale, value and properties it has from the latest earlier one of
-    its ticket or order. `contact` is the address and name that it gave: mails about it go there.
-    `order_source` names the shop whose own number the order is, None for the workspace's numbers.
+    What it lacks of customer, locale, value and properties it has from the latest earlier one
+    of its ticket or order. `contact` is the address and name that it gave: mails about it go
+    there. `changed_at` is when anything of it was changed after it came. `order_source` names
+    the shop whose own number the order is, None for the workspace's numbers.
     """
 
     __table_args__ = (
         ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
+        Index(
+            "ix_interaction_changed",
+            "workspace_id",
+            text("coalesce(changed_at, created_at)"),
+            "id",
+        ),
         Index(None, "workspace_id", "created_at", "id"),
         Index(
             None,
@@ -141,6 +148,7 @@ class Interaction(SQLModel, table=True):
     ticket: str | None = None
     order_ref: str | None = None
     order_source: str | None = None
+    changed_at: dt.datetime | None = Field(default=None, sa_type=Instant)
     touchpoint: str
     customer_id: UUID | None = None
     contact: dict[str, str] | None = Field(default=None, sa_type=Json)

@@ -411,10 +411,13 @@ async def _fill(
         text(
             "update interaction i set customer_id = n.customer_id, contact = n.contact, "
             "locale = n.locale, "
-            "amount = n.amount, currency = n.currency, properties = n.properties "
+            "amount = n.amount, currency = n.currency, properties = n.properties, "
+            "changed_at = :now "
             f"from json_to_recordset(cast(:rows as json)) n({_TYPES}) "
             "where i.workspace_id = :workspace_id and i.id = n.id"
-        ).bindparams(workspace_id=workspace_id, rows=json.dumps(list(rows), default=str)),
+        ).bindparams(
+            workspace_id=workspace_id, now=utc_now(), rows=json.dumps(list(rows), default=str)
+        ),
     )
 
 

@@ -30,6 +30,7 @@ _PASSING = (
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
+    asyncpg.DiskFullError,
 )
 _BAD_DATA = (
     asyncpg.DataError,
@@ -127,7 +128,9 @@ class GroupCommit:
                     *await self._write_held(workspace_id, submissions[half:], events=events),
                 ]
             except (*_PASSING, *CONNECTION_LOST) as error:
-                if asyncio.get_running_loop().time() > deadline:
+                # Whoever has no room now has none in a second; that is said at once.
+                is_full = isinstance(error, asyncpg.DiskFullError)
+                if is_full or asyncio.get_running_loop().time() > deadline:
                     raise Busy("The database does not answer; send it again shortly.") from error
                 RECONNECTS.labels("ingest").inc()
                 logger.warning("batch is sent again", extra={"why": repr(error)})

@@ -204,6 +204,7 @@ async def batch_writer(request: Request) -> Caller:
     keyring: Keyring = request.app.state.keyring
     caller = await keyring.caller(request.headers.get("authorization"))
     if Scope.WRITE not in caller.scopes:
+        REFUSED.labels("scope").inc()
         raise Forbidden("This key lacks the scope `write`; use one that has it.")
     require_rate(
         request,

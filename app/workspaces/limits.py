@@ -5,6 +5,7 @@ An address is kept only as a hash with a salt that lives in memory for a day.
 
 import hashlib
 import itertools
+import logging
 import secrets
 import time
 from dataclasses import dataclass
@@ -19,7 +20,10 @@ from app.core.settings import Network
 from app.core.telemetry import REFUSED
 
 _BUCKETS = 50_000
+logger = logging.getLogger(__name__)
+
 _DAY = 86_400
+_MOST_TOLD = 100
 
 
 @dataclass(slots=True)
@@ -59,6 +63,7 @@ class Limiter:
         self._buckets: dict[object, _Bucket] = {}
         self._salt = secrets.token_bytes(16)
         self._salt_until = 0.0
+        self._told: set[str] = set()
 
     def take(self, key: object, *, rate: float, burst: int, now: float | None = None) -> Allowance:
         """Take one token from a bucket that refills by `rate` a second up to `burst`."""
@@ -89,6 +94,7 @@ class Limiter:
         client = scope.get("client")
         address: str = client[0] if client else ""
         if not self._trusted or not self._is_proxy(address):
+            self._tell_of_proxy(scope, address)
             return address
         forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
         for hop in reversed(forwarded.decode("latin-1").split(",")):
@@ -96,6 +102,17 @@ class Limiter:
             if not self._is_proxy(address):
                 break
         return address
+
+    def _tell_of_proxy(self, scope: Scope, address: str) -> None:
+        """Say once of each proxy that it is not believed: all its callers count as one."""
+        if address in self._told or not any(k == b"x-forwarded-for" for k, _ in scope["headers"]):
+            return
+        if len(self._told) < _MOST_TOLD:
+            self._told.add(address)
+            logger.warning(
+                "a proxy that is not trusted sends X-Forwarded-For: if it is yours, name it in "
+                "AFTERWORD_TRUSTED_PROXIES", extra={"proxy": address},
+            )  # fmt: skip
 
     def _is_proxy(self, address: str) -> bool:
         try:

@@ -28,10 +28,17 @@ def upgrade() -> None:
     op.execute("alter table workspace alter column derivation_key set not null")
     op.execute("alter table response add column gesture boolean")
     op.execute("alter table interaction add column order_source varchar")
+    op.execute("alter table interaction add column changed_at timestamptz")
+    op.execute(
+        "create index ix_interaction_changed on interaction "
+        "(workspace_id, coalesce(changed_at, created_at), id)"
+    )
 
 
 def downgrade() -> None:
     """Forget them."""
+    op.execute("drop index ix_interaction_changed")
+    op.execute("alter table interaction drop column changed_at")
     op.execute("alter table interaction drop column order_source")
     op.execute("alter table response drop column gesture")
     op.execute("alter table workspace drop column derived_since")

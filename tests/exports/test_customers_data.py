@@ -2,7 +2,10 @@
 
 import json
 from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from app.core.database import Database
 from app.core.settings import Settings
@@ -131,3 +134,44 @@ async def look_for_secrets(shop: Shop, database: Database, settings: Settings) -
 
 def mails_of(invitations: list[str], folder: Path) -> list[Path]:
     return [mail for id_ in invitations for mail in folder.glob(f"{id_}.*")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": 1, "who": "ALA@Example.PL"},
+        {"id": 1, "who": "c-4711-long"},
+        {"id": 1, "who": {"name": "Ala Nowak"}},
+        {"id": 1, "who": {"name": "ALA NOWAK"}},
+    ],
+)
+async def test_raw_deliveries_that_name_the_erased_are_emptied(
+    shop: Shop, body: dict[str, Any]
+) -> None:
+    await shop.call("PUT", "/v1/customers/c-4711-long",
+                    json={"email": "ala@example.pl", "name": "Ala Nowak"})  # fmt: skip
+    mapping = {"type": {"const": "visit"}, "external_id": "/id"}
+    made = await shop.post("/v1/integrations", {"source": "generic", "mapping": mapping})
+    path = made["url"].partition("/in/")[2]
+    await shop.client.post(f"/in/{path}", json=body)
+    await shop.client.post(f"/in/{path}", json={"id": 2, "who": "somebody else"})
+    await shop.work()
+    await shop.call("DELETE", "/v1/customers/c-4711-long")
+    events = (await shop.get("/v1/integrations/generic/events"))["data"]
+    bodies = {
+        (await shop.get(f"/v1/integrations/generic/events/{e['id']}"))["body"] for e in events
+    }
+    assert bodies == {"", json.dumps({"id": 2, "who": "somebody else"}, separators=(",", ":"))}
+
+
+async def test_claims_that_name_the_erased_lose_their_free_texts(shop: Shop) -> None:
+    await shop.publish("s")
+    key = await shop.make_key("collect")
+    await shop.call("PUT", "/v1/customers/c-1", json={"email": "ala@e.pl", "name": "Ala Nowak"})
+    sent = {"survey": "s", "channel": "web", "answers": {"score": 2, "why": "Call me, Ala"},
+            "customer": {"email": "ALA@e.pl"}}  # fmt: skip
+    made = (await shop.call("POST", "/v1/responses", key=key, json=sent)).json()
+    await shop.call("DELETE", "/v1/customers/c-1")
+    read = await shop.get(f"/v1/responses/{made['id']}")
+    assert (read["answers"], read["customer"]) == ({"score": 2}, None)
+    assert (await shop.metric("nps"))["total"]["n"] == 1
