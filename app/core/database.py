@@ -63,6 +63,8 @@ class Database:
             # Addresses and payloads must not stand in a log because a statement failed.
             hide_parameters=True,
         )
+        # When it last refused to write for want of room, by the monotonic clock.
+        self.full_at = float("-inf")
         self._sessions = async_sessionmaker(
             self.engine, class_=AsyncSession, expire_on_commit=False
         )

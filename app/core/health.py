@@ -1,5 +1,7 @@
 """Health: is the process alive, can it serve, and what does it count."""
 
+import shutil
+import time
 from typing import Literal
 
 from fastapi import Request
@@ -17,6 +19,9 @@ from app.core.settings import Settings
 
 routes = router("Health")
 
+_FULL_SECONDS = 5.0
+_LEAST_FREE = 1 << 20
+
 
 class Health(BaseModel):
     """The process runs."""
@@ -29,6 +34,7 @@ class ReadinessChecks(BaseModel):
 
     database: str
     migrations: str
+    disk: str
     mail: str
     sending: str
 
@@ -53,7 +59,7 @@ async def get_health() -> Health:
     responses={
         503: {
             "model": Readiness,
-            "description": "The database does not answer, or waits for a migration.",
+            "description": "The database does not answer, waits for a migration or for room.",
         }
     },
 )
@@ -72,10 +78,22 @@ async def get_readiness(request: Request) -> Response:
         if not is_connection_lost(error):
             raise
         checks = {"database": "unreachable", "migrations": "unknown"}
+    checks["disk"] = "full: make room" if _is_full(settings, database) else "ok"
     ready = all(state == "ok" for state in checks.values())
     notes = {"mail": mail, "sending": settings.sending}
     body = {"status": "ok" if ready else "unavailable", "checks": checks | notes}
     return json_reply(body, status=200 if ready else 503)
+
+
+def _is_full(settings: Settings, database: Database) -> bool:
+    """Tell whether the database lacks room: it has refused of late, or our own folder has none."""
+    if time.monotonic() - database.full_at < _FULL_SECONDS:
+        return True
+    own = settings.data_dir / "postgres"
+    try:
+        return own.exists() and shutil.disk_usage(own).free < _LEAST_FREE
+    except OSError:
+        return False
 
 
 @routes.get(

@@ -8,6 +8,7 @@ from app.core.text import defused
 
 _FIRST = ("period",)
 _LAST = "distribution"
+_CHANGES = ("delta", "p_value", "significant")
 _TOTAL_ONLY = "excluded"
 
 
@@ -15,6 +16,10 @@ def to_csv(reply: dict[str, Any]) -> str:
     """Write the rows, or the total where there are none; the first line names the columns."""
     rows = reply["rows"] or ([] if reply["group_by"] else [reply["total"]])
     flat = [_flat(row) for row in rows]
+    if not reply["rows"] and flat:
+        flat[0] |= _compared(reply)
+    if flat and reply.get("warnings"):
+        flat[0]["warnings"] = "; ".join(reply["warnings"])
     columns = list(dict.fromkeys(_ordered([name for row in flat for name in row])))
     if not columns:
         figure = [name for name in _flat(reply["total"]) if not name.startswith(_TOTAL_ONLY)]
@@ -26,6 +31,18 @@ def to_csv(reply: dict[str, Any]) -> str:
     for row in flat:
         writer.writerow([_cell(row.get(name)) for name in columns])
     return out.getvalue()
+
+
+def _compared(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return what the total is compared with, where that was asked for."""
+    previous, change = reply.get("previous"), reply.get("change")
+    if previous is None or change is None:
+        return {}
+    return {
+        "previous_value": previous.get("value"),
+        "previous_n": previous.get("n"),
+        **{f"change_{name}": change.get(name) for name in _CHANGES},
+    }
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

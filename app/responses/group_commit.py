@@ -6,6 +6,7 @@ in while the one before was on its way to disk.
 
 import asyncio
 import logging
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -30,7 +31,6 @@ _PASSING = (
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
-    asyncpg.DiskFullError,
 )
 _BAD_DATA = (
     asyncpg.DataError,
@@ -128,9 +128,7 @@ class GroupCommit:
                     *await self._write_held(workspace_id, submissions[half:], events=events),
                 ]
             except (*_PASSING, *CONNECTION_LOST) as error:
-                # Whoever has no room now has none in a second; that is said at once.
-                is_full = isinstance(error, asyncpg.DiskFullError)
-                if is_full or asyncio.get_running_loop().time() > deadline:
+                if asyncio.get_running_loop().time() > deadline:
                     raise Busy("The database does not answer; send it again shortly.") from error
                 RECONNECTS.labels("ingest").inc()
                 logger.warning("batch is sent again", extra={"why": repr(error)})
@@ -151,6 +149,12 @@ class GroupCommit:
         except _BAD_DATA:
             self._idle.append(connection)
             raise
+        except asyncpg.DiskFullError as error:
+            # Whoever has no room now has none in a second; that is said at once.
+            self._idle.append(connection)
+            self._database.full_at = time.monotonic()
+            msg = "The database's disk is full; send it again once there is room."
+            raise Busy(msg) from error
         except BaseException:
             connection.terminate()
             raise

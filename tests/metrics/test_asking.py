@@ -254,3 +254,19 @@ async def test_figures_are_read_from_the_replica_where_there_is_one(settings: Se
             assert (await shop.call("GET", f"/v1/{path}")).status_code == 503
         assert (await shop.call("GET", "/odata/v4/metric_daily")).status_code == 503
         assert (await shop.call("GET", "/v1/responses")).status_code == 200
+
+
+async def test_csv_says_what_the_total_is_compared_with(shop: Shop) -> None:
+    await shop.publish("s")
+    for month, score in (("2026-01", 3), ("2026-02", 9)):
+        await shop.answer("s", score, responded_at=f"{month}-10T10:00:00Z")
+    asked = {"from": "2026-02-01", "to": "2026-03-01", "compare": "previous_period"}
+    reply = await shop.metric("nps", **asked)
+    text = await shop.call("GET", "/v1/metrics/nps", params=asked | {"format": "csv"})
+    (row,) = csv.DictReader(io.StringIO(text.text))
+    assert float(row["previous_value"]) == reply["previous"]["value"] == -100
+    assert row["previous_n"] == "1"
+    assert float(row["change_delta"]) == reply["change"]["delta"] == 200
+    assert row["change_significant"] in {"true", "false"}
+    names = text.text.splitlines()[0].split(",")
+    assert names.index("previous_value") < names.index("distribution_0")
