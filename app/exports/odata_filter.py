@@ -9,7 +9,7 @@ from odata_query.exceptions import ODataException
 from odata_query.grammar import ODataLexer, ODataParser
 
 from app.core.errors import InvalidInput
-from app.exports.odata_sets import DATE, TEXT, EntitySet, property_of
+from app.exports.odata_sets import DATE, TEXT, TRUTH, EntitySet, property_of
 
 _LONGEST = 4000
 _COMPARED = {
@@ -81,8 +81,13 @@ class Filter:
             return f"{left} in ({', '.join(parts)})"
         if isinstance(node.right, ast.Null):
             if isinstance(node.comparator, ast.Eq | ast.NotEq):
-                return f"{left} is {'not ' if isinstance(node.comparator, ast.NotEq) else ''}null"
+                # What names a row is the empty text where there is nothing: both find it.
+                empty = f"nullif({left}, '')" if kind == TEXT else left
+                wanted = "not null" if isinstance(node.comparator, ast.NotEq) else "null"
+                return f"{empty} is {wanted}"
             raise self._refused("null is compared by eq or ne")
+        if kind == TEXT:
+            left = f"coalesce({left}, '')"
         right = self._literal(node.right, kind)
         return f"{left} {_COMPARED[type(node.comparator)]} {right}"
 
@@ -111,8 +116,9 @@ class Filter:
 
     def _literal(self, node: Any, kind: str) -> str:
         value = self._read(node)
-        fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,)}
-        if isinstance(value, bool) or not isinstance(value, fits.get(kind, (int, float))):
+        fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,), TRUTH: (bool,)}
+        is_odd = isinstance(value, bool) and kind != TRUTH
+        if is_odd or not isinstance(value, fits.get(kind, (int, float))):
             raise self._refused(f"compares {kind.removeprefix('Edm.')} with another type")
         if isinstance(value, dt.datetime):
             value = value.date()
@@ -120,7 +126,7 @@ class Filter:
             raise self._refused("holds too large a number")
         name = f"f{len(self.bound)}"
         self.bound[name] = value
-        casts = {TEXT: "text", DATE: "date"}
+        casts = {TEXT: "text", DATE: "date", TRUTH: "bool"}
         cast = casts.get(kind, "float8" if isinstance(value, float) else "int8")
         return f"cast(:{name} as {cast})"
 

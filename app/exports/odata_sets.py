@@ -10,7 +10,7 @@ from app.core.text import did_you_mean
 NAMESPACE = "Afterword"
 _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 _EDM = "http://docs.oasis-open.org/odata/ns/edm"
-TEXT, DATE, INTEGER = "Edm.String", "Edm.Date", "Edm.Int64"
+TEXT, DATE, INTEGER, TRUTH = "Edm.String", "Edm.Date", "Edm.Int64", "Edm.Boolean"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,13 @@ _COUNTERS = (
 SETS = {
     one.name: one
     for one in (
+        EntitySet(
+            "figures_daily",
+            {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
+            {**_all(TEXT, ("metric", "scale")), "main_scale": TRUTH,
+             **_all(INTEGER, ("responses", "favourable", "unfavourable", "score_sum",
+                              "n_missing", "n_na"))},
+        ),
         EntitySet(
             "metric_daily",
             {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},

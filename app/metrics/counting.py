@@ -9,6 +9,7 @@ while a recount is under way.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
@@ -17,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
-from app.metrics.parameters import METRIC_TYPES, PROPERTY, TAGS, Asked
+from app.metrics.parameters import METRIC_TYPES, PROPERTY, Asked
 from app.metrics.periods import Bound, Interval, Span
 from app.surveys.scales import ALLOWED_POINTS, OPTION_TYPES, QuestionType
 
@@ -27,6 +28,8 @@ Cells = dict[Key, Cell]
 _NAMES = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 _VALUES = [*map(str, range(11)), "-1", "-2"]
 _EXCLUDED = ("provisional", "unverified", "quarantined", "test")
+# Shares have the answers to one question below them, so questions are not pooled.
+BY_QUESTION = frozenset({"choice", "yes_no"})
 _WITH_OPTIONS = frozenset(m for m, types in METRIC_TYPES.items() if set(types) & OPTION_TYPES)
 
 
@@ -90,11 +93,14 @@ class _Query:
         of_type = "q.type = any(:types ::text[])"
         if self.asked.metric == "nps":
             of_type = f"({of_type} or q.recommends)"
+        if self.asked.metric == "yes_no":
+            # One that is its survey's NPS counts there, and only there.
+            of_type = f"({of_type} and not q.recommends)"
         joins = f"""
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
   and q.key = {matched} and {of_type}"""
         named = {*self.asked.groups, *self.asked.filters}
-        if "survey" in named:
+        if "survey" in named or self.asked.metric in BY_QUESTION:
             joins += " join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id"
         if "stage" in named:
             joins += (
@@ -114,12 +120,13 @@ left join lateral (
 
     def series(self) -> list[str]:
         """Return the SQL of what keeps counts apart inside a cell."""
+        # Keys hold no blank, so this names one question of one survey.
+        by_question = self.asked.metric in BY_QUESTION
+        scale = "s.key || ' ' || q.key" if by_question else "q.scale"
         if not self.options:
-            return ["q.type", "q.scale", "q.high", "q.reverse", "''", "null::int"]
+            return ["q.type", scale, "q.high", "q.reverse", "''", "null::int"]
         option = f"split_part({'a.key' if self.from_rows else 'x.question'}, '=', 2)"
         valence = _VALENCE.replace("OPTION", option)
-        # Shares have the answers to that question below them, so questions are not pooled.
-        scale = "q.key" if self.asked.metric == "choice" else "q.scale"
         return ["q.type", scale, "q.high", "false", option, valence]
 
     def _expression(self, name: str) -> str:
@@ -127,7 +134,10 @@ left join lateral (
             if not self.from_rows:
                 return "x.value"
             parameter = self._bind(name.removeprefix(PROPERTY))
-            return f"x.properties ->> :{parameter}"
+            return (
+                f"case when jsonb_typeof(x.properties -> :{parameter}) "
+                f"in ('string', 'number', 'boolean') then x.properties ->> :{parameter} end"
+            )
         known = {
             "survey": "s.key",
             "question": "q.key",
@@ -154,23 +164,18 @@ left join lateral (
                 self.conditions.append(f"array[s.key, s.id::text] && :{parameter} ::text[]")
             else:
                 self.conditions.append(f"{expression} = any(:{parameter} ::text[])")
-        for name in self.asked.groups:
-            if name in TAGS:
-                self.conditions.append(f"q.{name} is not null")
         if self.from_rows:
             self._narrow_rows()
         else:
             self._narrow_rollups()
 
     def _narrow_rows(self) -> None:
-        for name in _property_names(self.asked):
-            parameter = self._bind(name)
+        for name, values in self.asked.properties.items():
+            parameter, wanted = self._bind(name), self._bind(values)
             self.conditions.append(
                 f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
             )
-            if name in self.asked.properties:
-                wanted = self._bind(self.asked.properties[name])
-                self.conditions.append(f"x.properties ->> :{parameter} = any(:{wanted} ::text[])")
+            self.conditions.append(f"x.properties ->> :{parameter} = any(:{wanted} ::text[])")
 
     def _narrow_rollups(self) -> None:
         names = _property_names(self.asked)
@@ -212,7 +217,37 @@ left join lateral (
 
 
 async def count(session: AsyncSession, asked: Asked, span: Span, interval: Interval) -> Cells:
-    """Return the cells by (period's first day or None, each group's value)."""
+    """Return the cells by (period's first day or None, each group's value).
+
+    Rollups hold a segment's answers beside all of them; those without it are the difference.
+    """
+    cells = await _count_cells(session, asked, span, interval)
+    place = next((i for i, name in enumerate(asked.groups) if name.startswith(PROPERTY)), None)
+    if place is None or reads_rows(asked) or asked.properties:
+        return cells
+    others = [name for name in asked.groups if not name.startswith(PROPERTY)]
+    every = await _count_cells(session, replace(asked, groups=others), span, interval)
+    return cells | _without(every, cells, place + 1)
+
+
+def _without(every: Cells, cells: Cells, place: int) -> Cells:
+    """Return what all cells hold beside those that have a value at a place of their key."""
+    left = {key: dict(cell) for key, cell in every.items()}
+    for key, cell in cells.items():
+        rest = left[*key[:place], *key[place + 1 :]]
+        for series, counts in cell.items():
+            rest[series] = rest[series] - counts
+    found = {}
+    for key, cell in left.items():
+        kept = {series: counts for series, counts in cell.items() if counts != Counts()}
+        if kept:
+            found[*key[:place], None, *key[place:]] = kept
+    return found
+
+
+async def _count_cells(
+    session: AsyncSession, asked: Asked, span: Span, interval: Interval
+) -> Cells:
     from_rows = reads_rows(asked)
     query = _Query(asked, from_rows=from_rows)
     query.between(span)
@@ -249,7 +284,8 @@ async def count_latest(
     outer = [f"k{i}" for i in range(len(asked.groups) + len(query.series()) + 1)]
     keys = ["p.number", *query.groups(), *query.series()]
     named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
-    per = "q.key, " if asked.metric in {"rating", "emotion", "choice"} else ""
+    per = "q.key, " if asked.metric in {"rating", "emotion"} else ""
+    per = "x.survey_id, q.key, " if asked.metric in BY_QUESTION else per
     sums = [f"count(*) filter (where value = '{v}')" for v in _VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
@@ -289,8 +325,9 @@ async def add_unchosen_options(session: AsyncSession, asked: Asked, total: Cell)
     rows = await run_sql(
         session,
         text(
-            "select q.key, q.scale, q.high, o ->> 'key', (o ->> 'valence')::int "
-            "from question q, jsonb_array_elements(q.options) o "
+            "select s.key || ' ' || q.key, q.scale, q.high, o ->> 'key', (o ->> 'valence')::int "
+            "from question q join survey s on s.workspace_id = q.workspace_id "
+            "and s.id = q.survey_id cross join jsonb_array_elements(q.options) o "
             "where q.workspace_id = :workspace and q.type = any(:types ::text[])"
         ).bindparams(
             workspace=asked.workspace.id, types=[str(t) for t in METRIC_TYPES[asked.metric]]

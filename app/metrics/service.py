@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.metrics.counting import (
+    BY_QUESTION,
     Cells,
     Key,
     add_unchosen_options,
@@ -52,7 +53,7 @@ async def measure(session: AsyncSession, asked: Asked) -> Reply:
         "timezone": asked.timezone,
         "count": "latest_per_customer" if asked.latest else "all",
         "group_by": asked.groups,
-        "scale": scale,
+        "scale": _shown_scale(asked, scale),
         "source": "rows" if reads_rows(asked) else "rollups",
         "total": _shown(asked, total, scale) | {"excluded": await count_excluded(session, whole)},
     }
@@ -96,6 +97,9 @@ async def _count_rows(session: AsyncSession, asked: Asked) -> tuple[list[Period]
 def _rows(
     asked: Asked, periods: Sequence[Period], cells: Cells, scale: str | None
 ) -> tuple[list[Reply], bool]:
+    if asked.groups and "scale" not in asked.groups and asked.metric != "rating":
+        # A group that was asked on another scale only is no group of none.
+        cells = {key: cell for key, cell in cells.items() if _of_scale(cell, scale)}
     if asked.interval is Interval.NONE:
         rows = [_row(asked, key, cell, scale, period=None) for key, cell in cells.items()]
         return ordered(asked, rows)
@@ -177,19 +181,42 @@ def _choose_scale(asked: Asked, total: Cell) -> tuple[str | None, list[str]]:
     answers: dict[str, int] = defaultdict(int)
     for series, counts in total.items():
         answers[series.scale] += 0 if series.option else counts.n
-    if asked.scale:
+    if asked.scale and asked.metric not in BY_QUESTION:
         return asked.scale, []
     if not answers:
         return None, []
     chosen = max(sorted(answers), key=lambda scale: answers[scale])
+    if asked.metric in BY_QUESTION:
+        return chosen, _other_questions(chosen, answers)
     others = [f"{s} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
     if others and "scale" not in asked.groups:
         told = f"this is {chosen}; there are also {', '.join(others)}."
-        if asked.metric == "choice":
-            return chosen, [f"Questions are never pooled: {told} Add `question=` for one of them."]
         remedy = "Add `scale=` for one of them, or `group_by=scale`."
         return chosen, [f"Scales are never pooled: {told} {remedy}"]
     return chosen, []
+
+
+def _other_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
+    """Name the questions that the figure is not of, with their surveys where that is needed."""
+    keys = [name.partition(" ")[2] for name in answers]
+
+    def named(name: str) -> str:
+        survey, _, key = name.partition(" ")
+        return key if keys.count(key) == 1 else f"{key} of {survey}"
+
+    others = [f"{named(s)} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
+    if not others:
+        return []
+    told = f"this is {named(chosen)}; there are also {', '.join(others)}."
+    remedy = "Add `question=` or `survey=` for one of them."
+    return [f"Questions are never pooled: {told} {remedy}"]
+
+
+def _shown_scale(asked: Asked, scale: str | None) -> str | None:
+    """Return the scale as the reply names it: of a choice it is the question."""
+    if scale is None or asked.metric not in BY_QUESTION:
+        return scale
+    return "yes_no" if asked.metric == "yes_no" else scale.partition(" ")[2]
 
 
 def _of_scale(cell: Cell, scale: str | None) -> Cell:
@@ -240,7 +267,7 @@ def _row(asked: Asked, key: Key, cell: Cell, scale: str | None, *, period: Perio
         row["period"] = period.first_day.isoformat()
     if asked.groups:
         row["group"] = dict(zip(asked.groups, key[1:], strict=True))
-    by_scale = "scale" in asked.groups and asked.metric != "choice"
+    by_scale = "scale" in asked.groups and asked.metric not in BY_QUESTION
     own_scale = row["group"]["scale"] if by_scale else scale
     row |= _shown(asked, cell, own_scale)
     if period is not None:

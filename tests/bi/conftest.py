@@ -95,3 +95,24 @@ def neighbour(service: Service) -> Company:
     made.furnish()
     made.sql = made.role("--personal")
     return made
+
+
+@pytest.fixture(scope="package")
+def several(service: Service) -> Company:
+    """A company that asks the same on several scales."""
+    made = Company(service, "several")
+    made.furnish()
+    made.sql = made.role()
+    csat = {"key": "glad", "type": "csat", "points": 3, "text": {"en": "?"}}
+    ces = {"key": "toil", "type": "ces", "points": 5, "text": {"en": "?"}}
+    would = {"key": "would", "type": "yes_no", "text": {"en": "?"}}
+    body = {"key": "other", "name": "Other", "metric": "nps", "questions": [would, csat, ces]}
+    with made.client as client:
+        client.post("/v1/surveys", json=body).raise_for_status()
+        client.post("/v1/surveys/other/publish").raise_for_status()
+        for number, said in enumerate((True, True, False)):
+            answers = {"would": said, "glad": number + 1, "toil": 5 - number}
+            line = {"survey": "other", "channel": "web", "answers": answers,
+                    "responded_at": "2026-01-20T10:00:00Z"}  # fmt: skip
+            client.post("/v1/responses", json=line).raise_for_status()
+    return made

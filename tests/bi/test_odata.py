@@ -54,6 +54,10 @@ FILTERS: list[tuple[str, int]] = [
     ("metric eq 'nps' and startswith(tolower(touchpoint), 'SH')", 0),
     ("metric eq 'nps' and responses gt 1", 1),
     ("metric eq 'nps' and driver eq null", 3),
+    ("metric eq 'nps' and driver eq ''", 3),
+    ("metric eq 'nps' and touchpoint eq null", 0),
+    ("metric eq 'nps' and touchpoint eq ''", 0),
+    ("metric eq 'nps' and touchpoint ne null", 3),
     ("survey eq 'o''hara'", 0),
     ("survey eq '; drop table response; --'", 0),
 ]
@@ -111,7 +115,9 @@ def test_the_neighbours_rows_are_not_there(company: Company, neighbour: Company)
 def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> None:
     with company.client as client:
         sets = client.get("/odata/v4/").json()["value"]
-        assert [one["name"] for one in sets] == ["metric_daily", "tickets_daily"]
+        assert [one["name"] for one in sets] == [
+            "figures_daily", "metric_daily", "tickets_daily",
+        ]  # fmt: skip
         described = client.get("/odata/v4/$metadata")
         assert described.headers["odata-version"] == "4.0"
         assert 'Name="score_sum" Type="Edm.Int64"' in described.text

@@ -19,7 +19,7 @@ CSAT = "select 100.0 * sum(satisfied) / sum(responses) from bi.metric_daily wher
 CES = "select sum(score_sum)::float8 / sum(responses) from bi.metric_daily where metric = 'ces'"
 VIEWS = (
     "metric_daily", "metric_daily_by_segment", "choices_daily", "tickets_daily", "responses",
-    "answers", "interactions", "tickets", "invitations",
+    "answers", "interactions", "tickets", "invitations", "figures_daily",
 )  # fmt: skip
 
 
@@ -247,17 +247,59 @@ def test_the_command_says_from_where_it_is_reached(company: Company) -> None:
     assert "nobody" in unknown.stderr
 
 
-@pytest.mark.parametrize("tool", ["superset", "grafana"])
 @pytest.mark.parametrize("metric", ["NPS", "CSAT", "CES"])
+@pytest.mark.parametrize("tool", ["superset", "grafana"])
 async def test_the_formulas_of_the_guides_run(company: Company, tool: str, metric: str) -> None:
+    assert await by_guide(company, tool, metric) == company.figure(metric.lower())["total"]["value"]
+
+
+async def by_guide(company: Company, tool: str, metric: str) -> float:
     formula = BI[tool]["formulas"][metric]
-    name = metric.lower()
     if tool == "grafana":
-        query = formula.replace("$__timeFilter(date)", "date >= '2026-02-01'")
-        row = await one(company.sql, query.replace("date AS time", "min(date) AS time", 1).replace(
-            "GROUP BY 1 ORDER BY 1", ""))  # fmt: skip
-        expected = company.figure(name, **{"from": "2026-02-01"})["total"]["value"]
-        assert float(row[1]) == expected
-        return
-    row = await one(company.sql, f"select {formula} from bi.metric_daily where metric = '{name}'")
-    assert float(row[0]) == company.figure(name)["total"]["value"]
+        query = formula.replace("$__timeFilter(date)", "date >= '2026-01-01'")
+        query = query.replace("date AS time", "min(date) AS time", 1)
+        row = await one(company.sql, query.replace("GROUP BY 1 ORDER BY 1", ""))
+        return float(row[1])
+    return float((await one(company.sql, f"select {formula} from bi.figures_daily"))[0])
+
+
+async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
+    """NPS on 0-10 and as yes or no, CSAT on 5 and 3, CES on 5 and 7: the main one is shown."""
+    for metric in ("NPS", "CSAT", "CES"):
+        reply = several.figure(metric.lower())
+        assert reply.get("warnings"), (metric, reply)
+        for tool in ("superset", "grafana"):
+            assert await by_guide(several, tool, metric) == reply["total"]["value"], (tool, metric)
+        with several.client as client:
+            asked = {"$filter": f"metric eq '{metric.lower()}' and main_scale eq true"}
+            rows = client.get("/odata/v4/figures_daily", params=asked).json()["value"]
+        total = {name: sum(row[name] for row in rows)
+                 for name in ("responses", "favourable", "unfavourable", "score_sum")}  # fmt: skip
+        n = total["responses"]
+        value = {
+            "NPS": 100 * (total["favourable"] - total["unfavourable"]) / n,
+            "CSAT": 100 * total["favourable"] / n,
+            "CES": total["score_sum"] / n,
+        }[metric]
+        assert value == reply["total"]["value"], metric
+    other = several.figure("nps", scale="yes_no")["total"]
+    row = await one(
+        several.sql, "select 100.0 * sum(favourable - unfavourable) / sum(responses) "
+        "from bi.figures_daily where metric = 'nps' and scale = 'yes_no'"
+    )  # fmt: skip
+    assert float(row[0]) == other["value"]
+    # The yes/no question that is its survey's NPS is no share of its own.
+    assert several.figure("yes_no")["total"]["n"] == 0
+    row = await one(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
+    assert row[0] == 0
+
+
+async def test_every_column_of_the_figures_is_described(company: Company) -> None:
+    row = await one(
+        company.sql,
+        "select count(*) filter (where col_description(a.attrelid, a.attnum) is null), count(*) "
+        "from pg_attribute a join pg_class c on c.oid = a.attrelid "
+        "join pg_namespace n on n.oid = c.relnamespace "
+        "where n.nspname = 'bi' and c.relname = 'figures_daily' and a.attnum > 0",
+    )
+    assert (row[0], row[1]) == (0, 16)

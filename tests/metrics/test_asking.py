@@ -270,3 +270,49 @@ async def test_csv_says_what_the_total_is_compared_with(shop: Shop) -> None:
     assert row["change_significant"] in {"true", "false"}
     names = text.text.splitlines()[0].split(",")
     assert names.index("previous_value") < names.index("distribution_0")
+
+
+async def test_yes_no_questions_are_never_pooled(shop: Shop) -> None:
+    asked = {"key": "again", "type": "yes_no", "text": {"en": "Again?"}}
+    other = {"key": "fast", "type": "yes_no", "text": {"en": "Fast?"}}
+    await shop.publish("a", metric="custom", questions=[asked, other])
+    await shop.publish("b", metric="custom", questions=[asked])
+    for again, fast in ((True, False), (True, False), (False, True)):
+        await shop.answer("a", {"again": again, "fast": fast})
+    await shop.answer("a", {"again": True, "fast": None})
+    await shop.answer("b", {"again": False})
+    reply = await shop.metric("yes_no")
+    assert (reply["total"]["value"], reply["total"]["n"], reply["scale"]) == (75, 4, "yes_no")
+    (warning,) = reply["warnings"]
+    assert warning.startswith("Questions are never pooled: this is again of a;")
+    assert "fast (n = 3), again of b (n = 1). Add `question=` or `survey=`" in warning
+    fast = await shop.metric("yes_no", question="fast")
+    assert (fast["total"]["n"], fast.get("warnings")) == (3, None)
+    own = await shop.metric("yes_no", question="again", survey="b")
+    assert (own["total"]["value"], own["total"]["n"]) == (0, 1)
+
+
+@pytest.mark.parametrize("source", ["rollups", "rows"])
+async def test_rows_of_a_group_add_up_to_the_total(shop: Shop, source: str) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    await shop.work()
+    await shop.publish("s")
+    for score, store in ((9, "W"), (3, "E"), (10, "W"), (2, None), (9, None)):
+        more = {"properties": {"store": store}} if store else {}
+        await shop.answer("s", score, **more)
+    zone = {} if source == "rollups" else {"timezone": "Asia/Tokyo"}
+    reply = await shop.metric("nps", group_by="property.store", **zone)
+    assert reply["source"] == source
+    found = {row["group"]["property.store"]: (row["n"], row["value"]) for row in reply["rows"]}
+    assert found == {"W": (2, 100), "E": (1, -100), None: (2, 0)}
+    assert sum(n for n, _ in found.values()) == reply["total"]["n"]
+    by_driver = await shop.metric("nps", group_by="driver", **zone)
+    assert [(row["group"], row["n"]) for row in by_driver["rows"]] == [({"driver": None}, 5)]
+    asked = {"group_by": "property.store", "format": "csv"} | zone
+    text = await shop.call("GET", "/v1/metrics/nps", params=asked)
+    stores = sorted(row["property.store"] for row in csv.DictReader(io.StringIO(text.text)))
+    assert stores == ["", "E", "W"]
+    narrowed = await shop.metric(
+        "nps", group_by="property.store", **{"property.store": "W"}, **zone
+    )
+    assert [row["n"] for row in narrowed["rows"]] == [2]
