@@ -25,6 +25,7 @@ from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import export_routes, odata_routes
 from app.exports import routes as exports
+from app.exports.odata_errors import odata_error
 from app.integrations import receiving
 from app.integrations import routes as integrations
 from app.interactions import case_routes, customers_batch, directory
@@ -246,6 +247,8 @@ async def _show_instead(_request: Request, instead: Exception) -> Response:
 async def _show_error(request: Request, error: Exception) -> Response:
     """Show an error as JSON to programs, and as a page to whoever is asked."""
     reply = _problem(request, error)
+    if request.url.path.startswith("/odata/v4"):
+        return odata_error(reply)
     return error_page(request, reply) if is_for_people(request) else reply
 
 

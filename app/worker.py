@@ -24,6 +24,7 @@ from app.core.notices import Notices
 from app.core.parent import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.exports import bi_roles
 from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
 from app.integrations.events import TRANSLATE_JOB
 from app.integrations.events import forget_old as forget_old_webhooks
@@ -96,6 +97,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
+    "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
     "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
@@ -104,7 +106,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }
 
-_PERIODIC_LOOK = 60.0
+_PERIODIC_LOOK = 30.0
 _FEED_LOOK = 0.5
 _DISPATCH_LOOK = 0.2
 _NOBODY_LOOK = 1.0

@@ -102,7 +102,25 @@ KEY_HEADER = {
     "description": "Same key and body: the first reply again; same key, other body: 409.",
 }
 LINES_REPORT = {"$ref": f"{_REF}LinesReport"}
+# What clients of OData expect, and no other shape.
+_ODATA_ERROR: dict[str, Any] = {
+    "title": "ODataError",
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "details": {"type": "array", "items": {"type": "object"}},
+            },
+        }
+    },
+}
 _SCHEMAS = {
+    "ODataError": _ODATA_ERROR,
     "Problem": PROBLEM_SCHEMA,
     "FieldError": FIELD_ERROR_SCHEMA,
     "LinesReport": LINES_REPORT_SCHEMA,
@@ -238,6 +256,10 @@ def _describe_errors(path: str, method: str, operation: dict[str, Any]) -> None:
         statuses = {422, *(int(status) for status in replies if status == "404")}
     for status in sorted(statuses):
         replies[str(status)] = problem_response(status)
+        if path.startswith("/odata/"):
+            replies[str(status)]["content"] = {
+                "application/json": {"schema": reference("ODataError")}
+            }
     operation["responses"] = dict(sorted(replies.items()))
 
 

@@ -6,21 +6,30 @@ read the names of all.
 """
 
 import contextlib
+import datetime as dt
+import logging
 import secrets
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from sqlalchemy import text
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import Database
+from app.core.database import Database, run_sql
 from app.core.errors import Conflict, NotFound
 from app.exports.models import BiAccess
 from app.workspaces.service import find_workspace
 
+logger = logging.getLogger(__name__)
+
 _PREFIX = "bi_"
 _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
+# A role that idles in a transaction with a number holds up the news of all workspaces.
+_NUMBERED = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
+_LONGEST_IDLE = dt.timedelta(seconds=60)
 
 
 async def create_role(
@@ -44,6 +53,9 @@ async def create_role(
         f"alter role {role} set search_path = bi",
     )
     await _close_side_doors(database, maker_url)
+    # As a member of the role our login may see what its sessions do, and end them.
+    with contextlib.suppress(Conflict):
+        await _as_maker(maker_url, f'grant {role} to "{_login(database)}"')
     async with database.transaction() as session:
         access = BiAccess(
             role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
@@ -98,6 +110,46 @@ async def _close_side_doors(database: Database, maker_url: str) -> None:
     ):
         with contextlib.suppress(Conflict):
             await _as_maker(maker, statement)
+
+    await _take_numbers_away(maker, _login(database))
+
+
+async def _take_numbers_away(maker: str, login: str) -> None:
+    """Let nobody but our login ask for a transaction's number, where the maker may decide it."""
+    statements: list[str] = []
+    connection = await asyncpg.connect(maker, timeout=10)
+    try:
+        found = await connection.fetch(
+            "select oid::regprocedure::text as name from pg_proc where proname = any($1::text[]) "
+            "and pronamespace = 'pg_catalog'::regnamespace",
+            list(_NUMBERED),
+        )
+    finally:
+        await connection.close()
+    for row in found:
+        statements.append(f'grant execute on function {row["name"]} to "{login}"')
+        statements.append(f"revoke execute on function {row['name']} from public")
+    with contextlib.suppress(Conflict):
+        await _as_maker(maker, *statements)
+
+
+def _login(database: Database) -> str:
+    return urlsplit(database.url).username or ""
+
+
+async def end_idle(session: AsyncSession, now: dt.datetime) -> None:
+    """End the sessions of BI roles that have idled in a transaction for a minute."""
+    rows = await run_sql(
+        session,
+        text(
+            "select pid, usename, pg_terminate_backend(pid) from pg_stat_activity "
+            "where usename in (select role from bi_access) and state like 'idle in transaction%' "
+            "and state_change < :oldest and pg_has_role(current_user, usesysid, 'usage')"
+        ).bindparams(oldest=now - _LONGEST_IDLE),
+    )
+    for row in rows:
+        logger.warning("a BI session that idled in a transaction was ended",
+                       extra={"role": row.usename})  # fmt: skip
 
 
 async def _as_maker(url: str, *statements: str) -> None:

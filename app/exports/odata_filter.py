@@ -29,6 +29,8 @@ _MADE = {
     "day": "extract(day from {0})::int",
 }
 _OF_DATES = {"year", "month", "day"}
+_NUMBER = "number"
+_PLACE_AND_MORE = 2
 
 
 class Filter:
@@ -104,17 +106,33 @@ class Filter:
         """Return the SQL of a property, or of a function of one, and its type."""
         if isinstance(node, ast.Identifier):
             return property_of(self._set, ".".join((*node.namespace, node.name)), "$filter")
-        if isinstance(node, ast.Call) and len(node.args) == 1:
+        if isinstance(node, ast.Call):
             name = node.func.name.lower()
-            if name in _MADE:
+            if name in _MADE and len(node.args) == 1:
                 value, kind = self._value(node.args[0])
                 if kind != (DATE if name in _OF_DATES else TEXT):
                     raise self._refused(f"`{name}` does not fit `{value}`")
-                made = TEXT if name in {"tolower", "toupper"} else "number"
+                made = TEXT if name in {"tolower", "toupper"} else _NUMBER
                 return _MADE[name].format(value), made
+            if name in {"indexof", "substring"} and len(node.args) >= _PLACE_AND_MORE:
+                return self._of_place(name, node.args)
         raise self._refused("compares properties with values, the property first")
 
+    def _of_place(self, name: str, arguments: list[Any]) -> tuple[str, str]:
+        """Return the SQL of a function that takes more than the property."""
+        value, kind = self._value(arguments[0])
+        if kind != TEXT:
+            raise self._refused(f"`{name}` looks into texts only")
+        if name == "indexof":
+            return f"(position({self._literal(arguments[1], TEXT)} in {value}) - 1)", _NUMBER
+        # OData counts from 0, SQL from 1.
+        rest = [self._literal(argument, _NUMBER) for argument in arguments[1:3]]
+        length = f", greatest(cast({rest[1]} as int), 0)" if len(rest) > 1 else ""
+        return f"substr({value}, cast({rest[0]} as int) + 1{length})", TEXT
+
     def _literal(self, node: Any, kind: str) -> str:
+        if isinstance(node, ast.Call) and node.func.name.lower() == "now" and kind == DATE:
+            return "current_date"
         value = self._read(node)
         fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,), TRUTH: (bool,)}
         is_odd = isinstance(value, bool) and kind != TRUTH

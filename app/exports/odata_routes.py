@@ -1,5 +1,8 @@
 """OData v4, read only: the daily counts, as Excel, Power BI and Tableau read them natively."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -24,6 +27,31 @@ _PAGE = 5000
 _MOST_SKIPPED = 10_000_000
 
 
+# One entity by its keys: `figures_daily(date=2026-01-05,survey='s',…)`.
+_BY_KEY = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
+_KEY = re.compile(r"(\w+)=('(?:[^']|'')*'|[^,']+)(?:,|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An entity set, and the keys of one of its entities where one alone is wanted."""
+
+    entity_set: EntitySet
+    keys: Mapping[str, str] | None = None
+
+
+def _wanted(entity_set: str) -> Wanted:
+    match = _BY_KEY.fullmatch(entity_set)
+    if match is None:
+        return Wanted(_set_of(entity_set))
+    found, said = _set_of(match[1]), match[2]
+    keys = {name: value.removeprefix("'").removesuffix("'").replace("''", "'")
+            for name, value in _KEY.findall(said)}  # fmt: skip
+    if set(keys) != set(found.keys):
+        raise NotFound(f"An entity of {found.name} is named by {', '.join(found.keys)}.")
+    return Wanted(found, keys)
+
+
 def _set_of(entity_set: str) -> EntitySet:
     if entity_set not in SETS:
         raise NotFound(f"There is no entity set of this name; there are {', '.join(SETS)}.")
@@ -31,6 +59,7 @@ def _set_of(entity_set: str) -> EntitySet:
 
 
 SetDep = Annotated[EntitySet, Depends(_set_of)]
+WantedDep = Annotated[Wanted, Depends(_wanted)]
 
 
 class ODataQuery(BaseModel):
@@ -96,11 +125,14 @@ async def get_odata_set(
     request: Request,
     session: ReadSessionDep,
     caller: Analyst,
-    found: SetDep,
+    wanted: WantedDep,
     query: Annotated[ODataQuery, Query()],
 ) -> Response:
-    """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones."""
+    """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones. With keys, one row."""
+    found = wanted.entity_set
     names = selected(found, query.select)
+    if wanted.keys is not None:
+        return await _one(request, session, caller, wanted, names)
     where, bound = _where(found, query.filter)
     bound["workspace"] = caller.workspace_id
     page = min(_PAGE, _PAGE if query.top is None else query.top)
@@ -122,6 +154,25 @@ async def get_odata_set(
     if len(value) > page and (query.top is None or query.top > page):
         document["@odata.nextLink"] = _next_link(request, query, page)
     return json_reply(document, headers=_VERSION)
+
+
+async def _one(
+    request: Request, session: ReadSessionDep, caller: Analyst, wanted: Wanted, names: list[str]
+) -> Response:
+    """Return the one entity that the keys name, or raise NotFound."""
+    found, keys = wanted.entity_set, wanted.keys or {}
+    conditions = " and ".join(f"cast({name} as text) = :{name}" for name in keys)
+    rows = await run_sql(
+        session,
+        text(
+            f"select {', '.join(names)} from ({found.source}) m where {conditions} limit 1"
+        ).bindparams(**keys, workspace=caller.workspace_id),
+    )
+    row = rows.first()
+    if row is None:
+        raise NotFound(f"There is no such entity of {found.name}.")
+    context = f"{_root(request)}/$metadata#{found.name}/$entity"
+    return json_reply({"@odata.context": context} | dict(row._mapping), headers=_VERSION)
 
 
 @routes.get(

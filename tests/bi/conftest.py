@@ -36,6 +36,14 @@ class Company:
         assert reply.status_code == 200, reply.text
         return reply.json()
 
+    def answer(self) -> str:
+        """Give one more answer, as a test, and return its id."""
+        line = {"survey": "s", "channel": "api", "answers": {"score": 9},
+                "responded_at": "2025-01-31T10:00:00Z"}  # fmt: skip
+        with self.client as client:
+            found: str = client.post("/v1/responses", json=line).json()["id"]
+        return found
+
     def role(self, *options: str) -> str:
         """Make a BI role by the command, and return the URL that it prints."""
         made = self.service.command("bi-role", "--workspace", self.name, *options)

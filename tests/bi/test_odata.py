@@ -58,6 +58,12 @@ FILTERS: list[tuple[str, int]] = [
     ("metric eq 'nps' and touchpoint eq null", 0),
     ("metric eq 'nps' and touchpoint eq ''", 0),
     ("metric eq 'nps' and touchpoint ne null", 3),
+    ("metric eq 'nps' and date le now()", 3),
+    ("metric eq 'nps' and date gt now()", 0),
+    ("metric eq 'nps' and indexof(touchpoint, 'op') eq 2", 3),
+    ("metric eq 'nps' and indexof(touchpoint, 'x') eq -1", 3),
+    ("metric eq 'nps' and substring(touchpoint, 1) eq 'hop'", 3),
+    ("metric eq 'nps' and substring(touchpoint, 1, 2) eq 'ho'", 3),
     ("survey eq 'o''hara'", 0),
     ("survey eq '; drop table response; --'", 0),
 ]
@@ -99,7 +105,11 @@ REFUSED: list[dict[str, Any]] = [
 def test_what_is_not_understood_is_refused(company: Company, params: dict[str, Any]) -> None:
     reply = read(company, **params)
     assert reply.status_code == 422, reply.text
-    assert reply.json()["errors"][0]["loc"][:2] == ["query", "$" + next(iter(params))]
+    error = reply.json()["error"]
+    assert set(reply.json()) == {"error"}
+    assert error["code"] == "422"
+    assert error["details"][0]["target"] == "$" + next(iter(params))
+    assert error["details"][0]["target"] in error["message"]
 
 
 def test_the_neighbours_rows_are_not_there(company: Company, neighbour: Company) -> None:
@@ -124,3 +134,24 @@ def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> No
     reply = httpx.get(company.service.url + "/odata/v4/metric_daily")
     assert reply.status_code == 401
     assert "Basic realm=" in reply.headers["www-authenticate"]
+
+
+def test_one_entity_is_read_by_its_keys(company: Company) -> None:
+    said = ""
+    for name in ("figures_daily", "metric_daily", "tickets_daily"):
+        first = read(company, name).json()["value"][0]
+        keys = {
+            "figures_daily": ("date", "survey", "question", "touchpoint", "channel", "locale"),
+            "metric_daily": ("date", "survey", "question", "touchpoint", "channel", "locale"),
+            "tickets_daily": ("date", "source", "touchpoint"),
+        }[name]
+        said = ",".join(
+            f"{key}={first[key]}" if key == "date" else f"{key}='{first[key]}'" for key in keys
+        )
+        reply = read(company, f"{name}({said})")
+        assert reply.status_code == 200, reply.text
+        found = reply.json()
+        assert found.pop("@odata.context").endswith(f"$metadata#{name}/$entity")
+        assert found == first
+    assert read(company, "metric_daily(date=2026-01-05)").status_code == 404
+    assert read(company, f"tickets_daily({said.replace('desk', 'nobody')})").status_code == 404

@@ -1,7 +1,10 @@
 """The `bi` views: the same figures as the API, by real clients, of one workspace alone."""
 
+import asyncio
 import contextlib
+import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,9 +12,13 @@ import adbc_driver_postgresql.dbapi
 import asyncpg
 import pytest
 
-from app.core.postgres import superuser_url
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.core.postgres import superuser_url, url_of
+from app.exports import bi_roles
 from app.pages.guides import BI
 from tests.bi.conftest import Company
+from tests.service import Service
 
 NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),
 sum(n_missing), sum(n_na) from bi.metric_daily where metric = 'nps'"""
@@ -294,12 +301,84 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
     assert row[0] == 0
 
 
-async def test_every_column_of_the_figures_is_described(company: Company) -> None:
+async def test_every_column_is_described(company: Company) -> None:
     row = await one(
         company.sql,
-        "select count(*) filter (where col_description(a.attrelid, a.attnum) is null), count(*) "
+        "select string_agg(c.relname || '.' || a.attname, ', ') "
+        "filter (where col_description(a.attrelid, a.attnum) is null), count(*) "
         "from pg_attribute a join pg_class c on c.oid = a.attrelid "
-        "join pg_namespace n on n.oid = c.relnamespace "
-        "where n.nspname = 'bi' and c.relname = 'figures_daily' and a.attnum > 0",
+        "join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'bi' and a.attnum > 0",
     )
-    assert (row[0], row[1]) == (0, 16)
+    assert row[0] is None
+    assert row[1] > 150
+
+
+async def test_answers_bear_the_day_of_the_workspace(company: Company) -> None:
+    for view in ("responses", "answers"):
+        row = await one(
+            company.sql, f"select min(local_date)::text, max(local_date)::text from bi.{view}"
+        )
+        assert tuple(row) == ("2026-01-05", "2026-02-10")
+
+
+async def test_what_was_deleted_leaves_no_empty_rows(company: Company) -> None:
+    query = "select count(*) from bi.{} where survey = 's' and date = '2026-01-31'"
+    with company.client as client:
+        line = {"survey": "s", "channel": "api", "answers": {"score": 1},
+                "responded_at": "2026-01-31T10:00:00Z"}  # fmt: skip
+        made = client.post("/v1/responses", json=line).json()
+        for view in ("metric_daily", "figures_daily"):
+            assert (await one(company.sql, query.format(view)))[0] > 0
+        client.delete(f"/v1/responses/{made['id']}").raise_for_status()
+    for view in ("metric_daily", "figures_daily"):
+        assert (await one(company.sql, query.format(view)))[0] == 0
+
+
+async def test_a_role_holds_up_nobodys_news(company: Company) -> None:
+    connection = await asyncpg.connect(company.sql)
+    try:
+        for call in ("pg_current_xact_id()", "txid_current()",
+                     "pg_logical_emit_message(true, 'a', 'b')"):  # fmt: skip
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.fetchval(f"select {call}")
+        # It may change its own patience; the worker's stays.
+        await connection.execute("set idle_in_transaction_session_timeout = 0")
+        await connection.execute("begin")
+        await connection.fetchval("select count(*) from bi.responses")
+        before = company.answer()
+        assert await news_of(company, before)
+    finally:
+        await connection.close()
+
+
+async def news_of(company: Company, id_: str) -> bool:
+    for _ in range(50):
+        with company.client as client:
+            told = client.get("/v1/events", params={"limit": 500}).json()["data"]
+        if any(one["data"].get("id") == id_ for one in told):
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+async def test_a_session_that_idles_in_a_transaction_is_ended(
+    company: Company, service: Service
+) -> None:
+    connection = await asyncpg.connect(company.sql)
+    await connection.execute("set idle_in_transaction_session_timeout = 0")
+    await connection.execute("begin")
+    await connection.fetchval("select 1")
+    owner = Database(owner_url(service))
+    try:
+        async with owner.transaction() as session:
+            await bi_roles.end_idle(session, utc_now() + dt.timedelta(seconds=61))
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+            await connection.fetchval("select 1")
+    finally:
+        await owner.close()
+        connection.terminate()
+
+
+def owner_url(service: Service) -> str:
+    data = Path(service.environment["AFTERWORD_DATA_DIR"])
+    return url_of(json.loads((data / "postgres.json").read_text()))
