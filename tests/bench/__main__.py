@@ -1,6 +1,6 @@
 """Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
 [webhooks] [dashboard]
-[exports] [start]`.
+[exports] [start]`, or `… mixed [MINUTES]` for mixed load under random kills.
 """
 
 import json
@@ -8,7 +8,7 @@ import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import dashboard, exports, figures, ingest, interactions, webhooks
+from tests.bench import dashboard, exports, figures, ingest, interactions, mixed, webhooks
 from tests.bench.report import Row, show
 from tests.service import Service
 
@@ -56,4 +56,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["mixed"]:
+        mixed.measure(*map(float, sys.argv[2:3]))
+    else:
+        main()
