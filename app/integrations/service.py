@@ -20,10 +20,11 @@ from app.core.paging import decode_cursor
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.integrations import events
 from app.integrations.adapter import SourceSettings
+from app.integrations.mapping_schemas import IntegrationMappingWithMore
 from app.integrations.models import Integration, WriteBack
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
-from app.integrations.schemas import IntegrationIn, IntegrationMappingWithMore, IntegrationPatch
+from app.integrations.schemas import IntegrationIn, IntegrationPatch
 from app.integrations.signatures import SignatureRule, rule_of_settings
 from app.integrations.statuses import fold
 from app.workspaces.service import OLD_SECRET_LIVES

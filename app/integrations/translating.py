@@ -4,7 +4,6 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -28,8 +27,16 @@ from app.integrations.models import InboundEvent, Integration
 from app.integrations.receiving import address_of, integration_by_id, refusal_of_delivery
 from app.integrations.schemas import EventStatus
 from app.integrations.service import awaits_secret, source_settings
+from app.integrations.ticket_states import (
+    ENDS,
+    TURN_SECONDS,
+    BehindAnotherError,
+    find_ticket,
+    not_known,
+    wait_for_ends,
+    without_early,
+)
 from app.interactions.recording import Draft, Recorded
-from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_tickets
 from app.triggers.telling import tell
 from app.workspaces.service import get_workspace
 
@@ -37,27 +44,10 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 500
 _MOST_NOTES = 20
-# What was sent before about the same case is translated first.
-_TURN = dt.timedelta(seconds=0.2)
 # The order that a delivery waits for may be told of in a transaction that is still open.
 _SECOND_LOOK = dt.timedelta(seconds=10)
 _TOLD_BEFORE = "all of it was told before"
 _NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
-_REOPENED = "ticket.reopened"
-_ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
-_STATES = (
-    "ticket.opened", "ticket.reopened", "ticket.on_hold", "ticket.solved", "ticket.closed",
-    "ticket.deleted", "ticket.merged",
-)  # fmt: skip
-
-
-class _BehindAnotherError(UntranslatableError):
-    """What it tells hangs on an earlier delivery of its case that waits for a status."""
-
-    def __init__(self, case: str) -> None:
-        """Name the case."""
-        super().__init__("an earlier delivery of the ticket waits for a status to be mapped")
-        self.case = case
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +90,7 @@ async def translate_event(database: Database, context: TranslationContext, job: 
 
 def _waits_for(error: Exception) -> list[str]:
     """Return what a delivery that failed waits for, if anything."""
-    if isinstance(error, _BehindAnotherError):
+    if isinstance(error, BehindAnotherError):
         return [TURN + error.case]
     return [STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
 
@@ -135,7 +125,9 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
         ),
     )
     if rows.first() is not None:
-        raise LaterError("an earlier delivery of the case comes first", after=_TURN, counted=False)
+        raise LaterError(
+            "an earlier delivery of the case comes first", after=TURN_SECONDS, counted=False
+        )
 
 
 def _end(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
@@ -165,12 +157,12 @@ async def _translate(
         _end(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
         event.waits_for = [ORDER + name for name in found.order_names]
         return
-    drafts = await _not_known(session, integration, event, drafts, found)
-    drafts, too_early = await _without_early(session, integration, drafts)
+    drafts = await not_known(session, integration, event, drafts, found)
+    drafts, too_early = await without_early(session, integration, drafts)
     recorded = await tell(session, context.box, integration.workspace_id, drafts) if drafts else []
     await orders.mark_tests(session, integration, drafts)
-    await _wait_for_ends(session, integration, event, too_early)
-    ended = {END + d.ticket for d in drafts if d.type in _ENDS and d.ticket}
+    await wait_for_ends(session, integration, event, too_early)
+    ended = {END + d.ticket for d in drafts if d.type in ENDS and d.ticket}
     if ended:
         await enqueue_waiting(session, integration, names=sorted(ended))
     fresh = [interaction for interaction in recorded if interaction.created]
@@ -235,169 +227,12 @@ async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
     )
 
 
-async def _without_early(
-    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
-) -> tuple[list[Draft], list[Draft]]:
-    """Set apart what is told as opened again before any end of the ticket is known.
-
-    A ticket that is merely new or open is told so by many senders; where an end comes later,
-    because deliveries overtook each other, what waits is looked at again.
-    """
-    kept: list[Draft] = []
-    early: list[Draft] = []
-    for draft in drafts:
-        if draft.type != _REOPENED or draft.ticket is None:
-            kept.append(draft)
-            continue
-        at = draft.occurred_at or utc_now()
-        before = any(
-            d.type in _ENDS and d.ticket == draft.ticket and (d.occurred_at or at) <= at
-            for d in drafts
-        )
-        known = before or await _ended_before(session, integration, draft)
-        (kept if known else early).append(draft)
-    return kept, early
-
-
-async def _ended_before(session: AsyncSession, integration: Integration, draft: Draft) -> bool:
-    rows = await run_sql(
-        session,
-        text(
-            "select 1 from interaction where workspace_id = :workspace_id and source = :source "
-            "and ticket = :ticket and test = :test and type = any(:ends) "
-            "and occurred_at <= :at limit 1"
-        ).bindparams(
-            workspace_id=integration.workspace_id, source=integration.key, ticket=draft.ticket,
-            test=draft.test, ends=sorted(_ENDS), at=draft.occurred_at,
-        ),
-    )  # fmt: skip
-    return rows.first() is not None
-
-
-async def _wait_for_ends(
-    session: AsyncSession, integration: Integration, event: InboundEvent, early: Sequence[Draft]
-) -> None:
-    """Have a delivery wait for the end of its tickets; LaterError where one came meanwhile."""
-    named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
-    if not named:
-        return
-    counting = await lock_counting(session, integration.workspace_id)
-    # Whoever tells of an end holds the same lock until that can be seen.
-    await lock_tickets(session, counting, named)
-    if any([await _ended_before(session, integration, draft) for draft in early]):
-        raise LaterError("an end of the ticket has come meanwhile", after=_TURN, counted=False)
-    await forget_empty_tickets(session, integration.workspace_id, named)
-    event.waits_for = sorted(END + ticket for _, ticket in named)
-
-
-async def _not_known(
-    session: AsyncSession,
-    integration: Integration,
-    event: InboundEvent,
-    drafts: list[Draft],
-    found: Interpreted,
-) -> list[Draft]:
-    """Leave out what the ticket's state says already: senders repeat the same resolution."""
-    kept = []
-    for draft in drafts:
-        if draft.ticket is None:
-            kept.append(draft)
-            continue
-        ticket = await _ticket(session, integration, draft.ticket)
-        if found.timeless:
-            fresh = await _news_of_state(session, integration, event, draft)
-            if fresh is not None:
-                kept.append(fresh)
-        elif ticket is None or not _is_repeated(draft, ticket):
-            kept.append(draft)
-    return kept
-
-
-async def _news_of_state(
-    session: AsyncSession, integration: Integration, event: InboundEvent, draft: Draft
-) -> Draft | None:
-    """Return what a state without a time tells: nothing where it is the last one known.
-
-    Raises _BehindAnotherError where that hangs on a state which nobody has mapped yet.
-    """
-    if draft.type not in _STATES:
-        return draft
-    fresh, hangs = await _judge_state(session, integration, draft)
-    if hangs and await _is_behind(session, event):
-        raise _BehindAnotherError(event.case_ref or "")
-    return fresh
-
-
-async def _is_behind(session: AsyncSession, event: InboundEvent) -> bool:
-    rows = await run_sql(
-        session,
-        text(
-            "select 1 from inbound_event where workspace_id = :workspace_id "
-            "and integration_id = :integration_id and case_ref = :case_ref "
-            "and received_at < :received_at and exists (select from "
-            "jsonb_array_elements_text(waits_for) w where w like 'status:%') limit 1"
-        ).bindparams(
-            workspace_id=event.workspace_id,
-            integration_id=event.integration_id,
-            case_ref=event.case_ref,
-            received_at=event.received_at,
-        ),
-    )
-    return rows.first() is not None
-
-
-async def _judge_state(
-    session: AsyncSession, integration: Integration, draft: Draft
-) -> tuple[Draft | None, bool]:
-    """Return what a state tells after the last one, and whether one between would change that."""
-    rows = await run_sql(
-        session,
-        text(
-            "select type from interaction where workspace_id = :workspace_id "
-            "and source = :source and ticket = :ticket and test = :test and type = any(:types) "
-            "and occurred_at <= :at "
-            "order by occurred_at desc, type = 'ticket.opened', id desc limit 1"
-        ).bindparams(
-            workspace_id=integration.workspace_id, source=integration.key, ticket=draft.ticket,
-            test=draft.test, types=list(_STATES), at=draft.occurred_at,
-        ),
-    )  # fmt: skip
-    last: Any = rows.first()
-    if draft.type == _REOPENED and not await _ended_before(session, integration, draft):
-        # Nothing was solved before: the ticket is new, or still open.
-        return (replace(draft, type="ticket.opened") if last is None else None), True
-    is_known = last is not None and last.type == draft.type
-    return (None if is_known else draft), is_known
-
-
-def _is_repeated(draft: Draft, ticket: Any) -> bool:
-    at = draft.occurred_at
-    if draft.type == "ticket.opened":
-        return ticket.opened_at is not None
-    if draft.type == "ticket.solved" and ticket.status in {"solved", "closed"}:
-        return bool(at is None or ticket.last_solved_at is None or at >= ticket.last_solved_at)
-    if draft.type == "ticket.reopened" and ticket.status == "open":
-        return bool(at is None or ticket.last_solved_at is None or at >= ticket.last_solved_at)
-    return bool(draft.type.removeprefix("ticket.") == ticket.status in {"deleted", "merged"})
-
-
-async def _ticket(session: AsyncSession, integration: Integration, ticket: str) -> Any:
-    rows = await run_sql(
-        session,
-        text(
-            "select status, opened_at, last_solved_at, invalid from ticket "
-            "where workspace_id = :workspace_id and source = :source and ticket = :ticket"
-        ).bindparams(workspace_id=integration.workspace_id, source=integration.key, ticket=ticket),
-    )
-    return rows.first()
-
-
 async def _odd_times(
     session: AsyncSession, integration: Integration, recorded: Sequence[Recorded]
 ) -> str | None:
     """Say where a ticket would have been solved before it was opened, and what sets that right."""
     for name in sorted({one.ticket for one in recorded if one.ticket and not one.test}):
-        ticket = await _ticket(session, integration, name)
+        ticket = await find_ticket(session, integration, name)
         if ticket is not None and ticket.invalid:
             return (
                 f"the ticket {name} would have been solved before it was opened: if its times "

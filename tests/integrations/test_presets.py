@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from app.integrations.mapping_schemas import IntegrationMappingWithMore, Signature
 from app.integrations.presets import PRESETS
-from app.integrations.schemas import IntegrationMappingWithMore, Signature
 from tests.shop import Shop
 
 SECRET = "the secret of the sender"

@@ -1,0 +1,136 @@
+"""Within a case: what an interaction lacks it has from the latest earlier one of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.schema import Json
+
+# What is true of one event only.
+_NOT_INHERITED = {"refund", "session", "cancel_reason", "dispute_reason", "deleted"}
+
+COLUMNS = (
+    "id, type, source, external_id, ticket, order_ref, order_source, touchpoint, customer_id, "
+    "contact, locale, "
+    "amount, currency, properties, test, occurred_at, created_at"
+)
+TYPES = (
+    "id uuid, type text, source text, external_id text, ticket text, order_ref text, "
+    "order_source text, touchpoint text, customer_id uuid, contact jsonb, locale text, "
+    "amount numeric, currency text, properties jsonb, test bool, occurred_at timestamptz, "
+    "created_at timestamptz"
+)
+
+
+async def inherit(
+    session: AsyncSession, workspace_id: UUID, created: Sequence[Mapping[str, Any]]
+) -> None:
+    """Fill what interactions lack from the latest earlier one of their ticket or order.
+
+    One that arrives late gives to those that came before it, too.
+    """
+    tickets = sorted({r["ticket"] for r in created if r["ticket"]})
+    orders = sorted({r["order_ref"] for r in created if r["order_ref"]})
+    if not tickets and not orders:
+        return
+    found = await run_sql(
+        session,
+        text(
+            f"select {COLUMNS} from interaction where workspace_id = :workspace_id "
+            "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at, id"
+        )
+        .columns(properties=Json, contact=Json)
+        .bindparams(workspace_id=workspace_id, tickets=tickets, orders=orders),
+    )
+    latest: dict[tuple[object, ...], dict[str, Any]] = {}
+    changed = []
+    for row in found:
+        one = dict(row._mapping)
+        cases = _cases(one)
+        earlier = _earlier(one, cases, latest)
+        if earlier:
+            filled = _filled(one, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
+            if filled != one:
+                changed.append(filled)
+            one = filled | _passed_on(filled, earlier)
+        latest |= dict.fromkeys(cases, one)
+    if changed:
+        await _fill(session, workspace_id, sorted(changed, key=lambda r: r["id"]))
+
+
+def _earlier(
+    one: Mapping[str, Any],
+    cases: Sequence[tuple[object, ...]],
+    latest: Mapping[tuple[object, ...], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return the latest interactions of the same cases.
+
+    An order under the workspace's own number is that of the one shop that has it too. Where two
+    shops have it, nobody can tell of which it is: then nothing is inherited by the number.
+    """
+    named = set(cases)
+    if one["order_ref"] is not None:
+        order = ("order", one["test"], one["order_ref"])
+        shops = {c for c in (*latest, *cases) if c[:3] == order and c[3] is not None}
+        if len(shops) > 1:
+            named.discard((*order, None))
+        elif one["order_source"] is None:
+            named |= shops
+        else:
+            named.add((*order, None))
+    return [latest[case] for case in named if case in latest]
+
+
+def _cases(one: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """Return the cases of an interaction; tests stay among themselves."""
+    cases: list[tuple[object, ...]] = []
+    if one["ticket"]:
+        cases.append(("ticket", one["test"], one["source"], one["ticket"]))
+    if one["order_ref"]:
+        cases.append(("order", one["test"], one["order_ref"], one["order_source"]))
+    return cases
+
+
+def _filled(one: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    filled = dict(one)
+    if one["customer_id"] in {None, earlier["customer_id"]}:
+        filled["contact"] = one["contact"] or earlier["contact"]
+    for name in ("customer_id", "locale"):
+        filled[name] = one[name] or earlier[name]
+    if one["amount"] is None and one["properties"].get("refund") != "partial":
+        filled |= {"amount": earlier["amount"], "currency": earlier["currency"]}
+    passed = {k: v for k, v in earlier["properties"].items() if k not in _NOT_INHERITED}
+    filled["properties"] = {**passed, **one["properties"]}
+    return filled
+
+
+def _passed_on(one: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the value that later ones inherit: a refund's own is not that of its order."""
+    if one["type"] != "order.refunded":
+        return {}
+    before = max(earlier, key=lambda e: (e["occurred_at"], e["id"]), default=None)
+    return {name: before[name] if before else None for name in ("amount", "currency")}
+
+
+async def _fill(
+    session: AsyncSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    await run_sql(
+        session,
+        text(
+            "update interaction i set customer_id = n.customer_id, contact = n.contact, "
+            "locale = n.locale, "
+            "amount = n.amount, currency = n.currency, properties = n.properties, "
+            "changed_at = :now "
+            f"from json_to_recordset(cast(:rows as json)) n({TYPES}) "
+            "where i.workspace_id = :workspace_id and i.id = n.id"
+        ).bindparams(
+            workspace_id=workspace_id, now=utc_now(), rows=json.dumps(list(rows), default=str)
+        ),
+    )
