@@ -12,9 +12,9 @@ if (form) {
   const confirm = () => awaited && fetch(action, {
     method: "POST", keepalive: true, body: new URLSearchParams([...new FormData(form), ["_first", 1]]),
   });
-  // Keys that only scroll, move on or modify answer nothing.
-  const isVote = ({ key, ctrlKey, metaKey, altKey, target }) =>
-    form.contains(target) && !ctrlKey && !metaKey && !altKey && /^(.|Enter|Arrow.*)$/u.test(key);
+  // Keys that only scroll or modify are no answer.
+  const isVote = ({ key, ctrlKey, metaKey, altKey, target }) => !ctrlKey && !metaKey && !altKey &&
+    (key == "Tab" || (form.contains(target) && /^(.|Enter|Arrow.*)$/u.test(key)));
   const gesture = (event) => {
     // A script's click on a label makes the browser click its control, and vouch for that.
     if (!event.isTrusted) return (byScript = event.timeStamp);

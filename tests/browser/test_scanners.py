@@ -199,3 +199,20 @@ async def test_every_person_counts_but_who_leaves_at_once(
     await context.close()
     assert company.counted() == len(PEOPLE)
     assert company.responses()[0]["integrity"] == "provisional"
+
+
+@pytest.mark.parametrize("key", ["Shift", "Control", "Escape", "PageDown", "End", "F5", "a"])
+async def test_a_bare_key_of_navigation_is_no_vote(
+    browser: Browser, company: Company, key: str
+) -> None:
+    company.publish()
+    context = await browser.new_context()
+    page = await context.new_page()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    await page.goto(f"{company.invite()}/9")
+    await page.keyboard.press(key)
+    await page.wait_for_timeout(200)
+    await context.close()
+    assert "POST" not in sent
+    assert company.responses()[0]["integrity"] == "provisional"
