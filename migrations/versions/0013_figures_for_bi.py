@@ -223,6 +223,9 @@ def _definition(view: str) -> str:
 def _replace_views() -> None:
     """Add the local date to answers, and leave out days on which nothing is left."""
     for view, last in _WITH_DATE.items():
+        if "local_date" in _definition(view):
+            # What a downgrade has left.
+            continue
         before, found, after = _definition(view).rpartition(f"{last}\n   FROM")
         dated = f"{before}{last},\n {_LOCAL} as local_date\n   FROM{after}"
         where = dated.rindex("WHERE")
