@@ -33,23 +33,23 @@ _KEY = re.compile(r"(\w+)=('(?:[^']|'')*'|[^,']+)(?:,|$)")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EntityRequest:
     """An entity set, and the keys of one of its entities where one alone is wanted."""
 
     entity_set: EntitySet
     keys: Mapping[str, str] | None = None
 
 
-def _wanted(entity_set: str) -> Wanted:
+def _entity_request(entity_set: str) -> EntityRequest:
     match = _BY_KEY.fullmatch(entity_set)
     if match is None:
-        return Wanted(_set_of(entity_set))
+        return EntityRequest(_set_of(entity_set))
     found, said = _set_of(match[1]), match[2]
     keys = {name: value.removeprefix("'").removesuffix("'").replace("''", "'")
             for name, value in _KEY.findall(said)}  # fmt: skip
     if set(keys) != set(found.keys):
         raise NotFound(f"An entity of {found.name} is named by {', '.join(found.keys)}.")
-    return Wanted(found, keys)
+    return EntityRequest(found, keys)
 
 
 def _set_of(entity_set: str) -> EntitySet:
@@ -59,7 +59,7 @@ def _set_of(entity_set: str) -> EntitySet:
 
 
 SetDep = Annotated[EntitySet, Depends(_set_of)]
-WantedDep = Annotated[Wanted, Depends(_wanted)]
+EntityRequestDep = Annotated[EntityRequest, Depends(_entity_request)]
 
 
 class ODataQuery(BaseModel):
@@ -125,7 +125,7 @@ async def get_odata_set(
     request: Request,
     session: ReadSessionDep,
     caller: Analyst,
-    wanted: WantedDep,
+    wanted: EntityRequestDep,
     query: Annotated[ODataQuery, Query()],
 ) -> Response:
     """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones. With keys, one row."""
@@ -157,7 +157,11 @@ async def get_odata_set(
 
 
 async def _one(
-    request: Request, session: ReadSessionDep, caller: Analyst, wanted: Wanted, names: list[str]
+    request: Request,
+    session: ReadSessionDep,
+    caller: Analyst,
+    wanted: EntityRequest,
+    names: list[str],
 ) -> Response:
     """Return the one entity that the keys name, or raise NotFound."""
     found, keys = wanted.entity_set, wanted.keys or {}

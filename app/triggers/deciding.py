@@ -191,13 +191,13 @@ def withdrawn(hearing: Hearing, rule: Ruled, one: Recorded) -> Refusal | None:
     story = hearing.happened.get(case, []) if case else []
     for event in story:
         later = event.at >= one.occurred_at and event.id != one.id
-        told = Asked(one.amount, one.currency, one.properties.get("session"))
+        told = AskedOrder(one.amount, one.currency, one.properties.get("session"))
         if later and calls_off(rule, event, story, told):
             return Refusal(Reason.CANCELLED, event.type)
     return None
 
 
-class Asked(NamedTuple):
+class AskedOrder(NamedTuple):
     """What the order was worth that is asked about, and the session in which it was paid."""
 
     amount: Decimal | None
@@ -209,7 +209,7 @@ def calls_off(
     rule: Ruled,
     event: CaseEvent,
     story: Sequence[CaseEvent],
-    asked: Asked,
+    asked: AskedOrder,
 ) -> bool:
     """Tell whether an event of the case calls the question off; a partial refund never does.
 
@@ -225,7 +225,7 @@ def calls_off(
     return event.refund == "full" or (event.refund is None and _is_whole(event, story, asked))
 
 
-def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: Asked) -> bool:
+def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -> bool:
     """Tell whether all was paid back by now; without amounts a refund is a whole one."""
     if event.amount is None or asked.amount is None:
         return True
@@ -403,5 +403,5 @@ async def _is_called_off(
     refund = one.properties.get("refund")
     session_ = one.properties.get("session")
     event = CaseEvent(one.occurred_at, one.type, one.id, refund, one.amount, one.currency, session_)
-    asked = Asked(row.amount, row.currency, row.session)
+    asked = AskedOrder(row.amount, row.currency, row.session)
     return calls_off(rule, event, story or [event], asked)
