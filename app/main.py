@@ -1,5 +1,6 @@
 """The web application: rooms' routes on one edge, and what they share while it lives."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +18,14 @@ from starlette.types import Receive, Scope, Send
 from app.core import flags, health
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
-from app.core.http import Edge, from_http_exception, from_validation, problem_reply, root_path
+from app.core.http import (
+    Edge,
+    from_http_exception,
+    from_validation,
+    problem_reply,
+    reply_headers,
+    root_path,
+)
 from app.core.log import configure_logging
 from app.core.notices import Notices
 from app.core.openapi import finish, operation_id, reference
@@ -142,10 +150,18 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         state.box = SealedBox(load_secret_keys(settings))
         state.keyring = Keyring(database)
         state.catalogue = Catalogue(database)
+        reports: set[asyncio.Task[None]] = set()
+
+        def report_proxy(address: str) -> None:
+            report = asyncio.create_task(flags.note(database, flags.UNTRUSTED_PROXY, address))
+            reports.add(report)
+            report.add_done_callback(reports.discard)
+
         state.limiter = Limiter(
             public_rate=settings.public_rate,
             public_burst=settings.public_burst,
             trusted_proxies=settings.trusted_proxies,
+            report_proxy=report_proxy,
         )
         group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
         state.ingest = Ingest(database, state.catalogue, Directory(database), group)
@@ -247,6 +263,7 @@ async def _show_instead(_request: Request, instead: Exception) -> Response:
 async def _show_error(request: Request, error: Exception) -> Response:
     """Show an error as JSON to programs, and as a page to whoever is asked."""
     reply = _problem(request, error)
+    reply.headers.update(reply_headers(request))
     if request.url.path.startswith("/odata/v4"):
         return odata_error(reply)
     return error_page(request, reply) if is_for_people(request) else reply

@@ -26,7 +26,13 @@ _ELSEWHERE = (
 
 def bi_role(
     workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
-    drop: Annotated[str | None, typer.Option(help="Drop this role instead.")] = None,
+    drop: Annotated[
+        str | None, typer.Option(help="Drop this role instead, and its schema.")
+    ] = None,
+    schema: Annotated[
+        str | None,
+        typer.Option(help="Give it a schema of its own to write to, for tools such as dbt."),
+    ] = None,
     *,
     personal: Annotated[bool, typer.Option(help="It may read customers' names, too.")] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the roles instead.")] = False,
@@ -43,7 +49,11 @@ def bi_role(
             await bi_roles.drop_role(database, maker_url=maker, role=drop)
             return [f"The role {drop} is dropped."]
         url = await bi_roles.create_role(
-            database, maker_url=maker, workspace_key=workspace, personal=personal
+            database,
+            maker_url=maker,
+            workspace_key=workspace,
+            personal=personal,
+            schema=schema,
         )
         if settings.embedded:
             notes.print(_ELSEWHERE.format(port=urlsplit(database.url).port), markup=False)

@@ -6,6 +6,7 @@ import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import aiosmtplib
@@ -17,6 +18,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
+from app.exports import bi_roles
 from app.integrations import silence
 from app.webhooks import queries as webhooks
 
@@ -168,6 +170,8 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
     async with database.session() as session:
         found = await jobs.overview(session)
         paused = await flags.read(session, flags.PAUSED)
+        proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
+        endless = await bi_roles.not_ours_to_end(session)
     yield _judged(
         not found.dead, f"jobs out of attempts: {found.dead}",
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
@@ -183,6 +187,26 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         not holds, f"mails and webhooks are sent{why if holds else ''}",
         "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Verdict.WARN,
     )  # fmt: skip
+
+    if proxy is not None and not _is_trusted(settings, proxy):
+        yield Finding(
+            Verdict.WARN, f"the proxy {proxy} sends X-Forwarded-For and is not trusted",
+            "all of its visitors count as one address: if it is yours, name it in "
+            f"AFTERWORD_TRUSTED_PROXIES={proxy}",
+        )  # fmt: skip
+    for role in endless:
+        yield Finding(
+            Verdict.WARN, f"BI role {role}: sessions that idle in a transaction stay",
+            f'let the service\'s login end them: GRANT {role} TO "{bi_roles.login_of(database)}"',
+        )  # fmt: skip
+
+
+def _is_trusted(settings: Settings, address: str) -> bool:
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return False
+    return any(number in network for network in settings.trusted_proxies)
 
 
 async def _workspaces(database: Database) -> AsyncIterator[Finding]:

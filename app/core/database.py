@@ -43,6 +43,10 @@ _TRY_AGAIN = (
 )
 
 
+# How long a request waits for a connection of the pool before it is 503.
+LONGEST_WAIT_SECONDS = 5.0
+
+
 class Database:
     """One PostgreSQL: a pool of sessions for routes, and bare connections for ingest."""
 
@@ -57,8 +61,7 @@ class Database:
             ),
             pool_size=pool_size,
             max_overflow=5,
-            # Longer nobody waits for a connection; then it is 503.
-            pool_timeout=5,
+            pool_timeout=LONGEST_WAIT_SECONDS,
             pool_pre_ping=True,
             # Addresses and payloads must not stand in a log because a statement failed.
             hide_parameters=True,

@@ -20,6 +20,8 @@ class AfterwordError(Exception):
     """Something went wrong."""
 
     status: ClassVar[int] = 500
+    # What telemetry counts a refusal under; empty where it is not counted.
+    counted_as: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -27,8 +29,13 @@ class AfterwordError(Exception):
         *,
         errors: Sequence[FieldError] = (),
         headers: Mapping[str, str] | None = None,
+        reason: str | None = None,
     ) -> None:
-        """Keep the detail (default: the docstring's first line), wrong fields and headers."""
+        """Keep the detail (default: the docstring's first line), wrong fields and headers.
+
+        `reason` is what a refusal is counted under instead of its class's own word.
+        """
+        self.reason = reason or self.counted_as
         self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
         self.errors = list(errors)
         self.headers = dict(headers or {})
@@ -43,17 +50,19 @@ class Unauthorized(AfterwordError):
     """The key is missing, unknown or expired: send `Authorization: Bearer KEY`."""
 
     status = 401
+    counted_as = "not_authenticated"
 
-    def __init__(self, detail: str | None = None) -> None:
+    def __init__(self, detail: str | None = None, *, reason: str | None = None) -> None:
         """Add the challenge that a 401 must carry."""
         challenge = 'Bearer realm="afterword", Basic realm="afterword"'
-        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+        super().__init__(detail, headers={"WWW-Authenticate": challenge}, reason=reason)
 
 
 class Forbidden(AfterwordError):
     """The key may not do this."""
 
     status = 403
+    counted_as = "forbidden"
 
 
 class NotFound(AfterwordError):
@@ -72,18 +81,21 @@ class Conflict(AfterwordError):
     """The present state does not allow this."""
 
     status = 409
+    counted_as = "conflict"
 
 
 class TooLarge(AfterwordError):
     """The body is too large."""
 
     status = 413
+    counted_as = "too_large"
 
 
 class WrongContentType(AfterwordError):
     """The body must be JSON: add the header `Content-Type: application/json`."""
 
     status = 415
+    counted_as = "content_type"
 
 
 class InvalidInput(AfterwordError):
@@ -110,16 +122,18 @@ class TooManyRequests(AfterwordError):
     """Too many requests: wait as long as `Retry-After` says."""
 
     status = 429
+    counted_as = "rate"
 
 
 class Busy(AfterwordError):
     """Too much is waiting to be written; nothing was lost, send it again in a moment."""
 
     status = 503
+    counted_as = "busy"
 
-    def __init__(self, detail: str | None = None) -> None:
+    def __init__(self, detail: str | None = None, *, reason: str | None = None) -> None:
         """Tell when to come back."""
-        super().__init__(detail, headers={"Retry-After": "1"})
+        super().__init__(detail, headers={"Retry-After": "1"}, reason=reason)
 
 
 def problem(

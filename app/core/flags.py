@@ -1,18 +1,23 @@
 """What the whole service remembers of itself: a few words, by name, in the database."""
 
 import datetime as dt
+import logging
 
 from sqlalchemy import text
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import Database, run_sql
+from app.core.database import Database, is_connection_lost, run_sql
 from app.core.schema import REFERENCE, Instant
 from app.core.settings import Settings
 
+logger = logging.getLogger(__name__)
+
 # Set on a copy of the data: mails and webhooks wait until somebody says that it shall send.
 PAUSED = "sending_paused"
+# The address of a proxy that is not trusted and sends X-Forwarded-For.
+UNTRUSTED_PROXY = "untrusted_proxy"
 # Changes when the feed of events is numbered anew.
 FEED = "feed"
 
@@ -45,6 +50,17 @@ async def write(session: AsyncSession, name: str, value: str | None) -> None:
             "on conflict (name) do update set value = excluded.value, set_at = excluded.set_at"
         ).bindparams(name=name, value=value, now=utc_now())
     await run_sql(session, query)
+
+
+async def note(database: Database, name: str, value: str) -> None:
+    """Set a flag in a transaction of its own; a database that does not answer is let be."""
+    try:
+        async with database.transaction() as session:
+            await write(session, name, value)
+    except Exception as error:
+        if not is_connection_lost(error):
+            raise
+        logger.warning("a flag could not be set", extra={"flag": name})
 
 
 async def effective(settings: Settings, database: Database) -> Settings:

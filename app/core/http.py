@@ -29,7 +29,7 @@ from app.core.errors import (
 )
 from app.core.ids import uuid7
 from app.core.log import request_id
-from app.core.telemetry import request_timer
+from app.core.telemetry import REFUSED, request_timer
 from app.core.text import did_you_mean
 
 logger = logging.getLogger("afterword.http")
@@ -73,8 +73,18 @@ def json_reply(
     )
 
 
+def reply_headers(request: Request) -> dict[str, str]:
+    """Return the headers that this request's reply will bear beside its own, to be added to."""
+    headers: dict[str, str] | None = getattr(request.state, "reply_headers", None)
+    if headers is None:
+        headers = request.state.reply_headers = {}
+    return headers
+
+
 def problem_reply(error: AfterwordError) -> Response:
-    """Render any of our errors as `application/problem+json`."""
+    """Render any of our errors as `application/problem+json`, and count a refusal."""
+    if error.reason:
+        REFUSED.labels(error.reason).inc()
     body = problem(error.status, error.detail, errors=error.errors, request_id=request_id.get())
     return Response(
         json.dumps(body, ensure_ascii=True),

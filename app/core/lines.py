@@ -13,7 +13,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.core import idempotency
 from app.core.database import Database
 from app.core.errors import AfterwordError, FieldError, InvalidInput
-from app.core.http import MEBIBYTE, json_reply, problem_reply, read_text, require_content_type
+from app.core.http import (
+    MEBIBYTE,
+    json_reply,
+    problem_reply,
+    read_text,
+    reply_headers,
+    require_content_type,
+)
 from app.core.signing import SealedBox
 from app.core.text import did_you_mean
 
@@ -63,10 +70,12 @@ def batch_route(take: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
     """Make a plain route of a batch: it stands before the framework's own layers."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            reply = await take(Request(scope, receive))
+            reply = await take(request)
         except AfterwordError as error:
             reply = problem_reply(error)
+        reply.headers.update(reply_headers(request))
         await reply(scope, receive, send)
 
     return serve

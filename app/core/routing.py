@@ -21,7 +21,7 @@ from starlette.responses import Response
 from app.core import idempotency
 from app.core.database import Database
 from app.core.errors import InvalidInput
-from app.core.http import MEBIBYTE, read_text, require_content_type
+from app.core.http import MEBIBYTE, read_text, reply_headers, require_content_type
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.text import decode_json, did_you_mean
@@ -131,7 +131,7 @@ class Route(APIRoute):
                 key = idempotency.asked_key(request) if posts and workspace_id else None
                 if key is None or workspace_id is None:
                     reply = await handler(request)
-                    reply.headers.update(getattr(request.state, "reply_headers", {}))
+                    reply.headers.update(reply_headers(request))
                     return reply
                 box = current_box(request)
                 held = await idempotency.claim(
@@ -146,6 +146,7 @@ class Route(APIRoute):
                     return held
                 reply = await handler(request)
                 await idempotency.keep(unit.session, box, held, reply)
+                reply.headers.update(reply_headers(request))
                 return reply
 
         return handle

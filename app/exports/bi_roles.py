@@ -8,6 +8,7 @@ read the names of all.
 import contextlib
 import datetime as dt
 import logging
+import re
 import secrets
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,16 +30,31 @@ _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
 # A role that idles in a transaction with a number holds up the news of all workspaces.
 _NUMBERED = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast"})
 _LONGEST_IDLE = dt.timedelta(seconds=60)
 
 
 async def create_role(
-    database: Database, *, maker_url: str, workspace_key: str, personal: bool
+    database: Database,
+    *,
+    maker_url: str,
+    workspace_key: str,
+    personal: bool = False,
+    schema: str | None = None,
 ) -> str:
     """Make a role and return the `postgresql://` URL by which it logs in.
 
-    `maker_url` logs in as somebody who may make roles; Conflict where it may not.
+    `maker_url` logs in as somebody who may make roles; Conflict where it may not. With `schema`
+    the role owns a schema of that name, in which a tool such as dbt keeps what it builds; without
+    it, the role only reads.
     """
+    if schema is not None and (not _SCHEMA.fullmatch(schema) or schema in _OURS):
+        detail = (
+            f"`{schema[:64]}` cannot be its schema: lower-case letters, digits and _, at most 40, "
+            f"and none of {', '.join(sorted(_OURS))}."
+        )
+        raise Conflict(detail)
     async with database.session() as session:
         workspace = await find_workspace(session, workspace_key)
     role = _PREFIX + secrets.token_hex(6)
@@ -49,13 +65,16 @@ async def create_role(
         f"password '{password}'",
         f"alter role {role} set statement_timeout = '{_TIMEOUT}'",
         f"alter role {role} set idle_in_transaction_session_timeout = '{_TIMEOUT}'",
-        f"alter role {role} set default_transaction_read_only = on",
-        f"alter role {role} set search_path = bi",
+        f"alter role {role} set default_transaction_read_only = {'off' if schema else 'on'}",
+        f"alter role {role} set search_path = {f'{schema}, bi' if schema else 'bi'}",
     )
     await _close_side_doors(database, maker_url)
     # As a member of the role our login may see what its sessions do, and end them.
     with contextlib.suppress(Conflict):
-        await _as_maker(maker_url, f'grant {role} to "{_login(database)}"')
+        await _as_maker(maker_url, f'grant {role} to "{login_of(database)}"')
+    if schema is not None:
+        await _as_maker(_in_our_database(database, maker_url),
+                        f"create schema {schema} authorization {role}")  # fmt: skip
     async with database.transaction() as session:
         access = BiAccess(
             role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
@@ -85,7 +104,9 @@ async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
         if found is None:
             raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
         await session.delete(found)
-    await _as_maker(maker_url, f"drop role {role}")
+    maker = _in_our_database(database, maker_url)
+    # Its schema, where it has one, goes with it.
+    await _as_maker(maker, f"drop owned by {role} cascade", f"drop role {role}")
 
 
 # By these, everybody may write without owning anything.
@@ -103,7 +124,7 @@ async def _close_side_doors(database: Database, maker_url: str) -> None:
     On a server that is not ours the login may not be allowed to; then its owner decides.
     """
     name = urlsplit(database.url).path.removeprefix("/")
-    maker = urlunsplit(urlsplit(maker_url)._replace(path=f"/{name}"))
+    maker = _in_our_database(database, maker_url)
     for statement in (
         f'revoke temporary on database "{name}" from public',
         f"revoke execute on function {', '.join(_WRITERS)} from public",
@@ -111,7 +132,7 @@ async def _close_side_doors(database: Database, maker_url: str) -> None:
         with contextlib.suppress(Conflict):
             await _as_maker(maker, statement)
 
-    await _take_numbers_away(maker, _login(database))
+    await _take_numbers_away(maker, login_of(database))
 
 
 async def _take_numbers_away(maker: str, login: str) -> None:
@@ -133,8 +154,26 @@ async def _take_numbers_away(maker: str, login: str) -> None:
         await _as_maker(maker, *statements)
 
 
-def _login(database: Database) -> str:
+def _in_our_database(database: Database, maker_url: str) -> str:
+    """Return the maker's URL with the service's own database."""
+    return urlunsplit(urlsplit(maker_url)._replace(path=urlsplit(database.url).path))
+
+
+def login_of(database: Database) -> str:
+    """Return the name of the service's own login."""
     return urlsplit(database.url).username or ""
+
+
+async def not_ours_to_end(session: AsyncSession) -> list[str]:
+    """Return the BI roles whose sessions our login may not end."""
+    rows = await run_sql(
+        session,
+        text(
+            "select a.role from bi_access a join pg_roles r on r.rolname = a.role "
+            "where not pg_has_role(current_user, r.oid, 'usage') order by 1"
+        ),
+    )
+    return [row.role for row in rows]
 
 
 async def end_idle(session: AsyncSession, now: dt.datetime) -> None:

@@ -38,10 +38,11 @@ class Column:
 class Dataset:
     """One kind of rows. `source` ends with its conditions; `$1` is the workspace.
 
-    `changed` is the time by which a later export finds what is new, `deleted` the condition of
-    rows that are gone and stand there as tombstones, `changed_source` where it looks for them if
-    not in `source`; `filters` maps a filter to its condition,
-    `properties` is the document that `property.NAME` looks into.
+    `changed` is the time by which a later export finds what is new, `changed_since` the condition
+    that finds it (`{0}` is the moment) where `changed >= {0}` could use no index; `deleted` is the
+    condition of rows that are gone and stand there as tombstones, `changed_source` where it looks
+    for them if not in `source`; `filters` maps a filter to its condition, `properties` is the
+    document that `property.NAME` looks into.
     """
 
     meaning: str
@@ -50,6 +51,7 @@ class Dataset:
     changed: str
     order: str
     deleted: str | None = None
+    changed_since: str | None = None
     changed_source: str | None = None
     properties: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -87,6 +89,23 @@ cross join lateral (
     and q.survey_id = r.survey_id union select jsonb_object_keys(r.answers)) k) a
 left join question q
   on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
+where r.workspace_id = $1 and not r.test"""
+# New tags of a survey's questions change what its answers say, so that they change with it.
+_ANSWER_CHANGED = "greatest(r.updated_at, s.tags_changed_at)"
+_ANSWER_CHANGED_SINCE = """(r.updated_at >= {0} or r.survey_id = any (array(
+  select t.id from survey t where t.workspace_id = $1 and t.tags_changed_at >= {0})))"""
+_VALENCE = """(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)',
+  jsonb_build_object('o', {0})) ->> 'valence')::int"""
+# Every option of a question, chosen or not, so that one that is taken back is told of.
+_CHOICES = """from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+join question q on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id
+  and q.type in ('choice', 'choices', 'emotion')
+cross join lateral (
+  select u.key, r.scores ? (q.key || '=' || u.key) as chosen from (
+    select option ->> 'key' as key from jsonb_array_elements(q.options) option
+    union select substr(given, length(q.key) + 2) from jsonb_object_keys(r.scores) given
+    where starts_with(given, q.key || '=')) u) o
 where r.workspace_id = $1 and not r.test"""
 _INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
 _INTERACTION_CHANGED = "coalesce(i.changed_at, i.created_at)"
@@ -157,7 +176,7 @@ DATASETS: dict[str, Dataset] = {
             Column("id", Type.TEXT, "The row's id: the response's, and the question's key.",
                    "r.id || ':' || a.key"),
             Column("response_id", Type.ID, "Id of the response.", "r.id"),
-            *_changes("r.updated_at"),
+            *_changes(_ANSWER_CHANGED),
             Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
             Column("question", Type.TEXT, "Key of the question.", "a.key"),
             Column("type", Type.TEXT, "Type of the question.", "q.type"),
@@ -169,6 +188,8 @@ DATASETS: dict[str, Dataset] = {
                 "score", Type.INTEGER, "The number counted; empty where skipped or `na`.",
                 "case when (r.scores ->> a.key)::int >= 0 then (r.scores ->> a.key)::int end",
             ),
+            Column("valence", Type.INTEGER, "Of an emotion: 1 positive, 0 neutral, -1 negative.",
+                   _VALENCE.format("a.value #>> '{}'")),
             Column("value", Type.JSON, "The answer as it was given.", "a.value"),
             Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
             Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
@@ -177,9 +198,37 @@ DATASETS: dict[str, Dataset] = {
         ),
         source=_ANSWERS,
         changed_source=_CHANGED_ANSWERS,
-        changed="r.updated_at",
-        order="r.updated_at, r.id, a.key",
+        changed=_ANSWER_CHANGED,
+        changed_since=_ANSWER_CHANGED_SINCE,
+        order=f"{_ANSWER_CHANGED}, r.id, a.key",
         deleted=f"({_GONE} or a.value is null)",
+        properties="r.properties",
+        filters=_OF_RESPONSES,
+    ),
+    "choices": Dataset(
+        meaning="One row an option that was chosen; its id is the same in every export.",
+        columns=(
+            Column("id", Type.TEXT, "The row's id: the response's, the question's key and the "
+                   "option's.", "r.id || ':' || q.key || '=' || o.key"),
+            Column("response_id", Type.ID, "Id of the response.", "r.id"),
+            *_changes(_ANSWER_CHANGED),
+            Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
+            Column("question", Type.TEXT, "Key of the question.", "q.key"),
+            Column("type", Type.TEXT, "`choice`, `choices` or `emotion`.", "q.type"),
+            Column("option", Type.TEXT, "Key of the option.", "o.key"),
+            Column("valence", Type.INTEGER, "Of an emotion: 1 positive, 0 neutral, -1 negative.",
+                   _VALENCE.format("o.key")),
+            Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
+            Column("channel", Type.TEXT, "How it was answered.", "r.channel"),
+            Column("responded_at", Type.TIME, "When it was answered.", "r.responded_at"),
+        ),
+        source=f"{_CHOICES} and o.chosen",
+        changed_source=_CHOICES,
+        changed=_ANSWER_CHANGED,
+        changed_since=_ANSWER_CHANGED_SINCE,
+        order=f"{_ANSWER_CHANGED}, r.id, q.key, o.key",
+        deleted=f"({_GONE} or not o.chosen)",
         properties="r.properties",
         filters=_OF_RESPONSES,
     ),

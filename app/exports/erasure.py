@@ -41,6 +41,10 @@ _SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, t.properties -> k), '{}
   from jsonb_array_elements_text(w.configs -> VERSION::text -> 'segments') k
   where t.properties ? k)"""
 _OPEN_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "w.config")
+# The answers of a response `r` without what somebody wrote.
+WITHOUT_TEXTS = """(select coalesce(jsonb_object_agg(a.key, a.value), '{}')
+    from jsonb_each(r.answers) a where exists (select from question q where q.workspace_id = r.workspace_id
+      and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))"""
 _COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
 # News of a customer, by the ids and addresses of theirs.
@@ -65,11 +69,9 @@ and t.customer_id = :customer""",
 update ticket t set properties = {_COUNTED_SEGMENTS}, updated_at = :now
 from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
 and t.customer_id = :customer""",
-    "claims": """
+    "claims": f"""
 update response r set claimed = null, comment = null, updated_at = :now,
-  answers = (select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jsonb_each(r.answers) a
-    where exists (select from question q where q.workspace_id = r.workspace_id
-      and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))
+  answers = {WITHOUT_TEXTS}
 where workspace_id = :workspace_id and claimed is not null
 and (lower(claimed ->> 'email') = any(:emails)
   or claimed ->> 'external_id' = any(:external_ids)
@@ -113,15 +115,13 @@ _LOCK_RESPONSES = (
     "select 1 from response where workspace_id = :workspace_id and customer_id = :customer "
     "order by id for update"
 )
-_RESPONSES = """
+_RESPONSES = f"""
 update response r set comment = null, claimed = null, notes = '[]', order_ref = null,
   ticket_ref = null, interaction_ref = null, external_id = null, updated_at = :now,
-  properties = (select coalesce(jsonb_object_agg(k, r.properties -> k), '{}')
+  properties = (select coalesce(jsonb_object_agg(k, r.properties -> k), '{{}}')
     from jsonb_array_elements_text(w.configs -> r.counted_as::text -> 'segments') k
     where r.properties ? k),
-  answers = (select coalesce(jsonb_object_agg(a.key, a.value), '{}') from jsonb_each(r.answers) a
-    where exists (select from question q where q.workspace_id = r.workspace_id
-      and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))
+  answers = {WITHOUT_TEXTS}
 from workspace w where w.id = :workspace_id and r.workspace_id = :workspace_id
   and r.customer_id = :customer
 """

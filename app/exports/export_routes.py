@@ -31,7 +31,7 @@ from app.interactions.customers import require_customer
 from app.responses.known import require_known
 from app.responses.schemas import FollowUpStatus, Integrity
 from app.surveys.scales import Band
-from app.workspaces.caller import Reader
+from app.workspaces.admission import Reader
 from app.workspaces.schemas import Moment
 
 routes = router("Exports")
@@ -56,6 +56,7 @@ class DatasetName(StrEnum):
 
     RESPONSES = "responses"
     ANSWERS = "answers"
+    CHOICES = "choices"
     INTERACTIONS = "interactions"
     TICKETS = "tickets"
     INVITATIONS = "invitations"

@@ -1,158 +1,226 @@
-"""From OData's `$filter` to SQL. Pure: every value is bound."""
+"""From OData's conditions to SQL. Pure: every value is bound."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
-from odata_query import ast
-from odata_query.exceptions import ODataException
-from odata_query.grammar import ODataLexer, ODataParser
-
 from app.core.errors import InvalidInput
-from app.exports.odata_sets import DATE, TEXT, TRUTH, EntitySet, property_of
+from app.exports.odata_language import (
+    Call,
+    Comparison,
+    Expression,
+    Junction,
+    Literal,
+    Membership,
+    Negation,
+    NotUnderstood,
+    Property,
+    Value,
+    parse_filter,
+)
+from app.exports.odata_sets import DATE, DECIMAL, INTEGER, TEXT, TRUTH, property_of
 
-_LONGEST = 4000
-_COMPARED = {
-    ast.Eq: "=", ast.NotEq: "<>", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
-}  # fmt: skip
+_COMPARED = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _SEARCHED = {
     "contains": "position({1} in {0}) > 0",
     "startswith": "starts_with({0}, {1})",
     "endswith": "right({0}, length({1})) = {1}",
 }
-_MADE = {
-    "tolower": "lower({0})",
-    "toupper": "upper({0})",
-    "length": "length({0})",
-    "year": "extract(year from {0})::int",
-    "month": "extract(month from {0})::int",
-    "day": "extract(day from {0})::int",
+# Functions of one argument: what they take, what they give, and their SQL.
+_FUNCTIONS = {
+    "tolower": (TEXT, TEXT, "lower({0})"),
+    "toupper": (TEXT, TEXT, "upper({0})"),
+    "trim": (TEXT, TEXT, "btrim({0})"),
+    "length": (TEXT, INTEGER, "length({0})"),
+    "year": (DATE, INTEGER, "extract(year from {0})::int"),
+    "month": (DATE, INTEGER, "extract(month from {0})::int"),
+    "day": (DATE, INTEGER, "extract(day from {0})::int"),
+    "date": (DATE, DATE, "{0}"),
 }
-_OF_DATES = {"year", "month", "day"}
-_NUMBER = "number"
-_PLACE_AND_MORE = 2
+_NUMBERS = {INTEGER, DECIMAL}
+# What a text must look like to be cast to a number; anything else gives null, as OData wants.
+# Braces are doubled, as the forms below are filled by `format`.
+_WHOLE, _DECIMAL = r"^\s*-?\d{{1,15}}\s*$", r"^\s*-?\d{{1,15}}(\.\d{{1,15}})?\s*$"
+_CASTS: dict[str, dict[str, str]] = {
+    TEXT: dict.fromkeys((TEXT, DATE, INTEGER, DECIMAL, TRUTH), "({0})::text"),
+    INTEGER: {
+        TEXT: f"case when {{0}} ~ '{_WHOLE}' then {{0}}::int8 end",
+        INTEGER: "{0}",
+        DECIMAL: "trunc({0})::int8",
+    },
+    DECIMAL: {
+        TEXT: f"case when {{0}} ~ '{_DECIMAL}' then {{0}}::float8 end",
+        INTEGER: "({0})::float8",
+        DECIMAL: "{0}",
+    },
+    DATE: {DATE: "{0}"},
+    TRUTH: {TRUTH: "{0}"},
+}
+_CAST_NAMES = {
+    "edm.string": TEXT, "edm.date": DATE, "edm.boolean": TRUTH,
+    **dict.fromkeys(("edm.int16", "edm.int32", "edm.int64"), INTEGER),
+    **dict.fromkeys(("edm.double", "edm.decimal", "edm.single"), DECIMAL),
+}  # fmt: skip
+_BOUND_AS = {TEXT: "text", DATE: "date", TRUTH: "bool"}
+
+# An expression as SQL, and its type.
+Typed = tuple[str, str]
 
 
 class Filter:
-    """One `$filter` as a condition; `bound` are its values, by parameter name."""
+    """One condition over the properties of some rows; `bound` are its values, by parameter."""
 
-    def __init__(self, entity_set: EntitySet, text: str) -> None:
-        """Translate, or raise InvalidInput that says what is not understood."""
-        self._set = entity_set
+    def __init__(
+        self,
+        name: str,
+        types: Mapping[str, str],
+        condition: str | Expression,
+        *,
+        parameter: str = "$filter",
+        prefix: str = "f",
+    ) -> None:
+        """Translate, or raise InvalidInput at the query's `parameter` that says what is wrong.
+
+        `name` is what the rows are called, `types` their properties with their types; the names
+        of bound values begin with `prefix`.
+        """
+        self._name, self._types = name, types
+        self._parameter, self._prefix = parameter, prefix
         self.bound: dict[str, Any] = {}
-        if len(text) > _LONGEST:
-            raise self._refused(f"is longer than {_LONGEST:,} characters")
-        try:
-            parsed = ODataParser().parse(ODataLexer().tokenize(text))
-        except (ODataException, RecursionError, AttributeError, TypeError, ValueError):
-            raise self._refused("is no OData filter such as `survey eq 'nps'`") from None
-        try:
-            self.condition = self._condition(parsed)
-        except RecursionError:
-            raise self._refused("is nested too deeply") from None
+        if isinstance(condition, str):
+            try:
+                condition = parse_filter(condition)
+            except NotUnderstood as error:
+                raise self._refused(f"{error}; a filter reads like `survey eq 'nps'`") from None
+        self.condition = self._condition(condition)
 
     def _refused(self, msg: str) -> InvalidInput:
-        return InvalidInput.at("query", "$filter", msg=msg)
+        return InvalidInput.at("query", self._parameter, msg=msg)
 
-    def _condition(self, node: Any) -> str:
-        known: dict[type, Callable[[Any], str]] = {
-            ast.BoolOp: self._both,
-            ast.UnaryOp: self._negated,
-            ast.Compare: self._compared,
-            ast.Call: self._searched,
-        }
-        if type(node) not in known:
-            raise self._refused("holds something that is no condition")
-        return known[type(node)](node)
+    def _condition(self, node: Expression) -> str:
+        match node:
+            case Junction(operator, left, right):
+                return f"({self._condition(left)} {operator} {self._condition(right)})"
+            case Negation(operand):
+                return f"not coalesce({self._condition(operand)}, false)"
+            case Comparison(operator, left, right):
+                return self._comparison(operator, left, right)
+            case Membership(operand, members):
+                sql, kind = self._value(operand)
+                return f"{sql} in ({', '.join(self._literal(m, kind) for m in members)})"
+            case Property(_):
+                sql, kind = self._value(node)
+                if kind == TRUTH:
+                    return f"coalesce({sql}, false)"
+            case Call(name, _) if name in _SEARCHED:
+                return self._search(node)
+        raise self._refused("holds something that is no condition")
 
-    def _both(self, node: ast.BoolOp) -> str:
-        word = "and" if isinstance(node.op, ast.And) else "or"
-        return f"({self._condition(node.left)} {word} {self._condition(node.right)})"
-
-    def _negated(self, node: ast.UnaryOp) -> str:
-        if not isinstance(node.op, ast.Not):
-            raise self._refused("holds something that is no condition")
-        return f"not coalesce({self._condition(node.operand)}, false)"
-
-    def _compared(self, node: ast.Compare) -> str:
-        left, kind = self._value(node.left)
-        if isinstance(node.comparator, ast.In):
-            if not isinstance(node.right, ast.List):
-                raise self._refused("`in` takes a list such as ('a', 'b')")
-            parts = [self._literal(one, kind) for one in node.right.val]
-            return f"{left} in ({', '.join(parts)})"
-        if isinstance(node.right, ast.Null):
-            if isinstance(node.comparator, ast.Eq | ast.NotEq):
-                # What names a row is the empty text where there is nothing: both find it.
-                empty = f"nullif({left}, '')" if kind == TEXT else left
-                wanted = "not null" if isinstance(node.comparator, ast.NotEq) else "null"
-                return f"{empty} is {wanted}"
-            raise self._refused("null is compared by eq or ne")
+    def _comparison(self, operator: str, left: Expression, right: Expression) -> str:
+        if isinstance(left, Literal) and not isinstance(right, Literal):
+            mirrored = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le"}
+            return self._comparison(mirrored.get(operator, operator), right, left)
+        if isinstance(left, Call) and left.name in _SEARCHED:
+            wanted = self._literal(right, TRUTH)
+            return f"({self._search(left)}) {_COMPARED[operator]} {wanted}"
+        sql, kind = self._value(left)
+        if isinstance(right, Literal) and right.value is None:
+            if operator not in {"eq", "ne"}:
+                raise self._refused("null is compared by eq or ne")
+            # What names a row is the empty text where there is nothing: both find it.
+            empty = f"nullif({sql}, '')" if kind == TEXT else sql
+            return f"{empty} is {'null' if operator == 'eq' else 'not null'}"
         if kind == TEXT:
-            left = f"coalesce({left}, '')"
-        right = self._literal(node.right, kind)
-        return f"{left} {_COMPARED[type(node.comparator)]} {right}"
+            sql = f"coalesce({sql}, '')"
+        return f"{sql} {_COMPARED[operator]} {self._other(right, kind)}"
 
-    def _searched(self, node: ast.Call) -> str:
-        name = node.func.name.lower()
-        if name not in _SEARCHED or len(node.args) != 2:
-            raise self._refused(f"knows the conditions {', '.join(_SEARCHED)}, not `{name[:40]}`")
-        place, kind = self._value(node.args[0])
+    def _other(self, node: Expression, kind: str) -> str:
+        """Return the right side of a comparison: a literal, or another property of one type."""
+        if isinstance(node, Literal) or (isinstance(node, Call) and node.name == "now"):
+            return self._literal(node, kind)
+        sql, other = self._value(node)
+        if other != kind and not {other, kind} <= _NUMBERS:
+            raise self._refused(f"compares {_plain(kind)} with {_plain(other)}")
+        return f"coalesce({sql}, '')" if kind == TEXT else sql
+
+    def _search(self, call: Call) -> str:
+        if len(call.arguments) != 2:
+            raise self._refused(f"`{call.name}` takes a property and a text")
+        sql, kind = self._value(call.arguments[0])
         if kind != TEXT:
-            raise self._refused(f"`{name}` looks into texts only")
-        return "(" + _SEARCHED[name].format(place, self._literal(node.args[1], TEXT)) + ")"
+            raise self._refused(f"`{call.name}` looks into texts only")
+        sought = self._literal(call.arguments[1], TEXT)
+        return "(" + _SEARCHED[call.name].format(sql, sought) + ")"
 
-    def _value(self, node: Any) -> tuple[str, str]:
-        """Return the SQL of a property, or of a function of one, and its type."""
-        if isinstance(node, ast.Identifier):
-            return property_of(self._set, ".".join((*node.namespace, node.name)), "$filter")
-        if isinstance(node, ast.Call):
-            name = node.func.name.lower()
-            if name in _MADE and len(node.args) == 1:
-                value, kind = self._value(node.args[0])
-                if kind != (DATE if name in _OF_DATES else TEXT):
-                    raise self._refused(f"`{name}` does not fit `{value}`")
-                made = TEXT if name in {"tolower", "toupper"} else _NUMBER
-                return _MADE[name].format(value), made
-            if name in {"indexof", "substring"} and len(node.args) >= _PLACE_AND_MORE:
-                return self._of_place(name, node.args)
-        raise self._refused("compares properties with values, the property first")
+    def _value(self, node: Expression) -> Typed:
+        """Return a property, or a function of one, as SQL with its type."""
+        match node:
+            case Property(name):
+                return property_of(self._name, self._types, name, self._parameter)
+            case Call("cast", (operand, target)):
+                return self._cast(operand, target)
+            case Call("indexof" | "substring", arguments) if len(arguments) >= 2:
+                return self._part(node)
+            case Call(name, (operand,)) if name in _FUNCTIONS:
+                takes, gives, form = _FUNCTIONS[name]
+                sql, kind = self._value(operand)
+                if kind != takes:
+                    raise self._refused(f"`{name}` takes {_plain(takes)}, not {_plain(kind)}")
+                return form.format(sql), gives
+            case Call(name, _):
+                known = ", ".join(sorted({*_SEARCHED, *_FUNCTIONS, "cast", "indexof", "substring"}))
+                raise self._refused(f"does not know `{name[:40]}` in this form; it knows {known}")
+        raise self._refused("compares properties with values")
 
-    def _of_place(self, name: str, arguments: list[Any]) -> tuple[str, str]:
-        """Return the SQL of a function that takes more than the property."""
-        value, kind = self._value(arguments[0])
+    def _cast(self, operand: Expression, target: Expression) -> Typed:
+        said = target.name if isinstance(target, Property) else ""
+        if isinstance(target, Literal):
+            said = str(target.value)
+        wanted = _CAST_NAMES.get(said.lower())
+        if wanted is None:
+            known = "Edm.String, Edm.Int64, Edm.Double, Edm.Date and Edm.Boolean"
+            raise self._refused(f"casts to {known}, not to `{said[:40]}`")
+        sql, kind = self._value(operand)
+        form = _CASTS[wanted].get(kind)
+        if form is None:
+            raise self._refused(f"cannot cast {_plain(kind)} to {_plain(wanted)}")
+        return f"({form.format(sql)})", wanted
+
+    def _part(self, call: Call) -> Typed:
+        """Return the SQL of `indexof(text, part)` or `substring(text, start, length)`."""
+        sql, kind = self._value(call.arguments[0])
         if kind != TEXT:
-            raise self._refused(f"`{name}` looks into texts only")
-        if name == "indexof":
-            return f"(position({self._literal(arguments[1], TEXT)} in {value}) - 1)", _NUMBER
+            raise self._refused(f"`{call.name}` looks into texts only")
+        if call.name == "indexof":
+            return f"(position({self._literal(call.arguments[1], TEXT)} in {sql}) - 1)", INTEGER
         # OData counts from 0, SQL from 1.
-        rest = [self._literal(argument, _NUMBER) for argument in arguments[1:3]]
-        length = f", greatest(cast({rest[1]} as int), 0)" if len(rest) > 1 else ""
-        return f"substr({value}, cast({rest[0]} as int) + 1{length})", TEXT
+        start, *length = (self._literal(n, INTEGER) for n in call.arguments[1:3])
+        upto = f", greatest(cast({length[0]} as int), 0)" if length else ""
+        return f"substr({sql}, cast({start} as int) + 1{upto})", TEXT
 
-    def _literal(self, node: Any, kind: str) -> str:
-        if isinstance(node, ast.Call) and node.func.name.lower() == "now" and kind == DATE:
+    def _literal(self, node: Expression, kind: str) -> str:
+        if isinstance(node, Call) and node == Call("now", ()) and kind == DATE:
             return "current_date"
-        value = self._read(node)
+        if not isinstance(node, Literal):
+            raise self._refused("compares properties with values")
+        value = self._fitted(node.value, kind)
+        name = f"{self._prefix}{len(self.bound)}"
+        self.bound[name] = value
+        cast = _BOUND_AS.get(kind, "float8" if isinstance(value, float) else "int8")
+        return f"cast(:{name} as {cast})"
+
+    def _fitted(self, value: Value, kind: str) -> Value:
+        """Return a value as a type holds it, or raise InvalidInput where it is of another type."""
         fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,), TRUTH: (bool,)}
         is_odd = isinstance(value, bool) and kind != TRUTH
         if is_odd or not isinstance(value, fits.get(kind, (int, float))):
-            raise self._refused(f"compares {kind.removeprefix('Edm.')} with another type")
+            raise self._refused(f"compares {_plain(kind)} with another type")
         if isinstance(value, dt.datetime):
-            value = value.date()
+            return value.date()
         if isinstance(value, int) and abs(value) >= 1 << 62:
             raise self._refused("holds too large a number")
-        name = f"f{len(self.bound)}"
-        self.bound[name] = value
-        casts = {TEXT: "text", DATE: "date", TRUTH: "bool"}
-        cast = casts.get(kind, "float8" if isinstance(value, float) else "int8")
-        return f"cast(:{name} as {cast})"
+        return value
 
-    def _read(self, node: Any) -> Any:
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            value = self._read(node.operand)
-            return -value if isinstance(value, int | float) else value
-        try:
-            return node.py_val
-        except (AttributeError, NotImplementedError, ValueError, OverflowError):
-            raise self._refused("holds a value that cannot be read") from None
+
+def _plain(kind: str) -> str:
+    return kind.removeprefix("Edm.")

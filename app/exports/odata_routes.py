@@ -12,12 +12,17 @@ from sqlalchemy import text
 from starlette.responses import Response
 
 from app.core.database import run_sql
-from app.core.errors import NotFound
+from app.core.errors import Forbidden, NotFound
 from app.core.http import json_reply
 from app.core.routing import ReadSessionDep, router
 from app.core.settings import Settings
+from app.exports.odata_apply import Rows, applied, rows_of
+from app.exports.odata_filter import Filter
 from app.exports.odata_sets import SETS, EntitySet, metadata, ordered, selected
-from app.workspaces.caller import Analyst
+from app.workspaces.admission import Analyst
+from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope
+from app.workspaces.service import find_workspace_by_id
 
 routes = router("OData")
 
@@ -65,6 +70,12 @@ EntityRequestDep = Annotated[EntityRequest, Depends(_entity_request)]
 class ODataQuery(BaseModel):
     """The system query options that are understood."""
 
+    apply: str | None = Field(
+        default=None,
+        alias="$apply",
+        description="`filter(metric eq 'nps')/groupby((survey), aggregate(responses with sum as "
+        "n))`. The other options speak of what it gives.",
+    )
     filter: str | None = Field(default=None, alias="$filter", description="`survey eq 'nps'`.")
     select: str | None = Field(default=None, alias="$select", max_length=1000)
     orderby: str | None = Field(default=None, alias="$orderby", max_length=1000)
@@ -128,54 +139,76 @@ async def get_odata_set(
     wanted: EntityRequestDep,
     query: Annotated[ODataQuery, Query()],
 ) -> Response:
-    """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones. With keys, one row."""
+    """Return rows, 5,000 a page; `@odata.nextLink` leads to the next ones. With keys, one row.
+
+    Where the workspace hides small groups, rows of counts need the scope `read`; groups of
+    `$apply` need no more than `metrics`, and small ones are shown without their numbers.
+    """
     found = wanted.entity_set
-    names = selected(found, query.select)
+    rows = await _rows(session, caller, found, query.apply)
+    names = selected(found.name, rows.types, query.select)
+    columns = ", ".join(f'"{name}"' for name in names)
     if wanted.keys is not None:
-        return await _one(request, session, caller, wanted, names)
-    where, bound = _where(found, query.filter)
-    bound["workspace"] = caller.workspace_id
+        return await _one(request, session, (rows, wanted.keys), columns)
+    where, bound = _where(rows, query.filter)
     page = min(_PAGE, _PAGE if query.top is None else query.top)
-    rows = await run_sql(
+    order = ordered(found.name, rows.types, rows.keys, query.orderby)
+    found_rows = await run_sql(
         session,
         text(
-            f"select {', '.join(names)} from ({found.source}) m {where} "
-            f"order by {ordered(found, query.orderby)} limit :limit offset :skip"
+            f"select {columns} from ({rows.source}) m {where} "
+            f"{f'order by {order}' if order else ''} limit :limit offset :skip"
         ).bindparams(**bound, limit=page + 1, skip=query.skip),
     )
-    value = [dict(row._mapping) for row in rows]
+    value = [dict(row._mapping) for row in found_rows]
     context = f"{_root(request)}/$metadata#{found.name}"
-    if query.select:
+    if query.select or query.apply:
         context += f"({','.join(names)})"
     document: dict[str, Any] = {"@odata.context": context}
     if query.count:
-        document["@odata.count"] = await _count(session, found, where, bound)
+        document["@odata.count"] = await _count(session, rows, where, bound)
     document["value"] = value[:page]
     if len(value) > page and (query.top is None or query.top > page):
         document["@odata.nextLink"] = _next_link(request, query, page)
     return json_reply(document, headers=_VERSION)
 
 
+async def _rows(
+    session: ReadSessionDep, caller: Caller, found: EntitySet, apply: str | None
+) -> Rows:
+    """Return what is to be read, with the workspace bound; Forbidden where it is hidden."""
+    workspace = await find_workspace_by_id(session, caller.workspace_id)
+    least = workspace.min_group_size if workspace else 1
+    if apply is not None:
+        rows = applied(found, apply, min_group_size=least)
+    else:
+        if least > 1 and Scope.READ not in caller.scopes:
+            detail = (
+                f"This workspace hides groups of fewer than {least} answers, and rows of counts "
+                "would show them: use a key with the scope `read`, or ask for groups with "
+                "`$apply=groupby((survey), aggregate(responses with sum as n))`."
+            )
+            raise Forbidden(detail)
+        rows = rows_of(found)
+    rows.bound["workspace"] = caller.workspace_id
+    return rows
+
+
 async def _one(
     request: Request,
     session: ReadSessionDep,
-    caller: Analyst,
-    wanted: EntityRequest,
-    names: list[str],
+    wanted: tuple[Rows, Mapping[str, str]],
+    columns: str,
 ) -> Response:
     """Return the one entity that the keys name, or raise NotFound."""
-    found, keys = wanted.entity_set, wanted.keys or {}
-    conditions = " and ".join(f"cast({name} as text) = :{name}" for name in keys)
-    rows = await run_sql(
-        session,
-        text(
-            f"select {', '.join(names)} from ({found.source}) m where {conditions} limit 1"
-        ).bindparams(**keys, workspace=caller.workspace_id),
-    )
-    row = rows.first()
+    rows, keys = wanted
+    conditions = " and ".join(f"cast({name} as text) = :k_{name}" for name in keys)
+    bound = {f"k_{name}": value for name, value in keys.items()}
+    query = text(f"select {columns} from ({rows.source}) m where {conditions} limit 1")
+    row = (await run_sql(session, query.bindparams(**rows.bound, **bound))).first()
     if row is None:
-        raise NotFound(f"There is no such entity of {found.name}.")
-    context = f"{_root(request)}/$metadata#{found.name}/$entity"
+        raise NotFound(f"There is no such entity of {rows.name}.")
+    context = f"{_root(request)}/$metadata#{rows.name}/$entity"
     return json_reply({"@odata.context": context} | dict(row._mapping), headers=_VERSION)
 
 
@@ -192,26 +225,21 @@ async def count_odata_set(
     filter_: Annotated[str | None, Query(alias="$filter")] = None,
 ) -> Response:
     """Return how many rows there are, as a bare number."""
-    where, bound = _where(found, filter_)
-    bound["workspace"] = caller.workspace_id
-    count = await _count(session, found, where, bound)
+    rows = await _rows(session, caller, found, None)
+    where, bound = _where(rows, filter_)
+    count = await _count(session, rows, where, bound)
     return Response(str(count), media_type="text/plain", headers=_VERSION)
 
 
-def _where(found: EntitySet, wanted: str | None) -> tuple[str, dict[str, Any]]:
+def _where(rows: Rows, wanted: str | None) -> tuple[str, dict[str, Any]]:
     if not wanted:
-        return "", {}
-    # Its grammar is slow to load, and most starts do not need it.
-    from app.exports.odata_filter import Filter  # noqa: PLC0415
-
-    made = Filter(found, wanted)
-    return f"where {made.condition}", dict(made.bound)
+        return "", rows.bound
+    made = Filter(rows.name, rows.types, wanted)
+    return f"where {made.condition}", rows.bound | made.bound
 
 
-async def _count(
-    session: ReadSessionDep, found: EntitySet, where: str, bound: dict[str, Any]
-) -> int:
-    query = text(f"select count(*) from ({found.source}) m {where}").bindparams(**bound)
+async def _count(session: ReadSessionDep, rows: Rows, where: str, bound: dict[str, Any]) -> int:
+    query = text(f"select count(*) from ({rows.source}) m {where}").bindparams(**bound)
     counted: int = (await run_sql(session, query)).one()[0]
     return counted
 

@@ -10,14 +10,19 @@ from app.core.text import did_you_mean
 NAMESPACE = "Afterword"
 _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 _EDM = "http://docs.oasis-open.org/odata/ns/edm"
-TEXT, DATE, INTEGER, TRUTH = "Edm.String", "Edm.Date", "Edm.Int64", "Edm.Boolean"
+TEXT, DATE, TRUTH = "Edm.String", "Edm.Date", "Edm.Boolean"
+INTEGER, DECIMAL = "Edm.Int64", "Edm.Double"
 
 
 @dataclass(frozen=True, slots=True)
 class EntitySet:
-    """Rows of one of the `bi` views: what names a row, and what is counted in it."""
+    """Rows of one of the `bi` views: what names a row, and what is counted in it.
+
+    `counts` is the column that tells how many people a row speaks of.
+    """
 
     name: str
+    counts: str
     keys: Mapping[str, str]
     columns: Mapping[str, str]
 
@@ -50,6 +55,7 @@ SETS = {
     for one in (
         EntitySet(
             "figures_daily",
+            "responses",
             {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
             {**_all(TEXT, ("metric", "scale")), "main_scale": TRUTH,
              **_all(INTEGER, ("responses", "favourable", "unfavourable", "score_sum",
@@ -57,12 +63,28 @@ SETS = {
         ),
         EntitySet(
             "metric_daily",
+            "responses",
             {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "channel", "locale"))},
             {**_all(TEXT, ("metric", "scale", "driver", "pillar", "module")),
              **_all(INTEGER, _COUNTERS)},
         ),
         EntitySet(
+            "metric_daily_by_segment",
+            "responses",
+            {"date": DATE, **_all(TEXT, ("survey", "question", "touchpoint", "segment", "value"))},
+            {**_all(TEXT, ("metric", "scale", "driver", "pillar", "module")),
+             **_all(INTEGER, _COUNTERS)},
+        ),
+        EntitySet(
+            "choices_daily",
+            "chosen",
+            {"date": DATE,
+             **_all(TEXT, ("survey", "question", "option", "touchpoint", "channel", "locale"))},
+            _all(INTEGER, ("valence", "chosen")),
+        ),
+        EntitySet(
             "tickets_daily",
+            "resolved",
             {"date": DATE, **_all(TEXT, ("source", "touchpoint"))},
             _all(INTEGER, (
                 "resolved", "first_seconds_sum", "resolved_fully", "full_seconds_sum", "replied",
@@ -73,24 +95,29 @@ SETS = {
 }  # fmt: skip
 
 
-def property_of(entity_set: EntitySet, name: str, parameter: str) -> tuple[str, str]:
+def property_of(
+    name_of_set: str, types: Mapping[str, str], name: str, parameter: str
+) -> tuple[str, str]:
     """Return a property as SQL and its type; InvalidInput for one that there is not."""
-    types = entity_set.types
     if name not in types:
-        msg = f"`{name[:64]}` is no property of {entity_set.name}{did_you_mean(name, types)}"
+        msg = f"`{name[:64]}` is no property of {name_of_set}{did_you_mean(name, types)}"
         raise InvalidInput.at("query", parameter, msg=msg)
-    return name, types[name]
+    return f'"{name}"', types[name]
 
 
-def selected(entity_set: EntitySet, text: str | None) -> list[str]:
+def selected(name_of_set: str, types: Mapping[str, str], text: str | None) -> list[str]:
     """Return the properties of `$select`, or all."""
     if text is None or text.strip() == "*":
-        return list(entity_set.types)
-    names = [name.strip() for name in text.split(",")]
-    return list(dict.fromkeys(property_of(entity_set, name, "$select")[0] for name in names))
+        return list(types)
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        property_of(name_of_set, types, name, "$select")
+    return names
 
 
-def ordered(entity_set: EntitySet, text: str | None) -> str:
+def ordered(
+    name_of_set: str, types: Mapping[str, str], keys: Sequence[str], text: str | None
+) -> str:
     """Return the SQL of `$orderby`; the keys follow, so that pages do not overlap."""
     parts: list[str] = []
     for one in text.split(",") if text else []:
@@ -98,8 +125,8 @@ def ordered(entity_set: EntitySet, text: str | None) -> str:
         way = way.strip().lower()
         if way not in {"", "asc", "desc"}:
             raise InvalidInput.at("query", "$orderby", msg="a property is followed by asc or desc")
-        parts.append(f"{property_of(entity_set, name, '$orderby')[0]} {way or 'asc'}")
-    return ", ".join([*parts, *entity_set.keys])
+        parts.append(f"{property_of(name_of_set, types, name, '$orderby')[0]} {way or 'asc'}")
+    return ", ".join([*parts, *keys])
 
 
 def metadata() -> bytes:

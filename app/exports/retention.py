@@ -14,7 +14,7 @@ from app.core import jobs
 from app.core.database import Database, run_sql
 from app.core.jobs import Job
 from app.core.signing import SealedBox
-from app.exports.erasure import erase_customer
+from app.exports.erasure import WITHOUT_TEXTS, erase_customer
 from app.interactions.customers import find_customer, lock_cases, lock_customers
 
 RETAIN_JOB = "exports.retain"
@@ -32,8 +32,9 @@ and not exists (select from invitation v where v.workspace_id = c.workspace_id
 _FORGOTTEN = text(f"{_UNHEARD} order by c.id limit :most")
 _STILL = text(f"{_UNHEARD} and c.id = :customer")
 # In id order, as all writers of responses lock them.
-_CLAIMS = text("""
-update response r set claimed = null, updated_at = :now from (
+_CLAIMS = text(f"""
+update response r set claimed = null, comment = null, answers = {WITHOUT_TEXTS},
+  updated_at = :now from (
   select id from response where workspace_id = :id and claimed is not null
   and created_at < :oldest order by id limit 5000 for update) old
 where r.workspace_id = :id and r.id = old.id

@@ -15,7 +15,7 @@ from app.exports.timeline import Moment, find_moments
 from app.interactions.case_routes import CustomerRef
 from app.interactions.customer_schemas import CustomerOut
 from app.interactions.customers import get_customer
-from app.workspaces.caller import Admin, Reader
+from app.workspaces.admission import Admin, Reader
 
 routes = router("Customers, interactions and tickets")
 

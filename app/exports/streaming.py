@@ -149,7 +149,8 @@ def statement(
         conditions = [*inside, *([f"not ({gone})"] if dataset.changed else [])]
     else:
         bound.append(updated_since)
-        conditions = [f"{dataset.changed} >= ${len(bound) + 1}"]
+        since = dataset.changed_since or f"{dataset.changed} >= {{0}}"
+        conditions = [since.format(f"${len(bound) + 1}")]
         source = dataset.changed_source or source
         kept = " and ".join(f"coalesce({condition}, false)" for condition in inside)
         gone = f"{gone} or not ({kept})" if inside else gone

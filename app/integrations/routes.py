@@ -29,7 +29,7 @@ from app.integrations.schemas import (
     WriteBackOut,
 )
 from app.integrations.service import Made
-from app.workspaces.caller import Admin, Reader, Writer
+from app.workspaces.admission import Admin, Reader, Writer
 
 routes = router("Integrations")
 

@@ -24,7 +24,7 @@ from app.interactions.interaction_schemas import (
     TicketFilter,
     TicketOut,
 )
-from app.workspaces.caller import Reader, Writer
+from app.workspaces.admission import Reader, Writer
 
 routes = router("Customers, interactions and tickets")
 

@@ -16,7 +16,9 @@ from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
 from app.core.text import decode_json
 from app.interactions.customer_schemas import CustomerRow
 from app.interactions.customers import find_by_email, find_customer, put_customer
-from app.workspaces.caller import Caller, batch_writer
+from app.workspaces.admission import admit
+from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope
 
 PATH = "/v1/customers/batch"
 _CHUNK = 200
@@ -48,7 +50,7 @@ DOCUMENT = BatchOperation(
 
 async def _take(request: Request) -> Response:
     """Take many customers; reply when all that are good are on disk."""
-    caller = await batch_writer(request)
+    caller = await admit(request, Scope.WRITE)
     asked_no_flag(request)
     body, lines = await read_lines(request, wrapped_as="customers")
     database: Database = request.app.state.database

@@ -16,7 +16,7 @@ from app.interactions.schemas import (
     TouchpointKey,
     TouchpointOut,
 )
-from app.workspaces.caller import Analyst, Writer
+from app.workspaces.admission import Analyst, Writer
 
 routes = router("Touchpoints and journeys")
 

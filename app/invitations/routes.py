@@ -34,7 +34,7 @@ from app.invitations.schemas import (
 from app.invitations.sns import is_notification, open_notification
 from app.invitations.suppression import Kind
 from app.surveys import service as surveys
-from app.workspaces.caller import BounceReporter, Reader, Writer
+from app.workspaces.admission import BounceReporter, Reader, Writer
 from app.workspaces.schemas import Locale
 from app.workspaces.scopes import Scope
 

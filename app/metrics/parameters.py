@@ -69,7 +69,10 @@ class MetricQuery(BaseModel):
     interval: Interval = Interval.NONE
     timezone: str | None = Field(default=None, max_length=64)
     group_by: _Many = Field(
-        default=[], description=f"Up to three of {', '.join(GROUPS)}, property.NAME."
+        default=[],
+        description=f"Up to three of {', '.join(GROUPS)}, property.NAME. `resolution_time` is that "
+        "of the answer's ticket, from opened to last solved; to first solved while it is open "
+        "again.",
     )
     order_by: Literal["period", "value", "n", "group", "-period", "-value", "-n", "-group"] = Field(
         default="period", description="A leading `-` turns the order."

@@ -31,7 +31,7 @@ from app.metrics.service import measure
 from app.metrics.snapshot import read_snapshot
 from app.metrics.table import to_csv
 from app.metrics.ttr import FIRST_REPLY, TTR
-from app.workspaces.caller import Analyst
+from app.workspaces.admission import Analyst
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
 

@@ -22,7 +22,7 @@ from app.surveys.scales import QuestionType
 from app.surveys.schemas import Question
 from app.surveys.wording import Wording, choices_of, ends_of, fill, kind_of
 from app.surveys.words import Words, accepted_languages, choose_language, direction_of
-from app.workspaces.caller import allowed_origin
+from app.workspaces.admission import allowed_origin, public_caller
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
@@ -185,7 +185,7 @@ async def _find(
     if not reference.isprintable():
         raise NotFound("There is no such survey.")
     if key:
-        caller = await widget.caller_of(request, key)
+        caller = await public_caller(request, key)
         workspace_id, name, bound = caller.workspace_id, reference, caller.survey
     else:
         async with database.session() as session:

@@ -21,7 +21,7 @@ from app.surveys.models import Survey
 from app.surveys.schemas import Status
 from app.surveys.wording import Wording, fill
 from app.surveys.words import Words, choose_language
-from app.workspaces.caller import Reader
+from app.workspaces.admission import Reader
 
 routes = router("Surveys")
 pages = APIRouter(include_in_schema=False)

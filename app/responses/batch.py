@@ -8,14 +8,15 @@ from app.core.clock import utc_now
 from app.core.lines import LinesReport, asked_flag, batch_route, read_lines, reply_once
 from app.responses.lines import Ingest, write_lines
 from app.responses.submission import Origin
-from app.workspaces.caller import batch_writer
+from app.workspaces.admission import admit
+from app.workspaces.scopes import Scope
 
 PATH = "/v1/responses/batch"
 
 
 async def _take(request: Request) -> Response:
     """Take many answers; reply when all that are good are on disk."""
-    caller = await batch_writer(request)
+    caller = await admit(request, Scope.WRITE)
     events = asked_flag(request, "events", default=True)
     body, lines = await read_lines(request)
     origin = Origin(caller, now=utc_now(), idempotency_key=idempotency.asked_key(request))

@@ -16,7 +16,7 @@ import asyncpg
 from app.core.clock import utc_now
 from app.core.database import CONNECTION_LOST, Database, RawConnection
 from app.core.errors import AfterwordError, Busy, InvalidInput
-from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS, REFUSED
+from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS
 from app.responses.writing import MOST_ROWS, Batch, Submission, Written, write_batch
 
 logger = logging.getLogger(__name__)
@@ -62,8 +62,7 @@ class GroupCommit:
     async def submit(self, workspace_id: UUID, submission: Submission) -> Written:
         """Write one answer and return when it is on disk; raise Busy where too many wait."""
         if self._count >= self._max_waiting:
-            REFUSED.labels("backpressure").inc()
-            raise Busy
+            raise Busy(reason="backpressure")
         done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
         queue = self._waiting.get(workspace_id)
         if queue is None:

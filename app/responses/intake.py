@@ -15,8 +15,15 @@ from starlette.types import Receive, Scope, Send
 from app.core import idempotency
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import AfterwordError, Forbidden, InvalidInput, TooManyRequests, named_in
-from app.core.http import json_reply, problem_reply, read_text, require_content_type
+from app.core.errors import AfterwordError, InvalidInput, named_in
+from app.core.http import (
+    json_reply,
+    problem_reply,
+    read_text,
+    reply_headers,
+    require_content_type,
+)
+from app.core.lines import asked_no_flag
 from app.core.telemetry import REFUSED
 from app.interactions.directory import Directory
 from app.invitations.votes import Held
@@ -36,29 +43,29 @@ from app.responses.submission import (
 )
 from app.responses.writing import Outcome
 from app.surveys.compiled import CompiledSurvey
-from app.workspaces import scopes
-from app.workspaces.caller import Caller, Keyring, origin_headers, proves
-from app.workspaces.limits import Allowance, Limiter
+from app.workspaces.admission import admit
+from app.workspaces.caller import Caller, proves
+from app.workspaces.scopes import Scope as KeyScope
 
 PATH = "/v1/responses"
 
 
 async def post_response(scope: Scope, receive: Receive, send: Send) -> None:
     """Take one answer and reply when it is on disk."""
-    headers: dict[str, str] = {}
+    request = Request(scope, receive)
     try:
-        reply = await _take(Request(scope, receive), headers)
+        caller, raw, body = await take_body(request)
+        reply = await store(request, caller, body, raw=raw)
     except AfterwordError as error:
         reply = problem_reply(error)
-        reply.headers.update(headers)
+    reply.headers.update(reply_headers(request))
     await reply(scope, receive, send)
 
 
-async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, bytes, ResponseIn]:
+async def take_body(request: Request) -> tuple[Caller, bytes, ResponseIn]:
     """Check the caller and decode the body; nothing is stored yet."""
-    keyring: Keyring = request.app.state.keyring
-    caller = await keyring.caller(request.headers.get("authorization"))
-    admit(request, caller, headers)
+    asked_no_flag(request)
+    caller = await admit(request, KeyScope.WRITE, KeyScope.COLLECT)
     require_content_type(request, "application/json")
     raw = await read_text(request)
     body = decode_response(raw)
@@ -67,18 +74,12 @@ async def take_body(request: Request, headers: dict[str, str]) -> tuple[Caller, 
     return caller, raw, body
 
 
-async def _take(request: Request, headers: dict[str, str]) -> Response:
-    caller, raw, body = await take_body(request, headers)
-    return await store(request, caller, body, raw=raw, headers=headers)
-
-
 async def store(
     request: Request,
     caller: Caller,
     body: ResponseIn,
     *,
     raw: bytes,
-    headers: dict[str, str],
     held: Held | None = None,
 ) -> Response:
     """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
@@ -116,11 +117,11 @@ async def store(
         first = body.seq == 1 and written.stored is not None and written.stored.seq == 1
         written = replace(written, outcome=Outcome.REPLAYED if first else Outcome.UNCHANGED)
     if seen or written.outcome is Outcome.REPLAYED:
-        headers["Idempotency-Replayed"] = "true"
+        reply_headers(request)["Idempotency-Replayed"] = "true"
     stored = written.stored
     assert stored is not None  # noqa: S101 - only a refusal stores nothing
     shown = summary(stored, survey_key=survey.key) if caller.trusted else public_summary(stored)
-    return json_reply(shown, status=status_of(written), headers=headers)
+    return json_reply(shown, status=status_of(written))
 
 
 async def _case(request: Request, caller: Caller, body: ResponseIn) -> Case | None:
@@ -145,32 +146,6 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
             key=key,
             body_hash=body_hash,
         )
-
-
-def admit(request: Request, caller: Caller, headers: dict[str, str]) -> None:
-    """Check scope, query, origin and rate; a browser of an allowed page may read the reply."""
-    if request.scope["query_string"]:
-        name = next(iter(request.query_params), "")
-        raise InvalidInput.at("query", name, msg="is no parameter of this route")
-    if scopes.Scope.WRITE not in caller.scopes and scopes.Scope.COLLECT not in caller.scopes:
-        REFUSED.labels("scope").inc()
-        raise Forbidden("This key lacks the scope `write`; use one that has it.")
-    limiter: Limiter = request.app.state.limiter
-    if caller.rate_limit is not None:
-        rate = caller.rate_limit
-        _require(limiter.take(caller.key_id, rate=rate, burst=rate), headers)
-    if caller.trusted:
-        return
-    headers |= origin_headers(caller, request.headers.get("origin"))
-    address = limiter.address(request.scope)
-    _require(limiter.take(address, rate=limiter.public_rate, burst=limiter.public_burst), headers)
-
-
-def _require(allowance: Allowance, headers: dict[str, str]) -> None:
-    headers |= allowance.headers()
-    if not allowance.allowed:
-        REFUSED.labels("rate").inc()
-        raise TooManyRequests(headers={"Retry-After": str(allowance.reset_seconds)})
 
 
 async def _fall_back(directory: Directory, survey: CompiledSurvey, body: ResponseIn) -> None:

@@ -18,7 +18,7 @@ from app.responses.schemas import (
     ResponseWithRevisions,
 )
 from app.responses.statements import REJECT
-from app.workspaces.caller import Admin, Reader, Responder, Writer
+from app.workspaces.admission import Admin, Reader, Responder, Writer
 from app.workspaces.scopes import Scope
 
 routes = router("Responses")

@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.errors import AfterwordError, Forbidden, named_in
-from app.core.http import problem_reply, read_text, require_content_type
+from app.core.errors import AfterwordError, named_in
+from app.core.http import problem_reply, read_text, reply_headers, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import Held
 from app.responses.body import (
@@ -24,10 +24,11 @@ from app.responses.body import (
     decode,
     refuse_nul,
 )
-from app.responses.intake import admit, store
+from app.responses.intake import store
 from app.responses.lines import Ingest
 from app.responses.submission import names_a_case_of, refuse_untrusted
-from app.workspaces.caller import Caller, Keyring
+from app.workspaces.admission import admit
+from app.workspaces.scopes import Scope
 
 PATH = "/w/responses"
 # A person needs longer than this to read a question and to choose.
@@ -97,9 +98,8 @@ async def take(request: Request) -> Response:
         raw = await read_text(request)
         sent = decode(_decoder, raw, fields=_FIELDS)
         refuse_nul(sent)
-        caller = await caller_of(request, sent.key)
-        headers.clear()
-        admit(request, caller, headers)
+        caller = await admit(request, Scope.COLLECT, key=sent.key)
+        headers = reply_headers(request)
         said = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
         body = check_response(ResponseIn(channel="widget", **said))
         refuse_untrusted(body)
@@ -110,11 +110,14 @@ async def take(request: Request) -> Response:
         if survey is not None and names_a_case_of(body, survey):
             # Another page of the same order made another id; the order names the response.
             body.id = None
-        reply = await store(request, caller, body, raw=raw, headers=headers, held=held)
+        reply = await store(request, caller, body, raw=raw, held=held)
         VOTES.labels(held or "confirmed").inc()
     except AfterwordError as error:
         reply = problem_reply(error)
-        reply.headers.update(headers)
+        if error.reason == "origin":
+            # A page that is not allowed learns nothing.
+            headers = reply_headers(request)
+    reply.headers.update(headers)
     return reply
 
 
@@ -122,15 +125,6 @@ def readable_by(request: Request) -> dict[str, str]:
     """Return what lets the page that asks read the reply."""
     origin = request.headers.get("origin")
     return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
-
-
-async def caller_of(request: Request, key: str) -> Caller:
-    """Return who calls with a publishable key; a secret one has no place in a page."""
-    keyring: Keyring = request.app.state.keyring
-    caller = await keyring.caller(f"Bearer {key}")
-    if caller.trusted:
-        raise Forbidden("A secret key has no place in a page; use a publishable one (`collect`).")
-    return caller
 
 
 def judge(sent: WidgetIn) -> Held | None:

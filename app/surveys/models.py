@@ -11,7 +11,11 @@ from app.core.schema import REFERENCE, TENANT, Instant, Json, Small
 
 
 class Survey(SQLModel, table=True):
-    """What is asked; its content lies in its versions."""
+    """What is asked; its content lies in its versions.
+
+    `tags_changed_at` is when published questions last got other tags: their answers read
+    differently since, and exports tell of it.
+    """
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "key"),
@@ -29,6 +33,7 @@ class Survey(SQLModel, table=True):
     latest_version: int = Field(sa_type=Small)
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
+    tags_changed_at: dt.datetime | None = Field(default=None, sa_type=Instant)
 
 
 class SurveyVersion(SQLModel, table=True):

@@ -10,7 +10,7 @@ from app.surveys import service
 from app.surveys.catalogue import Catalogue
 from app.surveys.models import Survey
 from app.surveys.schemas import Definition, Status, SurveyIn, SurveyOut, SurveyPatch
-from app.workspaces.caller import Reader, SurveyReader, Writer
+from app.workspaces.admission import Reader, SurveyReader, Writer
 
 routes = router("Surveys")
 

@@ -184,7 +184,8 @@ async def publish(
     if latest.published_at is None:
         latest.published_at = now
         session.add(latest)
-        await _catalogue_questions(session, survey, definition)
+        if await _catalogue_questions(session, survey, definition):
+            survey.tags_changed_at = now
     survey.published_version, survey.status = survey.latest_version, Status.LIVE
     survey.updated_at = now
     session.add(survey)
@@ -250,13 +251,7 @@ async def _require_same_scales(
 ) -> None:
     """Refuse another type or length under a key that was published, so no histogram mixes them."""
     main = definition.main_question
-    entries = await session.exec(
-        select(QuestionEntry).where(
-            QuestionEntry.workspace_id == survey.workspace_id,
-            QuestionEntry.survey_id == survey.id,
-        )
-    )
-    published = {entry.key: entry for entry in entries}
+    published = await _published_entries(session, survey)
     for question in definition.questions:
         wanted = catalogue_entry(question, main=main, metric=definition.metric)
         known = published.get(question.key)
@@ -268,13 +263,32 @@ async def _require_same_scales(
             raise Conflict(detail)
 
 
+async def _published_entries(session: AsyncSession, survey: Survey) -> dict[str, QuestionEntry]:
+    """Return every question that was ever published, by its key."""
+    entries = await session.exec(
+        select(QuestionEntry).where(
+            QuestionEntry.workspace_id == survey.workspace_id,
+            QuestionEntry.survey_id == survey.id,
+        )
+    )
+    return {entry.key: entry for entry in entries}
+
+
 async def _catalogue_questions(
     session: AsyncSession, survey: Survey, definition: Definition
-) -> None:
-    """Write the questions with their latest tags; those no longer asked keep theirs."""
+) -> bool:
+    """Write the questions with their latest tags; those no longer asked keep theirs.
+
+    Return whether a question that was published before has other tags now.
+    """
     main = definition.main_question
+    published = await _published_entries(session, survey)
+    changed = False
     for question in definition.questions:
         entry = catalogue_entry(question, main=main, metric=definition.metric)
+        before = published.get(question.key)
+        if before is not None:
+            changed |= any(getattr(before, name) != value for name, value in entry.items())
         values = {"workspace_id": survey.workspace_id, "survey_id": survey.id} | entry
         upsert = insert(QuestionEntry).values(**values)
         await session.exec(
@@ -283,6 +297,7 @@ async def _catalogue_questions(
                 set_={k: v for k, v in entry.items() if k not in {"key", "type", "scale", "high"}},
             )
         )
+    return changed
 
 
 def _slug(name: str) -> str:

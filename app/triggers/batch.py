@@ -17,7 +17,9 @@ from app.core.text import decode_json
 from app.interactions.interaction_schemas import EXAMPLE, InteractionIn
 from app.interactions.recording import Draft
 from app.triggers.telling import tell
-from app.workspaces.caller import Caller, batch_writer
+from app.workspaces.admission import admit
+from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope
 
 PATH = "/v1/interactions/batch"
 _CHUNK = 500
@@ -25,7 +27,7 @@ _CHUNK = 500
 
 async def _take(request: Request) -> Response:
     """Take many interactions; reply when all that are good are on disk."""
-    caller = await batch_writer(request)
+    caller = await admit(request, Scope.WRITE)
     triggers = asked_flag(request, "triggers", default=False)
     body, lines = await read_lines(request)
     database: Database = request.app.state.database

@@ -22,7 +22,7 @@ from app.triggers.schemas import (
     TriggerOut,
     TriggerPatch,
 )
-from app.workspaces.caller import Reader, Writer
+from app.workspaces.admission import Reader, Writer
 
 routes = router("Triggers and decisions")
 

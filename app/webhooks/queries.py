@@ -10,6 +10,7 @@ from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.feed import HORIZON
 from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
@@ -58,7 +59,7 @@ async def events_after(
         text(
             "select xid::text::int8 as xid, id, type, data, created_at from event "
             "where workspace_id = :workspace_id and (xid, id) > (cast(cast(:xid as text) as xid8), "
-            f":id) and xid < pg_snapshot_xmin(pg_current_snapshot()) {recent}and {which} "
+            f":id) and xid < {HORIZON} {recent}and {which} "
             "order by xid, id limit :limit"
         )
         .columns(data=Json)

@@ -24,7 +24,7 @@ from app.webhooks.schemas import (
     SecretOut,
     TestIn,
 )
-from app.workspaces.caller import Reader, Writer
+from app.workspaces.admission import Reader, Writer
 
 routes = router("Webhooks")
 

@@ -6,22 +6,17 @@ import datetime as dt
 import hashlib
 import hmac
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
 from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import Forbidden, Unauthorized
+from app.core.errors import Unauthorized
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
 from app.core.signing import SealedBox
-from app.core.telemetry import REFUSED
-from app.workspaces.limits import Limiter, require_rate
 from app.workspaces.scopes import Scope, expand
 
 CHANNEL = "afterword_keys"
@@ -79,8 +74,7 @@ class Keyring:
     async def caller(self, authorization: str | None) -> Caller:
         """Return who calls, or raise Unauthorized."""
         if not authorization:
-            REFUSED.labels("no_key").inc()
-            raise Unauthorized
+            raise Unauthorized(reason="no_key")
         memory_key = hashlib.sha256(authorization.encode("latin-1", "replace")).digest()
         remembered = self._callers.get(memory_key)
         if remembered and remembered[0] > time.monotonic():
@@ -94,8 +88,7 @@ class Keyring:
                 self._callers.clear()
             self._callers[memory_key] = (time.monotonic() + _REMEMBERED_SECONDS, caller)
         if caller.expires_at and caller.expires_at <= utc_now():
-            REFUSED.labels("expired_key").inc()
-            raise Unauthorized
+            raise Unauthorized(reason="expired_key")
         return caller
 
     def forget(self, payload: str = EVERYTHING) -> None:
@@ -114,8 +107,7 @@ class Keyring:
             found = await run_sql(session, _FIND.bindparams(hash=digest, now=utc_now()))
             row = found.first()
         if row is None:
-            REFUSED.labels("unknown_key").inc()
-            raise Unauthorized
+            raise Unauthorized(reason="unknown_key")
         return Caller(
             workspace_id=row.workspace_id,
             key_id=row.key_id,
@@ -163,86 +155,4 @@ def secret_of(authorization: str) -> str:
             name = ""
         if name:
             return name
-    REFUSED.labels("odd_authorization").inc()
-    raise Unauthorized
-
-
-@dataclass(frozen=True)
-class Requires:
-    """The gate of a route: a live key that has one of the scopes, within its rate."""
-
-    scopes: tuple[Scope, ...]
-
-    async def check(self, request: Request) -> UUID:
-        """Refuse the request, or remember its caller and return the workspace."""
-        keyring: Keyring = request.app.state.keyring
-        limiter: Limiter = request.app.state.limiter
-        caller = await keyring.caller(request.headers.get("authorization"))
-        if not any(scope in caller.scopes for scope in self.scopes):
-            REFUSED.labels("scope").inc()
-            detail = f"This key lacks the scope `{self.scopes[0]}`; use one that has it."
-            raise Forbidden(detail)
-        require_rate(
-            request,
-            limiter,
-            key_id=caller.key_id,
-            rate_limit=caller.rate_limit,
-            public=not caller.trusted,
-        )
-        request.state.caller = caller
-        request.state.reply_headers = origin_headers(caller, request.headers.get("origin"))
-        return caller.workspace_id
-
-    def __call__(self, request: Request) -> Caller:
-        """Give the caller to the route."""
-        caller: Caller = request.state.caller
-        return caller
-
-
-async def batch_writer(request: Request) -> Caller:
-    """Return the caller of a batch route, which stands before the framework's own gates."""
-    keyring: Keyring = request.app.state.keyring
-    caller = await keyring.caller(request.headers.get("authorization"))
-    if Scope.WRITE not in caller.scopes:
-        REFUSED.labels("scope").inc()
-        raise Forbidden("This key lacks the scope `write`; use one that has it.")
-    require_rate(
-        request,
-        request.app.state.limiter,
-        key_id=caller.key_id,
-        rate_limit=caller.rate_limit,
-        public=False,
-    )
-    return caller
-
-
-AnyCaller = Annotated[Caller, Depends(Requires(tuple(Scope)))]
-Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
-Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
-BounceReporter = Annotated[Caller, Depends(Requires((Scope.WRITE, Scope.BOUNCES)))]
-Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]
-SurveyReader = Annotated[Caller, Depends(Requires((Scope.READ, Scope.COLLECT)))]
-Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]
-Responder = Annotated[Caller, Depends(Requires((Scope.RESPOND,)))]
-
-
-def origin_headers(caller: Caller, origin: str | None) -> dict[str, str]:
-    """Return what lets an allowed page read the reply; refuse a page that is not allowed.
-
-    No Origin is a till or an app; secret keys are not for pages and are not asked.
-    """
-    if caller.trusted or origin is None:
-        return {}
-    return allowed_origin(caller.allowed_origins, origin)
-
-
-def allowed_origin(allowed: Collection[str], origin: str) -> dict[str, str]:
-    """Return what lets a page of this origin read the reply; Forbidden for one not allowed."""
-    if origin not in allowed:
-        REFUSED.labels("origin").inc()
-        detail = (
-            f"The origin {origin[:200]!r} is not allowed; add it to the workspace's "
-            "`allowed_origins`."
-        )
-        raise Forbidden(detail)
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+    raise Unauthorized(reason="odd_authorization")

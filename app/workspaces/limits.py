@@ -8,6 +8,7 @@ import itertools
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from uuid import UUID
@@ -17,13 +18,12 @@ from starlette.types import Scope
 
 from app.core.errors import TooManyRequests
 from app.core.settings import Network
-from app.core.telemetry import REFUSED
 
 _BUCKETS = 50_000
 logger = logging.getLogger(__name__)
 
 _DAY = 86_400
-_MOST_TOLD = 100
+_MOST_REPORTED = 100
 
 
 @dataclass(slots=True)
@@ -54,16 +54,22 @@ class Limiter:
     """Token buckets of one process, bounded in number."""
 
     def __init__(
-        self, *, public_rate: float, public_burst: int, trusted_proxies: tuple[Network, ...]
+        self,
+        *,
+        public_rate: float,
+        public_burst: int,
+        trusted_proxies: tuple[Network, ...],
+        report_proxy: Callable[[str], None] | None = None,
     ) -> None:
-        """Start with full buckets."""
+        """Start with full buckets; `report_proxy` is told once of a proxy that is not trusted."""
         self.public_rate = public_rate
         self.public_burst = public_burst
         self._trusted = trusted_proxies
         self._buckets: dict[object, _Bucket] = {}
         self._salt = secrets.token_bytes(16)
         self._salt_until = 0.0
-        self._told: set[str] = set()
+        self._report_proxy = report_proxy
+        self._reported: set[str] = set()
 
     def take(self, key: object, *, rate: float, burst: int, now: float | None = None) -> Allowance:
         """Take one token from a bucket that refills by `rate` a second up to `burst`."""
@@ -94,7 +100,7 @@ class Limiter:
         client = scope.get("client")
         address: str = client[0] if client else ""
         if not self._trusted or not self._is_proxy(address):
-            self._tell_of_proxy(scope, address)
+            self._look_for_proxy(scope, address)
             return address
         forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
         for hop in reversed(forwarded.decode("latin-1").split(",")):
@@ -103,16 +109,18 @@ class Limiter:
                 break
         return address
 
-    def _tell_of_proxy(self, scope: Scope, address: str) -> None:
-        """Say once of each proxy that it is not believed: all its callers count as one."""
-        if address in self._told or not any(k == b"x-forwarded-for" for k, _ in scope["headers"]):
+    def _look_for_proxy(self, scope: Scope, address: str) -> None:
+        """Report a proxy that is not trusted, once: all of its callers count as one address."""
+        known = address in self._reported or len(self._reported) >= _MOST_REPORTED
+        if known or not any(k == b"x-forwarded-for" for k, _ in scope["headers"]):
             return
-        if len(self._told) < _MOST_TOLD:
-            self._told.add(address)
-            logger.warning(
-                "a proxy that is not trusted sends X-Forwarded-For: if it is yours, name it in "
-                "AFTERWORD_TRUSTED_PROXIES", extra={"proxy": address},
-            )  # fmt: skip
+        self._reported.add(address)
+        if self._report_proxy is not None:
+            self._report_proxy(address)
+        logger.warning(
+            "a proxy that is not trusted sends X-Forwarded-For: if it is yours, name it in "
+            "AFTERWORD_TRUSTED_PROXIES", extra={"proxy": address},
+        )  # fmt: skip
 
     def _is_proxy(self, address: str) -> bool:
         try:
@@ -133,26 +141,27 @@ def _network_of(address: str) -> str:
     return address
 
 
-def require_rate(
-    request: Request, limiter: Limiter, *, key_id: UUID, rate_limit: int | None, public: bool
+def take_from_key(
+    limiter: Limiter, key_id: UUID, rate_limit: int | None, headers: dict[str, str]
 ) -> None:
-    """Refuse with 429 where the key's own rate, or the public rate of an address, is used up."""
+    """Take one of a key's own rate, or raise TooManyRequests; say in `headers` what is left."""
     if rate_limit is not None:
-        _require(limiter.take(key_id, rate=rate_limit, burst=rate_limit))
-    if public:
-        require_public_rate(request)
+        _require(limiter.take(key_id, rate=rate_limit, burst=rate_limit), headers)
+
+
+def take_from_public(limiter: Limiter, scope: Scope, headers: dict[str, str]) -> None:
+    """Take one of the public rate of the caller's address, or raise TooManyRequests."""
+    rate, burst = limiter.public_rate, limiter.public_burst
+    _require(limiter.take(limiter.address(scope), rate=rate, burst=burst), headers)
 
 
 def require_public_rate(request: Request) -> None:
-    """Refuse with 429 where the public rate of an address is used up."""
-    limiter: Limiter = request.app.state.limiter
-    rate, burst = limiter.public_rate, limiter.public_burst
-    _require(limiter.take(limiter.address(request.scope), rate=rate, burst=burst))
+    """Take one of the public rate on a route without a key, or raise TooManyRequests."""
+    take_from_public(request.app.state.limiter, request.scope, {})
 
 
-def _require(allowance: Allowance) -> None:
+def _require(allowance: Allowance, headers: dict[str, str]) -> None:
+    headers |= allowance.headers()
     if not allowance.allowed:
-        REFUSED.labels("rate").inc()
-        raise TooManyRequests(
-            headers={"Retry-After": str(allowance.reset_seconds)} | allowance.headers()
-        )
+        refused = {"Retry-After": str(allowance.reset_seconds)} | allowance.headers()
+        raise TooManyRequests(headers=refused)

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import SessionDep, router
 from app.workspaces import members
-from app.workspaces.caller import Admin
+from app.workspaces.admission import Admin
 from app.workspaces.member_schemas import MemberIn, MemberOut, MemberPatch
 from app.workspaces.models import Member
 

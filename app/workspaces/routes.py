@@ -8,7 +8,8 @@ from fastapi import Depends, Request
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, SettingsDep, UnitDep, router
 from app.workspaces import service
-from app.workspaces.caller import Admin, AnyCaller, Keyring
+from app.workspaces.admission import Admin, AnyCaller
+from app.workspaces.caller import Keyring
 from app.workspaces.models import ApiKey, Workspace
 from app.workspaces.schemas import (
     ApiKeyIn,

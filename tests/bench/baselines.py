@@ -100,7 +100,7 @@ def asyncpg_service() -> FastAPI:
 
 async def _decode_only(scope: Scope, receive: Receive, send: Send) -> None:
     try:
-        await take_body(Request(scope, receive), {})
+        await take_body(Request(scope, receive))
         reply = Response(b"{}", status_code=201, media_type="application/json")
     except AfterwordError as error:
         reply = problem_reply(error)

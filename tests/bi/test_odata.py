@@ -64,6 +64,13 @@ FILTERS: list[tuple[str, int]] = [
     ("metric eq 'nps' and indexof(touchpoint, 'x') eq -1", 3),
     ("metric eq 'nps' and substring(touchpoint, 1) eq 'hop'", 3),
     ("metric eq 'nps' and substring(touchpoint, 1, 2) eq 'ho'", 3),
+    ("metric eq 'nps' and cast(responses, Edm.String) eq '1'", 2),
+    ("metric eq 'nps' and cast(date, 'Edm.String') ge '2026-02-01'", 1),
+    ("metric eq 'nps' and cast(scale, Edm.Int64) eq null", 3),
+    ("metric eq 'nps' and contains(touchpoint, 'ho') eq true", 3),
+    ("metric eq 'nps' and 1 lt responses", 1),
+    ("metric eq 'nps' and promoters eq responses", 1),
+    ("metric eq 'nps' and (not not (channel eq 'web'))", 2),
     ("survey eq 'o''hara'", 0),
     ("survey eq '; drop table response; --'", 0),
 ]
@@ -97,6 +104,13 @@ REFUSED: list[dict[str, Any]] = [
     {"filter": "responses gt 99999999999999999999999"}, {"filter": "not survey"},
     {"filter": "(" * 3000 + "survey eq 'x'" + ")" * 900}, {"filter": "responses add 1 eq 2"},
     {"filter": "date eq 2026-13-45"}, {"filter": "true"}, {"filter": "contains(responses, 'x')"},
+    {"filter": "cast(date, Edm.Guid) eq 'x'"}, {"filter": "cast(survey, Edm.Date) eq now()"},
+    {"filter": "survey eq 'x' 'y'"}, {"filter": "survey eq @p"}, {"filter": "date eq 2026-01-05x"},
+    {"apply": "groupby((nope))"}, {"apply": "groupby((survey), aggregate(responses with sum))"},
+    {"apply": "aggregate(survey with sum as n)"}, {"apply": "aggregate(responses with stdev as n)"},
+    {"apply": "groupby((survey), aggregate(responses with sum as survey))"},
+    {"apply": "aggregate(responses with sum as a.b)"}, {"apply": "compute(responses as n)"},
+    {"apply": "groupby((survey))/groupby((survey))"}, {"apply": "filter(survey eq 1)"},
     {"select": "nope"}, {"orderby": "nope"}, {"orderby": "date up"}, {"top": -1}, {"apply": "x"},
 ]  # fmt: skip
 
@@ -126,7 +140,8 @@ def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> No
     with company.client as client:
         sets = client.get("/odata/v4/").json()["value"]
         assert [one["name"] for one in sets] == [
-            "figures_daily", "metric_daily", "tickets_daily",
+            "figures_daily", "metric_daily", "metric_daily_by_segment", "choices_daily",
+            "tickets_daily",
         ]  # fmt: skip
         described = client.get("/odata/v4/$metadata")
         assert described.headers["odata-version"] == "4.0"
@@ -155,3 +170,91 @@ def test_one_entity_is_read_by_its_keys(company: Company) -> None:
         assert found == first
     assert read(company, "metric_daily(date=2026-01-05)").status_code == 404
     assert read(company, f"tickets_daily({said.replace('desk', 'nobody')})").status_code == 404
+
+
+def applied(company: Company, path: str, **params: Any) -> list[dict[str, Any]]:
+    reply = read(company, path, **params)
+    assert reply.status_code == 200, reply.text
+    rows: list[dict[str, Any]] = reply.json()["value"]
+    return rows
+
+
+def test_apply_groups_and_sums_in_the_database(company: Company) -> None:
+    every = [row for row in read(company).json()["value"] if row["metric"] == "nps"]
+    (total,) = applied(
+        company, "metric_daily",
+        apply="filter(metric eq 'nps')/aggregate(responses with sum as n, $count as rows, "
+        "date with min as first, channel with countdistinct as channels)",
+    )  # fmt: skip
+    assert total == {
+        "n": sum(row["responses"] for row in every), "rows": len(every), "first": "2026-01-05",
+        "channels": len({row["channel"] for row in every}),
+    }  # fmt: skip
+    groups = applied(
+        company, "metric_daily",
+        apply="filter(metric eq 'nps')/groupby((channel, locale), aggregate(responses with sum as "
+        "n, promoters with sum as p, detractors with sum as d))",
+        filter="n gt 0", orderby="n desc", top=1,
+    )  # fmt: skip
+    best = max(
+        ((c, lo, sum(r["responses"] for r in every if (r["channel"], r["locale"]) == (c, lo)))
+         for c, lo in {(r["channel"], r["locale"]) for r in every}),
+        key=lambda found: found[2],
+    )  # fmt: skip
+    assert (groups[0]["channel"], groups[0]["locale"], groups[0]["n"]) == best
+    names = applied(company, "metric_daily", apply="groupby((survey))")
+    assert names == [{"survey": "s"}]
+
+
+def test_segments_and_choices_are_sets_of_their_own(several: Company) -> None:
+    by_store = applied(
+        several, "metric_daily_by_segment",
+        apply="filter(metric eq 'nps' and segment eq 'store' and scale eq '0-10')"
+        "/groupby((value), aggregate(responses with sum as n))",
+    )  # fmt: skip
+    rows = several.figure("nps", group_by="property.store", scale="0-10")["rows"]
+    known = {row["group"]["property.store"]: row["n"] for row in rows if row["n"]}
+    assert {row["value"]: row["n"] for row in by_store} == known != {}
+    mood = {"key": "mood", "type": "emotion", "text": {"en": "?"}}
+    body = {"key": "feel", "name": "Feel", "metric": "custom", "questions": [mood]}
+    with several.client as client:
+        client.post("/v1/surveys", json=body).raise_for_status()
+        client.post("/v1/surveys/feel/publish").raise_for_status()
+        for said in ("joy", "joy", "anger"):
+            line = {"survey": "feel", "channel": "web", "answers": {"mood": said}}
+            client.post("/v1/responses", json=line).raise_for_status()
+    chosen = applied(
+        several, "choices_daily",
+        apply="filter(survey eq 'feel')/groupby((option, valence), aggregate(chosen with sum as "
+        "n))", orderby="option",
+    )  # fmt: skip
+    assert chosen == [
+        {"option": "anger", "valence": -1, "n": 1}, {"option": "joy", "valence": 1, "n": 2},
+    ]  # fmt: skip
+
+
+def test_small_groups_keep_their_names_and_lose_their_numbers(neighbour: Company) -> None:
+    made = {"name": "figures", "scopes": ["metrics"]}
+    with neighbour.client as client:
+        client.patch("/v1/workspace", json={"min_group_size": 3}).raise_for_status()
+        key = client.post("/v1/api-keys", json=made).json()["secret"]
+        try:
+            with httpx.Client(base_url=neighbour.service.url, auth=(key, "")) as analyst:
+                for path in ("metric_daily", "metric_daily/$count"):
+                    plain = analyst.get(f"/odata/v4/{path}")
+                    assert plain.status_code == 403
+                    assert "$apply=groupby" in plain.json()["error"]["message"]
+                groups = analyst.get(
+                    "/odata/v4/metric_daily",
+                    params={"$apply": "filter(metric eq 'ces')/groupby((channel), "
+                            "aggregate(responses with sum as n))"},
+                ).json()["value"]  # fmt: skip
+                assert {row["channel"]: row["n"] for row in groups} == {"web": 5, "email": None}
+                refused = ("filter(metric eq 'ces')", "groupby((responses))",
+                           "groupby((survey), aggregate(responses with max as n))")  # fmt: skip
+                for apply in refused:
+                    reply = analyst.get("/odata/v4/metric_daily", params={"$apply": apply})
+                    assert reply.status_code == 422, apply
+            assert read(neighbour).status_code == 200
+        finally:
+            client.patch("/v1/workspace", json={"min_group_size": 1}).raise_for_status()

@@ -351,6 +351,33 @@ async def test_a_role_holds_up_nobodys_news(company: Company) -> None:
         await connection.close()
 
 
+async def test_a_role_may_have_a_schema_to_build_in_and_still_holds_up_nobody(
+    company: Company,
+) -> None:
+    url = company.role("--schema", "analytics")
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("create table nps as select * from bi.figures_daily")
+        assert await connection.fetchval("select sum(responses) from analytics.nps") > 0
+        for elsewhere in ("public", "bi"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"create table {elsewhere}.mine (a int)")
+        await connection.execute("begin")
+        await connection.execute("create table left_open (a int)")
+        assert await news_of(company, company.answer())
+    finally:
+        await connection.close()
+    role = urlsplit(url).username or ""
+    dropped = company.service.command("bi-role", "--drop", role)
+    assert dropped.returncode == 0, dropped.stderr
+    schemas = "select count(*) from pg_namespace where nspname = 'analytics'"
+    assert (await one(company.sql, schemas))[0] == 0
+    for odd in ("bi", "Public", "a; drop schema bi", ""):
+        refused = company.service.command("bi-role", "--workspace", "mine", "--schema", odd)
+        assert refused.returncode != 0
+        assert "cannot be its schema" in refused.stderr
+
+
 async def news_of(company: Company, id_: str) -> bool:
     for _ in range(50):
         with company.client as client:

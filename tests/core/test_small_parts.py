@@ -1,18 +1,29 @@
 """Ids, sealed boxes and telemetry."""
 
+import asyncio
 import json
 import logging
+import re
 import time
 import uuid
+from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from app.core import flags
+from app.core.database import Database, is_connection_lost, run_sql
 from app.core.guarded_http import is_public
 from app.core.ids import derived_uuid, uuid7
 from app.core.log import JsonFormatter, request_id
+from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.text import defused
 from tests.shop import Shop
+
+ID = uuid.uuid4()
 
 
 def test_ids_are_uuid7_in_the_order_of_time() -> None:
@@ -58,6 +69,73 @@ async def test_health_and_telemetry_are_open_and_tell_the_truth(shop: Shop) -> N
     told = (await shop.client.get("/metrics")).text
     assert 'afterword_answers_total{outcome="created"}' in told
     assert shop.key not in told
+
+
+def refusals(told: str) -> dict[str, float]:
+    found = re.findall(r'afterword_refused_total\{reason="(\w+)"\} ([\d.]+)', told)
+    return {reason: float(count) for reason, count in found}
+
+
+async def test_a_refusal_is_counted_the_same_on_every_route(shop: Shop) -> None:
+    await shop.publish("s")
+    reader = await shop.make_key("read")
+    line = {"survey": "s", "channel": "api", "answers": {"score": 9}}
+    about = {"type": "visit", "source": "s", "external_id": "1"}
+    posts: list[tuple[str, Any]] = [
+        ("/v1/responses", line), ("/v1/responses/batch", [line]),
+        ("/v1/surveys", {"template": "nps"}),
+        ("/v1/interactions", about), ("/v1/interactions/batch", [about]),
+        ("/v1/customers/batch", [{"external_id": "1"}]),
+    ]  # fmt: skip
+    before = refusals((await shop.client.get("/metrics")).text)
+    for path, body in posts:
+        assert (await shop.call("POST", path, key=reader, json=body)).status_code == 403
+        assert (await shop.call("POST", path, key="sk_unknown", json=body)).status_code == 401
+        odd = {"Content-Type": "text/html"}
+        assert (await shop.call("POST", path, content=b"x", headers=odd)).status_code == 415
+    await shop.call(
+        "DELETE", f"/v1/responses/{(await shop.answer('s', 9, id=str(ID))).json()['id']}"
+    )
+    assert (await shop.answer("s", 9, id=str(ID))).status_code == 409
+    assert (await shop.call("POST", "/v1/surveys", json={"template": "nps", "key": "s"})).is_error
+    slow = await shop.make_key("write", rate_limit=1)
+    path = "/v1/responses/batch"
+    replies = [await shop.call("POST", path, key=slow, json=[line]) for _ in range(2)]
+    assert [reply.status_code for reply in replies] == [200, 429]
+    after = refusals((await shop.client.get("/metrics")).text)
+    grown = {reason: count - before.get(reason, 0) for reason, count in after.items()}
+    wanted = {"scope": 6, "unknown_key": 6, "content_type": 6, "conflict": 2, "rate": 1}
+    assert {reason: grown[reason] for reason in wanted} == wanted
+
+
+async def test_who_waits_too_long_for_a_connection_is_told_to_come_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settings.database_url is not None
+    monkeypatch.setattr("app.core.database.LONGEST_WAIT_SECONDS", 0.1)
+    async with Database(settings.database_url, pool_size=1) as database, AsyncExitStack() as held:
+        for _ in range(6):
+            session = await held.enter_async_context(database.session())
+            await run_sql(session, text("select 1"))
+        with pytest.raises(PoolTimeoutError) as refused:
+            async with database.session() as session:
+                await run_sql(session, text("select 1"))
+        # The edge answers such an error with 503 and Retry-After.
+        assert is_connection_lost(refused.value)
+
+
+async def test_a_proxy_that_is_not_trusted_is_remembered(shop: Shop, database: Database) -> None:
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    survey = (await shop.publish("s"))["public_id"]
+    assert (await shop.client.get(f"/s/{survey}", headers=forwarded)).status_code == 200
+    found = None
+    for _ in range(100):
+        async with database.session() as session:
+            found = await flags.read(session, flags.UNTRUSTED_PROXY)
+        if found:
+            break
+        await asyncio.sleep(0.02)
+    assert found == "127.0.0.1"
 
 
 async def test_the_documentation_needs_nothing_from_outside(shop: Shop) -> None:

@@ -51,6 +51,8 @@ async def test_every_export_has_the_columns_of_its_dictionary(shop: Shop, form: 
     await furnished(shop)
     dictionary = {d["name"]: d for d in (await shop.get("/v1/exports/dictionary"))["data"]}
     assert set(dictionary) == set(DATASETS)
+    # No question has options there.
+    dictionary.pop("choices")
     counts = {"responses": 3, "answers": 6, "interactions": 2, "tickets": 1, "invitations": 1}
     for name, described in dictionary.items():
         reply = await export(shop, name, format=form)
@@ -226,6 +228,13 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     shop: Shop,
 ) -> None:
     ids = await furnished(shop)
+    options = [{"key": key, "text": {"en": key}} for key in ("red", "blue", "green")]
+    several = {"key": "colours", "type": "choices", "text": {"en": "?"}, "options": options}
+    mood = {"key": "mood", "type": "emotion", "text": {"en": "?"}}
+    stars = {"key": "stars", "type": "rating", "points": 5, "text": {"en": "?"}}
+    await shop.publish("more", metric="custom", questions=[stars, mood, several])
+    chosen = {"stars": 4, "mood": "joy", "colours": ["red", "blue"]}
+    more = (await shop.answer("more", chosen)).json()["id"]
     person = {"external_id": "c-1", "email": "ala@e.pl", "name": "Ala Nowak"}
     other = {"external_id": "c-2", "email": "bob@e.pl", "name": "Bob"}
     mine = (await shop.answer("s", {"score": 2, "why": "Ala was here"}, customer=person)).json()
@@ -236,7 +245,7 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     await shop.work()
     warehouses = [
         Warehouse(shop, name, **filters)
-        for name in ("responses", "answers", "interactions", "tickets", "invitations")
+        for name in ("responses", "answers", "choices", "interactions", "tickets", "invitations")
         for filters in ({}, {"customer": "bob@e.pl"})
     ]
     warehouses += [Warehouse(shop, "responses", min_score="4"),
@@ -249,6 +258,11 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     await shop.answer("s", 10, id=ids[1], seq=3)
     await shop.answer("s", {}, id=his["id"], seq=2)
     await shop.call("DELETE", f"/v1/responses/{ids[2]}")
+    # An option is taken back; the questions get other tags.
+    await shop.answer("more", chosen | {"colours": ["blue", "green"]}, id=more, seq=2)
+    tagged = {"questions": [stars | {"driver": "courtesy"}, mood, several]}
+    await shop.call("PATCH", "/v1/surveys/more", json=tagged)
+    await shop.post("/v1/surveys/more/publish", status=200)
     await shop.call("PATCH", f"/v1/responses/{mine['id']}", json={"tags": ["vip"]})
     # What comes later fills what came before; two customers are one; then that one is erased.
     await shop.happened("order.placed", "w-0", order="w-1", occurred_at="2026-01-01T00:00:00Z",
@@ -265,6 +279,11 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     for warehouse in warehouses:
         await warehouse.pull()
         await warehouse.expect_all()
+    drivers = {row["driver"] for row in warehouses[2].rows.values() if row["question"] == "stars"}
+    assert drivers == {"courtesy"}
+    assert {row["option"]: row["valence"] for row in warehouses[4].rows.values()} == {
+        "joy": 1, "blue": None, "green": None,
+    }  # fmt: skip
     kept = str([warehouse.rows for warehouse in warehouses])
     for private in ("Ala", "+48600100200", "bob@e.pl"):
         assert private not in kept

@@ -1,5 +1,6 @@
 """`ttr`, `first_reply`, `response_rate`, and scores by time to resolution."""
 
+import math
 import random
 from typing import Any
 
@@ -98,6 +99,17 @@ def test_a_bucket_stands_for_its_times() -> None:
     for value in (5, 1, 3, 3):
         found.add(value, 1, value)
     assert (found.n, found.mean, found.quantile(0.5), found.quantile(0.9)) == (4, 3, 3, 3)
+
+
+@pytest.mark.parametrize("n", [5, 6, 7, 30, 151, 1000])
+def test_the_interval_of_a_median_is_the_exact_binomial_one(n: int) -> None:
+    found = Durations()
+    for value in range(n):
+        found.add(value, 1, value)
+    below = [sum(math.comb(n, k) for k in range(r + 1)) / 2**n for r in range(n)]
+    ranks = [rank for rank, share in enumerate(below) if share <= 0.025]
+    expected = (max(ranks), n - 1 - max(ranks)) if ranks else None
+    assert found.median_interval() == expected
 
 
 async def test_effort_by_time_to_resolution(shop: Shop) -> None:

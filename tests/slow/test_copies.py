@@ -227,12 +227,19 @@ def test_the_doctor_says_what_is_wrong(service: Service) -> None:
     assert "set AFTERWORD_PUBLIC_URL" in well.stdout
     assert "default: figures and rows agree" in well.stdout
     assert "the service owns its tables" in well.stdout
+    # A role that was made elsewhere, and a proxy that nobody has named.
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    with service.client() as client:
+        client.get("/sign-in", headers=forwarded)
+        client.post("/sign-in", data={"email": "a@b.pl"}, headers=forwarded)
     ill = {**service.environment, "AFTERWORD_SMTP_URL": "smtp://127.0.0.1:1"}
     service.environment, kept = ill, service.environment
     found = service.command("doctor")
     service.environment = kept
     assert found.returncode == 1
     assert "FAIL  the mail server does not answer" in found.stdout
+    assert "the proxy 127.0.0.1 sends X-Forwarded-For and is not trusted" in found.stdout
+    assert "AFTERWORD_TRUSTED_PROXIES=127.0.0.1" in found.stdout
 
 
 async def undo_to(url: str, revision: str) -> None:

@@ -1,0 +1,315 @@
+"""The expressions of OData's `$filter` and `$apply`, read into a small tree. Pure.
+
+The grammar is the part of OData 4.01's ABNF that our entity sets can answer: comparisons, `in`,
+`and`, `or`, `not`, functions, literals, and `filter`, `groupby` and `aggregate` for `$apply`.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+LONGEST = 4000
+_DEEPEST = 50
+_TOKEN = re.compile(
+    r"""\s*(?:
+    (?P<text>'(?:[^']|'')*')
+  | (?P<time>\d{4}-\d{2}-\d{2}
+      (?:T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?)(?![\w.-])
+  | (?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])
+  | (?P<word>\$?[A-Za-z_][\w.]*)
+  | (?P<mark>[(),/-])
+  )""",
+    re.VERBOSE,
+)
+_COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+_WORDS = {"true": True, "false": False, "null": None}
+
+Value = str | int | float | bool | dt.date | dt.datetime | None
+
+
+class NotUnderstood(ValueError):
+    """The text is no expression of this grammar; the message says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A value that stands in the text."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """The name of a property."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function with its arguments."""
+
+    name: str
+    arguments: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two values and what is said of them: `eq`, `ne`, `lt`, `le`, `gt` or `ge`."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Whether a value is in a list."""
+
+    operand: "Expression"
+    members: tuple["Expression", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """Two conditions joined by `and` or `or`."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+
+
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """A condition that must not hold."""
+
+    operand: "Expression"
+
+
+Expression = Literal | Property | Call | Comparison | Membership | Junction | Negation
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One aggregate: `source` by `method` as `alias`; `$count` has no source."""
+
+    method: str
+    source: str | None
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """`groupby((names), aggregate(…))`, or `aggregate(…)` alone where there are no names."""
+
+    names: tuple[str, ...]
+    aggregates: tuple[Aggregate, ...]
+
+
+Transformation = Expression | Grouping
+
+
+def parse_filter(text: str) -> Expression:
+    """Read a `$filter`, or raise NotUnderstood."""
+    reader = _Reader(text)
+    found = reader.disjunction()
+    reader.require_end()
+    return found
+
+
+def parse_apply(text: str) -> list[Transformation]:
+    """Read an `$apply`: its transformations in their order, or raise NotUnderstood."""
+    reader = _Reader(text)
+    found = [reader.transformation()]
+    while reader.take("/"):
+        found.append(reader.transformation())
+    reader.require_end()
+    return found
+
+
+class _Reader:
+    """Reads tokens from left to right; each method takes what it names."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > LONGEST:
+            msg = f"is longer than {LONGEST:,} characters"
+            raise NotUnderstood(msg)
+        self._tokens = _tokens(text)
+        self._at = 0
+        self._depth = 0
+
+    def _peek(self) -> tuple[str, str]:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ("end", "")
+
+    def _next(self) -> tuple[str, str]:
+        found = self._peek()
+        self._at += 1
+        return found
+
+    def take(self, word: str) -> bool:
+        """Take a mark or word where it stands next."""
+        kind, said = self._peek()
+        found = kind in {"mark", "word"} and said.lower() == word
+        self._at += found
+        return found
+
+    def require(self, word: str) -> None:
+        """Take a mark or word that must stand next."""
+        if not self.take(word):
+            msg = f"has {self._peek()[1]!r} where `{word}` was expected"
+            raise NotUnderstood(msg)
+
+    def require_end(self) -> None:
+        """Make sure that nothing is left."""
+        if self._at < len(self._tokens):
+            msg = f"has {self._peek()[1]!r} where it should end"
+            raise NotUnderstood(msg)
+
+    def disjunction(self) -> Expression:
+        """Read conditions joined by `or`."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            msg = "is nested too deeply"
+            raise NotUnderstood(msg)
+        found = self._conjunction()
+        while self.take("or"):
+            found = Junction("or", found, self._conjunction())
+        self._depth -= 1
+        return found
+
+    def _conjunction(self) -> Expression:
+        found = self._negation()
+        while self.take("and"):
+            found = Junction("and", found, self._negation())
+        return found
+
+    def _negation(self) -> Expression:
+        negated = False
+        while self.take("not"):
+            negated = not negated
+        found = self._comparison()
+        return Negation(found) if negated else found
+
+    def _comparison(self) -> Expression:
+        left = self._operand()
+        kind, said = self._peek()
+        if kind == "word" and said.lower() in _COMPARISONS:
+            self._at += 1
+            return Comparison(said.lower(), left, self._operand())
+        if self.take("in"):
+            self.require("(")
+            return Membership(left, self._list())
+        return left
+
+    def _list(self) -> tuple[Expression, ...]:
+        """Read what stands between a bracket that was opened and the one that closes it."""
+        found = [self.disjunction()]
+        while self.take(","):
+            found.append(self.disjunction())
+        self.require(")")
+        return tuple(found)
+
+    def _operand(self) -> Expression:
+        kind, said = self._next()
+        if kind == "mark" and said == "(":
+            found = self.disjunction()
+            self.require(")")
+            return found
+        if kind == "word":
+            if said.lower() in _WORDS:
+                return Literal(_WORDS[said.lower()])
+            if not self.take("("):
+                return Property(said)
+            return Call(said.lower(), () if self.take(")") else self._list())
+        if kind in {"text", "time", "number"}:
+            return Literal(_value(kind, said))
+        msg = f"has {said!r} where a value was expected" if said else "ends too early"
+        raise NotUnderstood(msg)
+
+    def transformation(self) -> Transformation:
+        """Read one part of `$apply`."""
+        if self.take("filter"):
+            self.require("(")
+            (condition,) = self._exactly_one()
+            return condition
+        if self.take("aggregate"):
+            return Grouping((), self._aggregates())
+        if self.take("groupby"):
+            return self._grouping()
+        msg = f"knows filter(…), groupby(…) and aggregate(…), not {self._peek()[1]!r}"
+        raise NotUnderstood(msg)
+
+    def _exactly_one(self) -> tuple[Expression]:
+        found = self._list()
+        if len(found) != 1:
+            msg = "has a filter(…) with more than one condition"
+            raise NotUnderstood(msg)
+        return (found[0],)
+
+    def _grouping(self) -> Grouping:
+        self.require("(")
+        self.require("(")
+        names = [self._name()]
+        while self.take(","):
+            names.append(self._name())
+        self.require(")")
+        aggregates: tuple[Aggregate, ...] = ()
+        if self.take(","):
+            self.require("aggregate")
+            aggregates = self._aggregates()
+        self.require(")")
+        return Grouping(tuple(names), aggregates)
+
+    def _aggregates(self) -> tuple[Aggregate, ...]:
+        self.require("(")
+        found = [self._aggregate()]
+        while self.take(","):
+            found.append(self._aggregate())
+        self.require(")")
+        return tuple(found)
+
+    def _aggregate(self) -> Aggregate:
+        source: str | None = self._name()
+        if source == "$count":
+            method, source = "count", None
+        else:
+            self.require("with")
+            method = self._name().lower()
+        self.require("as")
+        return Aggregate(method, source, self._name())
+
+    def _name(self) -> str:
+        kind, said = self._next()
+        if kind != "word":
+            msg = f"has {said!r} where a name was expected"
+            raise NotUnderstood(msg)
+        return said
+
+
+def _tokens(text: str) -> Sequence[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    text = text.rstrip()
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or match.lastgroup is None:
+            msg = f"has {text[at : at + 20]!r}, which is not understood"
+            raise NotUnderstood(msg)
+        found.append((match.lastgroup, match[match.lastgroup]))
+        at = match.end()
+    return found
+
+
+def _value(kind: str, said: str) -> Value:
+    if kind == "text":
+        return said[1:-1].replace("''", "'")
+    if kind == "number":
+        return int(said) if said.removeprefix("-").isdigit() else float(said)
+    try:
+        if "T" not in said:
+            return dt.date.fromisoformat(said)
+        return dt.datetime.fromisoformat(said)
+    except ValueError:
+        msg = f"holds {said!r}, which is no date"
+        raise NotUnderstood(msg) from None

@@ -1,0 +1,95 @@
+"""Admission: who may call a route. Key, scope, origin and rate, in this order, for every route."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from app.core.errors import Forbidden
+from app.core.http import reply_headers
+from app.workspaces.caller import Caller, Keyring
+from app.workspaces.limits import Limiter, take_from_key, take_from_public
+from app.workspaces.scopes import Scope
+
+
+async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Caller:
+    """Return the caller of a request, who has one of the scopes; otherwise raise.
+
+    `key` is given where a page sends it in its body. What the reply has to bear, also where the
+    request is refused, stands in its `reply_headers`.
+    """
+    if key is not None:
+        caller = await public_caller(request, key)
+    else:
+        keyring: Keyring = request.app.state.keyring
+        caller = await keyring.caller(request.headers.get("authorization"))
+    if not any(scope in caller.scopes for scope in scopes):
+        detail = f"This key lacks the scope `{scopes[0]}`; use one that has it."
+        raise Forbidden(detail, reason="scope")
+    headers = reply_headers(request)
+    headers |= origin_headers(caller, request.headers.get("origin"))
+    limiter: Limiter = request.app.state.limiter
+    take_from_key(limiter, caller.key_id, caller.rate_limit, headers)
+    if not caller.trusted:
+        take_from_public(limiter, request.scope, headers)
+    return caller
+
+
+async def public_caller(request: Request, key: str) -> Caller:
+    """Return who calls with a publishable key; a secret one has no place in a page."""
+    keyring: Keyring = request.app.state.keyring
+    caller = await keyring.caller(f"Bearer {key}")
+    if caller.trusted:
+        detail = "A secret key has no place in a page; use a publishable one (`collect`)."
+        raise Forbidden(detail, reason="secret_key_in_page")
+    return caller
+
+
+def origin_headers(caller: Caller, origin: str | None) -> dict[str, str]:
+    """Return what lets an allowed page read the reply; refuse a page that is not allowed.
+
+    No Origin is a till or an app; secret keys are not for pages and are not asked.
+    """
+    if caller.trusted or origin is None:
+        return {}
+    return allowed_origin(caller.allowed_origins, origin)
+
+
+def allowed_origin(allowed: Collection[str], origin: str) -> dict[str, str]:
+    """Return what lets a page of this origin read the reply; Forbidden for one not allowed."""
+    if origin not in allowed:
+        detail = (
+            f"The origin {origin[:200]!r} is not allowed; add it to the workspace's "
+            "`allowed_origins`."
+        )
+        raise Forbidden(detail, reason="origin")
+    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
+
+
+@dataclass(frozen=True)
+class Requires:
+    """The gate of a route: a live key that has one of the scopes, within its rate."""
+
+    scopes: tuple[Scope, ...]
+
+    async def check(self, request: Request) -> UUID:
+        """Refuse the request, or remember its caller and return the workspace."""
+        caller = request.state.caller = await admit(request, *self.scopes)
+        return caller.workspace_id
+
+    def __call__(self, request: Request) -> Caller:
+        """Give the caller to the route."""
+        caller: Caller = request.state.caller
+        return caller
+
+
+AnyCaller = Annotated[Caller, Depends(Requires(tuple(Scope)))]
+Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
+Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
+BounceReporter = Annotated[Caller, Depends(Requires((Scope.WRITE, Scope.BOUNCES)))]
+Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]
+SurveyReader = Annotated[Caller, Depends(Requires((Scope.READ, Scope.COLLECT)))]
+Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]
+Responder = Annotated[Caller, Depends(Requires((Scope.RESPOND,)))]
