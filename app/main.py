@@ -36,9 +36,9 @@ from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
 from app.integrations import receiving
 from app.integrations import routes as integrations
-from app.interactions import case_routes, customers_batch, directory
-from app.interactions import routes as interactions
-from app.interactions.directory import Directory
+from app.interactions import case_routes, customer_resolver, customers_batch
+from app.interactions import journey_routes as interactions
+from app.interactions.customer_resolver import CustomerResolver
 from app.invitations import routes as invitations
 from app.invitations.sns import Certificates
 from app.metrics import routes as metrics
@@ -56,17 +56,17 @@ from app.pages import (
 )
 from app.pages.dashboard import routes as dashboard
 from app.pages.dashboard import signing_in
-from app.pages.failing import error_page, is_for_people
-from app.pages.rendering import Instead
+from app.pages.error_pages import error_page, is_for_people
+from app.pages.rendering import ShowPage
 from app.responses import batch, intake, widget
 from app.responses import routes as responses
-from app.responses.document import hot_paths
+from app.responses.batch_writing import Ingest
 from app.responses.group_commit import GroupCommit
-from app.responses.lines import Ingest
+from app.responses.openapi import hot_paths
 from app.surveys import catalogue
 from app.surveys import routes as surveys
 from app.surveys.catalogue import Catalogue
-from app.triggers import batch as interactions_batch
+from app.triggers import interaction_batch as interactions_batch
 from app.triggers import routes as triggers
 from app.webhooks import routes as webhooks
 from app.workspaces import caller, member_routes
@@ -164,14 +164,14 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
             report_proxy=report_proxy,
         )
         group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
-        state.ingest = Ingest(database, state.catalogue, Directory(database), group)
+        state.ingest = Ingest(database, state.catalogue, CustomerResolver(database), group)
         notices = Notices(
             database,
             {
                 caller.CHANNEL: state.keyring.forget,
                 catalogue.CHANNEL: state.catalogue.forget,
-                directory.CHANNEL: state.ingest.directory.forget,
-                directory.CUSTOMERS_CHANNEL: state.ingest.directory.forget_customers,
+                customer_resolver.CHANNEL: state.ingest.directory.forget,
+                customer_resolver.CUSTOMERS_CHANNEL: state.ingest.directory.forget_customers,
             },
         )
         await notices.start()
@@ -196,7 +196,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     app.root = urlsplit(settings.base_url).path
     app.add_middleware(Edge)
     app.add_exception_handler(AfterwordError, _show_error)
-    app.add_exception_handler(Instead, _show_instead)
+    app.add_exception_handler(ShowPage, _show_instead)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
     for room in (
@@ -256,7 +256,7 @@ def _document(app: FastAPI, settings: Settings) -> None:
 
 
 async def _show_instead(_request: Request, instead: Exception) -> Response:
-    assert isinstance(instead, Instead)  # noqa: S101 - the handler's type
+    assert isinstance(instead, ShowPage)  # noqa: S101 - the handler's type
     return instead.reply
 
 

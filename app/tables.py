@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from app.core.feed import FeedPlace
+from app.core.event_consumer import ConsumerCursor
 from app.core.flags import ServiceFlag
 from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
@@ -58,7 +58,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Rollup,
     ImportRun,
     Event,
-    FeedPlace,
+    ConsumerCursor,
     Job,
     Periodic,
     BiAccess,

@@ -16,12 +16,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
-from app.core.feed import CHUNK, Hearer, hear
+from app.core.event_consumer import CHUNK, EventConsumer, consume
 from app.core.job_runner import Handler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
 from app.core.notices import Notices
-from app.core.parent import end_with_parent
+from app.core.parent_process import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import bi_roles
@@ -30,24 +30,23 @@ from app.integrations.events import TRANSLATE_JOB
 from app.integrations.events import forget_old as forget_old_webhooks
 from app.integrations.silence import notice as notice_silence
 from app.integrations.translating import TranslationContext, translate_event
-from app.integrations.write_back import WRITE_BACK_JOB, hear_answers, write_back
-from app.interactions.customers import SETTLE_JOB, settle
-from app.invitations.delivery import Post, send_reminder
+from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
+from app.interactions.customers import REASSIGN_JOB, reassign_merged
 from app.invitations.mailer import Mailer
+from app.invitations.sending import MailContext, send_reminder
 from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.pages.dashboard.link_mail import ASKED_JOB, LINK_JOB, look_up, send_link
-from app.responses.cases import JOIN_JOB, hear_interactions, join
+from app.responses.abandoned import COMPLETE_JOB, complete_abandoned, queue_abandoned
+from app.responses.cases import JOIN_JOB, consume_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
-from app.responses.service import FORGET_JOB, forget_news, hear_deletions
-from app.responses.settling import SETTLE_JOB as SETTLE_ANSWERS_JOB
-from app.responses.settling import queue_left_alone, settle_answers
-from app.triggers.due import send_due
-from app.triggers.recovery import RECOVERY_JOB, hear_follow_ups, tell_recovery
-from app.webhooks import notice
+from app.responses.service import FORGET_JOB, consume_deletions, redact_events
+from app.triggers.due_invitations import send_due
+from app.triggers.recovery import RECOVERY_JOB, consume_follow_ups, record_recovery
+from app.webhooks import disabled_notice
 from app.webhooks import service as webhooks
+from app.webhooks.delivery_sender import DeliverySender
 from app.webhooks.dispatching import dispatch, replay
-from app.webhooks.sending import Sender
 from app.workspaces import sessions
 from app.workspaces.service import RECOUNT_JOB
 
@@ -57,22 +56,22 @@ logger = logging.getLogger(__name__)
 def handlers(settings: Settings) -> dict[str, Handler]:
     """Say who does which job."""
     box = SealedBox(load_secret_keys(settings))
-    post = Post(settings, box, Mailer(settings))
+    post = MailContext(settings, box, Mailer(settings))
     context = TranslationContext(box, settings)
     return {
         RECOUNT_JOB: recount,
-        SETTLE_JOB: settle,
+        REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: lambda database, job: translate_event(database, context, job),
         SEND_JOB: lambda database, job: send_due(database, post, job),
         JOIN_JOB: join,
-        FORGET_JOB: forget_news,
-        SETTLE_ANSWERS_JOB: settle_answers,
+        FORGET_JOB: redact_events,
+        COMPLETE_JOB: complete_abandoned,
         webhooks.REPLAY_JOB: replay,
-        notice.NOTICE_JOB: lambda database, job: notice.tell_disabled(
+        disabled_notice.NOTICE_JOB: lambda database, job: disabled_notice.tell_disabled(
             database, settings, post.mailer, job
         ),
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
-        RECOVERY_JOB: lambda database, job: tell_recovery(database, box, job),
+        RECOVERY_JOB: lambda database, job: record_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         ASKED_JOB: look_up,
         LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
@@ -81,12 +80,12 @@ def handlers(settings: Settings) -> dict[str, Handler]:
 
 
 # Who wakes for which news: rooms only write it.
-HEARERS: dict[str, Hearer] = {
-    "interaction.created": hear_interactions,
-    "follow_up.updated": hear_follow_ups,
-    "response.created": hear_answers,
-    "response.updated": hear_answers,
-    "response.deleted": hear_deletions,
+EVENT_CONSUMERS: dict[str, EventConsumer] = {
+    "interaction.created": consume_interactions,
+    "follow_up.updated": consume_follow_ups,
+    "response.created": consume_responses,
+    "response.updated": consume_responses,
+    "response.deleted": consume_deletions,
 }
 CONSUMER = "worker"
 
@@ -102,7 +101,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
     "webhooks.forget_old": (dt.timedelta(hours=1), webhooks.forget_old),
-    "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_left_alone),
+    "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_abandoned),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }
 
@@ -121,7 +120,7 @@ class Worker:
         self._database = Database(settings.database_url)
         self._runner = JobRunner(self._database, handlers(settings))
         box = SealedBox(load_secret_keys(settings))
-        self._sender = Sender(self._database, box, settings)
+        self._sender = DeliverySender(self._database, box, settings)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish what runs and return the rest."""
@@ -162,7 +161,7 @@ class Worker:
         while True:
             heard = 0
             try:
-                heard = await hear(self._database, CONSUMER, HEARERS)
+                heard = await consume(self._database, CONSUMER, EVENT_CONSUMERS)
             except Exception as error:
                 if not is_connection_lost(error):
                     logger.exception("news could not be heard")

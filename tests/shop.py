@@ -11,9 +11,9 @@ import httpx
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.feed import hear
+from app.core.event_consumer import consume
 from app.core.job_runner import Handler, JobRunner
-from app.worker import CONSUMER, HEARERS, handlers
+from app.worker import CONSUMER, EVENT_CONSUMERS, handlers
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Shop:
         runner = JobRunner(database, known)
         running = asyncio.create_task(runner.run())
         for _ in range(200):
-            heard = await hear(database, CONSUMER, HEARERS)
+            heard = await consume(database, CONSUMER, EVENT_CONSUMERS)
             async with database.session() as session:
                 left = await jobs.next_due(session, list(known))
             runner.wake()

@@ -106,7 +106,7 @@ async def _finish(settings: Settings, database: Database) -> int:
 
         await upgrade(database)
         await copying.pause(database, "a restored copy")
-    await copying.settle(database)
+    await copying.prepare_copy(database)
     box = SealedBox(load_secret_keys(settings))
     return await copying.erase_again(database, box, settings.data_dir)
 
@@ -184,7 +184,7 @@ def move(settings: Settings, target: str, tell: Tell) -> None:
             copies.load(settings, path, target)
         tell("The new one is loaded.")
         asyncio.run(_compare(source, target, tell))
-        asyncio.run(_with(target, copying.settle))
+        asyncio.run(_with(target, copying.prepare_copy))
         # Started again by mistake, the old one must not send what the new one sends.
         asyncio.run(_with(source, lambda database: copying.pause(database, "moved away")))
     finally:

@@ -27,9 +27,9 @@ from app.core.settings import Settings
 from app.core.signing import load_secret_keys
 from app.core.text import fit_email
 from app.interactions import tickets as ticket_service
-from app.invitations.delivery import sender_of
 from app.invitations.mail import write_test_mail
-from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome
+from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError
+from app.invitations.sending import sender_of
 from app.responses import rollups as rollup_service
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import ApiKeyIn
@@ -126,10 +126,12 @@ def up(
             processes = Processes(settings, postgres=postgres)
             processes.add_web(listening)
             processes.add_worker()
-            told = f"Afterword listens on {settings.base_url} (dashboard: /, documentation: /docs)"
+            message = (
+                f"Afterword listens on {settings.base_url} (dashboard: /, documentation: /docs)"
+            )
             if settings.demo:
-                told += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
-            processes.run(lambda: out.print(told))
+                message += f"\nThe demo's shop is at {settings.base_url}/demo/shop"
+            processes.run(lambda: out.print(message))
         finally:
             if postgres:
                 postgres.stop()
@@ -313,9 +315,9 @@ def mail_test(
     except MailWaitsError as error:
         out.print(f"Not sent: {error}", markup=False)
         raise typer.Exit(1) from None
-    told = f": {result.detail}" if result.detail else ""
-    out.print(f"The mail to {address} is {result.outcome}{told}.", markup=False)
-    raise typer.Exit(1 if result.outcome is Outcome.BOUNCED else 0)
+    message = f": {result.detail}" if result.detail else ""
+    out.print(f"The mail to {address} is {result.outcome}{message}.", markup=False)
+    raise typer.Exit(1 if result.outcome is MailOutcome.BOUNCED else 0)
 
 
 @app.command("import")

@@ -9,7 +9,7 @@ import typer
 from app.cli.backups import back_up
 from app.cli.backups import move as move_database
 from app.cli.backups import restore as restore_backup
-from app.cli.doctor import Verdict, examine
+from app.cli.doctor import Severity, examine
 from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
 from app.core import flags
 from app.core.database import Database
@@ -44,7 +44,9 @@ def bi_role(
         maker = superuser_url(settings.data_dir) if settings.embedded else database.url
         if listed:
             found = await bi_roles.list_roles(database, workspace)
-            return [f"{one.role}  {'personal' if one.personal else ''}".rstrip() for one in found]
+            return [
+                f"{role.role}  {'personal' if role.personal else ''}".rstrip() for role in found
+            ]
         if drop is not None:
             await bi_roles.drop_role(database, maker_url=maker, role=drop)
             return [f"The role {drop} is dropped."]
@@ -135,7 +137,7 @@ def doctor() -> None:
             out.print(f"{found.verdict:<5} {found.what}", markup=False)
             if found.remedy:
                 out.print(f"      → {found.remedy}", markup=False)
-            broken += found.verdict is Verdict.FAIL
+            broken += found.verdict is Severity.FAIL
         return broken
 
     if run_work(settings, work, any_schema=True):

@@ -9,19 +9,19 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.batch_lines import BatchLine
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.ids import derived_uuid
-from app.core.lines import Line
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.interactions import service as interactions
-from app.interactions.directory import Directory
+from app.interactions.customer_resolver import CustomerResolver
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
 from app.pages.demo_shop import demo_key
+from app.responses.batch_writing import Ingest, write_lines
 from app.responses.group_commit import GroupCommit
-from app.responses.lines import Ingest, write_lines
-from app.responses.submission import Origin
+from app.responses.submission import SubmissionOrigin
 from app.surveys import service as surveys
 from app.surveys.catalogue import Catalogue
 from app.surveys.schemas import SurveyIn
@@ -120,11 +120,11 @@ async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
 
 async def _answer(database: Database, workspace_id: UUID) -> None:
     group = GroupCommit(database, slot=0, max_waiting=1)
-    ingest = Ingest(database, Catalogue(database), Directory(database), group)
+    ingest = Ingest(database, Catalogue(database), CustomerResolver(database), group)
     import_id = derived_uuid(str(workspace_id), "demo", str(_SEED))
-    origin = Origin(_caller(workspace_id), now=utc_now(), import_id=import_id)
+    origin = SubmissionOrigin(_caller(workspace_id), now=utc_now(), import_id=import_id)
     lines = [
-        Line(number, json.dumps(body, default=str).encode())
+        BatchLine(number, json.dumps(body, default=str).encode())
         for number, body in enumerate(_bodies(utc_now()), start=1)
     ]
     report = await write_lines(ingest, origin, lines, events=False)

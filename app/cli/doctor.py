@@ -27,7 +27,7 @@ _LONGEST_SKEW = dt.timedelta(seconds=5)
 _OLDEST_DUE_SECONDS = 120
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """How a finding is meant."""
 
     OK = "ok"
@@ -39,13 +39,13 @@ class Verdict(StrEnum):
 class Finding:
     """One thing that was looked at; `remedy` says what to do."""
 
-    verdict: Verdict
+    verdict: Severity
     what: str
     remedy: str = ""
 
 
-def _judged(good: bool, what: str, remedy: str, *, bad: Verdict = Verdict.FAIL) -> Finding:
-    return Finding(Verdict.OK, what) if good else Finding(bad, what, remedy)
+def _judged(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
+    return Finding(Severity.OK, what) if good else Finding(bad, what, remedy)
 
 
 async def examine(settings: Settings, database: Database) -> AsyncIterator[Finding]:
@@ -86,20 +86,20 @@ def _machine(settings: Settings) -> list[Finding]:
     found.append(
         _judged(
             not local, f"links begin with {settings.base_url}",
-            "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Verdict.WARN,
+            "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Severity.WARN,
         )
     )  # fmt: skip
     if not local:
         found.append(
             _judged(
                 public.scheme == "https", "links are https",
-                "put a proxy with a certificate before the service", bad=Verdict.WARN,
+                "put a proxy with a certificate before the service", bad=Severity.WARN,
             )
         )  # fmt: skip
     found.append(
         _judged(
             not settings.allow_private_webhooks, "webhooks reach public addresses alone",
-            "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Verdict.WARN,
+            "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Severity.WARN,
         )
     )  # fmt: skip
     return found
@@ -135,7 +135,7 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
     )
 
 
-def _told(state: silence.State) -> str:
+def _told(state: silence.IntegrationHealth) -> str:
     """Say how an integration is, and how much of what it sent failed."""
     failed = f"has {state.failed} deliveries that failed" if state.failed else ""
     health = f"is {state.health}" if state.health != "ok" else ""
@@ -145,7 +145,7 @@ def _told(state: silence.State) -> str:
 async def _mail(settings: Settings) -> Finding:
     if settings.smtp_url is None:
         return Finding(
-            Verdict.WARN,
+            Severity.WARN,
             "in this environment mails are stored, not sent",
             "set AFTERWORD_SMTP_URL; run doctor with the settings of the service",
         )
@@ -160,10 +160,10 @@ async def _mail(settings: Settings) -> Finding:
             await client.noop()
     except (aiosmtplib.SMTPException, OSError) as error:
         return Finding(
-            Verdict.FAIL, f"the mail server does not answer: {error}",
+            Severity.FAIL, f"the mail server does not answer: {error}",
             "see AFTERWORD_SMTP_URL; `afterword mail-test ADDRESS` says more",
         )  # fmt: skip
-    return Finding(Verdict.OK, f"the mail server {url.hostname} answers")
+    return Finding(Severity.OK, f"the mail server {url.hostname} answers")
 
 
 async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding]:
@@ -179,24 +179,24 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
     yield _judged(
         found.oldest_due_seconds < _OLDEST_DUE_SECONDS,
         f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
-        "is a worker running? start `afterword worker`, or more of them", bad=Verdict.WARN,
+        "is a worker running? start `afterword worker`, or more of them", bad=Severity.WARN,
     )  # fmt: skip
     holds = settings.sending == "paused" or paused is not None
     why = f" ({paused})" if paused else ""
     yield _judged(
         not holds, f"mails and webhooks are sent{why if holds else ''}",
-        "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Verdict.WARN,
+        "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Severity.WARN,
     )  # fmt: skip
 
     if proxy is not None and not _is_trusted(settings, proxy):
         yield Finding(
-            Verdict.WARN, f"the proxy {proxy} sends X-Forwarded-For and is not trusted",
+            Severity.WARN, f"the proxy {proxy} sends X-Forwarded-For and is not trusted",
             "all of its visitors count as one address: if it is yours, name it in "
             f"AFTERWORD_TRUSTED_PROXIES={proxy}",
         )  # fmt: skip
     for role in endless:
         yield Finding(
-            Verdict.WARN, f"BI role {role}: sessions that idle in a transaction stay",
+            Severity.WARN, f"BI role {role}: sessions that idle in a transaction stay",
             f'let the service\'s login end them: GRANT {role} TO "{bi_roles.login_of(database)}"',
         )  # fmt: skip
 
@@ -225,13 +225,13 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         for state in states:
             if state.health in {"silent", "unverified"} or state.failed:
                 yield Finding(
-                    Verdict.WARN, f"{key}: integration {state.key} {_told(state)}",
+                    Severity.WARN, f"{key}: integration {state.key} {_told(state)}",
                     f"see /v1/integrations/{state.key}/events",
                 )  # fmt: skip
         for endpoint in endpoints:
             if endpoint.disabled_at or endpoint.failing_since:
                 said = endpoint.disabled_reason or f"fails since {endpoint.failing_since:%F %T}"
                 yield Finding(
-                    Verdict.WARN, f"{key}: webhook {endpoint.id}: {said}",
+                    Severity.WARN, f"{key}: webhook {endpoint.id}: {said}",
                     f"see /v1/webhook-endpoints/{endpoint.id}/deliveries",
                 )  # fmt: skip

@@ -7,26 +7,33 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from app.core.batch_lines import BatchLine, LinesReport
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.ids import derived_uuid
-from app.core.lines import Line, LinesReport
 from app.core.text import did_you_mean
-from app.interactions.directory import Directory
+from app.interactions.customer_resolver import CustomerResolver
 from app.responses import imports
+from app.responses.batch_writing import Ingest, write_lines
 from app.responses.group_commit import GroupCommit
-from app.responses.lines import Ingest, write_lines
-from app.responses.submission import Origin
+from app.responses.submission import SubmissionOrigin
 from app.surveys import service as surveys
 from app.surveys.catalogue import Catalogue
-from app.surveys.scales import OPTION_TYPES, QuestionType
+from app.surveys.question_types import (
+    OptionAnswers,
+    QuestionType,
+    ScoreAnswers,
+    TextAnswers,
+    WordAnswers,
+    spec_of,
+)
 from app.surveys.schemas import Definition
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope, expand
@@ -97,8 +104,8 @@ async def import_file(
             session, found.id, import_id=import_id, survey_id=survey.id, name=plan.file.name
         )
     group = GroupCommit(database, slot=0, max_waiting=_CHUNK)
-    ingest = Ingest(database, Catalogue(database), Directory(database), group)
-    origin = Origin(_importer(found.id), now=utc_now(), import_id=import_id)
+    ingest = Ingest(database, Catalogue(database), CustomerResolver(database), group)
+    origin = SubmissionOrigin(_importer(found.id), now=utc_now(), import_id=import_id)
     lines = _csv_lines(plan, definition, console) if plan.is_csv else _json_lines(plan)
     if run.status == "done":
         console.print(
@@ -165,7 +172,7 @@ def _count_lines(plan: ImportPlan) -> int:
         return max(0, sum(1 for _ in csv.reader(file)) - 1)
 
 
-def _json_lines(plan: ImportPlan) -> Iterator[Line]:
+def _json_lines(plan: ImportPlan) -> Iterator[BatchLine]:
     """Yield the lines of an NDJSON file; what a line leaves out is the plan's."""
     with plan.file.open("rb") as file:
         for number, text in enumerate(file, start=1):
@@ -174,22 +181,22 @@ def _json_lines(plan: ImportPlan) -> Iterator[Line]:
             try:
                 body = json.loads(text)
             except ValueError:
-                yield Line(number, text)
+                yield BatchLine(number, text)
                 continue
             if isinstance(body, dict):
                 body = {"survey": plan.survey, "channel": "import"} | body
-            yield Line(number, json.dumps(body).encode())
+            yield BatchLine(number, json.dumps(body).encode())
 
 
-def _csv_lines(plan: ImportPlan, definition: Definition, console: Console) -> Iterator[Line]:
+def _csv_lines(plan: ImportPlan, definition: Definition, console: Console) -> Iterator[BatchLine]:
     """Yield a body for each row of a table; columns that mean nothing here are left out."""
     types = {q.key: q.type for q in definition.questions}
     with plan.file.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         rows = csv.DictReader(file)
         targets = _targets(plan, rows.fieldnames or [], types)
         if left_out := [column for column in rows.fieldnames or [] if column not in targets]:
-            told = ", ".join(left_out[:10]) + (", …" if len(left_out) > 10 else "")
-            console.print(f"Left out: {told}. Use --map COLUMN=FIELD for what you need.")
+            names = ", ".join(left_out[:10]) + (", …" if len(left_out) > 10 else "")
+            console.print(f"Left out: {names}. Use --map COLUMN=FIELD for what you need.")
         for number, row in enumerate(rows, start=1):
             body: dict[str, Any] = {"survey": plan.survey, "channel": "import", "answers": {}}
             for column, target in targets.items():
@@ -198,7 +205,7 @@ def _csv_lines(plan: ImportPlan, definition: Definition, console: Console) -> It
                     body["answers"][target] = _answer(plan, column, value, types[target])
                 elif value and value.casefold() not in plan.missing.get(column, ()):
                     _place(body, target, value)
-            yield Line(number, json.dumps(body).encode())
+            yield BatchLine(number, json.dumps(body).encode())
 
 
 def _targets(plan: ImportPlan, columns: Any, types: dict[str, QuestionType]) -> dict[str, str]:
@@ -220,17 +227,33 @@ def _targets(plan: ImportPlan, columns: Any, types: dict[str, QuestionType]) -> 
 
 
 def _answer(plan: ImportPlan, column: str, value: str, kind: QuestionType) -> Any:
+    """Return the answer that a cell means; what means none is judged as it stands."""
     if value.casefold() in plan.na.get(column, ()):
         return "na"
     if value == "" or value.casefold() in plan.missing.get(column, ()):
         return None
-    if kind is QuestionType.YES_NO and value.lower() in _YES | _NO:
-        return value.lower() in _YES
-    if kind is QuestionType.CHOICES:
-        return [part.strip() for part in value.replace("|", ";").split(";")]
-    if kind is QuestionType.TEXT or kind is QuestionType.EXPECTATION or kind in OPTION_TYPES:
-        return value
-    return _number(value)
+    answer: Any = value
+    answers = spec_of(kind).answers
+    match answers:
+        case ScoreAnswers():
+            answer = _number(value)
+        case WordAnswers():
+            answer = _word(value, answers)
+        case OptionAnswers(several=several):
+            if several:
+                answer = [part.strip() for part in value.replace("|", ";").split(";")]
+        case TextAnswers():
+            pass
+        case _:
+            assert_never(answers)
+    return answer
+
+
+def _word(value: str, answers: WordAnswers) -> Any:
+    """Return the answer that a word names, `yes` and `true` alike; another stays as it is."""
+    folded = value.casefold()
+    meant = True if folded in _YES else False if folded in _NO else folded
+    return next((answer.value for answer in answers.answers if answer.value == meant), value)
 
 
 def _number(value: str) -> Any:

@@ -58,7 +58,7 @@ class Claim(msgspec.Struct):
     key_hash: bytes
 
 
-def asked_key(request: Request) -> str | None:
+def requested_key(request: Request) -> str | None:
     """Return the request's idempotency key, or raise InvalidInput where it is none."""
     key = request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= _LONGEST and key.isprintable()):

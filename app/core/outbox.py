@@ -60,7 +60,7 @@ async def emit(
     session: AsyncSession, workspace_id: UUID, event_type: str, *, data: Sequence[Mapping[str, Any]]
 ) -> None:
     """Write news of one type, in the transaction of the change that it tells of."""
-    rows = [{"id": uuid7(), "data": one} for one in data]
+    rows = [{"id": uuid7(), "data": document} for document in data]
     if rows:
         await run_sql(
             session,

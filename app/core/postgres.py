@@ -209,14 +209,14 @@ class EmbeddedPostgres:
         nothing: their number may be a zombie's, another program's, or even ours.
         """
         deadline = time.monotonic() + _STOP_SECONDS
-        told = False
+        announced = False
         while working := _processes_in(self._data):
-            if not told:
+            if not announced:
                 logger.warning(
                     "stopping the database that a killed service left",
                     extra={"processes": len(working)},
                 )
-                told = True
+                announced = True
                 _end(working, first=_postmaster_pid(self._data))
             if time.monotonic() > deadline:
                 msg = f"The old database server ({working}) does not stop; end it by hand."

@@ -95,7 +95,9 @@ def newest_clients(settings: Settings, *, system_first: bool) -> Programs:
             "or Debian's `postgresql-client`, or set AFTERWORD_POSTGRES_BIN."
         )
         raise PostgresUnavailableError(msg)
-    return max(found, key=lambda one: (system_first and _is_system(one.folder), one.major))
+    return max(
+        found, key=lambda programs: (system_first and _is_system(programs.folder), programs.major)
+    )
 
 
 def _is_system(folder: Path) -> bool:

@@ -42,22 +42,22 @@ class Gate(Protocol):
 
 
 @dataclass
-class Unit:
+class RequestTransaction:
     """The transaction of one request, and what must be done right after it is on disk."""
 
     session: AsyncSession
     after_commit: list[Callable[[], object]] = field(default_factory=list)
 
 
-def current_unit(request: Request) -> Unit:
+def current_transaction(request: Request) -> RequestTransaction:
     """Return the transaction that this route's edge has opened."""
-    unit: Unit = request.state.unit
+    unit: RequestTransaction = request.state.unit
     return unit
 
 
 def current_session(request: Request) -> AsyncSession:
     """Return the session of this request's transaction."""
-    return current_unit(request).session
+    return current_transaction(request).session
 
 
 async def read_session(request: Request) -> AsyncIterator[AsyncSession]:
@@ -92,7 +92,7 @@ SessionDep = Annotated[AsyncSession, Depends(current_session)]
 SettingsDep = Annotated[Settings, Depends(current_settings)]
 ReadSessionDep = Annotated[AsyncSession, Depends(read_session)]
 BoxDep = Annotated[SealedBox, Depends(current_box)]
-UnitDep = Annotated[Unit, Depends(current_unit)]
+TransactionDep = Annotated[RequestTransaction, Depends(current_transaction)]
 PropertiesDep = Annotated[dict[str, list[str]], Depends(asked_properties)]
 
 
@@ -126,9 +126,9 @@ class Route(APIRoute):
             if takes_raw:
                 body = await read_text(request, limit=MEBIBYTE)
                 request._body = body  # noqa: SLF001 - where the framework looks for it
-            async with _unit_of(request) as unit:
+            async with _transaction_of(request) as unit:
                 request.state.unit = unit
-                key = idempotency.asked_key(request) if posts and workspace_id else None
+                key = idempotency.requested_key(request) if posts and workspace_id else None
                 if key is None or workspace_id is None:
                     reply = await handler(request)
                     reply.headers.update(reply_headers(request))
@@ -153,10 +153,10 @@ class Route(APIRoute):
 
 
 @asynccontextmanager
-async def _unit_of(request: Request) -> AsyncIterator[Unit]:
+async def _transaction_of(request: Request) -> AsyncIterator[RequestTransaction]:
     database: Database = request.app.state.database
     async with database.session() as session:
-        unit = Unit(session)
+        unit = RequestTransaction(session)
         yield unit
         await session.commit()
     for act in unit.after_commit:

@@ -54,7 +54,7 @@ from event e where e.workspace_id = d.workspace_id and e.id = d.event_id
 )
 
 
-async def settle(database: Database) -> None:
+async def prepare_copy(database: Database) -> None:
     """Make a copy ready to work."""
     async with database.transaction() as session:
         for statement in _RENUMBER:

@@ -28,8 +28,8 @@ from app.core.outbox import emit
 from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
 from app.exports.models import Erasure
+from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
 from app.interactions.customers import lock_cases, lock_customers
-from app.interactions.directory import CUSTOMERS_CHANNEL
 
 JOURNAL = "erasures.ndjson"
 Reason = Literal["asked", "retention"]
@@ -43,7 +43,8 @@ _SEGMENTS_ONLY = """(select coalesce(jsonb_object_agg(k, t.properties -> k), '{}
 _OPEN_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "w.config")
 # The answers of a response `r` without what somebody wrote.
 WITHOUT_TEXTS = """(select coalesce(jsonb_object_agg(a.key, a.value), '{}')
-    from jsonb_each(r.answers) a where exists (select from question q where q.workspace_id = r.workspace_id
+    from jsonb_each(r.answers) a
+    where exists (select from question q where q.workspace_id = r.workspace_id
       and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))"""
 _COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
@@ -155,8 +156,8 @@ async def erase_customer(
     erased["replies"] = await erase_replies(session, box, workspace_id, needles)
     erased["mails"] = _delete_mails(data_dir / "mail", invitations, needles)
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
-    told = [{"id": str(customer_id), "erased": erased}]
-    await emit(session, workspace_id, "customer.erased", data=told)
+    documents = [{"id": str(customer_id), "erased": erased}]
+    await emit(session, workspace_id, "customer.erased", data=documents)
     session.add(
         Erasure(
             workspace_id=workspace_id, id=uuid7(), customer_id=customer_id, reason=reason,

@@ -28,7 +28,7 @@ from app.exports.streaming import (
     stream,
 )
 from app.interactions.customers import require_customer
-from app.responses.known import require_known
+from app.responses.filter_values import require_known
 from app.responses.schemas import FollowUpStatus, Integrity
 from app.surveys.scales import Band
 from app.workspaces.admission import Reader

@@ -11,8 +11,8 @@ def odata_error(problem: Response) -> Response:
     """Return one of our problems in that shape; status and headers stay."""
     said = json.loads(bytes(problem.body))
     details = [
-        {"code": said["title"], "target": str(one["loc"][-1]), "message": one["msg"]}
-        for one in said.get("errors", [])
+        {"code": said["title"], "target": str(error["loc"][-1]), "message": error["msg"]}
+        for error in said.get("errors", [])
     ]
     first = f" {details[0]['target']}: {details[0]['message']}" if details else ""
     error = {"code": str(said["status"]), "message": f"{said['detail']}{first}"}

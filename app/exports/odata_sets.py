@@ -51,8 +51,8 @@ _COUNTERS = (
 )  # fmt: skip
 
 SETS = {
-    one.name: one
-    for one in (
+    entity_set.name: entity_set
+    for entity_set in (
         EntitySet(
             "figures_daily",
             "responses",
@@ -120,8 +120,8 @@ def ordered(
 ) -> str:
     """Return the SQL of `$orderby`; the keys follow, so that pages do not overlap."""
     parts: list[str] = []
-    for one in text.split(",") if text else []:
-        name, _, way = one.strip().partition(" ")
+    for part in text.split(",") if text else []:
+        name, _, way = part.strip().partition(" ")
         way = way.strip().lower()
         if way not in {"", "asc", "desc"}:
             raise InvalidInput.at("query", "$orderby", msg="a property is followed by asc or desc")

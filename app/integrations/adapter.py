@@ -28,7 +28,7 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class InboundDelivery:
     """One webhook as it came: header names in lower case, the decoded body, when it came."""
 
     headers: Mapping[str, str]
@@ -99,13 +99,13 @@ class Adapter:
     of the same number is another order.
     """
 
-    translate: Callable[[Delivery, SourceSettings], Translation]
+    translate: Callable[[InboundDelivery, SourceSettings], Translation]
     signature: SignatureRule | None = None
     delivery_headers: tuple[str, ...] = ()
     delivery_field: str | None = None
     event_headers: tuple[str, ...] = ()
     hashes_body: bool = False
-    timeless_case: Callable[[Delivery, SourceSettings], str | None] | None = None
+    timeless_case: Callable[[InboundDelivery, SourceSettings], str | None] | None = None
     numbers_orders: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from app.core.clock import rfc3339
 from app.core.text import unfit_property
 from app.integrations.adapter import (
-    Delivery,
+    InboundDelivery,
     InteractionBody,
     Interpretation,
     NotUsed,
@@ -46,7 +46,7 @@ class Interpreted:
 
 
 def interpret(
-    integration: Integration, delivery: Delivery, settings: SourceSettings
+    integration: Integration, delivery: InboundDelivery, settings: SourceSettings
 ) -> Interpreted:
     """Translate a delivery; raises UntranslatableError where it makes no interaction."""
     if integration.source != "generic" and not isinstance(delivery.payload, dict):
@@ -76,7 +76,7 @@ def interpret(
 
 
 def _whole(
-    integration: Integration, delivery: Delivery, found: Interpretation, result: Interpreted
+    integration: Integration, delivery: InboundDelivery, found: Interpretation, result: Interpreted
 ) -> Iterable[InteractionBody]:
     """Fill in what the workspace has set, and the time of receipt where none was said."""
     for said in found.interactions:

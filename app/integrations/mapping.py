@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.integrations.adapter import (
-    Delivery,
+    InboundDelivery,
     InteractionBody,
     Interpretation,
     NotUsed,
@@ -38,7 +38,7 @@ _NO_ELSE = "add it to the `map` of the mapping, give the `map` an `else`, or use
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class MappingScope:
     """Where rules look: the member that makes one interaction, the whole body, the headers."""
 
     member: Any
@@ -48,9 +48,9 @@ class Scope:
     currency: Any = None
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Make the interactions that the mapping finds; what no mapping wants is skipped."""
-    told: list[InteractionBody] = []
+    bodies: list[InteractionBody] = []
     reasons: list[str] = []
     problems: list[UntranslatableError] = []
     notes: list[str] = []
@@ -63,17 +63,17 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
             continue
         if body is None:
             continue
-        told.append(body)
-        if len(told) > _MOST_INTERACTIONS:
+        bodies.append(body)
+        if len(bodies) > _MOST_INTERACTIONS:
             msg = f"it makes more than {_MOST_INTERACTIONS:,} interactions"
             raise UntranslatableError(msg)
-    if told or problems:
-        return Interpretation(told, problems=problems, notes=notes)
+    if bodies or problems:
+        return Interpretation(bodies, problems=problems, notes=notes)
     return NotUsed(reasons[0] if reasons else "the mapping's `items` finds nothing in it")
 
 
 def _judged(
-    mapping: Mapping[str, Any], scope: Scope, reasons: list[str], notes: list[str]
+    mapping: Mapping[str, Any], scope: MappingScope, reasons: list[str], notes: list[str]
 ) -> InteractionBody | None:
     """Return the interaction of one member, or None and the reason why it makes none."""
     refused = refusal_of_condition(mapping.get("when"), scope)
@@ -89,7 +89,7 @@ def _judged(
     return body
 
 
-def timeless_case(delivery: Delivery, settings: SourceSettings) -> str | None:
+def timeless_case(delivery: InboundDelivery, settings: SourceSettings) -> str | None:
     """Return the case of a delivery whose mapping finds neither an id nor a time in it."""
     for mapping, scope in _scopes(settings.mapping, delivery, settings):
         named = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
@@ -114,19 +114,19 @@ def headers_named(mapping: Any) -> set[str]:
 
 
 def _scopes(
-    mapping: Mapping[str, Any], delivery: Delivery, settings: SourceSettings
-) -> Iterator[tuple[Mapping[str, Any], Scope]]:
+    mapping: Mapping[str, Any], delivery: InboundDelivery, settings: SourceSettings
+) -> Iterator[tuple[Mapping[str, Any], MappingScope]]:
     """Return every mapping with every member that it is about."""
     root = delivery.payload
-    for member in _members(mapping, Scope(root, root, delivery.headers, settings)):
-        scope = Scope(member, root, delivery.headers, settings)
+    for member in _members(mapping, MappingScope(root, root, delivery.headers, settings)):
+        scope = MappingScope(member, root, delivery.headers, settings)
         yield mapping, scope
         for other in mapping.get("also") or ():
             for inner in _members(other, scope):
-                yield other, Scope(inner, root, delivery.headers, settings)
+                yield other, MappingScope(inner, root, delivery.headers, settings)
 
 
-def _members(mapping: Mapping[str, Any], scope: Scope) -> list[Any]:
+def _members(mapping: Mapping[str, Any], scope: MappingScope) -> list[Any]:
     items = mapping.get("items")
     if items is None:
         return [scope.member]
@@ -137,7 +137,7 @@ def _members(mapping: Mapping[str, Any], scope: Scope) -> list[Any]:
 
 
 def _interaction(
-    mapping: Mapping[str, Any], scope: Scope, notes: list[str]
+    mapping: Mapping[str, Any], scope: MappingScope, notes: list[str]
 ) -> InteractionBody | None:
     currency = find((mapping.get("value") or {}).get("currency"), scope)
     scope = replace(scope, currency=currency)
@@ -175,12 +175,12 @@ def _is_whole_value(parts: Mapping[str, Any], notes: list[str]) -> bool:
     return False
 
 
-def _occurred_at(rule: Any, scope: Scope) -> str | None:
+def _occurred_at(rule: Any, scope: MappingScope) -> str | None:
     value = find(rule, scope)
     return moment(value, scope.settings.timezone)
 
 
-def refusal_of_condition(condition: Any, scope: Scope) -> str | None:
+def refusal_of_condition(condition: Any, scope: MappingScope) -> str | None:
     """Return the part of a condition that does not hold, or None where all of it does."""
     if not condition:
         return None
@@ -200,7 +200,7 @@ def refusal_of_condition(condition: Any, scope: Scope) -> str | None:
     return None
 
 
-def find(rule: Any, scope: Scope) -> Any:
+def find(rule: Any, scope: MappingScope) -> Any:
     """Return what a rule finds, or None for nothing: null and the empty text are nothing, too."""
     if isinstance(rule, str):
         found = _point(rule, scope)
@@ -213,7 +213,7 @@ def find(rule: Any, scope: Scope) -> Any:
     return None if found == "" else found
 
 
-def _find_by_object(rule: Mapping[str, Any], scope: Scope) -> Any:
+def _find_by_object(rule: Mapping[str, Any], scope: MappingScope) -> Any:
     found: Any
     if "const" in rule:
         found = rule["const"]
@@ -233,7 +233,7 @@ def _find_by_object(rule: Mapping[str, Any], scope: Scope) -> Any:
     return found
 
 
-def _point(pointer: str, scope: Scope) -> Any:
+def _point(pointer: str, scope: MappingScope) -> Any:
     if not pointer.startswith(("/", _ROOT, _HEADER)):
         # Mappings of earlier versions could say a constant without `const`.
         return pointer
@@ -257,7 +257,7 @@ def follow(pointer: str, payload: Any) -> Any:
     return payload
 
 
-def _fill(template: str, scope: Scope) -> str | None:
+def _fill(template: str, scope: MappingScope) -> str | None:
     """Fill a template; with a missing part it finds nothing."""
     parts = {}
     for place in PLACEHOLDER.findall(template):
@@ -275,7 +275,7 @@ def _named(value: Any) -> str:
     return text(value) or json.dumps(value, ensure_ascii=False, default=str)[:80]
 
 
-def _look_up(rule: Mapping[str, Any], found: Any, scope: Scope) -> Any:
+def _look_up(rule: Mapping[str, Any], found: Any, scope: MappingScope) -> Any:
     """Return what the table says of a value; one that it lacks is an unmapped status."""
     key = _named(found)
     if key in rule["map"]:

@@ -228,10 +228,10 @@ def with_opening(
     interactions: Iterable[InteractionBody], ticket: str, opened_at: str | None, **more: Any
 ) -> list[InteractionBody]:
     """Put the opening before, made from the payload's creation time: once a ticket."""
-    told = list(interactions)
-    rest = [found for found in told if found["type"] != "ticket.opened"]
-    if opened_at is None and len(rest) == len(told):
-        return told
+    bodies = list(interactions)
+    rest = [found for found in bodies if found["type"] != "ticket.opened"]
+    if opened_at is None and len(rest) == len(bodies):
+        return bodies
     opening = interaction(
         "ticket.opened", ticket, ticket=ticket, occurred_at=opened_at,
         external_id=f"{ticket}:opened", **more,

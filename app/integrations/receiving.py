@@ -25,7 +25,7 @@ from app.core.schema import Json
 from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret
 from app.core.telemetry import INBOUND
-from app.integrations.adapter import Delivery, SourceSettings, UntranslatableError
+from app.integrations.adapter import InboundDelivery, SourceSettings, UntranslatableError
 from app.integrations.bodies import decode_body, plain_body
 from app.integrations.events import TRANSLATE_JOB
 from app.integrations.mapping import headers_named
@@ -232,7 +232,7 @@ def refusal_of_delivery(
     sealed = [integration.secret]
     if integration.old_until is not None and now < integration.old_until:
         sealed.append(integration.old_secret)
-    secrets = [plain for one in sealed if one and (plain := box.unseal(one))]
+    secrets = [plain for secret in sealed if secret and (plain := box.unseal(secret))]
     rule = rule_of(integration)
     if rule is None:
         return "it is not signed"
@@ -281,7 +281,7 @@ def _timeless_case(
     if find_case is None:
         return None
     try:
-        delivery = Delivery(headers, decode_body(headers, body), now)
+        delivery = InboundDelivery(headers, decode_body(headers, body), now)
         found = find_case(delivery, SourceSettings(mapping=mapping_of(integration)))
     except UntranslatableError:
         return None

@@ -28,7 +28,7 @@ from app.integrations.schemas import (
     WriteBackIn,
     WriteBackOut,
 )
-from app.integrations.service import Made
+from app.integrations.service import NewIntegration
 from app.workspaces.admission import Admin, Reader, Writer
 
 routes = router("Integrations")
@@ -38,7 +38,7 @@ IntegrationRef = Annotated[str, Path(max_length=64, description="The integration
 
 def _shown(
     request: Request,
-    made: Made,
+    made: NewIntegration,
     *,
     last_event_at: dt.datetime | None = None,
     unmapped: Sequence[Any] = (),
@@ -68,7 +68,9 @@ def _shown(
     )
 
 
-async def _shown_whole(request: Request, session: AsyncSession, made: Made) -> IntegrationOut:
+async def _shown_whole(
+    request: Request, session: AsyncSession, made: NewIntegration
+) -> IntegrationOut:
     """Return one integration with what it last sent and what of it means nothing yet."""
     row = made.integration
     last = await events.last_events(session, row.workspace_id, [row.id])
@@ -104,7 +106,7 @@ async def list_integrations(
     last = await events.last_events(session, caller.workspace_id, [row.id for row in rows])
 
     def show(row: Integration) -> IntegrationOut:
-        return _shown(request, Made(row), last_event_at=last[row.id])
+        return _shown(request, NewIntegration(row), last_event_at=last[row.id])
 
     return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=show)
 
@@ -115,7 +117,7 @@ async def get_integration(
 ) -> IntegrationOut:
     """Return one integration; its secrets are never shown."""
     row = await service.find(session, caller.workspace_id, integration)
-    return await _shown_whole(request, session, Made(row))
+    return await _shown_whole(request, session, NewIntegration(row))
 
 
 @routes.patch("/v1/integrations/{integration}", summary="Change a sender")
@@ -231,7 +233,7 @@ async def set_write_back(
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
     await write_back.set_write_back(session, row, body, box=box, settings=settings)
-    return await _shown_whole(request, session, Made(row))
+    return await _shown_whole(request, session, NewIntegration(row))
 
 
 @routes.delete(
@@ -260,9 +262,10 @@ async def list_write_backs(
     return page_of(
         rows,
         limit,
-        position=lambda one: (one.created_at, one.response_id),
-        show=lambda one: WriteBackOut(
-            response=one.response_id, ticket=one.ticket, status=one.status,
-            attempts=one.attempts, created_at=one.created_at, updated_at=one.updated_at,
+        position=lambda write_back: (write_back.created_at, write_back.response_id),
+        show=lambda write_back: WriteBackOut(
+            response=write_back.response_id, ticket=write_back.ticket, status=write_back.status,
+            attempts=write_back.attempts, created_at=write_back.created_at,
+            updated_at=write_back.updated_at,
         ),
     )  # fmt: skip

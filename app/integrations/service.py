@@ -33,7 +33,7 @@ _SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class NewIntegration:
     """An integration with the token of its URL, which is shown this once."""
 
     integration: Integration
@@ -79,7 +79,7 @@ def source_settings(integration: Integration, *, workspace_timezone: str) -> Sou
 
 async def create(
     session: AsyncSession, workspace_id: UUID, wanted: IntegrationIn, *, box: SealedBox
-) -> Made:
+) -> NewIntegration:
     """Register a sender; Conflict where its key is taken."""
     now = utc_now()
     is_generic = wanted.source == "generic"
@@ -108,7 +108,7 @@ async def create(
     if made.first() is None:
         detail = f"There is an integration `{integration.key}` already; give it another `key`."
         raise Conflict(detail)
-    return Made(integration, token)
+    return NewIntegration(integration, token)
 
 
 def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _set_secret(integration: Integration, secret: str | None, *, box: SealedBox)
 async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: IntegrationPatch,
     *, box: SealedBox,
-) -> Made:  # fmt: skip
+) -> NewIntegration:  # fmt: skip
     """Change what is given. With its first secret, what waited unverified is looked at."""
     integration = await find(session, workspace_id, reference)
     given = patch.model_fields_set
@@ -161,7 +161,7 @@ async def change(
         await events.enqueue_waiting(session, integration, prefixes=[events.STATUS, events.TURN])
     integration.updated_at = utc_now()
     session.add(integration)
-    return Made(integration, token)
+    return NewIntegration(integration, token)
 
 
 def _change_proof(
@@ -181,7 +181,7 @@ def _change_proof(
 
 async def rotate(
     session: AsyncSession, workspace_id: UUID, reference: str, secret: str | None, *, box: SealedBox
-) -> Made:
+) -> NewIntegration:
     """Take the next secret or token; the one before is good for 24 hours more."""
     integration = await find(session, workspace_id, reference)
     rule = rule_of(integration)
@@ -195,7 +195,7 @@ async def rotate(
     token = _set_secret(integration, secret, box=box)
     integration.updated_at = utc_now()
     session.add(integration)
-    return Made(integration, token)
+    return NewIntegration(integration, token)
 
 
 async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Integration:

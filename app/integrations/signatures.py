@@ -201,7 +201,11 @@ def _refusal_of_standard(
     if at is None or abs(now - at) > TOLERANCE:
         return "the time in `webhook-timestamp` is more than 300 s away from now"
     signed = f"{id_}.{stamp}.".encode() + request.body
-    given = [one.removeprefix("v1,").encode() for one in sent.split() if one.startswith("v1,")]
+    given = [
+        signature.removeprefix("v1,").encode()
+        for signature in sent.split()
+        if signature.startswith("v1,")
+    ]
     found = False
     for key in _standard_keys(secrets):
         right = base64.b64encode(hmac.digest(key, signed, "sha256"))

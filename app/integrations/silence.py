@@ -25,7 +25,7 @@ _HABIT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class IntegrationHealth:
     """One integration as it stands."""
 
     key: str
@@ -61,7 +61,7 @@ def is_silent(
     return now - last > max(_LEAST, usual * _TIMES)
 
 
-def _state(row: Any, now: dt.datetime) -> State:
+def _state(row: Any, now: dt.datetime) -> IntegrationHealth:
     health = "ok"
     if row.unverified:
         health = "unverified"
@@ -69,10 +69,10 @@ def _state(row: Any, now: dt.datetime) -> State:
         health = "waiting"
     elif is_silent(row.n, row.first, row.last, now):
         health = "silent"
-    return State(row.key, row.source, health, row.last, row.waiting, row.failed)
+    return IntegrationHealth(row.key, row.source, health, row.last, row.waiting, row.failed)
 
 
-async def states(session: AsyncSession, workspace_id: UUID) -> list[State]:
+async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationHealth]:
     """Return the integrations of a workspace, by key."""
     query = text(f"{_STATES} where i.workspace_id = :workspace_id order by i.key")
     rows = await run_sql(session, query.bindparams(workspace_id=workspace_id))

@@ -19,7 +19,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
 from app.integrations import orders
-from app.integrations.adapter import Delivery, UnmappedStatusError, UntranslatableError
+from app.integrations.adapter import InboundDelivery, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.events import END, ORDER, STATUS, TRANSLATE_JOB, TURN, enqueue_waiting
 from app.integrations.interpreting import Interpreted, interpret
@@ -37,7 +37,7 @@ from app.integrations.ticket_states import (
     without_early,
 )
 from app.interactions.recording import Draft, Recorded
-from app.triggers.telling import tell
+from app.triggers.interaction_intake import take_interactions
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
@@ -147,7 +147,9 @@ async def _translate(
     workspace = await get_workspace(session, integration.workspace_id)
     settings = source_settings(integration, workspace_timezone=workspace.timezone)
     payload = decode_body(event.headers, event.body)
-    found = interpret(integration, Delivery(event.headers, payload, event.received_at), settings)
+    found = interpret(
+        integration, InboundDelivery(event.headers, payload, event.received_at), settings
+    )
     event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
     if found.skipped is not None:
         _end(event, EventStatus.SKIPPED, found.skipped)
@@ -159,7 +161,11 @@ async def _translate(
         return
     drafts = await not_known(session, integration, event, drafts, found)
     drafts, too_early = await without_early(session, integration, drafts)
-    recorded = await tell(session, context.box, integration.workspace_id, drafts) if drafts else []
+    recorded = (
+        await take_interactions(session, context.box, integration.workspace_id, drafts)
+        if drafts
+        else []
+    )
     await orders.mark_tests(session, integration, drafts)
     await wait_for_ends(session, integration, event, too_early)
     ended = {END + d.ticket for d in drafts if d.type in ENDS and d.ticket}
@@ -167,7 +173,7 @@ async def _translate(
         await enqueue_waiting(session, integration, names=sorted(ended))
     fresh = [interaction for interaction in recorded if interaction.created]
     if fresh:
-        event.interactions = [*event.interactions, *(str(one.id) for one in fresh)]
+        event.interactions = [*event.interactions, *(str(draft.id) for draft in fresh)]
         _end(event, EventStatus.TRANSLATED, await _odd_times(session, integration, fresh))
     elif too_early:
         _end(event, EventStatus.SKIPPED, _NOT_SOLVED)
@@ -231,7 +237,13 @@ async def _odd_times(
     session: AsyncSession, integration: Integration, recorded: Sequence[Recorded]
 ) -> str | None:
     """Say where a ticket would have been solved before it was opened, and what sets that right."""
-    for name in sorted({one.ticket for one in recorded if one.ticket and not one.test}):
+    for name in sorted(
+        {
+            interaction.ticket
+            for interaction in recorded
+            if interaction.ticket and not interaction.test
+        }
+    ):
         ticket = await find_ticket(session, integration, name)
         if ticket is not None and ticket.invalid:
             return (

@@ -24,7 +24,7 @@ from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import InvalidInput
-from app.core.feed import News
+from app.core.event_consumer import StoredEvent
 from app.core.guarded_http import (
     HttpReply,
     RefusedAddressError,
@@ -34,12 +34,12 @@ from app.core.guarded_http import (
     send,
 )
 from app.core.jobs import Job, LaterError
-from app.core.ladder import wait_after
+from app.core.retry_delays import retry_delay
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.integrations.models import Integration, WriteBack
 from app.integrations.schemas import WriteBackIn
-from app.invitations.delivery import require_sending
+from app.invitations.sending import require_sending
 
 WRITE_BACK_JOB = "integrations.write_back"
 _LEFT_ALONE = dt.timedelta(minutes=30)
@@ -49,7 +49,7 @@ _FOR_GOOD = {400, 401, 403, 404, 410, 422}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WriteBackContent:
     """What goes back."""
 
     ticket: str
@@ -68,7 +68,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HelpdeskRequest:
     """One request to the helpdesk."""
 
     method: str
@@ -81,7 +81,7 @@ def _basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def _zendesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
+def _zendesk(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequest]:
     headers = _basic(f"{wanted.auth.user}/token", wanted.auth.token)
     path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}"
     note = {"ticket": {"comment": {"body": answer.note, "public": False}}}
@@ -89,27 +89,27 @@ def _zendesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
     if wanted.tags and answer.band:
         # Before the note: a tag that is added again is no second one.
         tag = {"tags": [f"{answer.survey}_{answer.band}"]}
-        requests.append(Request("PUT", f"{path}/tags.json", headers, tag))
-    return [*requests, Request("PUT", f"{path}.json", headers, note)]
+        requests.append(HelpdeskRequest("PUT", f"{path}/tags.json", headers, tag))
+    return [*requests, HelpdeskRequest("PUT", f"{path}.json", headers, note)]
 
 
-def _freshdesk(wanted: WriteBackIn, answer: Answer) -> list[Request]:
+def _freshdesk(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequest]:
     path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}/notes"
     # The field is HTML, and what a customer writes is text.
     body = {"body": html.escape(answer.note), "private": True}
-    return [Request("POST", path, _basic(wanted.auth.token, "X"), body)]
+    return [HelpdeskRequest("POST", path, _basic(wanted.auth.token, "X"), body)]
 
 
-def _chatwoot(wanted: WriteBackIn, answer: Answer) -> list[Request]:
+def _chatwoot(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequest]:
     conversation = quote(answer.ticket, safe="")
     path = f"/api/v1/accounts/{wanted.account_id}/conversations/{conversation}/messages"
     # The field is Markdown: what a customer writes makes no links and no pictures there.
     content = answer.note.replace("[", "\\[")
     body = {"content": content, "private": True, "message_type": "outgoing"}
-    return [Request("POST", path, {"api_access_token": wanted.auth.token}, body)]
+    return [HelpdeskRequest("POST", path, {"api_access_token": wanted.auth.token}, body)]
 
 
-_HELPDESKS: dict[str, Callable[[WriteBackIn, Answer], list[Request]]] = {
+_HELPDESKS: dict[str, Callable[[WriteBackIn, WriteBackContent], list[HelpdeskRequest]]] = {
     "zendesk": _zendesk,
     "freshdesk": _freshdesk,
     "chatwoot": _chatwoot,
@@ -144,13 +144,15 @@ async def set_write_back(
     session.add(integration)
 
 
-async def hear_answers(session: AsyncSession, news: Sequence[News]) -> None:
+async def consume_responses(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
     """Note the answers that go back onto a ticket, each once."""
     answered = [
-        one for one in news if one.data.get("ticket") and one.data.get("state") == "counted"
+        event
+        for event in events
+        if event.data.get("ticket") and event.data.get("state") == "counted"
     ]
-    for workspace_id in {one.workspace_id for one in answered}:
-        mine = [one for one in answered if one.workspace_id == workspace_id]
+    for workspace_id in {event.workspace_id for event in answered}:
+        events = [event for event in answered if event.workspace_id == workspace_id]
         rows = await run_sql(
             session,
             text(
@@ -167,12 +169,12 @@ async def hear_answers(session: AsyncSession, news: Sequence[News]) -> None:
                 "and (not r.public or exists (select 1 from invitation v "
                 "where v.workspace_id = :workspace_id and v.id = r.id))"
             ).bindparams(
-                workspace_id=workspace_id, responses=[UUID(one.data["id"]) for one in mine]
+                workspace_id=workspace_id, responses=[UUID(event.data["id"]) for event in events]
             ),
         )
         for row in rows.all():
             await _note(session, workspace_id, row)
-        whole = [one.data["id"] for one in mine if one.data.get("completes")]
+        whole = [event.data["id"] for event in events if event.data.get("completes")]
         await jobs.hasten(session, WRITE_BACK_JOB, workspace_id=workspace_id, dedupes=whole)
 
 
@@ -231,7 +233,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     outcome = "delivered"
     if error is not None:
         tries = len(row.attempts) + 1
-        wait = None if status in _FOR_GOOD else wait_after(tries, asked=asked)
+        wait = None if status in _FOR_GOOD else retry_delay(tries, asked=asked)
         outcome = "pending" if wait is not None else "failed"
     async with database.transaction() as session:
         await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)
@@ -252,7 +254,9 @@ async def _pending(
     return (found[0], found[1]) if found else None
 
 
-async def _answer(session: AsyncSession, workspace_id: UUID, row: WriteBack) -> Answer | None:
+async def _answer(
+    session: AsyncSession, workspace_id: UUID, row: WriteBack
+) -> WriteBackContent | None:
     """Return the answer as it stands; LaterError while it still grows."""
     found = await run_sql(
         session,
@@ -268,11 +272,11 @@ async def _answer(session: AsyncSession, workspace_id: UUID, row: WriteBack) -> 
     left = utc_now() - answer.updated_at
     if not answer.complete and left < _LEFT_ALONE:
         raise LaterError("the answer still grows", after=_LEFT_ALONE - left)
-    return Answer(row.ticket, answer.key, answer.score, answer.band, answer.comment)
+    return WriteBackContent(row.ticket, answer.key, answer.score, answer.band, answer.comment)
 
 
 async def _send_all(
-    wanted: WriteBackIn, requests: Sequence[Request], *, allow_private: bool
+    wanted: WriteBackIn, requests: Sequence[HelpdeskRequest], *, allow_private: bool
 ) -> tuple[int | None, str | None, dt.timedelta | None]:
     """Send the requests in turn; return the last status, what went wrong, and the wait asked."""
     status = None

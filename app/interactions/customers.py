@@ -17,12 +17,17 @@ from app.core.jobs import Job
 from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.core.schema import Json
+from app.interactions.customer_resolver import (
+    CUSTOMERS_CHANNEL,
+    EMAIL,
+    CustomerReference,
+    resolve_customers,
+)
 from app.interactions.customer_schemas import CustomerFilter, CustomerPatch, CustomerRow
-from app.interactions.directory import CUSTOMERS_CHANNEL, EMAIL, Person, resolve_persons
 
-SETTLE_JOB = "customers.settle"
+REASSIGN_JOB = "customers.settle"
 # Answers that were on their way when two customers were merged still named the old one.
-SETTLED_AFTER = dt.timedelta(seconds=60)
+REASSIGNED_AFTER = dt.timedelta(seconds=60)
 
 _SELECT = """
 select c.*, coalesce((
@@ -156,7 +161,7 @@ async def put_customer(
     session: AsyncSession, workspace_id: UUID, wanted: CustomerRow
 ) -> tuple[dict[str, Any], bool]:
     """Make or change a customer by its names; return it and whether it is new."""
-    person = Person(
+    person = CustomerReference(
         external_id=wanted.external_id,
         source=wanted.source,
         email=wanted.email,
@@ -164,7 +169,7 @@ async def put_customer(
         locale=wanted.locale,
     )
     before = utc_now()
-    customer_id = (await resolve_persons(session, workspace_id, [person]))[person]
+    customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
     changed = await change_customer(session, workspace_id, str(customer_id), wanted)
     return changed, changed["created_at"] >= before
 
@@ -285,10 +290,10 @@ async def merge_customers(
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     await jobs.enqueue(
         session,
-        SETTLE_JOB,
+        REASSIGN_JOB,
         workspace_id=workspace_id,
         payload={"loser": str(first["id"]), "winner": str(second["id"])},
-        run_at=utc_now() + SETTLED_AFTER,
+        run_at=utc_now() + REASSIGNED_AFTER,
     )
     return await get_customer(session, workspace_id, str(second["id"]))
 
@@ -333,7 +338,7 @@ async def move_references(
         )
 
 
-async def settle(database: Database, job: Job) -> None:
+async def reassign_merged(database: Database, job: Job) -> None:
     """Move what was still on its way when two customers were merged."""
     async with database.transaction() as session:
         await move_references(

@@ -8,10 +8,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.core.batch_lines import (
+    BatchLine,
+    LinesReport,
+    batch_route,
+    read_lines,
+    refuse_query,
+    reply_once,
+)
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import from_validation
-from app.core.lines import Line, LinesReport, asked_no_flag, batch_route, read_lines, reply_once
 from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
 from app.core.text import decode_json
 from app.interactions.customer_schemas import CustomerRow
@@ -51,7 +58,7 @@ DOCUMENT = BatchOperation(
 async def _take(request: Request) -> Response:
     """Take many customers; reply when all that are good are on disk."""
     caller = await admit(request, Scope.WRITE)
-    asked_no_flag(request)
+    refuse_query(request)
     body, lines = await read_lines(request, wrapped_as="customers")
     database: Database = request.app.state.database
 
@@ -78,7 +85,7 @@ def _name(row: CustomerRow) -> tuple[str, str]:
     return row.external_id or "", "" if row.external_id else (row.email or "").lower()
 
 
-def _good(lines: Sequence[Line], report: LinesReport) -> list[tuple[int, CustomerRow]]:
+def _good(lines: Sequence[BatchLine], report: LinesReport) -> list[tuple[int, CustomerRow]]:
     """Return the customers of lines that are right, and note why others are not."""
     rows = []
     for line in lines:
@@ -89,7 +96,7 @@ def _good(lines: Sequence[Line], report: LinesReport) -> list[tuple[int, Custome
     return rows
 
 
-def _row(line: Line) -> CustomerRow:
+def _row(line: BatchLine) -> CustomerRow:
     try:
         return CustomerRow.model_validate(decode_json(line.text))
     except ValidationError as error:

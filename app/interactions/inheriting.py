@@ -51,21 +51,21 @@ async def inherit(
     latest: dict[tuple[object, ...], dict[str, Any]] = {}
     changed = []
     for row in found:
-        one = dict(row._mapping)
-        cases = _cases(one)
-        earlier = _earlier(one, cases, latest)
+        values = dict(row._mapping)
+        cases = _cases(values)
+        earlier = _earlier(values, cases, latest)
         if earlier:
-            filled = _filled(one, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
-            if filled != one:
+            filled = _filled(values, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
+            if filled != values:
                 changed.append(filled)
-            one = filled | _passed_on(filled, earlier)
-        latest |= dict.fromkeys(cases, one)
+            values = filled | _passed_on(filled, earlier)
+        latest |= dict.fromkeys(cases, values)
     if changed:
         await _fill(session, workspace_id, sorted(changed, key=lambda r: r["id"]))
 
 
 def _earlier(
-    one: Mapping[str, Any],
+    values: Mapping[str, Any],
     cases: Sequence[tuple[object, ...]],
     latest: Mapping[tuple[object, ...], dict[str, Any]],
 ) -> list[dict[str, Any]]:
@@ -75,44 +75,44 @@ def _earlier(
     shops have it, nobody can tell of which it is: then nothing is inherited by the number.
     """
     named = set(cases)
-    if one["order_ref"] is not None:
-        order = ("order", one["test"], one["order_ref"])
+    if values["order_ref"] is not None:
+        order = ("order", values["test"], values["order_ref"])
         shops = {c for c in (*latest, *cases) if c[:3] == order and c[3] is not None}
         if len(shops) > 1:
             named.discard((*order, None))
-        elif one["order_source"] is None:
+        elif values["order_source"] is None:
             named |= shops
         else:
             named.add((*order, None))
     return [latest[case] for case in named if case in latest]
 
 
-def _cases(one: Mapping[str, Any]) -> list[tuple[object, ...]]:
+def _cases(values: Mapping[str, Any]) -> list[tuple[object, ...]]:
     """Return the cases of an interaction; tests stay among themselves."""
     cases: list[tuple[object, ...]] = []
-    if one["ticket"]:
-        cases.append(("ticket", one["test"], one["source"], one["ticket"]))
-    if one["order_ref"]:
-        cases.append(("order", one["test"], one["order_ref"], one["order_source"]))
+    if values["ticket"]:
+        cases.append(("ticket", values["test"], values["source"], values["ticket"]))
+    if values["order_ref"]:
+        cases.append(("order", values["test"], values["order_ref"], values["order_source"]))
     return cases
 
 
-def _filled(one: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    filled = dict(one)
-    if one["customer_id"] in {None, earlier["customer_id"]}:
-        filled["contact"] = one["contact"] or earlier["contact"]
+def _filled(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    filled = dict(values)
+    if values["customer_id"] in {None, earlier["customer_id"]}:
+        filled["contact"] = values["contact"] or earlier["contact"]
     for name in ("customer_id", "locale"):
-        filled[name] = one[name] or earlier[name]
-    if one["amount"] is None and one["properties"].get("refund") != "partial":
+        filled[name] = values[name] or earlier[name]
+    if values["amount"] is None and values["properties"].get("refund") != "partial":
         filled |= {"amount": earlier["amount"], "currency": earlier["currency"]}
     passed = {k: v for k, v in earlier["properties"].items() if k not in _NOT_INHERITED}
-    filled["properties"] = {**passed, **one["properties"]}
+    filled["properties"] = {**passed, **values["properties"]}
     return filled
 
 
-def _passed_on(one: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _passed_on(values: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the value that later ones inherit: a refund's own is not that of its order."""
-    if one["type"] != "order.refunded":
+    if values["type"] != "order.refunded":
         return {}
     before = max(earlier, key=lambda e: (e["occurred_at"], e["id"]), default=None)
     return {name: before[name] if before else None for name in ("amount", "currency")}

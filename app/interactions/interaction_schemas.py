@@ -16,6 +16,7 @@ from pydantic import (
 
 from app.core.paging import CursorParam, Limit
 from app.core.text import Email, Line
+from app.interactions.customer_resolver import CustomerReference
 from app.interactions.customer_schemas import (
     AnyLocale,
     Consent,
@@ -23,7 +24,6 @@ from app.interactions.customer_schemas import (
     Properties,
     Short,
 )
-from app.interactions.directory import Person
 from app.interactions.recording import Draft
 from app.interactions.resolution import TicketStatus
 from app.interactions.schemas import TouchpointKey
@@ -66,9 +66,9 @@ class InteractionCustomer(Body):
             raise ValueError(msg)
         return self
 
-    def person(self, source: str | None) -> Person:
+    def person(self, source: str | None) -> CustomerReference:
         """Return whom it names; an external id without a source is the given one's."""
-        return Person(
+        return CustomerReference(
             external_id=self.external_id,
             source=self.source or source,
             email=self.email,

@@ -21,8 +21,12 @@ from app.core.database import run_sql
 from app.core.ids import derived_uuid
 from app.core.outbox import emit
 from app.core.schema import Json
+from app.interactions.customer_resolver import (
+    CustomerReference,
+    register_touchpoints,
+    resolve_customers,
+)
 from app.interactions.customers import lock_customers
-from app.interactions.directory import Person, register_touchpoints, resolve_persons
 from app.interactions.inheriting import COLUMNS, TYPES, inherit
 from app.interactions.resolution import Resolution
 from app.interactions.tickets import (
@@ -52,7 +56,7 @@ class Draft:
     order_source: str | None = None
     touchpoint: str = ""
     occurred_at: dt.datetime | None = None
-    person: Person | None = None
+    person: CustomerReference | None = None
     customer_id: UUID | None = None
     consent: Mapping[str, Any] | None = None
     customer_properties: Mapping[str, Any] = field(default_factory=dict)
@@ -107,7 +111,7 @@ async def record(
     """
     began = utc_now()
     persons = [d.person for d in drafts if d.person is not None and not d.test]
-    customers = await resolve_persons(session, workspace_id, persons)
+    customers = await resolve_customers(session, workspace_id, persons)
     counting = await lock_counting(session, workspace_id)
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
     await lock_tickets(session, counting, tickets)
@@ -124,15 +128,20 @@ async def record(
     found = []
     first = set(created)
     for row in rows:
-        one = Recorded(created=row["id"] in first, **stored[row["id"]])
+        interaction = Recorded(created=row["id"] in first, **stored[row["id"]])
         first.discard(row["id"])
-        if one.ticket and (
-            told := resolutions.get(ticket_id(workspace_id, one.source, one.ticket))
+        if interaction.ticket and (
+            resolution := resolutions.get(
+                ticket_id(workspace_id, interaction.source, interaction.ticket)
+            )
         ):
-            one.ordinal = told.ordinals.get(one.id)
-            one.ticket_open = told.status == "open"
-        found.append(one)
-    concerned = {*customers.values(), *(one.customer_id for one in found if one.customer_id)}
+            interaction.ordinal = resolution.ordinals.get(interaction.id)
+            interaction.ticket_open = resolution.status == "open"
+        found.append(interaction)
+    concerned = {
+        *customers.values(),
+        *(interaction.customer_id for interaction in found if interaction.customer_id),
+    }
     await lock_customers(session, workspace_id, concerned)
     await _complete_customers(session, workspace_id, drafts, customers, began=began)
     await _tell_of_tickets(session, workspace_id, found, resolutions, before)
@@ -148,11 +157,11 @@ async def _tell_of_tickets(
 ) -> None:
     """Write the news of tickets that were resolved or opened again, each number once."""
     by_ticket = {
-        ticket_id(workspace_id, one.source, one.ticket): one
-        for one in recorded
-        if one.ticket and not one.test
+        ticket_id(workspace_id, interaction.source, interaction.ticket): interaction
+        for interaction in recorded
+        if interaction.ticket and not interaction.test
     }
-    for id_, one in sorted(by_ticket.items()):
+    for id_, interaction in sorted(by_ticket.items()):
         now, then = resolutions.get(id_), before.get(id_)
         if now is None or then is None:
             continue
@@ -160,22 +169,25 @@ async def _tell_of_tickets(
             (RESOLVED_EVENT, now.resolutions, then.resolutions),
             (REOPENED_EVENT, now.reopenings, then.reopenings),
         ):
-            data = [_ticket_news(id_, one, now, number) for number in range(earlier + 1, after + 1)]
+            data = [
+                _ticket_news(id_, interaction, now, number)
+                for number in range(earlier + 1, after + 1)
+            ]
             await emit(session, workspace_id, event, data=data)
 
 
-def _ticket_news(id_: UUID, one: Recorded, now: Resolution, number: int) -> dict[str, Any]:
+def _ticket_news(id_: UUID, interaction: Recorded, now: Resolution, number: int) -> dict[str, Any]:
     times = {"opened_at": now.opened_at, "first_solved_at": now.first_solved_at,
              "last_solved_at": now.last_solved_at}  # fmt: skip
     return {
         "id": str(id_),
-        "source": one.source,
-        "ticket": one.ticket,
+        "source": interaction.source,
+        "ticket": interaction.ticket,
         "number": number,
         "status": str(now.status),
-        "customer_id": str(one.customer_id) if one.customer_id else None,
-        "touchpoint": one.touchpoint or None,
-        "properties": one.properties,
+        "customer_id": str(interaction.customer_id) if interaction.customer_id else None,
+        "touchpoint": interaction.touchpoint or None,
+        "properties": interaction.properties,
         **{name: rfc3339(at) if at else None for name, at in times.items()},
     }
 
@@ -184,7 +196,7 @@ async def _complete_customers(
     session: AsyncSession,
     workspace_id: UUID,
     drafts: Sequence[Draft],
-    customers: Mapping[Person, UUID],
+    customers: Mapping[CustomerReference, UUID],
     *,
     began: dt.datetime,
 ) -> None:
@@ -253,7 +265,9 @@ and (c.email, c.name, c.locale, c.properties, c.consent, c.told_at)
 """)
 
 
-def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> dict[str, Any]:
+def _row(
+    workspace_id: UUID, draft: Draft, customers: Mapping[CustomerReference, UUID]
+) -> dict[str, Any]:
     now = utc_now()
     return {
         "id": interaction_id(workspace_id, draft.source, draft.external_id),
@@ -276,7 +290,7 @@ def _row(workspace_id: UUID, draft: Draft, customers: Mapping[Person, UUID]) -> 
     }
 
 
-def _contact(person: Person | None) -> dict[str, str] | None:
+def _contact(person: CustomerReference | None) -> dict[str, str] | None:
     """Return whom a mail about the interaction is addressed to, where it says so itself."""
     if person is None or person.email is None:
         return None
@@ -314,24 +328,24 @@ async def find_interactions(
     return {row.id: dict(row._mapping) for row in rows}
 
 
-def shown(one: Recorded) -> dict[str, Any]:
+def shown(interaction: Recorded) -> dict[str, Any]:
     """Return an interaction as the API and its event show it, without its customer's data."""
     value = None
-    if one.amount is not None:
-        value = {"amount": f"{one.amount:f}", "currency": one.currency}
+    if interaction.amount is not None:
+        value = {"amount": f"{interaction.amount:f}", "currency": interaction.currency}
     return {
-        "id": str(one.id),
-        "type": one.type,
-        "source": one.source,
-        "external_id": one.external_id,
-        "ticket": one.ticket,
-        "order": one.order_ref,
-        "touchpoint": one.touchpoint or None,
-        "customer_id": str(one.customer_id) if one.customer_id else None,
-        "locale": one.locale,
+        "id": str(interaction.id),
+        "type": interaction.type,
+        "source": interaction.source,
+        "external_id": interaction.external_id,
+        "ticket": interaction.ticket,
+        "order": interaction.order_ref,
+        "touchpoint": interaction.touchpoint or None,
+        "customer_id": str(interaction.customer_id) if interaction.customer_id else None,
+        "locale": interaction.locale,
         "value": value,
-        "properties": one.properties,
-        "test": one.test,
-        "occurred_at": rfc3339(one.occurred_at),
-        "created_at": rfc3339(one.created_at),
+        "properties": interaction.properties,
+        "test": interaction.test,
+        "occurred_at": rfc3339(interaction.occurred_at),
+        "created_at": rfc3339(interaction.created_at),
     }

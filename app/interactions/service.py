@@ -15,7 +15,7 @@ from app.core.errors import NotFound
 from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.core.schema import Json
-from app.interactions.directory import CHANNEL
+from app.interactions.customer_resolver import CHANNEL
 from app.interactions.models import Journey, Touchpoint
 from app.interactions.schemas import JourneyIn, TouchpointIn
 

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.database import run_sql
-from app.invitations.suppression import Kind, suppressed
+from app.invitations.suppression import SuppressionKind, suppressed
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.models import Workspace
 
@@ -49,7 +49,7 @@ class Refusal:
 def refusal_of_customer(
     customer: Mapping[str, Any] | None,
     *,
-    suppressed_as: Kind | None,
+    suppressed_as: SuppressionKind | None,
     by_mail: bool,
     needs_consent: bool,
 ) -> Refusal | None:
@@ -146,10 +146,10 @@ def refusal_by_throttle(
         return None
     pause, scope = pause_of(throttle), throttle.get("scope", "workspace")
     near = [
-        one.at
-        for one in asked
-        if abs(one.at - send_at) < pause
-        and (scope != "survey" or one.survey_id == survey.id)
-        and (scope != "metric" or one.metric == str(survey.metric))
+        past.at
+        for past in asked
+        if abs(past.at - send_at) < pause
+        and (scope != "survey" or past.survey_id == survey.id)
+        and (scope != "metric" or past.metric == str(survey.metric))
     ]
     return Refusal(Reason.THROTTLED, f"until {rfc3339(max(near) + pause)}") if near else None

@@ -28,7 +28,7 @@ _MAILJET_BLOCKED = {"user unknown", "invalid domain", "no mail host", "mailbox i
 
 
 @dataclass(frozen=True, slots=True)
-class Dead:
+class DeadAddress:
     """An address that is dead, and what was said of it."""
 
     email: str
@@ -39,7 +39,7 @@ class Dead:
 class BounceReport:
     """The dead addresses, and how many reports say nothing of the kind."""
 
-    dead: list[Dead] = field(default_factory=list)
+    dead: list[DeadAddress] = field(default_factory=list)
     ignored: int = 0
 
 
@@ -74,11 +74,11 @@ def read_reports(body: Any) -> BounceReport:
         found = [dead for dead in reader(entry) if dead is not None]
         report.dead += found
         report.ignored += not found
-    report.dead += [Dead(email) for email in addresses_of(plain)] if plain else []
+    report.dead += [DeadAddress(email) for email in addresses_of(plain)] if plain else []
     return report
 
 
-Reader = Callable[[Report], Sequence[Dead | None]]
+Reader = Callable[[Report], Sequence[DeadAddress | None]]
 
 
 def _reader_of(entry: Any) -> Reader | None:
@@ -100,7 +100,9 @@ def _reader_of(entry: Any) -> Reader | None:
     return _brevo if {"event", "email"} <= names else None
 
 
-def _dead(email: Any, detail: Any, *, permanent: bool, code: str | None = None) -> Dead | None:
+def _dead(
+    email: Any, detail: Any, *, permanent: bool, code: str | None = None
+) -> DeadAddress | None:
     """Return a dead address, where the failure is permanent and not one of policy or room."""
     text = str(detail or "")
     enhanced = code or code_of(text)
@@ -109,10 +111,10 @@ def _dead(email: Any, detail: Any, *, permanent: bool, code: str | None = None) 
     return _complained(email, text[:_LONGEST_DETAIL] or enhanced)
 
 
-def _complained(email: Any, detail: str | None = "a complaint of spam") -> Dead | None:
+def _complained(email: Any, detail: str | None = "a complaint of spam") -> DeadAddress | None:
     """Return an address whose owner wants no more mail, whatever code stands beside that."""
     address = fit_email(email) if isinstance(email, str) else None
-    return None if address is None else Dead(address, detail)
+    return None if address is None else DeadAddress(address, detail)
 
 
 def code_of(text: str) -> str | None:
@@ -126,10 +128,10 @@ def _mapping(value: Any) -> Report:
 
 
 def _members(value: Any) -> list[Report]:
-    return [_mapping(one) for one in value] if isinstance(value, list) else []
+    return [_mapping(member) for member in value] if isinstance(value, list) else []
 
 
-def _postmark(report: Report) -> Sequence[Dead | None]:
+def _postmark(report: Report) -> Sequence[DeadAddress | None]:
     kind, said = report["RecordType"], report.get("Details") or report.get("Description")
     is_bounce = kind == "Bounce" and str(report.get("Type")) in _POSTMARK_DEAD
     if kind == "SpamComplaint" or report.get("Type") == "SpamComplaint":
@@ -137,7 +139,7 @@ def _postmark(report: Report) -> Sequence[Dead | None]:
     return [_dead(report.get("Email"), said, permanent=is_bounce)]
 
 
-def _mailgun(report: Report) -> Sequence[Dead | None]:
+def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
     data = _mapping(report["event-data"])
     if data.get("event") == "complained":
         return [_complained(data.get("recipient"))]
@@ -153,7 +155,7 @@ def _mailgun(report: Report) -> Sequence[Dead | None]:
     return [_dead(data.get("recipient"), said, permanent=permanent)]
 
 
-def _sendgrid(report: Report) -> Sequence[Dead | None]:
+def _sendgrid(report: Report) -> Sequence[DeadAddress | None]:
     event, said = report.get("event"), str(report.get("reason") or "")
     if event == "spamreport":
         return [_complained(report.get("email"))]
@@ -164,28 +166,29 @@ def _sendgrid(report: Report) -> Sequence[Dead | None]:
     return [_dead(report.get("email"), said or event, permanent=permanent, code=known)]
 
 
-def _ses(report: Report) -> Sequence[Dead | None]:
+def _ses(report: Report) -> Sequence[DeadAddress | None]:
     if (report.get("notificationType") or report.get("eventType")) == "Complaint":
         complaint = _mapping(report.get("complaint"))
         if complaint.get("complaintFeedbackType") == "not-spam":
             return []
         people = _members(complaint.get("complainedRecipients"))
-        return [_complained(one.get("emailAddress")) for one in people]
+        return [_complained(recipient.get("emailAddress")) for recipient in people]
     bounce = _mapping(report.get("bounce"))
     recipients = _members(bounce.get("bouncedRecipients"))
     permanent = bounce.get("bounceType") == "Permanent"
     return [
         _dead(
-            one.get("emailAddress"),
-            one.get("diagnosticCode") or f"{bounce.get('bounceSubType')} {one.get('status') or ''}",
+            recipient.get("emailAddress"),
+            recipient.get("diagnosticCode")
+            or f"{bounce.get('bounceSubType')} {recipient.get('status') or ''}",
             permanent=permanent,
-            code=one.get("status") if isinstance(one.get("status"), str) else None,
+            code=recipient.get("status") if isinstance(recipient.get("status"), str) else None,
         )
-        for one in recipients
+        for recipient in recipients
     ]
 
 
-def _brevo(report: Report) -> Sequence[Dead | None]:
+def _brevo(report: Report) -> Sequence[DeadAddress | None]:
     event = str(report.get("event")).lower()
     if event in {"spam", "complaint"}:
         return [_complained(report.get("email"))]
@@ -194,7 +197,7 @@ def _brevo(report: Report) -> Sequence[Dead | None]:
     return [_dead(report.get("email"), said, permanent=permanent)]
 
 
-def _mailjet(report: Report) -> Sequence[Dead | None]:
+def _mailjet(report: Report) -> Sequence[DeadAddress | None]:
     event, error = report.get("event"), str(report.get("error") or "")
     if event == "spam":
         return [_complained(report.get("email"))]

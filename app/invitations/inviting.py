@@ -10,8 +10,8 @@ from app.core.clock import utc_now
 from app.core.errors import Conflict, Forbidden, InvalidInput, named_in
 from app.core.settings import Settings
 from app.core.signing import SealedBox
+from app.interactions.customer_resolver import resolve_customers
 from app.interactions.customers import get_customer, lock_customers
-from app.interactions.directory import resolve_persons
 from app.interactions.recording import find_interactions, interaction_id
 from app.invitations import service
 from app.invitations.admission import (
@@ -55,7 +55,7 @@ async def invite(
     refusal = Refusal(Reason.TEST) if test and body.channel == "email" else None
     if refusal is None and not test:
         refusal = await _refusal(session, survey, customer, body=body, send_at=send_at)
-    wanted = service.Wanted(
+    wanted = service.InvitationRequest(
         survey=survey,
         customer=customer,
         channel=body.channel,
@@ -104,7 +104,7 @@ async def _customer(
     if test:
         return {"id": None, "email": named.email, "name": named.name, "locale": named.locale}
     person = named.person(None)
-    customer_id = (await resolve_persons(session, workspace_id, [person]))[person]
+    customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
     await lock_customers(session, workspace_id, [customer_id])
     customer = await get_customer(session, workspace_id, str(customer_id))
     return customer | {"email": named.email or customer["email"]}

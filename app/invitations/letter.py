@@ -10,7 +10,8 @@ from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from app.surveys.scales import QuestionType, scale_of
+from app.surveys.question_types import WordAnswers, spec_of
+from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.wording import Choice, Wording, choices_of, ends_of, fill, first_name, values_of
 from app.surveys.words import Words, choose_language, direction_of
@@ -59,7 +60,7 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class MailSender:
     """Who writes: the workspace's own words, else the service's."""
 
     company: str
@@ -95,7 +96,7 @@ class Letter:
     """The words of one mail."""
 
     def __init__(
-        self, definition: Definition, asked: Addressee, *, sender: Sender, links: Links
+        self, definition: Definition, asked: Addressee, *, sender: MailSender, links: Links
     ) -> None:
         """Choose the language: the customer's where the survey speaks it, else the survey's own."""
         self._definition, self._asked = definition, asked
@@ -190,18 +191,18 @@ class Letter:
         question = self._question
         if question is not self._definition.main_question:
             return []
-        choices = choices_of(question, self._wording)
-        scores = score_links(question)
         return [
-            (choice, self._links.score(score))
-            for choice, score in zip(choices, scores, strict=True)
+            (choice, self._links.score(choice.score))
+            for choice in choices_of(question, self._wording)
+            if choice.score is not None
         ]
 
 
 def score_links(question: Question) -> list[int]:
     """Return the scores by which links choose the answers of a main question, in their order."""
-    if question.type is QuestionType.YES_NO:
-        return [1, 0]
+    answers = spec_of(question.type).answers
+    if isinstance(answers, WordAnswers):
+        return [answer.score for answer in answers.answers]
     scale = scale_of(question.type, question.points)
     return list(range(scale.low, scale.high + 1))
 

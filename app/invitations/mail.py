@@ -11,21 +11,21 @@ from uuid import uuid4
 
 import idna
 
-from app.invitations.letter import Addressee, Letter, Links, Sender
+from app.invitations.letter import Addressee, Letter, Links, MailSender
 from app.surveys.schemas import Definition
 
 # The default policy breaks long `List-Unsubscribe` addresses and subjects beyond ASCII.
 POLICY = SMTP.clone(max_line_length=998)
-Kind = Literal["invitation", "reminder", "test"]
+MailKind = Literal["invitation", "reminder", "test"]
 
 
 def write_mail(
     definition: Definition,
     asked: Addressee,
     *,
-    sender: Sender,
+    sender: MailSender,
     links: Links,
-    kind: Kind = "invitation",
+    kind: MailKind = "invitation",
 ) -> EmailMessage:
     """Write the mail of an invitation; the same invitation always has the same Message-ID."""
     letter = Letter(definition, asked, sender=sender, links=links)
@@ -46,7 +46,7 @@ def write_mail(
     return message
 
 
-def _envelope(sender: Sender, to: Address) -> EmailMessage:
+def _envelope(sender: MailSender, to: Address) -> EmailMessage:
     # A name before the @ in letters beyond ASCII can only stand as it is (RFC 6532).
     plain = (to.username + sender.address).isascii()
     message = EmailMessage(policy=POLICY if plain else POLICY.clone(utf8=True))
@@ -59,7 +59,7 @@ def _envelope(sender: Sender, to: Address) -> EmailMessage:
     return message
 
 
-def write_test_mail(sender: Sender, address: str, base_url: str) -> EmailMessage:
+def write_test_mail(sender: MailSender, address: str, base_url: str) -> EmailMessage:
     """Write a mail that only shows that mails arrive."""
     host = urlsplit(base_url).hostname or "localhost"
     message = _envelope(sender, _address("", address))
@@ -70,7 +70,7 @@ def write_test_mail(sender: Sender, address: str, base_url: str) -> EmailMessage
 
 
 def write_notice(
-    sender: Sender,
+    sender: MailSender,
     address: str,
     base_url: str,
     *,

@@ -20,7 +20,7 @@ _NEEDS_LOGIN = {530, 535}
 _NO_SUCH_MAILBOX = {550, 551, 553}
 
 
-class Outcome(StrEnum):
+class MailOutcome(StrEnum):
     """What became of a mail that is not to be sent again."""
 
     SENT = "sent"
@@ -41,7 +41,7 @@ class MailWaitsError(Exception):
 class MailResult:
     """The outcome, what the server said, and whether the address is dead."""
 
-    outcome: Outcome
+    outcome: MailOutcome
     detail: str | None = None
     address_is_dead: bool = False
 
@@ -88,14 +88,14 @@ class Mailer:
             raise MailWaitsError(f"{error.code} {error.message}"[:300], temporary=True) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailWaitsError(f"SMTP: {error!r}"[:300], temporary=False) from error
-        return MailResult(Outcome.SENT)
+        return MailResult(MailOutcome.SENT)
 
     def _store(self, message: EmailMessage) -> MailResult:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = message["Message-ID"].strip("<>").partition("@")[0]
         path = self._folder / f"{name}.eml"
         path.write_bytes(message.as_bytes())
-        return MailResult(Outcome.STORED, "no AFTERWORD_SMTP_URL is set")
+        return MailResult(MailOutcome.STORED, "no AFTERWORD_SMTP_URL is set")
 
 
 def judge(code: int, said: str) -> MailResult:
@@ -109,7 +109,7 @@ def judge(code: int, said: str) -> MailResult:
         raise MailWaitsError(detail, temporary=True)
     enhanced = _ENHANCED.search(said)
     dead = enhanced[2] == "1" if enhanced else code in _NO_SUCH_MAILBOX
-    return MailResult(Outcome.BOUNCED, detail, address_is_dead=dead)
+    return MailResult(MailOutcome.BOUNCED, detail, address_is_dead=dead)
 
 
 def wait_before(attempt: int, *, temporary: bool) -> dt.timedelta:

@@ -14,10 +14,10 @@ from app.core.signing import SealedBox
 from app.core.text import Email, Line
 from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.invitations import service
-from app.invitations.delivery import sender_of
 from app.invitations.letter import Addressee, Letter, Links
 from app.invitations.mail import write_mail
 from app.invitations.mailer import Mailer, MailWaitsError
+from app.invitations.sending import sender_of
 from app.surveys import service as surveys
 from app.surveys.catalogue import find_published
 from app.workspaces.caller import Caller
@@ -145,7 +145,7 @@ async def _test_invitation(
     if survey is None or not survey.live:
         return _NO_TOKEN, None
     customer = {"id": None, "email": wanted.email, "name": wanted.name, "locale": wanted.locale}
-    asked = service.Wanted(
+    asked = service.InvitationRequest(
         survey=survey,
         customer=customer,
         channel="link",

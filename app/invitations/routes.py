@@ -13,9 +13,8 @@ from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.core.text import decode_json
 from app.interactions.customers import find_customer, require_customer
-from app.invitations import inviting, previews, reports, service, suppression
+from app.invitations import bounces, inviting, previews, service, suppression
 from app.invitations.bounce_reports import addresses_of, read_reports
-from app.invitations.delivery import token_of
 from app.invitations.letter import Links
 from app.invitations.models import Invitation
 from app.invitations.previews import MailPreviewIn, MailPreviewOut, TestMailIn, TestMailOut
@@ -31,8 +30,9 @@ from app.invitations.schemas import (
     SuppressedOut,
     shown,
 )
+from app.invitations.sending import token_of
 from app.invitations.sns import is_notification, open_notification
-from app.invitations.suppression import Kind
+from app.invitations.suppression import SuppressionKind
 from app.surveys import service as surveys
 from app.workspaces.admission import BounceReporter, Reader, Writer
 from app.workspaces.schemas import Locale
@@ -172,7 +172,9 @@ async def list_unsubscribes(
     session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[SuppressedOut]:
     """Return who wants no more mails, newest first."""
-    return await _suppressed(session, caller.workspace_id, Kind.UNSUBSCRIBED, limit, cursor)
+    return await _suppressed(
+        session, caller.workspace_id, SuppressionKind.UNSUBSCRIBED, limit, cursor
+    )
 
 
 @routes.post("/v1/unsubscribes", status_code=201, summary="Unsubscribe addresses")
@@ -182,7 +184,7 @@ async def create_unsubscribes(
     """Write to these addresses no more."""
     emails = addresses_of([entry.model_dump(exclude_unset=True) for entry in body.entries])
     added = await suppression.suppress(
-        session, caller.workspace_id, emails, kind=Kind.UNSUBSCRIBED, detail="by the API"
+        session, caller.workspace_id, emails, kind=SuppressionKind.UNSUBSCRIBED, detail="by the API"
     )
     return AddressesReport(added=added)
 
@@ -200,7 +202,7 @@ async def delete_unsubscribe(
     asked = {"email": email} if email else (body or AddressIn()).model_dump(exclude_unset=True)
     for address in addresses_of([asked]):
         if not await suppression.release(
-            session, caller.workspace_id, address, kind=Kind.UNSUBSCRIBED
+            session, caller.workspace_id, address, kind=SuppressionKind.UNSUBSCRIBED
         ):
             raise NotFound("This address is not on the list.")
 
@@ -210,7 +212,7 @@ async def list_bounces(
     session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[SuppressedOut]:
     """Return the addresses that are dead, newest first."""
-    return await _suppressed(session, caller.workspace_id, Kind.BOUNCED, limit, cursor)
+    return await _suppressed(session, caller.workspace_id, SuppressionKind.BOUNCED, limit, cursor)
 
 
 @routes.post("/v1/bounces", status_code=201, summary="Report bounces", openapi_extra=RAW_ADDRESSES)
@@ -230,15 +232,15 @@ async def create_bounces(
     report = read_reports(body)
     dead = report.dead
     added = await suppression.suppress(
-        session, caller.workspace_id, [d.email for d in dead], kind=Kind.BOUNCED,
+        session, caller.workspace_id, [d.email for d in dead], kind=SuppressionKind.BOUNCED,
         detail=dead[0].detail if len(dead) == 1 else None,
     )  # fmt: skip
-    await reports.mark_bounced(session, caller.workspace_id, dead)
+    await bounces.mark_bounced(session, caller.workspace_id, dead)
     return AddressesReport(added=added, ignored=report.ignored)
 
 
 async def _suppressed(
-    session: SessionDep, workspace_id: UUID, kind: Kind, limit: int, cursor: str | None
+    session: SessionDep, workspace_id: UUID, kind: SuppressionKind, limit: int, cursor: str | None
 ) -> Page[SuppressedOut]:
     rows = await suppression.find_page(session, workspace_id, kind=kind, limit=limit, cursor=cursor)
     return page_of(

@@ -20,7 +20,7 @@ from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.invitations.models import Invitation
-from app.invitations.votes import MOST_HITS, Hit, hits_of, stored_hit
+from app.invitations.votes import MOST_HITS, LinkHit, hits_of, stored_hit
 from app.surveys.compiled import CompiledSurvey
 
 SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
@@ -32,7 +32,7 @@ OPEN_STATUSES = ("sent", "stored", "opened")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InvitationRequest:
     """An invitation to make. `context` is what its answer will be attributed to."""
 
     survey: CompiledSurvey
@@ -54,7 +54,7 @@ class Wanted:
 
 
 async def schedule(
-    session: AsyncSession, box: SealedBox, wanted: Wanted, *, status: str = "scheduled"
+    session: AsyncSession, box: SealedBox, wanted: InvitationRequest, *, status: str = "scheduled"
 ) -> tuple[Invitation, str]:
     """Make an invitation and return it with its token; one for a link is sent by the caller."""
     row, token = _row(box, wanted, status=status)
@@ -69,10 +69,10 @@ async def schedule(
 
 
 async def schedule_all(
-    session: AsyncSession, box: SealedBox, workspace_id: UUID, wanted: Sequence[Wanted]
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, wanted: Sequence[InvitationRequest]
 ) -> None:
     """Make many invitations of one workspace in one statement, and the jobs of those due soon."""
-    rows = [_row(box, one, status="scheduled")[0] for one in wanted]
+    rows = [_row(box, request, status="scheduled")[0] for request in wanted]
     if not rows:
         return
     for row in rows:
@@ -92,7 +92,7 @@ async def schedule_all(
     )
 
 
-def _row(box: SealedBox, wanted: Wanted, *, status: str) -> tuple[dict[str, Any], str]:
+def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dict[str, Any], str]:
     """Return the columns of a new invitation, and its token."""
     now = utc_now()
     workspace_id = wanted.survey.workspace_id
@@ -159,10 +159,12 @@ async def note_sent(session: AsyncSession, invitation: Invitation) -> None:
         ),
     )
     if not invitation.test:
-        await emit(session, invitation.workspace_id, "invitation.sent", data=[news_of(invitation)])
+        await emit(
+            session, invitation.workspace_id, "invitation.sent", data=[event_data(invitation)]
+        )
 
 
-def news_of(invitation: Invitation) -> dict[str, Any]:
+def event_data(invitation: Invitation) -> dict[str, Any]:
     """Return what the news say of an invitation: no address, no token."""
     return {
         "id": str(invitation.id),
@@ -307,7 +309,7 @@ async def cancel_invitations(
         session.add(invitation)
 
 
-async def note_hit(session: AsyncSession, invitation: Invitation, hit: Hit) -> list[Hit]:
+async def note_hit(session: AsyncSession, invitation: Invitation, hit: LinkHit) -> list[LinkHit]:
     """Remember that the page was opened or sent; return the last such hits, this one included.
 
     The invitation must be locked.
@@ -328,7 +330,7 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
         session.add(invitation)
         if not invitation.test:
             await emit(
-                session, invitation.workspace_id, "invitation.opened", data=[news_of(invitation)]
+                session, invitation.workspace_id, "invitation.opened", data=[event_data(invitation)]
             )
 
 
@@ -341,7 +343,10 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
         session.add(invitation)
         if not invitation.test:
             await emit(
-                session, invitation.workspace_id, "invitation.answered", data=[news_of(invitation)]
+                session,
+                invitation.workspace_id,
+                "invitation.answered",
+                data=[event_data(invitation)],
             )
 
 

@@ -15,7 +15,7 @@ from app.core.outbox import emit
 from app.core.paging import decode_cursor
 
 
-class Kind(StrEnum):
+class SuppressionKind(StrEnum):
     """Why an address is not written to."""
 
     UNSUBSCRIBED = "unsubscribed"
@@ -29,7 +29,7 @@ def address_hash(workspace_id: UUID, email: str) -> bytes:
 
 async def suppressed(
     session: AsyncSession, workspace_id: UUID, emails: Iterable[str]
-) -> dict[str, Kind]:
+) -> dict[str, SuppressionKind]:
     """Return which of these addresses must not be written to, and why."""
     hashes = {address_hash(workspace_id, email): email for email in emails}
     if not hashes:
@@ -41,7 +41,7 @@ async def suppressed(
             "and address_hash = any(:hashes) order by kind"
         ).bindparams(workspace_id=workspace_id, hashes=list(hashes)),
     )
-    return {hashes[row.address_hash]: Kind(row.kind) for row in rows}
+    return {hashes[row.address_hash]: SuppressionKind(row.kind) for row in rows}
 
 
 async def suppress(
@@ -49,7 +49,7 @@ async def suppress(
     workspace_id: UUID,
     emails: Iterable[str],
     *,
-    kind: Kind,
+    kind: SuppressionKind,
     detail: str | None = None,
 ) -> int:
     """Write to these addresses no more; return how many are new on the list."""
@@ -72,13 +72,15 @@ async def suppress(
         ),
     )
     fresh = [row.email for row in rows]
-    if kind is Kind.UNSUBSCRIBED:
+    if kind is SuppressionKind.UNSUBSCRIBED:
         news = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
         await emit(session, workspace_id, "customer.unsubscribed", data=news)
     return len(fresh)
 
 
-async def release(session: AsyncSession, workspace_id: UUID, email: str, *, kind: Kind) -> bool:
+async def release(
+    session: AsyncSession, workspace_id: UUID, email: str, *, kind: SuppressionKind
+) -> bool:
     """Take an address off the list; False where it was not on it."""
     rows = await run_sql(
         session,
@@ -93,7 +95,12 @@ async def release(session: AsyncSession, workspace_id: UUID, email: str, *, kind
 
 
 async def find_page(
-    session: AsyncSession, workspace_id: UUID, *, kind: Kind, limit: int, cursor: str | None
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    kind: SuppressionKind,
+    limit: int,
+    cursor: str | None,
 ) -> list[dict[str, Any]]:
     """Return up to `limit + 1` addresses, newest first; an erased one is null."""
     bound: dict[str, Any] = {

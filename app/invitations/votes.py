@@ -20,10 +20,10 @@ _WITHIN = dt.timedelta(seconds=120)
 _TOO_MANY_SCORES = 3
 MOST_HITS = 40
 
-Held = Literal["provisional", "unverified", "quarantined"]
+HoldState = Literal["provisional", "unverified", "quarantined"]
 
 
-class Kind(StrEnum):
+class HitKind(StrEnum):
     """What was done with a link: opened, sent, or a hidden link followed."""
 
     OPENED = "opened"
@@ -32,20 +32,20 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class LinkHit:
     """One time that a link was used, with the score that it named or carried.
 
     `gesture` tells of what was sent whether the page saw a person move.
     """
 
-    kind: Kind
+    kind: HitKind
     at: dt.datetime
     score: int | None = None
     gesture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class SubmissionSignals:
     """What a sent form tells of its sender.
 
     `scripted` says that our script ran, `gesture` that it saw one; `asked_again` that it is the
@@ -64,16 +64,18 @@ class Signs:
         return self.scripted and self.gesture
 
 
-def judge_opening(hits: Sequence[Hit], *, now: dt.datetime) -> Held:
+def judge_opening(hits: Sequence[LinkHit], *, now: dt.datetime) -> HoldState:
     """Judge a score that was only opened; `hits` include this one."""
     recent = [hit for hit in hits if now - hit.at < _WITHIN]
-    followed_trap = any(hit.kind is Kind.TRAP for hit in recent)
-    if followed_trap or _scores(recent, Kind.OPENED) >= _TOO_MANY_SCORES:
+    followed_trap = any(hit.kind is HitKind.TRAP for hit in recent)
+    if followed_trap or _scores(recent, HitKind.OPENED) >= _TOO_MANY_SCORES:
         return "quarantined"
     return "provisional"
 
 
-def judge_sending(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> Held | None:
+def judge_sending(
+    hits: Sequence[LinkHit], signs: SubmissionSignals, *, now: dt.datetime
+) -> HoldState | None:
     """Judge an answer that was sent; None where a person confirmed it. `hits` include this one."""
     if signs.trapped or (judge_scores(hits, signs, now=now) and not signs.asked_again):
         return "quarantined"
@@ -86,36 +88,36 @@ def judge_sending(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> Hel
     return "unverified" if seen is not None and now - seen < SLOWEST_ROBOT else None
 
 
-def _was_scanned(hits: Sequence[Hit]) -> bool:
+def _was_scanned(hits: Sequence[LinkHit]) -> bool:
     """Tell whether a scanner has ever gone through the links of the letter."""
-    if any(hit.kind is Kind.TRAP for hit in hits):
+    if any(hit.kind is HitKind.TRAP for hit in hits):
         return True
-    opened = [hit for hit in hits if hit.kind is Kind.OPENED]
+    opened = [hit for hit in hits if hit.kind is HitKind.OPENED]
     return any(
-        _scores([h for h in opened if last.at - _WITHIN < h.at <= last.at], Kind.OPENED)
+        _scores([h for h in opened if last.at - _WITHIN < h.at <= last.at], HitKind.OPENED)
         >= _TOO_MANY_SCORES
         for last in opened
     )
 
 
-def judge_scores(hits: Sequence[Hit], signs: Signs, *, now: dt.datetime) -> bool:
+def judge_scores(hits: Sequence[LinkHit], signs: SubmissionSignals, *, now: dt.datetime) -> bool:
     """Tell whether more scores were sent of late than a person tries.
 
     What was sent without a gesture does not speak against a person who moves.
     """
     recent = [hit for hit in hits if now - hit.at < _WITHIN and hit.gesture >= signs.moved]
-    return _scores(recent, Kind.SENT) >= _TOO_MANY_SCORES
+    return _scores(recent, HitKind.SENT) >= _TOO_MANY_SCORES
 
 
-def _scores(hits: Sequence[Hit], kind: Kind) -> int:
+def _scores(hits: Sequence[LinkHit], kind: HitKind) -> int:
     return len({hit.score for hit in hits if hit.kind is kind and hit.score is not None})
 
 
-def hits_of(stored: Sequence[dict[str, Any]]) -> list[Hit]:
+def hits_of(stored: Sequence[dict[str, Any]]) -> list[LinkHit]:
     """Read hits as they are stored."""
     return [
-        Hit(
-            Kind(hit["kind"]),
+        LinkHit(
+            HitKind(hit["kind"]),
             dt.datetime.fromtimestamp(hit["at"], dt.UTC),
             hit["score"],
             hit.get("gesture", False),
@@ -124,7 +126,7 @@ def hits_of(stored: Sequence[dict[str, Any]]) -> list[Hit]:
     ]
 
 
-def stored_hit(hit: Hit) -> dict[str, Any]:
+def stored_hit(hit: LinkHit) -> dict[str, Any]:
     """Write a hit as it is stored."""
     return {
         "kind": str(hit.kind),

@@ -9,8 +9,8 @@ while a recount is under way.
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -18,9 +18,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
-from app.metrics.parameters import METRIC_TYPES, PROPERTY, Asked
 from app.metrics.periods import Bound, Interval, Span
-from app.surveys.scales import ALLOWED_POINTS, OPTION_TYPES, QuestionType
+from app.metrics.request import PROPERTY, MetricRequest
+from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
 
 Key = tuple[Any, ...]
 Cells = dict[Key, Cell]
@@ -28,31 +28,49 @@ Cells = dict[Key, Cell]
 _NAMES = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 _VALUES = [*map(str, range(11)), "-1", "-2"]
 _EXCLUDED = ("provisional", "unverified", "quarantined", "test")
-# Shares have the answers to one question below them, so questions are not pooled.
-BY_QUESTION = frozenset({"choice", "yes_no"})
-_WITH_OPTIONS = frozenset(m for m, types in METRIC_TYPES.items() if set(types) & OPTION_TYPES)
 
 
-def reads_rows(asked: Asked) -> bool:
+@dataclass(frozen=True, slots=True)
+class ScoreQuestions:
+    """Which questions a metric reads, and how they are told apart.
+
+    Where `apart`, questions are not pooled, because a share has the answers to one question below
+    it. `recommending` says what becomes of a yes/no question that is its survey's NPS: `added` to
+    the questions, or `left_out`. With `latest_per_question` the latest answer of a customer is
+    taken of each question.
+    """
+
+    metric: str
+    apart: bool = False
+    recommending: Literal["added", "left_out"] | None = None
+    latest_per_question: bool = False
+
+    @property
+    def types(self) -> list[str]:
+        """The types of the questions."""
+        return [str(type_) for type_ in types_of_metric(self.metric)]
+
+    @property
+    def with_options(self) -> bool:
+        """Whether the questions have options, which are counted one by one."""
+        return any(spec_of(type_).has_options for type_ in types_of_metric(self.metric))
+
+
+def reads_rows(request: MetricRequest) -> bool:
     """Tell whether the rollups do not suffice for what is asked."""
-    workspace = asked.workspace
-    names = _property_names(asked)
-    with_channel = {"channel", "locale"} & {*asked.groups, *asked.filters}
+    workspace = request.workspace
+    names = request.property_names
+    with_channel = {"channel", "locale"} & {*request.groups, *request.filters}
     return (
         workspace.recount is not None
-        or asked.timezone != workspace.timezone
-        or not asked.span.whole_days
-        or asked.latest
+        or request.timezone != workspace.timezone
+        or not request.span.whole_days
+        or request.latest
         or len(names) > 1
         or not names <= set(workspace.segments)
         or (bool(names) and bool(with_channel))
-        or bool(_OF_TICKETS & {*asked.groups, *asked.filters})
+        or bool(_OF_TICKETS & {*request.groups, *request.filters})
     )
-
-
-def _property_names(asked: Asked) -> set[str]:
-    grouped = {g.removeprefix(PROPERTY) for g in asked.groups if g.startswith(PROPERTY)}
-    return grouped | set(asked.properties)
 
 
 _VALENCE = (
@@ -61,46 +79,48 @@ _VALENCE = (
 )
 
 
-# How long the answer's ticket took, in the design's five classes.
+# How long the answer's ticket took, in five classes: opened to last solved, or to first solved
+# while it is open again.
 _RESOLUTION_TIME = """case when k.seconds < 3600 then '<1h' when k.seconds < 14400 then '1-4h'
   when k.seconds < 86400 then '4-24h' when k.seconds < 259200 then '1-3d'
   when k.seconds is not null then '>3d' end"""
 _OF_TICKETS = frozenset({"resolution_time", "source"})
 
 
-class _Query:
+class _CellQuery:
     """The parts of one statement over `x`, which is a rollup cell or a response."""
 
-    def __init__(self, asked: Asked, *, from_rows: bool) -> None:
-        self.asked = asked
+    def __init__(
+        self, request: MetricRequest, questions: ScoreQuestions, *, from_rows: bool
+    ) -> None:
+        self.request, self.questions = request, questions
         self.from_rows = from_rows
-        self.options = asked.metric in _WITH_OPTIONS
+        self.options = questions.with_options
         self.bound: dict[str, Any] = {
-            "workspace": asked.workspace.id,
-            "types": [str(t) for t in METRIC_TYPES[asked.metric]],
+            "workspace": request.workspace.id,
+            "types": questions.types,
         }
         self.conditions = ["x.workspace_id = :workspace"]
         self._narrow()
 
     def groups(self) -> list[str]:
         """Return the SQL of each group's value."""
-        return [self._expression(name) for name in self.asked.groups]
+        return [self._expression(name) for name in self.request.groups]
 
     def joins(self) -> str:
         """Return the question, and the survey and touchpoint where they are asked for."""
         question = "a.key" if self.from_rows else "x.question"
         matched = f"split_part({question}, '=', 1)" if self.options else question
         of_type = "q.type = any(:types ::text[])"
-        if self.asked.metric == "nps":
+        if self.questions.recommending == "added":
             of_type = f"({of_type} or q.recommends)"
-        if self.asked.metric == "yes_no":
-            # One that is its survey's NPS counts there, and only there.
+        if self.questions.recommending == "left_out":
             of_type = f"({of_type} and not q.recommends)"
         joins = f"""
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
   and q.key = {matched} and {of_type}"""
-        named = {*self.asked.groups, *self.asked.filters}
-        if "survey" in named or self.asked.metric in BY_QUESTION:
+        named = {*self.request.groups, *self.request.filters}
+        if "survey" in named or self.questions.apart:
             joins += " join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id"
         if "stage" in named:
             joins += (
@@ -121,8 +141,7 @@ left join lateral (
     def series(self) -> list[str]:
         """Return the SQL of what keeps counts apart inside a cell."""
         # Keys hold no blank, so this names one question of one survey.
-        by_question = self.asked.metric in BY_QUESTION
-        scale = "s.key || ' ' || q.key" if by_question else "q.scale"
+        scale = "s.key || ' ' || q.key" if self.questions.apart else "q.scale"
         if not self.options:
             return ["q.type", scale, "q.high", "q.reverse", "''", "null::int"]
         option = f"split_part({'a.key' if self.from_rows else 'x.question'}, '=', 2)"
@@ -157,7 +176,7 @@ left join lateral (
         return name
 
     def _narrow(self) -> None:
-        for name, values in self.asked.filters.items():
+        for name, values in self.request.filters.items():
             parameter = self._bind(values)
             expression = self._expression(name)
             if name == "survey":
@@ -170,7 +189,7 @@ left join lateral (
             self._narrow_rollups()
 
     def _narrow_rows(self) -> None:
-        for name, values in self.asked.properties.items():
+        for name, values in self.request.properties.items():
             parameter, wanted = self._bind(name), self._bind(values)
             self.conditions.append(
                 f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
@@ -178,10 +197,10 @@ left join lateral (
             self.conditions.append(f"x.properties ->> :{parameter} = any(:{wanted} ::text[])")
 
     def _narrow_rollups(self) -> None:
-        names = _property_names(self.asked)
+        names = self.request.property_names
         self.bound["segment"] = next(iter(names), "")
         self.conditions.append("x.segment = :segment")
-        for values in self.asked.properties.values():
+        for values in self.request.properties.values():
             self.conditions.append(f"x.value = any(:{self._bind(values)} ::text[])")
 
     def between(self, span: Span) -> None:
@@ -194,7 +213,7 @@ left join lateral (
             self.conditions.append(f"x.local_date < :{self._bind(span.end)}")
 
     def _zone(self) -> str:
-        self.bound["zone"] = self.asked.timezone
+        self.bound["zone"] = self.request.timezone
         return ":zone"
 
     def moment(self, bound: Bound) -> str:
@@ -216,17 +235,24 @@ left join lateral (
         return f"date_trunc('{interval}', {day})::date"
 
 
-async def count(session: AsyncSession, asked: Asked, span: Span, interval: Interval) -> Cells:
+async def count(
+    session: AsyncSession,
+    request: MetricRequest,
+    questions: ScoreQuestions,
+    span: Span,
+    interval: Interval,
+) -> Cells:
     """Return the cells by (period's first day or None, each group's value).
 
     Rollups hold a segment's answers beside all of them; those without it are the difference.
     """
-    cells = await _count_cells(session, asked, span, interval)
-    place = next((i for i, name in enumerate(asked.groups) if name.startswith(PROPERTY)), None)
-    if place is None or reads_rows(asked) or asked.properties:
+    cells = await _count_cells(session, request, questions, span, interval)
+    place = next((i for i, name in enumerate(request.groups) if name.startswith(PROPERTY)), None)
+    if place is None or reads_rows(request) or request.properties:
         return cells
-    others = [name for name in asked.groups if not name.startswith(PROPERTY)]
-    every = await _count_cells(session, replace(asked, groups=others), span, interval)
+    others = [name for name in request.groups if not name.startswith(PROPERTY)]
+    without = replace(request, groups=others)
+    every = await _count_cells(session, without, questions, span, interval)
     return cells | _without(every, cells, place + 1)
 
 
@@ -246,10 +272,14 @@ def _without(every: Cells, cells: Cells, place: int) -> Cells:
 
 
 async def _count_cells(
-    session: AsyncSession, asked: Asked, span: Span, interval: Interval
+    session: AsyncSession,
+    request: MetricRequest,
+    questions: ScoreQuestions,
+    span: Span,
+    interval: Interval,
 ) -> Cells:
-    from_rows = reads_rows(asked)
-    query = _Query(asked, from_rows=from_rows)
+    from_rows = reads_rows(request)
+    query = _CellQuery(request, questions, from_rows=from_rows)
     query.between(span)
     keys = [query.bucket(interval), *query.groups(), *query.series()]
     if from_rows:
@@ -266,26 +296,29 @@ where {" and ".join(query.conditions)}
 group by {", ".join(str(i + 1) for i in range(len(keys)))}
 having {" or ".join(f"{sum_} <> 0" for sum_ in sums)}"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    return _cells(rows, groups=len(asked.groups))
+    return _cells(rows, groups=len(request.groups))
 
 
 async def count_latest(
-    session: AsyncSession, asked: Asked, periods: Sequence[tuple[dt.date | None, Span]]
+    session: AsyncSession,
+    request: MetricRequest,
+    questions: ScoreQuestions,
+    periods: Sequence[tuple[dt.date | None, Span]],
 ) -> Cells:
     """Count only the latest answer of each customer in each period; anonymous ones all count.
 
     Of a customer's responses the latest with a valid answer on the scale is taken, else the
     latest that says `missing` or `na`; where a metric has many questions a response, of each.
     """
-    query = _Query(asked, from_rows=True)
+    query = _CellQuery(request, questions, from_rows=True)
     starts = [query.moment(span.start) for _, span in periods]
     ends = [query.moment(span.end) for _, span in periods]
     query.conditions.append("x.state = 'counted'")
-    outer = [f"k{i}" for i in range(len(asked.groups) + len(query.series()) + 1)]
+    outer = [f"k{i}" for i in range(len(request.groups) + len(query.series()) + 1)]
     keys = ["p.number", *query.groups(), *query.series()]
     named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
-    per = "q.key, " if asked.metric in {"rating", "emotion"} else ""
-    per = "x.survey_id, q.key, " if asked.metric in BY_QUESTION else per
+    per = "q.key, " if questions.latest_per_question else ""
+    per = "x.survey_id, q.key, " if questions.apart else per
     sums = [f"count(*) filter (where value = '{v}')" for v in _VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
@@ -300,7 +333,7 @@ select {", ".join(outer)}, {", ".join(sums)} from (
 ) ranked where place = 1
 group by {", ".join(outer)}"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    cells = _cells(rows, groups=len(asked.groups))
+    cells = _cells(rows, groups=len(request.groups))
     return {(periods[key[0] - 1][0], *key[1:]): cell for key, cell in cells.items()}
 
 
@@ -310,17 +343,18 @@ def _cells(rows: Any, *, groups: int) -> Cells:
         row = tuple(row)  # noqa: PLW2901 - the row as a plain tuple
         key = row[: groups + 1]
         type_, scale, high, reverse, option, valence = row[groups + 1 : groups + 7]
-        low = 1 if QuestionType(type_) in ALLOWED_POINTS else 0
-        series = Series(scale, low, high, reverse, option, valence)
+        series = Series(scale, lowest_score(QuestionType(type_)), high, reverse, option, valence)
         numbers = row[groups + 7 :]
         counts = Counts(tuple(int(n) for n in numbers[:11]), int(numbers[11]), int(numbers[12]))
         cells[key][series] = cells[key].get(series, Counts()) + counts
     return dict(cells)
 
 
-async def add_unchosen_options(session: AsyncSession, asked: Asked, total: Cell) -> None:
+async def add_unchosen_options(
+    session: AsyncSession, request: MetricRequest, questions: ScoreQuestions, total: Cell
+) -> None:
     """Add to a total the options that nobody chose, so that every share is there."""
-    if asked.metric not in _WITH_OPTIONS or not total:
+    if not questions.with_options or not total:
         return
     rows = await run_sql(
         session,
@@ -329,21 +363,21 @@ async def add_unchosen_options(session: AsyncSession, asked: Asked, total: Cell)
             "from question q join survey s on s.workspace_id = q.workspace_id "
             "and s.id = q.survey_id cross join jsonb_array_elements(q.options) o "
             "where q.workspace_id = :workspace and q.type = any(:types ::text[])"
-        ).bindparams(
-            workspace=asked.workspace.id, types=[str(t) for t in METRIC_TYPES[asked.metric]]
-        ),
+        ).bindparams(workspace=request.workspace.id, types=questions.types),
     )
     scales = {series.scale for series in total}
     for key, scale, high, option, valence in map(tuple, rows):
-        name = key if asked.metric == "choice" else scale
+        name = key if questions.apart else scale
         if name in scales:
             total.setdefault(Series(name, 0, high, option=option, valence=valence), Counts())
 
 
-async def count_excluded(session: AsyncSession, asked: Asked) -> dict[str, int]:
+async def count_excluded(
+    session: AsyncSession, request: MetricRequest, questions: ScoreQuestions
+) -> dict[str, int]:
     """Count the responses that the same filters find but no figure holds, by reason."""
-    query = _Query(asked, from_rows=True)
-    query.between(asked.span)
+    query = _CellQuery(request, questions, from_rows=True)
+    query.between(request.span)
     query.conditions.append("x.state = any(:excluded ::text[])")
     query.bound["excluded"] = list(_EXCLUDED)
     statement = f"""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _SCORES = 11
+_ENOUGH = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +81,10 @@ def half_away(value: Fraction | float, digits: int = 0) -> float | int:
     whole = int(abs(scaled) + Fraction(1, 2))
     signed = whole if scaled >= 0 else -whole
     return signed if digits == 0 else signed / 10**digits
+
+
+def reliability(n: int) -> str:
+    """Return `none` at n = 0, `indicative` below 30, else `ok`."""
+    if n == 0:
+        return "none"
+    return "indicative" if n < _ENOUGH else "ok"

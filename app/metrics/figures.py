@@ -1,6 +1,6 @@
 """The figures: one function each, from counts to value, interval and parts. Pure.
 
-Formulas and their sources are in the design's table of metrics: NPS 100·(P-D)/n with an
+Formulas and their sources are in docs/metrics.md: NPS 100·(P-D)/n with an
 adjusted Wald interval, shares with Wilson's, means with Student's. Values are in the metric's
 own unit: NPS points, per cent, or points of the scale. At n = 0 there is no value.
 """
@@ -11,11 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from app.metrics import statistics
-from app.metrics.counts import Counts, half_away, pooled
+from app.metrics.counts import Counts, half_away, pooled, reliability
 from app.metrics.statistics import Change, Interval
-from app.surveys.scales import EXPECTATIONS, easy_from, top_box_from
-
-_ENOUGH = 30
+from app.surveys.question_types import QuestionType, WordAnswers, spec_of
+from app.surveys.scales import easy_from, top_box_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +30,7 @@ class Series:
 
 
 Cell = dict[Series, Counts]
+Comparison = Callable[[Cell, Cell], Change]
 
 
 def pool_into(total: Cell, cell: Cell) -> None:
@@ -54,10 +54,8 @@ class Figure:
 
     @property
     def reliability(self) -> str:
-        """`none` at n = 0, `indicative` below 30, else `ok`."""
-        if self.n == 0:
-            return "none"
-        return "indicative" if self.n < _ENOUGH else "ok"
+        """How far it can be trusted."""
+        return reliability(self.n)
 
 
 def nps(cell: Cell) -> Figure:
@@ -180,7 +178,9 @@ def expectation(cell: Cell) -> Figure:
         "wow_share": 100 * better / counts.n if counts.n else None,
         "wow_share_ci": _percent(statistics.wilson(better, counts.n)),
     }
-    names = {word: number for number, word in enumerate(EXPECTATIONS)}
+    answers = spec_of(QuestionType.EXPECTATION).answers
+    assert isinstance(answers, WordAnswers)  # noqa: S101 - the type's own entry
+    names = {str(answer.value): answer.score for answer in answers.answers}
     return _net_figure(better, worse, counts, parts=parts, names=names)
 
 
@@ -288,29 +288,45 @@ def _clip(interval: Interval | None, low: float, high: float) -> Interval | None
     return (max(low, interval[0]), min(high, interval[1])) if interval else None
 
 
-def _net_change(counter: Callable[[Cell], tuple[int, int, int]]) -> "Comparison":
-    def compare(before: Cell, now: Cell) -> Change:
-        return _in_percent(statistics.net_change(counter(before), counter(now)))
-
-    return compare
-
-
 def _in_percent(change: Change) -> Change:
     return Change(100 * change.delta, change.z, change.p_value, _percent(change.ci))
 
 
-def _share_change(successes: Callable[[Cell], int]) -> "Comparison":
-    def compare(before: Cell, now: Cell) -> Change:
-        pair = [(successes(c), pooled(c.values()).n) for c in (before, now)]
-        return _in_percent(statistics.share_change(pair[0], pair[1]))
-
-    return compare
+def compare_nps(before: Cell, now: Cell) -> Change:
+    """Test the difference of two NPS on the adjusted counts."""
+    return _in_percent(statistics.net_change(_net_counts(before), _net_counts(now)))
 
 
-def _mean_change(before: Cell, now: Cell) -> Change:
-    one, two = pooled(before.values()), pooled(now.values())
+def compare_expectation(before: Cell, now: Cell) -> Change:
+    """Test the difference of two shares of better less worse."""
+    return _in_percent(statistics.net_change(_better_worse(before), _better_worse(now)))
+
+
+def compare_emotion(before: Cell, now: Cell) -> Change:
+    """Test the difference of two shares of positive less negative."""
+    return _in_percent(statistics.net_change(_valence_counts(before), _valence_counts(now)))
+
+
+def compare_csat(before: Cell, now: Cell) -> Change:
+    """Test the difference of two shares of satisfied answers."""
+    return _compare_shares(before, now, _satisfied)
+
+
+def compare_yes_no(before: Cell, now: Cell) -> Change:
+    """Test the difference of two shares of yes."""
+    return _compare_shares(before, now, _yes)
+
+
+def _compare_shares(before: Cell, now: Cell, successes: Callable[[Cell], int]) -> Change:
+    pair = [(successes(cell), pooled(cell.values()).n) for cell in (before, now)]
+    return _in_percent(statistics.share_change(pair[0], pair[1]))
+
+
+def compare_means(before: Cell, now: Cell) -> Change:
+    """Test the difference of two means by Welch."""
+    old, new = pooled(before.values()), pooled(now.values())
     return statistics.mean_change(
-        (float(one.mean), one.variance, one.n), (float(two.mean), two.variance, two.n)
+        (float(old.mean), old.variance, old.n), (float(new.mean), new.variance, new.n)
     )
 
 
@@ -325,27 +341,3 @@ def _satisfied(cell: Cell) -> int:
 
 def _yes(cell: Cell) -> int:
     return pooled(cell.values()).scores[1]
-
-
-Comparison = Callable[[Cell, Cell], Change]
-
-FIGURES: dict[str, Callable[[Cell], Figure]] = {
-    "nps": nps,
-    "csat": csat,
-    "ces": ces,
-    "yes_no": yes_no,
-    "rating": rating,
-    "expectation": expectation,
-    "emotion": emotion,
-    "choice": choice,
-}
-
-COMPARISONS: dict[str, Comparison] = {
-    "nps": _net_change(_net_counts),
-    "csat": _share_change(_satisfied),
-    "ces": _mean_change,
-    "yes_no": _share_change(_yes),
-    "rating": _mean_change,
-    "expectation": _net_change(_better_worse),
-    "emotion": _net_change(_valence_counts),
-}

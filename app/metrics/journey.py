@@ -8,12 +8,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.interactions.models import Journey
-from app.metrics.counting import Cells, count
+from app.metrics.counting import Cells
 from app.metrics.counts import pooled
-from app.metrics.figures import FIGURES, Cell, mean_0_100, pool_into
-from app.metrics.parameters import Asked
-from app.metrics.periods import Interval
+from app.metrics.figures import Cell, mean_0_100, pool_into
+from app.metrics.metric import FigureDict, Reading
+from app.metrics.registry import METRICS
+from app.metrics.request import MetricRequest
 
+SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
+ON_MAP = (*SCORES_ON_MAP, "ttr")
+# The scores from which the weakest touchpoint is found.
 _SCORED = ("csat", "nps", "ces")
 # So many answers of the average weigh as much as a touchpoint's own.
 _PRIOR = 30
@@ -22,19 +26,15 @@ _PRIOR = 30
 async def map_of(
     session: AsyncSession,
     journey: Journey,
-    asked: Mapping[str, Asked],
-    *,
-    times: Mapping[str, dict[str, Any] | None],
+    requests: Mapping[str, MetricRequest],
 ) -> dict[str, Any]:
-    """Return the steps with figures by metric; `asked` holds one query a metric, by touchpoint.
-
-    `times` are the times to resolution by touchpoint.
-    """
-    cells = {
-        name: await count(session, query, query.span, Interval.NONE)
-        for name, query in asked.items()
+    """Return the steps with figures by metric: one request by touchpoint for each of `ON_MAP`."""
+    cells: dict[str, Cells] = {
+        name: await METRICS[name].counter.count_rows(session, requests[name], None)
+        for name in SCORES_ON_MAP
     }
-    any_query = next(iter(asked.values()))
+    times = await _times(session, requests["ttr"])
+    any_query = next(iter(requests.values()))
     open_follow_ups = await _open_follow_ups(session, any_query)
     rows = await run_sql(
         session,
@@ -52,7 +52,9 @@ async def map_of(
         return {
             "touchpoint": touchpoint,
             "stage": stages.get(touchpoint),
-            **{name: _figure(asked[name], cells[name].get((None, touchpoint))) for name in cells},
+            **{
+                name: _figure(requests[name], cells[name].get((None, touchpoint))) for name in cells
+            },
             "ttr": times.get(touchpoint),
             "score_0_100": shrunk.get(touchpoint),
             "open_follow_ups": open_follow_ups.get(touchpoint, 0),
@@ -69,7 +71,7 @@ async def map_of(
     }
 
 
-def _figure(asked: Asked, cell: Cell | None) -> dict[str, Any] | None:
+def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
     """Return a figure in short, of the scale with most answers, or None without answers."""
     if not cell:
         return None
@@ -77,23 +79,18 @@ def _figure(asked: Asked, cell: Cell | None) -> dict[str, Any] | None:
     for series, counts in cell.items():
         sizes[series.scale] = sizes.get(series.scale, 0) + counts.n
     scale = max(sorted(sizes), key=lambda name: sizes[name])
-    figure = FIGURES[asked.metric]({s: c for s, c in cell.items() if s.scale == scale})
-    if figure.n == 0:
-        return None
-    if asked.hides(figure.n):
-        return {
-            "value": None,
-            "display": None,
-            "n": figure.n,
-            "ci": None,
-            "reliability": "hidden",
-        }
+    reading = Reading(scale=scale)
+    figure = METRICS[request.metric].counter.figure(request, cell, reading, {})
+    return in_short(figure)
+
+
+async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, FigureDict | None]:
+    """Return the times to resolution by touchpoint, in short."""
+    counter = METRICS["ttr"].counter
+    found = await counter.count_rows(session, request, None)
     return {
-        "value": figure.value,
-        "display": figure.display,
-        "n": figure.n,
-        "ci": list(figure.ci) if figure.ci else None,
-        "reliability": figure.reliability,
+        key[1]: in_short(counter.figure(request, counts, counter.read(request, counts), {}))
+        for key, counts in found.items()
     }
 
 
@@ -104,7 +101,7 @@ def in_short(figure: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: figure[name] for name in ("value", "display", "n", "ci", "reliability")}
 
 
-def _shrunk(cells: Mapping[str, Cells], any_asked: Asked) -> dict[str, float]:
+def _shrunk(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str, float]:
     """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
     by_touchpoint: dict[str, Cell] = {}
     for name in _SCORED:
@@ -114,7 +111,7 @@ def _shrunk(cells: Mapping[str, Cells], any_asked: Asked) -> dict[str, float]:
     means = {}
     for touchpoint, cell in by_touchpoint.items():
         n = pooled(cell.values()).n
-        if n and not any_asked.hides(n):
+        if n and not any_request.hides(n):
             means[touchpoint] = (mean_0_100(cell)["mean_0_100"], n)
     if not means:
         return {}
@@ -125,13 +122,13 @@ def _shrunk(cells: Mapping[str, Cells], any_asked: Asked) -> dict[str, float]:
     }
 
 
-async def _open_follow_ups(session: AsyncSession, asked: Asked) -> dict[str, int]:
+async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dict[str, int]:
     rows = await run_sql(
         session,
         text(
             "select touchpoint, count(*) from response where workspace_id = :id "
             "and follow_up_opened_at is not null and follow_up in ('open', 'contacted') "
             "and state = 'counted' group by 1"
-        ).bindparams(id=asked.workspace.id),
+        ).bindparams(id=request.workspace.id),
     )
     return dict(tuple(row) for row in rows)

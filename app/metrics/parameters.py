@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, NoReturn, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -30,20 +29,18 @@ from app.metrics.periods import (
     span_before,
     window_start,
 )
-from app.responses.body import Channel
-from app.responses.known import require_known
-from app.surveys.scales import QuestionType
-from app.workspaces.models import Workspace
-
-TAGS = ("driver", "pillar", "module")
-GROUPS = (
-    *("survey", "question", "touchpoint", "stage", "channel", "locale", *TAGS, "scale"),
-    *("resolution_time", "source"),
+from app.metrics.registry import METRICS
+from app.metrics.request import (
+    FILTERS,
+    GROUPS,
+    MOST_GROUPS,
+    MOST_ROWS,
+    PROPERTY,
+    MetricRequest,
 )
-FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS, "source")
-MOST_GROUPS = 3
-MOST_ROWS = 10_000
-PROPERTY = "property."
+from app.responses.body import Channel
+from app.responses.filter_values import require_known
+from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
 
@@ -106,43 +103,6 @@ class MetricQuery(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A query made definite: what to count, when, how to group it and where to read it."""
-
-    workspace: Workspace
-    metric: str
-    span: Span
-    interval: Interval
-    zone: ZoneInfo
-    groups: list[str]
-    filters: dict[str, list[str]]
-    properties: dict[str, list[str]]
-    window: str | None = None
-    scale: str | None = None
-    latest: bool = False
-    order_by: str = "period"
-    limit: int = MOST_ROWS
-    min_n: int = 0
-    compare: str | None = None
-    clock: str = "calendar"
-    today: dt.date = field(default_factory=lambda: utc_now().date())
-
-    @property
-    def timezone(self) -> str:
-        """The name of the zone."""
-        return self.zone.key
-
-    def ungrouped(self) -> "Asked":
-        """Return the same for all groups together."""
-        return replace(self, groups=[])
-
-    def hides(self, n: int) -> bool:
-        """Tell whether a part of so few answers is shown without its value."""
-        narrowed = bool(self.groups or self.filters or self.properties)
-        return narrowed and 0 < n < self.workspace.min_group_size
-
-
 def _split(values: Iterable[str]) -> list[str]:
     return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
@@ -153,12 +113,12 @@ async def resolve(
     metric: str,
     query: MetricQuery,
     properties: Mapping[str, list[str]],
-) -> Asked:
+) -> MetricRequest:
     """Check the query and make it definite; raise InvalidInput naming the parameter and remedy."""
     zone = await _zone(session, query.timezone or workspace.timezone)
     today = utc_now().astimezone(zone).date()
     filters = {name: _split(getattr(query, name)) for name in FILTERS}
-    asked = Asked(
+    request = MetricRequest(
         workspace=workspace,
         metric=metric,
         span=await _span(session, workspace.id, metric, query, (zone, today)),
@@ -177,18 +137,18 @@ async def resolve(
         clock=query.clock,
         today=today,
     )
-    if asked.compare:
+    if request.compare:
         try:
-            span_before(asked.span, asked.compare, asked.zone)
+            span_before(request.span, request.compare, request.zone)
         except (ValueError, OverflowError):
             _refuse("compare", "would reach before the year 1; choose a shorter time")
-    if asked.window:
-        if window_start(today, asked.window) is None:
+    if request.window:
+        if window_start(today, request.window) is None:
             _refuse("window", "must be such as P30D, P12W, P3M or P1Y")
-        if asked.interval is Interval.NONE:
+        if request.interval is Interval.NONE:
             _refuse("window", "needs an `interval`: each of its rows pools the window ending there")
-    await _require_known(session, asked)
-    return asked
+    await _require_known(session, request)
+    return request
 
 
 def _refuse(name: str, msg: str) -> NoReturn:
@@ -268,28 +228,12 @@ async def _span(
     return Span(start, end)
 
 
-_TICKETS_LAST = """
-select min(coalesce(opened_at, first_solved_at)) as first,
-  max(greatest(opened_at, last_solved_at, first_reply_at)) as last
-from ticket where workspace_id = :id"""
-_EXTENTS = {
-    "ttr": _TICKETS_LAST,
-    "first_reply": _TICKETS_LAST,
-    "response_rate": "select min(sent_at) as first, max(sent_at) as last from invitation "
-    "where workspace_id = :id",
-}
-_ANSWERS = (
-    "select min(responded_at) as first, max(responded_at) as last from response "
-    "where workspace_id = :id and state = 'counted'"
-)
-
-
 async def _all_time(
     session: AsyncSession, workspace_id: UUID, metric: str, now: tuple[ZoneInfo, dt.date]
 ) -> Span:
     """From the first of what the metric reads until today, or the last that is ahead of it."""
     zone, today = now
-    extent = text(_EXTENTS.get(metric, _ANSWERS)).bindparams(id=workspace_id)
+    extent = text(METRICS[metric].counter.extent).bindparams(id=workspace_id)
     rows = await run_sql(session, extent)
     found = rows.one()
     first = found.first.astimezone(zone).date() if found.first else today
@@ -313,22 +257,10 @@ def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
     return bound
 
 
-async def _require_known(session: AsyncSession, asked: Asked) -> None:
+async def _require_known(session: AsyncSession, request: MetricRequest) -> None:
     """Refuse names in a filter that mean nothing here, naming the nearest."""
     for name in ("survey", "touchpoint", "question"):
-        if name in asked.filters:
-            await require_known(session, asked.workspace.id, name, asked.filters[name])
-    require_among("stage", asked.filters.get("stage", []), Stage)
-    require_among("channel", asked.filters.get("channel", []), get_args(Channel))
-
-
-METRIC_TYPES: dict[str, tuple[QuestionType, ...]] = {
-    "nps": (QuestionType.NPS,),
-    "csat": (QuestionType.CSAT,),
-    "ces": (QuestionType.CES,),
-    "yes_no": (QuestionType.YES_NO,),
-    "rating": (QuestionType.RATING,),
-    "expectation": (QuestionType.EXPECTATION,),
-    "emotion": (QuestionType.EMOTION,),
-    "choice": (QuestionType.CHOICE, QuestionType.CHOICES),
-}
+        if name in request.filters:
+            await require_known(session, request.workspace.id, name, request.filters[name])
+    require_among("stage", request.filters.get("stage", []), Stage)
+    require_among("channel", request.filters.get("channel", []), get_args(Channel))

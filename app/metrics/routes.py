@@ -1,36 +1,24 @@
 """Routes of metrics."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
-from sqlalchemy import text
 from starlette.responses import Response
 
-from app.core.database import run_sql
 from app.core.http import json_reply
 from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
-from app.metrics.follow_up import FOLLOW_UP
-from app.metrics.journey import in_short, map_of
-from app.metrics.parameters import (
-    GROUPS,
-    METRIC_TYPES,
-    Asked,
-    MetricQuery,
-    require_segments,
-    resolve,
-)
-from app.metrics.periods import Interval
-from app.metrics.plain import measure_plain
-from app.metrics.response_rate import RESPONSE_RATE
+from app.metrics.journey import ON_MAP, map_of
+from app.metrics.parameters import MetricQuery, require_segments, resolve
+from app.metrics.queries import metrics_with_questions
+from app.metrics.registry import METRICS, MetricName
+from app.metrics.request import GROUPS, MetricRequest
 from app.metrics.schemas import JourneyMapOut, MetricOut, MetricsOut
 from app.metrics.service import measure
 from app.metrics.snapshot import read_snapshot
 from app.metrics.table import to_csv
-from app.metrics.ttr import FIRST_REPLY, TTR
 from app.workspaces.admission import Analyst
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
@@ -38,50 +26,21 @@ from app.workspaces.service import get_workspace
 routes = router("Metrics")
 
 
-class MetricName(StrEnum):
-    """The figures there are."""
-
-    NPS = "nps"
-    CSAT = "csat"
-    CES = "ces"
-    YES_NO = "yes_no"
-    RATING = "rating"
-    EXPECTATION = "expectation"
-    EMOTION = "emotion"
-    CHOICE = "choice"
-    TTR = "ttr"
-    FIRST_REPLY = "first_reply"
-    RESPONSE_RATE = "response_rate"
-    FOLLOW_UP = "follow_up"
-
-
-_PLAIN = {
-    MetricName.TTR: TTR,
-    MetricName.FIRST_REPLY: FIRST_REPLY,
-    MetricName.RESPONSE_RATE: RESPONSE_RATE,
-    MetricName.FOLLOW_UP: FOLLOW_UP,
-}
-
-
-_MAP_METRICS = ("csat", "nps", "ces", "emotion")
-
-
-async def _asked(
-    request: Request,
+async def _metric_request(
     session: ReadSessionDep,
     caller: Analyst,
+    metric: MetricName,
     query: Annotated[MetricQuery, Query()],
     properties: PropertiesDep,
-) -> Asked:
+) -> MetricRequest:
     await read_snapshot(session)
     workspace = await get_workspace(session, caller.workspace_id)
     if Scope.READ not in caller.scopes:
         require_segments(workspace, properties)
-    metric = request.path_params.get("metric", "nps")
-    return await resolve(session, workspace, metric, query, properties)
+    return await resolve(session, workspace, str(metric), query, properties)
 
 
-AskedDep = Annotated[Asked, Depends(_asked)]
+RequestDep = Annotated[MetricRequest, Depends(_metric_request)]
 
 
 def _wants_csv(request: Request) -> bool:
@@ -95,23 +54,8 @@ def _wants_csv(request: Request) -> bool:
 async def list_metrics(session: ReadSessionDep, caller: Analyst) -> MetricsOut:
     """Return the metrics, group names and segments, and which have questions to read from."""
     workspace = await get_workspace(session, caller.workspace_id)
-    rows = await run_sql(
-        session,
-        text(
-            "select distinct case when recommends then 'nps' else type end from question "
-            "where workspace_id = :id union select distinct type from question "
-            "where workspace_id = :id"
-        ).bindparams(id=caller.workspace_id),
-    )
-    found = {row[0] for row in rows}
-    metrics = [
-        {"metric": name, "has_questions": bool(found & {str(t) for t in types})}
-        for name, types in METRIC_TYPES.items()
-    ]
-    metrics += [
-        {"metric": str(name), "has_questions": name is MetricName.FOLLOW_UP and bool(found)}
-        for name in _PLAIN
-    ]
+    asked = await metrics_with_questions(session, caller.workspace_id)
+    metrics = [{"metric": name, "has_questions": name in asked} for name in METRICS]
     return MetricsOut(metrics=metrics, group_by=list(GROUPS), segments=workspace.segments)
 
 
@@ -122,16 +66,13 @@ async def list_metrics(session: ReadSessionDep, caller: Analyst) -> MetricsOut:
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def get_metric(
-    request: Request, session: ReadSessionDep, metric: MetricName, asked: AskedDep
+    request: Request, session: ReadSessionDep, metric_request: RequestDep
 ) -> Response:
     """Return one figure, over time and by group, with n, interval and reliability.
 
     Counts are read from rollups where they suffice (`source: "rollups"`), else from the rows.
     """
-    if metric in _PLAIN:
-        reply = await measure_plain(session, asked, _PLAIN[metric])
-    else:
-        reply = await measure(session, asked)
+    reply = await measure(session, metric_request)
     if _wants_csv(request):
         return Response(to_csv(reply), media_type="text/csv; charset=utf-8")
     return json_reply(reply)
@@ -150,8 +91,5 @@ async def get_journey_map(
     workspace = await get_workspace(session, caller.workspace_id)
     journey = await interactions.get(session, Journey, caller.workspace_id, key)
     query = MetricQuery(from_=from_, to=to, group_by=["touchpoint"])
-    asked = {name: await resolve(session, workspace, name, query, {}) for name in _MAP_METRICS}
-    tickets = await resolve(session, workspace, "ttr", query, {})
-    found = await TTR.figures(session, tickets, Interval.NONE, True)
-    times = {one.group["touchpoint"]: in_short(one.figure) for one in found}
-    return await map_of(session, journey, asked, times=times)
+    requests = {name: await resolve(session, workspace, name, query, {}) for name in ON_MAP}
+    return await map_of(session, journey, requests)

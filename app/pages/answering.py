@@ -15,14 +15,14 @@ from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput
 from app.core.schema import Json
 from app.invitations.models import Invitation
-from app.invitations.votes import Held
+from app.invitations.votes import HoldState
 from app.pages.form import not_asked
+from app.responses.batch_writing import Ingest
 from app.responses.body import AboutInteraction, ResponseIn
 from app.responses.claims import give_way
-from app.responses.lines import Ingest
 from app.responses.replies import refuse
-from app.responses.submission import Origin, submission_of
-from app.responses.writing import Outcome
+from app.responses.submission import SubmissionOrigin, submission_of
+from app.responses.writing import WriteOutcome
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
@@ -32,7 +32,7 @@ _TRIES = 20
 _LAST_SEQ = 2_147_483_647
 COUNTED = {"counted", "test"}
 # What no person confirmed takes the place only of what is trusted no more than itself.
-_MAY_TAKE: dict[Held | None, set[str | None]] = {
+_MAY_TAKE: dict[HoldState | None, set[str | None]] = {
     "provisional": {None, "provisional"},
     "unverified": {None, "provisional", "unverified"},
 }
@@ -40,7 +40,7 @@ _NEVER_CONFIRMED = {None, "provisional", "unverified", "quarantined"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredAnswers:
     """A response as it stands; `seq` 0 is none yet."""
 
     seq: int = 0
@@ -58,12 +58,12 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class AnsweredPage:
     """One person's page of one survey: what its response says beside the answers."""
 
     survey: CompiledSurvey
     body: ResponseIn
-    origin: Origin
+    origin: SubmissionOrigin
     customer_id: UUID | None = None
 
     @property
@@ -73,7 +73,9 @@ class Page:
         return self.body.id
 
 
-async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UUID) -> Stored:
+async def find_stored(
+    session: AsyncSession, workspace_id: UUID, response_id: UUID
+) -> StoredAnswers:
     """Return what was submitted so far; of a deleted one only that it is."""
     rows = await run_sql(
         session,
@@ -85,18 +87,18 @@ async def find_stored(session: AsyncSession, workspace_id: UUID, response_id: UU
         .bindparams(workspace_id=workspace_id, id=response_id),
     )
     row = rows.first()
-    return Stored(**row._mapping) if row else Stored()
+    return StoredAnswers(**row._mapping) if row else StoredAnswers()
 
 
 async def save(
     ingest: Ingest,
-    page: Page,
+    page: AnsweredPage,
     given: Mapping[str, Any],
     *,
-    held: Held | None,
+    held: HoldState | None,
     gesture: bool = False,
     opened: bool = False,
-) -> Stored:
+) -> StoredAnswers:
     """Add answers to what was submitted so far, and return what is stored then.
 
     What was only `opened` never touches what a person has confirmed; what was sent without a
@@ -136,8 +138,11 @@ async def save(
         refuse(written.outcome)
         answered = [(survey, page.body)]
         await give_way(ingest.database, ingest.group.slot, survey.workspace_id, answered)
-        if written.outcome in {Outcome.CREATED, Outcome.UPDATED} and written.stored is not None:
-            return Stored(
+        if (
+            written.outcome in {WriteOutcome.CREATED, WriteOutcome.UPDATED}
+            and written.stored is not None
+        ):
+            return StoredAnswers(
                 seq=written.stored.seq,
                 answers=checked.answers,
                 state=written.stored.state,
@@ -164,7 +169,7 @@ def _state(state: str | None) -> str:
     return "counted" if state is None or state in COUNTED else state
 
 
-def invited_page(invitation: Invitation, survey: CompiledSurvey) -> Page:
+def invited_page(invitation: Invitation, survey: CompiledSurvey) -> AnsweredPage:
     """Return the page of an invitation: its response bears the invitation's id."""
     context = invitation.context
     reference = context.get("interaction")
@@ -183,8 +188,11 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> Page:
     )
     # Nobody with a key acts here, but what the invitation says is our own word.
     caller = respondent(invitation.workspace_id, invitation.id, scope=Scope.WRITE)
-    return Page(
-        survey, body, Origin(caller=caller, now=utc_now()), customer_id=invitation.customer_id
+    return AnsweredPage(
+        survey,
+        body,
+        SubmissionOrigin(caller=caller, now=utc_now()),
+        customer_id=invitation.customer_id,
     )
 
 

@@ -20,7 +20,7 @@ _LONG = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PageStyle:
     """What a page needs to know of a company; addresses are paths of ours, or None.
 
     `frames` are the origins whose pages may show ours in a frame.
@@ -32,10 +32,10 @@ class Look:
     frames: tuple[str, ...] = ()
 
 
-def look_of(workspace: Workspace) -> Look:
+def look_of(workspace: Workspace) -> PageStyle:
     """Return how pages of a workspace look."""
     colour, logo = workspace.brand.get("colour"), logo_path(workspace)
-    return Look(
+    return PageStyle(
         company=company_of(workspace),
         style=at(f"/brand/{workspace.id}/{colour[1:]}.css") if colour else None,
         logo=at(logo) if logo else None,

@@ -13,14 +13,13 @@ from app.core.http import json_reply, problem_reply
 from app.pages.brand import look_of
 from app.pages.rendering import asset
 from app.responses import widget
+from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.claims import is_answered
-from app.responses.lines import Ingest
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
-from app.surveys.scales import QuestionType
 from app.surveys.schemas import Question
-from app.surveys.wording import Wording, choices_of, ends_of, fill, kind_of
+from app.surveys.wording import Wording, choices_of, control_of, ends_of, fill
 from app.surveys.words import Words, accepted_languages, choose_language, direction_of
 from app.workspaces.admission import allowed_origin, public_caller
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
@@ -226,28 +225,20 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
 
 def _question(question: Question, wording: Wording) -> dict[str, Any]:
     choices = [
-        {"value": typed(choice.value, question), "label": choice.label}
-        for choice in choices_of(question, wording)
+        {"value": choice.answer, "label": choice.label} for choice in choices_of(question, wording)
     ]
     if question.allow_na:
         choices.append({"value": "na", "label": wording.words["na"]})
     ends = ends_of(question)
     return {
         "key": question.key,
-        "kind": kind_of(question),
+        "kind": control_of(question),
         "text": wording.say(question.text),
         "required": question.required,
         "choices": choices,
         "ends": [wording.words[end] for end in ends] if ends else None,
         "show_if": question.show_if.model_dump() if question.show_if else None,
     }
-
-
-def typed(value: str, question: Question) -> Any:
-    """Return a choice's value as JSON answers say it: a number, true or false, or a word."""
-    if kind_of(question) == "scale":
-        return int(value)
-    return value == "true" if question.type is QuestionType.YES_NO else value
 
 
 def _thanks(survey: CompiledSurvey, wording: Wording) -> dict[str, Any]:
@@ -265,8 +256,7 @@ def _thanks(survey: CompiledSurvey, wording: Wording) -> dict[str, Any]:
     main = survey.definition.main_question
     by_answer = {}
     for choice in choices_of(main, wording) if main else []:
-        value = typed(choice.value, main) if main else None
-        band = survey.check({main.key: value}, complete=False).band if main else None
+        band = survey.check({main.key: choice.answer}, complete=False).band if main else None
         if band in said:
             by_answer[choice.value] = said[band]
     return {"default": default, "by_answer": by_answer}

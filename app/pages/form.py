@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.surveys.scales import EXPECTATIONS, OPTION_TYPES, QuestionType, scale_of
+from app.surveys.question_types import NA, OptionAnswers, TextAnswers, spec_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.show_if import is_shown
-from app.surveys.wording import Choice, Wording, choices_of, chosen_values, ends_of, kind_of
+from app.surveys.wording import Choice, Wording, choices_of, chosen_values, control_of, ends_of
+from app.surveys.words import Words
 
-_NA = "na"
+# The values alone are wanted, in no language.
+_NO_WORDS = Wording("en", "en", Words("en", {}), lambda text: text)
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownQuestion:
     """One question on a page; `kind` is `scale`, `words`, `several` or `text`.
 
     `ends` are what the lowest and the highest score mean.
@@ -37,14 +39,14 @@ class Shown:
 
 def shown_question(
     question: Question, given: Any, wording: Wording, *, wrong: bool = False
-) -> Shown:
+) -> ShownQuestion:
     """Return a question in the customer's language, with what was answered before."""
     choices = choices_of(question, wording)
     if question.allow_na:
-        choices = [*choices, Choice(_NA, wording.words["na"], "na")]
-    return Shown(
+        choices = [*choices, Choice(NA, wording.words["na"], word="na")]
+    return ShownQuestion(
         key=question.key,
-        kind=kind_of(question),
+        kind=control_of(question),
         text=wording.say(question.text),
         required=question.required,
         choices=choices,
@@ -86,34 +88,27 @@ def answers_of(
         values = [v for v in posted.get(question.key, ()) if v.strip()]
         if not values:
             answers[question.key] = None
-        elif question.type is QuestionType.CHOICES:
-            # Whoever ticks an option beside `not applicable` means the option.
-            chosen = [v for v in values if v != _NA or not question.allow_na]
-            answers[question.key] = chosen or _NA
+        elif control_of(question) == "several":
+            # An option that is ticked beside `not applicable` wins.
+            chosen = [v for v in values if v != NA or not question.allow_na]
+            answers[question.key] = chosen or NA
         else:
             answers[question.key] = _value(question, values[-1])
     return answers
 
 
 def _value(question: Question, text: str) -> Any:
-    if question.type is QuestionType.TEXT:
+    """Return the answer that a form's text means; what means none stays text."""
+    if isinstance(spec_of(question.type).answers, TextAnswers):
         return text.replace("\r\n", "\n").replace("\x00", "")
-    if question.type is QuestionType.YES_NO:
-        return {"true": True, "false": False, "1": True, "0": False}.get(text, text)
-    is_number = kind_of(question) == "scale" and text.isdecimal() and len(text) < 4
-    return int(text) if is_number else text
+    answers = {choice.value: choice.answer for choice in choices_of(question, _NO_WORDS)}
+    return answers.get(text, text)
 
 
-def score_of_link(question: Question, score: int) -> Any:
+def answer_of_link(question: Question, score: int) -> Any:
     """Return the answer that a link with a score chooses; None where it is none."""
-    if question.type is QuestionType.YES_NO:
-        return {0: False, 1: True}.get(score)
-    if question.type in OPTION_TYPES or question.type is QuestionType.TEXT:
-        return None
-    if question.type is QuestionType.EXPECTATION:
-        return EXPECTATIONS[score] if 0 <= score < len(EXPECTATIONS) else None
-    scale = scale_of(question.type, question.points)
-    return score if scale.low <= score <= scale.high else None
+    choices = choices_of(question, _NO_WORDS)
+    return next((choice.answer for choice in choices if choice.score == score), None)
 
 
 def prefilled(definition: Definition, query: Mapping[str, str]) -> dict[str, Any]:
@@ -124,20 +119,9 @@ def prefilled(definition: Definition, query: Mapping[str, str]) -> dict[str, Any
         if not text:
             continue
         value = _value(question, text)
-        fits = _values_of(question)
-        if question.type is QuestionType.TEXT or value in fits:
-            chosen[question.key] = [value] if question.type is QuestionType.CHOICES else value
+        answers = spec_of(question.type).answers
+        known = [choice.answer for choice in choices_of(question, _NO_WORDS)]
+        if isinstance(answers, TextAnswers) or value in known:
+            several = isinstance(answers, OptionAnswers) and answers.several
+            chosen[question.key] = [value] if several else value
     return chosen
-
-
-def _values_of(question: Question) -> list[Any]:
-    if question.type in OPTION_TYPES:
-        return [o.key for o in question.options]
-    if question.type is QuestionType.YES_NO:
-        return [True, False]
-    if question.type is QuestionType.EXPECTATION:
-        return list(EXPECTATIONS)
-    if question.type is QuestionType.TEXT:
-        return []
-    scale = scale_of(question.type, question.points)
-    return list(range(scale.low, scale.high + 1))

@@ -14,27 +14,27 @@ from app.core.http import at
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
-from app.invitations.delivery import live_survey
 from app.invitations.letter import TRAP
 from app.invitations.models import Invitation
+from app.invitations.sending import live_survey
 from app.invitations.votes import (
-    Held,
-    Hit,
-    Kind,
-    Signs,
+    HitKind,
+    HoldState,
+    LinkHit,
+    SubmissionSignals,
     hits_of,
     judge_opening,
     judge_scores,
     judge_sending,
 )
-from app.pages.answering import Stored, find_stored, invited_page, is_editable, save
+from app.pages.answering import StoredAnswers, find_stored, invited_page, is_editable, save
 from app.pages.brand import look_of
-from app.pages.form import answers_of, prefilled, score_of_link
-from app.pages.rendering import Instead, asks_only_for_headers
+from app.pages.form import answer_of_link, answers_of, prefilled
+from app.pages.rendering import ShowPage, asks_only_for_headers
 from app.pages.showing import (
-    Asking,
-    Place,
-    Posted,
+    PageLinks,
+    PostedForm,
+    SurveyView,
     lacking,
     questions_for,
     read_form,
@@ -43,7 +43,7 @@ from app.pages.showing import (
     show_message,
     show_thanks,
 )
-from app.responses.lines import Ingest
+from app.responses.batch_writing import Ingest
 from app.surveys.wording import values_of
 from app.surveys.words import accepted_languages, choose_language
 from app.workspaces.limits import require_public_rate
@@ -54,31 +54,31 @@ routes = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class InvitedVisit:
     """An invited customer's visit; `asking` is None where the survey takes no more answers."""
 
     invitation: Invitation
     workspace: Workspace
-    asking: Asking | None
-    stored: Stored
-    place: Place
+    asking: SurveyView | None
+    stored: StoredAnswers
+    place: PageLinks
 
-    def open(self) -> Asking:
+    def open(self) -> SurveyView:
         """Return the survey being asked; Instead, where that is over, a page that says so."""
         if self.asking is None:
             raise self.over(status=410)
         return self.asking
 
-    def over(self, *, status: int) -> Instead:
+    def over(self, *, status: int) -> ShowPage:
         """Return the page that says that the survey takes no more answers."""
         look = look_of(self.workspace)
         name = "deleted" if self.stored.state == "deleted" else "over"
-        return Instead(
+        return ShowPage(
             show_message(self.invitation.locale, name, look=look, status=status, place=self.place)
         )
 
 
-async def find_visit(request: Request, token: str, *, limited: bool = True) -> Visit:
+async def find_visit(request: Request, token: str, *, limited: bool = True) -> InvitedVisit:
     """Return what a link leads to; Instead, where it is none of ours, a page that says so."""
     if limited:
         require_public_rate(request)
@@ -86,7 +86,7 @@ async def find_visit(request: Request, token: str, *, limited: bool = True) -> V
     async with database.session() as session:
         invitation = await invitations.find_by_token(session, token)
         if invitation is None:
-            raise Instead(_no_such_link(request))
+            raise ShowPage(_no_such_link(request))
         survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
         workspace = await get_workspace(session, invitation.workspace_id)
         stored = await find_stored(session, invitation.workspace_id, invitation.id)
@@ -95,7 +95,7 @@ async def find_visit(request: Request, token: str, *, limited: bool = True) -> V
     if survey is not None and is_open:
         wanted = [request.query_params.get("lang", ""), invitation.locale or ""]
         wanted += accepted_languages(request.headers.get("accept-language", ""))
-        asking = Asking(
+        asking = SurveyView(
             survey=survey,
             look=look_of(workspace),
             locale=choose_language(wanted, sorted(survey.locales), survey.locale),
@@ -106,14 +106,14 @@ async def find_visit(request: Request, token: str, *, limited: bool = True) -> V
                 properties=invitation.context.get("properties", {}),
             ),
         )
-    place = Place(
+    place = PageLinks(
         action=at(f"/i/{token}"),
         trap=at(f"/i/{token}/{TRAP}"),
         unsubscribe=at(f"/u/{token}"),
         data=at(f"/i/{token}/data"),
         change=at(f"/i/{token}"),
     )
-    return Visit(invitation, workspace, asking, stored, place)
+    return InvitedVisit(invitation, workspace, asking, stored, place)
 
 
 def _no_such_link(request: Request) -> HTMLResponse:
@@ -133,7 +133,7 @@ async def show_invited(request: Request, token: str) -> Response:
     if "done" in query and visit.stored.seq:
         return show_thanks(asking, visit.stored.band, visit.place)
     if not asks_only_for_headers(request):
-        await _note(request, visit, Hit(Kind.OPENED, utc_now()))
+        await _note(request, visit, LinkHit(HitKind.OPENED, utc_now()))
     answers = prefilled(asking.survey.definition, query) | visit.stored.answers
     return _form(box, visit, asking, answers, follows="next" in query)
 
@@ -146,7 +146,7 @@ async def show_invited_score(request: Request, token: str, score: str) -> Respon
     main = asking.survey.definition.main_question
     chosen = None
     if main is not None and score.isdecimal() and len(score) < 4:
-        chosen = score_of_link(main, int(score))
+        chosen = answer_of_link(main, int(score))
     given = {main.key: chosen} if main is not None and chosen is not None else {}
     if not asks_only_for_headers(request):
         await _open(request, visit, int(score) if given else None, score == TRAP, given)
@@ -155,20 +155,29 @@ async def show_invited_score(request: Request, token: str, score: str) -> Respon
 
 
 async def _open(
-    request: Request, visit: Visit, score: int | None, trapped: bool, given: Mapping[str, Any]
+    request: Request,
+    visit: InvitedVisit,
+    score: int | None,
+    trapped: bool,
+    given: Mapping[str, Any],
 ) -> None:
     """Keep a click on a score, or on the hidden link, as what it is worth."""
     now = utc_now()
-    hit = Hit(Kind.TRAP if trapped else Kind.OPENED, now, score)
+    hit = LinkHit(HitKind.TRAP if trapped else HitKind.OPENED, now, score)
     hits = await _note(request, visit, hit)
-    held: Held = "quarantined" if trapped else judge_opening(hits, now=now)
+    held: HoldState = "quarantined" if trapped else judge_opening(hits, now=now)
     if visit.stored.counts or not (given or visit.stored.seq):
         return
     await _save(request, visit, given, held)
 
 
 def _form(
-    box: SealedBox, visit: Visit, asking: Asking, answers: Mapping[str, Any], *, follows: bool
+    box: SealedBox,
+    visit: InvitedVisit,
+    asking: SurveyView,
+    answers: Mapping[str, Any],
+    *,
+    follows: bool,
 ) -> HTMLResponse:
     questions, answered = questions_for(asking, answers, follows=follows)
     main = asking.survey.definition.main_question
@@ -185,13 +194,13 @@ def _form(
     )
 
 
-async def _note(request: Request, visit: Visit, hit: Hit) -> list[Hit]:
+async def _note(request: Request, visit: InvitedVisit, hit: LinkHit) -> list[LinkHit]:
     """Remember a use of the link under the invitation's lock; return the last ones."""
     database: Database = request.app.state.database
     async with database.transaction() as session:
         workspace_id, id_ = visit.invitation.workspace_id, visit.invitation.id
         current = await invitations.get(session, workspace_id, id_, lock=True)
-        if hit.kind is Kind.OPENED:
+        if hit.kind is HitKind.OPENED:
             await invitations.note_opened(session, current)
         return await invitations.note_hit(session, current, hit)
 
@@ -209,7 +218,7 @@ async def take_invited(request: Request, token: str) -> Response:
         return _refuse(request, visit, asking, answers, posted, wrong)
     now = utc_now()
     hits = await _note(
-        request, visit, Hit(Kind.SENT, now, _score(asking, given), posted.signs.moved)
+        request, visit, LinkHit(HitKind.SENT, now, _score(asking, given), posted.signs.moved)
     )
     held = judge_sending(hits, posted.signs, now=now)
     if not given and not posted.is_ours:
@@ -230,7 +239,7 @@ async def take_invited(request: Request, token: str) -> Response:
     return RedirectResponse(at(f"/i/{token}?{step}=1"), status_code=303)
 
 
-def _given(asking: Asking, posted: Posted) -> dict[str, Any]:
+def _given(asking: SurveyView, posted: PostedForm) -> dict[str, Any]:
     definition = asking.survey.definition
     asked = posted.asked
     if posted.is_first_gesture:
@@ -239,7 +248,7 @@ def _given(asking: Asking, posted: Posted) -> dict[str, Any]:
     return answers_of(definition, posted.fields, asked)
 
 
-def _score(asking: Asking, given: Mapping[str, Any]) -> int | None:
+def _score(asking: SurveyView, given: Mapping[str, Any]) -> int | None:
     """Return the number of the main answer, to tell one who tries them all."""
     main = asking.survey.definition.main_question
     if main is None or given.get(main.key) is None:
@@ -252,17 +261,17 @@ def _score(asking: Asking, given: Mapping[str, Any]) -> int | None:
 
 async def _save(
     request: Request,
-    visit: Visit,
+    visit: InvitedVisit,
     given: Mapping[str, Any],
-    held: Held | None,
+    held: HoldState | None,
     *,
-    signs: Signs | None = None,
-) -> Stored:
+    signs: SubmissionSignals | None = None,
+) -> StoredAnswers:
     """Store what was sent, or, without `signs` of a sender, what a link that was opened says."""
     ingest: Ingest = request.app.state.ingest
     page = invited_page(visit.invitation, visit.open().survey)
     opened = signs is None
-    signs = signs or Signs()
+    signs = signs or SubmissionSignals()
     try:
         stored = await save(ingest, page, given, held=held, gesture=signs.moved, opened=opened)
     except Conflict:
@@ -282,10 +291,10 @@ async def _save(
 
 def _refuse(
     request: Request,
-    visit: Visit,
-    asking: Asking,
+    visit: InvitedVisit,
+    asking: SurveyView,
     answers: Mapping[str, Any],
-    posted: Posted,
+    posted: PostedForm,
     wrong: Mapping[str, str],
 ) -> HTMLResponse:
     """Show the same questions again, saying which answers do not do."""

@@ -21,15 +21,15 @@ from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.core.text import unfit_property
-from app.invitations.votes import Held, Signs
-from app.pages.answering import Page, Stored, find_stored, respondent, save
+from app.invitations.votes import HoldState, SubmissionSignals
+from app.pages.answering import AnsweredPage, StoredAnswers, find_stored, respondent, save
 from app.pages.brand import look_of
 from app.pages.form import answers_of, prefilled
-from app.pages.rendering import Instead
+from app.pages.rendering import ShowPage
 from app.pages.showing import (
-    Asking,
-    Place,
-    Posted,
+    PageLinks,
+    PostedForm,
+    SurveyView,
     lacking,
     questions_for,
     read_form,
@@ -40,11 +40,11 @@ from app.pages.showing import (
     sign_response,
     signed_response,
 )
+from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
 from app.responses.claims import is_answered
-from app.responses.lines import Ingest
-from app.responses.submission import Origin, submission_of
+from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import Checked, CompiledSurvey
 from app.surveys.wording import values_of
@@ -61,17 +61,17 @@ _SOURCE = "src"
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class PublicVisit:
     """A visit of a survey's own page.
 
     `stored` is what this visitor has answered, `resumed` where that can be seen again. `taken`
     says that the order has had its answer: that is shown to nobody, nor replaced.
     """
 
-    asking: Asking
-    page: Page
-    stored: Stored
-    place: Place
+    asking: SurveyView
+    page: AnsweredPage
+    stored: StoredAnswers
+    place: PageLinks
     resumed: str
     taken: bool
 
@@ -86,17 +86,17 @@ async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSu
     async with database.session() as session:
         link = await find_link(session, public_id)
         if link is None:
-            raise Instead(show_message(locale, "gone", status=404))
+            raise ShowPage(show_message(locale, "gone", status=404))
         workspace = await get_workspace(session, link[0])
     survey = await state.ingest.catalogue.get(link[0], str(link[1]))
     if survey is None:
-        raise Instead(show_message(locale, "gone", status=404))
+        raise ShowPage(show_message(locale, "gone", status=404))
     if not survey.live:
-        raise Instead(show_message(locale, "over", look=look_of(workspace), status=410))
+        raise ShowPage(show_message(locale, "over", look=look_of(workspace), status=410))
     return survey, workspace
 
 
-async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace) -> Visit:
+async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace) -> PublicVisit:
     query = request.query_params
     wanted = [
         query.get("lang", ""),
@@ -113,7 +113,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     kiosk = "kiosk" in kept
     start = _address(survey, kept)
     resumed = _address(survey, kept, r=sign_response(box, survey, page.response_id))
-    asking = Asking(
+    asking = SurveyView(
         survey=survey,
         look=look_of(workspace),
         locale=locale,
@@ -122,8 +122,8 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     )
     # The order alone names the response, but not whoever may see it.
     action = start if by_order else resumed
-    place = Place(action=action, change=None if kiosk else resumed, start=start)
-    return Visit(asking, page, Stored() if by_order else stored, place, resumed, taken)
+    place = PageLinks(action=action, change=None if kiosk else resumed, start=start)
+    return PublicVisit(asking, page, StoredAnswers() if by_order else stored, place, resumed, taken)
 
 
 def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
@@ -152,7 +152,7 @@ async def _page(
     *,
     locale: str,
     own: UUID | None,
-) -> tuple[Page, bool]:
+) -> tuple[AnsweredPage, bool]:
     """Return the page of one visitor: of the response that the address names, or of a new one.
 
     Where the survey takes one answer per order, the order names the response; the flag says so.
@@ -174,13 +174,13 @@ async def _page(
     if body.order:
         cases = await find_cases(request.app.state.database, survey.workspace_id, [body])
         case = cases.get(0)
-    origin = Origin(caller=caller, now=utc_now(), case=case)
+    origin = SubmissionOrigin(caller=caller, now=utc_now(), case=case)
     by_order = own is None and survey.one_answer_per == "order" and body.order is not None
     if by_order:
         named = submission_of(body, survey, origin, checked=Checked(), customer_id=None)
         own = named.row.id
     body.id = own or uuid7()
-    return Page(survey, body, origin), by_order
+    return AnsweredPage(survey, body, origin), by_order
 
 
 @routes.get("/s/{public_id}")
@@ -203,11 +203,11 @@ async def show_open(request: Request, public_id: str) -> Response:
 
 def _form(
     request: Request,
-    visit: Visit,
+    visit: PublicVisit,
     answers: Mapping[str, Any],
     *,
     follows: bool = False,
-    posted: Posted | None = None,
+    posted: PostedForm | None = None,
     wrong: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
     questions, answered = questions_for(visit.asking, answers, follows=follows)
@@ -222,7 +222,7 @@ def _form(
     )  # fmt: skip
 
 
-def _judge(signs: Signs) -> Held | None:
+def _judge(signs: SubmissionSignals) -> HoldState | None:
     """Judge what was sent: nobody was mailed this address, so no scanner need be waited out."""
     if signs.trapped:
         return "quarantined"

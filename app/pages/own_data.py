@@ -8,11 +8,11 @@ from app.core.errors import NotFound
 from app.core.http import at
 from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
-from app.invitations.suppression import Kind, suppress
+from app.invitations.suppression import SuppressionKind, suppress
 from app.pages.brand import look_of
-from app.pages.invited import Visit, find_visit
+from app.pages.invited import InvitedVisit, find_visit
 from app.pages.rendering import page
-from app.pages.showing import Posted, read_form, show_message, stamp
+from app.pages.showing import PostedForm, read_form, show_message, stamp
 from app.responses import service as responses
 from app.surveys.catalogue import find_published
 from app.surveys.wording import Wording, label_of
@@ -21,12 +21,12 @@ from app.surveys.words import Words
 routes = APIRouter(include_in_schema=False)
 
 
-def _pressed_by_script(posted: Posted) -> bool:
+def _pressed_by_script(posted: PostedForm) -> bool:
     """Tell whether a program pressed our button; scanners do, and must delete nothing."""
     return posted.signs.scripted and not posted.signs.gesture
 
 
-def _words(visit: Visit) -> tuple[Words, str]:
+def _words(visit: InvitedVisit) -> tuple[Words, str]:
     """Return the words of a page that speaks only for us, and their language."""
     words = Words(visit.asking.locale if visit.asking else visit.invitation.locale, {})
     return words, words.locale if not words.said("data") else "en"
@@ -39,7 +39,7 @@ async def show_data(request: Request, token: str) -> Response:
     return await _show(request, visit)
 
 
-async def _show(request: Request, visit: Visit) -> HTMLResponse:
+async def _show(request: Request, visit: InvitedVisit) -> HTMLResponse:
     words, lang = _words(visit)
     box: SealedBox = request.app.state.box
     shown = page(
@@ -59,7 +59,7 @@ async def _show(request: Request, visit: Visit) -> HTMLResponse:
     return shown
 
 
-async def _answers(request: Request, visit: Visit, words: Words) -> list[tuple[str, str]]:
+async def _answers(request: Request, visit: InvitedVisit, words: Words) -> list[tuple[str, str]]:
     """Return each answered question in words."""
     invitation = visit.invitation
     database: Database = request.app.state.database
@@ -82,7 +82,7 @@ async def _answers(request: Request, visit: Visit, words: Words) -> list[tuple[s
     return shown
 
 
-def _about(visit: Visit, words: Words) -> list[tuple[str, str]]:
+def _about(visit: InvitedVisit, words: Words) -> list[tuple[str, str]]:
     """Return what else is stored beside the answer."""
     invitation, stored = visit.invitation, visit.stored
     known = {
@@ -122,7 +122,7 @@ async def show_unsubscribe(request: Request, token: str) -> Response:
     return _ask_unsubscribe(request, visit)
 
 
-def _ask_unsubscribe(request: Request, visit: Visit) -> HTMLResponse:
+def _ask_unsubscribe(request: Request, visit: InvitedVisit) -> HTMLResponse:
     words, lang = _words(visit)
     return page(
         "unsubscribe.html",
@@ -157,7 +157,7 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
         workspace_id = invitation.workspace_id
         if invitation.email:
             await suppress(
-                session, workspace_id, [invitation.email], kind=Kind.UNSUBSCRIBED,
+                session, workspace_id, [invitation.email], kind=SuppressionKind.UNSUBSCRIBED,
                 detail="by the customer",
             )  # fmt: skip
         elif invitation.customer_id:

@@ -51,7 +51,7 @@ _templates.globals["root"] = root_path.get
 _PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
 
 
-class Instead(Exception):
+class ShowPage(Exception):
     """Another page is shown instead of the one that was asked for."""
 
     def __init__(self, reply: Response) -> None:

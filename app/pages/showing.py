@@ -15,8 +15,8 @@ from app.core.clock import utc_now
 from app.core.errors import Forbidden, TooLarge
 from app.core.http import read_body
 from app.core.signing import SealedBox
-from app.invitations.votes import Signs
-from app.pages.brand import Look
+from app.invitations.votes import SubmissionSignals
+from app.pages.brand import PageStyle
 from app.pages.form import shown_question, shown_questions
 from app.pages.rendering import page
 from app.surveys.compiled import CompiledSurvey
@@ -29,11 +29,11 @@ _RENDERED = "page.rendered"
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class SurveyView:
     """A survey being shown to one person: in which words, and in whose name."""
 
     survey: CompiledSurvey
-    look: Look
+    look: PageStyle
     locale: str
     values: Mapping[str, object]
     kiosk: bool = False
@@ -52,7 +52,7 @@ class Asking:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PageLinks:
     """Where a page's form goes, and what else the page leads to.
 
     `trap` is a link that no person sees; `unsubscribe` and `data` are for the invited.
@@ -67,7 +67,7 @@ class Place:
 
 
 def questions_for(
-    asking: Asking, answers: Mapping[str, Any], *, follows: bool
+    asking: SurveyView, answers: Mapping[str, Any], *, follows: bool
 ) -> tuple[list[Question], Question | None]:
     """Return the questions of this step, and the main one where it was answered before.
 
@@ -87,8 +87,8 @@ def questions_for(
 
 def show_form(  # noqa: PLR0913 - what one page holds
     box: SealedBox,
-    asking: Asking,
-    place: Place,
+    asking: SurveyView,
+    place: PageLinks,
     *,
     answers: Mapping[str, Any],
     questions: Sequence[Question],
@@ -140,7 +140,7 @@ def stamp(box: SealedBox, *, ago: dt.timedelta = dt.timedelta()) -> str:
     return box.sign(_RENDERED, struct.pack(">d", (utc_now() - ago).timestamp()))
 
 
-def show_thanks(asking: Asking, band: str | None, place: Place) -> HTMLResponse:
+def show_thanks(asking: SurveyView, band: str | None, place: PageLinks) -> HTMLResponse:
     """Thank in the survey's own words for the band, where it has some."""
     texts = asking.survey.definition.texts.thank_you
     own = texts.get(band or "default", texts.get("default"))  # type: ignore[call-overload]
@@ -165,7 +165,7 @@ def show_thanks(asking: Asking, band: str | None, place: Place) -> HTMLResponse:
     )
 
 
-def show_again(box: SealedBox, asking: Asking, place: Place) -> HTMLResponse:
+def show_again(box: SealedBox, asking: SurveyView, place: PageLinks) -> HTMLResponse:
     """Ask for one more press, of whoever may be a program; nothing that was said is lost."""
     words = asking.words
     return page(
@@ -185,9 +185,9 @@ def show_message(
     locale: str | None,
     name: str,
     *,
-    look: Look | None = None,
+    look: PageStyle | None = None,
     status: int = 200,
-    place: Place | None = None,
+    place: PageLinks | None = None,
     refresh: str | None = None,
 ) -> HTMLResponse:
     """Show one message of the service's own words; `place` adds what an invited person may do."""
@@ -207,11 +207,11 @@ def show_message(
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedForm:
     """A form as it was sent: its fields, and what they tell of the sender."""
 
     fields: Mapping[str, Sequence[str]]
-    signs: Signs
+    signs: SubmissionSignals
     asked: Sequence[str]
 
     @property
@@ -234,7 +234,7 @@ async def read_fields(request: Request) -> dict[str, list[str]]:
         raise TooLarge("The form has too many fields.") from None
 
 
-async def read_form(request: Request, box: SealedBox) -> Posted:
+async def read_form(request: Request, box: SealedBox) -> PostedForm:
     """Read a form; raises TooLarge for one that none of our pages could have sent.
 
     Another site's page may not send it in the name of its visitors: that is Forbidden.
@@ -248,7 +248,7 @@ async def read_form(request: Request, box: SealedBox) -> Posted:
     if rendered is None and "_at" in said:
         # A time that we did not sign is no time that has passed.
         rendered = utc_now()
-    signs = Signs(
+    signs = SubmissionSignals(
         scripted=bool(said.get("_js")),
         gesture=bool(said.get("_g")),
         trapped=bool(said.get("_website")),
@@ -256,11 +256,11 @@ async def read_form(request: Request, box: SealedBox) -> Posted:
         rendered_at=rendered,
     )
     asked = said["_asked"].split(",") if "_asked" in said else list(fields)
-    return Posted(fields, signs, asked)
+    return PostedForm(fields, signs, asked)
 
 
 def lacking(
-    asking: Asking, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
+    asking: SurveyView, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return which asked questions are required and empty, or do not fit, and the word for it."""
     definition = asking.survey.definition

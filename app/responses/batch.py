@@ -4,10 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core import idempotency
+from app.core.batch_lines import LinesReport, batch_route, read_flag, read_lines, reply_once
 from app.core.clock import utc_now
-from app.core.lines import LinesReport, asked_flag, batch_route, read_lines, reply_once
-from app.responses.lines import Ingest, write_lines
-from app.responses.submission import Origin
+from app.responses.batch_writing import Ingest, write_lines
+from app.responses.submission import SubmissionOrigin
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope
 
@@ -17,9 +17,11 @@ PATH = "/v1/responses/batch"
 async def _take(request: Request) -> Response:
     """Take many answers; reply when all that are good are on disk."""
     caller = await admit(request, Scope.WRITE)
-    events = asked_flag(request, "events", default=True)
+    events = read_flag(request, "events", default=True)
     body, lines = await read_lines(request)
-    origin = Origin(caller, now=utc_now(), idempotency_key=idempotency.asked_key(request))
+    origin = SubmissionOrigin(
+        caller, now=utc_now(), idempotency_key=idempotency.requested_key(request)
+    )
     ingest: Ingest = request.app.state.ingest
 
     async def write() -> LinesReport:

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.feed import News
+from app.core.event_consumer import StoredEvent
 from app.core.ids import uuid7
 from app.core.jobs import Job
 from app.core.schema import Json
@@ -121,10 +121,10 @@ def _interaction_id(workspace_id: UUID, body: ResponseIn) -> UUID | None:
     return interaction_id(workspace_id, named.source, named.external_id) if named else None
 
 
-async def hear_interactions(session: AsyncSession, news: Sequence[News]) -> None:
+async def consume_interactions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
     """Have answers joined that were given before their interaction was known."""
-    for workspace_id in {one.workspace_id for one in news}:
-        ids = [one.data["id"] for one in news if one.workspace_id == workspace_id]
+    for workspace_id in {event.workspace_id for event in events}:
+        ids = [event.data["id"] for event in events if event.workspace_id == workspace_id]
         await jobs.enqueue(
             session, JOIN_JOB, workspace_id=workspace_id, payload={"interactions": ids}
         )

@@ -17,7 +17,7 @@ from app.core.clock import utc_now
 from app.core.database import CONNECTION_LOST, Database, RawConnection
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS
-from app.responses.writing import MOST_ROWS, Batch, Submission, Written, write_batch
+from app.responses.writing import MOST_ROWS, Submission, WriteBatch, WriteResult, write_batch
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _BAD_DATA = (
 @dataclass(slots=True)
 class _Waiting:
     submission: Submission
-    done: asyncio.Future[Written]
+    done: asyncio.Future[WriteResult]
 
 
 class GroupCommit:
@@ -59,11 +59,11 @@ class GroupCommit:
         self._idle: list[RawConnection] = []
         self._places = asyncio.Semaphore(_CONNECTIONS)
 
-    async def submit(self, workspace_id: UUID, submission: Submission) -> Written:
+    async def submit(self, workspace_id: UUID, submission: Submission) -> WriteResult:
         """Write one answer and return when it is on disk; raise Busy where too many wait."""
         if self._count >= self._max_waiting:
             raise Busy(reason="backpressure")
-        done: asyncio.Future[Written] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
         queue = self._waiting.get(workspace_id)
         if queue is None:
             queue = self._waiting[workspace_id] = deque()
@@ -76,7 +76,7 @@ class GroupCommit:
 
     async def write(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
-    ) -> list[Written | AfterwordError]:
+    ) -> list[WriteResult | AfterwordError]:
         """Write at most 500 answers as a batch of their own; bad ones get their error."""
         async with self._places:
             return await self._write_held(workspace_id, submissions, events=events)
@@ -111,9 +111,9 @@ class GroupCommit:
 
     async def _write_held(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
-    ) -> list[Written | AfterwordError]:
+    ) -> list[WriteResult | AfterwordError]:
         """Write a batch, waiting for a lost database, halving it where a row cannot be stored."""
-        batch = Batch(workspace_id, self.slot, events, utc_now())
+        batch = WriteBatch(workspace_id, self.slot, events, utc_now())
         deadline = asyncio.get_running_loop().time() + _PATIENCE
         while True:
             try:
@@ -139,7 +139,7 @@ class GroupCommit:
                     ANSWERS.labels(outcome.value).inc(count)
                 return list(written)
 
-    async def _send(self, batch: Batch, submissions: list[Submission]) -> list[Written]:
+    async def _send(self, batch: WriteBatch, submissions: list[Submission]) -> list[WriteResult]:
         connection = (
             self._idle.pop() if self._idle else await self._database.connect(**_SERVER_SETTINGS)
         )
@@ -161,7 +161,7 @@ class GroupCommit:
         return written
 
 
-def _settle(done: asyncio.Future[Written], result: Written | AfterwordError) -> None:
+def _settle(done: asyncio.Future[WriteResult], result: WriteResult | AfterwordError) -> None:
     if done.done():
         return
     if isinstance(result, AfterwordError):

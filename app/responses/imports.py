@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.batch_lines import LinesReport
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, NotFound
-from app.core.lines import LinesReport
 from app.core.paging import decode_cursor
 from app.responses.models import ImportRun
 from app.responses.service import change_state

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.core import idempotency
+from app.core.batch_lines import refuse_query
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput, named_in
@@ -23,17 +24,16 @@ from app.core.http import (
     reply_headers,
     require_content_type,
 )
-from app.core.lines import asked_no_flag
 from app.core.telemetry import REFUSED
-from app.interactions.directory import Directory
-from app.invitations.votes import Held
+from app.interactions.customer_resolver import CustomerResolver
+from app.invitations.votes import HoldState
+from app.responses.batch_writing import Ingest
 from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.cases import Case, find_cases, names_a_case
 from app.responses.claims import give_way
-from app.responses.lines import Ingest
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
-    Origin,
+    SubmissionOrigin,
     names_itself,
     person_of,
     proven_person_of,
@@ -41,7 +41,7 @@ from app.responses.submission import (
     submission_of,
     survey_for,
 )
-from app.responses.writing import Outcome
+from app.responses.writing import WriteOutcome
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.admission import admit
 from app.workspaces.caller import Caller, proves
@@ -64,7 +64,7 @@ async def post_response(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def take_body(request: Request) -> tuple[Caller, bytes, ResponseIn]:
     """Check the caller and decode the body; nothing is stored yet."""
-    asked_no_flag(request)
+    refuse_query(request)
     caller = await admit(request, KeyScope.WRITE, KeyScope.COLLECT)
     require_content_type(request, "application/json")
     raw = await read_text(request)
@@ -80,7 +80,7 @@ async def store(
     body: ResponseIn,
     *,
     raw: bytes,
-    held: Held | None = None,
+    held: HoldState | None = None,
 ) -> Response:
     """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
     ingest: Ingest = request.app.state.ingest
@@ -90,13 +90,13 @@ async def store(
     if not caller.trusted:
         await _fall_back(ingest.directory, survey, body)
     checked = survey.check(body.answers, complete=body.complete)
-    key = idempotency.asked_key(request)
+    key = idempotency.requested_key(request)
     body_hash = hashlib.sha256(raw).digest() if key is not None else b""
     seen = False
     if key is not None and names_itself(body, survey):
         seen = await _seen_before(request, caller, key, body_hash)
     case = await _case(request, caller, body) if names_a_case(body) else None
-    origin = Origin(
+    origin = SubmissionOrigin(
         caller=caller,
         now=utc_now(),
         idempotency_key=key,
@@ -113,10 +113,12 @@ async def store(
     await give_way(
         request.app.state.database, ingest.group.slot, caller.workspace_id, [(survey, body)]
     )
-    if written.outcome is Outcome.UNCHANGED and seen:
+    if written.outcome is WriteOutcome.UNCHANGED and seen:
         first = body.seq == 1 and written.stored is not None and written.stored.seq == 1
-        written = replace(written, outcome=Outcome.REPLAYED if first else Outcome.UNCHANGED)
-    if seen or written.outcome is Outcome.REPLAYED:
+        written = replace(
+            written, outcome=WriteOutcome.REPLAYED if first else WriteOutcome.UNCHANGED
+        )
+    if seen or written.outcome is WriteOutcome.REPLAYED:
         reply_headers(request)["Idempotency-Replayed"] = "true"
     stored = written.stored
     assert stored is not None  # noqa: S101 - only a refusal stores nothing
@@ -148,7 +150,7 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
         )
 
 
-async def _fall_back(directory: Directory, survey: CompiledSurvey, body: ResponseIn) -> None:
+async def _fall_back(directory: CustomerResolver, survey: CompiledSurvey, body: ResponseIn) -> None:
     """Replace a touchpoint or language that a public caller made up by the survey's own."""
     if body.touchpoint and not await directory.is_declared(survey.workspace_id, body.touchpoint):
         body.touchpoint = None

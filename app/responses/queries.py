@@ -12,7 +12,7 @@ from app.core.database import run_sql
 from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.interactions.customers import require_customer
-from app.responses.known import require_known
+from app.responses.filter_values import require_known
 from app.responses.models import Response
 from app.responses.schemas import Integrity, ResponseFilter
 

@@ -5,16 +5,16 @@ from typing import Any
 import msgspec
 
 from app.core.errors import Conflict
-from app.responses.rows import Stored
-from app.responses.writing import Outcome, Written
+from app.responses.rows import StoredResponse
+from app.responses.writing import WriteOutcome, WriteResult
 
 _INTEGRITY = {"counted": "ok", "test": "ok"}
 
 _REFUSALS = {
-    Outcome.CONFLICT: "This Idempotency-Key was used with another body; use a new key.",
-    Outcome.MISMATCH: "A response keeps its survey and channel; send another id for a new one.",
-    Outcome.DELETED: "This response was deleted and stays so.",
-    Outcome.CLOSED: "The survey is closed and takes no new responses.",
+    WriteOutcome.CONFLICT: "This Idempotency-Key was used with another body; use a new key.",
+    WriteOutcome.MISMATCH: "A response keeps its survey and channel; a new one needs another id.",
+    WriteOutcome.DELETED: "This response was deleted and stays so.",
+    WriteOutcome.CLOSED: "The survey is closed and takes no new responses.",
 }
 
 
@@ -23,18 +23,18 @@ def integrity_of(state: str) -> str:
     return _INTEGRITY.get(state, state)
 
 
-def refuse(outcome: Outcome) -> None:
+def refuse(outcome: WriteOutcome) -> None:
     """Raise Conflict where nothing was and nothing will be stored for this submission."""
     if outcome in _REFUSALS:
         raise Conflict(_REFUSALS[outcome])
 
 
-def status_of(written: Written) -> int:
+def status_of(written: WriteResult) -> int:
     """Return 201 for what this request, or the one it repeats, has created; else 200."""
-    return 201 if written.outcome in {Outcome.CREATED, Outcome.REPLAYED} else 200
+    return 201 if written.outcome in {WriteOutcome.CREATED, WriteOutcome.REPLAYED} else 200
 
 
-def summary(stored: Stored, *, survey_key: str) -> dict[str, Any]:
+def summary(stored: StoredResponse, *, survey_key: str) -> dict[str, Any]:
     """Return a stored response without answers, customer and properties."""
     return {
         "id": stored.id,
@@ -63,7 +63,7 @@ def summary(stored: Stored, *, survey_key: str) -> dict[str, Any]:
     }
 
 
-def public_summary(stored: Stored) -> dict[str, Any]:
+def public_summary(stored: StoredResponse) -> dict[str, Any]:
     """Return what a publishable key may learn: never stored content."""
     return {"id": stored.id, "seq": stored.seq, "complete": stored.complete}
 

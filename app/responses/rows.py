@@ -18,7 +18,7 @@ _SQL_TYPES = {
 _BYTES = {"request_hash"}
 
 
-class Row(Struct, kw_only=True, omit_defaults=True):
+class ResponseRow(Struct, kw_only=True, omit_defaults=True):
     """The columns of one response; what is left out is null.
 
     `request_hash` is hex as PostgreSQL reads it. `event_id` names the event, `editable_from`
@@ -60,7 +60,7 @@ class Row(Struct, kw_only=True, omit_defaults=True):
     gesture: bool | None = None
 
 
-class Stored(Struct, kw_only=True):
+class StoredResponse(Struct, kw_only=True):
     """What a reply tells of a stored response."""
 
     id: UUID
@@ -92,13 +92,13 @@ def sql_type(name: str) -> str:
     """Return the type that a column of `Row` has in SQL."""
     if name in _BYTES:
         return "bytea"
-    annotation = Row.__annotations__[name]
+    annotation = ResponseRow.__annotations__[name]
     return _SQL_TYPES[next(iter(get_args(annotation)), annotation)]
 
 
-def stored_as(row: Row, now: dt.datetime) -> Stored:
+def stored_as(row: ResponseRow, now: dt.datetime) -> StoredResponse:
     """Return a row that was just created."""
-    return Stored(
+    return StoredResponse(
         id=row.id,
         survey_id=row.survey_id,
         survey_version=row.survey_version,
@@ -125,12 +125,12 @@ def stored_as(row: Row, now: dt.datetime) -> Stored:
     )
 
 
-def encode_rows(rows: list[Row]) -> str:
+def encode_rows(rows: list[ResponseRow]) -> str:
     """Write rows as the JSON document that the statements read."""
     return msgspec.json.encode(rows).decode()
 
 
-def column_values(row: Row) -> list[Any]:
+def column_values(row: ResponseRow) -> list[Any]:
     """Return the values of one row in the order of its columns, documents as text."""
     values = msgspec.structs.astuple(row)
     return [bytes(v).decode() if isinstance(v, Raw) else v for v in values]

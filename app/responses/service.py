@@ -14,7 +14,7 @@ from app.core import jobs
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, NotFound
-from app.core.feed import News
+from app.core.event_consumer import StoredEvent
 from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.interactions.service import customers_by_id
@@ -191,18 +191,18 @@ async def restore(database: Database, slot: int, workspace_id: UUID, response_id
             await invitations.note_answered(session, found)
 
 
-async def hear_deletions(session: AsyncSession, news: Sequence[News]) -> None:
+async def consume_deletions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
     """Have the earlier news of deleted responses forgotten, those of a workspace together."""
     deleted: dict[UUID, list[str]] = defaultdict(list)
-    for one in news:
-        deleted[one.workspace_id].append(one.data["id"])
+    for event in events:
+        deleted[event.workspace_id].append(event.data["id"])
     for workspace_id, ids in deleted.items():
         await jobs.enqueue(
             session, FORGET_JOB, workspace_id=workspace_id, payload={"responses": ids}
         )
 
 
-async def forget_news(database: Database, job: jobs.Job) -> None:
+async def redact_events(database: Database, job: jobs.Job) -> None:
     """Empty the events of responses that were deleted; their ids and times stay."""
     kept = "('id', 'survey', 'channel', 'created_at', 'updated_at')"
     async with database.transaction() as session:

@@ -12,7 +12,7 @@ and why rollups never differ from the rows:
 * Rollup rows are upserted in the order of their key.
 """
 
-from app.responses.rows import Row, Stored, sql_type
+from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 _COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
@@ -21,17 +21,17 @@ ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, loc
 
 # Part of a row as it is given, but not of the table.
 _NOT_STORED = {"event_id", "editable_from", "about"}
-_STORED = [c for c in Row.__struct_fields__ if c not in _NOT_STORED]
+_STORED = [c for c in ResponseRow.__struct_fields__ if c not in _NOT_STORED]
 
 # One JSON document a batch: half the work of an array for each column. A lone row's columns are
 # parameters: the document's reader costs a tenth of a millisecond to set up.
-_COLUMNS = ", ".join(f"{name} {sql_type(name)}" for name in Row.__struct_fields__)
+_COLUMNS = ", ".join(f"{name} {sql_type(name)}" for name in ResponseRow.__struct_fields__)
 _GIVEN = f"given as materialized (select * from json_to_recordset($5::json) n({_COLUMNS}))"
 _PARAMETERS = ", ".join(
     f"${number}::text::{sql_type(name)} as {name}"
     if sql_type(name) in {"bytea", "jsonb"}
     else f"${number}::{sql_type(name)} as {name}"
-    for number, name in enumerate(Row.__struct_fields__, start=5)
+    for number, name in enumerate(ResponseRow.__struct_fields__, start=5)
 )
 _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 
@@ -265,7 +265,7 @@ moved as (
 ),
 {_rollups("$3::int2")},
 {_events("updated", _NEWS, "$4::bool", completes=_COMPLETES, about="n.about")}
-select o.seq as seq_before, {", ".join(map(_kept, Stored.__struct_fields__))}
+select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
 
@@ -399,7 +399,7 @@ REJECT = _change(
 # Counts responses anew that were counted under an older configuration; nothing else of them moves.
 RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
 # An answer that was left alone is as whole as it will be.
-SETTLE = _change(
+COMPLETE = _change(
     "settled = true",
     "not o.settled and o.state = 'counted' "
     "and o.updated_at <= $2::timestamptz - interval '30 minutes'",

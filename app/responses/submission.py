@@ -10,12 +10,12 @@ from msgspec import Raw
 
 from app.core.errors import Conflict, Forbidden, InvalidInput
 from app.core.ids import derived_uuid, is_derived, keyed_uuid, uuid7
-from app.interactions.directory import Person
-from app.invitations.votes import Held
+from app.interactions.customer_resolver import CustomerReference
+from app.invitations.votes import HoldState
 from app.responses.body import CustomerIn, ResponseIn
 from app.responses.cases import Case
-from app.responses.rows import Row
-from app.responses.writing import Former, Submission
+from app.responses.rows import ResponseRow
+from app.responses.writing import FormerId, Submission
 from app.surveys.compiled import Checked, CompiledSurvey
 from app.workspaces.caller import Caller
 
@@ -30,7 +30,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SubmissionOrigin:
     """Where a submission comes from: the caller, an idempotency key, a line of an import.
 
     `held` says why the answer is not counted: no person is known to have given it. `gesture`
@@ -44,7 +44,7 @@ class Origin:
     import_id: UUID | None = None
     line: int | None = None
     case: Case | None = None
-    held: Held | None = None
+    held: HoldState | None = None
     gesture: bool | None = None
 
 
@@ -84,9 +84,9 @@ def refuse_untrusted(body: ResponseIn) -> None:
             raise InvalidInput.at("body", name, msg="is not for publishable keys; leave it out")
 
 
-def person_of(customer: CustomerIn) -> Person:
+def person_of(customer: CustomerIn) -> CustomerReference:
     """Return the person whom a trusted caller names."""
-    return Person(
+    return CustomerReference(
         external_id=customer.external_id,
         source=customer.source,
         email=customer.email,
@@ -95,10 +95,10 @@ def person_of(customer: CustomerIn) -> Person:
     )
 
 
-def proven_person_of(customer: CustomerIn) -> Person:
+def proven_person_of(customer: CustomerIn) -> CustomerReference:
     """Return the person whom a proof names: by the one name that was signed, nothing else."""
     email = None if customer.external_id else customer.email
-    return Person(
+    return CustomerReference(
         external_id=customer.external_id,
         source=customer.source if customer.external_id else None,
         email=email,
@@ -109,7 +109,7 @@ def proven_person_of(customer: CustomerIn) -> Person:
 def submission_of(
     body: ResponseIn,
     survey: CompiledSurvey,
-    origin: Origin,
+    origin: SubmissionOrigin,
     *,
     checked: Checked,
     customer_id: UUID | None,
@@ -128,7 +128,7 @@ def submission_of(
     if body.customer and customer_id is None:
         said = msgspec.structs.asdict(body.customer)
         claimed = _json({k: v for k, v in said.items() if v and k != "proof"})
-    row = Row(
+    row = ResponseRow(
         id=id_,
         survey_id=survey.id,
         survey_version=survey.version,
@@ -192,8 +192,8 @@ def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
 
 
 def _identify(
-    body: ResponseIn, survey: CompiledSurvey, origin: Origin, customer_id: UUID | None
-) -> tuple[UUID, str | None, Former | None]:
+    body: ResponseIn, survey: CompiledSurvey, origin: SubmissionOrigin, customer_id: UUID | None
+) -> tuple[UUID, str | None, FormerId | None]:
     """Return the id by which repeats are known, the hash of the body, and the id of before.
 
     An id is the caller's own, or derived: from the external id, from the order, ticket or
@@ -209,14 +209,14 @@ def _identify(
     derivation = survey.derivation
     former = None
     if derivation.since is not None:
-        former = Former(derived_uuid(str(survey.workspace_id), *names), derivation.since)
+        former = FormerId(derived_uuid(str(survey.workspace_id), *names), derivation.since)
     by_key = names[0] == _BY_KEY
     request_hash = "\\x" + origin.body_hash.hex() if by_key else None
     return keyed_uuid(derivation.key, *names), request_hash, former
 
 
 def _names(
-    body: ResponseIn, survey: CompiledSurvey, origin: Origin, customer_id: UUID | None
+    body: ResponseIn, survey: CompiledSurvey, origin: SubmissionOrigin, customer_id: UUID | None
 ) -> tuple[str, ...] | None:
     """Return the names from which the response's id is derived, or None where nothing names it."""
     apart = () if origin.caller.trusted else _CLAIMED

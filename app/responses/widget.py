@@ -15,7 +15,8 @@ from starlette.responses import Response
 from app.core.errors import AfterwordError, named_in
 from app.core.http import problem_reply, read_text, reply_headers, require_content_type
 from app.core.telemetry import VOTES
-from app.invitations.votes import Held
+from app.invitations.votes import HoldState
+from app.responses.batch_writing import Ingest
 from app.responses.body import (
     CustomerIn,
     ResponseIn,
@@ -25,7 +26,6 @@ from app.responses.body import (
     refuse_nul,
 )
 from app.responses.intake import store
-from app.responses.lines import Ingest
 from app.responses.submission import names_a_case_of, refuse_untrusted
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope
@@ -127,7 +127,7 @@ def readable_by(request: Request) -> dict[str, str]:
     return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
 
 
-def judge(sent: WidgetIn) -> Held | None:
+def judge(sent: WidgetIn) -> HoldState | None:
     """Judge whether a person can have given the answer."""
     if sent.trap:
         return "quarantined"

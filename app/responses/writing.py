@@ -9,13 +9,13 @@ from typing import Any
 from uuid import UUID
 
 from app.core.database import RawConnection
-from app.responses.rows import Row, Stored, column_values, encode_rows, stored_as
+from app.responses.rows import ResponseRow, StoredResponse, column_values, encode_rows, stored_as
 from app.responses.statements import FIND_FORMER, INSERT, INSERT_ONE, UPDATE
 
 MOST_ROWS = 500
 
 
-class Outcome(StrEnum):
+class WriteOutcome(StrEnum):
     """What became of one submission."""
 
     CREATED = "created"
@@ -29,15 +29,15 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """The outcome of one submission, with what is stored now (None where nothing is shown)."""
 
-    outcome: Outcome
-    stored: Stored | None
+    outcome: WriteOutcome
+    stored: StoredResponse | None
 
 
 @dataclass(frozen=True, slots=True)
-class Former:
+class FormerId:
     """The id that a response would have had before `since`, when anybody could tell it."""
 
     id: UUID
@@ -51,13 +51,13 @@ class Submission:
     `former` is the id under which the same response may be stored from before.
     """
 
-    row: Row
+    row: ResponseRow
     must_exist: bool = False
-    former: Former | None = None
+    former: FormerId | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class WriteBatch:
     """What all submissions of one statement share; `again` after a connection was lost."""
 
     workspace_id: UUID
@@ -69,9 +69,9 @@ class Batch:
 
 async def write_batch(
     connection: RawConnection,
-    batch: Batch,
+    batch: WriteBatch,
     submissions: Sequence[Submission],
-) -> list[Written]:
+) -> list[WriteResult]:
     """Write at most 500 submissions of one workspace; return an outcome for each, in order.
 
     Of repeats of one id the highest `seq` is written. Each statement is a transaction of its
@@ -85,7 +85,7 @@ async def write_batch(
     # Of equal numbers the first arrival wins.
     winners = [max(repeats, key=lambda s: s.row.seq) for repeats in by_id.values()]
     created, stored = await _store(connection, batch, winners)
-    outcomes: dict[int, Written] = {}
+    outcomes: dict[int, WriteResult] = {}
     for winner in winners:
         id_ = winner.row.id
         old, seq = stored.get(id_, (None, 0))
@@ -97,7 +97,7 @@ async def write_batch(
 
 
 async def _use_former_ids(
-    connection: RawConnection, batch: Batch, submissions: Sequence[Submission]
+    connection: RawConnection, batch: WriteBatch, submissions: Sequence[Submission]
 ) -> None:
     """Give a submission the id of before where its response is stored under that."""
     formers = {s.former.id: s.former.since for s in submissions if s.former is not None}
@@ -113,26 +113,26 @@ async def _use_former_ids(
 
 
 async def _store(
-    connection: RawConnection, batch: Batch, winners: Sequence[Submission]
-) -> tuple[set[UUID], dict[UUID, tuple[Stored, int]]]:
+    connection: RawConnection, batch: WriteBatch, winners: Sequence[Submission]
+) -> tuple[set[UUID], dict[UUID, tuple[StoredResponse, int]]]:
     """Insert what is new, update the rest; return the new ids, and the old with their old `seq`."""
     fresh = [w.row for w in winners if not w.must_exist]
     created: set[UUID] = set()
     if fresh:
         created = set(await _insert(connection, batch, fresh))
     rest = [w.row for w in winners if w.row.id not in created]
-    stored: dict[UUID, tuple[Stored, int]] = {}
+    stored: dict[UUID, tuple[StoredResponse, int]] = {}
     if rest:
         for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(rest)):
             values = dict(record)
             before = values.pop("seq_before")
-            stored[values["id"]] = Stored(**values), before
+            stored[values["id"]] = StoredResponse(**values), before
     return created, stored
 
 
 def _judge(
-    repeats: Sequence[Submission], shown: Stored | None, seq: int, *, is_new: bool
-) -> Iterator[tuple[Submission, Written]]:
+    repeats: Sequence[Submission], shown: StoredResponse | None, seq: int, *, is_new: bool
+) -> Iterator[tuple[Submission, WriteResult]]:
     """Judge the submissions of one id in the order of arrival; `seq` is what was stored before."""
     for submission in repeats:
         row = submission.row
@@ -140,14 +140,16 @@ def _judge(
         outcome = _refusal(row, shown) or _judge_hash(row, shown, first=first)
         if outcome is None:
             grows = shown is not None and seq < row.seq <= shown.seq
-            outcome = Outcome.UPDATED if grows else Outcome.UNCHANGED
+            outcome = WriteOutcome.UPDATED if grows else WriteOutcome.UNCHANGED
             if first:
-                outcome = Outcome.CREATED
+                outcome = WriteOutcome.CREATED
         seq = max(seq, row.seq)
-        yield submission, Written(outcome, shown)
+        yield submission, WriteResult(outcome, shown)
 
 
-async def _insert(connection: RawConnection, batch: Batch, rows: list[Row]) -> list[UUID]:
+async def _insert(
+    connection: RawConnection, batch: WriteBatch, rows: list[ResponseRow]
+) -> list[UUID]:
     """Insert the rows whose ids are new and return these ids."""
     created: list[UUID]
     if len(rows) == 1:
@@ -157,25 +159,27 @@ async def _insert(connection: RawConnection, batch: Batch, rows: list[Row]) -> l
     return created
 
 
-def _shared(batch: Batch) -> list[Any]:
+def _shared(batch: WriteBatch) -> list[Any]:
     return [batch.workspace_id, batch.now, batch.slot, batch.events]
 
 
-def _refusal(row: Row, shown: Stored | None) -> Outcome | None:
+def _refusal(row: ResponseRow, shown: StoredResponse | None) -> WriteOutcome | None:
     """Return why nothing of this submission may be stored under its id."""
     if shown is None:
-        return Outcome.CLOSED
+        return WriteOutcome.CLOSED
     if shown.state == "deleted":
-        return Outcome.DELETED
+        return WriteOutcome.DELETED
     if (row.survey_id, row.channel) != (shown.survey_id, shown.channel):
-        return Outcome.MISMATCH
+        return WriteOutcome.MISMATCH
     return None
 
 
-def _judge_hash(row: Row, shown: Stored | None, *, first: bool) -> Outcome | None:
+def _judge_hash(
+    row: ResponseRow, shown: StoredResponse | None, *, first: bool
+) -> WriteOutcome | None:
     """Judge a row whose id was derived from an idempotency key: its body must be the stored one."""
     if row.request_hash is None or shown is None:
         return None
     if row.request_hash != shown.request_hash:
-        return Outcome.CONFLICT
-    return Outcome.CREATED if first else Outcome.REPLAYED
+        return WriteOutcome.CONFLICT
+    return WriteOutcome.CREATED if first else WriteOutcome.REPLAYED

@@ -1,30 +1,27 @@
 """A live survey as ingest needs it: checks answers and turns them into scores. Pure."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 from app.core.errors import FieldError, InvalidInput
 from app.core.text import did_you_mean
-from app.surveys.scales import (
+from app.surveys.question_types import (
     CHOSEN,
-    EXPECTATIONS,
-    LOW_BANDS,
     MISSING,
     NOT_APPLICABLE,
-    OPTION_TYPES,
-    Band,
-    QuestionType,
-    Scale,
-    band_of,
-    scale_of,
+    OptionAnswers,
+    ScoreAnswers,
+    TextAnswers,
+    WordAnswers,
+    spec_of,
 )
+from app.surveys.scales import LOW_BANDS, Band, Scale, band_of, scale_of
 from app.surveys.schemas import Definition, Metric, Question, Status
 from app.surveys.show_if import is_shown
 
-LONGEST_TEXT = 4000
 _MOST_ERRORS = 20
 
 # A value's part of `scores`, or the reason why it is no answer.
@@ -48,14 +45,14 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _CompiledQuestion:
     key: str
     scored: bool
     check: Check
     show_if: dict[str, Any] | None
 
 
-def _number_check(key: str, scale: Scale) -> Check:
+def _score_check(key: str, scale: Scale) -> Check:
     def check(value: Any) -> Scores | str:
         whole = type(value) is int or (type(value) is float and value.is_integer())
         if not whole or not scale.low <= value <= scale.high:
@@ -65,12 +62,20 @@ def _number_check(key: str, scale: Scale) -> Check:
     return check
 
 
-def _word_check(key: str, words: Mapping[Any, int], wanted: str) -> Check:
+def _word_check(key: str, answers: WordAnswers) -> Check:
+    scores = {answer.value: answer.score for answer in answers.answers}
+    names = [_as_json(answer.value) for answer in answers.answers]
+    wanted = f"{', '.join(names[:-1])} or {names[-1]}"
+
     def check(value: Any) -> Scores | str:
-        fits = isinstance(value, bool | str) and value in words
-        return {key: words[value]} if fits else f"must be {wanted}, `na` or null"
+        fits = isinstance(value, bool | str) and value in scores
+        return {key: scores[value]} if fits else f"must be {wanted}, `na` or null"
 
     return check
+
+
+def _as_json(value: bool | str) -> str:
+    return f"`{value}`" if isinstance(value, str) else str(value).lower()
 
 
 def _options_check(key: str, options: list[str], *, several: bool) -> Check:
@@ -87,25 +92,29 @@ def _options_check(key: str, options: list[str], *, several: bool) -> Check:
     return check
 
 
-def _text_check(value: Any) -> Scores | str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
-        return f"must be a text of at most {LONGEST_TEXT:,} characters"
-    return {}
+def _text_check(longest: int) -> Check:
+    def check(value: Any) -> Scores | str:
+        if not isinstance(value, str) or len(value) > longest:
+            return f"must be a text of at most {longest:,} characters"
+        return {}
+
+    return check
 
 
 def _check_for(question: Question) -> Check:
-    kind = question.type
-    if kind is QuestionType.TEXT:
-        return _text_check
-    if kind in OPTION_TYPES:
-        keys = [o.key for o in question.options]
-        return _options_check(question.key, keys, several=kind is QuestionType.CHOICES)
-    if kind is QuestionType.YES_NO:
-        return _word_check(question.key, {False: 0, True: 1}, "true or false")
-    if kind is QuestionType.EXPECTATION:
-        words = {word: number for number, word in enumerate(EXPECTATIONS)}
-        return _word_check(question.key, words, "`worse`, `as` or `better`")
-    return _number_check(question.key, scale_of(kind, question.points))
+    answers = spec_of(question.type).answers
+    match answers:
+        case ScoreAnswers():
+            return _score_check(question.key, scale_of(question.type, question.points))
+        case WordAnswers():
+            return _word_check(question.key, answers)
+        case OptionAnswers(several=several):
+            keys = [option.key for option in question.options]
+            return _options_check(question.key, keys, several=several)
+        case TextAnswers(longest=longest):
+            return _text_check(longest)
+        case _:
+            assert_never(answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +158,17 @@ class CompiledSurvey:
         self.locale = definition.default_locale
         self.locales = frozenset(lang for q in definition.questions for lang in q.text)
         self.one_answer_per = definition.one_answer_per
-        self._asked = [
-            _Asked(
+        self._questions = [
+            _CompiledQuestion(
                 key=q.key,
-                scored=q.type is not QuestionType.TEXT,
+                scored=spec_of(q.type).is_scored,
                 check=_check_for(q),
                 show_if=q.show_if.model_dump() if q.show_if else None,
             )
             for q in definition.questions
         ]
         self._keys = {q.key for q in definition.questions}
-        self._conditional = any(q.show_if for q in self._asked)
+        self._conditional = any(q.show_if for q in self._questions)
         main = definition.main_question
         self._main = main.key if main else None
         self.main_scale = scale_of(main.type, main.points) if main else None
@@ -180,10 +189,10 @@ class CompiledSurvey:
             for key in unknown
         ]
         checked = Checked()
-        for asked in self._asked:
-            if self._conditional and not is_shown(asked.show_if, checked.answers):
+        for question in self._questions:
+            if self._conditional and not is_shown(question.show_if, checked.answers):
                 continue
-            self._take(asked, answers, checked, errors, complete=complete)
+            self._take(question, answers, checked, errors, complete=complete)
         if errors:
             raise InvalidInput("Some answers do not fit the survey.", errors=errors)
         self._judge(checked)
@@ -191,31 +200,31 @@ class CompiledSurvey:
 
     def _take(
         self,
-        asked: _Asked,
+        question: _CompiledQuestion,
         answers: dict[str, Any],
         checked: Checked,
         errors: list[FieldError],
         *,
         complete: bool,
     ) -> None:
-        key = asked.key
+        key = question.key
         value = answers.get(key)
         if value is None:
             if key in answers:
                 checked.answers[key] = None
-            if asked.scored and (complete or key in answers):
+            if question.scored and (complete or key in answers):
                 checked.scores[key] = MISSING
-        elif value == "na" and asked.scored:
+        elif value == "na" and question.scored:
             checked.answers[key] = value
             checked.scores[key] = NOT_APPLICABLE
         else:
-            result = asked.check(value)
+            result = question.check(value)
             if isinstance(result, str):
                 errors.append(_wrong(key, result))
                 return
             checked.answers[key] = value
             checked.scores |= result
-            if not asked.scored and value.strip():
+            if not question.scored and value.strip():
                 checked.comment = f"{checked.comment}\n{value}" if checked.comment else value
 
     def _judge(self, checked: Checked) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import SessionDep, UnitDep, router
+from app.core.routing import SessionDep, TransactionDep, router
 from app.surveys import service
 from app.surveys.catalogue import Catalogue
 from app.surveys.models import Survey
@@ -75,7 +75,7 @@ async def update_survey(
 
 @routes.post("/v1/surveys/{survey}/publish", summary="Publish a survey")
 async def publish_survey(
-    unit: UnitDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
 ) -> SurveyOut:
     """Make the latest version the one that is answered; a closed survey opens again."""
     unit.after_commit.append(catalogue.forget)
@@ -84,7 +84,7 @@ async def publish_survey(
 
 @routes.post("/v1/surveys/{survey}/close", summary="Close a survey")
 async def close_survey(
-    unit: UnitDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
 ) -> SurveyOut:
     """Take no new responses; those that exist may still grow."""
     unit.after_commit.append(catalogue.forget)
@@ -93,7 +93,7 @@ async def close_survey(
 
 @routes.delete("/v1/surveys/{survey}", status_code=204, summary="Delete a survey")
 async def delete_survey(
-    unit: UnitDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
 ) -> None:
     """Delete a survey that nobody has answered; close one that has responses."""
     unit.after_commit.append(catalogue.forget)

@@ -17,7 +17,8 @@ from pydantic import (
 
 from app.core.text import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
-from app.surveys.scales import ALLOWED_POINTS, DEFAULT_POINTS, OPTION_TYPES, QuestionType, scale_of
+from app.surveys.question_types import NA, QuestionType, spec_of
+from app.surveys.scales import scale_of
 from app.surveys.show_if import NUMERIC, Operator
 from app.workspaces.schemas import Body, Locale
 
@@ -126,14 +127,15 @@ class Question(Body):
 
     @model_validator(mode="after")
     def _scale_fits(self) -> Self:
-        allowed = ALLOWED_POINTS.get(self.type)
-        if allowed is None:
+        spec = spec_of(self.type)
+        allowed = spec.choosable_points
+        if not allowed:
             if self.points is not None:
                 msg = f"points: a {self.type} question has no choice of points; leave it out"
                 raise ValueError(msg)
             return self
         if self.points is None:
-            self.points = DEFAULT_POINTS[self.type]
+            self.points = spec.default_points
         if self.points not in allowed:
             numbers = ", ".join(map(str, allowed))
             msg = f"points: a {self.type} scale has {numbers} points, not {self.points}"
@@ -142,17 +144,18 @@ class Question(Body):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Self:
-        if self.type is QuestionType.EMOTION and not self.options:
+        spec = spec_of(self.type)
+        if spec.has_valences and not self.options:
             self.options = [Option.model_validate(o) for o in SHIPPED_EMOTIONS]
-        if (self.type in OPTION_TYPES) != bool(self.options):
-            which = "needs" if self.type in OPTION_TYPES else "takes no"
+        if spec.has_options != bool(self.options):
+            which = "needs" if spec.has_options else "takes no"
             msg = f"options: a {self.type} question {which} options"
             raise ValueError(msg)
         keys = [o.key for o in self.options]
-        if len(set(keys)) < len(keys) or "na" in keys:
+        if len(set(keys)) < len(keys) or NA in keys:
             msg = "options: keys must differ, and `na` is kept for `not applicable`"
             raise ValueError(msg)
-        if self.type is QuestionType.EMOTION and any(o.valence is None for o in self.options):
+        if spec.has_valences and any(o.valence is None for o in self.options):
             msg = "options: each emotion needs a valence of 1, 0 or -1"
             raise ValueError(msg)
         return self
@@ -248,7 +251,7 @@ class Definition(Body):
     def main_question(self) -> Question | None:
         """The first scored question."""
         for question in self.questions:
-            if question.type is not QuestionType.TEXT and question.type not in OPTION_TYPES:
+            if spec_of(question.type).can_be_main:
                 return question
         return None
 

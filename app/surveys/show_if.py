@@ -30,7 +30,7 @@ def _holds(operator: str, answer: Any, value: Any) -> bool:
         return not _same(answer, value)
     if operator == "contains":
         return isinstance(answer, list) and value in answer
-    within = any(_same(answer, one) for one in value)
+    within = any(_same(answer, member) for member in value)
     return within if operator == "in" else not within
 
 

@@ -3,14 +3,21 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
-from app.surveys.scales import EXPECTATIONS, OPTION_TYPES, QuestionType, scale_of
+from app.surveys.question_types import (
+    NA,
+    Control,
+    OptionAnswers,
+    ScoreAnswers,
+    TextAnswers,
+    WordAnswers,
+    spec_of,
+)
+from app.surveys.scales import scale_of
 from app.surveys.schemas import Question
 from app.surveys.words import Words
 
-_NA = "na"
-_WITH_ENDS = {QuestionType.NPS, QuestionType.CSAT, QuestionType.CES}
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
 
 
@@ -47,11 +54,20 @@ def first_name(name: str | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer to choose; `word` names it among the service's own words."""
+    """One answer to choose: its JSON value, what it is called, and its score, if it has one.
 
-    value: str
+    `word` names it among the product's own words.
+    """
+
+    answer: bool | int | str
     label: str
+    score: int | None = None
     word: str | None = None
+
+    @property
+    def value(self) -> str:
+        """The answer as a form writes it."""
+        return str(self.answer).lower() if isinstance(self.answer, bool) else str(self.answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +84,38 @@ class Wording:
         return self.fill(in_language(texts, self.locale, self.default))
 
 
-def kind_of(question: Question) -> str:
-    """Return how a question is answered: `scale`, `words`, `several` or `text`."""
-    if question.type is QuestionType.TEXT:
-        return "text"
-    if question.type is QuestionType.CHOICES:
-        return "several"
-    has_words = question.type in OPTION_TYPES | {QuestionType.YES_NO, QuestionType.EXPECTATION}
-    return "words" if has_words else "scale"
+def control_of(question: Question) -> Control:
+    """Return how a question is shown: `scale`, `words`, `several` or `text`."""
+    return spec_of(question.type).control
 
 
 def ends_of(question: Question) -> tuple[str, str] | None:
     """Return the names of the words for the lowest and the highest score of a scale."""
-    if question.type not in _WITH_ENDS:
-        return None
-    return f"low_{question.type}", f"high_{question.type}"
+    answers = spec_of(question.type).answers
+    if isinstance(answers, ScoreAnswers) and answers.low_end and answers.high_end:
+        return answers.low_end, answers.high_end
+    return None
 
 
 def choices_of(question: Question, wording: Wording) -> list[Choice]:
-    """Return the answers that can be chosen, as forms write them."""
-    kind, words = question.type, wording.words
-    if kind is QuestionType.TEXT:
-        return []
-    if kind in OPTION_TYPES:
-        return [Choice(o.key, wording.say(o.text)) for o in question.options]
-    if kind is QuestionType.YES_NO:
-        return [Choice("true", words["yes"], "yes"), Choice("false", words["no"], "no")]
-    if kind is QuestionType.EXPECTATION:
-        return [Choice(word, words[word], word) for word in EXPECTATIONS]
-    scale = scale_of(kind, question.points)
-    return [Choice(str(score), str(score)) for score in range(scale.low, scale.high + 1)]
+    """Return the answers that can be chosen, in the order in which they are shown."""
+    answers = spec_of(question.type).answers
+    match answers:
+        case ScoreAnswers():
+            scale = scale_of(question.type, question.points)
+            scores = range(scale.low, scale.high + 1)
+            return [Choice(score, str(score), score) for score in scores]
+        case WordAnswers():
+            return [
+                Choice(answer.value, wording.words[answer.word], answer.score, answer.word)
+                for answer in answers.answers
+            ]
+        case OptionAnswers():
+            return [Choice(option.key, wording.say(option.text)) for option in question.options]
+        case TextAnswers():
+            return []
+        case _:
+            assert_never(answers)
 
 
 def chosen_values(given: Any) -> list[str]:
@@ -111,7 +129,7 @@ def chosen_values(given: Any) -> list[str]:
 
 def label_of(question: Question, given: Any, wording: Wording) -> str:
     """Return an answer in words."""
-    if given == _NA:
+    if given == NA:
         return wording.words["na"]
     labels = {c.value: c.label for c in choices_of(question, wording)}
     return ", ".join(labels.get(value, value) for value in chosen_values(given))

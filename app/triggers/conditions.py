@@ -63,9 +63,9 @@ def _same(fact: Any, wanted: Any) -> bool:
     """Compare as numbers where both are; senders write numbers and truth as text, too."""
     if isinstance(fact, list) or isinstance(wanted, list):
         return bool(fact == wanted)
-    one, two = _number(fact), _number(wanted)
-    if one is not None and two is not None:
-        return one == two
+    left, two = _number(fact), _number(wanted)
+    if left is not None and two is not None:
+        return left == two
     return _text(fact) == _text(wanted)
 
 
@@ -81,24 +81,24 @@ def _contains(fact: Any, wanted: Any) -> bool:
 
 def _compared(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:
     def check(fact: Any, wanted: Any) -> bool:
-        one, two = _number(fact), _number(wanted)
-        return one is not None and two is not None and compare(one, two)
+        left, two = _number(fact), _number(wanted)
+        return left is not None and two is not None and compare(left, two)
 
     return check
 
 
 def _among(fact: Any, wanted: Any) -> bool:
     facts = fact if isinstance(fact, list) else [fact]
-    return any(_same(one, other) for one in facts for other in wanted)
+    return any(_same(fact, other) for fact in facts for other in wanted)
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": _same,
     "in": _among,
     "contains": _contains,
-    "gt": _compared(lambda one, two: one > two),
-    "gte": _compared(lambda one, two: one >= two),
-    "lt": _compared(lambda one, two: one < two),
-    "lte": _compared(lambda one, two: one <= two),
+    "gt": _compared(lambda left, two: left > two),
+    "gte": _compared(lambda left, two: left >= two),
+    "lt": _compared(lambda left, two: left < two),
+    "lte": _compared(lambda left, two: left <= two),
 }
 _NEGATED = {"ne": "eq", "not_in": "in", "not_contains": "contains"}

@@ -36,15 +36,15 @@ from app.invitations.admission import (
 )
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.conditions import Skipped, judge
-from app.triggers.hearing import (
+from app.triggers.decision_context import (
     ENDS,
     REFUNDED,
+    ActiveTrigger,
     CaseEvent,
-    Hearing,
-    Ruled,
+    DecisionContext,
     case_of,
     happened,
-    hear,
+    read_context,
     same_shop,
 )
 from app.triggers.models import Trigger
@@ -55,7 +55,7 @@ _COMPANY = {"admin", "bot"}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TriggerVerdict:
     """What one trigger came to: when to send which survey, or why not."""
 
     refusal: Refusal | None
@@ -67,23 +67,23 @@ async def decide(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, recorded: Sequence[Recorded]
 ) -> None:
     """Let every active trigger hear the interactions that are new; write its decisions down."""
-    fresh = [one for one in recorded if one.created]
+    fresh = [interaction for interaction in recorded if interaction.created]
     await call_off(session, workspace_id, fresh)
-    by_type = await _listening(session, workspace_id, {one.type for one in fresh})
-    heard = [one for one in fresh if one.type in by_type]
+    by_type = await _listening(session, workspace_id, {interaction.type for interaction in fresh})
+    heard = [interaction for interaction in fresh if interaction.type in by_type]
     if not heard:
         return
     every = [rule for rules in by_type.values() for rule in rules]
-    hearing = await hear(session, workspace_id, heard, every)
+    hearing = await read_context(session, workspace_id, heard, every)
     decisions: list[dict[str, Any]] = []
-    wanted: dict[UUID, invitations.Wanted] = {}
-    for one in heard:
-        for rule in by_type[one.type]:
-            verdict = judge_interaction(hearing, rule, one)
-            invitation = _planned(hearing, rule, one, verdict)
+    wanted: dict[UUID, invitations.InvitationRequest] = {}
+    for interaction in heard:
+        for rule in by_type[interaction.type]:
+            verdict = judge_interaction(hearing, rule, interaction)
+            invitation = _planned(hearing, rule, interaction, verdict)
             if invitation is not None:
                 wanted[invitation.id] = invitation
-            decisions.append(_decision(rule, one, verdict, invitation))
+            decisions.append(_decision(rule, interaction, verdict, invitation))
     await _store(session, workspace_id, decisions, wanted)
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
     for decision in decisions:
@@ -92,7 +92,7 @@ async def decide(
 
 async def _listening(
     session: AsyncSession, workspace_id: UUID, types: set[str]
-) -> dict[str, list[Ruled]]:
+) -> dict[str, list[ActiveTrigger]]:
     """Return active triggers by type, those of higher priority first."""
     rows = await session.exec(
         select(Trigger)
@@ -103,16 +103,18 @@ async def _listening(
         )
         .order_by(col(Trigger.priority).desc(), col(Trigger.created_at), col(Trigger.id))
     )
-    found: dict[str, list[Ruled]] = defaultdict(list)
+    found: dict[str, list[ActiveTrigger]] = defaultdict(list)
     for trigger in rows:
-        found[trigger.on_type].append(Ruled(trigger))
+        found[trigger.on_type].append(ActiveTrigger(trigger))
     return found
 
 
-def judge_interaction(hearing: Hearing, rule: Ruled, one: Recorded) -> Verdict:
+def judge_interaction(
+    hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded
+) -> TriggerVerdict:
     """Say when this trigger would ask about this interaction, or why it would not."""
-    customer = hearing.customer_of(one)
-    refusal = _refusal_at_once(rule, one, customer)
+    customer = hearing.customer_of(interaction)
+    refusal = _refusal_at_once(rule, interaction, customer)
     survey = hearing.surveys.get(rule.trigger.survey_id)
     if refusal is None and survey is None:
         refusal = Refusal(Reason.SURVEY_NOT_LIVE, "publish the survey first")
@@ -124,39 +126,41 @@ def judge_interaction(hearing: Hearing, rule: Ruled, one: Recorded) -> Verdict:
             by_mail=rule.rules.channel == "email",
             needs_consent=hearing.workspace.require_consent,
         )
-    refusal = refusal or withdrawn(hearing, rule, one)
-    key = rule.once_key(one)
+    refusal = refusal or withdrawn(hearing, rule, interaction)
+    key = rule.once_key(interaction)
     if refusal is None and (rule.trigger.id, key) in hearing.invited:
         refusal = Refusal(Reason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
-        return Verdict(refusal)
-    send_at = _send_at(hearing, rule, one)
+        return TriggerVerdict(refusal)
+    send_at = _send_at(hearing, rule, interaction)
     throttle = rule.throttle(hearing.workspace)
     asked = hearing.asked[customer["id"]]
     refusal = refusal_by_throttle(asked, survey, throttle=throttle, send_at=send_at)
-    return Verdict(refusal, survey, send_at)
+    return TriggerVerdict(refusal, survey, send_at)
 
 
 def _refusal_at_once(
-    rule: Ruled, one: Recorded, customer: Mapping[str, Any] | None
+    rule: ActiveTrigger, interaction: Recorded, customer: Mapping[str, Any] | None
 ) -> Refusal | None:
     """Return what the interaction alone says against asking."""
     if not rule.trigger.active:
         return Refusal(Reason.INACTIVE, "the trigger is not active")
-    if one.test:
+    if interaction.test:
         return Refusal(Reason.TEST, "tests ask no real person")
     oldest = duration_of(rule.rules.max_age) if rule.rules.max_age else None
-    if oldest is not None and one.created_at - one.occurred_at > oldest:
+    if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
         told = f"it happened more than {rule.rules.max_age} before it was told"
         return Refusal(Reason.TOO_OLD, told)
-    if refusal := judge_facts(rule, facts_of(one, customer)):
+    if refusal := judge_facts(rule, facts_of(interaction, customer)):
         return refusal
-    if not is_sampled(rule.trigger.id, one.customer_id or one.id, rate=rule.rules.sample_rate):
+    if not is_sampled(
+        rule.trigger.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
+    ):
         return Refusal(Reason.SAMPLED_OUT, f"{rule.rules.sample_rate:.0%} are asked")
     return None
 
 
-def judge_facts(rule: Ruled, facts: Mapping[str, Any]) -> Refusal | None:
+def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None:
     """Hold what is known to the trigger's conditions."""
     opened_by = facts.get("opened_by")
     if isinstance(opened_by, str) and opened_by in _COMPANY:
@@ -165,33 +169,37 @@ def judge_facts(rule: Ruled, facts: Mapping[str, Any]) -> Refusal | None:
     return Refusal(Reason.CONDITION, verdict.detail) if isinstance(verdict, Skipped) else None
 
 
-def facts_of(one: Recorded, customer: Mapping[str, Any] | None) -> dict[str, Any]:
+def facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what conditions may name: properties, the customer, the value and the case."""
     known = customer or {}
-    facts = dict(one.properties)
+    facts = dict(interaction.properties)
     facts |= {f"customer.{name}": value for name, value in known.get("properties", {}).items()}
     facts |= {f"customer.{name}": known.get(name) for name in ("email", "name", "locale")}
     facts |= {
-        "value.amount": one.amount,
-        "value.currency": one.currency,
-        "touchpoint": one.touchpoint or None,
-        "ticket": one.ticket,
-        "order": one.order_ref,
-        "source": one.source,
-        "locale": one.locale,
+        "value.amount": interaction.amount,
+        "value.currency": interaction.currency,
+        "touchpoint": interaction.touchpoint or None,
+        "ticket": interaction.ticket,
+        "order": interaction.order_ref,
+        "source": interaction.source,
+        "locale": interaction.locale,
     }
     return facts
 
 
-def withdrawn(hearing: Hearing, rule: Ruled, one: Recorded) -> Refusal | None:
+def withdrawn(
+    hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded
+) -> Refusal | None:
     """Return what has since happened to the ticket or order that calls the question off."""
-    if one.ticket_open and rule.trigger.on_type in ENDS:
+    if interaction.ticket_open and rule.trigger.on_type in ENDS:
         return Refusal(Reason.CANCELLED, "the ticket is open again")
-    case = case_of(one)
+    case = case_of(interaction)
     story = hearing.happened.get(case, []) if case else []
     for event in story:
-        later = event.at >= one.occurred_at and event.id != one.id
-        told = AskedOrder(one.amount, one.currency, one.properties.get("session"))
+        later = event.at >= interaction.occurred_at and event.id != interaction.id
+        told = AskedOrder(
+            interaction.amount, interaction.currency, interaction.properties.get("session")
+        )
         if later and calls_off(rule, event, story, told):
             return Refusal(Reason.CANCELLED, event.type)
     return None
@@ -206,7 +214,7 @@ class AskedOrder(NamedTuple):
 
 
 def calls_off(
-    rule: Ruled,
+    rule: ActiveTrigger,
     event: CaseEvent,
     story: Sequence[CaseEvent],
     asked: AskedOrder,
@@ -235,44 +243,44 @@ def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -
     return back >= asked.amount
 
 
-def _send_at(hearing: Hearing, rule: Ruled, one: Recorded) -> dt.datetime:
+def _send_at(hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
     window = rule.rules.send_window
     return moved_into_window(
-        max(utc_now(), one.occurred_at + rule.delay),
+        max(utc_now(), interaction.occurred_at + rule.delay),
         window.model_dump(by_alias=True) if window else None,
         zone=ZoneInfo(hearing.workspace.timezone),
     )
 
 
 def _planned(
-    hearing: Hearing, rule: Ruled, one: Recorded, verdict: Verdict
-) -> invitations.Wanted | None:
+    hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded, verdict: TriggerVerdict
+) -> invitations.InvitationRequest | None:
     """Return the invitation of a verdict, and let those that follow know of it."""
-    survey, send_at, customer = verdict.survey, verdict.send_at, hearing.customer_of(one)
+    survey, send_at, customer = verdict.survey, verdict.send_at, hearing.customer_of(interaction)
     if verdict.refusal is not None or survey is None or send_at is None or customer is None:
         return None
-    hearing.invited.add((rule.trigger.id, rule.once_key(one)))
+    hearing.invited.add((rule.trigger.id, rule.once_key(interaction)))
     hearing.asked[customer["id"]].append(PastInvitation(send_at, survey.id, str(survey.metric)))
     context: dict[str, Any] = {
-        "properties": one.properties,
-        "interaction": {"source": one.source, "external_id": one.external_id},
-        "type": one.type,
+        "properties": interaction.properties,
+        "interaction": {"source": interaction.source, "external_id": interaction.external_id},
+        "type": interaction.type,
     }
-    if one.amount is not None:
-        context["value"] = {"amount": f"{one.amount:f}", "currency": one.currency}
+    if interaction.amount is not None:
+        context["value"] = {"amount": f"{interaction.amount:f}", "currency": interaction.currency}
     rules = rule.rules
-    return invitations.Wanted(
+    return invitations.InvitationRequest(
         survey=survey,
         customer=customer,
         channel=rules.channel,
         send_at=send_at,
-        locale=one.locale or customer["locale"],
+        locale=interaction.locale or customer["locale"],
         trigger_id=rule.trigger.id,
-        interaction_id=one.id,
-        source=one.source,
-        ticket=one.ticket,
-        order=one.order_ref,
-        touchpoint=one.touchpoint or survey.touchpoint,
+        interaction_id=interaction.id,
+        source=interaction.source,
+        ticket=interaction.ticket,
+        order=interaction.order_ref,
+        touchpoint=interaction.touchpoint or survey.touchpoint,
         context=context,
         expires_after=duration_of(rules.expires_after) or invitations.EXPIRES_AFTER,
         remind_after=duration_of(rules.reminder_after) if rules.reminder_after else None,
@@ -280,21 +288,24 @@ def _planned(
 
 
 def _decision(
-    rule: Ruled, one: Recorded, verdict: Verdict, invitation: invitations.Wanted | None
+    rule: ActiveTrigger,
+    interaction: Recorded,
+    verdict: TriggerVerdict,
+    invitation: invitations.InvitationRequest | None,
 ) -> dict[str, Any]:
     refusal = verdict.refusal
     return {
         "id": uuid7(),
-        "interaction_id": one.id,
+        "interaction_id": interaction.id,
         "trigger_id": rule.trigger.id,
         "outcome": "skipped" if refusal else "invited",
         "reason": str(refusal.reason) if refusal else None,
         "detail": refusal.detail if refusal else None,
         "invitation_id": invitation.id if invitation else None,
-        "once_key": rule.once_key(one),
-        "customer_id": one.customer_id,
-        "ticket": one.ticket,
-        "order_ref": one.order_ref,
+        "once_key": rule.once_key(interaction),
+        "customer_id": interaction.customer_id,
+        "ticket": interaction.ticket,
+        "order_ref": interaction.order_ref,
     }
 
 
@@ -313,7 +324,7 @@ async def _store(
     session: AsyncSession,
     workspace_id: UUID,
     decisions: Sequence[dict[str, Any]],
-    wanted: dict[UUID, invitations.Wanted],
+    wanted: dict[UUID, invitations.InvitationRequest],
 ) -> None:
     """Insert decisions; one whose key another transaction has invited under is a duplicate."""
     stored = await _insert(session, workspace_id, decisions)
@@ -348,7 +359,11 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
 
     What waits for a ticket that was deleted or merged is cancelled whatever the trigger says.
     """
-    told = [one for one in recorded if not one.test and case_of(one) is not None]
+    told = [
+        interaction
+        for interaction in recorded
+        if not interaction.test and case_of(interaction) is not None
+    ]
     if not told:
         return
     rows = await run_sql(
@@ -362,46 +377,63 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
             "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
         ).bindparams(
             workspace_id=workspace_id,
-            tickets=sorted({one.ticket for one in told if one.ticket}),
-            orders=sorted({one.order_ref for one in told if one.order_ref}),
+            tickets=sorted({interaction.ticket for interaction in told if interaction.ticket}),
+            orders=sorted({interaction.order_ref for interaction in told if interaction.order_ref}),
         ),
     )
     for row in rows.all():
-        for one in told:
-            is_later = row.occurred_at is None or one.occurred_at >= row.occurred_at
-            if is_later and _concerns(one, row):
-                await _call_off_one(session, workspace_id, row, one)
+        for interaction in told:
+            is_later = row.occurred_at is None or interaction.occurred_at >= row.occurred_at
+            if is_later and _concerns(interaction, row):
+                await _call_off_one(session, workspace_id, row, interaction)
 
 
-def _concerns(one: Recorded, row: Any) -> bool:
-    if one.ticket:
-        return bool(row.ticket == one.ticket and row.source in {None, one.source})
-    return bool(row.order_ref == one.order_ref and same_shop(row.order_source, one.order_source))
+def _concerns(interaction: Recorded, row: Any) -> bool:
+    if interaction.ticket:
+        return bool(row.ticket == interaction.ticket and row.source in {None, interaction.source})
+    return bool(
+        row.order_ref == interaction.order_ref
+        and same_shop(row.order_source, interaction.order_source)
+    )
 
 
-async def _call_off_one(session: AsyncSession, workspace_id: UUID, row: Any, one: Recorded) -> None:
-    if not await _is_called_off(session, workspace_id, row, one):
+async def _call_off_one(
+    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
+) -> None:
+    if not await _is_called_off(session, workspace_id, row, interaction):
         return
     invitation = await invitations.get(session, workspace_id, row.id, lock=True)
     if invitation.status == "scheduled":
-        invitations.end(invitation, "cancelled", reason=str(Reason.CANCELLED), detail=one.type)
+        invitations.end(
+            invitation, "cancelled", reason=str(Reason.CANCELLED), detail=interaction.type
+        )
         session.add(invitation)
 
 
 async def _is_called_off(
-    session: AsyncSession, workspace_id: UUID, row: Any, one: Recorded
+    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
 ) -> bool:
-    if one.type in GONE:
+    if interaction.type in GONE:
         return True
     trigger = None
     if row.trigger_id is not None:
         trigger = await session.get(Trigger, (workspace_id, row.trigger_id))
     if trigger is None:
         return False
-    rule = Ruled(trigger)
-    story = (await happened(session, workspace_id, [one], [rule])).get(case_of(one) or ("", "", ""))
-    refund = one.properties.get("refund")
-    session_ = one.properties.get("session")
-    event = CaseEvent(one.occurred_at, one.type, one.id, refund, one.amount, one.currency, session_)
+    rule = ActiveTrigger(trigger)
+    story = (await happened(session, workspace_id, [interaction], [rule])).get(
+        case_of(interaction) or ("", "", "")
+    )
+    refund = interaction.properties.get("refund")
+    session_ = interaction.properties.get("session")
+    event = CaseEvent(
+        interaction.occurred_at,
+        interaction.type,
+        interaction.id,
+        refund,
+        interaction.amount,
+        interaction.currency,
+        session_,
+    )
     asked = AskedOrder(row.amount, row.currency, row.session)
     return calls_off(rule, event, story or [event], asked)

@@ -7,33 +7,33 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.database import Database
-from app.core.feed import News
+from app.core.event_consumer import StoredEvent
 from app.core.jobs import Job
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft
-from app.triggers.telling import tell
+from app.triggers.interaction_intake import take_interactions
 
 RECOVERY_JOB = "triggers.recovery"
 TYPE, SOURCE = "recovery.resolved", "afterword"
 
 
-async def hear_follow_ups(session: AsyncSession, news: Sequence[News]) -> None:
+async def consume_follow_ups(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
     """Have the resolved ones told."""
-    for one in news:
-        if one.data.get("resolved"):
+    for event in events:
+        if event.data.get("resolved"):
             await jobs.enqueue(
                 session,
                 RECOVERY_JOB,
-                workspace_id=one.workspace_id,
+                workspace_id=event.workspace_id,
                 payload={
-                    "event": str(one.id),
-                    "response": one.data["id"],
-                    "customer": one.data["customer_id"],
+                    "event": str(event.id),
+                    "response": event.data["id"],
+                    "customer": event.data["customer_id"],
                 },
             )
 
 
-async def tell_recovery(database: Database, box: SealedBox, job: Job) -> None:
+async def record_recovery(database: Database, box: SealedBox, job: Job) -> None:
     """Record that the customer's trouble was resolved."""
     customer = job.payload["customer"]
     draft = Draft(
@@ -44,4 +44,4 @@ async def tell_recovery(database: Database, box: SealedBox, job: Job) -> None:
         properties={"response": job.payload["response"]},
     )
     async with database.transaction() as session:
-        await tell(session, box, job.workspace_id, [draft])
+        await take_interactions(session, box, job.workspace_id, [draft])

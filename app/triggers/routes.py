@@ -9,7 +9,7 @@ from fastapi import Path, Query, Response
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.interactions.interaction_schemas import InteractionIn
-from app.triggers import decisions, service, telling
+from app.triggers import decisions, interaction_intake, service
 from app.triggers.models import Trigger
 from app.triggers.schemas import (
     DecisionFilter,
@@ -47,9 +47,11 @@ async def create_interaction(
     The same source and external id again is 200, and nothing new.
     """
     draft = body.draft(test=caller.test)
-    recorded = await telling.tell(session, box, caller.workspace_id, [draft])
+    recorded = await interaction_intake.take_interactions(
+        session, box, caller.workspace_id, [draft]
+    )
     reply.status_code = 201 if recorded[0].created else 200
-    return (await telling.shown(session, caller.workspace_id, recorded))[0]
+    return (await interaction_intake.shown(session, caller.workspace_id, recorded))[0]
 
 
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
@@ -95,7 +97,7 @@ async def dry_run_trigger(
 ) -> DryRunOut:
     """Say what the trigger would decide of this interaction now; nothing is stored."""
     found = await service.find(session, caller.workspace_id, trigger)
-    return await telling.dry_run(session, found, body.draft(test=caller.test))
+    return await interaction_intake.dry_run(session, found, body.draft(test=caller.test))
 
 
 @routes.get("/v1/decisions", summary="List decisions")

@@ -9,15 +9,15 @@ from typing import Any
 
 from app.core.clock import rfc3339, utc_now
 from app.core.guarded_http import GuardedClient, HttpReply, RefusedAddressError, UnreachableError
-from app.invitations.letter import Sender
+from app.invitations.letter import MailSender
 from app.invitations.mail import write_notice
-from app.invitations.mailer import Mailer, MailWaitsError, Outcome
+from app.invitations.mailer import Mailer, MailOutcome, MailWaitsError
 from app.webhooks.formats import as_mail, as_slack, as_teams
 from app.webhooks.models import WebhookEndpoint
-from app.webhooks.news import Told, encode, shown
 from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO
 from app.webhooks.signing import signature_headers
+from app.webhooks.subscriber_events import SubscriberEvent, encode_body, event_body
 
 logger = logging.getLogger(__name__)
 
@@ -53,32 +53,32 @@ class Attempt:
         }
 
 
-def body_of(endpoint: WebhookEndpoint, told: Told, *, base_url: str) -> bytes:
+def body_of(endpoint: WebhookEndpoint, event: SubscriberEvent, *, base_url: str) -> bytes:
     """Return the body in the endpoint's format."""
     personal = endpoint.include_personal
     if endpoint.format == EndpointFormat.SLACK:
-        message = as_slack(told, personal=personal, base_url=base_url)
+        message = as_slack(event, personal=personal, base_url=base_url)
     elif endpoint.format == EndpointFormat.TEAMS:
-        message = as_teams(told, personal=personal, base_url=base_url)
+        message = as_teams(event, personal=personal, base_url=base_url)
     else:
-        return encode(shown(told, personal=personal))
+        return encode_body(event_body(event, personal=personal))
     return json.dumps(message, ensure_ascii=False).encode()
 
 
 async def post(
-    client: GuardedClient, endpoint: WebhookEndpoint, told: Told, *, secrets: list[str],
+    client: GuardedClient, endpoint: WebhookEndpoint, event: SubscriberEvent, *, secrets: list[str],
     extra: dict[str, str] | None, base_url: str,
 ) -> Attempt:  # fmt: skip
     """Send news to a URL with the endpoint's own headers; anything but a 2xx is an error."""
     began = utc_now()
     if not secrets or extra is None:
         return _ended(began, error="its secret cannot be opened by a live secret key")
-    body = body_of(endpoint, told, base_url=base_url)
+    body = body_of(endpoint, event, base_url=base_url)
     headers = {
         **extra,
         "Content-Type": "application/json",
         "User-Agent": "Afterword-Webhooks/1",
-        **signature_headers(told.id, int(began.timestamp()), body, secrets),
+        **signature_headers(event.id, int(began.timestamp()), body, secrets),
     }
     try:
         reply = await client.send(
@@ -110,14 +110,19 @@ def _ms_since(began: dt.datetime) -> int:
 
 
 async def mail(
-    mailer: Mailer, endpoint: WebhookEndpoint, told: Told, *, sender: Sender, base_url: str
+    mailer: Mailer,
+    endpoint: WebhookEndpoint,
+    event: SubscriberEvent,
+    *,
+    sender: MailSender,
+    base_url: str,
 ) -> Attempt:
     """Send news as a mail; a mailbox that does not exist is like an answer of 410."""
     began = utc_now()
-    subject, text = as_mail(told, personal=endpoint.include_personal, base_url=base_url)
+    subject, text = as_mail(event, personal=endpoint.include_personal, base_url=base_url)
     address = endpoint.url.removeprefix(MAILTO)
-    customer = told.data.get("customer") or {}
-    about = told.data.get("customer_id") or customer.get("id")
+    customer = event.data.get("customer") or {}
+    about = event.data.get("customer_id") or customer.get("id")
     message = write_notice(sender, address, base_url, subject=subject, text=text, about=about)
     try:
         async with asyncio.timeout(_LONGEST_MAIL_SECONDS):
@@ -126,7 +131,7 @@ async def mail(
         # What the operator's server said is nothing for the log of a company.
         logger.warning("a webhook's mail waits", extra={"why": str(error)})
         return _ended(began, error="the mail server could not take it now")
-    if result.outcome is Outcome.BOUNCED:
+    if result.outcome is MailOutcome.BOUNCED:
         code = _GONE if result.address_is_dead else None
         return Attempt(began, _ms_since(began), code, result.detail)
     return Attempt(began, _ms_since(began), None, None, result.detail)

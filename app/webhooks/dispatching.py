@@ -13,15 +13,15 @@ from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import feed
+from app.core import event_consumer
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.ids import derived_uuid
 from app.core.jobs import Job
 from app.webhooks import queries
 from app.webhooks.models import WebhookEndpoint
-from app.webhooks.news import Told, told_by
-from app.webhooks.service import consumer_of, types_of, wish_of
+from app.webhooks.service import consumer_name, event_condition_of, filter_of
+from app.webhooks.subscriber_events import SubscriberEvent, subscriber_events
 
 _CHUNK = 500
 
@@ -53,11 +53,11 @@ async def dispatch(database: Database) -> int | None:
 
 
 async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
-    consumer = consumer_of(workspace_id)
-    place = await feed.take_place(session, consumer)
+    consumer = consumer_name(workspace_id)
+    place = await event_consumer.lock_cursor(session, consumer)
     if place is None:
-        await feed.begin(session, consumer)
-        place = await feed.take_place(session, consumer)
+        await event_consumer.create_cursor(session, consumer)
+        place = await event_consumer.lock_cursor(session, consumer)
     if place is None:
         return 0
     rows = await session.exec(
@@ -66,29 +66,34 @@ async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
         .where(col(WebhookEndpoint.disabled_at).is_(None))
     )
     endpoints = list(rows)
-    wanted = {types_of(one) for one in endpoints}
+    wanted = {event_condition_of(endpoint) for endpoint in endpoints}
     which = f"({' or '.join(sorted(wanted))})" if wanted else "false"
-    top = await feed.top(session)
+    top = await event_consumer.readable_below(session)
     events = await queries.events_after(session, workspace_id, place, limit=_CHUNK, which=which)
-    told = [one for event in events for one in told_by(event)]
-    pairs = [(endpoint, one) for endpoint in endpoints for one in told if _is_due(endpoint, one)]
+    pairs = [
+        (endpoint, event)
+        for endpoint in endpoints
+        for outbox_event in events
+        for event in subscriber_events(outbox_event)
+        if _is_due(endpoint, event)
+    ]
     await _insert(session, pairs, once=False)
     # Events that nobody wants are passed over without being read.
     reached = (events[-1].xid, events[-1].id) if events else place
     if len(events) < _CHUNK:
         reached = max(reached, (top, UUID(int=0)))
-    if events or feed.is_far(place, reached):
-        await feed.move(session, consumer, max(place, reached))
+    if events or event_consumer.is_worth_saving(place, reached):
+        await event_consumer.advance_cursor(session, consumer, max(place, reached))
     return len(events)
 
 
-def _is_due(endpoint: WebhookEndpoint, told: Told) -> bool:
-    return told.at >= endpoint.listens_from and wish_of(endpoint).wants(told)
+def _is_due(endpoint: WebhookEndpoint, event: SubscriberEvent) -> bool:
+    return event.at >= endpoint.listens_from and filter_of(endpoint).wants(event)
 
 
 async def _insert(
     session: AsyncSession,
-    pairs: Sequence[tuple[WebhookEndpoint, Told]],
+    pairs: Sequence[tuple[WebhookEndpoint, SubscriberEvent]],
     *,
     once: bool,
     run: str = "",
@@ -96,14 +101,14 @@ async def _insert(
     """Insert deliveries that are not there yet; `run` makes those of a replay their own."""
     rows = [
         {
-            "id": str(derived_uuid("delivery", str(endpoint.id), str(told.id), run)),
+            "id": str(derived_uuid("delivery", str(endpoint.id), str(event.id), run)),
             "endpoint_id": str(endpoint.id),
-            "type": told.type,
-            "webhook_id": str(told.id),
-            "event_xid": told.origin.xid,
-            "event_id": str(told.origin.id),
+            "type": event.type,
+            "webhook_id": str(event.id),
+            "event_xid": event.origin.xid,
+            "event_id": str(event.origin.id),
         }
-        for endpoint, told in pairs
+        for endpoint, event in pairs
     ]
     if not rows:
         return
@@ -138,15 +143,19 @@ async def replay(database: Database, job: Job) -> None:
             if endpoint is None or endpoint.disabled_at is not None:
                 return
             events = await queries.events_after(
-                session, job.workspace_id, place, limit=_CHUNK, which=types_of(endpoint),
+                session, job.workspace_id, place, limit=_CHUNK, which=event_condition_of(endpoint),
                 since=since,
             )  # fmt: skip
             if below is not None:
                 # What came after the replay was asked for is delivered by itself.
                 events = [event for event in events if event.xid < below]
-            told = [one for event in events for one in told_by(event)]
-            wish = wish_of(endpoint)
-            pairs = [(endpoint, one) for one in told if wish.wants(one)]
+            wanted = filter_of(endpoint)
+            pairs = [
+                (endpoint, event)
+                for outbox_event in events
+                for event in subscriber_events(outbox_event)
+                if wanted.wants(event)
+            ]
             await _insert(session, pairs, once=True, run=job.payload["run"])
         if len(events) < _CHUNK:
             return

@@ -1,4 +1,4 @@
-"""The feed of events to pull: the same news, for consumers that were down."""
+"""The feed of events to pull: the same events as webhooks bring, for consumers that were down."""
 
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -8,45 +8,54 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import feed, flags
+from app.core import event_consumer, flags
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 from app.webhooks import queries
-from app.webhooks.news import EventType, Told, Wish, shown, told_by
 from app.webhooks.schemas import EventFeed, EventOut
+from app.webhooks.subscriber_events import (
+    EventFilter,
+    EventType,
+    SubscriberEvent,
+    event_body,
+    subscriber_events,
+)
 
-# A restored database counts its transactions anew: whoever was further is read to again from a
-# while before, and knows what it has by its id.
-_AGAIN = dt.timedelta(minutes=10)
+# A restored database counts its transactions anew. A reader that was further gets the last
+# minutes again, and knows by the ids what it has.
+_READ_AGAIN = dt.timedelta(minutes=10)
 _NIL = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """How far a reader is: behind which event, and how many of its news it has."""
+class FeedCursor:
+    """How far a reader is: behind which event of the outbox, and how many of its events it has.
+
+    `mark` names the numbering of the outbox under which the cursor was made.
+    """
 
     xid: int = 0
     id: UUID = _NIL
-    told: int = 0
+    delivered: int = 0
     mark: str = ""
 
     def __str__(self) -> str:
-        """Write the place as a cursor."""
-        text = f"{self.xid}.{self.id.hex}.{self.told}.{self.mark}"
+        """Write it as the reader keeps it."""
+        text = f"{self.xid}.{self.id.hex}.{self.delivered}.{self.mark}"
         return urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @classmethod
-    def read(cls, cursor: str | None) -> "Place":
+    def read(cls, cursor: str | None) -> "FeedCursor":
         """Read a cursor, or raise InvalidInput where it is none of ours."""
         if cursor is None:
             return cls()
         try:
             text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-            xid, id_, told, mark = text.split(".")
-            found = cls(int(xid), UUID(hex=id_), int(told), mark)
+            xid, id_, delivered, mark = text.split(".")
+            found = cls(int(xid), UUID(hex=id_), int(delivered), mark)
         except ValueError:
             found = cls(-1)
-        if not (0 <= found.xid < 1 << 63 and 0 <= found.told <= 3):
+        if not (0 <= found.xid < 1 << 63 and 0 <= found.delivered <= 3):
             msg = "is no cursor of this feed; start without one"
             raise InvalidInput.at("query", "after", msg=msg)
         return found
@@ -74,39 +83,51 @@ async def read(
     types: Collection[str],
     limit: int,
 ) -> EventFeed:
-    """Return the next news behind a cursor, oldest first."""
-    place = Place.read(after)
+    """Return the next events behind a cursor, oldest first."""
+    cursor = FeedCursor.read(after)
     mark = await flags.read(session, flags.FEED) or ""
-    if place.mark != mark:
-        place = Place(1, _floor(place.id)) if place.xid else Place()
-    which = queries.tells_of(types, any_score=False)
-    top = await feed.top(session)
-    # The event of the place itself is read again where some of its news are still to be told.
-    start = (place.xid, UUID(int=max(place.id.int - 1, 0))) if place.told else (place.xid, place.id)
-    events = await queries.events_after(session, workspace_id, start, limit=limit, which=which)
-    wish = Wish(frozenset(types))
-    found: list[Told] = []
-    for event in events:
-        wanted = [told for told in told_by(event) if wish.wants(told)]
-        known = place.told if event.id == place.id else 0
-        taken = wanted[known : known + limit - len(found)]
+    if cursor.mark != mark:
+        cursor = FeedCursor(1, _floor(cursor.id)) if cursor.xid else FeedCursor()
+    top = await event_consumer.readable_below(session)
+    outbox = await queries.events_after(
+        session,
+        workspace_id,
+        _start_of(cursor),
+        limit=limit,
+        which=queries.event_condition_sql(types, any_score=False),
+    )
+    wanted = EventFilter(frozenset(types))
+    found: list[SubscriberEvent] = []
+    for event in outbox:
+        derived = [each for each in subscriber_events(event) if wanted.wants(each)]
+        known = cursor.delivered if event.id == cursor.id else 0
+        taken = derived[known : known + limit - len(found)]
         if not taken:
             break
         found += taken
         reached = known + len(taken)
-        place = Place(event.xid, event.id, reached if reached < len(wanted) else 0, mark)
-    if len(events) < limit and len(found) < limit and top > place.xid:
-        # Everything below has been looked at; what nobody asks for is not read again.
-        place = Place(top)
-    place = replace(place, mark=mark)
-    return EventFeed(data=[_shown(told) for told in found], next_cursor=str(place))
+        cursor = FeedCursor(event.xid, event.id, reached if reached < len(derived) else 0, mark)
+    if len(outbox) < limit and len(found) < limit and top > cursor.xid:
+        # Everything below was read, so events that nobody asks for are not read again.
+        cursor = FeedCursor(top)
+    cursor = replace(cursor, mark=mark)
+    return EventFeed(data=[_shown(event) for event in found], next_cursor=str(cursor))
 
 
-def _shown(told: Told) -> EventOut:
-    return EventOut(id=told.id, type=told.type, timestamp=told.at, data=shown(told)["data"])
+def _start_of(cursor: FeedCursor) -> tuple[int, UUID]:
+    """Return behind which event to read; one of which only a part was delivered is read again."""
+    if cursor.delivered:
+        return cursor.xid, UUID(int=max(cursor.id.int - 1, 0))
+    return cursor.xid, cursor.id
+
+
+def _shown(event: SubscriberEvent) -> EventOut:
+    return EventOut(
+        id=event.id, type=event.type, timestamp=event.at, data=event_body(event)["data"]
+    )
 
 
 def _floor(id_: UUID) -> UUID:
     """Return the least UUIDv7 of some minutes before another."""
-    milliseconds = max((id_.int >> 80) - int(_AGAIN.total_seconds() * 1000), 0)
+    milliseconds = max((id_.int >> 80) - int(_READ_AGAIN.total_seconds() * 1000), 0)
     return UUID(int=milliseconds << 80)

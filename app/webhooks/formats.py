@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.webhooks.news import Told
+from app.webhooks.subscriber_events import SubscriberEvent
 
 _LONGEST_COMMENT = 1000
 # A section takes 3,000 characters; each may grow by what is escaped.
@@ -12,9 +12,9 @@ _LONGEST_IN_SLACK = 400
 _MARKDOWN = re.compile(r"[\\`*_\[\]()#~|!]")
 
 
-def headline(told: Told) -> str:
+def headline(event: SubscriberEvent) -> str:
     """Say in one line what happened."""
-    data = told.data
+    data = event.data
     survey = data.get("survey")
     name = survey.get("name") if isinstance(survey, Mapping) else survey
     prefix = "Test: " if data.get("test") else ""
@@ -23,18 +23,18 @@ def headline(told: Told) -> str:
         "response.completed": "An answer",
         "response.created": "A new answer",
         "response.updated": "A changed answer",
-    }.get(told.type)
+    }.get(event.type)
     if what is None:
-        return prefix + told.type.replace("_", " ").replace(".", " ").capitalize()
+        return prefix + event.type.replace("_", " ").replace(".", " ").capitalize()
     score = data.get("score")
     tail = "" if score is None else f": {score}"
     band = f" ({data['band']})" if data.get("band") else ""
     return f"{prefix}{what}{tail}{band}{f' · {name}' if name else ''}"
 
 
-def facts(told: Told, *, personal: bool) -> list[tuple[str, str]]:
+def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
     """Return what else is worth a line, as name and value."""
-    data = told.data
+    data = event.data
     found: list[tuple[str, str]] = []
     customer = data.get("customer")
     if personal and isinstance(customer, Mapping):
@@ -47,9 +47,9 @@ def facts(told: Told, *, personal: bool) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value]
 
 
-def comment(told: Told) -> str | None:
+def comment(event: SubscriberEvent) -> str | None:
     """Return the customer's own words."""
-    answers = told.data.get("answers")
+    answers = event.data.get("answers")
     if not isinstance(answers, Mapping):
         return None
     # Only a free text holds a blank; an option is a key.
@@ -57,21 +57,21 @@ def comment(told: Told) -> str | None:
     return "\n".join(said)[:_LONGEST_COMMENT] or None
 
 
-def link(told: Told, base_url: str) -> str | None:
+def link(event: SubscriberEvent, base_url: str) -> str | None:
     """Return the address of the answer on the dashboard."""
-    if told.data.get("test") or not told.type.startswith(("response.", "follow_up.")):
+    if event.data.get("test") or not event.type.startswith(("response.", "follow_up.")):
         return None
-    return f"{base_url}/responses/{told.data.get('id')}"
+    return f"{base_url}/responses/{event.data.get('id')}"
 
 
-def as_slack(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
+def as_slack(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
     """Return a message of Slack's incoming webhooks."""
-    title = _slack(headline(told))
+    title = _slack(headline(event))
     lines = [f"*{title}*"]
-    lines += [f"{name}: {_slack(value)}" for name, value in facts(told, personal=personal)]
-    if said := comment(told):
+    lines += [f"{name}: {_slack(value)}" for name, value in facts(event, personal=personal)]
+    if said := comment(event):
         lines += [f"> {_slack(line)}" for line in said[:_LONGEST_IN_SLACK].splitlines()]
-    if url := link(told, base_url):
+    if url := link(event, base_url):
         lines.append(f"<{url}|Open>")
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}
     return {"text": title, "blocks": [section]}
@@ -81,16 +81,16 @@ def _slack(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def as_teams(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
+def as_teams(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
     """Return a message of Microsoft Teams' workflows: an Adaptive Card."""
     body: list[dict[str, Any]] = [
         {"type": "TextBlock", "size": "Medium", "weight": "Bolder", "wrap": True,
-         "text": _plain(headline(told))},
+         "text": _plain(headline(event))},
     ]  # fmt: skip
-    if found := facts(told, personal=personal):
+    if found := facts(event, personal=personal):
         shown = [{"title": name, "value": _plain(value)} for name, value in found]
         body.append({"type": "FactSet", "facts": shown})
-    if said := comment(told):
+    if said := comment(event):
         body.append({"type": "TextBlock", "wrap": True, "text": _plain(said)})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -98,7 +98,7 @@ def as_teams(told: Told, *, personal: bool, base_url: str) -> dict[str, Any]:
         "version": "1.4",
         "body": body,
     }
-    if url := link(told, base_url):
+    if url := link(event, base_url):
         card["actions"] = [{"type": "Action.OpenUrl", "title": "Open", "url": url}]
     kind = "application/vnd.microsoft.card.adaptive"
     return {"type": "message", "attachments": [{"contentType": kind, "content": card}]}
@@ -109,11 +109,11 @@ def _plain(value: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", value)
 
 
-def as_mail(told: Told, *, personal: bool, base_url: str) -> tuple[str, str]:
+def as_mail(event: SubscriberEvent, *, personal: bool, base_url: str) -> tuple[str, str]:
     """Return subject and text of a mail."""
-    lines = [f"{name}: {value}" for name, value in facts(told, personal=personal)]
-    if said := comment(told):
+    lines = [f"{name}: {value}" for name, value in facts(event, personal=personal)]
+    if said := comment(event):
         lines += ["", said]
-    if url := link(told, base_url):
+    if url := link(event, base_url):
         lines += ["", url]
-    return headline(told), "\n".join([headline(told), "", *lines, ""])
+    return headline(event), "\n".join([headline(event), "", *lines, ""])

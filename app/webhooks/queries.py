@@ -10,12 +10,12 @@ from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.feed import HORIZON
+from app.core.event_consumer import HORIZON
 from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.news import FRESH, WHOLE_TYPES, EventType, Wish, Written
+from app.webhooks.subscriber_events import FRESH, WHOLE_TYPES, EventFilter, EventType, OutboxEvent
 
 _WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
 _SAYS_WHOLE = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
@@ -24,22 +24,22 @@ _FRESH_SECONDS = int(FRESH.total_seconds())
 DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)
 
 
-def tells_of(types: Collection[str], *, any_score: bool) -> str:
+def event_condition_sql(types: Collection[str], *, any_score: bool) -> str:
     """Return the SQL condition of the events that tell news of these types.
 
     A low score is one of the low band or, with `any_score`, whatever its hearer calls low.
     """
     written = [f"'{name}'" for name in EventType if name in types and name not in DERIVED]
-    told = [f"type in ({', '.join(written)})"] if written else []
+    event = [f"type in ({', '.join(written)})"] if written else []
     if EventType.RESPONSE_COMPLETED in types:
-        told.append(_SAYS_WHOLE)
+        event.append(_SAYS_WHOLE)
     if EventType.RESPONSE_LOW_SCORE in types:
         low = "data ->> 'score' is not null" if any_score else f"data ->> 'band' in ({_LOW})"
-        told.append(
+        event.append(
             f"{_SAYS_WHOLE} and {low} and (data ->> 'responded_at')::timestamptz > "
             f"created_at - make_interval(secs => {_FRESH_SECONDS})"
         )
-    return "(" + " or ".join(f"({one})" for one in told) + ")" if told else "false"
+    return "(" + " or ".join(f"({condition})" for condition in event) + ")" if event else "false"
 
 
 async def events_after(
@@ -50,7 +50,7 @@ async def events_after(
     limit: int,
     which: str,
     since: dt.datetime | None = None,
-) -> list[Written]:
+) -> list[OutboxEvent]:
     """Return events behind a place, oldest first, below the oldest transaction still open."""
     recent = "and created_at >= :since " if since else ""
     bound: dict[str, Any] = {"since": since} if since else {}
@@ -67,18 +67,25 @@ async def events_after(
             workspace_id=workspace_id, xid=str(place[0]), id=place[1], limit=limit, **bound
         ),
     )
-    return [Written(row.xid, row.id, row.type, row.data, row.created_at) for row in rows]
+    return [OutboxEvent(row.xid, row.id, row.type, row.data, row.created_at) for row in rows]
 
 
 async def count_wanted(
-    session: AsyncSession, workspace_id: UUID, since: dt.datetime, wish: Wish, *, below: int
+    session: AsyncSession,
+    workspace_id: UUID,
+    since: dt.datetime,
+    wanted: EventFilter,
+    *,
+    below: int,
 ) -> int:
     """Return how much a wish is told by the events since: an answer may tell several things."""
-    counts = [f"count(*) filter (where {_wants(type_, wish)})" for type_ in sorted(wish.events)]
+    counts = [
+        f"count(*) filter (where {_wants_more(type_, wanted)})" for type_ in sorted(wanted.events)
+    ]
     sql = f"select {' + '.join(counts)} from event"
     named = {
-        "survey": wish.survey, "touchpoint": wish.touchpoint, "min_score": wish.min_score,
-        "max_score": wish.max_score, "types": sorted(wish.types) or None,
+        "survey": wanted.survey, "touchpoint": wanted.touchpoint, "min_score": wanted.min_score,
+        "max_score": wanted.max_score, "types": sorted(wanted.types) or None,
     }  # fmt: skip
     rows = await run_sql(
         session,
@@ -94,29 +101,31 @@ async def count_wanted(
     return found
 
 
-def _wants(type_: str, wish: Wish) -> str:
+def _wants_more(type_: str, wanted: EventFilter) -> str:
     """Return the SQL of `Wish.wants` for one type of news."""
-    conditions = [tells_of([type_], any_score=wish.bounded)]
-    if wish.survey is not None:
+    conditions = [event_condition_sql([type_], any_score=wanted.bounded)]
+    if wanted.survey is not None:
         conditions.append(
             "coalesce(case jsonb_typeof(data -> 'survey') when 'object' "
             "then data -> 'survey' ->> 'key' else data ->> 'survey' end, :survey) = :survey"
         )
-    if wish.touchpoint is not None:
+    if wanted.touchpoint is not None:
         conditions.append("(not data ? 'touchpoint' or data ->> 'touchpoint' = :touchpoint)")
-    if wish.types and type_ == EventType.INTERACTION_CREATED:
+    if wanted.types and type_ == EventType.INTERACTION_CREATED:
         conditions.append("data ->> 'type' = any(:types)")
     if type_.startswith("response.") and type_ != EventType.RESPONSE_DELETED:
-        if wish.min_score is not None:
+        if wanted.min_score is not None:
             conditions.append("(data ->> 'score')::int >= :min_score")
-        if wish.max_score is not None:
+        if wanted.max_score is not None:
             conditions.append("(data ->> 'score')::int <= :max_score")
     return " and ".join(f"({condition})" for condition in conditions)
 
 
-async def events_of(session: AsyncSession, deliveries: Sequence[Delivery]) -> dict[UUID, Written]:
+async def events_of_deliveries(
+    session: AsyncSession, deliveries: Sequence[Delivery]
+) -> dict[UUID, OutboxEvent]:
     """Return the events that deliveries bring, by id; those kept no longer are left out."""
-    named = [one for one in deliveries if one.event_id is not None]
+    named = [row for row in deliveries if row.event_id is not None]
     if not named:
         return {}
     rows = await run_sql(
@@ -129,12 +138,14 @@ async def events_of(session: AsyncSession, deliveries: Sequence[Delivery]) -> di
         )
         .columns(data=Json)
         .bindparams(
-            workspaces=[one.workspace_id for one in named],
-            xids=[str(one.event_xid) for one in named],
-            ids=[one.event_id for one in named],
+            workspaces=[row.workspace_id for row in named],
+            xids=[str(row.event_xid) for row in named],
+            ids=[row.event_id for row in named],
         ),
     )
-    return {row.id: Written(row.xid, row.id, row.type, row.data, row.created_at) for row in rows}
+    return {
+        row.id: OutboxEvent(row.xid, row.id, row.type, row.data, row.created_at) for row in rows
+    }
 
 
 async def find_endpoints(

@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.core.text import Slug
 from app.interactions.schemas import TouchpointKey
-from app.webhooks.news import EventType
+from app.webhooks.subscriber_events import EventType
 from app.workspaces.schemas import Body, Moment
 
 Url = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x20]+$", min_length=8, max_length=2000)]

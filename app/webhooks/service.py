@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core import feed, jobs
+from app.core import event_consumer, jobs
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
@@ -27,14 +27,14 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DUE_DELIVERIES, ENDPOINTS_NOW
 from app.core.text import fit_email
-from app.responses.known import require_known
+from app.responses.filter_values import require_known
 from app.surveys import service as surveys
 from app.webhooks import queries
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.news import EventType, Wish
 from app.webhooks.samples import sample_of
 from app.webhooks.schemas import EndpointFilter, EndpointFormat, EndpointIn, EndpointPatch
 from app.webhooks.signing import new_signing_secret
+from app.webhooks.subscriber_events import EventFilter, EventType
 from app.workspaces.service import OLD_SECRET_LIVES
 
 MAILTO = "mailto:"
@@ -45,22 +45,22 @@ _ADDRESS = re.compile(r"[^?%&,;\s]+")
 _MOST = 100
 
 
-def consumer_of(workspace_id: UUID) -> str:
+def consumer_name(workspace_id: UUID) -> str:
     """Name a workspace's place in the feed."""
     return f"webhooks:{workspace_id}"
 
 
-def wish_of(endpoint: WebhookEndpoint) -> Wish:
+def filter_of(endpoint: WebhookEndpoint) -> EventFilter:
     """Return what an endpoint wants to hear."""
     kept = dict(endpoint.filter)
     named = kept.pop("type", [])
     types = frozenset([named] if isinstance(named, str) else named)
-    return Wish(frozenset(endpoint.events), types, **kept)
+    return EventFilter(frozenset(endpoint.events), types, **kept)
 
 
-def types_of(endpoint: WebhookEndpoint) -> str:
+def event_condition_of(endpoint: WebhookEndpoint) -> str:
     """Return the SQL condition of the events that an endpoint may want."""
-    return queries.tells_of(endpoint.events, any_score=wish_of(endpoint).bounded)
+    return queries.event_condition_sql(endpoint.events, any_score=filter_of(endpoint).bounded)
 
 
 async def create(
@@ -98,7 +98,9 @@ async def create(
         raise Conflict(detail)
     if not others:
         # Nobody has listened: what happened before is not even looked at.
-        await feed.begin(session, consumer_of(workspace_id), at=await feed.top(session))
+        await event_consumer.create_cursor(
+            session, consumer_name(workspace_id), at=await event_consumer.readable_below(session)
+        )
     session.add(endpoint)
     await session.flush()
     return endpoint, secret
@@ -142,7 +144,7 @@ def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -
 
 
 def _sends(endpoint: WebhookEndpoint) -> tuple[object, ...]:
-    kept = endpoint.filter | {"type": sorted(wish_of(endpoint).types)}
+    kept = endpoint.filter | {"type": sorted(filter_of(endpoint).types)}
     return endpoint.url, endpoint.format, sorted(endpoint.events), kept
 
 
@@ -320,8 +322,8 @@ async def start_replay(
     """Have what it wants of all events since sent again in the background; return how many."""
     endpoint = await find(session, workspace_id, endpoint_id)
     _require_active(endpoint)
-    top = await feed.top(session)
-    found = await queries.count_wanted(session, workspace_id, since, wish_of(endpoint), below=top)
+    top = await event_consumer.readable_below(session)
+    found = await queries.count_wanted(session, workspace_id, since, filter_of(endpoint), below=top)
     payload = {
         "endpoint": str(endpoint_id), "since": since.isoformat(), "below": top,
         "run": str(uuid7()),
@@ -370,8 +372,8 @@ def live_secrets(endpoint: WebhookEndpoint, box: SealedBox, now: dt.datetime) ->
     sealed = [endpoint.secret]
     if endpoint.old_secret is not None and endpoint.old_until and endpoint.old_until > now:
         sealed.append(endpoint.old_secret)
-    opened = [box.unseal(one) for one in sealed]
-    return [one.decode() for one in opened if one is not None]
+    opened = [box.unseal(secret) for secret in sealed]
+    return [secret.decode() for secret in opened if secret is not None]
 
 
 def shown_filter(kept: Mapping[str, Any]) -> EndpointFilter:

@@ -18,7 +18,7 @@ _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Image:
     """A picture whose first bytes say what it is."""
 
     media_type: str
@@ -38,7 +38,7 @@ def media_type_of(content: bytes) -> str | None:
     return next(found, None)
 
 
-async def fetch_logo(url: str, *, allow_private: bool) -> Picture:
+async def fetch_logo(url: str, *, allow_private: bool) -> Image:
     """Fetch a logo, or raise InvalidInput that says what is wrong with it."""
     try:
         reply = await send(
@@ -56,7 +56,7 @@ async def fetch_logo(url: str, *, allow_private: bool) -> Picture:
     media_type = media_type_of(reply.body)
     if media_type is None:
         raise _wrong("is no PNG, JPEG or WebP")
-    return Picture(media_type, reply.body)
+    return Image(media_type, reply.body)
 
 
 def _wrong(msg: str) -> InvalidInput:
@@ -64,7 +64,7 @@ def _wrong(msg: str) -> InvalidInput:
 
 
 async def change_brand(
-    session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Picture | None
+    session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Image | None
 ) -> None:
     """Set what was said of a brand, null takes away; `picture` is the logo where it is new."""
     said = wanted.model_dump(include=wanted.model_fields_set)

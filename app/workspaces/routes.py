@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import BoxDep, SessionDep, SettingsDep, UnitDep, router
+from app.core.routing import BoxDep, SessionDep, SettingsDep, TransactionDep, router
 from app.workspaces import service
 from app.workspaces.admission import Admin, AnyCaller
 from app.workspaces.caller import Keyring
@@ -79,7 +79,11 @@ async def get_workspace(session: SessionDep, caller: Admin) -> WorkspaceOut:
 
 @routes.patch("/v1/workspace", summary="Change the workspace")
 async def update_workspace(
-    unit: UnitDep, caller: Admin, keyring: KeyringDep, settings: SettingsDep, body: WorkspacePatch
+    unit: TransactionDep,
+    caller: Admin,
+    keyring: KeyringDep,
+    settings: SettingsDep,
+    body: WorkspacePatch,
 ) -> WorkspaceOut:
     """Change settings. Another time zone or other segments recount in the background."""
     unit.after_commit.append(keyring.forget)
@@ -91,7 +95,7 @@ async def update_workspace(
 
 @routes.post("/v1/workspace/identity-secret", status_code=201, summary="Make an identity secret")
 async def create_identity_secret(
-    unit: UnitDep, caller: Admin, keyring: KeyringDep, box: BoxDep
+    unit: TransactionDep, caller: Admin, keyring: KeyringDep, box: BoxDep
 ) -> IdentitySecretOut:
     """Make the secret with which your backend signs who a browser's customer is.
 
@@ -117,7 +121,7 @@ async def create_workspace(
 
 @routes.post("/v1/api-keys", status_code=201, summary="Make a key")
 async def create_api_key(
-    unit: UnitDep, caller: Admin, keyring: KeyringDep, body: ApiKeyIn
+    unit: TransactionDep, caller: Admin, keyring: KeyringDep, body: ApiKeyIn
 ) -> ApiKeyWithSecret:
     """Make a key. Its secret is shown this once; a `collect` key is publishable (`pk_`)."""
     unit.after_commit.append(keyring.forget)
@@ -148,7 +152,7 @@ async def get_api_key(session: SessionDep, caller: Admin, key_id: UUID) -> ApiKe
 
 @routes.post("/v1/api-keys/{key_id}/rotate", summary="Rotate a key")
 async def rotate_api_key(
-    unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID
+    unit: TransactionDep, caller: Admin, keyring: KeyringDep, key_id: UUID
 ) -> ApiKeyWithSecret:
     """Give the key a new secret; the old one stays good for 24 hours."""
     unit.after_commit.append(keyring.forget)
@@ -157,7 +161,9 @@ async def rotate_api_key(
 
 
 @routes.delete("/v1/api-keys/{key_id}", status_code=204, summary="Delete a key")
-async def delete_api_key(unit: UnitDep, caller: Admin, keyring: KeyringDep, key_id: UUID) -> None:
+async def delete_api_key(
+    unit: TransactionDep, caller: Admin, keyring: KeyringDep, key_id: UUID
+) -> None:
     """Delete a key; it stops working at once."""
     unit.after_commit.append(keyring.forget)
     await service.delete_key(unit.session, caller.workspace_id, key_id)

@@ -20,7 +20,7 @@ from app.core.paging import decode_cursor
 from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.core.zones import is_known_to_database
-from app.workspaces.brand import Picture, change_brand, fetch_logo
+from app.workspaces.brand import Image, change_brand, fetch_logo
 from app.workspaces.caller import CHANNEL, Caller
 from app.workspaces.models import ApiKey, Workspace
 from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
@@ -190,7 +190,7 @@ async def change_workspace(
 
 async def _new_logo(
     session: AsyncSession, workspace_id: UUID, patch: WorkspacePatch, *, allow_private: bool
-) -> Picture | None:
+) -> Image | None:
     """Fetch a logo whose address is new, before anything is locked."""
     url = patch.brand.logo_url
     if url is None:

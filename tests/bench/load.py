@@ -102,7 +102,7 @@ response = function(status) if status >= 300 then bad = bad + 1; wrk.thread:set(
 
 
 def _as_lua(signed: Sequence[tuple[str, str, str]]) -> str:
-    parts = ("{" + ",".join(f"[==[{part}]==]" for part in one) + "}" for one in signed)
+    parts = ("{" + ",".join(f"[==[{part}]==]" for part in request) + "}" for request in signed)
     return ",\n".join(parts)
 
 

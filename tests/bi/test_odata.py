@@ -34,12 +34,12 @@ def test_a_real_client_reads_the_figures(company: Company, neighbour: Company) -
     query = service.query(daily)
     query = query.filter(daily.metric == "nps").order_by(daily.date.asc())
     rows = [
-        {name: getattr(one, name) for name in ("promoters", "detractors", "responses")}
-        for one in query
+        {name: getattr(row, name) for name in ("promoters", "detractors", "responses")}
+        for row in query
     ]
     assert nps_of(rows) == company.figure("nps")["total"]["value"]
     tickets = list(service.query(service.entities["tickets_daily"]))
-    assert [(one.source, one.first_seconds_sum) for one in tickets] == [("desk", 7200)]
+    assert [(row.source, row.first_seconds_sum) for row in tickets] == [("desk", 7200)]
 
 
 FILTERS: list[tuple[str, int]] = [
@@ -139,7 +139,7 @@ def test_the_neighbours_rows_are_not_there(company: Company, neighbour: Company)
 def test_the_service_describes_itself_and_asks_for_a_key(company: Company) -> None:
     with company.client as client:
         sets = client.get("/odata/v4/").json()["value"]
-        assert [one["name"] for one in sets] == [
+        assert [row["name"] for row in sets] == [
             "figures_daily", "metric_daily", "metric_daily_by_segment", "choices_daily",
             "tickets_daily",
         ]  # fmt: skip

@@ -30,7 +30,7 @@ VIEWS = (
 )  # fmt: skip
 
 
-async def one(url: str, query: str) -> Any:
+async def event(url: str, query: str) -> Any:
     connection = await asyncpg.connect(url)
     try:
         return await connection.fetchrow(query)
@@ -40,26 +40,26 @@ async def one(url: str, query: str) -> Any:
 
 async def test_the_formulas_of_the_docs_give_the_figures_of_the_api(company: Company) -> None:
     nps = company.figure("nps")["total"]
-    row = await one(company.sql, NPS)
+    row = await event(company.sql, NPS)
     assert (float(row[0]), row[1], row[2], row[3]) == (nps["value"], 4, 1, 1) != (0, 0, 0, 0)
     assert nps["n"] == 4
-    csat = await one(company.sql, CSAT)
+    csat = await event(company.sql, CSAT)
     assert float(csat[0]) == company.figure("csat")["total"]["value"]
-    ces = await one(company.sql, CES)
+    ces = await event(company.sql, CES)
     assert ces[0] == company.figure("ces")["total"]["value"]
-    took = await one(
+    took = await event(
         company.sql, "select sum(first_seconds_sum) / sum(resolved) from bi.tickets_daily"
     )
     assert float(took[0]) == company.figure("ttr")["total"]["first"]["mean_seconds"] == 7200
 
 
 async def test_days_are_those_of_the_workspace_and_segments_add_up(company: Company) -> None:
-    row = await one(
+    row = await event(
         company.sql,
         "select count(distinct date), min(date)::text from bi.metric_daily where metric = 'nps'",
     )
     assert tuple(row) == (2, "2026-01-05")
-    row = await one(
+    row = await event(
         company.sql,
         "select sum(responses) from bi.metric_daily_by_segment "
         "where metric = 'nps' and segment = 'store'",
@@ -67,7 +67,7 @@ async def test_days_are_those_of_the_workspace_and_segments_add_up(company: Comp
     assert row[0] == 4
     group = company.figure("nps", group_by="property.store")["rows"]
     for found in group:
-        row = await one(
+        row = await event(
             company.sql,
             "select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses) "
             "from bi.metric_daily_by_segment where metric = 'nps' and segment = 'store' "
@@ -189,20 +189,20 @@ async def test_a_role_sees_its_own_workspace_by_no_trick(
 
 async def test_a_foreign_name_opens_nothing(company: Company, neighbour: Company) -> None:
     """A role that somebody else made, even one named like a workspace, reads no row."""
-    rows = await one(neighbour.sql, "select array_agg(distinct role) from public.bi_access")
+    rows = await event(neighbour.sql, "select array_agg(distinct role) from public.bi_access")
     assert rows[0] == [urlsplit(neighbour.sql).username]
     state = json.loads((company.service.folder / "data" / "postgres.json").read_text())
     maker = await asyncpg.connect(superuser_url(company.service.folder / "data"))
     await maker.execute("""create role "theirs" login password 'x'""")
     await maker.close()
     url = f"postgresql://theirs:x@127.0.0.1:{state['port']}/afterword"
-    assert (await one(url, "select count(*) from bi.responses"))[0] == 0
+    assert (await event(url, "select count(*) from bi.responses"))[0] == 0
 
 
 async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
     company: Company, neighbour: Company
 ) -> None:
-    theirs = await one(neighbour.sql, "select array_agg(id) from bi.responses")
+    theirs = await event(neighbour.sql, "select array_agg(id) from bi.responses")
     # The role itself can make no function; this one is somebody else's.
     able = superuser_url(company.service.folder / "data").rpartition("/")[0] + "/afterword"
     maker = await asyncpg.connect(able)
@@ -224,14 +224,14 @@ async def test_a_function_that_tells_what_it_is_given_is_given_nothing_foreign(
 
 
 async def test_names_are_for_personal_roles(company: Company, neighbour: Company) -> None:
-    row = await one(neighbour.sql, "select email, name from bi.customers")
+    row = await event(neighbour.sql, "select email, name from bi.customers")
     assert tuple(row) == ("theirs@c.pl", "Mr theirs")
-    assert await one(company.sql, "select email from bi.customers") is None
-    assert await one(company.sql, "select email from public.customer") is None
+    assert await event(company.sql, "select email from bi.customers") is None
+    assert await event(company.sql, "select email from public.customer") is None
 
 
 async def test_a_role_is_bounded_and_can_be_dropped(company: Company) -> None:
-    row = await one(
+    row = await event(
         company.sql, "select current_setting('statement_timeout'), current_setting('search_path')"
     )
     assert tuple(row) == ("1min", "bi")
@@ -242,7 +242,7 @@ async def test_a_role_is_bounded_and_can_be_dropped(company: Company) -> None:
         dropped = company.service.command("bi-role", "--drop", role)
         assert dropped.returncode == 0, dropped.stderr
         with pytest.raises(asyncpg.PostgresError):
-            await one(url, "select 1")
+            await event(url, "select 1")
 
 
 def test_the_command_says_from_where_it_is_reached(company: Company) -> None:
@@ -265,9 +265,9 @@ async def by_guide(company: Company, tool: str, metric: str) -> float:
     if tool == "grafana":
         query = formula.replace("$__timeFilter(date)", "date >= '2026-01-01'")
         query = query.replace("date AS time", "min(date) AS time", 1)
-        row = await one(company.sql, query.replace("GROUP BY 1 ORDER BY 1", ""))
+        row = await event(company.sql, query.replace("GROUP BY 1 ORDER BY 1", ""))
         return float(row[1])
-    return float((await one(company.sql, f"select {formula} from bi.figures_daily"))[0])
+    return float((await event(company.sql, f"select {formula} from bi.figures_daily"))[0])
 
 
 async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
@@ -290,19 +290,19 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
         }[metric]
         assert value == reply["total"]["value"], metric
     other = several.figure("nps", scale="yes_no")["total"]
-    row = await one(
+    row = await event(
         several.sql, "select 100.0 * sum(favourable - unfavourable) / sum(responses) "
         "from bi.figures_daily where metric = 'nps' and scale = 'yes_no'"
     )  # fmt: skip
     assert float(row[0]) == other["value"]
     # The yes/no question that is its survey's NPS is no share of its own.
     assert several.figure("yes_no")["total"]["n"] == 0
-    row = await one(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
+    row = await event(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
     assert row[0] == 0
 
 
 async def test_every_column_is_described(company: Company) -> None:
-    row = await one(
+    row = await event(
         company.sql,
         "select string_agg(c.relname || '.' || a.attname, ', ') "
         "filter (where col_description(a.attrelid, a.attnum) is null), count(*) "
@@ -315,7 +315,7 @@ async def test_every_column_is_described(company: Company) -> None:
 
 async def test_answers_bear_the_day_of_the_workspace(company: Company) -> None:
     for view in ("responses", "answers"):
-        row = await one(
+        row = await event(
             company.sql, f"select min(local_date)::text, max(local_date)::text from bi.{view}"
         )
         assert tuple(row) == ("2026-01-05", "2026-02-10")
@@ -328,10 +328,10 @@ async def test_what_was_deleted_leaves_no_empty_rows(company: Company) -> None:
                 "responded_at": "2026-01-31T10:00:00Z"}  # fmt: skip
         made = client.post("/v1/responses", json=line).json()
         for view in ("metric_daily", "figures_daily"):
-            assert (await one(company.sql, query.format(view)))[0] > 0
+            assert (await event(company.sql, query.format(view)))[0] > 0
         client.delete(f"/v1/responses/{made['id']}").raise_for_status()
     for view in ("metric_daily", "figures_daily"):
-        assert (await one(company.sql, query.format(view)))[0] == 0
+        assert (await event(company.sql, query.format(view)))[0] == 0
 
 
 async def test_a_role_holds_up_nobodys_news(company: Company) -> None:
@@ -371,7 +371,7 @@ async def test_a_role_may_have_a_schema_to_build_in_and_still_holds_up_nobody(
     dropped = company.service.command("bi-role", "--drop", role)
     assert dropped.returncode == 0, dropped.stderr
     schemas = "select count(*) from pg_namespace where nspname = 'analytics'"
-    assert (await one(company.sql, schemas))[0] == 0
+    assert (await event(company.sql, schemas))[0] == 0
     for odd in ("bi", "Public", "a; drop schema bi", ""):
         refused = company.service.command("bi-role", "--workspace", "mine", "--schema", odd)
         assert refused.returncode != 0
@@ -382,7 +382,7 @@ async def news_of(company: Company, id_: str) -> bool:
     for _ in range(50):
         with company.client as client:
             told = client.get("/v1/events", params={"limit": 500}).json()["data"]
-        if any(one["data"].get("id") == id_ for one in told):
+        if any(event["data"].get("id") == id_ for event in told):
             return True
         await asyncio.sleep(0.1)
     return False

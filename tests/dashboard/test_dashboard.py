@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.database import Database, run_sql
-from app.pages.dashboard.words import Said
+from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import PAGES, Browser
 from tests.shop import Shop
 
@@ -222,7 +222,7 @@ async def test_the_dashboard_speaks_its_readers_language(
 ) -> None:
     browser.client.headers["accept-language"] = accepted
     await browser.sign_in()
-    said = Said(language)
+    said = DashboardTexts(language)
     for path, name in zip(PAGES, ("overview", "journey", "experience"), strict=False):
         page = await browser.page(path)
         assert f'<html lang="{language}"' in page
@@ -248,11 +248,11 @@ NUMBERS: list[tuple[str, float, int, str]] = [
 def test_numbers_are_written_as_the_language_does(
     language: str, value: float, digits: int, text_: str
 ) -> None:
-    assert Said(language).number(value, digits).replace("\xa0", " ") == text_
+    assert DashboardTexts(language).number(value, digits).replace("\xa0", " ") == text_
 
 
 def test_lengths_of_time_are_short() -> None:
-    said = Said("en")
+    said = DashboardTexts("en")
     seconds = [None, 90, 3700, 7260, 200_000]
     assert [said.duration(s) for s in seconds] == [
         "–",

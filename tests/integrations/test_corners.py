@@ -32,7 +32,12 @@ async def events(shop: Shop, made: Any) -> list[tuple[str, str | None]]:
 
 async def types(shop: Shop) -> list[str]:
     found = (await shop.get("/v1/interactions", limit=200))["data"]
-    return [one["type"] for one in sorted(found, key=lambda one: (one["occurred_at"], one["id"]))]
+    return [
+        found_one["type"]
+        for found_one in sorted(
+            found, key=lambda found_one: (found_one["occurred_at"], found_one["id"])
+        )
+    ]
 
 
 async def tell(shop: Shop, made: Any, *deliveries: Told) -> None:
@@ -50,7 +55,7 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     b = await register(shop, "woocommerce", key="woo-b")
     await tell(shop, a, woo("processing", "2T09:00:00"))
     await tell(shop, b, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
-    statuses = [one["status"] for one in (await shop.get("/v1/invitations"))["data"]]
+    statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
     assert statuses == ["scheduled", "scheduled"]
     # Without an address of its own it is nobody's, least of all the other shop's buyer's.
     c = await register(shop, "shopify", key="shop-c")
@@ -60,7 +65,9 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     assert last["customer_id"] is None
     # What one calls off stays in the other.
     await tell(shop, b, woo("cancelled", "3T10:00:00", billing={"email": "bob@e.pl"}))
-    statuses = sorted(one["status"] for one in (await shop.get("/v1/invitations"))["data"])
+    statuses = sorted(
+        found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]
+    )
     assert statuses == ["cancelled", "scheduled"]
 
 
@@ -108,7 +115,7 @@ async def test_a_session_that_ends_calls_off_only_its_own_order(shop: Shop, own:
     await tell(shop, made, stripe("checkout.session.completed", AT, SESSION))
     ended = SESSION | {"id": "cs_1" if own else "cs_0", "payment_status": "unpaid"}
     await tell(shop, made, stripe("checkout.session.expired", AT + 9000, ended))
-    statuses = [one["status"] for one in (await shop.get("/v1/invitations"))["data"]]
+    statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
     assert statuses == ["cancelled" if own else "scheduled"]
 
 
@@ -231,7 +238,7 @@ async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
     for part in ("2 of its parts are told", "'zzz'", "'yyy'", "'soon'", "`external_id`"):
         assert part in (reason or ""), part
     unmapped = (await shop.get("/v1/integrations/g"))["unmapped"]
-    assert sorted(one["status"] for one in unmapped) == ["yyy", "zzz"]
+    assert sorted(found_one["status"] for found_one in unmapped) == ["yyy", "zzz"]
     patch = {"status_map": {"zzz": "visit.made", "yyy": "ignored"}}
     await shop.call("PATCH", "/v1/integrations/g", json=patch)
     await shop.work()
@@ -333,8 +340,12 @@ async def test_values_of_odd_kinds_are_named_and_never_a_fault(shop: Shop) -> No
         shown = await shop.post(
             "/v1/integrations/g/preview", {"headers": {}, "body": body}, status=200
         )
-        (one,) = shown["interactions"]
-        assert (one["ticket"], one["properties"]["paid"], one["value"]) == ("nine", "1:true", None)
+        (found_one,) = shown["interactions"]
+        assert (found_one["ticket"], found_one["properties"]["paid"], found_one["value"]) == (
+            "nine",
+            "1:true",
+            None,
+        )
         assert shown["notes"] == [
             "left out value: there is a currency, but no amount that can be read"
         ]
@@ -474,8 +485,8 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     made = await shop.happened("visit", "v-1", properties=given,
                                customer={"email": "a@e.pl"})  # fmt: skip
     told = (await shop.get("/v1/events"))["data"]
-    (one,) = [e for e in told if e["type"] == "interaction.created"]
-    assert one["data"]["properties"] == given
+    (found_one,) = [e for e in told if e["type"] == "interaction.created"]
+    assert found_one["data"]["properties"] == given
     reply = await shop.call("GET", f"/v1/customers/{made['customer_id']}/timeline")
     assert reply.status_code == 200
     assert (

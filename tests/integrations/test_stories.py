@@ -561,5 +561,5 @@ def test_every_source_has_a_story() -> None:
 
 def test_no_two_stories_say_the_same() -> None:
     told = [json.dumps([d[1] for d in story.deliveries], sort_keys=True) for story in STORIES]
-    for one, other in itertools.combinations(told, 2):
-        assert one != other
+    for first, other in itertools.combinations(told, 2):
+        assert first != other

@@ -102,9 +102,9 @@ async def test_by_the_address_before_a_customer_is_found_as_ever(shop: Shop) -> 
 
 
 async def test_a_batch_of_customers_knows_repeats_and_keeps_the_order_of_lines(shop: Shop) -> None:
-    one = {"email": "z@e.pl", "name": "Zoe"}
-    first = await shop.post("/v1/customers/batch", [one], status=200)
-    again = await shop.post("/v1/customers/batch", [one], status=200)
+    customer = {"email": "z@e.pl", "name": "Zoe"}
+    first = await shop.post("/v1/customers/batch", [customer], status=200)
+    again = await shop.post("/v1/customers/batch", [customer], status=200)
     assert (first["created"], again["duplicates"], again["updated"]) == (1, 1, 0)
     lines = [
         {"external_id": "c-9", "name": "first"},

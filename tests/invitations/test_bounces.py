@@ -108,7 +108,7 @@ REPORTS: list[tuple[str, Any, bool]] = [
 async def test_a_report_is_understood(shop: Shop, report: Any, dead: bool) -> None:
     expected = {"added": 1, "ignored": 0} if dead else {"added": 0, "ignored": 1}
     assert await shop.post("/v1/bounces", report) == expected
-    listed = [one["email"] for one in (await shop.get("/v1/bounces"))["data"]]
+    listed = [bounce["email"] for bounce in (await shop.get("/v1/bounces"))["data"]]
     assert listed == (["gone@e.net"] if dead else [])
 
 

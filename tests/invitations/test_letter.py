@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.settings import Settings
-from app.invitations.letter import Addressee, Links, Sender
+from app.invitations.letter import Addressee, Links, MailSender
 from app.invitations.mail import POLICY, write_mail
 from app.surveys.schemas import Definition
 from app.surveys.templates import template
@@ -20,7 +20,7 @@ from tests.shop import Shop
 
 ODD = "ąęłșț ĄĘŁȘȚ"
 LINKS = Links("https://feedback.example", "t" * 43)
-SENDER = Sender(
+SENDER = MailSender(
     company=f"Kawiarnia {ODD}",
     address="ask@kawiarnia.example",
     reply_to="hello@kawiarnia.example",

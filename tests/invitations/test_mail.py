@@ -99,7 +99,7 @@ async def test_a_server_that_is_down_is_waited_for(
             (utc_now(), shop.workspace_id),
         )
     await shop.work(known=by_mail)
-    assert [len(mailbox.about(one["id"])) for one in made] == [1, 1, 1]
+    assert [len(mailbox.about(invitation["id"])) for invitation in made] == [1, 1, 1]
 
 
 async def test_one_reminder_and_no_more(shop: Shop, mailbox: Mailbox, by_mail: Jobs) -> None:

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from app.invitations.votes import (
-    Hit,
-    Kind,
-    Signs,
+    HitKind,
+    LinkHit,
+    SubmissionSignals,
     hits_of,
     judge_opening,
     judge_sending,
@@ -21,12 +21,12 @@ def ago(seconds: float) -> dt.datetime:
     return NOW - dt.timedelta(seconds=seconds)
 
 
-def opened(*scores: int | None, seconds: float = 1) -> list[Hit]:
-    return [Hit(Kind.OPENED, ago(seconds), score) for score in scores]
+def opened(*scores: int | None, seconds: float = 1) -> list[LinkHit]:
+    return [LinkHit(HitKind.OPENED, ago(seconds), score) for score in scores]
 
 
-def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[Hit]:
-    return [Hit(Kind.SENT, ago(seconds), score, gesture) for score in scores]
+def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[LinkHit]:
+    return [LinkHit(HitKind.SENT, ago(seconds), score, gesture) for score in scores]
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,16 @@ def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[
         (opened(9, 3, 0), "quarantined"),
         (opened(9, 3, seconds=121) + opened(0), "provisional"),
         (opened(9, seconds=119) + opened(3, 0), "quarantined"),
-        ([Hit(Kind.TRAP, ago(5)), *opened(9)], "quarantined"),
-        ([Hit(Kind.TRAP, ago(200)), *opened(9)], "provisional"),
+        ([LinkHit(HitKind.TRAP, ago(5)), *opened(9)], "quarantined"),
+        ([LinkHit(HitKind.TRAP, ago(200)), *opened(9)], "provisional"),
     ],
 )
-def test_what_is_opened_never_counts(hits: list[Hit], held: str) -> None:
+def test_what_is_opened_never_counts(hits: list[LinkHit], held: str) -> None:
     assert judge_opening(hits, now=NOW) == held
 
 
-GESTURE = Signs(scripted=True, gesture=True, rendered_at=ago(1))
-SCRIPT = Signs(scripted=True, rendered_at=ago(3600))
+GESTURE = SubmissionSignals(scripted=True, gesture=True, rendered_at=ago(1))
+SCRIPT = SubmissionSignals(scripted=True, rendered_at=ago(3600))
 
 
 @pytest.mark.parametrize(
@@ -56,35 +56,43 @@ SCRIPT = Signs(scripted=True, rendered_at=ago(3600))
     [
         (sent(9), GESTURE, None),
         (sent(9), SCRIPT, "unverified"),
-        (sent(9), Signs(rendered_at=ago(2.9)), "unverified"),
-        (sent(9), Signs(rendered_at=ago(3)), None),
-        (sent(9), Signs(), None),
-        (sent(9), Signs(scripted=True, gesture=True, trapped=True), "quarantined"),
+        (sent(9), SubmissionSignals(rendered_at=ago(2.9)), "unverified"),
+        (sent(9), SubmissionSignals(rendered_at=ago(3)), None),
+        (sent(9), SubmissionSignals(), None),
+        (sent(9), SubmissionSignals(scripted=True, gesture=True, trapped=True), "quarantined"),
         # A person may change a score once; whoever tries three is no person.
         (sent(9, 3), GESTURE, None),
         (sent(9, 3, 0), GESTURE, "quarantined"),
         (sent(9, 3, gesture=False) + sent(0), GESTURE, None),
-        (sent(9, 3, 0, gesture=False), Signs(), "quarantined"),
+        (sent(9, 3, 0, gesture=False), SubmissionSignals(), "quarantined"),
         (sent(9, 3, seconds=121) + sent(0), GESTURE, None),
         # What a scanner opened before does not speak against the person who comes after it.
         (opened(*range(11)) + sent(9), GESTURE, None),
-        ([Hit(Kind.TRAP, ago(5)), *sent(9)], GESTURE, None),
+        ([LinkHit(HitKind.TRAP, ago(5)), *sent(9)], GESTURE, None),
         # Without a gesture it does, with or without scripts, however late.
         (opened(9, 3, 0) + sent(9), SCRIPT, "quarantined"),
-        (opened(9, 3, 0) + sent(9), Signs(rendered_at=ago(60)), "quarantined"),
-        (opened(9, 3, 0, seconds=86_400) + sent(9), Signs(), "quarantined"),
-        (opened(9, 3, 0, seconds=86_400) + sent(9), Signs(asked_again=True), "quarantined"),
-        ([Hit(Kind.TRAP, ago(86_400)), *sent(9)], Signs(), "quarantined"),
+        (opened(9, 3, 0) + sent(9), SubmissionSignals(rendered_at=ago(60)), "quarantined"),
+        (opened(9, 3, 0, seconds=86_400) + sent(9), SubmissionSignals(), "quarantined"),
+        (
+            opened(9, 3, 0, seconds=86_400) + sent(9),
+            SubmissionSignals(asked_again=True),
+            "quarantined",
+        ),
+        ([LinkHit(HitKind.TRAP, ago(86_400)), *sent(9)], SubmissionSignals(), "quarantined"),
         (opened(9, 3, 0, seconds=86_400) + sent(9), GESTURE, None),
-        (opened(9, seconds=300) + opened(3, seconds=150) + opened(0) + sent(9), Signs(), None),
+        (
+            opened(9, seconds=300) + opened(3, seconds=150) + opened(0) + sent(9),
+            SubmissionSignals(),
+            None,
+        ),
     ],
 )
 def test_what_is_sent_counts_if_a_person_sent_it(
-    hits: list[Hit], signs: Signs, held: str | None
+    hits: list[LinkHit], signs: SubmissionSignals, held: str | None
 ) -> None:
     assert judge_sending(hits, signs, now=NOW) == held
 
 
 def test_hits_are_kept_as_they_were() -> None:
-    hits = [*opened(9, None), Hit(Kind.TRAP, ago(3))]
+    hits = [*opened(9, None), LinkHit(HitKind.TRAP, ago(3))]
     assert hits_of([stored_hit(hit) for hit in hits]) == hits

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.metrics import ttr
+from app.metrics import ticket_times
 from app.metrics.durations import Durations, seconds_of_bucket
 from tests.shop import Shop
 
@@ -84,7 +84,7 @@ async def test_many_tickets_are_read_from_the_sketch(
     await shop.post("/v1/interactions/batch", lines, status=200)
     span = {"from": "2026-01-01", "to": "2027-01-01"}
     exact = (await shop.metric("ttr", **span))["total"]
-    monkeypatch.setattr(ttr, "MOST_EXACT", 10)
+    monkeypatch.setattr(ticket_times, "MOST_EXACT", 10)
     sketch = await shop.metric("ttr", **span)
     assert sketch["source"] == "rollups"
     assert sketch["total"]["n"] == exact["n"] > 300

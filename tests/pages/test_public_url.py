@@ -62,7 +62,7 @@ async def test_an_answer_arrives_through_every_page(proxied: Shop, shop: Shop) -
     reply = await page.send(proxied.client, score="8", _g="1", _js="1")
     assert reply.headers["location"].startswith(f"{ROOT}/i/")
     found = (await shop.get("/v1/responses"))["data"]
-    assert sorted(one["score"] for one in found) == [8, 9]
+    assert sorted(address["score"] for address in found) == [8, 9]
 
 
 async def test_every_address_of_every_page_is_below_the_path(proxied: Shop, shop: Shop) -> None:

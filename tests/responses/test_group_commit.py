@@ -11,14 +11,14 @@ from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.ids import uuid7
 from app.responses.group_commit import GroupCommit
 from app.responses.purge import purge_tests
-from app.responses.rows import Row
-from app.responses.writing import Submission, Written
+from app.responses.rows import ResponseRow
+from app.responses.writing import Submission, WriteResult
 from tests.shop import Shop
 
 
 def submission(survey: str) -> Submission:
     return Submission(
-        Row(
+        ResponseRow(
             id=uuid7(), survey_id=UUID(survey), survey_version=1, seq=1, channel="api",
             touchpoint="", locale="en", complete=True, test=False, state="counted",
             answers=Raw(b"{}"), scores=Raw(b'{"score":9}'), properties=Raw(b"{}"), tags=Raw(b"[]"),
@@ -50,7 +50,7 @@ async def test_closing_writes_what_still_waits(shop: Shop, database: Database) -
     waiting = [asyncio.create_task(group.submit(workspace, submission(survey))) for _ in range(30)]
     await asyncio.sleep(0)
     await group.close()
-    assert all(isinstance(written, Written) for written in await asyncio.gather(*waiting))
+    assert all(isinstance(written, WriteResult) for written in await asyncio.gather(*waiting))
     assert (await shop.metric("nps"))["total"]["n"] == 30
 
 

@@ -70,8 +70,8 @@ def write_while(service: Service, disturb: Callable[[], None]) -> list[Writer]:
             time.sleep(SECONDS / 2)
         finally:
             stop.set()
-        for one in running:
-            one.result()
+        for writer in running:
+            writer.result()
     return writers
 
 

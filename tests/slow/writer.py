@@ -20,9 +20,9 @@ from app.core.clock import utc_now
 from app.core.database import CONNECTION_LOST, Database
 from app.core.ids import uuid7
 from app.responses.group_commit import GroupCommit
-from app.responses.rows import Row
+from app.responses.rows import ResponseRow
 from app.responses.statements import DELETE, QUARANTINE, RESTORE
-from app.responses.writing import Submission, Written
+from app.responses.writing import Submission, WriteResult
 
 IDS = 4000
 
@@ -36,10 +36,10 @@ def content(id_: str, seq: int) -> dict[str, int]:
     return scores
 
 
-def row(survey: UUID, id_: UUID, seq: int) -> Row:
+def row(survey: UUID, id_: UUID, seq: int) -> ResponseRow:
     chance = random.Random(f"{id_}")
     scores = json.dumps(content(str(id_), seq)).encode()
-    return Row(
+    return ResponseRow(
         id=id_, survey_id=survey, survey_version=1, seq=seq,
         channel=chance.choice(["web", "email"]), touchpoint=f"t{chance.randint(0, 2)}",
         locale=chance.choice(["pl", "ro"]), complete=True, test=False, state="counted",
@@ -61,9 +61,9 @@ async def write(group: GroupCommit, chance: random.Random, context: dict[str, An
             for _ in range(chance.choice([1, 3, 20, 100, 300]))
         ]
         found = await group.write(context["workspace"], [Submission(r) for r in rows], events=True)
-        for one, written in zip(rows, found, strict=True):
-            assert isinstance(written, Written)
-            context["told"].append([str(one.id), one.seq, written.outcome.value])
+        for row, written in zip(rows, found, strict=True):
+            assert isinstance(written, WriteResult)
+            context["told"].append([str(row.id), row.seq, written.outcome.value])
 
 
 async def edit(database: Database, chance: random.Random, context: dict[str, Any]) -> None:

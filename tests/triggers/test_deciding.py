@@ -263,7 +263,7 @@ async def test_a_batch_is_history_unless_it_says_otherwise(shop: Shop) -> None:
         ("body", "source"), ("body", "external_id"),
     }  # fmt: skip
     assert (await shop.get("/v1/decisions"))["data"] == []
-    body = [one | {"external_id": f"again-{n}"} for n, one in enumerate(body)]
+    body = [line | {"external_id": f"again-{n}"} for n, line in enumerate(body)]
     reply = await shop.call("POST", "/v1/interactions/batch?triggers=true", json=body)
     assert reply.json()["accepted"] == 3
     assert len((await shop.get("/v1/decisions"))["data"]) == 3

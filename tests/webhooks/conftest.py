@@ -10,8 +10,8 @@ from app.core.database import Database
 from app.core.guarded_http import GuardedClient
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.webhooks.delivery_sender import DeliverySender
 from app.webhooks.dispatching import dispatch
-from app.webhooks.sending import Sender
 from tests.shop import Shop
 
 
@@ -33,11 +33,11 @@ class Post:
         finally:
             state.settings = self.settings.model_copy(update={"allow_private_webhooks": False})
 
-    def sender(self, **changes: Any) -> Sender:
+    def sender(self, **changes: Any) -> DeliverySender:
         settings = self.settings.model_copy(update=changes)
-        return Sender(self.database, SealedBox(load_secret_keys(settings)), settings)
+        return DeliverySender(self.database, SealedBox(load_secret_keys(settings)), settings)
 
-    async def deliver(self, sender: Sender | None = None) -> None:
+    async def deliver(self, sender: DeliverySender | None = None) -> None:
         """Make the deliveries of all news, and send what is due until nothing is."""
         await self.dispatch()
         sender = sender or self.sender()

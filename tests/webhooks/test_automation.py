@@ -218,10 +218,10 @@ TWINS = [
 ]
 
 
-@pytest.mark.parametrize(("one", "other"), TWINS)
-async def test_a_filter_in_another_form_is_the_same(shop: Shop, one: Any, other: Any) -> None:
+@pytest.mark.parametrize(("first", "other"), TWINS)
+async def test_a_filter_in_another_form_is_the_same(shop: Shop, first: Any, other: Any) -> None:
     body = {"url": "mailto:a@e.pl", "events": ["interaction.created"]}
-    await shop.post("/v1/webhook-endpoints", body | {"filter": one})
+    await shop.post("/v1/webhook-endpoints", body | {"filter": first})
     reply = await shop.call("POST", "/v1/webhook-endpoints", json=body | {"filter": other})
     assert reply.status_code == 409
     empty = await shop.call("POST", "/v1/webhook-endpoints", json=body | {"filter": {"type": []}})

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.core.database import Database, run_sql
 from app.core.guarded_http import GuardedClient
-from app.core.ladder import wait_after
+from app.core.retry_delays import retry_delay
 from tests.receiver import Receiver
 from tests.shop import Shop
 from tests.webhooks.conftest import Post
@@ -145,10 +145,10 @@ async def test_after_the_last_rung_a_delivery_is_given_up(
 def test_the_ladder() -> None:
     rungs = [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
     for attempt, seconds in enumerate(rungs, start=1):
-        wait = wait_after(attempt)
+        wait = retry_delay(attempt)
         assert wait is not None
         assert 0.8 * seconds <= wait.total_seconds() <= 1.2 * seconds
-    assert wait_after(10) is None
+    assert retry_delay(10) is None
 
 
 async def test_410_disables_and_says_so(shop: Shop, post: Post, receiver: Receiver) -> None:

@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.responses.settling import queue_left_alone
-from app.webhooks.news import MOST_BYTES
+from app.responses.abandoned import queue_abandoned
+from app.webhooks.subscriber_events import MOST_BYTES
 from tests.receiver import Receiver
 from tests.shop import Shop
 from tests.webhooks.conftest import Post
@@ -79,7 +79,7 @@ async def test_an_answer_left_alone_is_complete_after_half_an_hour(
                 "where id = cast(:id as uuid)"
             ).bindparams(id=left["id"]),
         )
-        await queue_left_alone(session, utc_now())
+        await queue_abandoned(session, utc_now())
     await shop.work()
     await post.deliver()
     assert heard(receiver) == ["response.completed", "response.low_score"]

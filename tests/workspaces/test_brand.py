@@ -22,12 +22,12 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "expected"),
+    ("first", "other", "expected"),
     # The reference values of WCAG's own examples.
     [("#000000", "#ffffff", 21.0), ("#777777", "#ffffff", 4.478), ("#ff0000", "#ffffff", 3.998)],
 )
-def test_contrast_is_wcags(one: str, other: str, expected: float) -> None:
-    assert contrast(one, other) == pytest.approx(expected, abs=0.001)
+def test_contrast_is_wcags(first: str, other: str, expected: float) -> None:
+    assert contrast(first, other) == pytest.approx(expected, abs=0.001)
 
 
 @pytest.mark.parametrize("colour", ["#ffff00", "#ffffff", "#000000", "#123456", "#0b5cad"])

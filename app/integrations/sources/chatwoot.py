@@ -2,7 +2,7 @@
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     SourceSettings,
@@ -29,7 +29,7 @@ _BY_EVENT = {
 }
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate a conversation that began or changed its status."""
     payload, zone = delivery.payload, settings.timezone
     event = text(payload.get("event")) or ""
@@ -60,9 +60,9 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
         ),
     }
     at = moment(payload.get("updated_at"), zone) or moment(payload.get("timestamp"), zone)
-    told = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    body = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
     opened_at = moment(payload.get("created_at"), zone)
-    stories = with_opening([told], ticket, opened_at, **shared)
+    stories = with_opening([body], ticket, opened_at, **shared)
     if replied_at := moment(payload.get("first_reply_created_at"), zone):
         first_reply = interaction(
             "ticket.replied", ticket, ticket=ticket, occurred_at=replied_at,

@@ -2,7 +2,7 @@
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     Payload,
@@ -36,7 +36,7 @@ _BY_EVENT = {
 _TRUE = {"true", "1", "yes"}
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate either form; a status is a label, such as `Resolved`, or its number."""
     payload = _in_one_form(delivery.payload)
     ticket = text(payload.get("ticket_id"))
@@ -70,7 +70,7 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
-def timeless_case(delivery: Delivery, _settings: SourceSettings) -> str | None:
+def timeless_case(delivery: InboundDelivery, _settings: SourceSettings) -> str | None:
     """Return the ticket of a delivery that does not say when it was changed."""
     payload = _in_one_form(delivery.payload) if isinstance(delivery.payload, dict) else {}
     return None if text(payload.get("updated_at")) else text(payload.get("ticket_id"))

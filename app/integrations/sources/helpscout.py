@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     Payload,
@@ -33,7 +33,7 @@ _BY_EVENT = {
 }
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate by the event's header; the body's `type` is only the channel."""
     payload = delivery.payload
     event = delivery.headers.get("x-helpscout-event", "")
@@ -64,9 +64,9 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
         ),
     }
     at = _changed_at(payload, type_, settings.timezone)
-    told = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
+    body = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
     opened_at = moment(payload.get("createdAt"), settings.timezone)
-    return Interpretation(with_opening([told], ticket, opened_at, **shared))
+    return Interpretation(with_opening([body], ticket, opened_at, **shared))
 
 
 def _changed_at(payload: Payload, type_: str, zone: ZoneInfo) -> str | None:

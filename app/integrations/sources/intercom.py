@@ -4,7 +4,7 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     SourceSettings,
@@ -38,7 +38,7 @@ _BY_TOPIC = {
 _PEOPLE = {"user", "lead", "contact"}
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate a notification about a conversation."""
     payload = delivery.payload
     topic = text(payload.get("topic")) or ""
@@ -63,9 +63,9 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     }
     zone = settings.timezone
     at = moment(dig(item, "updated_at"), zone) or moment(payload.get("created_at"), zone)
-    told = interaction(_BY_TOPIC[topic], ticket, ticket=ticket, occurred_at=at, **shared)
+    body = interaction(_BY_TOPIC[topic], ticket, ticket=ticket, occurred_at=at, **shared)
     opened_at = moment(dig(item, "created_at"), zone)
-    return Interpretation(with_opening([told], ticket, opened_at, **shared))
+    return Interpretation(with_opening([body], ticket, opened_at, **shared))
 
 
 def _opened_by(item: Any) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     Payload,
@@ -39,7 +39,7 @@ _ORDERS = {
 _FULFILMENTS = {"fulfillments/create", "fulfillments/update", "fulfillment_events/create"}
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate by the topic's header."""
     payload, topic = delivery.payload, delivery.headers.get("x-shopify-topic", "")
     if topic == "orders/updated" and payload.get("cancelled_at"):
@@ -53,7 +53,7 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     return NotUsed(f"the topic {topic!r} means nothing here")
 
 
-def _is_test(delivery: Delivery) -> bool:
+def _is_test(delivery: InboundDelivery) -> bool:
     """Tell whether the order or one of its payments is a test."""
     payload = delivery.payload
     payments = payload.get("transactions")
@@ -61,7 +61,7 @@ def _is_test(delivery: Delivery) -> bool:
     return payload.get("test") is True or paid_by_test
 
 
-def _order(delivery: Delivery, topic: str, settings: SourceSettings) -> Translation:
+def _order(delivery: InboundDelivery, topic: str, settings: SourceSettings) -> Translation:
     type_, time_field = _ORDERS[topic]
     edit = delivery.payload.get("order_edit")
     payload: Payload = edit if isinstance(edit, dict) else delivery.payload
@@ -110,7 +110,7 @@ def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
     )
 
 
-def _fulfilment(delivery: Delivery, settings: SourceSettings) -> Translation:
+def _fulfilment(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     payload, zone = delivery.payload, settings.timezone
     order = text(payload.get("order_id"))
     status = text(payload.get("shipment_status") or payload.get("status"))
@@ -135,7 +135,7 @@ def _fulfilment(delivery: Delivery, settings: SourceSettings) -> Translation:
     return Interpretation([event])
 
 
-def _refund(delivery: Delivery, settings: SourceSettings) -> Translation:
+def _refund(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate a refund; whether it is a partial one, the order's own value tells."""
     payload, zone = delivery.payload, settings.timezone
     order, number = text(payload.get("order_id")), text(payload.get("id"))
@@ -163,12 +163,16 @@ def _refunded(transactions: Any) -> dict[str, str] | None:
     if not isinstance(transactions, list):
         return None
     refunds = [
-        one
-        for one in transactions
-        if text(dig(one, "kind")) in {"refund", None}
-        and text(dig(one, "status")) in {"success", "pending", None}
+        transaction
+        for transaction in transactions
+        if text(dig(transaction, "kind")) in {"refund", None}
+        and text(dig(transaction, "status")) in {"success", "pending", None}
     ]
-    amounts = [amount for one in refunds if (amount := decimal(dig(one, "amount"))) is not None]
+    amounts = [
+        amount
+        for transaction in refunds
+        if (amount := decimal(dig(transaction, "amount"))) is not None
+    ]
     if not amounts:
         return None
     return money(f"{sum(amounts, Decimal()):f}", dig(refunds[0], "currency"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     Payload,
@@ -28,7 +28,7 @@ from app.integrations.signatures import CombinedHeader, SignatureRule
 _PAID = {"paid", "no_payment_required"}
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate by the event's type; all that is no live event is a test."""
     kind = text(delivery.payload.get("type")) or ""
     translates = _BY_TYPE.get(kind)
@@ -62,7 +62,7 @@ def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> 
     if text(session.get("payment_status")) not in _PAID:
         return NotUsed(f"the payment is {session.get('payment_status')!r}, not paid")
     details, locale = session.get("customer_details"), session.get("locale")
-    told = interaction(
+    body = interaction(
         "order.paid",
         _order_of_session(session),
         order=_order_of_session(session),
@@ -84,16 +84,16 @@ def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> 
         **shared,
     )
     names = _names(session["id"], session.get("payment_intent"), session.get("invoice"))
-    return Interpretation([told], order_names=names)
+    return Interpretation([body], order_names=names)
 
 
 def _session_ended(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
     order = _order_of_session(session)
-    told = interaction(
+    body = interaction(
         "order.cancelled", order, order=order, external_id=f"{text(session['id'])}:cancelled",
         properties=properties(session=session["id"]), **shared,
     )  # fmt: skip
-    return Interpretation([told], order_names=_names(session["id"]))
+    return Interpretation([body], order_names=_names(session["id"]))
 
 
 def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> Translation:
@@ -101,7 +101,7 @@ def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> 
     payments = dig(invoice, "payments", "data")
     listed = payments if isinstance(payments, list) else []
     intents = [dig(payment, "payment", "payment_intent") for payment in listed]
-    told = interaction(
+    body = interaction(
         "order.paid",
         order,
         order=order,
@@ -120,7 +120,7 @@ def _invoice_paid(_event: Payload, invoice: Payload, shared: dict[str, Any]) -> 
         **shared,
     )
     names = _names(invoice["id"], invoice.get("payment_intent"), invoice.get("charge"), *intents)
-    return Interpretation([told], order_names=names)
+    return Interpretation([body], order_names=names)
 
 
 def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) -> Translation:
@@ -131,7 +131,7 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
     )
     amount = back - before if isinstance(back, int) and isinstance(before, int) else back
     full = charge.get("refunded") is True or back == charge.get("amount")
-    told = interaction(
+    body = interaction(
         "order.refunded",
         "",
         external_id=f"{text(charge['id'])}:refunded:{back}",
@@ -140,11 +140,11 @@ def _charge_refunded(event: Payload, charge: Payload, shared: dict[str, Any]) ->
         **shared,
     )
     names = _names(charge.get("payment_intent"), charge.get("invoice"), charge["id"])
-    return Interpretation([told], order_names=names, needs_order=True)
+    return Interpretation([body], order_names=names, needs_order=True)
 
 
 def _disputed(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Translation:
-    told = interaction(
+    body = interaction(
         "order.cancelled",
         "",
         external_id=f"{text(dispute['id'])}:disputed",
@@ -152,7 +152,7 @@ def _disputed(_event: Payload, dispute: Payload, shared: dict[str, Any]) -> Tran
         **shared,
     )
     names = _names(dispute.get("payment_intent"), dispute.get("charge"))
-    return Interpretation([told], order_names=names, needs_order=True)
+    return Interpretation([body], order_names=names, needs_order=True)
 
 
 _BY_TYPE: dict[str, Callable[[Payload, Payload, dict[str, Any]], Translation]] = {

@@ -6,7 +6,7 @@ from typing import Any
 from app.integrations.adapter import (
     UTC,
     Adapter,
-    Delivery,
+    InboundDelivery,
     InteractionBody,
     Interpretation,
     NotUsed,
@@ -41,7 +41,7 @@ _BY_STATUS = {
 _BEFORE_PAYMENT = {"pending", "on-hold", "checkout-draft", "auto-draft", "draft", "new"}
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate an order by its status and its refunds."""
     payload, topic = delivery.payload, delivery.headers.get("x-wc-webhook-topic", "")
     if not topic.startswith("order."):
@@ -54,16 +54,16 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
         return Interpretation([deleted])
     status = fold(text(payload.get("status")) or "").removeprefix("wc-")
     refunds = _refunds(payload, order, settings)
-    told: list[InteractionBody] = []
+    bodies: list[InteractionBody] = []
     if not (status == "refunded" and refunds):
-        told = _by_status(delivery, order, status, settings)
-    if not told and not refunds:
+        bodies = _by_status(delivery, order, status, settings)
+    if not bodies and not refunds:
         return NotUsed(f"the status {status!r} means nothing here")
-    return Interpretation([*told, *refunds])
+    return Interpretation([*bodies, *refunds])
 
 
 def _by_status(
-    delivery: Delivery, order: str, status: str, settings: SourceSettings
+    delivery: InboundDelivery, order: str, status: str, settings: SourceSettings
 ) -> list[InteractionBody]:
     payload = delivery.payload
     found = _type_of(status, settings)
@@ -105,7 +105,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
     if not isinstance(listed, list):
         return []
     total, currency = decimal(payload.get("total")), payload.get("currency")
-    left, told = total, []
+    left, bodies = total, []
     whole = text(payload.get("status")) == "refunded"
     # WooCommerce lists the newest first; their ids grow.
     listed = sorted(listed, key=lambda refund: decimal(dig(refund, "id")) or Decimal())
@@ -115,7 +115,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
             continue
         left = None if left is None else left - abs(amount)
         is_full = (left is not None and left <= Decimal()) or (whole and number == len(listed))
-        told.append(
+        bodies.append(
             interaction(
                 "order.refunded",
                 order,
@@ -126,7 +126,7 @@ def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[Int
                 properties=properties(refund="full" if is_full else "partial"),
             )
         )
-    return told
+    return bodies
 
 
 def _moment(payload: Payload, name: str, settings: SourceSettings) -> str | None:
@@ -143,7 +143,7 @@ def _customer(payload: Payload) -> dict[str, Any] | None:
     )
 
 
-def _properties(delivery: Delivery) -> dict[str, Any]:
+def _properties(delivery: InboundDelivery) -> dict[str, Any]:
     payload = delivery.payload
     lines = payload.get("line_items")
     return properties(

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     SourceSettings,
@@ -32,7 +32,7 @@ _STATE_TYPES = {
 }  # fmt: skip
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate a ticket by its state."""
     ticket, zone = delivery.payload.get("ticket"), settings.timezone
     number = text(dig(ticket, "id"))
@@ -64,9 +64,9 @@ def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
     }
     solved_at = moment(dig(ticket, "close_at"), zone) if type_ == "ticket.solved" else None
     at = solved_at or moment(dig(ticket, "updated_at"), zone)
-    told = interaction(type_, number, ticket=number, occurred_at=at, **shared)
+    body = interaction(type_, number, ticket=number, occurred_at=at, **shared)
     opened_at = moment(dig(ticket, "created_at"), zone)
-    return Interpretation(with_opening([told], number, opened_at, **shared))
+    return Interpretation(with_opening([body], number, opened_at, **shared))
 
 
 def _label(ticket: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from app.integrations.adapter import (
     Adapter,
-    Delivery,
+    InboundDelivery,
     Interpretation,
     NotUsed,
     Payload,
@@ -42,7 +42,7 @@ _RESOLVED = {"SOLVED", "CLOSED"}
 _MERGED_TAG = "closed_by_merge"
 
 
-def translate(delivery: Delivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
     """Translate either form."""
     payload = delivery.payload
     if str(payload.get("type", "")).startswith("zen:event-type:"):

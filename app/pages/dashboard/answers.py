@@ -12,7 +12,7 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.paging import decode_cursor, encode_cursor
 from app.core.schema import Json
-from app.pages.dashboard.visiting import Visit
+from app.pages.dashboard.sessions import DashboardVisit
 
 PAGE = 50
 _WINDOW = 20_000
@@ -31,7 +31,7 @@ where r.workspace_id = :workspace and not r.test and r.state = 'counted'"""
 
 
 async def follow_ups(
-    visit: Visit, *, status: str, owner: str, overdue: bool, limit: int = PAGE,
+    visit: DashboardVisit, *, status: str, owner: str, overdue: bool, limit: int = PAGE,
     cursor: str | None = None,
 ) -> tuple[list[dict[str, Any]], str | None]:  # fmt: skip
     """Return the answers somebody should act upon, the latest first, and the next cursor."""
@@ -64,7 +64,7 @@ def _page(
     return found[:limit], encode_cursor(last[moment], last["id"]) if last else None
 
 
-async def count_open(visit: Visit, *, most: int = 1000) -> int:
+async def count_open(visit: DashboardVisit, *, most: int = 1000) -> int:
     """Return how many follow-ups are open, up to a number that says `many`."""
     rows = await run_sql(
         visit.session,
@@ -79,7 +79,11 @@ async def count_open(visit: Visit, *, most: int = 1000) -> int:
 
 
 async def comments(
-    visit: Visit, wanted: Mapping[str, str], *, cursor: str | None = None, limit: int = PAGE
+    visit: DashboardVisit,
+    wanted: Mapping[str, str],
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return what customers wrote, newest first, and the cursor of the next page.
 
@@ -117,7 +121,7 @@ async def comments(
 
 
 async def _window_before(
-    visit: Visit, position: tuple[dt.datetime, UUID]
+    visit: DashboardVisit, position: tuple[dt.datetime, UUID]
 ) -> tuple[dt.datetime, UUID] | None:
     """Return where the answers end that one page looks through; None where all are looked at."""
     rows = await run_sql(
@@ -132,7 +136,7 @@ async def _window_before(
     return (row.created_at, row.id) if row is not None else None
 
 
-async def questions_of(visit: Visit, survey: str, version: int) -> dict[str, str]:
+async def questions_of(visit: DashboardVisit, survey: str, version: int) -> dict[str, str]:
     """Return the questions of a survey's version in the visitor's language."""
     rows = await run_sql(
         visit.session,
@@ -156,7 +160,7 @@ async def questions_of(visit: Visit, survey: str, version: int) -> dict[str, str
     }
 
 
-def due_of(given: str, visit: Visit, before: dt.datetime | None) -> str | None:
+def due_of(given: str, visit: DashboardVisit, before: dt.datetime | None) -> str | None:
     """Return when a day that a form names is over; the time stays where the day does."""
     if not given:
         return None

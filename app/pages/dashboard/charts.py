@@ -34,7 +34,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """A series over time with its band; `paths` break where there is no value."""
 
     points: Sequence[Point]
@@ -51,7 +51,7 @@ class Line:
     bottom: int = HEIGHT - _BOTTOM
 
 
-def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = None) -> Line:
+def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = None) -> ChartLine:
     """Lay out a series; the axis holds every interval, and no more than `within`."""
     bottom, top = _range(points, within)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(points) - 1, 1)
@@ -72,7 +72,7 @@ def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = Non
         if len(above) > 1:
             bands.append("M" + " L".join(above + below) + " Z")
     every = max(1, -(-len(points) // _MOST_LABELS))
-    return Line(
+    return ChartLine(
         points=points,
         paths=paths,
         bands=bands,

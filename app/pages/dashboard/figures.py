@@ -5,24 +5,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.interactions.models import Journey
-from app.metrics.journey import in_short, map_of
-from app.metrics.parameters import Asked, resolve
-from app.metrics.periods import Interval
-from app.metrics.plain import measure_plain
+from app.metrics.journey import ON_MAP, map_of
+from app.metrics.parameters import resolve
+from app.metrics.registry import METRICS
+from app.metrics.request import MetricRequest
 from app.metrics.service import Reply, measure
 from app.metrics.statistics import wilson
-from app.metrics.ttr import TTR
-from app.pages.dashboard.charts import Bars, Line, Point, bars_of, line_of
-from app.pages.dashboard.filters import View
-from app.pages.dashboard.visiting import Visit
-from app.pages.dashboard.words import Said
+from app.pages.dashboard.charts import Bars, ChartLine, Point, bars_of, line_of
+from app.pages.dashboard.filters import PageFilter
+from app.pages.dashboard.sessions import DashboardVisit
+from app.pages.dashboard.texts import DashboardTexts
 from app.surveys.emotions import SHIPPED_EMOTIONS
 
 CARDS = ("nps", "csat", "ces", "ttr")
-_DIGITS = {"nps": 0, "csat": 0, "ces": 1}
-_WITHIN = {"nps": (-100.0, 100.0), "csat": (0.0, 100.0), "ces": (1.0, 7.0)}
-_SHARES = {"csat"}
-_EMOTIONS = {one["key"]: one["text"] for one in SHIPPED_EMOTIONS}
+_EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,43 +37,52 @@ class Card:
     excluded: int
 
 
-def written(said: Said, metric: str, value: float | None) -> str:
+def written(said: DashboardTexts, metric: str, value: float | None) -> str:
     """Write a metric's value with its unit."""
-    if metric == "ttr":
+    unit = METRICS[metric].unit
+    if unit.kind == "duration":
         return said.duration(value)
-    unit = " %" if metric in _SHARES and value is not None else ""
-    return said.number(value, _DIGITS.get(metric, 1)) + unit
+    sign = " %" if unit.kind == "percent" and value is not None else ""
+    return said.number(value, unit.digits) + sign
 
 
-def interval_of(said: Said, metric: str, ci: Sequence[float] | None) -> str | None:
+def interval_of(said: DashboardTexts, metric: str, ci: Sequence[float] | None) -> str | None:
     """Write an interval."""
     if not ci:
         return None
     return " … ".join(written(said, metric, bound) for bound in ci)
 
 
-async def asked_of(
-    visit: Visit, view: View, metric: str, properties: Mapping[str, list[str]], **more: Any
-) -> Asked:
+async def request_of(
+    visit: DashboardVisit,
+    view: PageFilter,
+    metric: str,
+    properties: Mapping[str, list[str]],
+    **more: Any,
+) -> MetricRequest:
     """Make a view's query of one metric definite."""
     query = view.query(**more)
-    if metric == "ttr":
-        # A ticket belongs to no survey and no channel.
-        query = query.model_copy(update={"survey": [], "channel": []})
+    # A ticket belongs to no survey and no channel.
+    unknown = {"survey", "channel"} - set(METRICS[metric].counter.filters)
+    query = query.model_copy(update={name: [] for name in unknown})
     return await resolve(visit.session, visit.workspace, metric, query, properties)
 
 
 async def read(
-    visit: Visit, view: View, metric: str, properties: Mapping[str, list[str]], **more: Any
+    visit: DashboardVisit,
+    view: PageFilter,
+    metric: str,
+    properties: Mapping[str, list[str]],
+    **more: Any,
 ) -> Reply:
     """Read one metric of a view."""
-    asked = await asked_of(visit, view, metric, properties, **more)
-    if metric == "ttr":
-        return await measure_plain(visit.session, asked, TTR)
-    return await measure(visit.session, asked)
+    request = await request_of(visit, view, metric, properties, **more)
+    return await measure(visit.session, request)
 
 
-async def cards(visit: Visit, view: View, properties: Mapping[str, list[str]]) -> list[Card]:
+async def cards(
+    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
+) -> list[Card]:
     """Read the four figures, each against the period before."""
     more = {} if view.period == "all" else {"compare": "previous_period"}
     found = []
@@ -87,11 +92,11 @@ async def cards(visit: Visit, view: View, properties: Mapping[str, list[str]]) -
     return found
 
 
-def _card(said: Said, metric: str, reply: Reply) -> Card:
+def _card(said: DashboardTexts, metric: str, reply: Reply) -> Card:
     total, change = reply["total"], reply.get("change") or {}
     delta = change.get("delta")
-    # A shorter time is a better one.
-    better = None if not delta else (delta < 0) is (metric == "ttr")
+    lower = METRICS[metric].better == "lower"
+    better = None if not delta else (delta < 0) is lower
     return Card(
         metric=metric,
         value=written(said, metric, total["value"]),
@@ -106,9 +111,9 @@ def _card(said: Said, metric: str, reply: Reply) -> Card:
     )
 
 
-def _signed(said: Said, metric: str, delta: float) -> str:
+def _signed(said: DashboardTexts, metric: str, delta: float) -> str:
     sign = "+" if delta > 0 else "−" if delta < 0 else "±"
-    if metric == "ttr":
+    if METRICS[metric].unit.kind == "duration":
         return sign + said.duration(abs(delta))
     return sign + said.number(abs(delta), 1)
 
@@ -118,25 +123,25 @@ class Trend:
     """A metric over time and its distribution."""
 
     metric: str
-    line: Line
+    line: ChartLine
     bars: Bars
     n: int
 
 
 async def trend(
-    visit: Visit, view: View, metric: str, properties: Mapping[str, list[str]]
+    visit: DashboardVisit, view: PageFilter, metric: str, properties: Mapping[str, list[str]]
 ) -> Trend:
     """Read one metric over time."""
     reply = await read(visit, view, metric, properties, interval=view.interval)
     points = [point_of(visit.said, metric, row["period"], row) for row in reply["rows"]]
-    within = _WITHIN.get(metric)
+    within = METRICS[metric].unit.ends
     if metric == "ces" and reply.get("scale") == "5":
         within = (1.0, 5.0)
     counts = [(str(k), int(v)) for k, v in reply["total"].get("distribution", {}).items()]
     return Trend(metric, line_of(points, within=within), bars_of(counts), reply["total"]["n"])
 
 
-def point_of(said: Said, metric: str, label: str, row: Mapping[str, Any]) -> Point:
+def point_of(said: DashboardTexts, metric: str, label: str, row: Mapping[str, Any]) -> Point:
     """Return one row of a reply as a chart's point."""
     low, high = row["ci"] or (None, None)
     return Point(
@@ -153,7 +158,7 @@ def first_with_answers(found: Sequence[Card]) -> str:
 
 
 async def tag_points(
-    visit: Visit, view: View, group: str, properties: Mapping[str, list[str]]
+    visit: DashboardVisit, view: PageFilter, group: str, properties: Mapping[str, list[str]]
 ) -> list[Point]:
     """Read the mean of each driver or pillar on 0-100, the weakest first."""
     reply = await read(visit, view, "rating", properties, group_by=[group])
@@ -171,7 +176,7 @@ async def tag_points(
 
 
 async def emotion_points(
-    visit: Visit, view: View, properties: Mapping[str, list[str]]
+    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
 ) -> tuple[list[Point], Reply]:
     """Read how often each emotion was chosen, in per cent."""
     reply = await read(visit, view, "emotion", properties)
@@ -186,14 +191,11 @@ async def emotion_points(
 
 
 async def journey_of(
-    visit: Visit, view: View, properties: Mapping[str, list[str]], journey: Journey
+    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]], journey: Journey
 ) -> dict[str, Any]:
     """Read the map of touchpoints."""
-    asked = {
-        name: await asked_of(visit, view, name, properties, group_by=["touchpoint"])
-        for name in ("csat", "nps", "ces", "emotion")
+    requests = {
+        name: await request_of(visit, view, name, properties, group_by=["touchpoint"])
+        for name in ON_MAP
     }
-    tickets = await asked_of(visit, view, "ttr", properties, group_by=["touchpoint"])
-    rows = await TTR.figures(visit.session, tickets, Interval.NONE, True)
-    times = {one.group["touchpoint"]: in_short(one.figure) for one in rows}
-    return await map_of(visit.session, journey, asked, times=times)
+    return await map_of(visit.session, journey, requests)

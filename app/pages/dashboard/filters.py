@@ -24,7 +24,7 @@ _INTERVALS = {
 _MOST_VALUES = 200
 
 
-class View(BaseModel):
+class PageFilter(BaseModel):
     """What a page is narrowed to; an empty choice of the form means all."""
 
     period: str = Field(default="90d", max_length=10)
@@ -61,7 +61,7 @@ def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class FilterChoices:
     """What the form offers."""
 
     surveys: Sequence[tuple[str, str]]
@@ -71,7 +71,7 @@ class Choices:
     channels: Sequence[str] = ("web", "email", "widget", "kiosk", "api", "import")
 
 
-async def choices_of(session: AsyncSession, workspace: Workspace) -> Choices:
+async def choices_of(session: AsyncSession, workspace: Workspace) -> FilterChoices:
     """Read the surveys, touchpoints and segment values that there are."""
     bound = {"id": workspace.id}
     surveys = await run_sql(
@@ -90,7 +90,7 @@ async def choices_of(session: AsyncSession, workspace: Workspace) -> Choices:
     for name in workspace.segments:
         rows = await run_sql(session, _VALUES.bindparams(**bound, name=name, most=_MOST_VALUES))
         segments[name] = [row.value for row in rows]
-    return Choices(
+    return FilterChoices(
         surveys=[(row.key, row.name) for row in surveys],
         touchpoints=[row.key for row in places],
         segments=segments,

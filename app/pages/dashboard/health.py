@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.integrations import silence
-from app.pages.dashboard.visiting import Visit
+from app.pages.dashboard.sessions import DashboardVisit
 from app.webhooks import queries as webhooks
 
 
@@ -27,23 +27,23 @@ class Connection:
         return self.health in {"silent", "failing", "disabled", "unverified"} or self.failed > 0
 
 
-async def integrations(visit: Visit) -> Sequence[Connection]:
+async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
     """Return the senders with their state."""
     found = await silence.states(visit.session, visit.workspace.id)
     return [
         Connection(
-            name=f"{one.key} ({one.source})",
-            health=one.health,
+            name=f"{integration.key} ({integration.source})",
+            health=integration.health,
             why=None,
-            last=one.last_event_at,
-            waiting=one.waiting,
-            failed=one.failed,
+            last=integration.last_event_at,
+            waiting=integration.waiting,
+            failed=integration.failed,
         )
-        for one in found
+        for integration in found
     ]
 
 
-async def endpoints(visit: Visit) -> Sequence[Connection]:
+async def endpoints(visit: DashboardVisit) -> Sequence[Connection]:
     """Return the subscribers with their state."""
     workspace_id = visit.workspace.id
     rows = await webhooks.find_endpoints(visit.session, workspace_id, limit=200, cursor=None)

@@ -7,10 +7,10 @@ from app.core import jobs
 from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
-from app.invitations.delivery import require_sending, send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
-from app.pages.dashboard.words import Said
+from app.invitations.sending import require_sending, send_or_later, sender_of
+from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces import members, sessions
 from app.workspaces.service import get_workspace
 
@@ -43,7 +43,7 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
             return
         workspace = await get_workspace(session, job.workspace_id)
         token = await sessions.new_link(session, member)
-    said = Said(member.locale)
+    said = DashboardTexts(member.locale)
     link = f"{settings.base_url}{SIGN_IN}/{token}"
     if job.payload["next"] != "/":
         link += "?" + urlencode({"next": job.payload["next"]})

@@ -18,8 +18,8 @@ from app.metrics.service import Reply
 from app.metrics.table import to_csv
 from app.pages.dashboard import answers, figures, health
 from app.pages.dashboard.charts import Point, whiskers_of
-from app.pages.dashboard.filters import View, choices_of, chosen
-from app.pages.dashboard.visiting import Visit, VisitDep, checked
+from app.pages.dashboard.filters import PageFilter, choices_of, chosen
+from app.pages.dashboard.sessions import DashboardVisit, VisitDep, checked
 from app.responses import service as responses
 from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
 from app.surveys import service as surveys
@@ -29,14 +29,18 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-ViewDep = Annotated[View, Query()]
+ViewDep = Annotated[PageFilter, Query()]
 _STAGES = ("before", "during", "after", None)
 _METRICS = ("nps", "csat", "ces", "ttr")
 _LATELY = dt.timedelta(days=30)
 
 
 async def _about(
-    visit: Visit, view: View, properties: dict[str, list[str]], *, survey: str | None = None
+    visit: DashboardVisit,
+    view: PageFilter,
+    properties: dict[str, list[str]],
+    *,
+    survey: str | None = None,
 ) -> dict[str, Any]:
     """Return what every page of figures shows: the form, the figures, the trend."""
     found = await figures.cards(visit, view, properties)
@@ -68,7 +72,7 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
         follow_ups=urgent,
         open_count=await answers.count_open(visit),
         comments=latest,
-        troubled=[one for one in connections if one.needs_somebody],
+        troubled=[connection for connection in connections if connection.needs_somebody],
         **shown,
     )
 
@@ -99,7 +103,7 @@ def _whiskers(points: list[Point]) -> Any:
     return whiskers_of(points, within=(0.0, 100.0)) if points else None
 
 
-async def _all_touchpoints(visit: Visit) -> Journey:
+async def _all_touchpoints(visit: DashboardVisit) -> Journey:
     """Return every touchpoint as one journey, in the order of the stages."""
     rows = await interactions.touchpoints(visit.session, visit.workspace.id)
     order = {stage: number for number, stage in enumerate(_STAGES)}

@@ -13,7 +13,7 @@ from app.core.http import at
 from app.core.routing import SessionDep, current_settings, router
 from app.core.text import fit_email
 from app.pages.dashboard.link_mail import ASKED_JOB, NOBODYS, SIGN_IN
-from app.pages.dashboard.visiting import (
+from app.pages.dashboard.sessions import (
     VisitDep,
     cookie_name,
     give_cookie,

@@ -7,16 +7,23 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.core.batch_lines import (
+    BatchLine,
+    LinesReport,
+    batch_route,
+    read_flag,
+    read_lines,
+    reply_once,
+)
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import from_validation
-from app.core.lines import Line, LinesReport, asked_flag, batch_route, read_lines, reply_once
 from app.core.openapi import BatchOperation
 from app.core.signing import SealedBox
 from app.core.text import decode_json
 from app.interactions.interaction_schemas import EXAMPLE, InteractionIn
 from app.interactions.recording import Draft
-from app.triggers.telling import tell
+from app.triggers.interaction_intake import take_interactions
 from app.workspaces.admission import admit
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
@@ -28,7 +35,7 @@ _CHUNK = 500
 async def _take(request: Request) -> Response:
     """Take many interactions; reply when all that are good are on disk."""
     caller = await admit(request, Scope.WRITE)
-    triggers = asked_flag(request, "triggers", default=False)
+    triggers = read_flag(request, "triggers", default=False)
     body, lines = await read_lines(request)
     database: Database = request.app.state.database
     box: SealedBox = request.app.state.box
@@ -38,14 +45,14 @@ async def _take(request: Request) -> Response:
         good = _good(lines, caller, report)
         for start in range(0, len(good), _CHUNK):
             async with database.transaction() as session:
-                recorded = await tell(
+                recorded = await take_interactions(
                     session,
                     box,
                     caller.workspace_id,
                     good[start : start + _CHUNK],
                     triggers=triggers,
                 )
-            created = sum(one.created for one in recorded)
+            created = sum(interaction.created for interaction in recorded)
             report.accepted += created
             report.duplicates += len(recorded) - created
         return report
@@ -56,7 +63,7 @@ async def _take(request: Request) -> Response:
 post_batch = batch_route(_take)
 
 
-def _good(lines: Sequence[Line], caller: Caller, report: LinesReport) -> list[Draft]:
+def _good(lines: Sequence[BatchLine], caller: Caller, report: LinesReport) -> list[Draft]:
     """Return the interactions of lines that are right, and note why others are not."""
     drafts = []
     for line in lines:
@@ -67,7 +74,7 @@ def _good(lines: Sequence[Line], caller: Caller, report: LinesReport) -> list[Dr
     return drafts
 
 
-def _draft(line: Line, caller: Caller) -> Draft:
+def _draft(line: BatchLine, caller: Caller) -> Draft:
     try:
         body = InteractionIn.model_validate(decode_json(line.text))
     except ValidationError as error:

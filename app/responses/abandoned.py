@@ -11,14 +11,14 @@ from app.core import jobs
 from app.core.database import Database, run_sql
 from app.core.jobs import Job
 from app.responses.service import change_state
-from app.responses.statements import SETTLE
+from app.responses.statements import COMPLETE
 
-SETTLE_JOB = "responses.settle"
+COMPLETE_JOB = "responses.settle"
 LEFT_ALONE = dt.timedelta(minutes=30)
 _CHUNK = 500
 
 
-async def queue_left_alone(session: AsyncSession, now: dt.datetime) -> None:
+async def queue_abandoned(session: AsyncSession, now: dt.datetime) -> None:
     """Have the answers settled that nobody has changed for half an hour."""
     rows = await run_sql(
         session,
@@ -32,14 +32,14 @@ async def queue_left_alone(session: AsyncSession, now: dt.datetime) -> None:
         found[row.workspace_id].append(str(row.id))
     for workspace_id, ids in found.items():
         await jobs.enqueue(
-            session, SETTLE_JOB, workspace_id=workspace_id, payload={"ids": ids}, dedupe="settle"
+            session, COMPLETE_JOB, workspace_id=workspace_id, payload={"ids": ids}, dedupe="settle"
         )
 
 
-async def settle_answers(database: Database, job: Job) -> None:
+async def complete_abandoned(database: Database, job: Job) -> None:
     """Mark answers as whole and tell of it; one that was changed meanwhile waits again."""
     ids = [UUID(id_) for id_ in job.payload["ids"]]
     for start in range(0, len(ids), _CHUNK):
         await change_state(
-            database, 0, job.workspace_id, statement=SETTLE, ids=ids[start : start + _CHUNK]
+            database, 0, job.workspace_id, statement=COMPLETE, ids=ids[start : start + _CHUNK]
         )

@@ -12,14 +12,14 @@ from app.core.schema import Json
 from app.interactions.recording import Recorded, find_interactions
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
-from app.invitations.delivery import Post, send_invitation
 from app.invitations.models import Invitation
+from app.invitations.sending import MailContext, send_invitation
 from app.triggers.deciding import facts_of, judge_facts, withdrawn
-from app.triggers.hearing import Ruled, hear
+from app.triggers.decision_context import ActiveTrigger, read_context
 from app.triggers.models import Trigger
 
 
-async def send_due(database: Database, post: Post, job: Job) -> None:
+async def send_due(database: Database, post: MailContext, job: Job) -> None:
     """Send an invitation that is due, unless its trigger would not ask any more."""
     async with database.transaction() as session:
         try:
@@ -44,14 +44,14 @@ async def _second_thought(session: AsyncSession, invitation: Invitation) -> Refu
     trigger = await session.get(Trigger, (workspace_id, invitation.trigger_id))
     if trigger is None or not trigger.active:
         return Refusal(Reason.INACTIVE, "the trigger was switched off or deleted")
-    one = await _case_now(session, invitation)
-    if one is None:
+    interaction = await _case_now(session, invitation)
+    if interaction is None:
         return None
-    rule = Ruled(trigger)
-    hearing = await hear(session, workspace_id, [one], [rule])
-    if refusal := withdrawn(hearing, rule, one):
+    rule = ActiveTrigger(trigger)
+    hearing = await read_context(session, workspace_id, [interaction], [rule])
+    if refusal := withdrawn(hearing, rule, interaction):
         return refusal
-    return judge_facts(rule, facts_of(one, hearing.customer_of(one)))
+    return judge_facts(rule, facts_of(interaction, hearing.customer_of(interaction)))
 
 
 async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded | None:
@@ -62,8 +62,8 @@ async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded |
     found = await find_interactions(session, workspace_id, [interaction_id])
     if interaction_id not in found:
         return None
-    one = Recorded(created=False, **found[interaction_id])
-    if one.ticket:
+    interaction = Recorded(created=False, **found[interaction_id])
+    if interaction.ticket:
         rows = await run_sql(
             session,
             text(
@@ -71,10 +71,12 @@ async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded |
                 "and source = :source and ticket = :ticket"
             )
             .columns(properties=Json)
-            .bindparams(workspace_id=workspace_id, source=one.source, ticket=one.ticket),
+            .bindparams(
+                workspace_id=workspace_id, source=interaction.source, ticket=interaction.ticket
+            ),
         )
         ticket = rows.first()
         if ticket is not None:
-            one.ticket_open = ticket.status == "open"
-            one.properties = one.properties | ticket.properties
-    return one
+            interaction.ticket_open = ticket.status == "open"
+            interaction.properties = interaction.properties | ticket.properties
+    return interaction

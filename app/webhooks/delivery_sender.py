@@ -24,15 +24,20 @@ from app.core.schema import Json
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DELIVERIES
-from app.invitations.delivery import sender_of
 from app.invitations.mailer import Mailer
-from app.webhooks import attempts, outcomes, queries
+from app.invitations.sending import sender_of
+from app.webhooks import attempts, delivery_outcomes, queries
 from app.webhooks.attempts import Attempt
-from app.webhooks.lanes import AT_ONCE, LANE, Claimed, Lanes
+from app.webhooks.delivery_outcomes import FinishedAttempt
+from app.webhooks.endpoint_lanes import AT_ONCE, LANE, ClaimedDelivery, EndpointLanes
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.news import EventType, Told, Written, told_by
-from app.webhooks.outcomes import Ended
 from app.webhooks.service import MAILTO, live_headers, live_secrets
+from app.webhooks.subscriber_events import (
+    EventType,
+    OutboxEvent,
+    SubscriberEvent,
+    subscriber_events,
+)
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
@@ -59,7 +64,7 @@ update delivery d set next_at = :until from (
 """).columns(sample=Json, attempts=Json)
 
 
-class Sender:
+class DeliverySender:
     """Sends what is due until it is stopped."""
 
     def __init__(self, database: Database, box: SealedBox, settings: Settings) -> None:
@@ -68,9 +73,9 @@ class Sender:
         self._box = box
         self._settings = settings
         self._mailer = Mailer(settings)
-        self._lanes = Lanes()
+        self._lanes = EndpointLanes()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ended: list[Ended] = []
+        self._ended: list[FinishedAttempt] = []
         self._untried: list[Delivery] = []
         self._woken = asyncio.Event()
         self._stopping = False
@@ -121,15 +126,15 @@ class Sender:
             held = json.dumps(self._lanes.held())
             rows = await run_sql(session, _CLAIM.bindparams(until=until, now=now, held=held))
             due = [Delivery.model_validate(dict(row._mapping)) for row in rows.all()]
-            news = await _news_of(session, due)
+            news = await _events_by_delivery(session, due)
             endpoints = {
                 key: await session.get(WebhookEndpoint, key)
-                for key in {(one.workspace_id, one.endpoint_id) for one in due}
+                for key in {(delivery.workspace_id, delivery.endpoint_id) for delivery in due}
             }
-        for one in sorted(due, key=lambda delivery: (delivery.created_at, delivery.id)):
-            endpoint = endpoints[one.workspace_id, one.endpoint_id]
+        for delivery in sorted(due, key=lambda delivery: (delivery.created_at, delivery.id)):
+            endpoint = endpoints[delivery.workspace_id, delivery.endpoint_id]
             if endpoint is not None:
-                self._lanes.add(Claimed(one, endpoint, news[one.id], begin_by))
+                self._lanes.add(ClaimedDelivery(delivery, endpoint, news[delivery.id], begin_by))
 
     def _begin(self, client: GuardedClient) -> None:
         for claimed in self._lanes.next(asyncio.get_running_loop().time()):
@@ -137,7 +142,7 @@ class Sender:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(self, client: GuardedClient, claimed: Claimed) -> None:
+    async def _attempt(self, client: GuardedClient, claimed: ClaimedDelivery) -> None:
         try:
             self._end(claimed, await self._try_safely(client, claimed))
         finally:
@@ -146,14 +151,14 @@ class Sender:
             if len(self._ended) >= _MANY_ENDED or self._lanes.is_idle(claimed.endpoint.id):
                 self.wake()
 
-    def _end(self, claimed: Claimed, attempt: Attempt) -> None:
-        self._ended.append(Ended(claimed.delivery, attempt))
+    def _end(self, claimed: ClaimedDelivery, attempt: Attempt) -> None:
+        self._ended.append(FinishedAttempt(claimed.delivery, attempt))
         DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
         if attempt.error:
             # From now on it gets one at a time.
             self._untried += self._lanes.empty(claimed.endpoint.id)
 
-    async def _try_safely(self, client: GuardedClient, claimed: Claimed) -> Attempt:
+    async def _try_safely(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
         """Try once; what breaks on our side is a failed attempt like any other."""
         try:
             return await self._try(client, claimed)
@@ -162,9 +167,9 @@ class Sender:
             logger.exception("a delivery broke", extra=extra)
             return Attempt(utc_now(), 0, error="it broke on our side; the service's log says why")
 
-    async def _try(self, client: GuardedClient, claimed: Claimed) -> Attempt:
-        endpoint, told = claimed.endpoint, claimed.told
-        if told is None:
+    async def _try(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
+        endpoint, event = claimed.endpoint, claimed.told
+        if event is None:
             return Attempt(utc_now(), 0, error="the event is not kept any more")
         base_url = self._settings.base_url
         if endpoint.url.startswith(MAILTO):
@@ -172,11 +177,11 @@ class Sender:
                 workspace = await get_workspace(session, endpoint.workspace_id)
             sender = sender_of(workspace, self._settings)
             return await attempts.mail(
-                self._mailer, endpoint, told, sender=sender, base_url=base_url
+                self._mailer, endpoint, event, sender=sender, base_url=base_url
             )
         secrets = live_secrets(endpoint, self._box, utc_now())
         return await attempts.post(
-            client, endpoint, told, secrets=secrets, extra=live_headers(endpoint, self._box),
+            client, endpoint, event, secrets=secrets, extra=live_headers(endpoint, self._box),
             base_url=base_url,
         )  # fmt: skip
 
@@ -188,32 +193,36 @@ class Sender:
             return
         try:
             async with self._database.transaction() as session:
-                await outcomes.write(session, ended)
-                await outcomes.release(session, untried)
+                await delivery_outcomes.write(session, ended)
+                await delivery_outcomes.release(session, untried)
         except Exception:
             self._ended, self._untried = ended + self._ended, untried + self._untried
             raise
 
 
-async def _news_of(
+async def _events_by_delivery(
     session: AsyncSession, deliveries: Sequence[Delivery]
-) -> dict[UUID, Told | None]:
-    """Return the news that deliveries bring; None where they are not kept any more."""
-    events = await queries.events_of(session, deliveries)
-    return {one.id: _told(one, events) for one in deliveries}
+) -> dict[UUID, SubscriberEvent | None]:
+    """Return the event of each delivery; None where it is not kept any more."""
+    events = await queries.events_of_deliveries(session, deliveries)
+    return {delivery.id: _subscriber_event(delivery, events) for delivery in deliveries}
 
 
-def _told(delivery: Delivery, events: dict[UUID, Written]) -> Told | None:
+def _subscriber_event(
+    delivery: Delivery, events: dict[UUID, OutboxEvent]
+) -> SubscriberEvent | None:
     type_ = EventType(delivery.type)
     if delivery.sample is not None:
         at = delivery.created_at
-        written = Written(0, delivery.webhook_id, type_, delivery.sample, at)
-        return Told(delivery.webhook_id, type_, at, delivery.sample, written)
-    event = events.get(delivery.event_id) if delivery.event_id else None
-    if event is None:
+        sample = OutboxEvent(0, delivery.webhook_id, type_, delivery.sample, at)
+        return SubscriberEvent(delivery.webhook_id, type_, at, delivery.sample, sample)
+    outbox_event = events.get(delivery.event_id) if delivery.event_id else None
+    if outbox_event is None:
         return None
-    for told in told_by(event):
-        if told.id == delivery.webhook_id:
-            return told
-    # Its data is gone by an erasure; the fact itself is still told.
-    return Told(delivery.webhook_id, type_, event.at, event.data, event)
+    for event in subscriber_events(outbox_event):
+        if event.id == delivery.webhook_id:
+            return event
+    # An erasure has emptied its data; that it happened is still delivered.
+    return SubscriberEvent(
+        delivery.webhook_id, type_, outbox_event.at, outbox_event.data, outbox_event
+    )

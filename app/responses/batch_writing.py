@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from app.core.batch_lines import BatchLine, LinesReport
 from app.core.database import Database
 from app.core.errors import AfterwordError, named_in
-from app.core.lines import Line, LinesReport
-from app.interactions.directory import Directory
+from app.interactions.customer_resolver import CustomerResolver
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
 from app.responses.claims import give_way
 from app.responses.group_commit import GroupCommit
 from app.responses.replies import refuse
-from app.responses.submission import Origin, person_of, submission_of, survey_for
-from app.responses.writing import MOST_ROWS, Outcome, Written
+from app.responses.submission import SubmissionOrigin, person_of, submission_of, survey_for
+from app.responses.writing import MOST_ROWS, WriteOutcome, WriteResult
 from app.surveys.catalogue import Catalogue
 from app.surveys.compiled import Checked, CompiledSurvey
 
@@ -29,18 +29,18 @@ class Ingest:
 
     database: Database
     catalogue: Catalogue
-    directory: Directory
+    directory: CustomerResolver
     group: GroupCommit
 
 
 async def write_lines(
-    ingest: Ingest, origin: Origin, lines: Sequence[Line], *, events: bool
+    ingest: Ingest, origin: SubmissionOrigin, lines: Sequence[BatchLine], *, events: bool
 ) -> LinesReport:
     """Write the lines in chunks of 500, two chunks at a time, and report on each line."""
     report = LinesReport()
     places = asyncio.Semaphore(_AT_ONCE)
 
-    async def write_chunk(chunk: Sequence[Line]) -> None:
+    async def write_chunk(chunk: Sequence[BatchLine]) -> None:
         async with places:
             await _write_chunk(ingest, origin, chunk, report, events=events)
 
@@ -50,10 +50,15 @@ async def write_lines(
 
 
 async def _write_chunk(
-    ingest: Ingest, origin: Origin, chunk: Sequence[Line], report: LinesReport, *, events: bool
+    ingest: Ingest,
+    origin: SubmissionOrigin,
+    chunk: Sequence[BatchLine],
+    report: LinesReport,
+    *,
+    events: bool,
 ) -> None:
     caller = origin.caller
-    good: list[tuple[Line, ResponseIn, CompiledSurvey, Checked]] = []
+    good: list[tuple[BatchLine, ResponseIn, CompiledSurvey, Checked]] = []
     for line in chunk:
         try:
             body = decode_response(line.text)
@@ -86,7 +91,9 @@ async def _write_chunk(
         _count(report, line.number, result)
 
 
-async def _customers(ingest: Ingest, origin: Origin, bodies: list[ResponseIn]) -> list[UUID | None]:
+async def _customers(
+    ingest: Ingest, origin: SubmissionOrigin, bodies: list[ResponseIn]
+) -> list[UUID | None]:
     """Resolve the customers of a whole chunk in one step; tests name nobody."""
     persons = [
         person_of(body.customer)
@@ -100,7 +107,7 @@ async def _customers(ingest: Ingest, origin: Origin, bodies: list[ResponseIn]) -
     return [found[p] if p is not None else None for p in persons]
 
 
-def _count(report: LinesReport, number: int, result: Written | AfterwordError) -> None:
+def _count(report: LinesReport, number: int, result: WriteResult | AfterwordError) -> None:
     if isinstance(result, AfterwordError):
         report.reject(number, result)
         return
@@ -109,7 +116,7 @@ def _count(report: LinesReport, number: int, result: Written | AfterwordError) -
     except AfterwordError as error:
         report.reject(number, error)
         return
-    if result.outcome in {Outcome.CREATED, Outcome.UPDATED}:
+    if result.outcome in {WriteOutcome.CREATED, WriteOutcome.UPDATED}:
         report.accepted += 1
     else:
         report.duplicates += 1

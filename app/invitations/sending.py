@@ -23,11 +23,11 @@ from app.core.tokens import new_token, token_hash
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.admission import Reason, Refusal, refusal_now
-from app.invitations.letter import Addressee, Links, Sender
+from app.invitations.letter import Addressee, Links, MailSender
 from app.invitations.mail import write_mail
-from app.invitations.mailer import Mailer, MailResult, MailWaitsError, Outcome, wait_before
+from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, wait_before
 from app.invitations.models import Invitation
-from app.invitations.suppression import Kind, suppress
+from app.invitations.suppression import SuppressionKind, suppress
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.brand import company_of, logo_url
@@ -38,7 +38,7 @@ _PAUSED = dt.timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
-class Post:
+class MailContext:
     """What sending needs of the process."""
 
     settings: Settings
@@ -75,7 +75,7 @@ async def live_survey(
     return survey if survey is not None and survey.live else None
 
 
-async def send_invitation(database: Database, post: Post, job: Job) -> None:
+async def send_invitation(database: Database, post: MailContext, job: Job) -> None:
     """Send one invitation that is due and was checked; one that ended meanwhile is left alone."""
     async with database.transaction() as session:
         invitation = await _find(session, job)
@@ -94,7 +94,9 @@ async def send_invitation(database: Database, post: Post, job: Job) -> None:
         message = None
         if invitation.channel == "email":
             message = await _message(session, post, invitation, reminder=False)
-    result = await send_or_later(post.mailer, job, message) if message else MailResult(Outcome.SENT)
+    result = (
+        await send_or_later(post.mailer, job, message) if message else MailResult(MailOutcome.SENT)
+    )
     async with database.transaction() as session:
         # In the order of all who lock both: the customer, then the invitation.
         await lock_customers(session, job.workspace_id, [customer_id] if customer_id else [])
@@ -105,7 +107,7 @@ async def send_invitation(database: Database, post: Post, job: Job) -> None:
             await _note_result(session, invitation, result)
 
 
-async def send_reminder(database: Database, post: Post, job: Job) -> None:
+async def send_reminder(database: Database, post: MailContext, job: Job) -> None:
     """Remind once of an invitation that was sent and is not answered."""
     async with database.transaction() as session:
         invitation = await _find(session, job)
@@ -126,7 +128,7 @@ async def send_reminder(database: Database, post: Post, job: Job) -> None:
             return
         invitation.reminded_at = utc_now()
         session.add(invitation)
-        if result.outcome is Outcome.BOUNCED:
+        if result.outcome is MailOutcome.BOUNCED:
             await _note_bounce(session, invitation, result)
 
 
@@ -147,7 +149,7 @@ async def _find(session: AsyncSession, job: Job) -> Invitation | None:
 
 
 async def _message(
-    session: AsyncSession, post: Post, invitation: Invitation, *, reminder: bool
+    session: AsyncSession, post: MailContext, invitation: Invitation, *, reminder: bool
 ) -> EmailMessage:
     workspace = await get_workspace(session, invitation.workspace_id)
     survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
@@ -171,10 +173,10 @@ async def _message(
     )
 
 
-def sender_of(workspace: Workspace, settings: Settings) -> Sender:
+def sender_of(workspace: Workspace, settings: Settings) -> MailSender:
     """Return who writes the workspace's mails."""
     mail = workspace.mail
-    return Sender(
+    return MailSender(
         company=company_of(workspace),
         address=mail.get("from_email") or settings.sender,
         name=mail.get("from_name"),
@@ -212,26 +214,29 @@ async def _note_bounce(session: AsyncSession, invitation: Invitation, result: Ma
     service.end(invitation, "bounced", reason="bounced", detail=result.detail)
     session.add(invitation)
     await emit(
-        session, invitation.workspace_id, "invitation.bounced", data=[service.news_of(invitation)]
+        session,
+        invitation.workspace_id,
+        "invitation.bounced",
+        data=[service.event_data(invitation)],
     )
     if result.address_is_dead and invitation.email:
         await suppress(
             session,
             invitation.workspace_id,
             [invitation.email],
-            kind=Kind.BOUNCED,
+            kind=SuppressionKind.BOUNCED,
             detail=result.detail,
         )
 
 
 async def _note_result(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
     now = utc_now()
-    if result.outcome is Outcome.BOUNCED:
+    if result.outcome is MailOutcome.BOUNCED:
         await _note_bounce(session, invitation, result)
         return
     service.end(invitation, str(result.outcome), detail=result.detail)
     invitation.expires_at = now + dt.timedelta(seconds=invitation.expires_seconds)
-    if result.outcome is Outcome.SENT:
+    if result.outcome is MailOutcome.SENT:
         invitation.sent_at = now
         if invitation.remind_seconds:
             invitation.remind_at = now + dt.timedelta(seconds=invitation.remind_seconds)

@@ -52,7 +52,7 @@ WHOLE_TYPES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class OutboxEvent:
     """An event as the outbox holds it, with its place there."""
 
     xid: int
@@ -63,14 +63,14 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SubscriberEvent:
     """One piece of news as a subscriber hears it; `id` is its `webhook-id`."""
 
     id: UUID
     type: EventType
     at: dt.datetime
     data: Mapping[str, Any]
-    origin: Written
+    origin: OutboxEvent
 
     @property
     def is_low(self) -> bool:
@@ -78,26 +78,28 @@ class Told:
         return self.data.get("band") in LOW_BANDS
 
 
-def told_by(event: Written) -> Iterator[Told]:
+def subscriber_events(event: OutboxEvent) -> Iterator[SubscriberEvent]:
     """Return what an event tells, itself first; a low score is told whatever its band."""
-    yield Told(event.id, EventType(event.type), event.at, event.data, event)
+    yield SubscriberEvent(event.id, EventType(event.type), event.at, event.data, event)
     if not event.data.get("completes"):
         return
     if event.type != EventType.RESPONSE_COMPLETED:
-        yield _derived(event, EventType.RESPONSE_COMPLETED)
+        yield _derived_event(event, EventType.RESPONSE_COMPLETED)
     responded_at = event.data.get("responded_at")
     if event.data.get("score") is None or responded_at is None:
         return
     if event.at - dt.datetime.fromisoformat(responded_at) < FRESH:
-        yield _derived(event, EventType.RESPONSE_LOW_SCORE)
+        yield _derived_event(event, EventType.RESPONSE_LOW_SCORE)
 
 
-def _derived(event: Written, type_: EventType) -> Told:
-    return Told(derived_uuid("event", str(event.id), type_), type_, event.at, event.data, event)
+def _derived_event(event: OutboxEvent, type_: EventType) -> SubscriberEvent:
+    return SubscriberEvent(
+        derived_uuid("event", str(event.id), type_), type_, event.at, event.data, event
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class EventFilter:
     """What an endpoint wants to hear: events, and for some of them what they must say.
 
     `types` are the types of interactions; empty means all.
@@ -115,15 +117,15 @@ class Wish:
         """Whether the wish says itself which scores it is about."""
         return self.min_score is not None or self.max_score is not None
 
-    def wants(self, told: Told) -> bool:
+    def wants(self, event: SubscriberEvent) -> bool:
         """Tell whether the endpoint hears of this."""
-        if told.type not in self.events:
+        if event.type not in self.events:
             return False
-        if told.type is EventType.RESPONSE_LOW_SCORE and not self.bounded and not told.is_low:
+        if event.type is EventType.RESPONSE_LOW_SCORE and not self.bounded and not event.is_low:
             return False
-        if self.types and told.type is EventType.INTERACTION_CREATED:
-            return told.data.get("type") in self.types and self._fits_place(told.data)
-        return self._fits_place(told.data) and self._fits_score(told)
+        if self.types and event.type is EventType.INTERACTION_CREATED:
+            return event.data.get("type") in self.types and self._fits_place(event.data)
+        return self._fits_place(event.data) and self._fits_score(event)
 
     def _fits_place(self, data: Mapping[str, Any]) -> bool:
         """Hold survey and touchpoint against news that have them; other news pass."""
@@ -134,30 +136,30 @@ class Wish:
         place = data.get("touchpoint")
         return self.touchpoint is None or "touchpoint" not in data or place == self.touchpoint
 
-    def _fits_score(self, told: Told) -> bool:
-        if not self.bounded or not told.type.startswith("response."):
+    def _fits_score(self, event: SubscriberEvent) -> bool:
+        if not self.bounded or not event.type.startswith("response."):
             return True
-        if told.type is EventType.RESPONSE_DELETED:
+        if event.type is EventType.RESPONSE_DELETED:
             # What is gone has no score any more; who heard of it must hear that.
             return True
-        score = told.data.get("score")
+        score = event.data.get("score")
         if score is None:
             return False
         above = self.min_score is None or score >= self.min_score
         return above and (self.max_score is None or score <= self.max_score)
 
 
-def shown(told: Told, *, personal: bool = True) -> dict[str, Any]:
+def event_body(event: SubscriberEvent, *, personal: bool = True) -> dict[str, Any]:
     """Return news as they are sent: `{type, timestamp, data}`."""
-    data = dict(told.data)
-    if told.type.startswith("response."):
+    data = dict(event.data)
+    if event.type.startswith("response."):
         data.pop("completes", None)
         state = data.pop("state", None)
         if state is not None:
             data["integrity"] = "ok" if state == "counted" else state
     if not personal:
         data = _impersonal(data)
-    return {"type": told.type, "timestamp": rfc3339(told.at), "data": in_utc(data)}
+    return {"type": event.type, "timestamp": rfc3339(event.at), "data": in_utc(data)}
 
 
 def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def encode(message: Mapping[str, Any]) -> bytes:
+def encode_body(message: Mapping[str, Any]) -> bytes:
     """Write a message as JSON of less than 20 KB; longer texts are cut, and it says so."""
     body = _json(message)
     if len(body) < MOST_BYTES:
@@ -178,7 +180,7 @@ def encode(message: Mapping[str, Any]) -> bytes:
     if len(body) < MOST_BYTES:
         return body
     # What is still too long goes, the longest first; what says which one it is stays.
-    for name in sorted(data, key=lambda one: len(_json(data[one])), reverse=True):
+    for name in sorted(data, key=lambda name: len(_json(data[name])), reverse=True):
         if name not in _NAMES_IT:
             data.pop(name)
         body = _json({**message, "data": data})

@@ -20,8 +20,8 @@ from app.core.signing import SealedBox
 from app.core.tokens import token_hash
 from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.link_mail import SIGN_IN
-from app.pages.dashboard.words import LANGUAGES, Said
-from app.pages.rendering import Instead, page
+from app.pages.dashboard.texts import LANGUAGES, DashboardTexts
+from app.pages.rendering import ShowPage, page
 from app.pages.showing import read_fields
 from app.surveys.words import accepted_languages, language_of
 from app.workspaces import sessions
@@ -59,21 +59,21 @@ def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) 
     )  # fmt: skip
 
 
-def language_of_browser(request: Request) -> Said:
+def language_of_browser(request: Request) -> DashboardTexts:
     """Return the words of whoever has not signed in yet."""
     accepted = accepted_languages(request.headers.get("accept-language", ""))
     languages = [language_of(locale) for locale in accepted]
-    return Said(next((one for one in languages if one in LANGUAGES), "en"))
+    return DashboardTexts(next((language for language in languages if language in LANGUAGES), "en"))
 
 
 @dataclass(frozen=True)
-class Visit:
+class DashboardVisit:
     """One page's request of somebody who is signed in."""
 
     request: Request
     visitor: Visitor
     workspace: Workspace
-    said: Said
+    said: DashboardTexts
     token: str
     session: AsyncSession
 
@@ -135,7 +135,7 @@ def checked(kind: type[T], values: Mapping[str, Any]) -> T:
         return kind.model_validate(values)
     except ValidationError as error:
         found = from_validation(list(error.errors()))
-        errors: list[FieldError] = [{**one, "loc": ("body", *one["loc"])} for one in found]
+        errors: list[FieldError] = [{**error, "loc": ("body", *error["loc"])} for error in found]
         raise InvalidInput(errors=errors) from None
 
 
@@ -147,17 +147,21 @@ async def read_own_form(request: Request) -> dict[str, str]:
     return {name: values[-1].replace("\x00", "") for name, values in fields.items()}
 
 
-async def _signed_in(request: Request, session: SessionDep, reading: ReadSessionDep) -> Visit:
+async def _signed_in(
+    request: Request, session: SessionDep, reading: ReadSessionDep
+) -> DashboardVisit:
     token = request.cookies.get(cookie_name(current_settings(request)), "")
     visitor = await sessions.find(session, token) if token else None
     if visitor is None or not visitor.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
         asked = urlencode({"next": request.url.path + query})
-        raise Instead(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
+        raise ShowPage(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
     # All figures of a page are of one moment.
     await read_snapshot(reading)
     workspace = await get_workspace(session, visitor.caller.workspace_id)
-    return Visit(request, visitor, workspace, Said(visitor.locale), token, reading)
+    return DashboardVisit(
+        request, visitor, workspace, DashboardTexts(visitor.locale), token, reading
+    )
 
 
-VisitDep = Annotated[Visit, Depends(_signed_in)]
+VisitDep = Annotated[DashboardVisit, Depends(_signed_in)]

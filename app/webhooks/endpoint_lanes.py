@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.news import Told
+from app.webhooks.subscriber_events import SubscriberEvent
 
 AT_ONCE = 256
 TO_ONE = 8
@@ -19,31 +19,31 @@ LANE = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class ClaimedDelivery:
     """One delivery with what it takes to send it; `begin_by` is a moment of the loop's clock."""
 
     delivery: Delivery
     endpoint: WebhookEndpoint
-    told: Told | None
+    told: SubscriberEvent | None
     begin_by: float
 
 
 @dataclass
-class Lanes:
+class EndpointLanes:
     """What is claimed, by endpoint, and what runs."""
 
-    waiting: dict[UUID, deque[Claimed]] = field(default_factory=dict)
+    waiting: dict[UUID, deque[ClaimedDelivery]] = field(default_factory=dict)
     running: Counter[UUID] = field(default_factory=Counter)
     running_of: Counter[UUID] = field(default_factory=Counter)
 
-    def add(self, claimed: Claimed) -> None:
+    def add(self, claimed: ClaimedDelivery) -> None:
         """Let a delivery wait in its endpoint's lane."""
         self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
 
-    def next(self, now: float) -> Iterator[Claimed]:
+    def next(self, now: float) -> Iterator[ClaimedDelivery]:
         """Return what is to be begun now; whoever begins it counts as running."""
         # Whoever has least on its way comes first.
-        for endpoint_id in sorted(self.waiting, key=lambda one: self.running[one]):
+        for endpoint_id in sorted(self.waiting, key=lambda endpoint_id: self.running[endpoint_id]):
             lane = self.waiting[endpoint_id]
             while lane and self._has_place(lane[0].endpoint):
                 claimed = lane.popleft()

@@ -13,9 +13,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.core.ladder import wait_after
+from app.core.retry_delays import retry_delay
 from app.core.telemetry import DELIVERIES
-from app.webhooks import notice
+from app.webhooks import disabled_notice
 from app.webhooks.attempts import Attempt
 from app.webhooks.models import Delivery
 
@@ -25,14 +25,14 @@ _ONLY_FAILURES = dt.timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class FinishedAttempt:
     """One attempt that is over, not written yet."""
 
     delivery: Delivery
     attempt: Attempt
 
 
-async def write(session: AsyncSession, ended: Sequence[Ended]) -> None:
+async def write(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Write the ends of attempts, and judge their endpoints by them."""
     await _log(session, ended)
     await _judge_endpoints(session, ended)
@@ -49,17 +49,17 @@ async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None
             "and d.status = 'pending' and d.next_at = n.lease"
         ).bindparams(
             now=utc_now(),
-            workspaces=[one.workspace_id for one in deliveries],
-            ids=[one.id for one in deliveries],
-            leases=[one.next_at for one in deliveries],
+            workspaces=[delivery.workspace_id for delivery in deliveries],
+            ids=[delivery.id for delivery in deliveries],
+            leases=[delivery.next_at for delivery in deliveries],
         ),
     )
 
 
-async def _log(session: AsyncSession, ended: Sequence[Ended]) -> None:
+async def _log(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Append the attempts to their deliveries, and say when each is tried again."""
     now = utc_now()
-    rows = [_outcome(one, now) for one in ended]
+    rows = [_outcome(ended, now) for ended in ended]
     await run_sql(
         session,
         text(
@@ -75,11 +75,11 @@ async def _log(session: AsyncSession, ended: Sequence[Ended]) -> None:
     )
 
 
-def _outcome(one: Ended, now: dt.datetime) -> dict[str, Any]:
-    delivery, attempt = one.delivery, one.attempt
+def _outcome(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]:
+    delivery, attempt = ended.delivery, ended.attempt
     wait = None
     if attempt.error is not None and not delivery.once and not attempt.is_gone:
-        wait = wait_after(delivery.tries + 1, asked=attempt.asked)
+        wait = retry_delay(delivery.tries + 1, asked=attempt.asked)
     failed = "failed" if wait is None else "pending"
     return {
         "workspace_id": delivery.workspace_id,
@@ -91,34 +91,37 @@ def _outcome(one: Ended, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-async def _judge_endpoints(session: AsyncSession, ended: Sequence[Ended]) -> None:
+async def _judge_endpoints(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Note which endpoints work and which fail; disable one that is gone or only fails."""
     # In one order, so that two workers never wait in a circle.
-    for endpoint_id in sorted({one.delivery.endpoint_id for one in ended}):
-        mine = [one for one in ended if one.delivery.endpoint_id == endpoint_id]
-        why = await _judge(session, mine[0].delivery.workspace_id, endpoint_id, mine)
+    for endpoint_id in sorted({ended.delivery.endpoint_id for ended in ended}):
+        outcomes = [ended for ended in ended if ended.delivery.endpoint_id == endpoint_id]
+        why = await _judge(session, outcomes[0].delivery.workspace_id, endpoint_id, outcomes)
         if why is not None:
-            await _disable(session, mine[0].delivery.workspace_id, endpoint_id, why)
+            await _disable(session, outcomes[0].delivery.workspace_id, endpoint_id, why)
 
 
 async def _judge(
-    session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, mine: Sequence[Ended]
+    session: AsyncSession,
+    workspace_id: UUID,
+    endpoint_id: UUID,
+    outcomes: Sequence[FinishedAttempt],
 ) -> str | None:
     """Return why an endpoint should get nothing more, or None.
 
     A test or a replay that arrives shows that it works; one that fails says nothing.
     """
-    if any(one.attempt.is_gone for one in mine):
+    if any(ended.attempt.is_gone for ended in outcomes):
         return "the receiver answered 410: it wants nothing any more"
-    if any(one.attempt.error is None for one in mine):
+    if any(ended.attempt.error is None for ended in outcomes):
         await _set_failing(session, workspace_id, endpoint_id, None)
         return None
-    if all(one.delivery.once for one in mine):
+    if all(ended.delivery.once for ended in outcomes):
         return None
     since = await _set_failing(session, workspace_id, endpoint_id, utc_now())
     if since is None or utc_now() - since <= _ONLY_FAILURES:
         return None
-    last = max(mine, key=lambda one: one.attempt.at).attempt
+    last = max(outcomes, key=lambda ended: ended.attempt.at).attempt
     return f"only failures for five days, the last: {last.error}"
 
 
@@ -171,4 +174,4 @@ async def _disable(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID,
             "where workspace_id = :workspace_id and endpoint_id = :id and status = 'pending'"
         ).bindparams(**bound),
     )
-    await notice.queue(session, workspace_id, endpoint_id)
+    await disabled_notice.queue(session, workspace_id, endpoint_id)

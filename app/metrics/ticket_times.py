@@ -7,7 +7,7 @@ the period of its end; an unresolved ticket to that of its opening.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +17,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.interactions.ticket_statements import BUCKET
-from app.metrics.counts import half_away
+from app.metrics.counts import half_away, reliability
 from app.metrics.durations import Durations, seconds_of_bucket
-from app.metrics.parameters import PROPERTY, Asked
-from app.metrics.periods import Bound, Interval
-from app.metrics.plain import NO_CHANGE, Figure, Found, Plain
+from app.metrics.metric import FigureDict, Key, Reading
+from app.metrics.periods import Bound, Interval, Period
+from app.metrics.request import PROPERTY, MetricRequest
+from app.metrics.statistics import Change
 
 MOST_EXACT = 10_000
 _NAMES = ("source", "touchpoint", "stage")
@@ -39,34 +40,35 @@ _COLUMNS = {"calendar": "seconds", "business": "business"}
 
 
 @dataclass(slots=True)
-class _Cell:
-    """The times and counts of one period and group."""
+class TicketCounts:
+    """The times and counts of one period and group, and where they were read."""
 
+    source: str = "rows"
     times: dict[str, Durations] = field(default_factory=lambda: defaultdict(Durations))
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
-class _Query:
+class _TicketQuery:
     """The parts of a statement over `x`: counts a day, or tickets with one measure a row."""
 
-    def __init__(self, asked: Asked, measures: Sequence[str], *, from_rows: bool) -> None:
-        self.asked = asked
+    def __init__(self, request: MetricRequest, measures: Sequence[str], *, from_rows: bool) -> None:
+        self.request = request
         self.measures = measures
         self.from_rows = from_rows
-        self.bound: dict[str, Any] = {"workspace": asked.workspace.id}
+        self.bound: dict[str, Any] = {"workspace": request.workspace.id}
         self.conditions = ["x.workspace_id = :workspace"]
-        for name, values in asked.filters.items():
+        for name, values in request.filters.items():
             self.conditions.append(
                 f"{self._expression(name)} = any(:{self._bind(values)} ::text[])"
             )
         if from_rows:
-            for name in _property_names(asked):
+            for name in request.property_names:
                 parameter = self._bind(name)
                 self.conditions.append(
                     f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
                 )
-                if name in asked.properties:
-                    wanted = self._bind(asked.properties[name])
+                if name in request.properties:
+                    wanted = self._bind(request.properties[name])
                     self.conditions.append(
                         f"x.properties ->> :{parameter} = any(:{wanted} ::text[])"
                     )
@@ -74,14 +76,14 @@ class _Query:
             self._narrow_counts()
 
     def _narrow_counts(self) -> None:
-        names = _property_names(self.asked)
+        names = self.request.property_names
         self.conditions.append(f"x.segment = :{self._bind(next(iter(names), ''))}")
-        for values in self.asked.properties.values():
+        for values in self.request.properties.values():
             self.conditions.append(f"x.value = any(:{self._bind(values)} ::text[])")
-        self.conditions.append(f"x.clock in ('', :{self._bind(self.asked.clock)})")
+        self.conditions.append(f"x.clock in ('', :{self._bind(self.request.clock)})")
         self.conditions.append(f"x.measure = any(:{self._bind(list(self.measures))} ::text[])")
-        self.conditions.append(f"x.local_date >= :{self._bind(self.asked.span.start)}")
-        self.conditions.append(f"x.local_date < :{self._bind(self.asked.span.end)}")
+        self.conditions.append(f"x.local_date >= :{self._bind(self.request.span.start)}")
+        self.conditions.append(f"x.local_date < :{self._bind(self.request.span.end)}")
 
     def _bind(self, value: Any) -> str:
         name = f"p{len(self.bound)}"
@@ -100,7 +102,7 @@ class _Query:
         """Return what is read, with the touchpoint where its stage is asked for."""
         table = self._tickets() if self.from_rows else "ticket_count"
         join = ""
-        if "stage" in {*self.asked.groups, *self.asked.filters}:
+        if "stage" in {*self.request.groups, *self.request.filters}:
             join = (
                 " left join touchpoint p on p.workspace_id = x.workspace_id"
                 " and p.key = x.touchpoint"
@@ -109,12 +111,12 @@ class _Query:
 
     def _tickets(self) -> str:
         """Return one row a ticket and measure; each is found by the index of its own time."""
-        start, end = (self._moment(b) for b in (self.asked.span.start, self.asked.span.end))
+        start, end = (self._moment(b) for b in (self.request.span.start, self.request.span.end))
         parts = []
         for measure in self.measures:
             if measure in _TIMED:
                 at, pattern = _TIMED[measure]
-                seconds = "t." + pattern.format(_COLUMNS[self.asked.clock])
+                seconds = "t." + pattern.format(_COLUMNS[self.request.clock])
                 condition = f"{seconds} is not null"
             else:
                 at, condition = _COUNTED[measure]
@@ -131,7 +133,7 @@ class _Query:
         parameter = self._bind(bound)
         if isinstance(bound, dt.datetime):
             return f":{parameter} ::timestamptz"
-        self.bound["zone"] = self.asked.timezone
+        self.bound["zone"] = self.request.timezone
         return f":{parameter} ::date ::timestamp at time zone :zone"
 
     def period(self, interval: Interval) -> str:
@@ -140,34 +142,107 @@ class _Query:
             return "null::date"
         day = "x.local_date::timestamp"
         if self.from_rows:
-            self.bound["zone"] = self.asked.timezone
+            self.bound["zone"] = self.request.timezone
             day = "(x.at at time zone :zone)"
         return f"date_trunc('{interval}', {day})::date"
 
     def groups(self) -> list[str]:
         """Return the SQL of each group's value."""
-        return [self._expression(name) for name in self.asked.groups]
+        return [self._expression(name) for name in self.request.groups]
 
 
-def _property_names(asked: Asked) -> set[str]:
-    grouped = {g.removeprefix(PROPERTY) for g in asked.groups if g.startswith(PROPERTY)}
-    return grouped | set(asked.properties)
-
-
-def _needs_rows(asked: Asked) -> bool:
-    names = _property_names(asked)
+def _needs_rows(request: MetricRequest) -> bool:
+    names = request.property_names
     return (
-        asked.workspace.recount is not None
-        or asked.timezone != asked.workspace.timezone
-        or not asked.span.whole_days
+        request.workspace.recount is not None
+        or request.timezone != request.workspace.timezone
+        or not request.span.whole_days
         or len(names) > 1
-        or not names <= set(asked.workspace.segments)
+        or not names <= set(request.workspace.segments)
     )
 
 
-async def _is_small(session: AsyncSession, asked: Asked, measures: Sequence[str]) -> bool:
+@dataclass(frozen=True, slots=True)
+class TicketCounter:
+    """Counts tickets by what they took: `measures` are read, the first is the figure's own."""
+
+    measures: Sequence[str]
+
+    noun = "tickets"
+    groups = _NAMES
+    filters = _NAMES
+    features = ()
+    extent = (
+        "select min(coalesce(opened_at, first_solved_at)) as first, "
+        "max(greatest(opened_at, last_solved_at, first_reply_at)) as last "
+        "from ticket where workspace_id = :id"
+    )
+
+    async def count_rows(
+        self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
+    ) -> dict[Key, TicketCounts]:
+        """Return the counts of each period and group."""
+        _require_clock(request)
+        interval = Interval.NONE if periods is None else request.interval
+        return await _read(session, request, interval, self.measures)
+
+    async def count_total(
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, TicketCounts]
+    ) -> TicketCounts:
+        """Return the counts of the whole span."""
+        return await self.count_before(session, request.ungrouped())
+
+    async def count_before(self, session: AsyncSession, request: MetricRequest) -> TicketCounts:
+        """Return the counts of a span."""
+        found = await self.count_rows(session, request, None)
+        return next(iter(found.values()), TicketCounts())
+
+    def read(self, request: MetricRequest, total: TicketCounts) -> Reading:
+        """Times have no scales; the total says where it was read."""
+        return Reading(total.source)
+
+    def rows_of(
+        self, request: MetricRequest, rows: Mapping[Key, TicketCounts], reading: Reading
+    ) -> Mapping[Key, TicketCounts]:
+        """Show every row."""
+        return rows
+
+    def figure(
+        self,
+        request: MetricRequest,
+        counts: TicketCounts | None,
+        reading: Reading,
+        group: Mapping[str, Any],
+    ) -> FigureDict:
+        """Return the median of the first measure, with what else was measured."""
+        counts = counts or TicketCounts()
+        main = counts.times[self.measures[0]]
+        figure = _shown(request, main)
+        if figure["reliability"] == "hidden":
+            return figure
+        if len(self.measures) == 1:
+            return figure | _times(main)
+        timed = {name: _times(counts.times[name]) for name in self.measures if name in _TIMED}
+        return figure | timed | {name: counts.counts[name] for name in _COUNTED}
+
+    def change(self, before: TicketCounts, now: TicketCounts, reading: Reading) -> Change | None:
+        """Return the difference of the medians; two medians have no test here."""
+        medians = [cell.times[self.measures[0]].quantile(0.5) for cell in (before, now)]
+        if medians[0] is None or medians[1] is None:
+            return None
+        return Change(medians[1] - medians[0], None, None, None)
+
+    async def excluded(self, session: AsyncSession, request: MetricRequest) -> None:
+        """Tickets with impossible times are counted as `invalid` beside the figure."""
+
+
+RESOLUTIONS = TicketCounter(("first", "full", *_COUNTED))
+FIRST_REPLIES = TicketCounter(("reply",))
+
+
+async def _is_small(session: AsyncSession, request: MetricRequest, measures: Sequence[str]) -> bool:
     """Tell whether there are few enough tickets to read them one by one."""
-    query = _Query(asked, measures[:1], from_rows=_needs_rows(asked))
+    query = _TicketQuery(request, measures[:1], from_rows=_needs_rows(request))
     n = "count(*)" if query.from_rows else "coalesce(sum(x.n), 0)"
     source = query.source()
     statement = f"select {n} from {source} where {' and '.join(query.conditions)}"
@@ -176,11 +251,11 @@ async def _is_small(session: AsyncSession, asked: Asked, measures: Sequence[str]
 
 
 async def _read(
-    session: AsyncSession, asked: Asked, interval: Interval, measures: Sequence[str]
-) -> tuple[dict[tuple[Any, ...], _Cell], str]:
-    """Return the cells by period and groups, and where they were read."""
-    exact = await _is_small(session, asked, measures)
-    query = _Query(asked, measures, from_rows=exact or _needs_rows(asked))
+    session: AsyncSession, request: MetricRequest, interval: Interval, measures: Sequence[str]
+) -> dict[Key, TicketCounts]:
+    """Return the counts by period and groups; one count without groups and without tickets."""
+    exact = await _is_small(session, request, measures)
+    query = _TicketQuery(request, measures, from_rows=exact or _needs_rows(request))
     keys = [query.period(interval), *query.groups()]
     value = "x.bucket"
     if query.from_rows:
@@ -193,51 +268,28 @@ async def _read(
         f"where {' and '.join(query.conditions)} group by {grouping}, measure, shown"
     )
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    cells: dict[tuple[Any, ...], _Cell] = defaultdict(_Cell)
+    source = "rows" if query.from_rows else "rollups"
+    found: dict[Key, TicketCounts] = defaultdict(lambda: TicketCounts(source))
+    if interval is Interval.NONE and not request.groups:
+        found[(None,)] = TicketCounts(source)
     for row in rows:
-        *key, measure, found, n, seconds = tuple(row)
-        cell = cells[tuple(key)]
+        *key, measure, shown, n, seconds = tuple(row)
+        counts = found[tuple(key)]
         if measure in _TIMED:
-            shown = float(found) if exact else seconds_of_bucket(int(found))
-            cell.times[measure].add(shown, int(n), int(seconds))
+            took = float(shown) if exact else seconds_of_bucket(int(shown))
+            counts.times[measure].add(took, int(n), int(seconds))
         else:
-            cell.counts[measure] += int(n)
-    return cells, "rows" if query.from_rows else "rollups"
+            counts.counts[measure] += int(n)
+    return dict(found)
 
 
-def _figures(
-    measures: Sequence[str], figure_of: Callable[[Asked, _Cell], Figure]
-) -> Callable[[AsyncSession, Asked, Interval, bool], Any]:
-    async def figures(
-        session: AsyncSession,
-        asked: Asked,
-        interval: Interval,
-        grouped: bool,
-    ) -> list[Found]:
-        _require_clock(asked)
-        narrowed = asked if grouped else asked.ungrouped()
-        cells, source = await _read(session, narrowed, interval, measures)
-        if not grouped and not cells:
-            cells = {(None,): _Cell()}
-        return [
-            Found(
-                key[0],
-                dict(zip(narrowed.groups, key[1:], strict=True)),
-                figure_of(asked, cell) | {"source": source},
-            )
-            for key, cell in cells.items()
-        ]
-
-    return figures
-
-
-def _require_clock(asked: Asked) -> None:
-    if asked.clock == "business" and asked.workspace.business_hours is None:
+def _require_clock(request: MetricRequest) -> None:
+    if request.clock == "business" and request.workspace.business_hours is None:
         msg = "`business` needs the workspace's `business_hours`; set them first"
         raise InvalidInput.at("query", "clock", msg=msg)
 
 
-def _times(durations: Durations) -> Figure:
+def _times(durations: Durations) -> FigureDict:
     interval = durations.median_interval()
     return {
         "n": durations.n,
@@ -248,59 +300,20 @@ def _times(durations: Durations) -> Figure:
     }
 
 
-def _shown(asked: Asked, durations: Durations) -> Figure:
+def _shown(request: MetricRequest, durations: Durations) -> FigureDict:
     """Return the median as any figure is shown."""
-    if asked.hides(durations.n):
+    n = durations.n
+    if request.hides(n):
         hidden = dict.fromkeys(("value", "display", "ci", "margin"))
-        return hidden | {"n": durations.n, "reliability": "hidden", "clock": asked.clock}
+        return hidden | {"n": n, "reliability": "hidden", "clock": request.clock}
     found = _times(durations)
     median, ci = found["median_seconds"], found["ci"]
-    n = durations.n
     return {
         "value": median,
         "display": None if median is None else half_away(median),
         "n": n,
         "ci": ci,
         "margin": (ci[1] - ci[0]) / 2 if ci else None,
-        "reliability": "none" if n == 0 else "indicative" if n < 30 else "ok",
-        "clock": asked.clock,
+        "reliability": reliability(n),
+        "clock": request.clock,
     }
-
-
-def _ttr(asked: Asked, cell: _Cell) -> Figure:
-    figure = _shown(asked, cell.times["first"])
-    if figure["reliability"] == "hidden":
-        return figure
-    return (
-        figure
-        | {measure: _times(cell.times[measure]) for measure in ("first", "full")}
-        | {name: cell.counts[name] for name in _COUNTED}
-    )
-
-
-def _first_reply(asked: Asked, cell: _Cell) -> Figure:
-    figure = _shown(asked, cell.times["reply"])
-    return figure if figure["reliability"] == "hidden" else figure | _times(cell.times["reply"])
-
-
-def _change(before: Figure, now: Figure) -> Figure:
-    """Return the difference of the medians; two medians have no test here."""
-    return NO_CHANGE | {"delta": now["value"] - before["value"]}
-
-
-TTR = Plain(
-    noun="tickets",
-    groups=_NAMES,
-    filters=_NAMES,
-    figures=_figures(("first", "full", *_COUNTED), _ttr),
-    empty=lambda asked: _ttr(asked, _Cell()),
-    change=_change,
-)
-FIRST_REPLY = Plain(
-    noun="tickets",
-    groups=_NAMES,
-    filters=_NAMES,
-    figures=_figures(("reply",), _first_reply),
-    empty=lambda asked: _first_reply(asked, _Cell()),
-    change=_change,
-)

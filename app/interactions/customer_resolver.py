@@ -27,7 +27,7 @@ EMAIL = "email"
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class CustomerReference:
     """A customer as a caller names them: by an external id of some source, by e-mail, or both."""
 
     external_id: str | None = None
@@ -47,7 +47,7 @@ class Person:
         return found
 
 
-class Directory:
+class CustomerResolver:
     """Resolves persons to customers and registers touchpoints."""
 
     def __init__(self, database: Database) -> None:
@@ -57,10 +57,12 @@ class Directory:
         self._touchpoints: set[tuple[UUID, str]] = set()
         self._declared: dict[UUID, tuple[float, frozenset[str]]] = {}
 
-    async def customers(self, workspace_id: UUID, persons: Iterable[Person]) -> dict[Person, UUID]:
+    async def customers(
+        self, workspace_id: UUID, persons: Iterable[CustomerReference]
+    ) -> dict[CustomerReference, UUID]:
         """Return the customer of each person, making those that are new."""
-        found: dict[Person, UUID] = {}
-        unknown: list[Person] = []
+        found: dict[CustomerReference, UUID] = {}
+        unknown: list[CustomerReference] = []
         for person in dict.fromkeys(persons):
             known = self._customers.get((workspace_id, *person.identities[0]))
             if known:
@@ -69,7 +71,7 @@ class Directory:
                 unknown.append(person)
         if unknown:
             async with self._database.transaction() as session:
-                fresh = await resolve_persons(session, workspace_id, unknown, told_at=utc_now())
+                fresh = await resolve_customers(session, workspace_id, unknown, told_at=utc_now())
             if len(self._customers) + len(fresh) > _REMEMBERED:
                 self._customers.clear()
             for person, customer_id in fresh.items():
@@ -133,13 +135,13 @@ async def register_touchpoints(
     )
 
 
-async def resolve_persons(
+async def resolve_customers(
     session: AsyncSession,
     workspace_id: UUID,
-    persons: Iterable[Person],
+    persons: Iterable[CustomerReference],
     *,
     told_at: dt.datetime | None = None,
-) -> dict[Person, UUID]:
+) -> dict[CustomerReference, UUID]:
     """Find each person by their strongest name, else by e-mail, else make them.
 
     `told_at` is when that was said of those who are new, where the caller does not keep it.
@@ -148,7 +150,7 @@ async def resolve_persons(
     that has it, and the other way round. Such an id, and an e-mail, leads to its customer only
     where that one has no other id of the same source.
     """
-    found: dict[Person, UUID] = {}
+    found: dict[CustomerReference, UUID] = {}
     unique = list(dict.fromkeys(persons))
     # Who has an id of some source comes first; an e-mail alone then leads to the same person.
     for group in (
@@ -161,8 +163,12 @@ async def resolve_persons(
 
 
 async def _settle(
-    session: AsyncSession, workspace_id: UUID, group: list[Person], *, told_at: dt.datetime | None
-) -> dict[Person, UUID]:
+    session: AsyncSession,
+    workspace_id: UUID,
+    group: list[CustomerReference],
+    *,
+    told_at: dt.datetime | None,
+) -> dict[CustomerReference, UUID]:
     """Return whose persons are, making those that are new.
 
     The strongest names are claimed alone: whoever else claims one at the same time may win it,
@@ -188,8 +194,8 @@ async def _settle(
 
 
 async def _find(
-    session: AsyncSession, workspace_id: UUID, persons: list[Person]
-) -> dict[Person, UUID]:
+    session: AsyncSession, workspace_id: UUID, persons: list[CustomerReference]
+) -> dict[CustomerReference, UUID]:
     rows = await run_sql(
         session,
         text("""
@@ -249,13 +255,13 @@ async def _claim_identities(
 async def _insert_customers(
     session: AsyncSession,
     workspace_id: UUID,
-    persons: dict[UUID, Person],
+    persons: dict[UUID, CustomerReference],
     fresh: set[UUID],
     *,
     told_at: dt.datetime | None,
 ) -> None:
     now: dt.datetime = utc_now()
-    told = rfc3339(told_at) if told_at else None
+    learned = rfc3339(told_at) if told_at else None
     rows: list[dict[str, Any]] = [
         {"id": i, "email": p.email, "name": p.name, "locale": p.locale}
         for i, p in persons.items()
@@ -275,7 +281,7 @@ async def _insert_customers(
             """).bindparams(
                 workspace_id=workspace_id,
                 now=now,
-                told=told,
+                told=learned,
                 ids=[r["id"] for r in rows],
                 emails=[r["email"] for r in rows],
                 names=[r["name"] for r in rows],

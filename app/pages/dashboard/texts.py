@@ -13,7 +13,7 @@ LANGUAGES = ("en", "pl", "ro")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
-class Said:
+class DashboardTexts:
     """What the dashboard says in one language; English for any that is not shipped."""
 
     def __init__(self, locale: str | None) -> None:

@@ -31,7 +31,7 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class BatchLine:
     """One entry as it came, with its number in the file or body, counted from 1."""
 
     number: int
@@ -83,7 +83,7 @@ def batch_route(take: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
 
 async def read_lines(
     request: Request, *, wrapped_as: str | None = None
-) -> tuple[bytes, list[Line]]:
+) -> tuple[bytes, list[BatchLine]]:
     """Read up to 16 MiB and 10,000 lines; raise where the body as a whole is wrong.
 
     An array may come as the one field `wrapped_as` of an object.
@@ -97,13 +97,13 @@ async def read_lines(
     return body, lines
 
 
-def asked_no_flag(request: Request) -> None:
+def refuse_query(request: Request) -> None:
     """Refuse any query parameter."""
     for name in request.query_params:
         raise InvalidInput.at("query", name, msg="is no parameter of this route")
 
 
-def asked_flag(request: Request, flag: str, *, default: bool) -> bool:
+def read_flag(request: Request, flag: str, *, default: bool) -> bool:
     """Read the one query parameter of a batch, `true` or `false`."""
     for name, value in request.query_params.multi_items():
         if name != flag:
@@ -121,7 +121,7 @@ async def reply_once(
 
     What the lines write is exactly-once by itself, so a try that was cut off may be made again.
     """
-    key = idempotency.asked_key(request)
+    key = idempotency.requested_key(request)
     if key is None:
         return (await write()).reply()
     database: Database = request.app.state.database
@@ -143,9 +143,11 @@ async def reply_once(
     return reply
 
 
-def _lines(body: bytes) -> list[Line]:
+def _lines(body: bytes) -> list[BatchLine]:
     return [
-        Line(number, text) for number, text in enumerate(body.split(b"\n"), start=1) if text.strip()
+        BatchLine(number, text)
+        for number, text in enumerate(body.split(b"\n"), start=1)
+        if text.strip()
     ]
 
 
@@ -159,11 +161,11 @@ def _unwrapped(body: bytes, name: str | None) -> bytes:
     return bytes(found[name]) if set(found) == {name} else body
 
 
-def _elements(body: bytes) -> list[Line]:
+def _elements(body: bytes) -> list[BatchLine]:
     try:
         elements = _array.decode(body)
     except RecursionError:
         raise InvalidInput.at("body", msg="is nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise InvalidInput.at("body", msg=f"must be a JSON array: {error}") from None
-    return [Line(number, bytes(raw)) for number, raw in enumerate(elements, start=1)]
+    return [BatchLine(number, bytes(raw)) for number, raw in enumerate(elements, start=1)]

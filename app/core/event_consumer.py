@@ -37,7 +37,7 @@ HORIZON = """(select coalesce(
   pg_snapshot_xmax(pg_current_snapshot())))"""
 
 
-class FeedPlace(SQLModel, table=True):
+class ConsumerCursor(SQLModel, table=True):
     """How far one consumer has read."""
 
     __tablename__ = "feed_place"
@@ -49,7 +49,7 @@ class FeedPlace(SQLModel, table=True):
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class StoredEvent:
     """One event as it was written."""
 
     workspace_id: UUID
@@ -59,22 +59,24 @@ class News:
     created_at: dt.datetime
 
 
-Hearer = Callable[[AsyncSession, Sequence[News]], Awaitable[None]]
+EventConsumer = Callable[[AsyncSession, Sequence[StoredEvent]], Awaitable[None]]
 
 
-async def _tell(session: AsyncSession, hearer: Hearer, news: Sequence[News]) -> None:
+async def _consume_each(
+    session: AsyncSession, consumer: EventConsumer, events: Sequence[StoredEvent]
+) -> None:
     """Give news to a hearer; one event that breaks it is logged and left out, the others pass."""
     try:
         async with session.begin_nested():
-            await hearer(session, news)
+            await consumer(session, events)
     except Exception as error:
         if is_connection_lost(error):
             raise
-        if len(news) == 1:
-            logger.exception("an event was not heard", extra={"event": str(news[0].id)})
+        if len(events) == 1:
+            logger.exception("an event was not heard", extra={"event": str(events[0].id)})
             return
-        for one in news:
-            await _tell(session, hearer, [one])
+        for event in events:
+            await _consume_each(session, consumer, [event])
 
 
 _NEXT = text(f"""
@@ -85,7 +87,7 @@ order by xid, id limit :chunk
 """).columns(data=Json)
 
 
-async def begin(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
+async def create_cursor(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
     """Give a consumer its place: before all events, or at a transaction, never behind its own."""
     await run_sql(
         session,
@@ -97,7 +99,7 @@ async def begin(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
     )
 
 
-async def take_place(session: AsyncSession, consumer: str) -> tuple[int, UUID] | None:
+async def lock_cursor(session: AsyncSession, consumer: str) -> tuple[int, UUID] | None:
     """Lock a consumer's place; None where there is none, or another process reads for it."""
     place = await run_sql(
         session,
@@ -112,7 +114,7 @@ async def take_place(session: AsyncSession, consumer: str) -> tuple[int, UUID] |
     return (row.xid, row.id) if row is not None else None
 
 
-async def move(session: AsyncSession, consumer: str, place: tuple[int, UUID]) -> None:
+async def advance_cursor(session: AsyncSession, consumer: str, place: tuple[int, UUID]) -> None:
     """Remember how far a consumer has read, whose place this transaction has taken."""
     await run_sql(
         session,
@@ -122,28 +124,28 @@ async def move(session: AsyncSession, consumer: str, place: tuple[int, UUID]) ->
     )
 
 
-async def top(session: AsyncSession) -> int:
+async def readable_below(session: AsyncSession) -> int:
     """Return the oldest transaction that is still open: all events below it can be read."""
     query = text(f"select {HORIZON}::text::int8")
     found: int = (await run_sql(session, query)).one()[0]
     return found
 
 
-def is_far(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
+def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
     """Tell whether a place lies so far behind that moving it is worth a write."""
     return reached[0] - place[0] > _FAR
 
 
-async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer]) -> int:
+async def consume(database: Database, consumer: str, hearers: Mapping[str, EventConsumer]) -> int:
     """Give the next events to their hearers by type; return how many were read.
 
     Another process that reads for the same consumer is left to it.
     """
     async with database.transaction() as session:
-        place = await take_place(session, consumer)
+        place = await lock_cursor(session, consumer)
         if place is None:
-            await begin(session, consumer)
-            place = await take_place(session, consumer)
+            await create_cursor(session, consumer)
+            place = await lock_cursor(session, consumer)
         if place is None:
             return 0
         xid, id_ = place
@@ -151,13 +153,15 @@ async def hear(database: Database, consumer: str, hearers: Mapping[str, Hearer])
         found = rows.all()
         if not found:
             return 0
-        by_type: dict[str, list[News]] = {}
+        by_type: dict[str, list[StoredEvent]] = {}
         for event in found:
             if event.type in hearers:
                 by_type.setdefault(event.type, []).append(
-                    News(event.workspace_id, event.id, event.type, event.data, event.created_at)
+                    StoredEvent(
+                        event.workspace_id, event.id, event.type, event.data, event.created_at
+                    )
                 )
         for kind, news_of_kind in by_type.items():
-            await _tell(session, hearers[kind], news_of_kind)
-        await move(session, consumer, (found[-1].xid, found[-1].id))
+            await _consume_each(session, hearers[kind], news_of_kind)
+        await advance_cursor(session, consumer, (found[-1].xid, found[-1].id))
         return len(found)

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.http import at
-from app.pages.dashboard.problems import dashboard_problem
+from app.pages.dashboard.error_pages import dashboard_problem
 from app.pages.showing import show_message
 from app.surveys.words import accepted_languages
 

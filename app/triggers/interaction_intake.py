@@ -13,15 +13,15 @@ from app.interactions.recording import Draft, Recorded, record
 from app.interactions.recording import shown as shown_interaction
 from app.invitations.admission import Reason, Refusal
 from app.triggers import decisions
-from app.triggers.deciding import Verdict, decide, judge_interaction
-from app.triggers.hearing import Ruled, hear
+from app.triggers.deciding import TriggerVerdict, decide, judge_interaction
+from app.triggers.decision_context import ActiveTrigger, read_context
 from app.triggers.models import Trigger
 from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
 
 CREATED_EVENT = "interaction.created"
 
 
-async def tell(
+async def take_interactions(
     session: AsyncSession,
     box: SealedBox,
     workspace_id: UUID,
@@ -33,10 +33,13 @@ async def tell(
     recorded = await record(session, workspace_id, drafts)
     if triggers:
         await decide(session, box, workspace_id, recorded)
-    created = [one for one in recorded if one.created and not one.test]
+    created = [
+        interaction for interaction in recorded if interaction.created and not interaction.test
+    ]
     if created:
         events = [
-            one.model_dump(mode="json") for one in await shown(session, workspace_id, created)
+            interaction.model_dump(mode="json")
+            for interaction in await shown(session, workspace_id, created)
         ]
         await emit(session, workspace_id, CREATED_EVENT, data=events)
     return recorded
@@ -48,14 +51,14 @@ async def shown(
     """Return recorded interactions with their decisions."""
     by_interaction: dict[UUID | None, list[DecisionOut]] = defaultdict(list)
     for decision in await decisions.of_interactions(
-        session, workspace_id, [one.id for one in recorded]
+        session, workspace_id, [interaction.id for interaction in recorded]
     ):
         by_interaction[decision.interaction].append(decision)
     return [
         InteractionWithDecisions.model_validate(
-            shown_interaction(one) | {"decisions": by_interaction[one.id]}
+            shown_interaction(interaction) | {"decisions": by_interaction[interaction.id]}
         )
-        for one in recorded
+        for interaction in recorded
     ]
 
 
@@ -63,12 +66,14 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryR
     """Say what a trigger would decide of an interaction now, and store nothing."""
     workspace_id = trigger.workspace_id
     async with session.begin_nested() as attempt:
-        one = (await record(session, workspace_id, [draft]))[0]
-        rule = Ruled(trigger)
-        verdict = judge_interaction(await hear(session, workspace_id, [one], [rule]), rule, one)
-        if one.type != trigger.on_type:
-            told = f"the trigger hears `{trigger.on_type}` only"
-            verdict = Verdict(Refusal(Reason.CONDITION, told))
+        interaction = (await record(session, workspace_id, [draft]))[0]
+        rule = ActiveTrigger(trigger)
+        verdict = judge_interaction(
+            await read_context(session, workspace_id, [interaction], [rule]), rule, interaction
+        )
+        if interaction.type != trigger.on_type:
+            detail = f"the trigger hears `{trigger.on_type}` only"
+            verdict = TriggerVerdict(Refusal(Reason.CONDITION, detail))
         await attempt.rollback()
     refusal = verdict.refusal
     return DryRunOut(

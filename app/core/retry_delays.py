@@ -8,7 +8,7 @@ _WAITS_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 ATTEMPTS = len(_WAITS_SECONDS) + 1
 
 
-def wait_after(attempt: int, *, asked: dt.timedelta | None = None) -> dt.timedelta | None:
+def retry_delay(attempt: int, *, asked: dt.timedelta | None = None) -> dt.timedelta | None:
     """Return the wait after a failed attempt (from 1), ±20 %; None after the last.
 
     What the receiver asked for by `Retry-After` is the least, up to a day.

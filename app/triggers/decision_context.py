@@ -19,7 +19,7 @@ from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded
 from app.interactions.resolution import GONE
 from app.invitations.admission import PastInvitation, pause_of, recently_asked
-from app.invitations.suppression import Kind, suppressed
+from app.invitations.suppression import SuppressionKind, suppressed
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.conditions import Condition
@@ -32,7 +32,7 @@ from app.workspaces.service import get_workspace
 ENDS = frozenset({"ticket.solved", "ticket.closed"})
 REFUNDED = "order.refunded"
 _ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
-Case = tuple[str, str, str]
+CaseKey = tuple[str, str, str]
 
 
 class CaseEvent(NamedTuple):
@@ -48,7 +48,7 @@ class CaseEvent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ruled:
+class ActiveTrigger:
     """A trigger with its rules read and their defaults filled in."""
 
     trigger: Trigger
@@ -90,67 +90,71 @@ class Ruled:
             return stated
         return workspace.throttle
 
-    def once_key(self, one: Recorded) -> str:
+    def once_key(self, interaction: Recorded) -> str:
         """Return what must not be asked about twice by this trigger."""
         per = self.rules.once_per
         if per is None:
             per = "resolution" if self.trigger.on_type in ENDS else "interaction"
             per = "order" if self.trigger.on_type.startswith("order.") else per
-        if per == "resolution" and one.ticket:
-            return f"resolution:{one.source}:{one.ticket}:{one.ordinal}"
-        if per == "order" and one.order_ref:
-            shop = f"{one.order_source}:" if one.order_source else ""
-            return f"order:{shop}{one.order_ref}"
-        if per == "customer" and one.customer_id:
-            return f"customer:{one.customer_id}"
-        return f"interaction:{one.id}"
+        if per == "resolution" and interaction.ticket:
+            return f"resolution:{interaction.source}:{interaction.ticket}:{interaction.ordinal}"
+        if per == "order" and interaction.order_ref:
+            shop = f"{interaction.order_source}:" if interaction.order_source else ""
+            return f"order:{shop}{interaction.order_ref}"
+        if per == "customer" and interaction.customer_id:
+            return f"customer:{interaction.customer_id}"
+        return f"interaction:{interaction.id}"
 
 
 @dataclass(slots=True)
-class Hearing:
+class DecisionContext:
     """Customers, surveys and what was asked before; what is planned is added as it is decided."""
 
     workspace: Workspace
     customers: Mapping[UUID, dict[str, Any]]
-    suppressed: Mapping[str, Kind]
+    suppressed: Mapping[str, SuppressionKind]
     surveys: Mapping[UUID, CompiledSurvey]
     invited: set[tuple[UUID, str]]
     asked: dict[UUID, list[PastInvitation]]
-    happened: Mapping[Case, list[CaseEvent]] = field(default_factory=dict)
+    happened: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
 
-    def customer_of(self, one: Recorded) -> dict[str, Any] | None:
+    def customer_of(self, interaction: Recorded) -> dict[str, Any] | None:
         """Return whom it happened to, with the address that the interaction itself gave."""
-        found = self.customers.get(one.customer_id) if one.customer_id else None
-        if found is None or found["erased_at"] is not None or one.contact is None:
+        found = self.customers.get(interaction.customer_id) if interaction.customer_id else None
+        if found is None or found["erased_at"] is not None or interaction.contact is None:
             return found
-        return found | one.contact
+        return found | interaction.contact
 
 
-def case_of(one: Recorded) -> Case | None:
+def case_of(interaction: Recorded) -> CaseKey | None:
     """Return the case that calls off: the ticket, else the order."""
-    if one.ticket:
-        return "ticket", one.source, one.ticket
-    return ("order", one.order_source or "", one.order_ref) if one.order_ref else None
+    if interaction.ticket:
+        return "ticket", interaction.source, interaction.ticket
+    return (
+        ("order", interaction.order_source or "", interaction.order_ref)
+        if interaction.order_ref
+        else None
+    )
 
 
-async def hear(
+async def read_context(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    ruled: Sequence[Ruled],
-) -> Hearing:
+    ruled: Sequence[ActiveTrigger],
+) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
     workspace = await get_workspace(session, workspace_id)
-    ids = {one.customer_id for one in recorded if one.customer_id}
+    ids = {interaction.customer_id for interaction in recorded if interaction.customer_id}
     customers = await find_customers_by_id(session, workspace_id, ids)
     emails = [c["email"] for c in customers.values() if c["email"]]
-    emails += [one.contact["email"] for one in recorded if one.contact]
+    emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
     pauses = [pause_of(rule.throttle(workspace)) for rule in ruled]
     asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
         since = utc_now() - max(pauses)
         asked = await recently_asked(session, workspace_id, customers, since=since)
-    return Hearing(
+    return DecisionContext(
         workspace=workspace,
         customers=customers,
         suppressed=await suppressed(session, workspace_id, emails),
@@ -179,20 +183,24 @@ async def _invited(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    ruled: Sequence[Ruled],
+    ruled: Sequence[ActiveTrigger],
 ) -> set[tuple[UUID, str]]:
     """Return what these triggers have invited about already.
 
     An order that one side names by its shop and the other does not is the same order.
     """
     keys: dict[str, set[str]] = defaultdict(set)
-    shared = {one.order_ref for one in recorded if one.order_ref and not one.order_source}
-    for one in recorded:
+    shared = {
+        interaction.order_ref
+        for interaction in recorded
+        if interaction.order_ref and not interaction.order_source
+    }
+    for interaction in recorded:
         for rule in ruled:
-            key = rule.once_key(one)
+            key = rule.once_key(interaction)
             keys[key].add(key)
-            if key.startswith("order:") and one.order_source:
-                keys[f"order:{one.order_ref}"].add(key)
+            if key.startswith("order:") and interaction.order_source:
+                keys[f"order:{interaction.order_ref}"].add(key)
     rows = await run_sql(
         session,
         text(
@@ -217,14 +225,16 @@ async def happened(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    ruled: Sequence[Ruled],
-) -> dict[Case, list[CaseEvent]]:
+    ruled: Sequence[ActiveTrigger],
+) -> dict[CaseKey, list[CaseEvent]]:
     """Return what has happened to the same tickets and orders that calls a question off."""
     types = sorted(GONE.union(*(rule.called_off_by for rule in ruled)))
-    tickets = sorted({one.ticket for one in recorded if one.ticket})
-    orders = sorted({one.order_ref for one in recorded if one.order_ref})
-    cases = {case for one in recorded if (case := case_of(one)) and case[0] == "order"}
-    found: dict[Case, list[CaseEvent]] = defaultdict(list)
+    tickets = sorted({interaction.ticket for interaction in recorded if interaction.ticket})
+    orders = sorted({interaction.order_ref for interaction in recorded if interaction.order_ref})
+    cases = {
+        case for interaction in recorded if (case := case_of(interaction)) and case[0] == "order"
+    }
+    found: dict[CaseKey, list[CaseEvent]] = defaultdict(list)
     if not (tickets or orders):
         return found
     rows = await run_sql(
@@ -238,17 +248,17 @@ async def happened(
         ).bindparams(workspace_id=workspace_id, types=types, tickets=tickets, orders=orders),
     )
     for row in rows:
-        told = CaseEvent(
+        case_event = CaseEvent(
             row.occurred_at, row.type, row.id, row.refund, row.amount, row.currency, row.session
         )
         if row.ticket:
-            found["ticket", row.source, row.ticket].append(told)
-        for one in cases:
-            if one[2] == row.order_ref and same_shop(one[1], row.order_source):
-                found[one].append(told)
+            found["ticket", row.source, row.ticket].append(case_event)
+        for interaction in cases:
+            if interaction[2] == row.order_ref and same_shop(interaction[1], row.order_source):
+                found[interaction].append(case_event)
     return found
 
 
-def same_shop(one: str | None, other: str | None) -> bool:
+def same_shop(interaction: str | None, other: str | None) -> bool:
     """Tell whether an order number of one shop may be that of the other; unnamed ones may be."""
-    return not one or not other or one == other
+    return not interaction or not other or interaction == other

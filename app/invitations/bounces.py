@@ -9,12 +9,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.outbox import emit
-from app.invitations.bounce_reports import Dead
+from app.invitations.bounce_reports import DeadAddress
 
 
-async def mark_bounced(session: AsyncSession, workspace_id: UUID, dead: Sequence[Dead]) -> None:
+async def mark_bounced(
+    session: AsyncSession, workspace_id: UUID, dead: Sequence[DeadAddress]
+) -> None:
     """Mark the latest invitation to each address as bounced, and cancel what was to be sent."""
-    for one in dead:
+    for report in dead:
         rows = await run_sql(
             session,
             text(
@@ -26,8 +28,8 @@ async def mark_bounced(session: AsyncSession, workspace_id: UUID, dead: Sequence
                 "returning id, survey_id, customer_id, channel, order_ref, ticket"
             ).bindparams(
                 workspace_id=workspace_id,
-                email=one.email.lower(),
-                detail=one.detail,
+                email=report.email.lower(),
+                detail=report.detail,
                 now=utc_now(),
             ),
         )

@@ -1,0 +1,108 @@
+"""What a metric is to the one engine that computes all of them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.metrics.periods import Period
+from app.metrics.request import MetricRequest
+from app.metrics.statistics import Change
+
+# One figure as a reply shows it.
+FigureDict = dict[str, Any]
+# The first day of a period (None without an interval), then the value of each group.
+Key = tuple[Any, ...]
+C = TypeVar("C")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How the counts of one request are read: their scale, where they lie, what to warn of."""
+
+    source: str = "rows"
+    scale: str | None = None
+    shown_scale: str | None = None
+    warnings: Sequence[str] = ()
+
+
+class Counter(Protocol[C]):
+    """Counts what a metric is made of, and makes figures of the counts.
+
+    `noun` says what is counted; `groups` and `filters` are the names it knows beside properties,
+    `features` those of `latest`, `window` and `scale`. `extent` is SQL for the first and last
+    moment there are, `:id` being the workspace.
+    """
+
+    @property
+    def noun(self) -> str: ...
+    @property
+    def groups(self) -> Collection[str]: ...
+    @property
+    def filters(self) -> Collection[str]: ...
+    @property
+    def features(self) -> Collection[str]: ...
+    @property
+    def extent(self) -> str: ...
+
+    async def count_rows(
+        self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
+    ) -> dict[Key, C]:
+        """Return the counts of each period and group; of each group alone without periods."""
+        ...
+
+    async def count_total(
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, C]
+    ) -> C:
+        """Return the counts of the whole span; `rows` may spare a second query."""
+        ...
+
+    async def count_before(self, session: AsyncSession, request: MetricRequest) -> C:
+        """Return the counts of the span before, which the request has as its own."""
+        ...
+
+    def read(self, request: MetricRequest, total: C) -> Reading:
+        """Decide by the total how all parts of the reply are read."""
+        ...
+
+    def rows_of(
+        self, request: MetricRequest, rows: Mapping[Key, C], reading: Reading
+    ) -> Mapping[Key, C]:
+        """Return the rows that the reply shows."""
+        ...
+
+    def figure(
+        self, request: MetricRequest, counts: C | None, reading: Reading, group: Mapping[str, Any]
+    ) -> FigureDict:
+        """Return the figure of some counts; of none where there are none."""
+        ...
+
+    def change(self, before: C, now: C, reading: Reading) -> Change | None:
+        """Compare two counts, both of which have a value."""
+        ...
+
+    async def excluded(
+        self, session: AsyncSession, request: MetricRequest
+    ) -> dict[str, int] | None:
+        """Count what the total leaves out, by reason; None where nothing can be left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How values are written: `kind`, decimal places, and the ends of the scale, if it has any."""
+
+    kind: Literal["points", "percent", "score", "duration"]
+    digits: int = 0
+    ends: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric: its name, what counts it, its unit, and which way is better."""
+
+    name: str
+    counter: Counter[Any]
+    unit: Unit
+    better: Literal["higher", "lower"] = "higher"

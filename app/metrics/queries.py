@@ -1,0 +1,24 @@
+"""What figures need to know of questions."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.surveys.question_types import QuestionType, spec_of
+
+
+async def metrics_with_questions(session: AsyncSession, workspace_id: UUID) -> set[str]:
+    """Return the metrics for which a published question asks; any answer may get a follow-up."""
+    rows = await run_sql(
+        session,
+        text("select distinct type, recommends from question where workspace_id = :id").bindparams(
+            id=workspace_id
+        ),
+    )
+    found: set[str] = set()
+    for row in rows:
+        metric = spec_of(QuestionType(row.type)).metric
+        found |= {"follow_up", *([metric] if metric else []), *(["nps"] if row.recommends else [])}
+    return found

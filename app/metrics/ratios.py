@@ -1,0 +1,222 @@
+"""The counter of ratios: rows of a table that have a time, and the part of them that counts.
+
+Used for the response rate (answered of delivered invitations) and follow-ups (closed of opened),
+with Wilson's interval.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.metrics import statistics
+from app.metrics.counts import half_away, reliability
+from app.metrics.metric import FigureDict, Key, Reading
+from app.metrics.periods import Bound, Interval, Period
+from app.metrics.request import PROPERTY, MetricRequest
+from app.metrics.statistics import Change
+
+
+@dataclass(frozen=True, slots=True)
+class RatioCounts:
+    """All rows, those that count, and what the figure shows beside them."""
+
+    whole: int = 0
+    part: int = 0
+    beside: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RatioCounter:
+    """Counts the rows of `table` (named `x`, joined to its survey `s`) by their time `at`.
+
+    `counts` is SQL whose first two columns are all rows and those that count; what follows is
+    shown by `beside`. `whole` and `part` are the names of the two counts in the reply.
+    """
+
+    noun: str
+    table: str
+    at: str
+    properties: str
+    condition: str
+    named_groups: Mapping[str, str]
+    counts: str
+    whole: str
+    part: str
+    extent: str
+    beside: Callable[[Sequence[Any]], FigureDict] = lambda _: {}
+
+    features = ()
+
+    @property
+    def groups(self) -> Sequence[str]:
+        """The names by which rows can be grouped."""
+        return list(self.named_groups)
+
+    @property
+    def filters(self) -> Sequence[str]:
+        """The same names narrow them."""
+        return self.groups
+
+    async def count_rows(
+        self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
+    ) -> dict[Key, RatioCounts]:
+        """Return the counts of each period and group."""
+        interval = Interval.NONE if periods is None else request.interval
+        groups = request.groups
+        bound: dict[str, Any] = {
+            "workspace": request.workspace.id,
+            "start": request.span.start,
+            "end": request.span.end,
+        }
+        keys = ["null::date"]
+        if interval is not Interval.NONE:
+            keys = [f"date_trunc('{interval}', {self.at} at time zone :zone)::date"]
+        keys += [self._key(number, name, bound) for number, name in enumerate(groups)]
+        start, end = (_bound(name, getattr(request.span, name)) for name in ("start", "end"))
+        statement = f"""
+select {", ".join(keys)}, {self.counts}
+from {self.table} x join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id
+where x.workspace_id = :workspace and {self.condition}
+  and {self.at} >= {start} and {self.at} < {end} {self._narrowed(request, bound)}
+group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
+        if ":zone" in statement:
+            bound["zone"] = request.timezone
+        rows = await run_sql(session, text(statement).bindparams(**bound))
+        width = len(groups) + 1
+        return {
+            tuple(row[:width]): RatioCounts(row[width], row[width + 1], tuple(row[width + 2 :]))
+            for row in rows
+        }
+
+    async def count_total(
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, RatioCounts]
+    ) -> RatioCounts:
+        """Return the counts of the whole span."""
+        return await self.count_before(session, request.ungrouped())
+
+    async def count_before(self, session: AsyncSession, request: MetricRequest) -> RatioCounts:
+        """Return the counts of a span."""
+        found = await self.count_rows(session, request, None)
+        return next(iter(found.values()), RatioCounts())
+
+    def _key(self, number: int, name: str, bound: dict[str, Any]) -> str:
+        if name in self.named_groups:
+            return self.named_groups[name]
+        bound[f"g{number}"] = name.removeprefix(PROPERTY)
+        return f"{self.properties} ->> :g{number}"
+
+    def _narrowed(self, request: MetricRequest, bound: dict[str, Any]) -> str:
+        conditions = ""
+        for number, (name, values) in enumerate(request.filters.items()):
+            bound[f"f{number}"] = values
+            conditions += (
+                f" and array[s.key, s.id::text] && :f{number} ::text[]"
+                if name == "survey"
+                else f" and {self.named_groups[name]} = any(:f{number} ::text[])"
+            )
+        for number, (name, values) in enumerate(request.properties.items()):
+            bound |= {f"n{number}": name, f"v{number}": values}
+            conditions += f" and {self.properties} ->> :n{number} = any(:v{number} ::text[])"
+        return conditions
+
+    def read(self, request: MetricRequest, total: RatioCounts) -> Reading:
+        """Ratios have no scales, and are always read from the rows."""
+        return Reading()
+
+    def rows_of(
+        self, request: MetricRequest, rows: Mapping[Key, RatioCounts], reading: Reading
+    ) -> Mapping[Key, RatioCounts]:
+        """Show every row."""
+        return rows
+
+    def figure(
+        self,
+        request: MetricRequest,
+        counts: RatioCounts | None,
+        reading: Reading,
+        group: Mapping[str, Any],
+    ) -> FigureDict:
+        """Return the share in per cent with its interval; small groups are hidden."""
+        counts = counts or RatioCounts()
+        whole, part = counts.whole, counts.part
+        if request.hides(whole):
+            hidden = dict.fromkeys(("value", "display", "ci", "margin", self.part))
+            return hidden | {"n": whole, self.whole: whole, "reliability": "hidden"}
+        interval = statistics.wilson(part, whole)
+        share = 100 * part / whole if whole else None
+        return {
+            "value": share,
+            "display": None if share is None else half_away(share),
+            "n": whole,
+            "ci": [100 * interval[0], 100 * interval[1]] if interval else None,
+            "margin": 50 * (interval[1] - interval[0]) if interval else None,
+            "reliability": reliability(whole),
+            self.whole: whole,
+            self.part: part,
+            **self.beside(counts.beside),
+        }
+
+    def change(self, before: RatioCounts, now: RatioCounts, reading: Reading) -> Change | None:
+        """Return the difference of two shares with its test."""
+        found = statistics.share_change((before.part, before.whole), (now.part, now.whole))
+        ci = (100 * found.ci[0], 100 * found.ci[1]) if found.ci else None
+        return Change(100 * found.delta, found.z, found.p_value, ci)
+
+    async def excluded(self, session: AsyncSession, request: MetricRequest) -> None:
+        """Nothing is left out of a ratio."""
+
+
+def _bound(name: str, value: Bound) -> str:
+    if isinstance(value, dt.datetime):
+        return f":{name} ::timestamptz"
+    return f":{name} ::date ::timestamp at time zone :zone"
+
+
+def _median_hours(beside: Sequence[Any]) -> FigureDict:
+    found = beside[0] if beside else None
+    return {"median_hours_to_close": None if found is None else float(found)}
+
+
+_OF_RESPONSES = {
+    "survey": "s.key",
+    "touchpoint": "nullif(x.touchpoint, '')",
+    "channel": "x.channel",
+    "locale": "x.locale",
+}
+_HOURS = "extract(epoch from x.follow_up_closed_at - x.follow_up_opened_at) / 3600"
+
+# A follow-up belongs to the period in which it was opened.
+FOLLOW_UPS = RatioCounter(
+    noun="follow-ups",
+    table="response",
+    at="x.follow_up_opened_at",
+    properties="x.properties",
+    condition="x.follow_up_opened_at is not null and x.state = 'counted'",
+    named_groups=_OF_RESPONSES,
+    counts="count(x.id), count(x.follow_up_closed_at), "
+    f"percentile_disc(0.5) within group (order by {_HOURS})",
+    whole="opened",
+    part="closed",
+    extent="select min(follow_up_opened_at) as first, max(follow_up_opened_at) as last "
+    "from response where workspace_id = :id and state = 'counted'",
+    beside=_median_hours,
+)
+# An invitation belongs to the period in which it was sent. One that bounced was not delivered.
+DELIVERED_INVITATIONS = RatioCounter(
+    noun="invitations",
+    table="invitation",
+    at="x.sent_at",
+    properties="x.context -> 'properties'",
+    condition="not x.test and x.status <> 'bounced'",
+    named_groups={**_OF_RESPONSES, "source": "x.source"},
+    counts="count(*), count(x.answered_at)",
+    whole="delivered",
+    part="answered",
+    extent="select min(sent_at) as first, max(sent_at) as last from invitation "
+    "where workspace_id = :id",
+)

@@ -1,0 +1,66 @@
+"""A metric's query made definite: what to count, when, and how to group it."""
+
+import datetime as dt
+from dataclasses import dataclass, field, replace
+from zoneinfo import ZoneInfo
+
+from app.core.clock import utc_now
+from app.metrics.periods import Interval, Span
+from app.workspaces.models import Workspace
+
+TAGS = ("driver", "pillar", "module")
+GROUPS = (
+    *("survey", "question", "touchpoint", "stage", "channel", "locale", *TAGS, "scale"),
+    *("resolution_time", "source"),
+)
+FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS, "source")
+MOST_GROUPS = 3
+MOST_ROWS = 10_000
+PROPERTY = "property."
+
+
+@dataclass(frozen=True)
+class MetricRequest:
+    """One figure to compute.
+
+    Groups and filters are names of `GROUPS` and `FILTERS`, or `property.NAME`; `span` is where
+    the answers lie, `today` decides which period is not over.
+    """
+
+    workspace: Workspace
+    metric: str
+    span: Span
+    interval: Interval
+    zone: ZoneInfo
+    groups: list[str]
+    filters: dict[str, list[str]]
+    properties: dict[str, list[str]]
+    window: str | None = None
+    scale: str | None = None
+    latest: bool = False
+    order_by: str = "period"
+    limit: int = MOST_ROWS
+    min_n: int = 0
+    compare: str | None = None
+    clock: str = "calendar"
+    today: dt.date = field(default_factory=lambda: utc_now().date())
+
+    @property
+    def timezone(self) -> str:
+        """The name of the zone."""
+        return self.zone.key
+
+    @property
+    def property_names(self) -> set[str]:
+        """The properties that it groups or filters by."""
+        grouped = {g.removeprefix(PROPERTY) for g in self.groups if g.startswith(PROPERTY)}
+        return grouped | set(self.properties)
+
+    def ungrouped(self) -> "MetricRequest":
+        """Return the same for all groups together."""
+        return replace(self, groups=[])
+
+    def hides(self, n: int) -> bool:
+        """Tell whether a part of so few answers is shown without its value."""
+        narrowed = bool(self.groups or self.filters or self.properties)
+        return narrowed and 0 < n < self.workspace.min_group_size

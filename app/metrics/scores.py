@@ -1,0 +1,249 @@
+"""The counter of scores: histograms of answers, kept apart by scale, and the figures of them."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.metrics.counting import (
+    Cells,
+    ScoreQuestions,
+    add_unchosen_options,
+    count,
+    count_excluded,
+    count_latest,
+    reads_rows,
+)
+from app.metrics.counts import Counts, pooled
+from app.metrics.figures import Cell, Comparison, Figure, Series, mean_0_100, pool_into
+from app.metrics.metric import FigureDict, Key, Reading
+from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
+from app.metrics.request import FILTERS, GROUPS, PROPERTY, TAGS, MetricRequest
+from app.metrics.statistics import Change
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCounter:
+    """Counts the scores of the questions of one metric.
+
+    `formula` makes the figure of one scale, `compare` tests two of them; `rescaled` adds the mean
+    on 0-100, the one figure that pools scales.
+    """
+
+    questions: ScoreQuestions
+    formula: Callable[[Cell], Figure]
+    compare: Comparison | None = None
+    rescaled: bool = False
+
+    noun = "answers"
+    groups = GROUPS
+    filters = FILTERS
+    features = ("count", "window", "scale")
+    extent = (
+        "select min(responded_at) as first, max(responded_at) as last from response "
+        "where workspace_id = :id and state = 'counted'"
+    )
+
+    async def count_rows(
+        self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
+    ) -> Cells:
+        """Return the histograms of each period and group."""
+        if periods is None:
+            return await self._count_span(session, request)
+        spans = [(period, _span_of(request, period)) for period in periods]
+        if request.latest:
+            named = [(period.first_day, span) for period, span in spans]
+            if not named:
+                return {}
+            return await count_latest(session, request, self.questions, named)
+        if not request.window or not spans:
+            return await count(session, request, self.questions, request.span, request.interval)
+        whole = Span(min(span.start for _, span in spans), request.span.end)
+        daily = await count(session, request, self.questions, whole, Interval.DAY)
+        return _pool_windows(daily, spans)
+
+    async def count_total(
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, Cell]
+    ) -> Cell:
+        """Return the histograms of the whole span, with every option there is."""
+        if _adds_up(request):
+            total = _merged(rows)
+        else:
+            total = await self.count_before(session, request.ungrouped())
+        await add_unchosen_options(session, request, self.questions, total)
+        return total
+
+    async def count_before(self, session: AsyncSession, request: MetricRequest) -> Cell:
+        """Return the histograms of a span."""
+        return _merged(await self._count_span(session, request))
+
+    async def _count_span(self, session: AsyncSession, request: MetricRequest) -> Cells:
+        if request.latest:
+            return await count_latest(session, request, self.questions, [(None, request.span)])
+        return await count(session, request, self.questions, request.span, Interval.NONE)
+
+    def read(self, request: MetricRequest, total: Cell) -> Reading:
+        """Take the scale asked for, else the one with most answers; the others are warned of.
+
+        Where questions are not pooled, the question stands in the place of the scale.
+        """
+        source = "rows" if reads_rows(request) else "rollups"
+        answers: dict[str, int] = defaultdict(int)
+        for series, counts in total.items():
+            answers[series.scale] += 0 if series.option else counts.n
+        apart = self.questions.apart
+        if request.scale and not apart:
+            return Reading(source, request.scale, request.scale)
+        if not answers:
+            return Reading(source)
+        chosen = max(sorted(answers), key=lambda scale: answers[scale])
+        if apart:
+            named = "yes_no" if request.metric == "yes_no" else chosen.partition(" ")[2]
+            return Reading(source, chosen, named, _warn_of_questions(chosen, answers))
+        warnings = [] if "scale" in request.groups else _warn_of_scales(chosen, answers)
+        return Reading(source, chosen, chosen, warnings)
+
+    def rows_of(
+        self, request: MetricRequest, rows: Mapping[Key, Cell], reading: Reading
+    ) -> Mapping[Key, Cell]:
+        """Leave out groups that were asked on another scale only."""
+        if not request.groups or "scale" in request.groups or self.rescaled:
+            return rows
+        return {key: cell for key, cell in rows.items() if _of_scale(cell, reading.scale)}
+
+    def figure(
+        self,
+        request: MetricRequest,
+        counts: Cell | None,
+        reading: Reading,
+        group: Mapping[str, str | None],
+    ) -> FigureDict:
+        """Return the figure of one scale; small groups are shown without their value."""
+        cell = counts or {}
+        by_scale = "scale" in group and not self.questions.apart
+        scale = group["scale"] if by_scale else reading.scale
+        figure = self.formula(_of_scale(cell, scale) or _empty(scale))
+        if request.hides(figure.n):
+            hidden = dict.fromkeys(("value", "display", "n_missing", "n_na", "ci", "margin"))
+            return hidden | {"n": figure.n, "reliability": "hidden"}
+        shown: FigureDict = {
+            "value": figure.value,
+            "display": figure.display,
+            "n": figure.n,
+            "n_missing": figure.n_missing,
+            "n_na": figure.n_na,
+            "ci": list(figure.ci) if figure.ci else None,
+            "margin": (figure.ci[1] - figure.ci[0]) / 2 if figure.ci else None,
+            "reliability": figure.reliability,
+            **figure.parts,
+        }
+        if self.rescaled:
+            shown |= mean_0_100(_of_scale(cell, request.scale) if request.scale else cell)
+        return shown | {"distribution": figure.distribution}
+
+    def change(self, before: Cell, now: Cell, reading: Reading) -> Change | None:
+        """Compare two figures of one scale by their own test."""
+        if self.compare is None:
+            return None
+        return self.compare(_of_scale(before, reading.scale), _of_scale(now, reading.scale))
+
+    async def excluded(self, session: AsyncSession, request: MetricRequest) -> dict[str, int]:
+        """Count the responses that no figure holds, by reason."""
+        return await count_excluded(session, request, self.questions)
+
+
+def _adds_up(request: MetricRequest) -> bool:
+    """Tell whether the rows' cells hold every answer once, so that the total is their sum."""
+    partial = [g for g in request.groups if g in TAGS or g.startswith(PROPERTY)]
+    whole_series = request.interval is not Interval.NONE or bool(request.groups)
+    return whole_series and not (partial or request.latest or request.window)
+
+
+def _span_of(request: MetricRequest, period: Period) -> Span:
+    """Return a period's own span, or that of the window which ends with it.
+
+    A query with exact bounds cuts its first and last period.
+    """
+    if request.window:
+        return Span(window_start(period.end, request.window) or period.start, period.end)
+    start = (
+        request.span.start
+        if period.start == first_local_day(request.span.start, request.zone)
+        else period.start
+    )
+    whole_end = not isinstance(request.span.end, dt.datetime)
+    is_last = period.end > first_local_day(request.span.end, request.zone)
+    return Span(start, period.end if whole_end or not is_last else request.span.end)
+
+
+def _pool_windows(daily: Cells, spans: Sequence[tuple[Period, Span]]) -> Cells:
+    """Pool each window by moving its two ends over the days: each day enters and leaves once."""
+    days = sorted(((key[0], key[1:], cell) for key, cell in daily.items()), key=_day_of)
+    running: Cells = defaultdict(dict)
+    found: Cells = {}
+    entered = left = 0
+    for period, span in spans:
+        while entered < len(days) and days[entered][0] < span.end:
+            pool_into(running[days[entered][1]], days[entered][2])
+            entered += 1
+        while left < entered and days[left][0] < span.start:
+            _subtract(running[days[left][1]], days[left][2])
+            left += 1
+        for group, cell in running.items():
+            if any(counts != Counts() for counts in cell.values()):
+                found[period.first_day, *group] = dict(cell)
+    return found
+
+
+def _day_of(entry: tuple[dt.date, Key, Cell]) -> dt.date:
+    return entry[0]
+
+
+def _subtract(into: Cell, cell: Cell) -> None:
+    for series, counts in cell.items():
+        into[series] = into[series] - counts
+
+
+def _merged(cells: Mapping[Key, Cell]) -> Cell:
+    total: Cell = {}
+    for cell in cells.values():
+        pool_into(total, cell)
+    return total
+
+
+def _of_scale(cell: Cell, scale: str | None) -> Cell:
+    return {series: counts for series, counts in cell.items() if series.scale == scale}
+
+
+def _empty(scale: str | None) -> Cell:
+    """Return the series of a scale without any answer, so that its distribution is complete."""
+    if scale and scale.isdigit():
+        return {Series(scale, 1, int(scale)): pooled([])}
+    return {Series(scale, 0, 1): pooled([])} if scale == "yes_no" else {}
+
+
+def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:
+    others = [f"{s} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
+    if not others:
+        return []
+    remedy = "Add `scale=` for one of them, or `group_by=scale`."
+    also = ", ".join(others)
+    return [f"Scales are never pooled: this is {chosen}; there are also {also}. {remedy}"]
+
+
+def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
+    """Name the questions that the figure is not of, with their surveys where that is needed."""
+    keys = [name.partition(" ")[2] for name in answers]
+
+    def named(name: str) -> str:
+        survey, _, key = name.partition(" ")
+        return key if keys.count(key) == 1 else f"{key} of {survey}"
+
+    others = [f"{named(s)} (n = {n})" for s, n in sorted(answers.items()) if s != chosen and n]
+    if not others:
+        return []
+    remedy = "Add `question=` or `survey=` for one of them."
+    also = ", ".join(others)
+    return [f"Questions are never pooled: this is {named(chosen)}; there are also {also}. {remedy}"]

@@ -1,0 +1,198 @@
+"""The question types: how each is answered, shown, checked and measured. Pure.
+
+A type is one entry of `spec_of`: everything else (the check of an answer, the controls of page,
+widget and mail, the links of a mail, what an importer accepts, the metric that reads it) is
+derived from the entry. A type that is added to the enum and not to `spec_of` fails in mypy.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, assert_never
+
+# A chosen option counts as this score.
+CHOSEN = 1
+# Scores of what has none: shown and skipped, and not applicable.
+MISSING = -1
+NOT_APPLICABLE = -2
+NA = "na"
+
+Control = Literal["scale", "words", "several", "text"]
+
+
+class QuestionType(StrEnum):
+    """How a question is answered."""
+
+    NPS = "nps"
+    CSAT = "csat"
+    CES = "ces"
+    YES_NO = "yes_no"
+    RATING = "rating"
+    EXPECTATION = "expectation"
+    EMOTION = "emotion"
+    CHOICE = "choice"
+    CHOICES = "choices"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreAnswers:
+    """A whole number from `low` to the question's `points` (one of `allowed`, see `default`).
+
+    `low_end` and `high_end` name the words that stand at the ends of the scale, where it has any.
+    """
+
+    low: int
+    allowed: tuple[int, ...]
+    default: int
+    low_end: str | None = None
+    high_end: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WordAnswer:
+    """One fixed answer: its JSON value, its score, and the product's word for it."""
+
+    value: bool | str
+    score: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class WordAnswers:
+    """One of a few fixed answers, in the order in which they are shown."""
+
+    answers: tuple[WordAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionAnswers:
+    """One of the question's own options, or `several`; emotions have `valences`."""
+
+    several: bool = False
+    valences: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextAnswers:
+    """A free text, which has no score."""
+
+    longest: int = 4000
+
+
+Answers = ScoreAnswers | WordAnswers | OptionAnswers | TextAnswers
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTypeSpec:
+    """One question type: which answers it takes, and the metric that reads them, if any."""
+
+    answers: Answers
+    metric: str | None
+
+    @property
+    def control(self) -> Control:
+        """How pages, the widget and mails show it."""
+        match self.answers:
+            case ScoreAnswers():
+                return "scale"
+            case WordAnswers():
+                return "words"
+            case OptionAnswers(several=several):
+                return "several" if several else "words"
+            case TextAnswers():
+                return "text"
+            case _:
+                assert_never(self.answers)
+
+    @property
+    def has_options(self) -> bool:
+        """Whether the question brings its own options."""
+        return isinstance(self.answers, OptionAnswers)
+
+    @property
+    def has_valences(self) -> bool:
+        """Whether each option is positive, neutral or negative."""
+        return isinstance(self.answers, OptionAnswers) and self.answers.valences
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether an answer counts in a figure, or as skipped or not applicable."""
+        return not isinstance(self.answers, TextAnswers)
+
+    @property
+    def can_be_main(self) -> bool:
+        """Whether the first question of this type is its survey's main one."""
+        return isinstance(self.answers, ScoreAnswers | WordAnswers)
+
+    @property
+    def choosable_points(self) -> tuple[int, ...]:
+        """The lengths from which a question chooses; none where there is one alone."""
+        if isinstance(self.answers, ScoreAnswers) and len(self.answers.allowed) > 1:
+            return self.answers.allowed
+        return ()
+
+    @property
+    def default_points(self) -> int | None:
+        """The length of a scale for which none was chosen."""
+        return self.answers.default if isinstance(self.answers, ScoreAnswers) else None
+
+
+_NPS = QuestionTypeSpec(ScoreAnswers(0, (10,), 10, "low_nps", "high_nps"), "nps")
+_CSAT = QuestionTypeSpec(ScoreAnswers(1, (2, 3, 5, 7, 10), 5, "low_csat", "high_csat"), "csat")
+_CES = QuestionTypeSpec(ScoreAnswers(1, (5, 7), 7, "low_ces", "high_ces"), "ces")
+_RATING = QuestionTypeSpec(ScoreAnswers(1, tuple(range(2, 11)), 5), "rating")
+_YES_NO = QuestionTypeSpec(
+    WordAnswers((WordAnswer(True, 1, "yes"), WordAnswer(False, 0, "no"))), "yes_no"
+)
+_EXPECTATION = QuestionTypeSpec(
+    WordAnswers(
+        (
+            WordAnswer("worse", 0, "worse"),
+            WordAnswer("as", 1, "as"),
+            WordAnswer("better", 2, "better"),
+        )
+    ),
+    "expectation",
+)
+_EMOTION = QuestionTypeSpec(OptionAnswers(valences=True), "emotion")
+_CHOICE = QuestionTypeSpec(OptionAnswers(), "choice")
+_CHOICES = QuestionTypeSpec(OptionAnswers(several=True), "choice")
+_TEXT = QuestionTypeSpec(TextAnswers(), None)
+
+
+def spec_of(type_: QuestionType) -> QuestionTypeSpec:  # noqa: C901, PLR0911 - a table
+    """Return what is particular to a question type."""
+    match type_:
+        case QuestionType.NPS:
+            return _NPS
+        case QuestionType.CSAT:
+            return _CSAT
+        case QuestionType.CES:
+            return _CES
+        case QuestionType.YES_NO:
+            return _YES_NO
+        case QuestionType.RATING:
+            return _RATING
+        case QuestionType.EXPECTATION:
+            return _EXPECTATION
+        case QuestionType.EMOTION:
+            return _EMOTION
+        case QuestionType.CHOICE:
+            return _CHOICE
+        case QuestionType.CHOICES:
+            return _CHOICES
+        case QuestionType.TEXT:
+            return _TEXT
+        case _:
+            assert_never(type_)
+
+
+def types_of_metric(metric: str) -> tuple[QuestionType, ...]:
+    """Return the question types that a metric reads."""
+    return tuple(type_ for type_ in QuestionType if spec_of(type_).metric == metric)
+
+
+def lowest_score(type_: QuestionType) -> int:
+    """Return the lowest score that a type records."""
+    answers = spec_of(type_).answers
+    return answers.low if isinstance(answers, ScoreAnswers) else 0
