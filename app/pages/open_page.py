@@ -11,32 +11,27 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from app.core.clock import utc_now
 from app.core.database import Database
-from app.core.errors import Conflict, InvalidInput
+from app.core.errors import Conflict
 from app.core.http import at
 from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.core.text import unfit_property
 from app.invitations.votes import HoldState, SubmissionSignals
+from app.pages import survey_flow
 from app.pages.answering import AnsweredPage, StoredAnswers, find_stored, respondent, save
 from app.pages.brand import look_of
-from app.pages.form import answers_of, prefilled
 from app.pages.rendering import ShowPage
 from app.pages.showing import (
     PageLinks,
     PostedForm,
     SurveyView,
-    lacking,
-    questions_for,
     read_form,
-    show_again,
-    show_form,
     show_message,
-    show_thanks,
     sign_response,
     signed_response,
 )
@@ -64,20 +59,50 @@ _SOURCE = "src"
 class PublicVisit:
     """A visit of a survey's own page.
 
-    `stored` is what this visitor has answered, `resumed` where that can be seen again. `taken`
-    says that the order has had its answer: that is shown to nobody, nor replaced.
+    `stored` is what this visitor has answered, `resumed` the address where that can be seen again.
+    `taken` says that the order has had its answer: that is shown to nobody, nor replaced.
     """
 
-    asking: SurveyView
+    ingest: Ingest
+    view: SurveyView
     page: AnsweredPage
     stored: StoredAnswers
-    place: PageLinks
+    links: PageLinks
     resumed: str
     taken: bool
 
+    def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
+        """Nobody was mailed this address, so no scanner has chosen the answer."""
+        return False
+
+    def may_send_nothing(self, posted: PostedForm) -> bool:
+        """Only the press that confirms carries no answer."""
+        return posted.signs.asked_again
+
+    async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
+        """Store what was sent; a closed or deleted response is said to be over."""
+        held = _judge(posted.signs)
+        try:
+            stored = await save(
+                self.ingest, self.page, given, held=held, gesture=posted.signs.moved
+            )
+        except Conflict:
+            over = show_message(self.view.locale, "over", look=self.view.look, status=409)
+            raise ShowPage(over) from None
+        VOTES.labels(held or "confirmed").inc()
+        return stored
+
+    def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
+        """A scripted post without a gesture is asked to confirm."""
+        return stored.state == "unverified"
+
+    def address_of(self, step: str) -> str:
+        """Return the address of a step: that of this visitor's own response."""
+        return f"{self.resumed}&{step}=1"
+
 
 async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSurvey, Workspace]:
-    """Return the survey of an address; Instead, a page that says why it cannot be answered."""
+    """Return the survey of an address; raise ShowPage where it cannot be answered."""
     require_public_rate(request)
     state = request.app.state
     database: Database = state.database
@@ -113,17 +138,25 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     kiosk = "kiosk" in kept
     start = _address(survey, kept)
     resumed = _address(survey, kept, r=sign_response(box, survey, page.response_id))
-    asking = SurveyView(
+    view = SurveyView(
         survey=survey,
         look=look_of(workspace),
         locale=locale,
         values=values_of(name=None, order=kept.get("ref"), ticket=None, properties={}),
         kiosk=kiosk,
     )
-    # The order alone names the response, but not whoever may see it.
+    # Knowing the order is no proof of being the person who has answered.
     action = start if by_order else resumed
-    place = PageLinks(action=action, change=None if kiosk else resumed, start=start)
-    return PublicVisit(asking, page, StoredAnswers() if by_order else stored, place, resumed, taken)
+    links = PageLinks(action=action, change=None if kiosk else resumed, start=start)
+    return PublicVisit(
+        ingest=request.app.state.ingest,
+        view=view,
+        page=page,
+        stored=StoredAnswers() if by_order else stored,
+        links=links,
+        resumed=resumed,
+        taken=taken,
+    )
 
 
 def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
@@ -188,38 +221,15 @@ async def show_open(request: Request, public_id: str) -> Response:
     """Show the survey: its main question alone, or what is left of one that was begun."""
     visit = await _visit(request, *await find_open_survey(request, public_id))
     if visit.taken:
-        return show_message(visit.asking.locale, "answered", look=visit.asking.look)
-    query = request.query_params
-    if "again" in query and visit.stored.seq and not visit.stored.counts:
-        return show_again(request.app.state.box, visit.asking, visit.place)
-    if "done" in query and (visit.stored.seq or visit.asking.kiosk):
-        return show_thanks(visit.asking, visit.stored.band, visit.place)
-    if visit.asking.kiosk and visit.stored.complete:
+        return show_message(visit.view.locale, "answered", look=visit.view.look)
+    box, query = request.app.state.box, request.query_params
+    thanks = bool(visit.stored.seq) or visit.view.kiosk
+    if page := survey_flow.show(box, visit, query, thanks=thanks):
+        return page
+    if visit.view.kiosk and visit.stored.complete:
         # Back leads nobody to what the person before has answered.
-        return RedirectResponse(visit.place.start or "/", status_code=303)
-    answers = prefilled(visit.asking.survey.definition, query) | visit.stored.answers
-    return _form(request, visit, answers, follows="next" in query)
-
-
-def _form(
-    request: Request,
-    visit: PublicVisit,
-    answers: Mapping[str, Any],
-    *,
-    follows: bool = False,
-    posted: PostedForm | None = None,
-    wrong: Mapping[str, str] | None = None,
-) -> HTMLResponse:
-    questions, answered = questions_for(visit.asking, answers, follows=follows)
-    if posted is not None:
-        definition = visit.asking.survey.definition
-        wrong = wrong or {questions[0].key: "required"}
-        questions = [q for q in definition.questions if q.key in posted.asked or q.key in wrong]
-    return show_form(
-        request.app.state.box, visit.asking, visit.place,
-        answers=answers, questions=questions, answered=answered if posted is None else None,
-        wrong=wrong,
-    )  # fmt: skip
+        return RedirectResponse(visit.links.start or "/", status_code=303)
+    return survey_flow.form(box, visit, query)
 
 
 def _judge(signs: SubmissionSignals) -> HoldState | None:
@@ -231,28 +241,10 @@ def _judge(signs: SubmissionSignals) -> HoldState | None:
 
 @routes.post("/s/{public_id}")
 async def take_open(request: Request, public_id: str) -> Response:
-    """Take an answer, whole or in part, then lead on: a reload posts nothing again."""
+    """Take an answer, whole or in part, then lead on."""
     visit = await _visit(request, *await find_open_survey(request, public_id))
-    posted = await read_form(request, request.app.state.box)
-    given = answers_of(visit.asking.survey.definition, posted.fields, posted.asked)
+    box: SealedBox = request.app.state.box
+    posted = await read_form(request, box)
     if visit.taken:
-        return show_message(visit.asking.locale, "answered", look=visit.asking.look)
-    answers = visit.stored.answers | given
-    wrong = lacking(visit.asking, answers, posted.asked)
-    if wrong or not (given or posted.signs.asked_again):
-        return _form(request, visit, answers, posted=posted, wrong=wrong)
-    ingest: Ingest = request.app.state.ingest
-    held = _judge(posted.signs)
-    try:
-        stored = await save(ingest, visit.page, given, held=held, gesture=posted.signs.moved)
-    except InvalidInput as error:
-        unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
-        wrong = lacking(visit.asking, answers, posted.asked, unfit)
-        return _form(request, visit, answers, posted=posted, wrong=wrong)
-    except Conflict:
-        return show_message(visit.asking.locale, "over", look=visit.asking.look, status=409)
-    VOTES.labels(held or "confirmed").inc()
-    step = "done" if stored.complete else "next"
-    if stored.state == "unverified":
-        step = "again"
-    return RedirectResponse(f"{visit.resumed}&{step}=1", status_code=303)
+        return show_message(visit.view.locale, "answered", look=visit.view.look)
+    return await survey_flow.take(box, visit, posted)

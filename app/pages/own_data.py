@@ -10,7 +10,7 @@ from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
 from app.invitations.suppression import SuppressionKind, suppress
 from app.pages.brand import look_of
-from app.pages.invited import InvitedVisit, find_visit
+from app.pages.invited import InvitedPerson, find_person
 from app.pages.rendering import page
 from app.pages.showing import PostedForm, read_form, show_message, stamp
 from app.responses import service as responses
@@ -26,31 +26,31 @@ def _pressed_by_script(posted: PostedForm) -> bool:
     return posted.signs.scripted and not posted.signs.gesture
 
 
-def _words(visit: InvitedVisit) -> tuple[Words, str]:
+def _words(person: InvitedPerson) -> tuple[Words, str]:
     """Return the words of a page that speaks only for us, and their language."""
-    words = Words(visit.asking.locale if visit.asking else visit.invitation.locale, {})
+    words = Words(person.view.locale if person.view else person.invitation.locale, {})
     return words, words.locale if not words.said("data") else "en"
 
 
 @routes.get("/i/{token}/data")
 async def show_data(request: Request, token: str) -> Response:
     """Show what is stored of an answer."""
-    visit = await find_visit(request, token)
-    return await _show(request, visit)
+    person = await find_person(request, token)
+    return await _show(request, person)
 
 
-async def _show(request: Request, visit: InvitedVisit) -> HTMLResponse:
-    words, lang = _words(visit)
+async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
+    words, lang = _words(person)
     box: SealedBox = request.app.state.box
     shown = page(
         "data.html",
         lang=lang,
         title=words["data_title"],
-        look=look_of(visit.workspace),
-        answers=await _answers(request, visit, words),
-        about=_about(visit, words),
-        action=visit.place.data,
-        unsubscribe=visit.place.unsubscribe,
+        look=look_of(person.workspace),
+        answers=await _answers(request, person, words),
+        about=_about(person, words),
+        action=person.links.data,
+        unsubscribe=person.links.unsubscribe,
         rendered=stamp(box),
         words=words,
         scripts=("page.js",),
@@ -59,20 +59,20 @@ async def _show(request: Request, visit: InvitedVisit) -> HTMLResponse:
     return shown
 
 
-async def _answers(request: Request, visit: InvitedVisit, words: Words) -> list[tuple[str, str]]:
+async def _answers(request: Request, person: InvitedPerson, words: Words) -> list[tuple[str, str]]:
     """Return each answered question in words."""
-    invitation = visit.invitation
+    invitation = person.invitation
     database: Database = request.app.state.database
     async with database.session() as session:
         survey = await find_published(session, invitation.workspace_id, str(invitation.survey_id))
     if survey is None:
         return []
     definition = survey.definition
-    wording = visit.asking.wording if visit.asking else None
+    wording = person.view.wording if person.view else None
     wording = wording or Wording(words.locale, definition.default_locale, words, str)
     known = {q.key: q for q in definition.questions}
     shown = []
-    for key, given in visit.stored.answers.items():
+    for key, given in person.stored.answers.items():
         question = known.get(key)
         if given is not None and question is not None:
             shown.append((wording.say(question.text), label_of(question, given, wording)))
@@ -82,9 +82,9 @@ async def _answers(request: Request, visit: InvitedVisit, words: Words) -> list[
     return shown
 
 
-def _about(visit: InvitedVisit, words: Words) -> list[tuple[str, str]]:
+def _about(person: InvitedPerson, words: Words) -> list[tuple[str, str]]:
     """Return what else is stored beside the answer."""
-    invitation, stored = visit.invitation, visit.stored
+    invitation, stored = person.invitation, person.stored
     known = {
         "data_name": invitation.name,
         "data_email": invitation.email,
@@ -101,37 +101,37 @@ def _about(visit: InvitedVisit, words: Words) -> list[tuple[str, str]]:
 @routes.post("/i/{token}/data")
 async def delete_data(request: Request, token: str) -> Response:
     """Delete the answer for ever, at the press of a person."""
-    visit = await find_visit(request, token)
+    person = await find_person(request, token)
     posted = await read_form(request, request.app.state.box)
     if _pressed_by_script(posted):
-        return await _show(request, visit)
-    state, invitation = request.app.state, visit.invitation
+        return await _show(request, person)
+    state, invitation = request.app.state, person.invitation
     try:
         await responses.delete(
             state.database, state.slot, invitation.workspace_id, invitation.id
         )  # fmt: skip
     except NotFound:
         return RedirectResponse(at(f"/i/{token}/data"), status_code=303)
-    return show_message(invitation.locale, "deleted", look=look_of(visit.workspace))
+    return show_message(invitation.locale, "deleted", look=look_of(person.workspace))
 
 
 @routes.get("/u/{token}")
 async def show_unsubscribe(request: Request, token: str) -> Response:
     """Ask whether to send no more; a GET changes nothing."""
-    visit = await find_visit(request, token)
-    return _ask_unsubscribe(request, visit)
+    person = await find_person(request, token)
+    return _ask_unsubscribe(request, person)
 
 
-def _ask_unsubscribe(request: Request, visit: InvitedVisit) -> HTMLResponse:
-    words, lang = _words(visit)
+def _ask_unsubscribe(request: Request, person: InvitedPerson) -> HTMLResponse:
+    words, lang = _words(person)
     return page(
         "unsubscribe.html",
         lang=lang,
         title=words["unsubscribe_title"],
-        look=look_of(visit.workspace),
+        look=look_of(person.workspace),
         message=words["unsubscribe_text"],
         press=words["unsubscribe"],
-        action=visit.place.unsubscribe,
+        action=person.links.unsubscribe,
         rendered=stamp(request.app.state.box),
         scripts=("page.js",),
     )
@@ -145,13 +145,13 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
     person's gesture is asked again.
     """
     # Mail programs' own servers send many of these from few addresses.
-    visit = await find_visit(request, token, limited=False)
+    person = await find_person(request, token, limited=False)
     posted = await read_form(request, request.app.state.box)
     if _pressed_by_script(posted):
-        return _ask_unsubscribe(request, visit)
-    invitation = visit.invitation
+        return _ask_unsubscribe(request, person)
+    invitation = person.invitation
     if invitation.test:
-        return show_message(invitation.locale, "unsubscribed", look=look_of(visit.workspace))
+        return show_message(invitation.locale, "unsubscribed", look=look_of(person.workspace))
     database: Database = request.app.state.database
     async with database.transaction() as session:
         workspace_id = invitation.workspace_id
@@ -164,4 +164,4 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
             await update_customer(
                 session, workspace_id, invitation.customer_id, {"do_not_survey": True}
             )
-    return show_message(invitation.locale, "unsubscribed", look=look_of(visit.workspace))
+    return show_message(invitation.locale, "unsubscribed", look=look_of(person.workspace))

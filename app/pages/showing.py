@@ -1,4 +1,4 @@
-"""One page of a survey, as whoever is asked sees it."""
+"""One page of a survey, as the person who is asked sees it."""
 
 import datetime as dt
 import struct
@@ -67,14 +67,14 @@ class PageLinks:
 
 
 def questions_for(
-    asking: SurveyView, answers: Mapping[str, Any], *, follows: bool
+    view: SurveyView, answers: Mapping[str, Any], *, follows: bool
 ) -> tuple[list[Question], Question | None]:
     """Return the questions of this step, and the main one where it was answered before.
 
     The main question stands alone at first. Once it has an answer (by a link, by an earlier visit)
     all that follow stand on one page with it; or without it, right after it was sent.
     """
-    definition = asking.survey.definition
+    definition = view.survey.definition
     main = definition.main_question
     if main is not None and main.show_if is None and main.key not in answers:
         return [main], None
@@ -87,8 +87,8 @@ def questions_for(
 
 def show_form(  # noqa: PLR0913 - what one page holds
     box: SealedBox,
-    asking: SurveyView,
-    place: PageLinks,
+    view: SurveyView,
+    links: PageLinks,
     *,
     answers: Mapping[str, Any],
     questions: Sequence[Question],
@@ -101,23 +101,23 @@ def show_form(  # noqa: PLR0913 - what one page holds
     `answered` is the main question where the form does not repeat it, `wrong` says which answers
     do not do; `confirm` names the question whose answer awaits a person's first gesture.
     """
-    wording, words = asking.wording, asking.words
+    wording, words = view.wording, view.words
     wrong = wrong or {}
     shown = [
         shown_question(q, answers.get(q.key), wording, wrong=q.key in wrong) for q in questions
     ]
-    definition = asking.survey.definition
+    definition = view.survey.definition
     intro = definition.texts.intro
     shown_page = page(
         "survey.html",
-        lang=asking.locale,
+        lang=view.locale,
         status=422 if wrong else 200,
-        title=asking.look.company,
-        look=asking.look,
+        title=view.look.company,
+        look=view.look,
         intro=wording.say(intro) if intro and answered is None else None,
         wrong={key: words[reason] for key, reason in wrong.items()},
         reasons=wrong,
-        place=place,
+        links=links,
         rendered=stamp(box),
         asked=",".join(q.key for q in questions),
         questions=shown,
@@ -126,10 +126,10 @@ def show_form(  # noqa: PLR0913 - what one page holds
         is_last=bool(answered) or len(questions) > 1 or len(definition.questions) == 1,
         confirm=confirm,
         words=words,
-        kiosk=asking.kiosk,
-        scripts=("page.js", "kiosk.js") if asking.kiosk else ("page.js",),
+        kiosk=view.kiosk,
+        scripts=("page.js", "kiosk.js") if view.kiosk else ("page.js",),
     )
-    if asking.kiosk:
+    if view.kiosk:
         # The next person's Back must not find it.
         shown_page.headers["Cache-Control"] = "no-store"
     return shown_page
@@ -140,40 +140,40 @@ def stamp(box: SealedBox, *, ago: dt.timedelta = dt.timedelta()) -> str:
     return box.sign(_RENDERED, struct.pack(">d", (utc_now() - ago).timestamp()))
 
 
-def show_thanks(asking: SurveyView, band: str | None, place: PageLinks) -> HTMLResponse:
+def show_thanks(view: SurveyView, band: str | None, links: PageLinks) -> HTMLResponse:
     """Thank in the survey's own words for the band, where it has some."""
-    texts = asking.survey.definition.texts.thank_you
+    texts = view.survey.definition.texts.thank_you
     own = texts.get(band or "default", texts.get("default"))  # type: ignore[call-overload]
-    wording, words = asking.wording, asking.words
+    wording, words = view.wording, view.words
     link_text = None
     if own is not None and own.link_url:
         link_text = wording.say(own.link_text) if own.link_text else own.link_url
     return page(
         "thanks.html",
-        lang=asking.locale,
+        lang=view.locale,
         title=words["thanks_title"],
-        look=asking.look,
+        look=view.look,
         message=wording.say(own.text) if own else words["thanks"],
         own=own is not None,
         link_url=own.link_url if own else None,
         link_text=link_text,
-        place=place,
+        links=links,
         words=words,
-        kiosk=asking.kiosk,
-        refresh=f"6;url={place.start}" if asking.kiosk else None,
-        scripts=("kiosk.js",) if asking.kiosk else ("page.js",),
+        kiosk=view.kiosk,
+        refresh=f"6;url={links.start}" if view.kiosk else None,
+        scripts=("kiosk.js",) if view.kiosk else ("page.js",),
     )
 
 
-def show_again(box: SealedBox, asking: SurveyView, place: PageLinks) -> HTMLResponse:
-    """Ask for one more press, of whoever may be a program; nothing that was said is lost."""
-    words = asking.words
+def show_again(box: SealedBox, view: SurveyView, links: PageLinks) -> HTMLResponse:
+    """Ask a visitor that may be a program for one more press; no answer is lost."""
+    words = view.words
     return page(
         "again.html",
-        lang=asking.locale,
+        lang=view.locale,
         title=words["again_title"],
-        look=asking.look,
-        place=place,
+        look=view.look,
+        links=links,
         # A person has read one page already, so the second one need not wait as long.
         rendered=stamp(box, ago=dt.timedelta(seconds=2)),
         words=words,
@@ -187,10 +187,10 @@ def show_message(
     *,
     look: PageStyle | None = None,
     status: int = 200,
-    place: PageLinks | None = None,
+    links: PageLinks | None = None,
     refresh: str | None = None,
 ) -> HTMLResponse:
-    """Show one message of the service's own words; `place` adds what an invited person may do."""
+    """Show one message of the service's own words; `links` add what an invited person may do."""
     words = Words(locale, {})
     lang = words.locale if not words.said(name) else "en"
     return page(
@@ -200,7 +200,7 @@ def show_message(
         title=words[f"{name}_title"],
         look=look,
         message=words[name],
-        place=place,
+        links=links,
         words=words,
         refresh=refresh,
     )
@@ -259,11 +259,11 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
     return PostedForm(fields, signs, asked)
 
 
-def lacking(
-    asking: SurveyView, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
+def missing_answers(
+    view: SurveyView, answers: Mapping[str, Any], asked: Sequence[str], wrong: Sequence[str] = ()
 ) -> dict[str, str]:
     """Return which asked questions are required and empty, or do not fit, and the word for it."""
-    definition = asking.survey.definition
+    definition = view.survey.definition
     empty = {
         q.key: "required"
         for q in shown_questions(definition, answers)
