@@ -5,6 +5,7 @@ WORKDIR /srv/afterword
 COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY app app
 COPY migrations migrations
+COPY docs/guides docs/guides
 RUN uv sync --locked --no-dev --extra parquet
 
 FROM python:3.11-slim

@@ -36,7 +36,13 @@ from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
 from app.integrations import receiving
 from app.integrations import routes as integrations
-from app.interactions import case_routes, customer_resolver, customers_batch
+from app.interactions import (
+    customer_resolver,
+    customer_routes,
+    customers_batch,
+    interaction_routes,
+    ticket_routes,
+)
 from app.interactions import journey_routes as interactions
 from app.interactions.customer_resolver import CustomerResolver
 from app.invitations import routes as invitations
@@ -205,7 +211,9 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         member_routes,
         surveys,
         interactions,
-        case_routes,
+        interaction_routes,
+        ticket_routes,
+        customer_routes,
         invitations,
         triggers,
         responses,

@@ -12,8 +12,7 @@ from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.exports import erasure
 from app.exports.timeline import Moment, find_moments
-from app.interactions.case_routes import CustomerRef
-from app.interactions.customer_schemas import CustomerOut
+from app.interactions.customer_schemas import CustomerOut, CustomerRef
 from app.interactions.customers import get_customer
 from app.workspaces.admission import Admin, Reader
 

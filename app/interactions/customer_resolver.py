@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -53,8 +54,8 @@ class CustomerResolver:
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
         self._database = database
-        self._customers: dict[tuple[UUID, str, str], UUID] = {}
-        self._touchpoints: set[tuple[UUID, str]] = set()
+        self._customers: LRUCache[tuple[UUID, str, str], UUID] = LRUCache(_REMEMBERED)
+        self._touchpoints: LRUCache[tuple[UUID, str], None] = LRUCache(_REMEMBERED)
         self._declared: dict[UUID, tuple[float, frozenset[str]]] = {}
 
     async def customers(
@@ -72,8 +73,6 @@ class CustomerResolver:
         if unknown:
             async with self._database.transaction() as session:
                 fresh = await resolve_customers(session, workspace_id, unknown, told_at=utc_now())
-            if len(self._customers) + len(fresh) > _REMEMBERED:
-                self._customers.clear()
             for person, customer_id in fresh.items():
                 self._customers[workspace_id, *person.identities[0]] = customer_id
             found |= fresh
@@ -86,9 +85,7 @@ class CustomerResolver:
             return
         async with self._database.transaction() as session:
             await register_touchpoints(session, workspace_id, new)
-        if len(self._touchpoints) + len(new) > _REMEMBERED:
-            self._touchpoints.clear()
-        self._touchpoints |= {(workspace_id, key) for key in new}
+        self._touchpoints.update(((workspace_id, key), None) for key in new)
 
     async def is_declared(self, workspace_id: UUID, key: str) -> bool:
         """Tell whether the workspace has declared this touchpoint; remembered for a minute."""
@@ -115,7 +112,8 @@ class CustomerResolver:
         for known in list(self._declared):
             if payload in {EVERYTHING, str(known)}:
                 del self._declared[known]
-        self._touchpoints = {k for k in self._touchpoints if payload not in {EVERYTHING, str(k[0])}}
+        for name in [k for k in self._touchpoints if payload in {EVERYTHING, str(k[0])}]:
+            del self._touchpoints[name]
 
 
 async def register_touchpoints(

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Annotated, Any, Self
 from uuid import UUID
 
+from fastapi import Path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -48,6 +49,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Short = Annotated[
     str, Field(coerce_numbers_to_str=True), StringConstraints(min_length=1, max_length=128)
 ]
+CustomerRef = Annotated[Short, Path(description="The customer's id, or an external id.")]
 Properties = Annotated[dict[Name, Any], Field(max_length=32), AfterValidator(_fit)]
 AnyLocale = Annotated[
     str,

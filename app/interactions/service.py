@@ -137,3 +137,9 @@ async def customers_by_id(
         .bindparams(workspace_id=workspace_id, ids=wanted),
     )
     return {r.id: dict(r._mapping) for r in rows}
+
+
+async def touchpoint_keys(session: AsyncSession, workspace_id: UUID) -> list[str]:
+    """Return the keys of all touchpoints, in their order."""
+    query = select(Touchpoint.key).where(Touchpoint.workspace_id == workspace_id)
+    return list((await session.exec(query.order_by(Touchpoint.key))).all())

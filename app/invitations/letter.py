@@ -1,15 +1,14 @@
 """What the mail that asks says, as text and as HTML, in the customer's language. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from app.core.texts import shipped_language, texts_of
 from app.surveys.question_types import WordAnswers, spec_of
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition, Question
@@ -17,7 +16,6 @@ from app.surveys.wording import Choice, Wording, choices_of, ends_of, fill, firs
 from app.surveys.words import Words, choose_language, direction_of
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 
-TEXTS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("texts.json").read_text())
 _COLOUR = "#0b5cad"
 # The part of a hidden link where others name a score.
 TRAP = "all"
@@ -108,7 +106,7 @@ class Letter:
         self._wording = Wording(
             locale, definition.default_locale, words, lambda text: fill(text, values)
         )
-        self.phrases = TEXTS[phrases_for(locale, definition.default_locale)]
+        self.phrases = phrases_in(locale, definition.default_locale)
 
     @cached_property
     def subject(self) -> str:
@@ -217,10 +215,6 @@ def _groups(choices: Sequence[tuple[Choice, str]]) -> list[Sequence[tuple[Choice
     return [choices[:half], choices[half:]]
 
 
-def phrases_for(locale: str | None, default: str) -> str:
-    """Return the language of the service's own words: the customer's, the survey's or English."""
-    for wanted in (locale or "", default):
-        language = wanted.partition("-")[0]
-        if language in TEXTS:
-            return language
-    return "en"
+def phrases_in(*locales: str | None) -> dict[str, str]:
+    """Return the mail's own phrases in the first language that is shipped, else English."""
+    return texts_of("mail", shipped_language(*locales))

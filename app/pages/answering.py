@@ -2,24 +2,21 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput
-from app.core.schema import Json
 from app.invitations.models import Invitation
 from app.invitations.votes import HoldState
 from app.pages.form import not_asked
 from app.responses.batch_writing import Ingest
 from app.responses.body import AboutInteraction, ResponseIn
 from app.responses.claims import give_way
+from app.responses.queries import COUNTED, StoredAnswers, find_stored
 from app.responses.replies import refuse
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import WriteOutcome
@@ -30,31 +27,12 @@ from app.workspaces.scopes import Scope
 EDITABLE_FOR = dt.timedelta(days=14)
 _TRIES = 20
 _LAST_SEQ = 2_147_483_647
-COUNTED = {"counted", "test"}
 # What no person confirmed takes the place only of what is trusted no more than itself.
 _MAY_TAKE: dict[HoldState | None, set[str | None]] = {
     "provisional": {None, "provisional"},
     "unverified": {None, "provisional", "unverified"},
 }
 _NEVER_CONFIRMED = {None, "provisional", "unverified", "quarantined"}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswers:
-    """A response as it stands; `seq` 0 is none yet."""
-
-    seq: int = 0
-    answers: dict[str, Any] = field(default_factory=dict)
-    state: str | None = None
-    band: str | None = None
-    complete: bool = False
-    responded_at: dt.datetime | None = None
-    gesture: bool | None = None
-
-    @property
-    def counts(self) -> bool:
-        """Whether a person is known to have given it."""
-        return self.state in COUNTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +49,6 @@ class AnsweredPage:
         """The response that all posts of this page are."""
         assert self.body.id is not None  # noqa: S101 - every page names its response
         return self.body.id
-
-
-async def find_stored(
-    session: AsyncSession, workspace_id: UUID, response_id: UUID
-) -> StoredAnswers:
-    """Return what was submitted so far; of a deleted one only that it is."""
-    rows = await run_sql(
-        session,
-        text(
-            "select seq, answers, state, band, complete, responded_at, gesture from response "
-            "where workspace_id = :workspace_id and id = :id"
-        )
-        .columns(answers=Json)
-        .bindparams(workspace_id=workspace_id, id=response_id),
-    )
-    row = rows.first()
-    return StoredAnswers(**row._mapping) if row else StoredAnswers()
 
 
 async def save(

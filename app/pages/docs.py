@@ -29,6 +29,6 @@ async def show_asset(asset: str) -> Response:
     """Serve a script or style of the documentation."""
     if asset not in _ASSETS:
         raise NotFound("There is no such file.")
-    folder = files("app.pages") if asset == "docs.js" else files("fastapi_offline") / "static"
+    folder = files("app.pages") if asset == "docs.js" else files("app.pages") / "vendor/swagger-ui"
     headers = {"Cache-Control": "public, max-age=3600"}
     return Response(folder.joinpath(asset).read_bytes(), media_type=_ASSETS[asset], headers=headers)

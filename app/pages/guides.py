@@ -1,11 +1,19 @@
-"""`/guides`: how to connect each source and BI tool, how mail bounces, and how asking works."""
+"""`/guides`: how to connect each source and BI tool, how mail bounces, and how asking works.
+
+What is prose lies as Markdown in `docs/guides`, where it can be read without the service.
+"""
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from app.core.errors import NotFound
@@ -38,23 +46,48 @@ def _source_guides() -> dict[str, Guide]:
 GUIDES = _source_guides()
 BI = _read("bi")
 BOUNCES = _read("bounces")
-HELP = {
-    "pages": "The survey's own page, kiosks and posters",
-    "widget": "The widget, and its contract without the script",
-    "mail": "Mail, and what of it counts",
-    "privacy": "What is stored of a person",
-    "webhooks": "Webhooks to your own systems, and the feed of events",
-    "automation": "Automation tools: n8n, Zapier, Make",
-    "running": "Running it: systemd, Caddy, backups, a database of your own",
-    "watching": "What to alert on",
-}
+
+
+# How a guide writes the service's own address.
+_ADDRESS = "https://afterword.example"
+_IN_WHEEL = Path(__file__).with_name("prose")
+_IN_REPOSITORY = Path(__file__).parents[2] / "docs" / "guides"
+# The order in which they are listed.
+PROSE = (
+    "pages", "widget", "mail", "privacy", "webhooks", "automation", "elt", "running", "watching",
+)  # fmt: skip
+
+
+@cache
+def _prose(name: str) -> tuple[str, str]:
+    """Return the title of a guide, and its text as Markdown."""
+    folder = _IN_WHEEL if _IN_WHEEL.exists() else _IN_REPOSITORY
+    heading, _, text = folder.joinpath(f"{name}.md").read_text().partition("\n")
+    return heading.removeprefix("# "), text
+
+
+def _as_html(text: str, base: str) -> Markup:
+    """Render Markdown; its code can be scrolled by keyboard, its tables name their columns."""
+    found = (
+        MarkdownIt("commonmark", {"html": False})
+        .enable("table")
+        .render(re.sub(r"<!--.*?-->\n?", "", text).replace(_ADDRESS, base))
+    )
+    found = found.replace("<pre>", '<pre tabindex="0">').replace("<th>", '<th scope="col">')
+    return Markup(found)  # noqa: S704 - our own text, and raw HTML is off
 
 
 @routes.get("/guides")
 async def show_guides() -> HTMLResponse:
     """List the guides."""
     return page(
-        "guides.html", lang="en", title="Guides", guides=GUIDES, help=HELP, bi=BI, bounces=BOUNCES
+        "guides.html",
+        lang="en",
+        title="Guides",
+        guides=GUIDES,
+        prose={name: _prose(name)[0] for name in PROSE},
+        bi=BI,
+        bounces=BOUNCES,
     )
 
 
@@ -63,8 +96,9 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
     """Show how to connect one source, or how something works."""
     settings: Settings = request.app.state.settings
     base = settings.base_url
-    if name in HELP:
-        return page(f"help/{name}.html", lang="en", title=HELP[name], base=base)
+    if name in PROSE:
+        title, text = _prose(name)
+        return page("prose.html", lang="en", title=title, text=_as_html(text, base))
     if name in BI:
         found = BI[name]
         return page("bi.html", lang="en", title=found["title"], guide=found, base=base)

@@ -29,12 +29,13 @@ from app.invitations.votes import (
     judge_sending,
 )
 from app.pages import survey_flow
-from app.pages.answering import StoredAnswers, find_stored, invited_page, is_editable, save
+from app.pages.answering import invited_page, is_editable, save
 from app.pages.brand import look_of
 from app.pages.form import answer_of_link
 from app.pages.rendering import ShowPage, asks_only_for_headers
 from app.pages.showing import PageLinks, PostedForm, SurveyView, read_form, show_message
 from app.responses.batch_writing import Ingest
+from app.responses.queries import StoredAnswers, find_stored
 from app.surveys.wording import values_of
 from app.surveys.words import accepted_languages, choose_language
 from app.workspaces.limits import require_public_rate

@@ -23,7 +23,7 @@ from app.core.telemetry import VOTES
 from app.core.text import unfit_property
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
-from app.pages.answering import AnsweredPage, StoredAnswers, find_stored, respondent, save
+from app.pages.answering import AnsweredPage, respondent, save
 from app.pages.brand import look_of
 from app.pages.rendering import ShowPage
 from app.pages.showing import (
@@ -39,6 +39,7 @@ from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
 from app.responses.claims import is_answered
+from app.responses.queries import StoredAnswers, find_stored
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import Checked, CompiledSurvey

@@ -1,6 +1,8 @@
 """Reading responses: one place for the columns, the filters and the order."""
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,8 @@ from app.interactions.customers import require_customer
 from app.responses.filter_values import require_known
 from app.responses.models import Response
 from app.responses.schemas import Integrity, ResponseFilter
+
+COUNTED = {"counted", "test"}
 
 _COLUMNS = """
 select r.*, s.key as survey_key from response r
@@ -117,3 +121,53 @@ async def find_one(
 
 def _literal(part: str) -> str:
     return part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+_VALUES = text("""
+select distinct value from (
+  select value from rollup where workspace_id = :id and segment = :name limit 20000) r
+order by 1 limit :most
+""")
+
+
+async def segment_values(
+    session: AsyncSession, workspace_id: UUID, name: str, *, most: int = 200
+) -> list[str]:
+    """Return values that a segment has, in their order, up to so many."""
+    rows = await run_sql(session, _VALUES.bindparams(id=workspace_id, name=name, most=most))
+    return [row.value for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswers:
+    """A response as it stands; `seq` 0 is none yet."""
+
+    seq: int = 0
+    answers: dict[str, Any] = field(default_factory=dict)
+    state: str | None = None
+    band: str | None = None
+    complete: bool = False
+    responded_at: dt.datetime | None = None
+    gesture: bool | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether a person is known to have given it."""
+        return self.state in COUNTED
+
+
+async def find_stored(
+    session: AsyncSession, workspace_id: UUID, response_id: UUID
+) -> StoredAnswers:
+    """Return what was submitted so far; of a deleted one only that it is."""
+    rows = await run_sql(
+        session,
+        text(
+            "select seq, answers, state, band, complete, responded_at, gesture from response "
+            "where workspace_id = :workspace_id and id = :id"
+        )
+        .columns(answers=Json)
+        .bindparams(workspace_id=workspace_id, id=response_id),
+    )
+    row = rows.first()
+    return StoredAnswers(**row._mapping) if row else StoredAnswers()

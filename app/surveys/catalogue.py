@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from cachetools import LRUCache
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -73,7 +74,7 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
         self._database = database
-        self._surveys: dict[tuple[UUID, str], CompiledSurvey] = {}
+        self._surveys: LRUCache[tuple[UUID, str], CompiledSurvey] = LRUCache(_REMEMBERED)
         self._generation = 0
 
     async def get(self, workspace_id: UUID, reference: str) -> CompiledSurvey | None:
@@ -90,8 +91,6 @@ class Catalogue:
         if survey is None:
             return None
         if survey.live and generation == self._generation:
-            if len(self._surveys) >= _REMEMBERED:
-                self._surveys.clear()
             self._surveys[workspace_id, reference] = survey
         return survey
 

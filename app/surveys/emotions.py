@@ -2,18 +2,24 @@
 
 from typing import Any
 
-_NAMES = (
-    ("joy", 1, "Joy", "Radość", "Bucurie"),
-    ("surprise", 1, "Pleasant surprise", "Miłe zaskoczenie", "Surpriză plăcută"),
-    ("calm", 1, "Calm", "Spokój", "Calm"),
-    ("indifference", 0, "Indifference", "Obojętność", "Indiferență"),
-    ("frustration", -1, "Frustration", "Frustracja", "Frustrare"),
-    ("anger", -1, "Anger", "Złość", "Furie"),
-    ("disappointment", -1, "Disappointment", "Rozczarowanie", "Dezamăgire"),
-    ("worry", -1, "Worry", "Niepokój", "Îngrijorare"),
-)
+from app.core.texts import LANGUAGES, texts_of
+
+_VALENCES = {
+    "joy": 1,
+    "surprise": 1,
+    "calm": 1,
+    "indifference": 0,
+    "frustration": -1,
+    "anger": -1,
+    "disappointment": -1,
+    "worry": -1,
+}
 
 SHIPPED_EMOTIONS: list[dict[str, Any]] = [
-    {"key": key, "valence": valence, "text": {"en": en, "pl": pl, "ro": ro}}
-    for key, valence, en, pl, ro in _NAMES
+    {
+        "key": key,
+        "valence": valence,
+        "text": {language: texts_of("emotions", language)[key] for language in LANGUAGES},
+    }
+    for key, valence in _VALENCES.items()
 ]

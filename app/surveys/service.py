@@ -75,6 +75,12 @@ async def keys_of(
     return dict(rows.all())
 
 
+async def names_of(session: AsyncSession, workspace_id: UUID) -> list[tuple[str, str]]:
+    """Return the keys and names of all surveys, by name."""
+    query = select(Survey.key, Survey.name).where(Survey.workspace_id == workspace_id)
+    return list((await session.exec(query.order_by(Survey.name))).all())
+
+
 async def definition_of(session: AsyncSession, survey: Survey, version: int) -> Definition:
     """Return the content of one version."""
     return Definition.model_validate((await _version(session, survey, version)).definition)

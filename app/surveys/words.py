@@ -1,42 +1,12 @@
-"""The service's own words around a survey, in the customer's language. Pure."""
+"""The product's own words around a survey, in the customer's language. Pure."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-_WORDS: dict[str, dict[str, Any]] = json.loads(
-    files("app.surveys").joinpath("words.json").read_text()
-)
-_FALLBACK = "en"
+from app.core.texts import FALLBACK, language_of, plural_of, shipped_language, texts_of
+
 _RIGHT_TO_LEFT = {"ar", "dv", "fa", "he", "ps", "ur", "yi"}
-
-
-def _polish(n: int) -> str:
-    if n == 1:
-        return "one"
-    return "few" if n % 10 in {2, 3, 4} and n % 100 not in {12, 13, 14} else "many"
-
-
-def _romanian(n: int) -> str:
-    if n == 1:
-        return "one"
-    return "few" if n == 0 or 1 <= n % 100 <= 19 else "other"
-
-
-# The rules of CLDR for whole numbers, of the languages that are shipped.
-_PLURALS: dict[str, Callable[[int], str]] = {
-    "en": lambda n: "one" if n == 1 else "other",
-    "pl": _polish,
-    "ro": _romanian,
-}
-
-
-def language_of(locale: str | None) -> str:
-    """Return the language of a locale, `pl` of `pl-PL`."""
-    return (locale or _FALLBACK).replace("_", "-").partition("-")[0].lower()
 
 
 def direction_of(locale: str) -> str:
@@ -44,20 +14,15 @@ def direction_of(locale: str) -> str:
     return "rtl" if language_of(locale) in _RIGHT_TO_LEFT else "ltr"
 
 
-def plural_of(language: str, n: int) -> str:
-    """Return CLDR's category of a whole number: `one`, `few`, `many` or `other`."""
-    return _PLURALS[language](n)
-
-
 class Words:
     """Words in one language: shipped ones, or the survey's own; English where there are none."""
 
     def __init__(self, locale: str | None, own: Mapping[str, Mapping[str, str]]) -> None:
         """`own` maps a word to its texts by language, as a survey gives them."""
-        self.locale = locale or _FALLBACK
+        self.locale = locale or FALLBACK
         language = language_of(locale)
-        self._language = language if language in _WORDS else _FALLBACK
-        self._shipped = _WORDS[self._language]
+        self._language = shipped_language(locale)
+        self._shipped = texts_of("survey", self._language)
         self._own = {
             name: text
             for name, texts in own.items()

@@ -9,10 +9,10 @@ from app.core import jobs
 from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
+from app.core.texts import language_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
 from app.invitations.sending import require_sending, send_or_later, sender_of
-from app.surveys.words import language_of
 from app.webhooks.models import WebhookEndpoint
 from app.workspaces.member_schemas import Role
 from app.workspaces.models import Member

@@ -5,10 +5,10 @@ import binascii
 import datetime as dt
 import hashlib
 import hmac
-import time
 from dataclasses import dataclass
 from uuid import UUID
 
+from cachetools import TTLCache
 from sqlalchemy import text
 
 from app.core.clock import utc_now
@@ -68,7 +68,7 @@ class Keyring:
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
         self._database = database
-        self._callers: dict[bytes, tuple[float, Caller]] = {}
+        self._callers: TTLCache[bytes, Caller] = TTLCache(_REMEMBERED, _REMEMBERED_SECONDS)
         self._generation = 0
 
     async def caller(self, authorization: str | None) -> Caller:
@@ -76,17 +76,13 @@ class Keyring:
         if not authorization:
             raise Unauthorized(reason="no_key")
         memory_key = hashlib.sha256(authorization.encode("latin-1", "replace")).digest()
-        remembered = self._callers.get(memory_key)
-        if remembered and remembered[0] > time.monotonic():
-            caller = remembered[1]
-        else:
+        caller = self._callers.get(memory_key)
+        if caller is None:
             generation = self._generation
             caller = await self._find(secret_of(authorization))
             if generation != self._generation:
                 return caller
-            if len(self._callers) >= _REMEMBERED:
-                self._callers.clear()
-            self._callers[memory_key] = (time.monotonic() + _REMEMBERED_SECONDS, caller)
+            self._callers[memory_key] = caller
         if caller.expires_at and caller.expires_at <= utc_now():
             raise Unauthorized(reason="expired_key")
         return caller
@@ -97,7 +93,7 @@ class Keyring:
         if payload == EVERYTHING:
             self._callers.clear()
             return
-        for key, (_, caller) in list(self._callers.items()):
+        for key, caller in list(self._callers.items()):
             if str(caller.workspace_id) == payload:
                 del self._callers[key]
 

@@ -8,7 +8,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
 from app.integrations.registry import SourceName
-from app.pages.guides import BI, HELP
+from app.pages.guides import BI, PROSE
 from tests.browser.conftest import Company
 from tests.browser.shop_pages import script, stand
 from tests.service import Service
@@ -53,7 +53,7 @@ async def test_no_page_shuts_anybody_out(
         simple + "/poster", invited, invited + "/4", invited + "/data",
         f"{service.url}/u/{token}", f"{service.url}/s/nobody", service.url + "/demo/shop",
         service.url + "/guides", *(f"{service.url}/guides/{name}" for name in SourceName),
-        *(f"{service.url}/guides/{name}" for name in (*HELP, *BI)),
+        *(f"{service.url}/guides/{name}" for name in (*PROSE, *BI)),
     ]  # fmt: skip
     found = {}
     for address in addresses:

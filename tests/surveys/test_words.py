@@ -1,26 +1,21 @@
 """The service's own words: three whole languages, their plurals, and the choice among them."""
 
-import json
-from importlib.resources import files
-
 import pytest
 
-from app.invitations.letter import TEXTS
+from app.core.texts import LANGUAGES, SECTIONS, plural_of, texts_of
 from app.surveys.words import (
     Words,
     accepted_languages,
     choose_language,
     direction_of,
-    plural_of,
 )
-
-WORDS = json.loads(files("app.surveys").joinpath("words.json").read_text())
 
 
 def test_every_language_has_every_word() -> None:
-    assert set(WORDS) == set(TEXTS) == {"en", "pl", "ro"}
-    for known in (WORDS, TEXTS):
-        assert known["en"].keys() == known["pl"].keys() == known["ro"].keys()
+    for section in SECTIONS:
+        names = [texts_of(section, language).keys() for language in LANGUAGES]
+        assert names[0] == names[1] == names[2], section
+        assert names[0]
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import run_sql
 from app.core.http import at
 from app.core.routing import PROPERTY_PARAMETER
+from app.interactions import service as interactions
 from app.metrics.parameters import MetricQuery
 from app.metrics.periods import Interval
+from app.responses.queries import segment_values
+from app.surveys import service as surveys
 from app.workspaces.models import Workspace
 
 PERIODS = ("30d", "90d", "12mo", "24mo", "this_month", "last_month", "all")
@@ -21,7 +22,6 @@ _INTERVALS = {
     "30d": Interval.DAY, "this_month": Interval.DAY, "last_month": Interval.DAY,
     "90d": Interval.WEEK,
 }  # fmt: skip
-_MOST_VALUES = 200
 
 
 class PageFilter(BaseModel):
@@ -73,32 +73,10 @@ class FilterChoices:
 
 async def choices_of(session: AsyncSession, workspace: Workspace) -> FilterChoices:
     """Read the surveys, touchpoints and segment values that there are."""
-    bound = {"id": workspace.id}
-    surveys = await run_sql(
-        session,
-        text("select key, name from survey where workspace_id = :id order by name").bindparams(
-            **bound
-        ),
-    )
-    places = await run_sql(
-        session,
-        text("select key from touchpoint where workspace_id = :id order by key").bindparams(
-            **bound
-        ),
-    )
-    segments = {}
-    for name in workspace.segments:
-        rows = await run_sql(session, _VALUES.bindparams(**bound, name=name, most=_MOST_VALUES))
-        segments[name] = [row.value for row in rows]
     return FilterChoices(
-        surveys=[(row.key, row.name) for row in surveys],
-        touchpoints=[row.key for row in places],
-        segments=segments,
+        surveys=await surveys.names_of(session, workspace.id),
+        touchpoints=await interactions.touchpoint_keys(session, workspace.id),
+        segments={
+            name: await segment_values(session, workspace.id, name) for name in workspace.segments
+        },
     )
-
-
-_VALUES = text("""
-select distinct value from (
-  select value from rollup where workspace_id = :id and segment = :name limit 20000) r
-order by 1 limit :most
-""")

@@ -20,7 +20,9 @@ from app.pages.dashboard import answers, figures, health
 from app.pages.dashboard.charts import Point, whiskers_of
 from app.pages.dashboard.filters import PageFilter, choices_of, chosen
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep, checked
+from app.responses import inbox
 from app.responses import service as responses
+from app.responses.inbox import FollowUpFilter
 from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
 from app.surveys import service as surveys
 from app.triggers import decisions
@@ -62,15 +64,17 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
     shown = await _about(visit, view, properties)
     journey = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
     connections = [*await health.integrations(visit), *await health.endpoints(visit)]
-    latest, _ = await answers.comments(visit, {}, limit=5)
-    urgent, _ = await answers.follow_ups(visit, status="", owner="", overdue=False, limit=5)
+    latest, _ = await inbox.find_comments(visit.session, visit.workspace.id, {}, limit=5)
+    urgent, _ = await inbox.find_follow_ups(
+        visit.session, visit.workspace.id, FollowUpFilter(), limit=5
+    )
     return visit.page(
         "overview.html",
         title=visit.said["overview"],
         here="/",
         weakest=next((step for step in journey["steps"] if step["weakest"]), None),
         follow_ups=urgent,
-        open_count=await answers.count_open(visit),
+        open_count=await inbox.count_open_follow_ups(visit.session, visit.workspace.id),
         comments=latest,
         troubled=[connection for connection in connections if connection.needs_somebody],
         **shown,
@@ -86,7 +90,9 @@ async def show_survey(
     survey = await surveys.find(visit.session, visit.workspace.id, key)
     view = view.model_copy(update={"survey": survey.key})
     shown = await _about(visit, view, properties, survey=survey.key)
-    latest, _ = await answers.comments(visit, {"survey": survey.key}, limit=10)
+    latest, _ = await inbox.find_comments(
+        visit.session, visit.workspace.id, {"survey": survey.key}, limit=10
+    )
     drivers = await figures.tag_points(visit, view, "driver", properties)
     return visit.page(
         "survey.html",
@@ -180,10 +186,12 @@ async def show_follow_ups(
     visit: VisitDep, wanted: Annotated[FollowUpQuery, Query()]
 ) -> HTMLResponse:
     """Show whom to call, by when, and who does it."""
-    found, cursor = await answers.follow_ups(
-        visit, status=wanted.status, owner=wanted.owner, overdue=wanted.overdue,
+    found, cursor = await inbox.find_follow_ups(
+        visit.session,
+        visit.workspace.id,
+        FollowUpFilter(wanted.status, wanted.owner, wanted.overdue),
         cursor=wanted.cursor,
-    )  # fmt: skip
+    )
     said = wanted.model_dump(exclude={"cursor"})
     return visit.page(
         "follow_ups.html", title=visit.said["follow_ups"], here="/follow-ups", wanted=wanted,
@@ -245,7 +253,9 @@ class CommentQuery(BaseModel):
 async def show_comments(visit: VisitDep, wanted: Annotated[CommentQuery, Query()]) -> HTMLResponse:
     """Show what customers wrote."""
     said = wanted.model_dump(exclude={"cursor"})
-    found, cursor = await answers.comments(visit, said, cursor=wanted.cursor)
+    found, cursor = await inbox.find_comments(
+        visit.session, visit.workspace.id, said, cursor=wanted.cursor
+    )
     return visit.page(
         "comments.html", title=visit.said["comments"], here="/comments", wanted=wanted,
         comments=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},

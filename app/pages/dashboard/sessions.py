@@ -17,13 +17,14 @@ from app.core.http import at, from_validation
 from app.core.routing import ReadSessionDep, SessionDep, current_settings
 from app.core.settings import Settings
 from app.core.signing import SealedBox
+from app.core.texts import LANGUAGES, language_of
 from app.core.tokens import token_hash
 from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.link_mail import SIGN_IN
-from app.pages.dashboard.texts import LANGUAGES, DashboardTexts
+from app.pages.dashboard.texts import DashboardTexts
 from app.pages.rendering import ShowPage, page
 from app.pages.showing import read_fields
-from app.surveys.words import accepted_languages, language_of
+from app.surveys.words import accepted_languages
 from app.workspaces import sessions
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope

@@ -1,15 +1,9 @@
-"""The dashboard's own words and numbers in the visitor's language. Pure."""
+"""The dashboard's texts, numbers and times in the visitor's language. Pure."""
 
 import datetime as dt
-import json
-from importlib.resources import files
 
-from app.surveys.words import language_of
+from app.core.texts import number_in, shipped_language, texts_of
 
-_WORDS: dict[str, dict[str, str]] = json.loads(
-    files("app.pages.dashboard").joinpath("words.json").read_text()
-)
-LANGUAGES = ("en", "pl", "ro")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -18,27 +12,24 @@ class DashboardTexts:
 
     def __init__(self, locale: str | None) -> None:
         """Choose the language of a locale."""
-        language = language_of(locale)
-        self.language = language if language in LANGUAGES else "en"
+        self.language = shipped_language(locale)
+        self._texts = texts_of("dashboard", self.language)
+        self._names = texts_of("names", self.language)
 
     def __getitem__(self, name: str) -> str:
         """Return a text, or raise KeyError for one that is missing."""
-        return _WORDS[name][self.language]
+        text: str = self._texts[name] if name in self._texts else self._names[name]
+        return text
 
     def name(self, kind: str, value: str) -> str:
         """Return the name of a value of ours, or the value where it is the company's own."""
-        texts = _WORDS.get(f"{kind}.{value}")
-        return texts[self.language] if texts else value.replace("_", " ")
+        key = f"{kind}.{value}"
+        text: str = self._names.get(key) or self._texts.get(key) or value.replace("_", " ")
+        return text
 
     def number(self, value: float | None, digits: int = 0) -> str:
-        """Write a number: groups of three, and the language's own comma."""
-        if value is None:
-            return "–"
-        text = f"{value:,.{digits}f}".replace("-", "−")
-        if self.language == "en":
-            return text
-        group = "\N{NO-BREAK SPACE}" if self.language == "pl" else "."
-        return text.replace(",", "\0").replace(".", ",").replace("\0", group)
+        """Write a number as the language groups and separates it."""
+        return "–" if value is None else number_in(self.language, value, digits)
 
     def duration(self, seconds: float | None) -> str:
         """Write a length of time in its two largest units."""

@@ -1,82 +1,31 @@
-"""Routes of customers, interactions and tickets."""
+"""Routes of customers."""
 
 import datetime as dt
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Response
+from fastapi import Query, Response
 
 from app.core.paging import Page, page_of
 from app.core.routing import SessionDep, router
-from app.interactions import customers, queries
+from app.interactions import customers
 from app.interactions.customer_schemas import (
     CustomerFilter,
     CustomerMerge,
     CustomerOut,
     CustomerPatch,
     CustomerPut,
+    CustomerRef,
     CustomerRow,
     Short,
-)
-from app.interactions.interaction_schemas import (
-    InteractionFilter,
-    InteractionOut,
-    TicketFilter,
-    TicketOut,
 )
 from app.workspaces.admission import Reader, Writer
 
 routes = router("Customers, interactions and tickets")
 
-CustomerRef = Annotated[Short, Path(description="The customer's id, or an external id.")]
 
-
-def _position(row: InteractionOut) -> tuple[dt.datetime, UUID]:
-    return row.created_at, row.id
-
-
-def _ticket_position(row: TicketOut) -> tuple[dt.datetime, UUID]:
-    return row.updated_at, row.id
-
-
-def _customer_position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
+def _position(row: dict[str, Any]) -> tuple[dt.datetime, UUID]:
     return row["created_at"], row["id"]
-
-
-@routes.get("/v1/interactions", summary="List interactions")
-async def list_interactions(
-    session: SessionDep, caller: Reader, wanted: Annotated[InteractionFilter, Query()]
-) -> Page[InteractionOut]:
-    """Return interactions, newest first; tests only with `test=true`."""
-    rows = await queries.find_page(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_position, show=lambda row: row)
-
-
-@routes.get("/v1/interactions/{interaction_id}", summary="Read an interaction")
-async def get_interaction(
-    session: SessionDep, caller: Reader, interaction_id: UUID
-) -> InteractionOut:
-    """Return one interaction with what it inherited."""
-    return await queries.get_interaction(session, caller.workspace_id, interaction_id)
-
-
-@routes.get("/v1/tickets", summary="List tickets")
-async def list_tickets(
-    session: SessionDep, caller: Reader, wanted: Annotated[TicketFilter, Query()]
-) -> Page[TicketOut]:
-    """Return tickets with their times to resolution, last changed first."""
-    rows = await queries.find_tickets(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_ticket_position, show=lambda row: row)
-
-
-@routes.get("/v1/tickets/{ticket}", summary="Read a ticket")
-async def get_ticket(
-    session: SessionDep,
-    caller: Reader,
-    ticket: Annotated[Short, Path(description="The ticket's id, or its number at the source.")],
-) -> TicketOut:
-    """Return one ticket."""
-    return await queries.get_ticket(session, caller.workspace_id, ticket)
 
 
 @routes.get("/v1/customers", summary="List customers")
@@ -85,7 +34,7 @@ async def list_customers(
 ) -> Page[CustomerOut]:
     """Return customers, newest first; by e-mail or external id to find one."""
     rows = await customers.find_customers(session, caller.workspace_id, wanted)
-    return page_of(rows, wanted.limit, position=_customer_position, show=CustomerOut.model_validate)
+    return page_of(rows, wanted.limit, position=_position, show=CustomerOut.model_validate)
 
 
 @routes.post("/v1/customers/merge", summary="Merge two customers")

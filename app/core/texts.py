@@ -1,0 +1,56 @@
+"""What the product says itself: one catalogue a language, with plurals and numbers by CLDR."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from babel import Locale
+from babel.numbers import format_decimal
+
+LANGUAGES = ("en", "pl", "ro")
+FALLBACK = "en"
+# Sections of a catalogue: around surveys, in mails, names of emotions and tags, the dashboard.
+SECTIONS = ("survey", "mail", "emotions", "names", "dashboard")
+
+
+@cache
+def _catalogue(language: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(
+        files("app").joinpath("texts", f"{language}.json").read_text()
+    )
+    return found
+
+
+def texts_of(section: str, language: str) -> dict[str, Any]:
+    """Return the texts of a section by name; a text with plurals is an object of its forms."""
+    return _catalogue(language)[section]
+
+
+def language_of(locale: str | None) -> str:
+    """Return the language of a locale, `pl` of `pl-PL`."""
+    return (locale or FALLBACK).replace("_", "-").partition("-")[0].lower()
+
+
+def shipped_language(*locales: str | None) -> str:
+    """Return the first language of the locales that is shipped, else English."""
+    for locale in locales:
+        if locale and (language := language_of(locale)) in LANGUAGES:
+            return language
+    return FALLBACK
+
+
+def plural_of(language: str, n: int) -> str:
+    """Return CLDR's category of a whole number: `one`, `few`, `many` or `other`."""
+    return str(_locale(language).plural_form(n))
+
+
+def number_in(language: str, value: float, digits: int = 0) -> str:
+    """Write a number with so many decimals, as the language groups and separates it."""
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return format_decimal(round(value, 9), pattern, locale=_locale(language)).replace("-", "−")
+
+
+@cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(language)

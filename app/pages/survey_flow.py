@@ -1,0 +1,139 @@
+"""The one way of a survey page: show → take → what is missing → save → next.
+
+The public page and the invited page go it both; what differs (who is asked, how a post is judged
+and stored, where the next page lies) is in their visits.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.errors import InvalidInput
+from app.core.signing import SealedBox
+from app.pages.form import answers_of, prefilled
+from app.pages.showing import (
+    PageLinks,
+    PostedForm,
+    SurveyView,
+    missing_answers,
+    questions_for,
+    show_again,
+    show_form,
+    show_thanks,
+)
+from app.responses.queries import StoredAnswers
+
+
+class SurveyVisit(Protocol):
+    """One person's visit of a survey page: what is shown, and what was answered before."""
+
+    @property
+    def view(self) -> SurveyView: ...
+    @property
+    def stored(self) -> StoredAnswers: ...
+    @property
+    def links(self) -> PageLinks: ...
+
+    def awaits_gesture(self, answers: Mapping[str, Any], *, asked: bool) -> bool:
+        """Tell whether the main answer on the page waits for a person's first gesture."""
+        ...
+
+    def may_send_nothing(self, posted: PostedForm) -> bool:
+        """Tell whether a post without any answer still means something."""
+        ...
+
+    async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
+        """Judge and store what was sent; raise InvalidInput for answers that do not fit."""
+        ...
+
+    def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
+        """Tell whether to ask for one more press."""
+        ...
+
+    def address_of(self, step: str) -> str:
+        """Return where the next page of this visit lies."""
+        ...
+
+
+def show(
+    box: SealedBox, visit: SurveyVisit, query: Mapping[str, str], *, thanks: bool
+) -> Response | None:
+    """Return the page that a step's address names; None where the form is to be shown.
+
+    With `thanks` the page of thanks may be shown.
+    """
+    if "again" in query and visit.stored.seq and not visit.stored.counts:
+        return show_again(box, visit.view, visit.links)
+    if "done" in query and thanks:
+        return show_thanks(visit.view, visit.stored.band, visit.links)
+    return None
+
+
+def form(
+    box: SealedBox,
+    visit: SurveyVisit,
+    query: Mapping[str, str],
+    given: Mapping[str, Any] | None = None,
+) -> HTMLResponse:
+    """Show the questions of the next step, with what was answered and what the link chooses."""
+    definition = visit.view.survey.definition
+    if given is None:
+        answers = prefilled(definition, query) | visit.stored.answers
+    else:
+        answers = visit.stored.answers | dict(given)
+    follows = given is None and "next" in query
+    questions, answered = questions_for(visit.view, answers, follows=follows)
+    main = definition.main_question
+    asked = main is not None and main in questions
+    confirm = main.key if main and visit.awaits_gesture(answers, asked=asked) else None
+    return show_form(
+        box, visit.view, visit.links, answers=answers, questions=questions, answered=answered,
+        confirm=confirm,
+    )  # fmt: skip
+
+
+async def take(box: SealedBox, visit: SurveyVisit, posted: PostedForm) -> Response:
+    """Take an answer, whole or in part, then lead on: a reload posts nothing again."""
+    definition = visit.view.survey.definition
+    asked = posted.asked
+    if posted.is_first_gesture:
+        # The rest is still being written.
+        asked = [definition.main_question.key] if definition.main_question else []
+    given = answers_of(definition, posted.fields, asked)
+    answers = visit.stored.answers | given
+    missing = missing_answers(visit.view, answers, posted.asked)
+    nothing = not given and not visit.may_send_nothing(posted)
+    if not posted.is_first_gesture and (missing or nothing):
+        return _show_problems(box, visit, answers, posted, missing)
+    try:
+        stored = await visit.store(given, posted)
+    except InvalidInput as error:
+        unfit = [str(e["loc"][2]) for e in error.errors if len(e["loc"]) > 2]
+        problems = missing_answers(visit.view, answers, posted.asked, unfit)
+        return _show_problems(box, visit, answers, posted, problems)
+    if posted.is_first_gesture:
+        return Response(status_code=204)
+    step = "done" if stored.complete else "next"
+    if visit.is_doubtful(stored, posted):
+        step = "again"
+    return RedirectResponse(visit.address_of(step), status_code=303)
+
+
+def _show_problems(
+    box: SealedBox,
+    visit: SurveyVisit,
+    answers: Mapping[str, Any],
+    posted: PostedForm,
+    problems: Mapping[str, str],
+) -> HTMLResponse:
+    """Show the same questions again, saying which answers are missing or do not fit."""
+    definition = visit.view.survey.definition
+    questions = [q for q in definition.questions if q.key in posted.asked or q.key in problems]
+    if not questions or not problems:
+        first, _ = questions_for(visit.view, answers, follows=False)
+        questions = questions or first
+        problems = problems or {first[0].key: "required"}
+    return show_form(
+        box, visit.view, visit.links, answers=answers, questions=questions, wrong=problems
+    )

@@ -1,0 +1,152 @@
+"""The inbox: whom to call back and what customers wrote, a page at a time."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.paging import decode_cursor, encode_cursor
+
+PAGE = 50
+_WINDOW = 20_000
+_EVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+_OPEN = ("open", "contacted")
+
+_COLUMNS = """
+select r.id, r.score, r.band, r.comment, r.touchpoint, r.channel, r.follow_up, r.assignee, r.due_at,
+  r.follow_up_opened_at, r.created_at, r.responded_at, s.key as survey, s.name as survey_name,
+  coalesce(c.name, c.email, r.claimed ->> 'name', r.claimed ->> 'email') as customer,
+  coalesce(r.due_at < :now and r.follow_up in ('open', 'contacted'), false) as overdue
+from response r
+join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+left join customer c on c.workspace_id = r.workspace_id and c.id = r.customer_id
+where r.workspace_id = :workspace and not r.test and r.state = 'counted'"""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpFilter:
+    """Which follow-ups: of a status (empty: those not resolved), of an owner, only late ones."""
+
+    status: str = ""
+    owner: str = ""
+    overdue: bool = False
+
+
+async def find_follow_ups(
+    session: AsyncSession,
+    workspace_id: UUID,
+    which: FollowUpFilter,
+    *,
+    limit: int = PAGE,
+    cursor: str | None = None,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the answers somebody should act upon, the latest first, and the next cursor."""
+    status, owner = which.status, which.owner
+    wanted = [status] if status in {"open", "contacted", "resolved"} else list(_OPEN)
+    conditions = "r.follow_up_opened_at is not null and r.follow_up = any(:wanted ::text[])"
+    bound: dict[str, Any] = {"wanted": wanted}
+    if owner:
+        conditions += " and r.assignee = :owner"
+        bound["owner"] = owner
+    if which.overdue:
+        conditions += " and r.due_at < :now"
+    if position := decode_cursor(cursor, UUID):
+        conditions += " and (r.follow_up_opened_at, r.id) < (:at, :id)"
+        bound |= {"at": position[0], "id": position[1]}
+    rows = await run_sql(
+        session,
+        text(
+            f"{_COLUMNS} and {conditions} "
+            "order by r.follow_up_opened_at desc, r.id desc limit :limit"
+        ).bindparams(workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound),
+    )
+    return _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+
+
+def _page(
+    found: list[dict[str, Any]], limit: int, moment: str
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Cut a page; the row beyond it only tells that there are more."""
+    last = found[limit - 1] if len(found) > limit else None
+    return found[:limit], encode_cursor(last[moment], last["id"]) if last else None
+
+
+async def count_open_follow_ups(
+    session: AsyncSession, workspace_id: UUID, *, most: int = 1000
+) -> int:
+    """Return how many follow-ups are open, up to a number that says `many`."""
+    rows = await run_sql(
+        session,
+        text(
+            "select count(*) from (select from response where workspace_id = :workspace "
+            "and follow_up_opened_at is not null and follow_up = any(:wanted ::text[]) "
+            "and state = 'counted' limit :most) r"
+        ).bindparams(workspace=workspace_id, wanted=list(_OPEN), most=most),
+    )
+    found: int = rows.one()[0]
+    return found
+
+
+async def find_comments(
+    session: AsyncSession,
+    workspace_id: UUID,
+    wanted: Mapping[str, str],
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return what customers wrote, newest first, and the cursor of the next page.
+
+    A page looks through so many answers at most, so that a rare word costs no more than another.
+    """
+    position = decode_cursor(cursor, UUID) or (_EVER, UUID(int=(1 << 128) - 1))
+    edge = await _window_before(session, workspace_id, position)
+    conditions = ["r.comment is not null", "(r.created_at, r.id) < (:at, :id)"]
+    bound: dict[str, Any] = {"at": position[0], "id": position[1]}
+    if edge is not None:
+        conditions.append("(r.created_at, r.id) >= (:edge_at, :edge_id)")
+        bound |= {"edge_at": edge[0], "edge_id": edge[1]}
+    known = {
+        "survey": "s.key = :survey",
+        "touchpoint": "r.touchpoint = :touchpoint",
+        "channel": "r.channel = :channel",
+        "band": "r.band = :band",
+        "q": "position(lower(:q) in lower(r.comment)) > 0",
+    }
+    for name, condition in known.items():
+        if value := wanted.get(name):
+            conditions.append(condition)
+            bound[name] = value
+    rows = await run_sql(
+        session,
+        text(
+            f"{_COLUMNS} and {' and '.join(conditions)} "
+            "order by r.created_at desc, r.id desc limit :limit"
+        ).bindparams(workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound),
+    )
+    found, more = _page([dict(row._mapping) for row in rows], limit, "created_at")
+    if more is None and edge is not None:
+        more = encode_cursor(*edge)
+    return found, more
+
+
+async def _window_before(
+    session: AsyncSession, workspace_id: UUID, position: tuple[dt.datetime, UUID]
+) -> tuple[dt.datetime, UUID] | None:
+    """Return where the answers end that one page looks through; None where all are looked at."""
+    rows = await run_sql(
+        session,
+        text(
+            "select created_at, id from response where workspace_id = :workspace "
+            "and (created_at, id) < (:at, :id) order by created_at desc, id desc "
+            "limit 1 offset :window"
+        ).bindparams(workspace=workspace_id, at=position[0], id=position[1], window=_WINDOW),
+    )
+    row = rows.first()
+    return (row.created_at, row.id) if row is not None else None
