@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -48,6 +49,19 @@ app.add_typer(rollup_commands, name="rollups")
 job_commands = typer.Typer(help="Background work: what waits, what is dead.")
 app.add_typer(job_commands, name="jobs")
 app.command("bi-role")(data_commands.bi_role)
+
+
+@app.callback()
+def _show_version(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Say the version and end.")
+    ] = False,
+) -> None:
+    if version:
+        out.print(distribution_version("afterword"), markup=False)
+        raise typer.Exit
+
+
 for _command in (
     data_commands.backup,
     data_commands.restore,

@@ -8,21 +8,15 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import text
 from starlette.responses import Response
 
-from app.core.database import run_sql
-from app.core.errors import Forbidden, NotFound
+from app.core.errors import NotFound
 from app.core.http import json_reply
 from app.core.routing import ReadSessionDep, router
 from app.core.settings import Settings
-from app.exports.odata_apply import Rows, applied, rows_of
-from app.exports.odata_filter import Filter
+from app.exports.odata_queries import count_rows, find_entity, narrowed, read_page, readable_rows
 from app.exports.odata_sets import SETS, EntitySet, metadata, ordered, selected
 from app.workspaces.admission import Analyst
-from app.workspaces.caller import Caller
-from app.workspaces.scopes import Scope
-from app.workspaces.service import find_workspace_by_id
 
 routes = router("OData")
 
@@ -145,71 +139,27 @@ async def get_odata_set(
     `$apply` need no more than `metrics`, and small ones are shown without their numbers.
     """
     found = wanted.entity_set
-    rows = await _rows(session, caller, found, query.apply)
+    rows = await readable_rows(session, caller, found, query.apply)
     names = selected(found.name, rows.types, query.select)
-    columns = ", ".join(f'"{name}"' for name in names)
+    context = f"{_root(request)}/$metadata#{found.name}"
     if wanted.keys is not None:
-        return await _one(request, session, (rows, wanted.keys), columns)
-    where, bound = _where(rows, query.filter)
+        entity = await find_entity(session, rows, names, wanted.keys)
+        if entity is None:
+            raise NotFound(f"There is no such entity of {found.name}.")
+        return json_reply({"@odata.context": f"{context}/$entity"} | entity, headers=_VERSION)
+    rows = narrowed(rows, query.filter)
     page = min(_PAGE, _PAGE if query.top is None else query.top)
     order = ordered(found.name, rows.types, rows.keys, query.orderby)
-    found_rows = await run_sql(
-        session,
-        text(
-            f"select {columns} from ({rows.source}) m {where} "
-            f"{f'order by {order}' if order else ''} limit :limit offset :skip"
-        ).bindparams(**bound, limit=page + 1, skip=query.skip),
-    )
-    value = [dict(row._mapping) for row in found_rows]
-    context = f"{_root(request)}/$metadata#{found.name}"
+    value = await read_page(session, rows, names, order, limit=page + 1, skip=query.skip)
     if query.select or query.apply:
         context += f"({','.join(names)})"
     document: dict[str, Any] = {"@odata.context": context}
     if query.count:
-        document["@odata.count"] = await _count(session, rows, where, bound)
+        document["@odata.count"] = await count_rows(session, rows)
     document["value"] = value[:page]
     if len(value) > page and (query.top is None or query.top > page):
         document["@odata.nextLink"] = _next_link(request, query, page)
     return json_reply(document, headers=_VERSION)
-
-
-async def _rows(
-    session: ReadSessionDep, caller: Caller, found: EntitySet, apply: str | None
-) -> Rows:
-    """Return what is to be read, with the workspace bound; Forbidden where it is hidden."""
-    workspace = await find_workspace_by_id(session, caller.workspace_id)
-    least = workspace.min_group_size if workspace else 1
-    if apply is not None:
-        rows = applied(found, apply, min_group_size=least)
-    else:
-        if least > 1 and Scope.READ not in caller.scopes:
-            detail = (
-                f"This workspace hides groups of fewer than {least} answers, and rows of counts "
-                "would show them: use a key with the scope `read`, or ask for groups with "
-                "`$apply=groupby((survey), aggregate(responses with sum as n))`."
-            )
-            raise Forbidden(detail)
-        rows = rows_of(found)
-    rows.bound["workspace"] = caller.workspace_id
-    return rows
-
-
-async def _one(
-    request: Request,
-    session: ReadSessionDep,
-    wanted: tuple[Rows, Mapping[str, str]],
-    columns: str,
-) -> Response:
-    """Return the one entity that the keys name, or raise NotFound."""
-    rows, keys = wanted
-    conditions = " and ".join(f"cast({name} as text) = :k_{name}" for name in keys)
-    bound = {f"k_{name}": value for name, value in keys.items()}
-    query = text(f"select {columns} from ({rows.source}) m where {conditions} limit 1")
-    row = (await run_sql(session, query.bindparams(**rows.bound, **bound))).first()
-    if row is None:
-        raise NotFound(f"There is no such entity of {rows.name}.")
-    context = f"{_root(request)}/$metadata#{rows.name}/$entity"
-    return json_reply({"@odata.context": context} | dict(row._mapping), headers=_VERSION)
 
 
 @routes.get(
@@ -225,23 +175,9 @@ async def count_odata_set(
     filter_: Annotated[str | None, Query(alias="$filter")] = None,
 ) -> Response:
     """Return how many rows there are, as a bare number."""
-    rows = await _rows(session, caller, found, None)
-    where, bound = _where(rows, filter_)
-    count = await _count(session, rows, where, bound)
+    rows = narrowed(await readable_rows(session, caller, found, None), filter_)
+    count = await count_rows(session, rows)
     return Response(str(count), media_type="text/plain", headers=_VERSION)
-
-
-def _where(rows: Rows, wanted: str | None) -> tuple[str, dict[str, Any]]:
-    if not wanted:
-        return "", rows.bound
-    made = Filter(rows.name, rows.types, wanted)
-    return f"where {made.condition}", rows.bound | made.bound
-
-
-async def _count(session: ReadSessionDep, rows: Rows, where: str, bound: dict[str, Any]) -> int:
-    query = text(f"select count(*) from ({rows.source}) m {where}").bindparams(**bound)
-    counted: int = (await run_sql(session, query)).one()[0]
-    return counted
 
 
 def _next_link(request: Request, query: ODataQuery, page: int) -> str:

@@ -1,33 +1,26 @@
-"""Errors on the pages of whoever is asked: a page, where programs get JSON."""
+"""Errors as pages for people; programs get JSON."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.core.http import at
 from app.pages.dashboard.error_pages import dashboard_problem
+from app.pages.dashboard.pages import is_dashboard
 from app.pages.showing import show_message
 from app.surveys.words import accepted_languages
 
 _PATHS = ("/s/", "/i/", "/u/")
-_DASHBOARD = (
-    "/sign-in", "/sign-out", "/surveys/", "/journey", "/experience", "/follow-ups", "/responses/",
-    "/comments", "/decisions", "/connections", "/figures/",
-)  # fmt: skip
 _KIOSK_SECONDS = 10
 
 
 def is_for_people(request: Request) -> bool:
     """Tell whether a person looks at what this address shows."""
-    return request.url.path.startswith(_PATHS) or _is_dashboard(request)
-
-
-def _is_dashboard(request: Request) -> bool:
-    return request.url.path == "/" or request.url.path.startswith(_DASHBOARD)
+    return request.url.path.startswith(_PATHS) or is_dashboard(request.url.path)
 
 
 def error_page(request: Request, problem: Response) -> Response:
     """Say that something did not work, in the browser's language; a kiosk tries again by itself."""
-    if _is_dashboard(request):
+    if is_dashboard(request.url.path):
         return dashboard_problem(request, problem)
     accepted = accepted_languages(request.headers.get("accept-language", ""))
     known = {404: "gone", 429: "busy", 503: "busy"}

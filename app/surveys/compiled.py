@@ -19,7 +19,7 @@ from app.surveys.question_types import (
     spec_of,
 )
 from app.surveys.scales import LOW_BANDS, Band, Scale, band_of, scale_of
-from app.surveys.schemas import Definition, Metric, Question, Status
+from app.surveys.schemas import Definition, Question, Status, SurveyMetric
 from app.surveys.show_if import is_shown
 
 _MOST_ERRORS = 20
@@ -172,7 +172,7 @@ class CompiledSurvey:
         main = definition.main_question
         self._main = main.key if main else None
         self.main_scale = scale_of(main.type, main.points) if main else None
-        self._banded = definition.metric is not Metric.CUSTOM
+        self._banded = definition.metric is not SurveyMetric.CUSTOM
         self._follow_up_below = definition.follow_up_below
 
     def check(self, answers: Any, *, complete: bool) -> Checked:

@@ -42,7 +42,7 @@ Texts = Annotated[dict[Locale, Wording], Field(min_length=1, max_length=60)]
 Scalar = bool | int | float | str
 
 
-class Metric(StrEnum):
+class SurveyMetric(StrEnum):
     """What a survey's main question measures."""
 
     NPS = "nps"
@@ -199,7 +199,7 @@ class Definition(Body):
     """The content of one version."""
 
     name: Line
-    metric: Metric = Metric.CUSTOM
+    metric: SurveyMetric = SurveyMetric.CUSTOM
     touchpoint: Slug | None = None
     default_locale: Locale = "en"
     questions: list[Question] = Field(min_length=1, max_length=100)
@@ -232,11 +232,11 @@ class Definition(Body):
     @model_validator(mode="after")
     def _metric_matches(self) -> Self:
         main = self.main_question
-        if self.metric is Metric.CUSTOM:
+        if self.metric is SurveyMetric.CUSTOM:
             return self
         fits = main is not None and (
             str(main.type) == str(self.metric)
-            or (self.metric is Metric.NPS and main.type is QuestionType.YES_NO)
+            or (self.metric is SurveyMetric.NPS and main.type is QuestionType.YES_NO)
         )
         if not fits:
             kind = main.type if main else "missing"
@@ -289,7 +289,7 @@ class SurveyPatch(Body):
     )
 
     name: Line = ""
-    metric: Metric = Metric.CUSTOM
+    metric: SurveyMetric = SurveyMetric.CUSTOM
     touchpoint: Slug | None = None
     default_locale: Locale = ""
     questions: list[Question] = Field(default=[], min_length=1, max_length=100)
@@ -305,7 +305,7 @@ class SurveyIn(Body):
 
     key: Slug | None = Field(default=None, description="Default: made from the name.")
     name: Line | None = Field(default=None, description="Default: the template's.")
-    metric: Metric | None = None
+    metric: SurveyMetric | None = None
     touchpoint: Slug | None = None
     default_locale: Locale | None = None
     questions: list[Question] | None = Field(default=None, min_length=1, max_length=100)
@@ -328,7 +328,7 @@ class SurveyOut(BaseModel):
     id: UUID
     key: str
     name: str
-    metric: Metric
+    metric: SurveyMetric
     touchpoint: str | None
     default_locale: str
     questions: list[Question]
@@ -343,7 +343,9 @@ class SurveyOut(BaseModel):
     updated_at: dt.datetime
 
 
-def catalogue_entry(question: Question, *, main: Question | None, metric: Metric) -> dict[str, Any]:
+def catalogue_entry(
+    question: Question, *, main: Question | None, metric: SurveyMetric
+) -> dict[str, Any]:
     """Return what figures need to know of a question."""
     scale = scale_of(question.type, question.points)
     is_main = main is not None and main.key == question.key
@@ -353,7 +355,9 @@ def catalogue_entry(question: Question, *, main: Question | None, metric: Metric
         "scale": scale.name,
         "high": scale.high,
         "main": is_main,
-        "recommends": is_main and metric is Metric.NPS and question.type is QuestionType.YES_NO,
+        "recommends": is_main
+        and metric is SurveyMetric.NPS
+        and question.type is QuestionType.YES_NO,
         "reverse": question.reverse,
         "driver": question.driver,
         "pillar": question.pillar,

@@ -69,9 +69,7 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
         visit.session, visit.workspace.id, FollowUpFilter(), limit=5
     )
     return visit.page(
-        "overview.html",
-        title=visit.said["overview"],
-        here="/",
+        "overview",
         weakest=next((step for step in journey["steps"] if step["weakest"]), None),
         follow_ups=urgent,
         open_count=await inbox.count_open_follow_ups(visit.session, visit.workspace.id),
@@ -95,9 +93,8 @@ async def show_survey(
     )
     drivers = await figures.tag_points(visit, view, "driver", properties)
     return visit.page(
-        "survey.html",
+        "survey",
         title=survey.name,
-        here="/",
         survey=survey,
         comments=latest,
         drivers=_whiskers(drivers),
@@ -139,9 +136,7 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         for step in steps if step["score_0_100"] is not None
     ]  # fmt: skip
     return visit.page(
-        "journey.html",
-        title=visit.said["journey"],
-        here="/journey",
+        "journey",
         view=view,
         properties=properties,
         choices=await choices_of(visit.session, visit.workspace),
@@ -159,9 +154,7 @@ async def show_experience(visit: VisitDep, view: ViewDep, asked: PropertiesDep) 
     properties = chosen(asked)
     emotions, total = await figures.emotion_points(visit, view, properties)
     return visit.page(
-        "experience.html",
-        title=visit.said["experience"],
-        here="/experience",
+        "experience",
         view=view,
         properties=properties,
         choices=await choices_of(visit.session, visit.workspace),
@@ -194,7 +187,7 @@ async def show_follow_ups(
     )
     said = wanted.model_dump(exclude={"cursor"})
     return visit.page(
-        "follow_ups.html", title=visit.said["follow_ups"], here="/follow-ups", wanted=wanted,
+        "follow_ups", wanted=wanted,
         follow_ups=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
     )  # fmt: skip
 
@@ -206,9 +199,8 @@ async def show_response(
     """Show one answer with its follow-up, as it was saved a moment ago."""
     found = await responses.read(session, visit.workspace.id, response_id)
     return visit.page(
-        "response.html",
+        "response",
         title=f"{visit.said['answer']}: {found.survey}",
-        here="/follow-ups",
         response=found,
         questions=await answers.questions_of(visit, found.survey, found.survey_version),
         saved=saved,
@@ -257,7 +249,7 @@ async def show_comments(visit: VisitDep, wanted: Annotated[CommentQuery, Query()
         visit.session, visit.workspace.id, said, cursor=wanted.cursor
     )
     return visit.page(
-        "comments.html", title=visit.said["comments"], here="/comments", wanted=wanted,
+        "comments", wanted=wanted,
         comments=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
         choices=await choices_of(visit.session, visit.workspace),
     )  # fmt: skip
@@ -284,9 +276,7 @@ async def show_decisions(
     found = await decisions.find_page(visit.session, visit.workspace.id, asked)
     lately = checked(DecisionFilter, {"since": since.isoformat()})
     return visit.page(
-        "decisions.html",
-        title=visit.said["decisions"],
-        here="/decisions",
+        "decisions",
         wanted=wanted,
         decisions=found[: asked.limit],
         summary=await decisions.summary(visit.session, visit.workspace.id, lately),
@@ -297,9 +287,7 @@ async def show_decisions(
 async def show_connections(visit: VisitDep) -> HTMLResponse:
     """Show who tells us, and whom we tell."""
     return visit.page(
-        "connections.html",
-        title=visit.said["connections"],
-        here="/connections",
+        "connections",
         integrations=await health.integrations(visit),
         endpoints=await health.endpoints(visit),
     )

@@ -21,6 +21,7 @@ from app.core.texts import LANGUAGES, language_of
 from app.core.tokens import token_hash
 from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.link_mail import SIGN_IN
+from app.pages.dashboard.pages import NAVIGATION, PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from app.pages.rendering import ShowPage, page
 from app.pages.showing import read_fields
@@ -34,15 +35,6 @@ from app.workspaces.sessions import Visitor
 T = TypeVar("T", bound=BaseModel)
 
 _CSRF = "dashboard.csrf"
-NAVIGATION = (
-    ("overview", "/"),
-    ("journey", "/journey"),
-    ("experience", "/experience"),
-    ("follow_ups", "/follow-ups"),
-    ("comments", "/comments"),
-    ("decisions", "/decisions"),
-    ("connections", "/connections"),
-)
 
 
 def cookie_name(settings: Settings) -> str:
@@ -89,13 +81,14 @@ class DashboardVisit:
         box: SealedBox = self.request.app.state.box
         return box.sign(_CSRF, token_hash(self.token))
 
-    def page(self, template: str, *, title: str, here: str, **shown: Any) -> HTMLResponse:
-        """Render one of the dashboard's pages."""
+    def page(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
+        """Render one of the dashboard's pages; `title` says more than its name does."""
+        shown_page = PAGES[name]
         return page(
-            f"dashboard/{template}",
+            shown_page.template,
             lang=self.said.language,
-            title=title,
-            here=here,
+            title=title or self.said[name],
+            here=PAGES[shown_page.below or name].path,
             said=self.said,
             visit=self,
             navigation=NAVIGATION,

@@ -1,5 +1,6 @@
-"""What the README says is true: its settings are generated, its tour is run."""
+"""What the documents say is true: settings are generated, the tour is run, links lead somewhere."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -13,11 +14,13 @@ from tests.mailbox import Mailbox
 from tests.service import Service
 
 ROOT = Path(app.__file__).parents[1]
+DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
+TOUR = (DOCS / "tour.md").read_text()
 
 
 def settings_table() -> str:
-    """Write the settings as the README's table."""
+    """Write the settings as a table."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = "" if field.default_factory else field.default
@@ -29,19 +32,52 @@ def settings_table() -> str:
 
 
 def test_the_settings_are_those_of_the_program() -> None:
-    assert settings_table() in README
+    assert settings_table() in (DOCS / "operating.md").read_text(), settings_table()
 
 
 def test_every_room_is_on_the_map() -> None:
+    architecture = (DOCS / "architecture.md").read_text()
     for room in (ROOT / "app").iterdir():
         if room.is_dir() and (room / "__init__.py").exists():
-            assert f"`app/{room.name}/`" in README, room.name
+            assert f"`app/{room.name}/`" in architecture, room.name
+
+
+def documents() -> list[Path]:
+    return [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+
+
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+def test_every_link_between_documents_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(README.splitlines()) <= 120
+
+
+WAYS = re.findall(r"`([a-z_]+(?:\.[A-Za-z_]+)+)`", (DOCS / "architecture.md").read_text())
+
+
+@pytest.mark.parametrize("dotted", sorted({way for way in WAYS if not way.endswith(".py")}))
+def test_the_ways_through_the_code_name_what_exists(dotted: str) -> None:
+    parts = dotted.split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found: object = importlib.import_module(".".join(["app", *parts[:cut]]))
+        except ModuleNotFoundError:
+            continue
+        for name in parts[cut:]:
+            found = getattr(found, name)
+        return
+    pytest.fail(dotted)
 
 
 def tour() -> list[tuple[str, str]]:
-    """Return the commands of the tour, each with the output that the README shows."""
+    """Return the commands of the tour, each with the output that it shows."""
     steps: list[tuple[str, str]] = []
-    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(r"```console\n(.*?)```", TOUR, re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             steps.append((command, output))
@@ -72,7 +108,11 @@ def test_the_tour_gives_what_it_shows(tmp_path: Path) -> None:
     assert outputs == [shown.strip() for _, shown in tour()], ran.stderr
 
 
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "compose.yaml", "Dockerfile"])
-def test_the_repository_speaks_of_the_product_alone(name: str) -> None:
-    text = (ROOT / name).read_text().lower()
-    assert not re.search(r"\bsession\b|\bissue\b|\bprompt\b", text)
+@pytest.mark.parametrize(
+    "path",
+    [*documents(), ROOT / "compose.yaml", ROOT / "Dockerfile"],
+    ids=lambda path: path.name,
+)
+def test_the_repository_speaks_of_the_product_alone(path: Path) -> None:
+    text = path.read_text().lower()
+    assert not re.search(r"\bissue \d|\bprompt\b|this session", text)

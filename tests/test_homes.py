@@ -1,0 +1,120 @@
+"""Each concept has one home: words, tables, classes, question types and metrics."""
+
+import ast
+import re
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from sqlmodel import SQLModel
+
+import app
+import app.tables
+from app.metrics.registry import METRICS
+from app.surveys.question_types import QuestionType, spec_of
+
+ROOT = Path(app.__file__).parents[1]
+SOURCES = sorted((ROOT / "app").rglob("*.py"))
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text().lower()
+# Which rooms beside a table's own may name it in SQL: those that read or erase across rooms.
+READERS = {
+    "bi_access": {"core"},
+    "customer": {"exports", "invitations", "responses", "triggers"},
+    "customer_identity": {"exports", "responses", "triggers"},
+    "delivery": {"exports"},
+    "event": {"exports", "responses", "webhooks"},
+    "feed_place": {"exports"},
+    "inbound_event": {"exports"},
+    "interaction": {"exports", "integrations", "responses", "triggers"},
+    "invitation": {"exports", "integrations", "metrics", "responses", "triggers"},
+    "job": {"exports", "integrations"},
+    "question": {"exports", "interactions", "metrics", "responses"},
+    "response": {"exports", "integrations", "metrics", "workspaces"},
+    "rollup": {"exports", "interactions"},
+    "suppression": {"exports"},
+    "survey": {"exports", "integrations", "invitations", "metrics", "responses", "workspaces"},
+    "survey_version": {"interactions", "invitations", "responses"},
+    "ticket": {"exports", "integrations", "metrics", "triggers"},
+    "touchpoint": {"metrics"},
+    "trigger": {"invitations"},
+    "workspace": {"cli", "exports", "interactions", "responses", "surveys", "webhooks"},
+}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
+
+
+@cache
+def classes() -> list[tuple[str, Path]]:
+    return [
+        (node.name, path)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    ]
+
+
+def test_no_class_name_stands_twice() -> None:
+    counts = Counter(name for name, _ in classes())
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+@cache
+def owners() -> dict[str, str]:
+    found = {}
+    for name, path in classes():
+        model = next((m for m in SQLModel.__subclasses__() if m.__name__ == name), None)
+        if model is not None and hasattr(model, "__table__"):
+            found[model.__table__.name] = room_of(path)
+    return found
+
+
+def test_a_tables_sql_stands_in_the_rooms_that_may_name_it() -> None:
+    named: dict[str, set[str]] = {}
+    for path in SOURCES:
+        text = path.read_text()
+        for table, owner in owners().items():
+            if room_of(path) != owner and re.search(rf"\b(from|join|into|update) {table}\b", text):
+                named.setdefault(table, set()).add(room_of(path))
+    assert named == READERS
+
+
+def test_no_sql_stands_in_a_route() -> None:
+    for path in SOURCES:
+        if path.name.endswith("routes.py"):
+            assert "run_sql" not in path.read_text(), path
+
+
+@pytest.mark.parametrize("name", sorted(owners()))
+def test_every_table_has_its_word(name: str) -> None:
+    words = {
+        "customer_identity": "customer identity", "ticket_count": "ticket count",
+        "feed_place": "consumer cursor", "inbound_event": "inbound event",
+    }  # fmt: skip
+    assert re.search(rf"\b{words.get(name, name.replace('_', ' '))}", GLOSSARY), name
+
+
+def test_every_room_and_route_uses_the_words(app: FastAPI) -> None:
+    rooms = {path.name for path in (ROOT / "app").iterdir() if (path / "__init__.py").exists()}
+    plain = {"v1", "in", "w", "bi", "odata", "v4", "me", "map", "links", "batch", "summary"}
+    paths = {part for path in app.openapi()["paths"] for part in path.split("/")[2:3]}
+    for word in {*rooms, *paths} - plain:
+        if not re.fullmatch(r"[a-z-]+", word):
+            continue
+        said = word.replace("-", " ").removesuffix("s")
+        assert re.search(rf"\b{said.removesuffix('ie')}", GLOSSARY), word
+
+
+def test_every_question_type_names_a_metric_that_exists() -> None:
+    for type_ in QuestionType:
+        metric = spec_of(type_).metric
+        assert metric is None or metric in METRICS, type_
+
+
+def test_every_metric_is_documented() -> None:
+    documented = (ROOT / "docs" / "metrics.md").read_text()
+    for name in METRICS:
+        assert f"| `{name}`" in documented, name
