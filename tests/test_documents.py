@@ -46,7 +46,7 @@ def documents() -> list[Path]:
     return [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
 
 
-@pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_between_documents_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
         if "://" not in target:
@@ -111,7 +111,7 @@ def test_the_tour_gives_what_it_shows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path",
     [*documents(), ROOT / "compose.yaml", ROOT / "Dockerfile"],
-    ids=lambda path: path.name,
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_repository_speaks_of_the_product_alone(path: Path) -> None:
     text = path.read_text().lower()
