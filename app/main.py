@@ -31,6 +31,9 @@ from app.core.notices import Notices
 from app.core.openapi import finish, operation_id, reference
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.delighted import routes as delighted
+from app.delighted.request import ROOT as DELIGHTED
+from app.delighted.shapes import delighted_error
 from app.exports import export_routes, odata_routes
 from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
@@ -224,6 +227,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         exports,
         export_routes,
         odata_routes,
+        delighted,
         docs,
         signing_in,
         dashboard,
@@ -274,6 +278,8 @@ async def _show_error(request: Request, error: Exception) -> Response:
     reply.headers.update(reply_headers(request))
     if request.url.path.startswith("/odata/v4"):
         return odata_error(reply)
+    if request.url.path.startswith(DELIGHTED):
+        return delighted_error(reply)
     return error_page(request, reply) if is_for_people(request) else reply
 
 

@@ -25,17 +25,19 @@ _REMEMBERED = 100_000
 CHANNEL = "afterword_touchpoints"
 CUSTOMERS_CHANNEL = "afterword_customers"
 EMAIL = "email"
+PHONE = "phone"
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerReference:
-    """A customer as a caller names them: by an external id of some source, by e-mail, or both."""
+    """A customer as a caller names them: by an external id of some source, e-mail or phone."""
 
     external_id: str | None = None
     source: str | None = None
     email: str | None = None
     name: str | None = None
     locale: str | None = None
+    phone: str | None = None
 
     @property
     def identities(self) -> list[tuple[str, str]]:
@@ -45,6 +47,8 @@ class CustomerReference:
             found.append((f"id:{self.source or ''}", self.external_id))
         if self.email:
             found.append((EMAIL, self.email.lower()))
+        if self.phone:
+            found.append((PHONE, self.phone))
         return found
 
 
@@ -205,7 +209,7 @@ async def _find(
             left join lateral (
               select min(x.customer_id::text)::uuid as customer_id from customer_identity x
               where x.workspace_id = :workspace_id and x.value = n.value
-              and n.kind <> 'email' and x.kind <> 'email' and (n.kind = 'id:' or x.kind = 'id:')
+              and n.kind like 'id:%' and x.kind like 'id:%' and (n.kind = 'id:' or x.kind = 'id:')
               and not exists (select from customer_identity other
                 where other.workspace_id = :workspace_id
                 and other.customer_id = x.customer_id and other.kind = n.kind)

@@ -101,11 +101,14 @@ class CustomerRow(CustomerPut):
     """A customer in a batch: by external id, by e-mail, or both."""
 
     external_id: Short | None = None
+    phone: Annotated[str, StringConstraints(min_length=3, max_length=32)] | None = Field(
+        default=None, description="A phone number; nobody is asked by it."
+    )
 
     @model_validator(mode="after")
     def _is_named(self) -> Self:
-        if self.external_id is None and self.email is None:
-            msg = "needs an `external_id` or an `email`"
+        if self.external_id is None and self.email is None and self.phone is None:
+            msg = "needs an `external_id`, an `email` or a `phone`"
             raise ValueError(msg)
         return self
 
@@ -138,6 +141,7 @@ class CustomerOut(BaseModel):
     email: str | None
     name: str | None
     locale: str | None
+    phone_number: str | None = None
     properties: dict[str, Any]
     consent: dict[str, Any] | None
     do_not_survey: bool

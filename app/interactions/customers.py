@@ -34,7 +34,9 @@ select c.*, coalesce((
     select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value)
       order by i.kind, i.value)
     from customer_identity i where i.workspace_id = c.workspace_id
-    and i.customer_id = c.id and i.kind <> 'email'), '[]') as external_ids
+    and i.customer_id = c.id and i.kind like 'id:%'), '[]') as external_ids,
+  (select min(i.value) from customer_identity i where i.workspace_id = c.workspace_id
+    and i.customer_id = c.id and i.kind = 'phone') as phone_number
 from customer c where c.workspace_id = :workspace_id"""
 _JSON = {"external_ids": Json, "properties": Json, "consent": Json, "told_at": Json}
 
@@ -54,7 +56,7 @@ _KNOWN_AS = (
 )
 _BY_EMAIL = _KNOWN_AS.format("kind = 'email' and value = lower(:email)")
 _BY_ID = _KNOWN_AS.format(
-    "kind <> 'email' and value = coalesce(:external_id, value) "
+    "kind like 'id:%' and value = coalesce(:external_id, value) "
     "and kind = coalesce('id:' || :source, kind)"
 )
 
@@ -123,6 +125,60 @@ async def find_by_email(
     return dict(row._mapping) if row else None
 
 
+async def find_by_phone(
+    session: AsyncSession, workspace_id: UUID, number: str
+) -> dict[str, Any] | None:
+    """Return the customer who has a phone number."""
+    rows = await run_sql(
+        session,
+        text(
+            f"{_SELECT} and c.id = (select customer_id from customer_identity "
+            "where workspace_id = :workspace_id and kind = 'phone' and value = :number)"
+        )
+        .columns(**_JSON)
+        .bindparams(workspace_id=workspace_id, number=number),
+    )
+    row = rows.first()
+    return dict(row._mapping) if row else None
+
+
+async def find_in_order(  # noqa: PLR0913 - the filters of one list
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    email: str | None = None,
+    phone: str | None = None,
+    after: tuple[dt.datetime, UUID] | None = None,
+    limit: int,
+    offset: int = 0,
+) -> list[dict[str, Any]]:
+    """Return customers in the order in which they were made, who are neither merged nor erased."""
+    conditions = ["c.merged_into is null", "c.erased_at is null"]
+    bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": limit, "offset": offset}
+    given = {"since": since, "until": until, "email": email, "phone": phone}
+    known = {
+        "since": "c.created_at >= :since",
+        "until": "c.created_at < :until",
+        "email": _BY_EMAIL,
+        "phone": _KNOWN_AS.format("kind = 'phone' and value = :phone"),
+    }
+    for name, value in given.items():
+        if value is not None:
+            conditions.append(known[name])
+            bound[name] = value
+    if after is not None:
+        conditions.append("(c.created_at, c.id) > (:at, :id)")
+        bound |= {"at": after[0], "id": after[1]}
+    query = (
+        f"{_SELECT} and {' and '.join(conditions)} "
+        "order by c.created_at, c.id limit :limit offset :offset"
+    )
+    rows = await run_sql(session, text(query).columns(**_JSON).bindparams(**bound))
+    return [dict(row._mapping) for row in rows]
+
+
 async def find_customers_by_id(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
@@ -167,6 +223,7 @@ async def put_customer(
         email=wanted.email,
         name=wanted.name,
         locale=wanted.locale,
+        phone=wanted.phone,
     )
     before = utc_now()
     customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
@@ -181,7 +238,7 @@ async def change_customer(
     customer = await get_customer(session, workspace_id, reference)
     if customer["erased_at"] is not None:
         raise Conflict("This customer was erased and stays so.")
-    given = patch.model_dump(exclude_unset=True, exclude={"source", "external_id"})
+    given = patch.model_dump(exclude_unset=True, exclude={"source", "external_id", "phone"})
     if "email" in given:
         await _rename(session, workspace_id, customer["id"], given["email"])
     if consent := given.get("consent"):

@@ -130,7 +130,7 @@ async def customers_by_id(
                     'source', nullif(substr(i.kind, 4), ''), 'id', i.value)
                   order by i.kind, i.value)
                 from customer_identity i where i.workspace_id = c.workspace_id
-                and i.customer_id = c.id and i.kind <> 'email'), '[]') as external_ids
+                and i.customer_id = c.id and i.kind like 'id:%'), '[]') as external_ids
             from customer c where c.workspace_id = :workspace_id and c.id = any(:ids)
         """)
         .columns(external_ids=Json)

@@ -309,6 +309,43 @@ async def cancel_invitations(
         session.add(invitation)
 
 
+async def cancel_of_customer(
+    session: AsyncSession, workspace_id: UUID, customer_id: UUID, *, detail: str
+) -> int:
+    """Cancel what waits to be asked of a customer; return how much that was."""
+    found = await session.exec(
+        select(Invitation)
+        .where(
+            Invitation.workspace_id == workspace_id,
+            Invitation.customer_id == customer_id,
+            Invitation.status == "scheduled",
+        )
+        .order_by(col(Invitation.id))
+        .with_for_update()
+    )
+    waiting = found.all()
+    for invitation in waiting:
+        end(invitation, "cancelled", reason="cancelled", detail=detail)
+        session.add(invitation)
+    return len(waiting)
+
+
+async def times_of(
+    session: AsyncSession, workspace_id: UUID, customers: Sequence[UUID]
+) -> dict[UUID, tuple[dt.datetime | None, dt.datetime | None]]:
+    """Return when customers were last asked, and when they will be next."""
+    rows = await run_sql(
+        session,
+        text(
+            "select customer_id, max(sent_at) as last, "
+            "min(send_at) filter (where status = 'scheduled') as next from invitation "
+            "where workspace_id = :workspace_id and customer_id = any(:customers) and not test "
+            "group by 1"
+        ).bindparams(workspace_id=workspace_id, customers=list(customers)),
+    )
+    return {row.customer_id: (row.last, row.next) for row in rows}
+
+
 async def note_hit(session: AsyncSession, invitation: Invitation, hit: LinkHit) -> list[LinkHit]:
     """Remember that the page was opened or sent; return the last such hits, this one included.
 

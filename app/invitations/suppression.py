@@ -1,5 +1,6 @@
 """Addresses that are not written to: who unsubscribed, and what bounced."""
 
+import datetime as dt
 import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
@@ -118,4 +119,30 @@ async def find_page(
             "order by created_at desc, address_hash desc limit :limit"
         ).bindparams(**bound),
     )
+    return [dict(row._mapping) for row in rows]
+
+
+async def find_window(
+    session: AsyncSession,
+    workspace_id: UUID,
+    kind: SuppressionKind,
+    span: tuple[dt.datetime | None, dt.datetime | None],
+    *,
+    limit: int,
+    offset: int,
+) -> list[dict[str, Any]]:
+    """Return addresses that came in a span, in their order; erased ones are left out."""
+    rows = await run_sql(
+        session,
+        text(
+            "select email, created_at from suppression where workspace_id = :workspace_id "
+            "and kind = :kind and email is not null "
+            "and created_at >= coalesce(cast(:since as timestamptz), '-infinity') "
+            "and created_at < coalesce(cast(:until as timestamptz), 'infinity') "
+            "order by created_at, address_hash limit :limit offset :offset"
+        ).bindparams(
+            workspace_id=workspace_id, kind=str(kind), since=span[0], until=span[1], limit=limit,
+            offset=offset,
+        ),
+    )  # fmt: skip
     return [dict(row._mapping) for row in rows]

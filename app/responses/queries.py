@@ -1,7 +1,7 @@
 """Reading responses: one place for the columns, the filters and the order."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -171,3 +171,85 @@ async def find_stored(
     )
     row = rows.first()
     return StoredAnswers(**row._mapping) if row else StoredAnswers()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which responses of a survey: by their own time, by their last change, of one customer.
+
+    `segment` is a value and the properties of which one must have it.
+    """
+
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    updated_since: dt.datetime | None = None
+    updated_until: dt.datetime | None = None
+    customer_id: UUID | None = None
+    segment: tuple[list[str], str] | None = None
+
+
+async def find_window(
+    session: AsyncSession,
+    workspace_id: UUID,
+    survey_id: UUID,
+    window: Window,
+    *,
+    order: tuple[str, str],
+    limit: int,
+    offset: int,
+) -> list[dict[str, Any]]:
+    """Return the counted responses of a survey in an order, from a place on."""
+    known = {
+        "since": "r.responded_at >= :since",
+        "until": "r.responded_at < :until",
+        "updated_since": "r.updated_at >= :updated_since",
+        "updated_until": "r.updated_at < :updated_until",
+        "customer_id": "r.customer_id = :customer_id",
+    }
+    conditions = ["r.survey_id = :survey_id", "r.state = 'counted'"]
+    bound: dict[str, Any] = {"workspace_id": workspace_id, "survey_id": survey_id}
+    for name, condition in known.items():
+        if (value := getattr(window, name)) is not None:
+            conditions.append(condition)
+            bound[name] = value
+    if window.segment is not None:
+        names, value = window.segment
+        conditions.append(
+            "exists (select 1 from unnest(:segments ::text[]) s(name) "
+            "where r.properties ->> s.name = :value)"
+        )
+        bound |= {"segments": names, "value": value}
+    column, way = order
+    query = (
+        f"{_COLUMNS} and {' and '.join(conditions)} "
+        f"order by r.{column} {way}, r.id {way} limit :limit offset :offset"
+    )
+    statement = text(query).columns(**_JSON).bindparams(**bound, limit=limit, offset=offset)
+    return [dict(row._mapping) for row in await run_sql(session, statement)]
+
+
+async def segments_with(session: AsyncSession, workspace_id: UUID, value: str) -> list[str]:
+    """Return the segments that have had a value."""
+    rows = await run_sql(
+        session,
+        text(
+            "select distinct segment from rollup where workspace_id = :id and value = :value "
+            "and segment <> '' order by 1"
+        ).bindparams(id=workspace_id, value=value),
+    )
+    return [row.segment for row in rows]
+
+
+async def last_answered(
+    session: AsyncSession, workspace_id: UUID, customers: Sequence[UUID]
+) -> dict[UUID, dt.datetime]:
+    """Return when customers last answered."""
+    rows = await run_sql(
+        session,
+        text(
+            "select customer_id, max(responded_at) as last from response "
+            "where workspace_id = :id and customer_id = any(:customers) and not test "
+            "and state <> 'deleted' group by 1"
+        ).bindparams(id=workspace_id, customers=list(customers)),
+    )
+    return {row.customer_id: row.last for row in rows}

@@ -123,6 +123,7 @@ _EVENT_DATA = """jsonb_build_object(
   'survey', jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version),
   'seq', r.seq, 'channel', r.channel, 'touchpoint', nullif(r.touchpoint, ''), 'locale', r.locale,
   'score', r.score, 'band', r.band, 'complete', r.complete, 'answers', r.answers,
+  'comment', r.comment,
   'properties', r.properties, 'tags', r.tags, 'order', r.order_ref, 'ticket', r.ticket_ref,
   'external_id', r.external_id, 'follow_up', r.follow_up, 'state', r.state,
   'completes', {completes}, 'interaction', {about},
@@ -131,7 +132,7 @@ _EVENT_DATA = """jsonb_build_object(
       'external_ids', (
         select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value))
         from customer_identity i where i.workspace_id = r.workspace_id
-        and i.customer_id = c.id and i.kind <> 'email')))
+        and i.customer_id = c.id and i.kind like 'id:%')))
     from customer c where c.workspace_id = r.workspace_id and c.id = r.customer_id),
   'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
 

@@ -81,6 +81,24 @@ async def names_of(session: AsyncSession, workspace_id: UUID) -> list[tuple[str,
     return list((await session.exec(query.order_by(Survey.name))).all())
 
 
+async def only_live(session: AsyncSession, workspace_id: UUID, metric: str) -> str | None:
+    """Return the key of the only live survey for a metric; None where there is none, or more."""
+    query = (
+        select(Survey.key)
+        .join(
+            SurveyVersion,
+            (col(SurveyVersion.workspace_id) == Survey.workspace_id)
+            & (col(SurveyVersion.survey_id) == Survey.id)
+            & (col(SurveyVersion.version) == Survey.published_version),
+        )
+        .where(Survey.workspace_id == workspace_id, Survey.status == Status.LIVE)
+        .where(col(SurveyVersion.definition)["metric"].astext == metric)
+        .limit(2)
+    )
+    found = list(await session.exec(query))
+    return found[0] if len(found) == 1 else None
+
+
 async def definition_of(session: AsyncSession, survey: Survey, version: int) -> Definition:
     """Return the content of one version."""
     return Definition.model_validate((await _version(session, survey, version)).definition)

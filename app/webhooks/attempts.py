@@ -12,11 +12,11 @@ from app.core.guarded_http import GuardedClient, HttpReply, RefusedAddressError,
 from app.invitations.letter import MailSender
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer, MailOutcome, MailWaitsError
-from app.webhooks.formats import as_mail, as_slack, as_teams
+from app.webhooks.formats import as_delighted, as_mail, as_slack, as_teams
 from app.webhooks.models import WebhookEndpoint
 from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO
-from app.webhooks.signing import signature_headers
+from app.webhooks.signing import delighted_signature, signature_headers
 from app.webhooks.subscriber_events import SubscriberEvent, encode_body, event_body
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ def body_of(endpoint: WebhookEndpoint, event: SubscriberEvent, *, base_url: str)
         message = as_slack(event, personal=personal, base_url=base_url)
     elif endpoint.format == EndpointFormat.TEAMS:
         message = as_teams(event, personal=personal, base_url=base_url)
+    elif endpoint.format == EndpointFormat.DELIGHTED:
+        message = as_delighted(event, personal=personal, base_url=base_url)
     else:
         return encode_body(event_body(event, personal=personal))
     return json.dumps(message, ensure_ascii=False).encode()
@@ -74,11 +76,13 @@ async def post(
     if not secrets or extra is None:
         return _ended(began, error="its secret cannot be opened by a live secret key")
     body = body_of(endpoint, event, base_url=base_url)
+    is_delighted = endpoint.format == EndpointFormat.DELIGHTED
     headers = {
         **extra,
         "Content-Type": "application/json",
         "User-Agent": "Afterword-Webhooks/1",
         **signature_headers(event.id, int(began.timestamp()), body, secrets),
+        **(delighted_signature(body, secrets) if is_delighted else {}),
     }
     try:
         reply = await client.send(

@@ -1,10 +1,11 @@
-"""News as a chat or a mail shows them: one heading, a few facts, the customer's words. Pure."""
+"""Events as a chat, a mail or another system shows them. Pure."""
 
+import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.webhooks.subscriber_events import SubscriberEvent
+from app.webhooks.subscriber_events import EventType, SubscriberEvent, event_body
 
 _LONGEST_COMMENT = 1000
 # A section takes 3,000 characters; each may grow by what is escaped.
@@ -49,12 +50,14 @@ def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
 
 def comment(event: SubscriberEvent) -> str | None:
     """Return the customer's own words."""
+    if isinstance(said := event.data.get("comment"), str):
+        return said[:_LONGEST_COMMENT]
     answers = event.data.get("answers")
     if not isinstance(answers, Mapping):
         return None
-    # Only a free text holds a blank; an option is a key.
-    said = [v for v in answers.values() if isinstance(v, str) and (" " in v or len(v) > 64)]
-    return "\n".join(said)[:_LONGEST_COMMENT] or None
+    # An event of before has no comment; only a free text holds a blank, an option is a key.
+    texts = [v for v in answers.values() if isinstance(v, str) and (" " in v or len(v) > 64)]
+    return "\n".join(texts)[:_LONGEST_COMMENT] or None
 
 
 def link(event: SubscriberEvent, base_url: str) -> str | None:
@@ -117,3 +120,44 @@ def as_mail(event: SubscriberEvent, *, personal: bool, base_url: str) -> tuple[s
     if url := link(event, base_url):
         lines += ["", url]
     return headline(event), "\n".join([headline(event), "", *lines, ""])
+
+
+_DELIGHTED = {
+    EventType.RESPONSE_CREATED: "survey_response.created",
+    EventType.RESPONSE_UPDATED: "survey_response.updated",
+    EventType.CUSTOMER_UNSUBSCRIBED: "unsubscribe.created",
+}
+
+
+def as_delighted(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
+    """Return a webhook in Delighted's form, the person expanded."""
+    data = event_body(event, personal=personal)["data"]
+    if event.type is EventType.CUSTOMER_UNSUBSCRIBED:
+        about: dict[str, Any] = {
+            "email": data.get("email") if personal else None,
+            "unsubscribed_at": _seconds(data.get("at")),
+        }
+    else:
+        customer = data.get("customer") or {}
+        about = {
+            "id": str(data.get("id")),
+            "person": {
+                "id": customer.get("id"), "name": customer.get("name"),
+                "email": customer.get("email"),
+            },
+            "score": data.get("score"),
+            "comment": comment(event),
+            "permalink": link(event, base_url),
+            "created_at": _seconds(data.get("responded_at")),
+            "updated_at": _seconds(data.get("updated_at")),
+            "person_properties": data.get("properties") or None,
+            "notes": [],
+            "tags": data.get("tags") or [],
+        }  # fmt: skip
+    return {
+        "event_type": _DELIGHTED[event.type], "event_id": str(event.id), "event_data": about
+    }  # fmt: skip
+
+
+def _seconds(at: Any) -> int | None:
+    return None if not at else int(dt.datetime.fromisoformat(str(at)).timestamp())

@@ -24,6 +24,7 @@ _RESPONSE = {
     "complete": True,
     "state": "counted",
     "answers": {"score": 3, "why": "The parcel came late."},
+    "comment": "The parcel came late.",
     "properties": {"store": "WAW-1"},
     "tags": [],
     "order": "1001",

@@ -1,6 +1,7 @@
 """Bodies of endpoints, deliveries and the event feed."""
 
 import datetime as dt
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -49,11 +50,26 @@ Headers = Annotated[
 
 
 class EndpointFormat(StrEnum):
-    """How news are written: signed JSON, or as a chat shows them."""
+    """How events are written: signed JSON, as a chat shows them, or as Delighted wrote them."""
 
     STANDARD = "standard"
     SLACK = "slack"
     TEAMS = "teams"
+    DELIGHTED = "delighted"
+
+
+# What Delighted's webhooks know.
+DELIGHTED_EVENTS = frozenset(
+    {EventType.RESPONSE_CREATED, EventType.RESPONSE_UPDATED, EventType.CUSTOMER_UNSUBSCRIBED}
+)
+
+
+def check_format(format_: EndpointFormat, events: Iterable[EventType]) -> None:
+    """Raise ValueError where a format cannot say one of the events."""
+    if format_ is EndpointFormat.DELIGHTED and (odd := set(events) - DELIGHTED_EVENTS):
+        known = ", ".join(sorted(DELIGHTED_EVENTS))
+        msg = f"events: `{min(odd)}` has no form of Delighted's; it has {known}"
+        raise ValueError(msg)
 
 
 class EndpointFilter(Body):
@@ -102,6 +118,11 @@ class EndpointIn(Body):
     headers: Headers = Field(
         default={}, description="Sent along, such as `Authorization`; values are not shown again."
     )
+
+    @model_validator(mode="after")
+    def _format_knows_events(self) -> Self:
+        check_format(self.format, self.events)
+        return self
 
 
 class EndpointPatch(Body):

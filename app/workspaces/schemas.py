@@ -272,16 +272,16 @@ class ApiKeyIn(Body):
     expires_at: Moment | None = None
     test: bool = Field(default=False, description="All that it writes is marked `test: true`.")
     survey: str | None = Field(
-        default=None, max_length=64, description="Key or id of the only survey it may use."
+        default=None,
+        max_length=64,
+        description="Key or id of the only survey that it may answer; the one that it means at "
+        "Delighted's routes.",
     )
     rate_limit: int | None = Field(default=None, ge=1, le=100_000, description="Requests a second.")
 
     @model_validator(mode="after")
     def _publishable_stands_alone(self) -> Self:
         self.scopes = list(dict.fromkeys(self.scopes))
-        if self.survey and self.scopes != [Scope.COLLECT]:
-            msg = "survey: only a `collect` key is bound to a survey; leave it out"
-            raise ValueError(msg)
         if Scope.COLLECT in self.scopes and set(self.scopes) != {Scope.COLLECT}:
             msg = "`collect` is public and cannot be joined with another scope; make two keys"
             raise ValueError(msg)

@@ -1,0 +1,1 @@
+"""Delighted's API as its clients call it, so that they run unchanged against this service."""

@@ -1,0 +1,140 @@
+"""What Delighted's clients send: a query, JSON or a form, all read as one document. Pure."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from app.core.errors import InvalidInput
+from app.core.text import decode_json
+
+_FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+_LARGEST_PAGE = 100
+_USUAL_PAGE = 20
+_LAST_SECOND = 32_503_680_000  # the year 3000
+
+
+def read_body(body: bytes, content_type: str) -> dict[str, Any]:
+    """Read a body as JSON where it is an object, else as a form; nothing is an empty document."""
+    text = body.strip()
+    if not text:
+        return {}
+    if text.startswith(b"{") or "json" in content_type:
+        found = decode_json(text)
+        if not isinstance(found, dict):
+            raise InvalidInput.at("body", msg="must be an object")
+        return found
+    try:
+        pairs = parse_qsl(text.decode(), keep_blank_values=True, max_num_fields=500)
+    except ValueError:
+        raise InvalidInput.at("body", msg="is neither JSON nor a form") from None
+    return nested(pairs)
+
+
+def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Read `properties[key]=value` and `groups[]=value` as the document that they mean."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if "\x00" in name + value:
+            raise InvalidInput.at("body", name.replace("\x00", ""), msg="holds a NUL character")
+        match = _FORM_NAME.fullmatch(name)
+        if match is None:
+            continue
+        keys = re.findall(r"\[([^\[\]]*)\]", match[2])
+        if keys == [""]:
+            found.setdefault(match[1], [])
+            if isinstance(found[match[1]], list):
+                found[match[1]].append(value)
+        elif keys:
+            inner = found.setdefault(match[1], {})
+            if isinstance(inner, dict):
+                inner[keys[0]] = value
+        else:
+            found[name] = value
+    return found
+
+
+class Parameters:
+    """One request's document; each method reads one value, or raises InvalidInput naming it."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Keep the document."""
+        self.values = values
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether a value was given that is not null and not empty."""
+        return self.values.get(name) not in {None, ""} if _is_plain(self.values.get(name)) else True
+
+    def text(self, name: str) -> str | None:
+        """Return a text; numbers are taken as texts."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise InvalidInput.at("body", name, msg="must be a text")
+        return str(value)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return true or false, also where a form says it in words."""
+        value = self.values.get(name, default)
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in {"true", "1"}:
+            return True
+        if str(value).lower() in {"false", "0", ""}:
+            return False
+        raise InvalidInput.at("body", name, msg="must be true or false")
+
+    def whole(self, name: str) -> int | None:
+        """Return a whole number, also where a form says it as text."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return None
+        try:
+            number = float(value) if not isinstance(value, bool) else float("nan")
+        except (TypeError, ValueError):
+            number = float("nan")
+        if not number.is_integer() or abs(number) > _LAST_SECOND:
+            raise InvalidInput.at("body", name, msg="must be a whole number")
+        return int(number)
+
+    def moment(self, name: str) -> dt.datetime | None:
+        """Return a time that is given in seconds since 1970."""
+        seconds = self.whole(name)
+        return None if seconds is None else dt.datetime.fromtimestamp(max(seconds, 0), dt.UTC)
+
+    def names(self, name: str) -> list[str]:
+        """Return a list of words, which may be one word, or joined by commas."""
+        value = self.values.get(name)
+        found = value if isinstance(value, list) else [value] if value else []
+        return [part.strip() for word in found for part in str(word).split(",") if part.strip()]
+
+    def page(self) -> tuple[int, int]:
+        """Return the number of the page, from 1, and how many rows it has."""
+        size = self.whole("per_page")
+        number = self.whole("page")
+        if size is not None and not 1 <= size <= _LARGEST_PAGE:
+            msg = f"must be from 1 to {_LARGEST_PAGE}"
+            raise InvalidInput.at("body", "per_page", msg=msg)
+        if number is not None and not 1 <= number <= 100_000:
+            raise InvalidInput.at("body", "page", msg="must be 1 or more")
+        return number or 1, size or _USUAL_PAGE
+
+    def properties(self, name: str) -> dict[str, Any]:
+        """Return properties; what is null or empty is left out."""
+        value = self.values.get(name)
+        if value is None or value == "":
+            return {}
+        if not isinstance(value, dict):
+            raise InvalidInput.at("body", name, msg="must be an object of names and values")
+        return {
+            str(key): part if isinstance(part, str | int | float) else json.dumps(part)
+            for key, part in value.items()
+            if part not in (None, "", [], {})
+        }
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)

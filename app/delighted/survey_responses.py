@@ -1,0 +1,234 @@
+"""Survey responses: listed, made, read and changed as Delighted's clients do."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from app.core.clock import utc_now
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.ids import as_uuid, uuid7
+from app.core.text import unfit_property
+from app.delighted.people import find_person
+from app.delighted.request import DelightedRequest
+from app.delighted.shapes import person, survey_response
+from app.interactions import customers
+from app.responses import queries, service
+from app.responses.body import Channel, ResponseIn, check_response
+from app.responses.replies import refuse
+from app.responses.schemas import ResponseOut, ResponsePatch
+from app.responses.submission import SubmissionOrigin, submission_of
+from app.surveys.compiled import CompiledSurvey
+from app.surveys.question_types import spec_of
+
+_ORDERS = {
+    "asc": ("responded_at", "asc"), "desc": ("responded_at", "desc"),
+    "asc:updated_at": ("updated_at", "asc"), "desc:updated_at": ("updated_at", "desc"),
+    "asc:created_at": ("responded_at", "asc"), "desc:created_at": ("responded_at", "desc"),
+}  # fmt: skip
+
+
+async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
+    """Return the responses of the key's survey, the oldest first unless said otherwise."""
+    given = request.parameters
+    number, size = given.page()
+    order = given.text("order") or "asc"
+    if order not in _ORDERS:
+        msg = f"must be one of {', '.join(_ORDERS)}"
+        raise InvalidInput.at("body", "order", msg=msg)
+    survey = await request.survey()
+    try:
+        customer_id = await _person_asked(request)
+    except NotFound:
+        return []
+    rows = await queries.find_window(
+        request.session,
+        request.caller.workspace_id,
+        survey.id,
+        queries.Window(
+            since=given.moment("since"),
+            until=given.moment("until"),
+            updated_since=given.moment("updated_since"),
+            updated_until=given.moment("updated_until"),
+            customer_id=customer_id,
+            segment=await _trend(request),
+        ),
+        order=_ORDERS[order],
+        limit=size,
+        offset=(number - 1) * size,
+    )
+    shown = await service.shown(request.session, request.caller.workspace_id, rows)
+    expand = {*given.names("expand"), *given.names("expand[]")}
+    return await _shapes(request, survey, shown, expanded="person" in expand)
+
+
+async def _person_asked(request: DelightedRequest) -> UUID | None:
+    """Return the customer of a filter, None without one; raise NotFound for nobody we know."""
+    given = request.parameters
+    reference = given.text("person_id")
+    if reference is None and (email := given.text("person_email")):
+        reference = f"email:{email}"
+    if reference is None:
+        return None
+    found: UUID = (await find_person(request, reference))["id"]
+    return found
+
+
+async def _trend(request: DelightedRequest) -> tuple[list[str], str] | None:
+    """Return the segments and the value of a trend; one that names no segment's value is none."""
+    value = request.parameters.text("trend")
+    if value is None:
+        return None
+    segments = await queries.segments_with(request.session, request.caller.workspace_id, value)
+    return (segments, value) if segments else None
+
+
+async def _shapes(
+    request: DelightedRequest,
+    survey: CompiledSurvey,
+    responses: list[Any],
+    *,
+    expanded: bool,
+) -> list[dict[str, Any]]:
+    ids = [r.customer.id for r in responses if r.customer is not None and r.customer.id]
+    known = await customers.find_customers_by_id(
+        request.session, request.caller.workspace_id, ids
+    ) if expanded else {}  # fmt: skip
+    return [_shape(request, survey, response, known, expanded=expanded) for response in responses]
+
+
+def _shape(
+    request: DelightedRequest,
+    survey: CompiledSurvey,
+    response: ResponseOut,
+    known: dict[UUID, dict[str, Any]],
+    *,
+    expanded: bool,
+) -> dict[str, Any]:
+    customer_id = response.customer.id if response.customer else None
+    who: Any = str(customer_id) if customer_id else None
+    if expanded and customer_id in known:
+        who = person(known[customer_id])
+    link = f"{request.settings.base_url}/responses/{response.id}"
+    return survey_response(response, survey.definition, person_=who, permalink=link)
+
+
+async def _read(request: DelightedRequest, response_id: UUID, *, expanded: bool) -> dict[str, Any]:
+    survey = await request.survey()
+    found = await service.read(request.session, request.caller.workspace_id, response_id)
+    if found.survey_id != survey.id:
+        raise NotFound("There is no such survey response of this key's survey.")
+    return (await _shapes(request, survey, [found], expanded=expanded))[0]
+
+
+async def get_response(request: DelightedRequest, reference: str) -> dict[str, Any]:
+    """Return one response."""
+    names = {*request.parameters.names("expand"), *request.parameters.names("expand[]")}
+    return await _read(request, _id(reference), expanded="person" in names)
+
+
+def _id(reference: str) -> UUID:
+    found = as_uuid(reference)
+    if found is None:
+        raise NotFound("There is no such survey response.")
+    return found
+
+
+async def create_response(request: DelightedRequest) -> dict[str, Any]:
+    """Store a response of a person whom we know."""
+    given = request.parameters
+    reference = given.text("person")
+    if reference is None:
+        raise InvalidInput.at("body", "person", msg="can't be blank")
+    try:
+        customer = await find_person(request, reference)
+    except NotFound:
+        raise InvalidInput.at("body", "person", msg="is not known here") from None
+    if "score" not in given:
+        raise InvalidInput.at("body", "score", msg="can't be blank")
+    survey = await request.survey()
+    body = ResponseIn(
+        survey=survey.key,
+        channel="api",
+        answers=_answers(request, survey, {}),
+        properties=_properties(request),
+        id=uuid7(),
+        responded_at=given.moment("created_at"),
+    )
+    await _store(request, survey, body, customer["id"])
+    request.status = 201
+    assert body.id is not None  # noqa: S101 - it was made above
+    return await _read(request, body.id, expanded=False)
+
+
+async def update_response(request: DelightedRequest, reference: str | None) -> dict[str, Any]:
+    """Change score, comment, properties and tags; the body is the whole object."""
+    response_id = _id(reference or request.parameters.text("id") or "")
+    survey = await request.survey()
+    found = await service.read(request.session, request.caller.workspace_id, response_id)
+    if found.survey_id != survey.id:
+        raise NotFound("There is no such survey response of this key's survey.")
+    answers = _answers(request, survey, found.answers)
+    properties = _properties(request)
+    changed = answers != found.answers or (
+        properties is not None and properties != found.properties
+    )
+    if changed:
+        body = ResponseIn(
+            survey=survey.key, channel=cast("Channel", found.channel), answers=answers, id=found.id,
+            seq=found.seq + 1, complete=found.complete, properties=properties,
+        )  # fmt: skip
+        await _store(request, survey, body, found.customer.id if found.customer else None)
+    tags = request.parameters.values.get("tags")
+    if isinstance(tags, list) and tags != found.tags:
+        patch = ResponsePatch(tags=[str(tag)[:64] for tag in tags if str(tag)][:20])
+        await service.annotate(request.session, request.caller, response_id, patch)
+    expanded = isinstance(request.parameters.values.get("person"), dict)
+    return await _read(request, response_id, expanded=expanded)
+
+
+def _answers(
+    request: DelightedRequest, survey: CompiledSurvey, before: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the answers with the score and comment that were given."""
+    given = request.parameters
+    definition = survey.definition
+    answers = dict(before)
+    main = definition.main_question
+    if main is not None and "score" in given:
+        answers[main.key] = given.whole("score")
+    text = next((q for q in definition.questions if not spec_of(q.type).is_scored), None)
+    if text is not None and "comment" in given.values:
+        answers[text.key] = given.text("comment")
+    return answers
+
+
+def _properties(request: DelightedRequest) -> dict[str, Any] | None:
+    properties = request.parameters.properties("person_properties")
+    for name, value in properties.items():
+        if reason := unfit_property(value):
+            raise InvalidInput.at("body", "person_properties", msg=f"{name} {reason}")
+    return properties or None
+
+
+async def _store(
+    request: DelightedRequest, survey: CompiledSurvey, body: ResponseIn, customer_id: UUID | None
+) -> None:
+    """Write one answer, which is on disk when this returns."""
+    check_response(body)
+    try:
+        checked = survey.check(body.answers, complete=body.complete)
+    except InvalidInput as error:
+        main = survey.definition.main_question
+        fields = [
+            {**e, "loc": ("body", "score" if main and e["loc"][-1] == main.key else e["loc"][-1])}
+            for e in error.errors
+        ]
+        raise InvalidInput(errors=fields) from None  # type: ignore[arg-type]
+    # The customer's row must be there for the writer, which has a connection of its own.
+    await request.session.commit()
+    origin = SubmissionOrigin(caller=request.caller, now=utc_now())
+    submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
+    written = await request.ingest.group.submit(request.caller.workspace_id, submission)
+    try:
+        refuse(written.outcome)
+    except Conflict as error:
+        raise InvalidInput.at("body", "id", msg=error.detail) from None

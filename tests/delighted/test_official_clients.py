@@ -1,0 +1,222 @@
+"""Delighted's own clients against a real service: every call that they have."""
+
+import json
+import shutil
+import subprocess
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.service import Service
+
+with warnings.catch_warnings():
+    # The package says that the service it was made for has ended.
+    warnings.simplefilter("ignore")
+    import delighted
+    from delighted.errors import AuthenticationError, ResourceValidationError
+
+OTHER: list[str] = []
+NODE = Path(__file__).with_name("node")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    made = Service()
+    made.start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def key(service: Service) -> str:
+    with service.client() as client:
+        # While there is no other admin key, the first one may make workspaces.
+        made = client.post("/v1/workspaces", json={"name": "Other", "key": "other"})
+        OTHER.append(made.json()["api_key"]["secret"])
+        client.patch("/v1/workspace", json={"segments": ["plan"]}).raise_for_status()
+        client.post("/v1/surveys", json={"template": "nps", "key": "d"}).raise_for_status()
+        client.post("/v1/surveys/d/publish").raise_for_status()
+        made = client.post("/v1/api-keys", json={"name": "d", "scopes": ["admin"], "survey": "d"})
+        assert made.status_code == 201, made.text
+        secret: str = made.json()["secret"]
+        return secret
+
+
+@pytest.fixture
+def client(service: Service, key: str) -> Any:
+    return delighted.Client(api_key=key, api_base_url=f"{service.url}/delighted/v1/")
+
+
+def test_a_person_is_made_asked_listed_and_erased(client: Any) -> None:
+    made = delighted.Person.create(
+        client=client, email="ala+1@shop.example", name="Ala", delay=3600,
+        properties={"plan": "pro", "locale": "pl", "Purchase Experience": "Store"},
+    )  # fmt: skip
+    assert made.survey_scheduled_at == pytest.approx(time.time() + 3600, abs=60)
+    assert made.properties["plan"] == "pro"
+    silent = delighted.Person.create(client=client, email="silent@shop.example", send=False)
+    assert silent.survey_scheduled_at is None
+    phone = delighted.Person.create(client=client, phone_number="+14155550123", name="Bo")
+    assert (phone.survey_scheduled_at, phone.email) == (None, None)
+    again = delighted.Person.create(client=client, email="ALA+1@shop.example", send=False)
+    assert again.id == made.id
+    found = list(
+        delighted.Person.list(client=client, email="ala+1@shop.example").auto_paging_iter()
+    )
+    assert [person.id for person in found] == [made.id]
+    assert found[0].next_survey_scheduled_at == made.survey_scheduled_at
+    reply = delighted.SurveyRequest.delete_pending(client=client, person_email="ala+1@shop.example")
+    assert reply == {"ok": True}
+    (found,) = delighted.Person.list(client=client, email="ala+1@shop.example").auto_paging_iter()
+    assert found.next_survey_scheduled_at is None
+    for identifier in ({"email": "ala+1@shop.example"}, {"phone_number": "+14155550123"},
+                       {"id": silent.id}):  # fmt: skip
+        assert delighted.Person.delete(client=client, **identifier) == {"ok": True}
+    assert list(delighted.Person.list(client=client).auto_paging_iter()) == []
+
+
+def test_people_are_paged_by_link_while_others_are_added(client: Any) -> None:
+    for number in range(45):
+        delighted.Person.create(client=client, email=f"p{number}@shop.example", send=False)
+    seen = []
+    for person in delighted.Person.list(client=client, per_page=10).auto_paging_iter():
+        seen.append(person.email)
+        if len(seen) in {5, 15}:
+            delighted.Person.create(client=client, email=f"late{len(seen)}@x.example", send=False)
+    assert len(seen) == len(set(seen)) == 47
+    for email in seen:
+        delighted.Person.delete(client=client, email=email)
+
+
+def test_responses_are_made_read_changed_and_counted(client: Any) -> None:
+    person = delighted.Person.create(
+        client=client, email="eva@shop.example", name="Eva", send=False
+    )
+    at = int(time.time()) - 3600
+    made = delighted.SurveyResponse.create(
+        client=client, person=person.id, score=9, comment="Dobrze", created_at=at,
+        person_properties={"plan": "pro"},
+    )  # fmt: skip
+    assert (made.score, made.comment, made.created_at) == (9, "Dobrze", at)
+    assert (made.person, made.survey_type) == (person.id, "nps")
+    read = delighted.SurveyResponse.retrieve(made.id, client=client, expand=["person"])
+    assert (read.person.email, read.person_properties) == ("eva@shop.example", {"plan": "pro"})
+    read.score = 2
+    read.tags = ["called"]
+    saved = read.save(client=client)
+    assert (saved.score, saved.tags) == (2, ["called"])
+    other = delighted.SurveyResponse.create(client=client, person=person.id, score=10)
+    every = delighted.SurveyResponse.all(client=client, per_page=1)
+    assert [response.id for response in every] == [made.id]
+    every = delighted.SurveyResponse.all(client=client, order="desc:updated_at", per_page=100)
+    assert [response.id for response in every] == [other.id, made.id]
+    mine = delighted.SurveyResponse.all(client=client, person_email="eva@shop.example", trend="pro")
+    assert [response.id for response in mine] == [made.id]
+    assert delighted.SurveyResponse.all(client=client, person_email="nobody@x.example") == []
+    metrics = delighted.Metrics.retrieve(client=client)
+    assert dict(metrics) == {
+        "nps": 0, "response_count": 2, "promoter_count": 1, "promoter_percent": 50,
+        "passive_count": 0, "passive_percent": 0, "detractor_count": 1, "detractor_percent": 50,
+    }  # fmt: skip
+    old = delighted.Metrics.retrieve(client=client, since=at - 7200, until=at - 3600)
+    assert (old.response_count, old.nps) == (0, 0)
+
+
+def test_a_pull_in_slices_sees_every_change_once(client: Any, service: Service, key: str) -> None:
+    began = int(time.time())
+    person = delighted.Person.create(client=client, email="slices@shop.example", send=False)
+    ids = [
+        delighted.SurveyResponse.create(client=client, person=person.id, score=n % 11).id
+        for n in range(12)
+    ]
+    slices = [(began + n, began + n + 1) for n in range(int(time.time()) - began + 2)]
+    seen = [
+        response.id
+        for since, until in slices
+        for response in delighted.SurveyResponse.all(
+            client=client, updated_since=since, updated_until=until, per_page=100,
+            order="asc:updated_at",
+        )
+    ]  # fmt: skip
+    assert sorted(set(seen) & set(ids)) == sorted(ids)
+    assert len(seen) == len(set(seen))
+
+
+def test_unsubscribes_bounces_and_autopilot(client: Any, service: Service, key: str) -> None:
+    person = delighted.Person.create(client=client, email="no@shop.example", send=False)
+    assert delighted.Unsubscribe.create(client=client, person_email="no@shop.example")["ok"] is True
+    (gone,) = delighted.Unsubscribe.all(client=client)
+    assert (gone.person_id, gone.email) == (person.id, "no@shop.example")
+    refused = delighted.Person.create(client=client, email="no@shop.example")
+    assert refused.survey_scheduled_at is None
+    body = {"email": "dead@shop.example"}
+    httpx.post(f"{service.url}/v1/bounces", json=body, auth=(key, "")).raise_for_status()
+    (dead,) = delighted.Bounce.all(client=client)
+    assert dead.email == "dead@shop.example"
+    configuration = delighted.AutopilotConfiguration.retrieve("email", client=client)
+    assert (configuration.platform_id, configuration.active) == ("email", False)
+    memberships = delighted.AutopilotMembership.forEmail().list(client=client)
+    assert list(memberships.auto_paging_iter()) == []
+    with pytest.raises(ResourceValidationError, match="trigger"):
+        delighted.AutopilotMembership.forEmail().create(client=client, person_email="a@b.example")
+
+
+def test_what_is_wrong_is_told_in_delighteds_words(client: Any, service: Service) -> None:
+    with pytest.raises(ResourceValidationError) as blank:
+        delighted.Person.create(client=client, name="Nobody")
+    assert json.loads(blank.value.response.body)["errors"] == {"email": ["can't be blank"]}
+    with pytest.raises(ResourceValidationError) as wrong:
+        delighted.SurveyResponse.create(client=client, person="1", score=9)
+    assert "person" in json.loads(wrong.value.response.body)["errors"]
+    stranger = delighted.Client(api_key="sk_wrong", api_base_url=f"{service.url}/delighted/v1/")
+    with pytest.raises(AuthenticationError):
+        delighted.Metrics.retrieve(client=stranger)
+
+
+def test_forms_suffixes_and_bodies_of_gets_are_taken(service: Service, key: str) -> None:
+    with httpx.Client(base_url=f"{service.url}/delighted/v1", auth=(key, "")) as raw:
+        made = raw.post("/people.json", data={"email": "f/o@shop.example", "send": "false",
+                                             "properties[plan]": "pro"})  # fmt: skip
+        assert made.status_code == 201, made.text
+        assert made.json()["properties"] == {"plan": "pro"}
+        untyped = raw.post("/people.json", content=b'{"email": "u@shop.example", "send": false}')
+        assert untyped.status_code == 201
+        asked = raw.request("GET", "/metrics.json?whatever=1", content=b"{}",
+                            headers={"Content-Type": "application/json"})  # fmt: skip
+        assert asked.status_code == 200
+        gone = raw.request("DELETE", "/people/f%2Fo%40shop.example/survey_requests/pending.json")
+        assert gone.json() == {"ok": True}
+        lost = raw.get("/nothing")
+        assert (lost.status_code, set(lost.json())) == (404, {"status", "message", "errors"})
+        listed = raw.get("/people?per_page=1")
+        assert listed.headers["link"].startswith(f"<{service.url}/delighted/v1/people?")
+        assert listed.headers["link"].endswith('>; rel="next"')
+    unkeyed = httpx.get(f"{service.url}/delighted/v1/metrics")
+    assert unkeyed.status_code == 401
+
+
+def test_without_a_survey_the_remedy_is_told(service: Service, key: str) -> None:
+    url = f"{service.url}/delighted/v1/metrics"
+    reply = httpx.get(url, auth=(OTHER[0], ""))
+    assert reply.status_code == 409
+    assert "`survey`" in reply.json()["message"]
+
+
+def test_nodes_client_runs_as_well(service: Service, key: str) -> None:
+    if shutil.which("node") is None or not (NODE / "node_modules/delighted").exists():
+        pytest.skip("needs Node and `npm ci --prefix tests/delighted/node`")
+    ran = subprocess.run(
+        ["node", "--no-deprecation", "drive.js", key, str(service.port)], cwd=NODE,
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    said = json.loads(ran.stdout)
+    assert said["person"]["email"] == "node@shop.example"
+    assert said["changed"]["score"] == 3
+    assert said["listed"] == ["node@shop.example"]
+    assert said["metrics"]["response_count"] >= 1

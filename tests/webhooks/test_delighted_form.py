@@ -1,0 +1,40 @@
+"""An endpoint in Delighted's form: its bodies, and the signature that an old verifier checks."""
+
+import hashlib
+import hmac
+
+from tests.receiver import Receiver
+from tests.shop import Shop
+from tests.webhooks.conftest import Post
+
+
+async def test_an_old_verifier_only_changes_its_key(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    await shop.publish("d")
+    events = ["response.created", "response.updated", "customer.unsubscribed"]
+    endpoint = await post.subscribe(receiver.url, events, format="delighted")
+    person = {"email": "ala@shop.example", "name": "Ala"}
+    made = await shop.answer("d", {"score": 2, "why": "Late"}, customer=person)
+    await shop.answer("d", {"score": 9, "why": "Fine"}, id=made.json()["id"], seq=2)
+    await shop.post("/v1/unsubscribes", {"email": "ala@shop.example"})
+    await post.deliver()
+    bodies = [request["body"] for request in receiver.requests]
+    assert [body["event_type"] for body in bodies] == [
+        "survey_response.created", "survey_response.updated", "unsubscribe.created",
+    ]  # fmt: skip
+    first = bodies[0]["event_data"]
+    assert (first["score"], first["comment"], first["person"]["name"]) == (2, "Late", "Ala")
+    assert isinstance(first["created_at"], int)
+    assert bodies[2]["event_data"]["email"] == "ala@shop.example"
+    for request in receiver.requests:
+        mark = hmac.new(endpoint["secret"].encode(), request["raw"], hashlib.sha256).hexdigest()
+        headers = {name.lower(): value for name, value in request["headers"].items()}
+        assert headers["x-delighted-webhook-signature"] == f"sha256={mark}"
+
+
+async def test_what_delighted_never_sent_is_refused(shop: Shop) -> None:
+    body = {"url": "https://example.com/d", "format": "delighted", "events": ["invitation.sent"]}
+    reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
+    assert reply.status_code == 422
+    assert "invitation.sent" in reply.text
