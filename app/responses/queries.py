@@ -188,7 +188,7 @@ class Window:
     segment: tuple[list[str], str] | None = None
 
 
-async def find_window(
+async def find_window(  # noqa: PLR0913 - what a window is
     session: AsyncSession,
     workspace_id: UUID,
     survey_id: UUID,

@@ -1,0 +1,226 @@
+"""Correlations, Johnson's relative weights and Cronbach's alpha. Pure; arrays of numpy.
+
+numpy is loaded with this module, which is loaded when an insight is first asked for.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_CHUNK = 50_000
+_SAMPLES = 1000
+_AT_ONCE = 100
+MOST_SAMPLED = 20_000
+_LEAST_EIGENVALUE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Sums over pairs of columns, each over the rows in which both are known.
+
+    `n[i, j]` counts those rows, `total[i, j]` sums column i in them, `square[i, j]` its squares,
+    `product[i, j]` the products of i and j.
+    """
+
+    n: Floats
+    total: Floats
+    square: Floats
+    product: Floats
+
+    def correlations(self) -> Floats:
+        """Return the pairwise correlations; nan where a column does not vary."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            covariance = self.product - self.total * self.total.T / self.n
+            variance = self.square - self.total**2 / self.n
+            found: Floats = covariance / np.sqrt(variance * variance.T)
+        return np.where(variance * variance.T > 0, found, np.nan)
+
+
+def moments_of(values: Floats) -> Moments:
+    """Sum an array of rows and columns (nan: not known), some rows at a time."""
+    columns = values.shape[1]
+    sums = [np.zeros((columns, columns)) for _ in range(4)]
+    for chunk in _chunks(values):
+        known = ~np.isnan(chunk)
+        filled = np.where(known, chunk, 0.0)
+        weights = known.astype(float)
+        sums[0] += weights.T @ weights
+        sums[1] += filled.T @ weights
+        sums[2] += (filled**2).T @ weights
+        sums[3] += filled.T @ filled
+    return Moments(*sums)
+
+
+def _chunks(values: Floats) -> Iterator[Floats]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def relative_weights(between: Floats, with_outcome: Floats) -> Floats:
+    """Return Johnson's relative weights, which sum to R squared (Johnson 2000).
+
+    `between` holds the correlations of the predictors, `with_outcome` theirs with the outcome;
+    both may have leading dimensions, for many samples at once.
+    """
+    values, vectors = np.linalg.eigh(between)
+    roots = np.sqrt(np.clip(values, 0.0, None))
+    loadings = (vectors * roots[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+    inverse = (vectors / np.where(roots > 0, roots, np.inf)[..., None, :]) @ np.swapaxes(
+        vectors, -1, -2
+    )
+    betas = (inverse @ with_outcome[..., None])[..., 0]
+    weights: Floats = ((loadings**2) @ (betas**2)[..., None])[..., 0]
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """What each predictor contributes to the outcome: raw weights, their sum and their base."""
+
+    weights: Floats
+    correlations: Floats
+    base: str
+
+    @property
+    def r2(self) -> float:
+        """The share of the outcome's variance that the predictors explain together."""
+        return float(np.nansum(self.weights))
+
+    @property
+    def shares(self) -> Floats:
+        """The weights in per cent of their sum."""
+        total = self.r2
+        return 100 * self.weights / total if total > 0 else np.zeros_like(self.weights)
+
+
+def importance_of(values: Floats) -> Importance:
+    """Return the importance of all columns but the last for the last one.
+
+    Correlations are pairwise complete. Where such a matrix is not positive definite, complete
+    rows are taken. A predictor that does not vary has no weight.
+    """
+    correlations = moments_of(values).correlations()
+    base = "pairwise"
+    if not _is_positive(correlations):
+        complete = values[~np.isnan(values).any(axis=1)]
+        correlations = moments_of(complete).correlations()
+        base = "complete"
+    with_outcome = correlations[:-1, -1]
+    varies = ~np.isnan(with_outcome)
+    weights = np.zeros(len(with_outcome))
+    if varies.any():
+        kept = np.ix_(varies, varies)
+        weights[varies] = relative_weights(correlations[:-1, :-1][kept], with_outcome[varies])
+    return Importance(weights, with_outcome, base)
+
+
+def _is_positive(correlations: Floats) -> bool:
+    known = ~np.isnan(np.diag(correlations))
+    inner = correlations[np.ix_(known, known)]
+    if inner.size == 0 or np.isnan(inner).any():
+        return False
+    return bool(np.linalg.eigvalsh(inner)[0] > _LEAST_EIGENVALUE)
+
+
+def bootstrap_shares(values: Floats, seed: int) -> tuple[Floats, int]:
+    """Return the 2.5th and 97.5th percentile of each share, and how many rows were drawn from.
+
+    1,000 samples of the rows. Of more than 20,000 rows a seeded part is taken, and the interval
+    is scaled to the whole. Sums of a sample are one product of its weights with every row's
+    parts, so that all samples are a few products of matrices.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(values)
+    if n > MOST_SAMPLED:
+        values = values[np.sort(rng.choice(n, MOST_SAMPLED, replace=False))]
+    m = len(values)
+    columns = values.shape[1]
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    # A common shift changes no correlation and keeps the sums small.
+    filled = np.where(known, filled - filled.sum(0) / np.maximum(known.sum(0), 1), 0.0)
+    first, second = np.triu_indices(columns)
+    both = (known[:, first] & known[:, second]).astype(np.float32)
+    left, right = filled[:, first].astype(np.float32), filled[:, second].astype(np.float32)
+    parts = np.concatenate(
+        [both, left * both, right * both, left**2 * both, right**2 * both, left * right * both],
+        axis=1,
+    )
+    shares = []
+    for start in range(0, _SAMPLES, _AT_ONCE):
+        drawn = rng.integers(0, m, (min(_AT_ONCE, _SAMPLES - start), m))
+        weights = np.stack([np.bincount(row, minlength=m) for row in drawn]).astype(np.float32)
+        sums = (weights @ parts).astype(float).reshape(len(weights), 6, -1)
+        shares.append(_shares_of(sums, columns))
+    found = np.concatenate(shares)
+    return np.nanpercentile(found, [2.5, 97.5], axis=0), m
+
+
+def _shares_of(sums: Any, columns: int) -> Floats:
+    """Return the shares of many samples from their sums over pairs of columns."""
+    n, left, right, left2, right2, product = np.moveaxis(sums, 1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covariance = product - left * right / n
+        deviation = np.sqrt((left2 - left**2 / n) * (right2 - right**2 / n))
+        pairs = np.where(deviation > 0, covariance / deviation, 0.0)
+    correlations = np.zeros((len(sums), columns, columns))
+    first, second = np.triu_indices(columns)
+    correlations[:, first, second] = pairs
+    correlations[:, second, first] = pairs
+    correlations[:, range(columns), range(columns)] = 1.0
+    weights = relative_weights(correlations[:, :-1, :-1], correlations[:, :-1, -1])
+    total = weights.sum(axis=1, keepdims=True)
+    return np.where(total > 0, 100 * weights / total, np.nan)
+
+
+def scaled_interval(
+    estimate: float, low: float, high: float, *, drawn: int, n: int
+) -> tuple[float, float]:
+    """Return the interval of a sample of `drawn` rows for all `n` rows: narrower by the root."""
+    scale = float(np.sqrt(drawn / n)) if n > drawn else 1.0
+    return estimate + (low - estimate) * scale, estimate + (high - estimate) * scale
+
+
+def cronbach_alpha(items: Floats) -> float | None:
+    """Return Cronbach's alpha of complete rows of items; None for one item, or without variance."""
+    complete = items[~np.isnan(items).any(axis=1)]
+    k = items.shape[1]
+    if k < 2 or len(complete) < 2:
+        return None
+    total = complete.sum(axis=1).var(ddof=1)
+    if total <= 0:
+        return None
+    return float(k / (k - 1) * (1 - complete.var(axis=0, ddof=1).sum() / total))
+
+
+def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
+    """Return the 95 % percentile interval of a mean by 1,000 samples; None below two values."""
+    n = len(values)
+    if n < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    part = values if n <= MOST_SAMPLED else rng.choice(values, MOST_SAMPLED, replace=False)
+    m = len(part)
+    means = np.concatenate(
+        [part[rng.integers(0, m, (_AT_ONCE, m))].mean(axis=1) for _ in range(_SAMPLES // _AT_ONCE)]
+    )
+    low, high = np.percentile(means, [2.5, 97.5])
+    return scaled_interval(float(values.mean()), float(low), float(high), drawn=m, n=n)
+
+
+def spearman(first: Floats, second: Floats) -> float | None:
+    """Return Spearman's rank correlation, ties sharing their mean rank; None without variance."""
+    ranks = np.stack([_ranks(first), _ranks(second)], axis=1)
+    found = float(moments_of(ranks).correlations()[0, 1])
+    return None if np.isnan(found) else found
+
+
+def _ranks(values: Floats) -> Floats:
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    upto = np.cumsum(counts)
+    return ((upto - counts + 1 + upto) / 2)[inverse]

@@ -1,0 +1,11 @@
+"""What drivers, pillars and modules are called in the workspace's language."""
+
+from app.core.texts import shipped_language, texts_of
+from app.insights.request import InsightRequest
+
+
+def label_of(request: InsightRequest, kind: str, value: str) -> str:
+    """Return the name of a value of ours, or the company's own value with blanks."""
+    names = texts_of("names", shipped_language(request.metric_request.workspace.default_locale))
+    found: str = names.get(f"{kind}.{value}") or value.replace("_", " ")
+    return found

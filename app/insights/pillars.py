@@ -1,0 +1,157 @@
+"""Pillars and modules: how each is rated, and an index of all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.insights.linear import Floats, cronbach_alpha, importance_of
+from app.insights.names import label_of
+from app.insights.questions import SurveyItems, surveys_of, together
+from app.insights.request import (
+    NOTHING_TAGGED,
+    TOO_FEW,
+    InsightRequest,
+    Refusal,
+    Reply,
+    ResponseQuery,
+)
+from app.insights.scores import by_tag, interval_of_mean, mean_of_rows, read_scores, rescaled
+from app.metrics.statistics import wilson
+from app.surveys.question_types import QuestionType
+
+_LEAST = 10
+# So many complete answers carry weights of their own.
+_LEAST_WEIGHTED = 200
+_HALF = 0.5
+# The module that is told apart: it is not part of the brand-experience score.
+_APART = "relational"
+
+
+async def find_pillars(session: AsyncSession, request: InsightRequest) -> Reply:
+    """Return the pillars with their index, weighted once there are enough answers."""
+    return await _find(session, request, "pillar")
+
+
+async def find_modules(session: AsyncSession, request: InsightRequest) -> Reply:
+    """Return the experience modules; the brand-experience score is the mean of four of them."""
+    found = await _find(session, request, "module")
+    return found | {"wow": await _wow(session, request)}
+
+
+async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Reply:
+    surveys = await surveys_of(session, request)
+    tagged = [s for s in surveys if any(getattr(item, tag) for item in s.items)]
+    if not tagged:
+        detail = f"No question with answers here is tagged with a `{tag}`; tag those that rate one."
+        raise Refusal(NOTHING_TAGGED, detail)
+    warnings: list[str] = []
+    if tag == "pillar" and any(survey.outcome for survey in tagged):
+        tagged, warnings = together(tagged)
+    names, scores, outcome, alphas = await _read(session, request, tagged, tag)
+    counted = int((~np.isnan(scores)).any(axis=1).sum())
+    if counted < _LEAST:
+        detail = f"{counted} answers rate at least half of a {tag}; {_LEAST} are needed."
+        raise Refusal(TOO_FEW, detail, n=counted, needed_n=_LEAST)
+    weights, kind = _weights(request, tag, names, scores, outcome)
+    rows = []
+    for place, name in enumerate(names):
+        n, mean, interval = interval_of_mean(scores[:, place])
+        alpha, items = alphas[name]
+        rows.append({
+            tag: name, "label": label_of(request, tag, name), "n": n, "score": mean,
+            "ci": interval, "items": items, "alpha": alpha, "weight": float(weights[place]),
+        })  # fmt: skip
+    return {
+        "survey": tagged[0].key if len(tagged) == 1 else None,
+        "n": counted,
+        "rows": rows,
+        "index": _index(scores, weights, kind),
+        "warnings": warnings,
+        "assumptions": {"weights": kind, "scale": "0-100"},
+    }
+
+
+async def _read(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems], tag: str
+) -> tuple[list[str], Floats, Floats, dict[str, tuple[float | None, int]]]:
+    """Return the names of the tags, scores of each response, its outcome, and alphas."""
+    names = sorted({
+        getattr(item, tag) for s in surveys for item in s.items if getattr(item, tag)
+    })  # fmt: skip
+    scores, outcomes = [], []
+    alphas: dict[str, tuple[float | None, int]] = {}
+    for survey in surveys:
+        items = [item for item in survey.items if getattr(item, tag) and item.is_number]
+        if not items:
+            continue
+        wanted = [*items, *([survey.outcome] if survey.outcome else [])]
+        read = await read_scores(session, request, survey, wanted)
+        values = rescaled(read[:, : len(items)], items)
+        found = np.full((len(read), len(names)), np.nan)
+        for name, places in by_tag(items, tag).items():
+            found[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
+            alphas.setdefault(name, (cronbach_alpha(values[:, places]), len(places)))
+        scores.append(found)
+        outcomes.append(read[:, -1] if survey.outcome else np.full(len(read), np.nan))
+    return names, np.concatenate(scores), np.concatenate(outcomes), alphas
+
+
+def _weights(
+    request: InsightRequest, tag: str, names: list[str], scores: Floats, outcome: Floats
+) -> tuple[Floats, str]:
+    """Return the weight of each tag in the index, and how it was found."""
+    in_index = np.array([name != _APART or tag != "module" for name in names], dtype=float)
+    equal = in_index / in_index.sum() if in_index.sum() else in_index
+    if tag == "module":
+        return equal, "equal"
+    values = np.column_stack([scores, outcome])
+    complete = int((~np.isnan(values)).all(axis=1).sum())
+    asked = request.options.get("weights")
+    if asked == "johnson" and complete < _LEAST_WEIGHTED:
+        detail = (
+            f"{complete} answers rate every pillar and say the outcome; Johnson's weights need "
+            f"{_LEAST_WEIGHTED}. Leave `weights` out for equal ones."
+        )
+        raise Refusal(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
+    if asked == "equal" or complete < _LEAST_WEIGHTED:
+        return equal, "equal"
+    shares = importance_of(values).shares
+    return (shares / 100, "johnson") if shares.sum() > 0 else (equal, "equal")
+
+
+def _index(scores: Floats, weights: Floats, kind: str) -> Reply:
+    """Return the index over the responses that have every weighted tag."""
+    weighted = weights > 0
+    parts = scores[:, weighted]
+    complete = parts[~np.isnan(parts).any(axis=1)]
+    values = complete @ weights[weighted] if weighted.any() else np.empty(0)
+    n, mean, interval = interval_of_mean(values)
+    return {"value": mean, "ci": interval, "n": n, "weights": kind}
+
+
+async def _wow(session: AsyncSession, request: InsightRequest) -> Reply | None:
+    """Return the share of `better` of the expectation questions; None where none is asked."""
+    query = ResponseQuery(request.metric_request)
+    kind = query.bind(str(QuestionType.EXPECTATION))
+    rows = await run_sql(
+        session,
+        text(
+            "select count(*) filter (where (a.value)::int = 2) as better, "
+            "count(*) filter (where (a.value)::int >= 0) as n "
+            f"from (select r.workspace_id, r.survey_id, r.scores {query.source()}) r "
+            "cross join lateral jsonb_each_text(r.scores) a join question q "
+            "on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key "
+            f"and q.type = {kind}"
+        ).bindparams(**query.bound),
+    )
+    row: Any = rows.one()
+    if not row.n:
+        return None
+    interval = wilson(row.better, row.n)
+    share = 100 * row.better / row.n
+    ci = [100 * interval[0], 100 * interval[1]] if interval else None
+    return {"share": share, "ci": ci, "n": row.n}

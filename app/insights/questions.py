@@ -1,0 +1,147 @@
+"""The published questions of surveys, and which surveys one insight can speak of together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.errors import InvalidInput
+from app.core.schema import Json
+from app.core.text import did_you_mean
+from app.insights.request import NO_OUTCOME, InsightRequest, Refusal, ResponseQuery
+from app.surveys.question_types import QuestionType, lowest_score, spec_of
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One scored question as it was last published."""
+
+    key: str
+    type: QuestionType
+    scale: str
+    high: int
+    main: bool
+    recommends: bool
+    reverse: bool
+    driver: str | None
+    pillar: str | None
+    module: str | None
+    options: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def low(self) -> int:
+        """The lowest score of its scale."""
+        return lowest_score(self.type)
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that reads it."""
+        return "nps" if self.recommends else spec_of(self.type).metric
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its score lies on a scale from low to high."""
+        return self.type not in {QuestionType.CHOICE, QuestionType.CHOICES, QuestionType.EMOTION}
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyItems:
+    """A survey with its questions; `outcome` is the one that the insight explains."""
+
+    id: UUID
+    key: str
+    items: Sequence[Item]
+    outcome: Item | None
+    n: int
+
+
+_ITEMS = text("""
+select q.survey_id, s.key as survey, q.key, q.type, q.scale, q.high, q.main, q.recommends,
+  q.reverse, q.driver, q.pillar, q.module, q.options
+from question q join survey s on s.workspace_id = q.workspace_id and s.id = q.survey_id
+where q.workspace_id = :workspace order by s.key, q.key
+""").columns(options=Json)
+
+
+async def surveys_of(
+    session: AsyncSession, request: InsightRequest, *, outcome: str | None = None
+) -> list[SurveyItems]:
+    """Return the surveys that have answers in the request's span, those with most answers first.
+
+    `outcome` names the question to explain; without it each survey's main question is taken.
+    """
+    query = ResponseQuery(request.metric_request)
+    counted = await run_sql(
+        session,
+        text(f"select r.survey_id, count(*) as n {query.source()} group by 1").bindparams(
+            **query.bound
+        ),
+    )
+    counts = {row.survey_id: int(row.n) for row in counted}
+    rows = await run_sql(
+        session, _ITEMS.bindparams(workspace=request.metric_request.workspace.id)
+    )
+    found: dict[UUID, tuple[str, list[Item]]] = {}
+    for row in rows:
+        values = dict(row._mapping)
+        survey_id, survey = values.pop("survey_id"), values.pop("survey")
+        item = Item(**values | {"type": QuestionType(values["type"])})
+        found.setdefault(survey_id, (survey, []))[1].append(item)
+    if outcome is not None:
+        _require_outcome(outcome, [item for _, items in found.values() for item in items])
+    surveys = [
+        SurveyItems(id_, key, items, _outcome_of(items, outcome), counts[id_])
+        for id_, (key, items) in found.items()
+        if id_ in counts
+    ]
+    return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
+
+
+def _require_outcome(name: str, items: Sequence[Item]) -> None:
+    known = [item.key for item in items if item.is_number]
+    if name not in known:
+        msg = f"`{name[:64]}` is no scored question of these surveys{did_you_mean(name, known)}"
+        raise InvalidInput.at("query", "outcome", msg=msg)
+
+
+def _outcome_of(items: Sequence[Item], outcome: str | None) -> Item | None:
+    for item in items:
+        if item.key == outcome if outcome is not None else item.main:
+            return item
+    return None
+
+
+def together(surveys: Sequence[SurveyItems]) -> tuple[list[SurveyItems], list[str]]:
+    """Return the surveys whose outcome has one metric and scale, and a warning of the others.
+
+    The metric and scale with most answers are taken; raise Refusal where no survey has an outcome.
+    """
+    sizes: dict[tuple[str | None, str], int] = {}
+    for survey in surveys:
+        if survey.outcome is not None:
+            name = survey.outcome.metric, survey.outcome.scale
+            sizes[name] = sizes.get(name, 0) + survey.n
+    if not sizes:
+        detail = (
+            "No survey with answers here has a scored main question; ask one, or name another by "
+            "`outcome=`."
+        )
+        raise Refusal(NO_OUTCOME, detail)
+    chosen = max(sizes, key=lambda name: (sizes[name], str(name)))
+    kept = [
+        survey
+        for survey in surveys
+        if survey.outcome and (survey.outcome.metric, survey.outcome.scale) == chosen
+    ]
+    others = sorted(survey.key for survey in surveys if survey not in kept)
+    warnings = []
+    if others:
+        warnings.append(
+            f"This is of {', '.join(s.key for s in kept)} ({chosen[0]}, scale {chosen[1]}); "
+            f"{', '.join(others)} ask otherwise. Name one by `survey=`."
+        )
+    return kept, warnings

@@ -1,0 +1,191 @@
+"""Whether a bad experience was followed by a good one, always beside its control.
+
+Bad ratings tend to be followed by better ones by chance alone (regression to the mean), and
+unhappy customers rate again less often; so P(good | bad) stands beside P(good | good) and the
+share of good ratings overall.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.insights.request import NO_CUSTOMERS, TOO_FEW, InsightRequest, Refusal, Reply, ResponseQuery
+from app.metrics.statistics import share_change, wilson
+
+_LEAST = 20
+_QUALITY = """case when r.band in ('promoter', 'satisfied', 'easy') then 'good'
+  when r.band in ('detractor', 'dissatisfied', 'hard') then 'bad' else 'middle' end"""
+_METRIC = """case when r.band in ('promoter', 'passive', 'detractor') then 'nps'
+  when r.band in ('satisfied', 'dissatisfied') then 'csat' when r.band in ('easy', 'hard') then 'ces'
+  else (select q.type from question q where q.workspace_id = r.workspace_id
+    and q.survey_id = r.survey_id and q.main limit 1) end"""
+# Every rating of known customers with the one that came next, of any survey of that metric.
+_RATINGS = f"""
+select x.*, lead(x.responded_at) over w as next_at, lead(x.quality) over w as next_quality
+from (
+  select r.workspace_id, r.id, r.customer_id, r.responded_at, r.follow_up, r.follow_up_closed_at,
+    {_METRIC} as metric, {_QUALITY} as quality
+  from response r where r.workspace_id = :workspace and r.state = 'counted'
+  and r.customer_id is not null and r.band is not null) x
+window w as (partition by x.customer_id, x.metric order by x.responded_at, x.id)"""
+
+
+async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
+    """Return failures, what followed them, the control, and whether calling back helped."""
+    query = ResponseQuery(request.metric_request)
+    within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
+    rows = await run_sql(
+        session,
+        text(f"""
+with rated as ({_RATINGS}),
+chosen as (select r.id {query.source("r.customer_id is not null", "r.band is not null")}),
+judged as (
+  select f.metric, f.quality,
+    case when f.next_at <= f.responded_at + make_interval(secs => {within})
+      then f.next_quality end as next_quality,
+    extract(epoch from f.next_at - f.responded_at) / 86400 as days,
+    coalesce(f.follow_up = 'resolved' and f.follow_up_closed_at < f.next_at, false)
+      or exists (select 1 from interaction i where i.workspace_id = :workspace
+        and i.customer_id = f.customer_id and i.type like 'recovery.%'
+        and i.occurred_at > f.responded_at and i.occurred_at < f.next_at) as contacted
+  from rated f join chosen c on c.id = f.id)
+select metric, quality, next_quality, contacted, count(*) as n,
+  case when quality = 'bad' and next_quality = 'good' then array_agg(days) end as days
+from judged group by 1, 2, 3, 4""").bindparams(**query.bound),
+    )
+    counted = [dict(row._mapping) for row in rows]
+    if not counted:
+        detail = (
+            "No rating here is of a known customer; send `customer` with answers, or ask by "
+            "invitation."
+        )
+        raise Refusal(NO_CUSTOMERS, detail)
+    whole = _summary(counted)
+    tickets = await _tickets(session, request)
+    if whole["failures"] < _LEAST:
+        detail = f"{whole['failures']} bad ratings of known customers; {_LEAST} are needed."
+        raise Refusal(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
+    metrics = sorted({row["metric"] for row in counted if row["metric"]})
+    by_metric = [
+        {"by": "metric", "metric": metric}
+        | _summary([row for row in counted if row["metric"] == metric])
+        for metric in metrics
+    ]
+    return {
+        "n": sum(row["n"] for row in counted),
+        **whole,
+        "rows": [*by_metric, *tickets],
+        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
+        "warnings": [],
+    }
+
+
+def _summary(rows: Sequence[Mapping[str, Any]]) -> Reply:
+    """Return the figures of some counted pairs of ratings."""
+
+    def count(quality: str, following: str | None = None, *, contacted: bool | None = None) -> int:
+        return sum(
+            row["n"]
+            for row in rows
+            if row["quality"] == quality
+            and (following is None or row["next_quality"] == following
+                 or (following == "any" and row["next_quality"] is not None))
+            and (contacted is None or row["contacted"] is contacted)
+        )  # fmt: skip
+
+    failures, followed = count("bad"), count("bad", "any")
+    recovered = count("bad", "good")
+    good, total = count("good"), sum(row["n"] for row in rows)
+    good_followed, good_then_good = count("good", "any"), count("good", "good")
+    days = sorted(float(day) for row in rows for day in row["days"] or () if day is not None)
+    pairs = {
+        name: (count("bad", "good", contacted=flag), count("bad", "any", contacted=flag))
+        for name, flag in (("contacted", True), ("not_contacted", False))
+    }
+    return {
+        "failures": failures,
+        "followed": followed,
+        "recovered": recovered,
+        "partial": count("bad", "middle"),
+        "failed_again": count("bad", "bad"),
+        **_rate("rate_of_followed", recovered, followed),
+        **_rate("rate_of_all", recovered, failures),
+        "median_days": days[(len(days) - 1) // 2] if days else None,
+        "control": {
+            "good": good,
+            "good_followed": good_followed,
+            "good_then_good": good_then_good,
+            "p_good_after_good": _percent(good_then_good, good_followed),
+            "p_good_after_bad": _percent(recovered, followed),
+            "base_rate": _percent(good, total),
+        },
+        **{
+            name: {"followed": n, "recovered": k, **_rate("rate", k, n, short=True)}
+            for name, (k, n) in pairs.items()
+        },
+        "difference": _difference(pairs["not_contacted"], pairs["contacted"]),
+    }
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return 100 * part / whole if whole else None
+
+
+def _rate(name: str, part: int, whole: int, *, short: bool = False) -> Reply:
+    interval = wilson(part, whole)
+    ci = [100 * interval[0], 100 * interval[1]] if interval else None
+    return {name: _percent(part, whole), "ci" if short else f"{name}_ci": ci}
+
+
+def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> Reply:
+    """Return the recovery rate of those who were called less that of the others, with its test."""
+    if not without[1] or not contacted[1]:
+        return {"delta": None, "ci": None, "p_value": None}
+    found = share_change(without, contacted)
+    ci = [100 * found.ci[0], 100 * found.ci[1]] if found.ci else None
+    return {"delta": 100 * found.delta, "ci": ci, "p_value": found.p_value}
+
+
+async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply]:
+    """Return what followed tickets that were opened again: the next rating of their second end."""
+    query = ResponseQuery(request.metric_request)
+    start, end = (query.moment(b) for b in (
+        request.metric_request.span.start, request.metric_request.span.end
+    ))  # fmt: skip
+    within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
+    bound = {name: value for name, value in query.bound.items()}
+    statement = f"""
+select coalesce(n.metric, 'none') as metric, n.quality, count(*) as n,
+  case when n.quality = 'good' then array_agg(n.days) end as days
+from ticket t left join lateral (
+  select {_METRIC} as metric, {_QUALITY} as quality,
+    extract(epoch from r.responded_at - t.last_solved_at) / 86400 as days
+  from response r where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
+  and r.state = 'counted' and r.band in
+    ('satisfied', 'neutral', 'dissatisfied', 'easy', 'hard')
+  and r.responded_at >= t.last_solved_at
+  and r.responded_at <= t.last_solved_at + make_interval(secs => {within})
+  order by r.responded_at limit 1) n on true
+where t.workspace_id = :workspace and t.reopened
+and t.first_solved_at >= {start} and t.first_solved_at < {end} group by 1, 2"""
+    used = {name: value for name, value in bound.items() if f":{name}" in statement}
+    rows = [dict(row._mapping) for row in await run_sql(session, text(statement).bindparams(**used))]
+    failures = sum(row["n"] for row in rows)
+    if not failures:
+        return []
+    followed = sum(row["n"] for row in rows if row["quality"])
+    count = {
+        quality: sum(row["n"] for row in rows if row["quality"] == quality)
+        for quality in ("good", "middle", "bad")
+    }
+    days = sorted(float(day) for row in rows for day in row["days"] or ())
+    return [{
+        "by": "ticket", "failures": failures, "followed": followed, "recovered": count["good"],
+        "partial": count["middle"], "failed_again": count["bad"],
+        **_rate("rate_of_followed", count["good"], followed),
+        **_rate("rate_of_all", count["good"], failures),
+        "median_days": days[(len(days) - 1) // 2] if days else None,
+    }]  # fmt: skip

@@ -1,0 +1,122 @@
+"""An insight's query made definite, and the conditions that its filters mean."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.metrics.periods import Bound
+from app.metrics.request import MetricRequest
+
+# The reasons for which an insight is refused.
+TOO_FEW, NOTHING_TAGGED, NO_OUTCOME = "too_few_answers", "nothing_tagged", "no_outcome"
+NO_ORDERS, NO_CUSTOMERS = "no_orders", "no_customers"
+
+Reply = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InsightRequest:
+    """Which answers an insight reads (`metric_request` has period, zone and filters), and how.
+
+    `options` are the insight's own parameters.
+    """
+
+    insight: str
+    metric_request: MetricRequest
+    options: Mapping[str, Any]
+
+    @property
+    def seed(self) -> int:
+        """The seed of every sample: the same question gives the same interval."""
+        request = self.metric_request
+        said = repr((
+            self.insight, str(request.workspace.id), request.span, request.timezone,
+            sorted(request.filters.items()), sorted(request.properties.items()), request.latest,
+            sorted((k, str(v)) for k, v in self.options.items()),
+        ))  # fmt: skip
+        return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Exception):
+    """The data cannot carry what was asked: why, how many answers are needed, and what to do."""
+
+    reason: str
+    detail: str
+    n: int = 0
+    needed_n: int | None = None
+
+    def shown(self) -> Reply:
+        """Return it as the reply holds it."""
+        return {
+            "reason": self.reason, "needed_n": self.needed_n, "n": self.n, "detail": self.detail,
+        }  # fmt: skip
+
+
+class ResponseQuery:
+    """The counted responses `r` that a request means, as the end of an SQL statement.
+
+    `source()` is a FROM with its WHERE; `bound` are its values. With `count=latest_per_customer`
+    only the latest response of each customer is there.
+    """
+
+    def __init__(self, request: MetricRequest) -> None:
+        """Translate the request's span and filters."""
+        self._request = request
+        self.bound: dict[str, Any] = {"workspace": request.workspace.id}
+        self._conditions = ["r.workspace_id = :workspace", "r.state = 'counted'"]
+        self._conditions.append(f"r.responded_at >= {self.moment(request.span.start)}")
+        self._conditions.append(f"r.responded_at < {self.moment(request.span.end)}")
+        self._narrow()
+
+    def bind(self, value: Any) -> str:
+        """Bind a value and return its parameter."""
+        name = f"b{len(self.bound)}"
+        self.bound[name] = value
+        return f":{name}"
+
+    def moment(self, bound: Bound) -> str:
+        """Return a bound of the span as SQL: a local midnight is found by the database."""
+        if isinstance(bound, dt.datetime):
+            return f"cast({self.bind(bound)} as timestamptz)"
+        self.bound["zone"] = self._request.timezone
+        return f"(cast({self.bind(bound)} as date) ::timestamp at time zone :zone)"
+
+    def _narrow(self) -> None:
+        known = {
+            "touchpoint": "nullif(r.touchpoint, '')",
+            "channel": "r.channel",
+            "locale": "r.locale",
+        }
+        for name, values in self._request.filters.items():
+            given = f"cast({self.bind(values)} as text[])"
+            if name == "survey":
+                self._conditions.append(
+                    "exists (select 1 from survey s where s.workspace_id = r.workspace_id "
+                    f"and s.id = r.survey_id and array[s.key, s.id::text] && {given})"
+                )
+            elif name == "stage":
+                self._conditions.append(
+                    "exists (select 1 from touchpoint t where t.workspace_id = r.workspace_id "
+                    f"and t.key = r.touchpoint and t.stage = any({given}))"
+                )
+            else:
+                self._conditions.append(f"{known[name]} = any({given})")
+        for name, values in self._request.properties.items():
+            parameter, given = self.bind(name), self.bind(values)
+            self._conditions.append(
+                f"r.properties ->> {parameter} = any(cast({given} as text[]))"
+            )
+
+    def source(self, *more: str) -> str:
+        """Return `from … where …` of the responses, with further conditions."""
+        conditions = " and ".join([*self._conditions, *more])
+        if not self._request.latest:
+            return f"from response r where {conditions}"
+        return (
+            "from (select distinct on (coalesce(r.customer_id, r.id)) r.* from response r "
+            f"where {conditions} order by coalesce(r.customer_id, r.id), r.responded_at desc, "
+            "r.id desc) r where true"
+        )

@@ -1,0 +1,140 @@
+"""Whether happier customers spend more: orders after the answer, by band. Never that one causes
+the other.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.insights.linear import bootstrap_means, spearman
+from app.insights.questions import surveys_of, together
+from app.insights.request import NO_ORDERS, TOO_FEW, InsightRequest, Refusal, Reply, ResponseQuery
+from app.metrics.statistics import t_cdf, wilson
+
+_LEAST = 30
+_ALPHA = 0.05
+_ORDER = (
+    "promoter", "satisfied", "easy", "passive", "neutral", "detractor", "dissatisfied", "hard",
+)  # fmt: skip
+
+
+async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply:
+    """Return what customers spent after, and before, their first answer of the period."""
+    surveys, warnings = together(await surveys_of(session, request))
+    ids = [survey.id for survey in surveys]
+    currency, others = await _currency(session, request)
+    if currency is None:
+        detail = (
+            "No order of a customer with an answer here has a value; send `order.paid` with "
+            "`value` and `customer`."
+        )
+        raise Refusal(NO_ORDERS, detail)
+    if others:
+        warnings = [*warnings, f"This is in {currency}; there are also {', '.join(others)}. "
+                    "Add `currency=` for one of them."]  # fmt: skip
+    rows = await _read(session, request, ids, currency)
+    n = len(rows)
+    if n < _LEAST:
+        detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
+        raise Refusal(TOO_FEW, detail, n=n, needed_n=_LEAST)
+    link = _link(rows)
+    found = link["p_value"] is not None and link["p_value"] < _ALPHA
+    return {
+        "survey": surveys[0].key if len(surveys) == 1 else None,
+        "n": n,
+        "currency": currency,
+        "rows": _by_band(rows, "after", request.seed),
+        "before": _by_band(rows, "before", request.seed + 1),
+        "spearman": link,
+        "conclusion": "associated" if found else "no_association_found",
+        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
+        "warnings": warnings,
+    }
+
+
+async def _currency(
+    session: AsyncSession, request: InsightRequest
+) -> tuple[str | None, list[str]]:
+    """Return the currency asked for, or the commonest, and the others."""
+    rows = await run_sql(
+        session,
+        text(
+            "select currency, count(*) as n from interaction where workspace_id = :workspace "
+            "and type = 'order.paid' and amount is not null and customer_id is not null "
+            "and not test group by 1 order by 2 desc, 1"
+        ).bindparams(workspace=request.metric_request.workspace.id),
+    )
+    known = [row.currency for row in rows if row.currency]
+    asked = request.options.get("currency")
+    if asked is not None:
+        return (asked, []) if asked in known else (None, [])
+    return (known[0], known[1:]) if known else (None, [])
+
+
+async def _read(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[Any], currency: str
+) -> list[Mapping[str, Any]]:
+    """Return each customer's first answer of the period, and what was spent around it."""
+    query = ResponseQuery(request.metric_request)
+    within = f"make_interval(secs => {query.bind(request.options['within'].total_seconds())})"
+    chosen = query.source(
+        "r.customer_id is not null", "r.score is not null",
+        f"r.survey_id = any(cast({query.bind(list(surveys))} as uuid[]))",
+    )  # fmt: skip
+    spent = """coalesce(sum(case when i.type = 'order.paid' then i.amount
+      else -least(i.amount, coalesce(i.amount, 0)) end), 0)"""
+    statement = f"""
+with first as (
+  select distinct on (r.customer_id) r.customer_id, r.band, r.score, r.responded_at
+  from (select r.* {chosen}) r order by r.customer_id, r.responded_at, r.id)
+select f.band, f.score, a.spent as after, b.spent as before
+from first f
+cross join lateral (select {spent} as spent from interaction i
+  where i.workspace_id = :workspace and i.customer_id = f.customer_id and not i.test
+  and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
+  and i.occurred_at > f.responded_at and i.occurred_at <= f.responded_at + {within}) a
+cross join lateral (select {spent} as spent from interaction i
+  where i.workspace_id = :workspace and i.customer_id = f.customer_id and not i.test
+  and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
+  and i.occurred_at < f.responded_at and i.occurred_at >= f.responded_at - {within}) b
+order by f.customer_id"""
+    rows = await run_sql(session, text(statement).bindparams(**query.bound))
+    return [dict(row._mapping) for row in rows]
+
+
+def _by_band(rows: Sequence[Mapping[str, Any]], column: str, seed: int) -> list[Reply]:
+    """Return what each band spent; the means are over all of its customers."""
+    found = []
+    bands = sorted({row["band"] for row in rows if row["band"]}, key=_ORDER.index)
+    for band in bands:
+        spent = np.array([float(max(row[column], 0)) for row in rows if row["band"] == band])
+        buyers, n = int((spent > 0).sum()), len(spent)
+        share = wilson(buyers, n)
+        interval = bootstrap_means(spent, seed)
+        ordered = np.sort(spent)
+        found.append({
+            "band": band, "customers": n, "buyers": buyers, "buyers_share": 100 * buyers / n,
+            "buyers_share_ci": [100 * share[0], 100 * share[1]] if share else None,
+            "mean": float(spent.mean()), "mean_ci": list(interval) if interval else None,
+            "median": float(ordered[(n - 1) // 2]),
+        })  # fmt: skip
+    return found
+
+
+def _link(rows: Sequence[Mapping[str, Any]]) -> Reply:
+    """Return Spearman's rank correlation of score and spending, tested by Student's t."""
+    n = len(rows)
+    scores = np.array([float(row["score"]) for row in rows])
+    spent = np.array([float(max(row["after"], 0)) for row in rows])
+    rho = spearman(scores, spent)
+    if rho is None:
+        return {"rho": None, "p_value": None, "n": n}
+    if abs(rho) >= 1:
+        return {"rho": rho, "p_value": 0.0, "n": n}
+    t = rho * math.sqrt((n - 2) / (1 - rho * rho))
+    return {"rho": rho, "p_value": 2 * (1 - t_cdf(abs(t), n - 2)), "n": n}

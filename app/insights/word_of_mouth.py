@@ -1,0 +1,158 @@
+"""How far satisfied and dissatisfied customers carry the word: an assumption, and what was asked."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.insights.questions import Item, SurveyItems, surveys_of
+from app.insights.request import TOO_FEW, InsightRequest, Refusal, Reply, ResponseQuery
+from app.surveys.question_types import QuestionType
+
+TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED = 1.0, 10.0
+_GROUPS = {
+    "satisfied": ("promoter", "satisfied", "easy"),
+    "neutral": ("passive", "neutral"),
+    "dissatisfied": ("detractor", "dissatisfied", "hard"),
+}
+_TRIMMED = 0.1
+
+
+def reach(satisfied: int, dissatisfied: int, a: float, b: float) -> Reply:
+    """Return how many people hear good and bad of the brand, and the index of both.
+
+    index = 100·(a·S − b·D)/(a·S + b·D); `break_even` is the ratio D/S at which it is 0.
+    """
+    positive, negative = a * satisfied, b * dissatisfied
+    total = positive + negative
+    return {
+        "reach_positive": positive,
+        "reach_negative": negative,
+        "net_reach": positive - negative,
+        "index": 100 * (positive - negative) / total if total else None,
+        "break_even": a / b if b else None,
+    }
+
+
+async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> Reply:
+    """Return the reach by the assumed multipliers, and what customers say that they told."""
+    workspace = request.metric_request.workspace
+    own = workspace.word_of_mouth or {}
+    a = request.options.get("a") or own.get("told_by_satisfied") or TOLD_BY_SATISFIED
+    b = request.options.get("b") or own.get("told_by_dissatisfied") or TOLD_BY_DISSATISFIED
+    source = "the query" if request.options.get("a") or request.options.get("b") else (
+        "the workspace's settings" if own else "the usual saying: one and ten"
+    )  # fmt: skip
+    query = ResponseQuery(request.metric_request)
+    rows = await run_sql(
+        session,
+        text(
+            "select s.key as survey, r.band, count(*) as n from (select r.* "
+            f"{query.source('r.band is not null')}) r join survey s "
+            "on s.workspace_id = r.workspace_id and s.id = r.survey_id group by 1, 2"
+        ).bindparams(**query.bound),
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        group = next(name for name, bands in _GROUPS.items() if row.band in bands)
+        counts.setdefault(row.survey, dict.fromkeys(_GROUPS, 0))[group] += row.n
+    total = {name: sum(c[name] for c in counts.values()) for name in _GROUPS}
+    n = sum(total.values())
+    if not n:
+        detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
+        raise Refusal(TOO_FEW, detail, n=0, needed_n=1)
+    surveys = await surveys_of(session, request)
+    return {
+        "n": n,
+        **total,
+        **reach(total["satisfied"], total["dissatisfied"], a, b),
+        "rows": [
+            {"survey": survey, **found, **reach(found["satisfied"], found["dissatisfied"], a, b)}
+            for survey, found in sorted(counts.items())
+        ],
+        "measured": await _told(session, request, surveys),
+        "heard": await _heard(session, request, surveys),
+        "assumptions": {"told_by_satisfied": a, "told_by_dissatisfied": b, "source": source},
+        "warnings": [],
+    }
+
+
+def _tagged(surveys: Sequence[SurveyItems], driver: str) -> list[tuple[SurveyItems, Item]]:
+    return [(s, item) for s in surveys for item in s.items if item.driver == driver]
+
+
+async def _told(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
+) -> Reply | None:
+    """Return how many people customers say that they have told, where that was asked."""
+    told: list[float] = []
+    by_band: dict[str, list[float]] = {}
+    for survey, item in _tagged(surveys, "told"):
+        for band, number in await _numbers(session, request, survey, item):
+            told.append(number)
+            group = next((name for name, bands in _GROUPS.items() if band in bands), None)
+            if group:
+                by_band.setdefault(group, []).append(number)
+    if not told:
+        return None
+    values = np.sort(np.array(told))
+    cut = int(len(values) * _TRIMMED)
+    trimmed = values[cut : len(values) - cut] if len(values) > 2 * cut else values
+    return {
+        "n": len(values),
+        "median": float(values[(len(values) - 1) // 2]),
+        "trimmed_mean": float(trimmed.mean()),
+        "by_band": {
+            name: {"n": len(found), "mean": sum(found) / len(found)}
+            for name, found in sorted(by_band.items())
+        },
+    }
+
+
+async def _numbers(
+    session: AsyncSession, request: InsightRequest, survey: SurveyItems, item: Item
+) -> list[tuple[str | None, float]]:
+    """Return each number that was answered, with the band of its response."""
+    query = ResponseQuery(request.metric_request)
+    key = query.bind(item.key)
+    is_choice = item.type in {QuestionType.CHOICE, QuestionType.CHOICES}
+    value = f"r.answers ->> {key}" if is_choice else f"r.scores ->> {key}"
+    rows = await run_sql(
+        session,
+        text(
+            f"select r.band, ({value})::int as number "
+            f"{query.source(f'r.survey_id = {query.bind(survey.id)}')} "
+            f"and {value} ~ '^[0-9]{{1,6}}$'"
+        ).bindparams(**query.bound),
+    )
+    return [(row.band, float(row.number)) for row in rows]
+
+
+async def _heard(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
+) -> list[Reply] | None:
+    """Return the mean score by what customers had heard of the brand before."""
+    found: dict[str, list[Any]] = {}
+    for survey, item in _tagged(surveys, "heard"):
+        query = ResponseQuery(request.metric_request)
+        rows = await run_sql(
+            session,
+            text(
+                f"select r.answers ->> {query.bind(item.key)} as heard, r.score, count(*) as n "
+                f"{query.source(f'r.survey_id = {query.bind(survey.id)}', 'r.score is not null')} "
+                "group by 1, 2"
+            ).bindparams(**query.bound),
+        )
+        for row in rows:
+            if row.heard and row.heard != "na":
+                found.setdefault(row.heard, []).append((row.score, row.n))
+    if not found:
+        return None
+    return [
+        {"heard": heard, "n": sum(n for _, n in scores),
+         "mean_score": sum(score * n for score, n in scores) / sum(n for _, n in scores)}
+        for heard, scores in sorted(found.items())
+    ]  # fmt: skip
