@@ -37,6 +37,8 @@ from app.delighted.shapes import delighted_error
 from app.exports import export_routes, odata_routes
 from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
+from app.insights import routes as insights
+from app.insights.service import InsightCache
 from app.integrations import receiving
 from app.integrations import routes as integrations
 from app.interactions import (
@@ -159,6 +161,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         state.box = SealedBox(load_secret_keys(settings))
         state.keyring = Keyring(database)
         state.catalogue = Catalogue(database)
+        state.insights = InsightCache()
         reports: set[asyncio.Task[None]] = set()
 
         def report_proxy(address: str) -> None:
@@ -221,6 +224,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         triggers,
         responses,
         metrics,
+        insights,
         integrations,
         receiving,
         webhooks,

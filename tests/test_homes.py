@@ -21,25 +21,28 @@ GLOSSARY = (ROOT / "docs" / "glossary.md").read_text().lower()
 # Which rooms beside a table's own may name it in SQL: those that read or erase across rooms.
 READERS = {
     "bi_access": {"core"},
-    "customer": {"exports", "invitations", "responses", "triggers"},
+    "customer": {"exports", "insights", "invitations", "responses", "triggers"},
     "customer_identity": {"exports", "responses", "triggers"},
     "delivery": {"exports"},
     "event": {"exports", "responses", "webhooks"},
     "feed_place": {"exports"},
     "inbound_event": {"exports"},
-    "interaction": {"exports", "integrations", "responses", "triggers"},
+    "interaction": {"exports", "insights", "integrations", "responses", "triggers"},
     "invitation": {"exports", "integrations", "metrics", "responses", "triggers"},
     "job": {"exports", "integrations"},
-    "question": {"exports", "interactions", "metrics", "responses"},
-    "response": {"exports", "integrations", "metrics", "workspaces"},
+    "question": {"exports", "insights", "interactions", "metrics", "responses"},
+    "response": {"exports", "insights", "integrations", "metrics", "workspaces"},
     "rollup": {"exports", "interactions"},
     "suppression": {"exports"},
-    "survey": {"exports", "integrations", "invitations", "metrics", "responses", "workspaces"},
+    "survey": {
+        *("exports", "insights", "integrations", "invitations", "metrics", "responses"),
+        "workspaces",
+    },
     "survey_version": {"interactions", "invitations", "responses"},
-    "ticket": {"exports", "integrations", "metrics", "triggers"},
-    "touchpoint": {"metrics"},
+    "ticket": {"exports", "insights", "integrations", "metrics", "triggers"},
+    "touchpoint": {"insights", "metrics"},
     "trigger": {"invitations"},
-    "workspace": {"cli", "exports", "interactions", "responses", "surveys", "webhooks"},
+    "workspace": {"cli", "exports", "insights", "interactions", "responses", "surveys", "webhooks"},
 }
 
 

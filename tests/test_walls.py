@@ -25,7 +25,7 @@ BODIES: dict[str, Any] = {
 }
 SECRET = "Their secret word"
 # What these name is nobody's; what they show is the caller's own.
-OWN = {"/v1/metrics/{metric}", "/v1/exports/{dataset}"}
+OWN = {"/v1/metrics/{metric}", "/v1/insights/{insight}", "/v1/exports/{dataset}"}
 
 
 async def furnish(shop: Shop) -> dict[str, str]:
@@ -55,6 +55,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "key_id": key["id"],
         "import_id": survey["id"],
         "metric": "nps",
+        "insight": "comments",
         "dataset": "responses",
         "key": "their-place",
         "interaction_id": told["id"],
@@ -101,6 +102,7 @@ async def test_without_a_key_every_route_says_401(app: FastAPI, shop: Shop) -> N
     for path, operations in app.openapi()["paths"].items():
         if path.startswith("/v1/"):
             for method in operations:
-                url = re.sub(r"\{\w+\}", "x", path).replace("metrics/x", "metrics/nps")
+                url = path.replace("{metric}", "nps").replace("{insight}", "drivers")
+                url = re.sub(r"\{\w+\}", "x", url)
                 reply = await shop.client.request(method.upper(), url)
                 assert reply.status_code == 401, (method, path)

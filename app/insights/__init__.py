@@ -1,1 +1,1 @@
-"""What drives the experience, whether a bad one was made good, what people say, what it is worth."""
+"""What drives the experience, whether a bad one was made good, what people say."""

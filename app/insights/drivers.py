@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.insights.linear import Floats, bootstrap_shares, importance_of, scaled_interval
 from app.insights.names import label_of
 from app.insights.questions import Item, SurveyItems, surveys_of, together
-from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRequest, Refusal, Reply
+from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.insights.scores import by_tag, interval_of_mean, mean_of_rows, read_scores, rescaled
 from app.metrics.statistics import wilson
 from app.surveys.scales import top_box_from
@@ -31,7 +31,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
              "survey": surveys[0].key if len(surveys) == 1 else None}  # fmt: skip
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
-        raise Refusal(NOTHING_TAGGED, detail)
+        raise InsightRefused(NOTHING_TAGGED, detail)
     values = np.concatenate([_aligned(part[0], part[1], names) for part in parts])
     complete = int((~np.isnan(values)).all(axis=1).sum())
     needed = _LEAST + _LEAST_EACH * len(names)
@@ -40,7 +40,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
             f"{complete} answers say the outcome and every driver; {len(names)} drivers need "
             f"{needed}. Choose a longer period, or ask fewer drivers."
         )
-        raise Refusal(TOO_FEW, detail, n=complete, needed_n=needed)
+        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed)
     found = importance_of(values)
     usable = values[~np.isnan(values[:, -1])]
     interval, drawn = bootstrap_shares(usable, request.seed)

@@ -14,8 +14,8 @@ from app.insights.questions import SurveyItems, surveys_of, together
 from app.insights.request import (
     NOTHING_TAGGED,
     TOO_FEW,
+    InsightRefused,
     InsightRequest,
-    Refusal,
     Reply,
     ResponseQuery,
 )
@@ -47,7 +47,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     tagged = [s for s in surveys if any(getattr(item, tag) for item in s.items)]
     if not tagged:
         detail = f"No question with answers here is tagged with a `{tag}`; tag those that rate one."
-        raise Refusal(NOTHING_TAGGED, detail)
+        raise InsightRefused(NOTHING_TAGGED, detail)
     warnings: list[str] = []
     if tag == "pillar" and any(survey.outcome for survey in tagged):
         tagged, warnings = together(tagged)
@@ -55,7 +55,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     counted = int((~np.isnan(scores)).any(axis=1).sum())
     if counted < _LEAST:
         detail = f"{counted} answers rate at least half of a {tag}; {_LEAST} are needed."
-        raise Refusal(TOO_FEW, detail, n=counted, needed_n=_LEAST)
+        raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_LEAST)
     weights, kind = _weights(request, tag, names, scores, outcome)
     rows = []
     for place, name in enumerate(names):
@@ -116,7 +116,7 @@ def _weights(
             f"{complete} answers rate every pillar and say the outcome; Johnson's weights need "
             f"{_LEAST_WEIGHTED}. Leave `weights` out for equal ones."
         )
-        raise Refusal(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
+        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
     if asked == "equal" or complete < _LEAST_WEIGHTED:
         return equal, "equal"
     shares = importance_of(values).shares

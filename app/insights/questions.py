@@ -12,7 +12,7 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.schema import Json
 from app.core.text import did_you_mean
-from app.insights.request import NO_OUTCOME, InsightRequest, Refusal, ResponseQuery
+from app.insights.request import NO_OUTCOME, TOO_FEW, InsightRefused, InsightRequest, ResponseQuery
 from app.surveys.question_types import QuestionType, lowest_score, spec_of
 
 
@@ -82,9 +82,7 @@ async def surveys_of(
         ),
     )
     counts = {row.survey_id: int(row.n) for row in counted}
-    rows = await run_sql(
-        session, _ITEMS.bindparams(workspace=request.metric_request.workspace.id)
-    )
+    rows = await run_sql(session, _ITEMS.bindparams(workspace=request.metric_request.workspace.id))
     found: dict[UUID, tuple[str, list[Item]]] = {}
     for row in rows:
         values = dict(row._mapping)
@@ -118,8 +116,12 @@ def _outcome_of(items: Sequence[Item], outcome: str | None) -> Item | None:
 def together(surveys: Sequence[SurveyItems]) -> tuple[list[SurveyItems], list[str]]:
     """Return the surveys whose outcome has one metric and scale, and a warning of the others.
 
-    The metric and scale with most answers are taken; raise Refusal where no survey has an outcome.
+    The metric and scale with most answers are taken; raise InsightRefused where there is no
+    survey, or none with an outcome.
     """
+    if not surveys:
+        detail = "There is no answer here; choose a longer period or fewer filters."
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=1)
     sizes: dict[tuple[str | None, str], int] = {}
     for survey in surveys:
         if survey.outcome is not None:
@@ -130,7 +132,7 @@ def together(surveys: Sequence[SurveyItems]) -> tuple[list[SurveyItems], list[st
             "No survey with answers here has a scored main question; ask one, or name another by "
             "`outcome=`."
         )
-        raise Refusal(NO_OUTCOME, detail)
+        raise InsightRefused(NO_OUTCOME, detail)
     chosen = max(sizes, key=lambda name: (sizes[name], str(name)))
     kept = [
         survey

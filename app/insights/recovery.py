@@ -12,14 +12,22 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.request import NO_CUSTOMERS, TOO_FEW, InsightRequest, Refusal, Reply, ResponseQuery
+from app.insights.request import (
+    NO_CUSTOMERS,
+    TOO_FEW,
+    InsightRefused,
+    InsightRequest,
+    Reply,
+    ResponseQuery,
+)
 from app.metrics.statistics import share_change, wilson
 
 _LEAST = 20
 _QUALITY = """case when r.band in ('promoter', 'satisfied', 'easy') then 'good'
   when r.band in ('detractor', 'dissatisfied', 'hard') then 'bad' else 'middle' end"""
 _METRIC = """case when r.band in ('promoter', 'passive', 'detractor') then 'nps'
-  when r.band in ('satisfied', 'dissatisfied') then 'csat' when r.band in ('easy', 'hard') then 'ces'
+  when r.band in ('satisfied', 'dissatisfied') then 'csat'
+  when r.band in ('easy', 'hard') then 'ces'
   else (select q.type from question q where q.workspace_id = r.workspace_id
     and q.survey_id = r.survey_id and q.main limit 1) end"""
 # Every rating of known customers with the one that came next, of any survey of that metric.
@@ -62,12 +70,12 @@ from judged group by 1, 2, 3, 4""").bindparams(**query.bound),
             "No rating here is of a known customer; send `customer` with answers, or ask by "
             "invitation."
         )
-        raise Refusal(NO_CUSTOMERS, detail)
+        raise InsightRefused(NO_CUSTOMERS, detail)
     whole = _summary(counted)
     tickets = await _tickets(session, request)
     if whole["failures"] < _LEAST:
         detail = f"{whole['failures']} bad ratings of known customers; {_LEAST} are needed."
-        raise Refusal(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
+        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
     metrics = sorted({row["metric"] for row in counted if row["metric"]})
     by_metric = [
         {"by": "metric", "metric": metric}
@@ -156,7 +164,7 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply
         request.metric_request.span.start, request.metric_request.span.end
     ))  # fmt: skip
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
-    bound = {name: value for name, value in query.bound.items()}
+    bound = dict(query.bound)
     statement = f"""
 select coalesce(n.metric, 'none') as metric, n.quality, count(*) as n,
   case when n.quality = 'good' then array_agg(n.days) end as days
@@ -172,7 +180,9 @@ from ticket t left join lateral (
 where t.workspace_id = :workspace and t.reopened
 and t.first_solved_at >= {start} and t.first_solved_at < {end} group by 1, 2"""
     used = {name: value for name, value in bound.items() if f":{name}" in statement}
-    rows = [dict(row._mapping) for row in await run_sql(session, text(statement).bindparams(**used))]
+    rows = [
+        dict(row._mapping) for row in await run_sql(session, text(statement).bindparams(**used))
+    ]
     failures = sum(row["n"] for row in rows)
     if not failures:
         return []

@@ -40,7 +40,7 @@ class InsightRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal(Exception):
+class InsightRefused(Exception):
     """The data cannot carry what was asked: why, how many answers are needed, and what to do."""
 
     reason: str
@@ -106,9 +106,7 @@ class ResponseQuery:
                 self._conditions.append(f"{known[name]} = any({given})")
         for name, values in self._request.properties.items():
             parameter, given = self.bind(name), self.bind(values)
-            self._conditions.append(
-                f"r.properties ->> {parameter} = any(cast({given} as text[]))"
-            )
+            self._conditions.append(f"r.properties ->> {parameter} = any(cast({given} as text[]))")
 
     def source(self, *more: str) -> str:
         """Return `from … where …` of the responses, with further conditions."""

@@ -11,6 +11,7 @@ from app.core.database import run_sql
 from app.insights.linear import Floats
 from app.insights.questions import Item, SurveyItems
 from app.insights.request import InsightRequest, ResponseQuery
+from app.metrics.statistics import mean_interval
 
 # A score of -2 is the letter A, 10 the letter M; what is not there reads like -1.
 _ORIGIN = 67
@@ -36,7 +37,8 @@ async def read_scores(
     if not said:
         return np.empty((0, len(items)))
     raw = np.frombuffer(said.encode(), dtype=np.uint8).reshape(-1, len(items))
-    scores = raw.astype(np.float64) - _ORIGIN
+    scores: Floats = raw.astype(np.float64)
+    scores -= _ORIGIN
     return np.where(scores >= 0, scores, np.nan)
 
 
@@ -44,9 +46,10 @@ def rescaled(scores: Floats, items: Sequence[Item]) -> Floats:
     """Return scores on 0-100, those of reverse items flipped."""
     low = np.array([item.low for item in items], dtype=float)
     high = np.array([item.high for item in items], dtype=float)
-    found = 100 * (scores - low) / (high - low)
-    reverse = np.array([item.reverse for item in items])
-    return np.where(reverse, 100 - found, found)
+    found: Floats = 100 * (scores - low) / (high - low)
+    reverse = np.array([item.reverse for item in items], dtype=bool)
+    found[:, reverse] = 100 - found[:, reverse]
+    return found
 
 
 def mean_of_rows(values: Floats, *, least_share: float = 0.0) -> Floats:
@@ -70,8 +73,6 @@ def by_tag(items: Sequence[Item], tag: str) -> dict[str, list[int]]:
 
 def interval_of_mean(values: Floats, low: float = 0.0, high: float = 100.0) -> Any:
     """Return n, mean and t interval of the known values, within the ends of their scale."""
-    from app.metrics.statistics import mean_interval  # noqa: PLC0415 - cheap, and used by few
-
     known = values[~np.isnan(values)]
     n = len(known)
     if n == 0:

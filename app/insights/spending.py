@@ -1,5 +1,6 @@
-"""Whether happier customers spend more: orders after the answer, by band. Never that one causes
-the other.
+"""Whether happier customers spend more: orders after the answer, by band.
+
+An association is all that is found; that one causes the other is never said.
 """
 
 import math
@@ -13,7 +14,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.insights.linear import bootstrap_means, spearman
 from app.insights.questions import surveys_of, together
-from app.insights.request import NO_ORDERS, TOO_FEW, InsightRequest, Refusal, Reply, ResponseQuery
+from app.insights.request import (
+    NO_ORDERS,
+    TOO_FEW,
+    InsightRefused,
+    InsightRequest,
+    Reply,
+    ResponseQuery,
+)
 from app.metrics.statistics import t_cdf, wilson
 
 _LEAST = 30
@@ -33,15 +41,17 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
             "No order of a customer with an answer here has a value; send `order.paid` with "
             "`value` and `customer`."
         )
-        raise Refusal(NO_ORDERS, detail)
+        raise InsightRefused(NO_ORDERS, detail)
     if others:
-        warnings = [*warnings, f"This is in {currency}; there are also {', '.join(others)}. "
-                    "Add `currency=` for one of them."]  # fmt: skip
+        warnings.append(
+            f"This is in {currency}; there are also {', '.join(others)}. "
+            "Add `currency=` for one of them."
+        )
     rows = await _read(session, request, ids, currency)
     n = len(rows)
     if n < _LEAST:
         detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
-        raise Refusal(TOO_FEW, detail, n=n, needed_n=_LEAST)
+        raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
     link = _link(rows)
     found = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
@@ -57,9 +67,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
     }
 
 
-async def _currency(
-    session: AsyncSession, request: InsightRequest
-) -> tuple[str | None, list[str]]:
+async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str | None, list[str]]:
     """Return the currency asked for, or the commonest, and the others."""
     rows = await run_sql(
         session,
@@ -83,11 +91,11 @@ async def _read(
     query = ResponseQuery(request.metric_request)
     within = f"make_interval(secs => {query.bind(request.options['within'].total_seconds())})"
     chosen = query.source(
-        "r.customer_id is not null", "r.score is not null",
+        "r.customer_id is not null", "r.score is not null", f"r.responded_at <= now() - {within}",
         f"r.survey_id = any(cast({query.bind(list(surveys))} as uuid[]))",
     )  # fmt: skip
     spent = """coalesce(sum(case when i.type = 'order.paid' then i.amount
-      else -least(i.amount, coalesce(i.amount, 0)) end), 0)"""
+      else -i.amount end), 0)"""
     statement = f"""
 with first as (
   select distinct on (r.customer_id) r.customer_id, r.band, r.score, r.responded_at

@@ -1,4 +1,4 @@
-"""How far satisfied and dissatisfied customers carry the word: an assumption, and what was asked."""
+"""How far satisfied and dissatisfied customers carry the word: assumed, and as asked."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.questions import Item, SurveyItems, surveys_of
-from app.insights.request import TOO_FEW, InsightRequest, Refusal, Reply, ResponseQuery
+from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 from app.surveys.question_types import QuestionType
 
 TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED = 1.0, 10.0
@@ -63,7 +63,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     n = sum(total.values())
     if not n:
         detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
-        raise Refusal(TOO_FEW, detail, n=0, needed_n=1)
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=1)
     surveys = await surveys_of(session, request)
     return {
         "n": n,

@@ -18,7 +18,7 @@ from app.metrics.request import GROUPS, MetricRequest
 from app.metrics.schemas import JourneyMapOut, MetricOut, MetricsOut
 from app.metrics.service import measure
 from app.metrics.snapshot import read_snapshot
-from app.metrics.table import to_csv
+from app.metrics.table import to_csv, wants_csv
 from app.workspaces.admission import Analyst
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
@@ -41,13 +41,6 @@ async def _metric_request(
 
 
 RequestDep = Annotated[MetricRequest, Depends(_metric_request)]
-
-
-def _wants_csv(request: Request) -> bool:
-    wanted = request.query_params.get("format")
-    if wanted is not None:
-        return wanted == "csv"
-    return request.headers.get("accept", "").partition(",")[0].strip() == "text/csv"
 
 
 @routes.get("/v1/metrics", summary="List the metrics")
@@ -73,7 +66,7 @@ async def get_metric(
     Counts are read from rollups where they suffice (`source: "rollups"`), else from the rows.
     """
     reply = await measure(session, metric_request)
-    if _wants_csv(request):
+    if wants_csv(request):
         return Response(to_csv(reply), media_type="text/csv; charset=utf-8")
     return json_reply(reply)
 

@@ -2,7 +2,10 @@
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from starlette.requests import Request
 
 from app.core.text import defused
 
@@ -25,10 +28,20 @@ def to_csv(reply: dict[str, Any]) -> str:
         figure = [name for name in _flat(reply["total"]) if not name.startswith(_TOTAL_ONLY)]
         periods = _FIRST if reply["interval"] != "none" else ()
         columns = list(dict.fromkeys(_ordered([*periods, *reply["group_by"], *figure])))
+    return _written(flat, columns)
+
+
+def rows_to_csv(rows: Iterable[dict[str, Any]]) -> str:
+    """Write rows of figures; the first line names the columns of all of them."""
+    flat = [_flat(row) for row in rows]
+    return _written(flat, list(dict.fromkeys(name for row in flat for name in row)))
+
+
+def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
-    for row in flat:
+    for row in rows:
         writer.writerow([_cell(row.get(name)) for name in columns])
     return out.getvalue()
 
@@ -80,4 +93,14 @@ def _cell(value: Any) -> Any:
     """Defuse texts that a spreadsheet would run as a formula."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list):
+        return " ".join(map(str, value))
     return defused(value) if isinstance(value, str) else value
+
+
+def wants_csv(request: Request) -> bool:
+    """Tell whether the caller asked for CSV, by `format` or by `Accept`."""
+    wanted = request.query_params.get("format")
+    if wanted is not None:
+        return wanted == "csv"
+    return request.headers.get("accept", "").partition(",")[0].strip() == "text/csv"

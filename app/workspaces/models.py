@@ -33,6 +33,7 @@ class Workspace(SQLModel, table=True):
     require_consent: bool = False
     mail: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
     brand: dict[str, Any] = Field(default_factory=dict, sa_type=Json)
+    word_of_mouth: dict[str, float] | None = Field(default=None, sa_type=Json)
     retention_days: int | None = None
     identity_secret: bytes | None = None
     old_identity_secret: bytes | None = None

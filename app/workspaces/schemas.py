@@ -132,6 +132,13 @@ class Throttle(Body):
     )
 
 
+class WordOfMouth(Body):
+    """How many people one customer is assumed to tell: what the index of reach is made of."""
+
+    told_by_satisfied: float = Field(ge=0, le=1000, allow_inf_nan=False)
+    told_by_dissatisfied: float = Field(ge=0, le=1000, allow_inf_nan=False)
+
+
 class MailSettings(Body):
     """How mails of this workspace are signed."""
 
@@ -190,6 +197,7 @@ class WorkspaceOut(BaseModel):
     throttle: Throttle | None
     require_consent: bool
     retention_days: int | None
+    word_of_mouth: WordOfMouth | None
     mail: MailSettings
     brand: Brand
     recount: Recount | None
@@ -229,6 +237,9 @@ class WorkspacePatch(Body):
         ge=1,
         le=36_500,
         description="Customers of whom nothing was heard for so long are erased; null: never.",
+    )
+    word_of_mouth: WordOfMouth | None = Field(
+        default=None, description="How many people customers tell; null: one and ten."
     )
     mail: MailSettings = MailSettings()
     brand: Brand = Brand()

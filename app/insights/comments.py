@@ -1,0 +1,325 @@
+"""What low scorers talk about that high scorers do not, and the other way round.
+
+Words are compared by their weighted log-odds with an informative Dirichlet prior (Monroe,
+Colaresi and Quinn 2008, "Fightin' Words", equations 15, 20 and 22), within each language.
+"""
+
+import asyncio
+import itertools
+import math
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.texts import LANGUAGES, language_of
+from app.insights.questions import surveys_of, together
+from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
+
+_LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
+MOST_COMMENTS = 20_000
+_EXAMPLES = 3
+# The weight of the prior, in words; the value that Monroe and others use.
+_PRIOR_WEIGHT = 500.0
+_SIDES = {
+    "low": ["detractor", "dissatisfied", "hard"],
+    "high": ["promoter", "satisfied", "easy"],
+}
+# A word is of letters; an apostrophe or a hyphen may join two parts of it.
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_CLAUSE = re.compile(r"[.,;:!?()\n]+")
+_SHORTEST = 2
+# Accents, and letters that Unicode does not take apart.
+_ACCENTS = "".join(map(chr, range(0x300, 0x370)))
+_PLAIN = str.maketrans("łđø", "ldo", _ACCENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """One comment with its side, the person who wrote it, its score and its page's language."""
+
+    response: UUID
+    person: UUID
+    side: str
+    score: int
+    language: str
+    words: str
+
+
+@dataclass(slots=True)
+class Term:
+    """Who says one term: how many comments of each side, whose, with which scores."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    people: set[UUID] = field(default_factory=set)
+    scores: int = 0
+    words: set[str] = field(default_factory=set)
+    examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, comment: Comment, words: Sequence[str]) -> None:
+        """Count a comment that has the term, in these words."""
+        self.words.update(words)
+        self.counts[comment.side] += 1
+        self.people.add(comment.person)
+        self.scores += comment.score
+        if len(self.examples[comment.side]) < _EXAMPLES:
+            self.examples[comment.side].append(str(comment.response))
+
+
+async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply:
+    """Return the terms that tell the two sides apart, the clearest first."""
+    surveys, warnings = together(await surveys_of(session, request))
+    comments: list[Comment] = []
+    for side in _SIDES:
+        found = await _read(session, request, [survey.id for survey in surveys], side)
+        if len(found) > MOST_COMMENTS:
+            warnings.append(
+                f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
+            )
+        comments += found[:MOST_COMMENTS]
+    sizes = Counter(comment.side for comment in comments)
+    fewer = min(sizes["low"], sizes["high"])
+    if fewer < _LEAST_COMMENTS:
+        detail = (
+            f"There are {sizes['low']} comments of low scorers and {sizes['high']} of high "
+            f"scorers; {_LEAST_COMMENTS} of each are needed."
+        )
+        raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_LEAST_COMMENTS)
+    least = max(_LEAST_PEOPLE, request.metric_request.workspace.min_group_size)
+    default = language_of(request.metric_request.workspace.default_locale)
+    rows = await asyncio.to_thread(_compare, comments, default, least)
+    wanted = request.options.get("side")
+    if wanted is not None:
+        rows = [row for row in rows if (row["z"] > 0) == (wanted == "low")]
+    rows = await _without_names(session, request, rows, request.options["limit"])
+    return {
+        "survey": surveys[0].key if len(surveys) == 1 else None,
+        "n": len(comments),
+        "n_low": sizes["low"],
+        "n_high": sizes["high"],
+        "rows": rows,
+        "assumptions": {
+            "least_people": least, "prior_words": _PRIOR_WEIGHT,
+            "z": "above 0: said more by low scorers; below 0: by high scorers",
+        },
+        "warnings": warnings,
+    }  # fmt: skip
+
+
+async def _read(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[UUID], side: str
+) -> list[Comment]:
+    query = ResponseQuery(request.metric_request)
+    source = query.source(
+        "r.comment is not null", "r.score is not null",
+        f"r.band = any(cast({query.bind(_SIDES[side])} as text[]))",
+        f"r.survey_id = any(cast({query.bind(list(surveys))} as uuid[]))",
+    )  # fmt: skip
+    rows = await run_sql(
+        session,
+        text(
+            "select r.id, coalesce(r.customer_id, r.id) as person, r.score, r.locale, r.comment "
+            f"{source} order by r.responded_at desc, r.id desc limit {MOST_COMMENTS + 1}"
+        ).bindparams(**query.bound),
+    )
+    return [
+        Comment(row.id, row.person, side, row.score, language_of(row.locale), row.comment)
+        for row in rows
+    ]
+
+
+def _compare(comments: Sequence[Comment], default: str, least_people: int) -> list[Reply]:
+    """Return a row for each term that enough people say, the clearest first. Pure."""
+    by_language: dict[str, list[tuple[Comment, dict[str, list[str]]]]] = defaultdict(list)
+    for comment in comments:
+        language, terms = terms_of(comment.words, comment.language, default)
+        by_language[language].append((comment, terms))
+    sizes = Counter(comment.side for comment in comments)
+    rows = []
+    for language, said in by_language.items():
+        spoken: dict[str, Term] = defaultdict(Term)
+        for comment, found in said:
+            for name, words in found.items():
+                spoken[name].add(comment, words)
+        counts = {name: (term.counts["low"], term.counts["high"]) for name, term in spoken.items()}
+        z_scores = log_odds(counts)
+        rows += [
+            _row(name, language, term, z_scores[name], sizes)
+            for name, term in spoken.items()
+            if len(term.people) >= least_people
+        ]
+    return sorted(rows, key=lambda row: (-abs(row["z"]), row["term"]))
+
+
+def _row(name: str, language: str, term: Term, z: float, sizes: Mapping[str, int]) -> Reply:
+    low, high = term.counts["low"], term.counts["high"]
+    return {
+        "term": name, "locale": language, "n_low": low, "n_high": high,
+        "share_low": 100 * low / sizes["low"], "share_high": 100 * high / sizes["high"], "z": z,
+        "mean_score": term.scores / (low + high),
+        "responses": term.examples["low" if z > 0 else "high"], "words": term.words,
+    }  # fmt: skip
+
+
+def log_odds(counts: Mapping[str, tuple[int, int]]) -> dict[str, float]:
+    """Return each term's z-score: above 0 where the first side says it more.
+
+    The prior of a term is its share among all words of both sides, times 500 words.
+    """
+    first = sum(a for a, _ in counts.values())
+    second = sum(b for _, b in counts.values())
+    total = first + second
+    weight = min(_PRIOR_WEIGHT, total)
+    found = {}
+    for term, (a, b) in counts.items():
+        prior = weight * (a + b) / total
+        odds = [
+            math.log((n + prior) / (whole + weight - n - prior))
+            if whole + weight > n + prior else math.inf
+            for n, whole in ((a, first), (b, second))
+        ]  # fmt: skip
+        delta = 0.0 if odds[0] == odds[1] else odds[0] - odds[1]
+        found[term] = delta / math.sqrt(1 / (a + prior) + 1 / (b + prior))
+    return found
+
+
+def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, list[str]]]:
+    """Return a comment's language and its one- and two-word terms, each with its words as written.
+
+    A term is of lemmas, without stop words.
+    """
+    clauses = [_WORD.findall(clause.lower()) for clause in _CLAUSE.split(words)]
+    spoken = _language_of([word for clause in clauses for word in clause], language, default)
+    found: dict[str, list[str]] = {}
+    for clause in clauses:
+        lemmas = [(_lemma(word, spoken), word) for word in clause]
+        for lemma, word in lemmas:
+            if lemma:
+                found[lemma] = [word]
+        for (first, word), (second, next_word) in itertools.pairwise(lemmas):
+            if first and second:
+                found[f"{first} {second}"] = [word, next_word]
+    return spoken, found
+
+
+def _language_of(words: Sequence[str], language: str, default: str) -> str:
+    """Return the language that knows most of the words; the page's own where others do as well."""
+    candidates = [
+        name for name in dict.fromkeys([language, default, *LANGUAGES]) if name in _lemmatised()
+    ]
+    if not candidates:
+        return language
+    known = {name: sum(_knows(word, name) for word in words) for name in candidates}
+    return max(candidates, key=lambda name: (known[name], -candidates.index(name)))
+
+
+@cache
+def _lemmatised() -> frozenset[str]:
+    from simplemma.strategies.dictionaries.dictionary_factory import (  # noqa: PLC0415 - as below
+        SUPPORTED_LANGUAGES,
+    )
+
+    return frozenset(SUPPORTED_LANGUAGES)
+
+
+@cache
+def _stop_words(language: str) -> frozenset[str]:
+    from stop_words import get_stop_words  # noqa: PLC0415 - loaded when first asked for
+
+    try:
+        return frozenset(get_stop_words(language))
+    except ValueError:
+        return frozenset()
+
+
+_KNOWN: dict[tuple[str, str], bool] = {}
+_LEMMAS: dict[tuple[str, str], str | None] = {}
+_MOST_KEPT = 200_000
+
+
+def _knows(word: str, language: str) -> bool:
+    found = _KNOWN.get((word, language))
+    if found is None:
+        import simplemma  # noqa: PLC0415 - its dictionaries are large
+
+        found = word in _stop_words(language) or simplemma.is_known(word, lang=language)
+        _keep(_KNOWN, (word, language), found)
+    return found
+
+
+def _lemma(word: str, language: str) -> str | None:
+    """Return the word's basic form; None for a stop word or a single letter."""
+    if (word, language) in _LEMMAS:
+        return _LEMMAS[word, language]
+    import simplemma  # noqa: PLC0415 - its dictionaries are large
+
+    stop = _stop_words(language)
+    lemma: str | None = word
+    if language in _lemmatised():
+        lemma = str(simplemma.lemmatize(word, lang=language)).lower()
+    if word in stop or lemma in stop or len(word) < _SHORTEST:
+        lemma = None
+    _keep(_LEMMAS, (word, language), lemma)
+    return lemma
+
+
+def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
+    if len(kept) >= _MOST_KEPT:
+        kept.clear()
+    kept[key] = value
+
+
+async def _without_names(
+    session: AsyncSession, request: InsightRequest, rows: Sequence[Reply], limit: int
+) -> list[Reply]:
+    """Return the first rows whose words are in no name or address of a customer of the window."""
+    kept: list[Reply] = []
+    for some in _chunks(rows, max(limit, 100)):
+        said = [_plain_words([row["term"], *row.pop("words")]) for row in some]
+        names = await _names_among(session, request, sorted(set().union(*said)))
+        kept += [row for row, words in zip(some, said, strict=True) if names.isdisjoint(words)]
+        if len(kept) >= limit:
+            break
+    return kept[:limit]
+
+
+def _plain_words(texts: Iterable[str]) -> set[str]:
+    """Return the words of some texts without accents, as names are compared."""
+    plain = unicodedata.normalize("NFD", " ".join(texts)).translate(_PLAIN)
+    return set(re.findall(r"[^\W\d_]+", plain))
+
+
+def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:
+    for start in range(0, len(rows), size):
+        yield tuple(rows[start : start + size])
+
+
+async def _names_among(
+    session: AsyncSession, request: InsightRequest, words: Sequence[str]
+) -> set[str]:
+    """Return which words occur in the name or address of a customer who answered in the span."""
+    query = ResponseQuery(request.metric_request)
+    wanted = query.bind(list(words))
+    accents = query.bind("łđø" + _ACCENTS)
+    statement = f"""
+with named as (
+  select c.name, c.email from (select distinct r.customer_id
+    {query.source("r.customer_id is not null")}) r
+  join customer c on c.workspace_id = :workspace and c.id = r.customer_id
+  union all
+  select r.claimed ->> 'name', r.claimed ->> 'email' {query.source("r.claimed is not null")})
+select distinct w.word from named n
+cross join lateral regexp_split_to_table(
+  translate(normalize(lower(concat_ws(' ', n.name, n.email)), NFD), {accents}, 'ldo'),
+  '[^[:alpha:]]+') w(word)
+where w.word = any(cast({wanted} as text[]))"""
+    rows = await run_sql(session, text(statement).bindparams(**query.bound))
+    return {row.word for row in rows}

@@ -1,0 +1,147 @@
+"""The query of an insight: the metrics' period and filters, and each insight's own parameters."""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.errors import InvalidInput
+from app.core.routing import PROPERTY_PARAMETER
+from app.insights.request import InsightRequest
+from app.metrics.parameters import MetricQuery, resolve
+from app.workspaces.models import Workspace
+
+_Many = Annotated[list[str], Field(max_length=100)]
+_WITHIN = re.compile(r"P(?:(\d{1,4})D|(\d{1,3})W)")
+_LONGEST = dt.timedelta(days=3650)
+_SPAN_OF_SPENDING = dt.timedelta(days=365)
+# The parameters of each insight beside period, zone, filters and count.
+_OWN: Mapping[str, tuple[str, ...]] = {
+    "drivers": ("outcome",),
+    "pillars": ("weights",),
+    "modules": (),
+    "recovery": ("within",),
+    "word-of-mouth": ("a", "b"),
+    "spending": ("within", "currency"),
+    "comments": ("side", "limit"),
+}
+# A rating of any metric counts for an insight; the period is found from all of them.
+_ANY_RATING = "rating"
+
+
+def _is_duration(value: str) -> str:
+    duration_of(value)
+    return value
+
+
+def duration_of(value: str) -> dt.timedelta:
+    """Return a duration of days or weeks, such as P90D or P12W."""
+    found = _WITHIN.fullmatch(value)
+    if not found:
+        msg = "must be days or weeks, such as P90D or P12W"
+        raise ValueError(msg)
+    days, weeks = found.groups()
+    duration = dt.timedelta(days=int(days or 0), weeks=int(weeks or 0))
+    if not dt.timedelta() < duration <= _LONGEST:
+        msg = "must be from P1D to P3650D"
+        raise ValueError(msg)
+    return duration
+
+
+class InsightQuery(BaseModel):
+    """The parameters that insights take; each insight refuses those it has no use for."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True)
+
+    from_: str | None = Field(
+        default=None, alias="from", max_length=40, description="Date in `timezone`, or time."
+    )
+    to: str | None = Field(default=None, max_length=40, description="Exclusive.")
+    period: str | None = Field(
+        default=None, max_length=20, description="Instead of `from` and `to`, such as `12mo`."
+    )
+    timezone: str | None = Field(default=None, max_length=64)
+    survey: _Many = []
+    touchpoint: _Many = []
+    channel: _Many = []
+    locale: _Many = []
+    stage: _Many = []
+    count: Literal["all", "latest_per_customer"] = "all"
+    outcome: str | None = Field(
+        default=None, max_length=64, description="drivers: the question to explain."
+    )
+    weights: Literal["equal", "johnson"] | None = Field(
+        default=None, description="pillars: the weights of the index."
+    )
+    within: Annotated[str, AfterValidator(_is_duration)] | None = Field(
+        default=None, description="recovery, spending: how long after the answer, such as P90D."
+    )
+    a: float | None = Field(
+        default=None, ge=0, le=1000, allow_inf_nan=False,
+        description="word-of-mouth: how many people one satisfied customer tells.",
+    )  # fmt: skip
+    b: float | None = Field(
+        default=None, ge=0, le=1000, allow_inf_nan=False,
+        description="word-of-mouth: how many people one dissatisfied customer tells.",
+    )  # fmt: skip
+    currency: str | None = Field(
+        default=None, pattern=r"^[A-Z]{3}$", description="spending: such as `EUR`."
+    )
+    side: Literal["low", "high"] | None = Field(
+        default=None, description="comments: only the terms of low or of high scorers."
+    )
+    limit: int | None = Field(
+        default=None, ge=1, le=1000, description="comments: at most so many terms."
+    )
+    format: Literal["json", "csv"] | None = None
+    property_value: str | None = Field(
+        default=None,
+        alias=PROPERTY_PARAMETER,
+        max_length=256,
+        description="Value of a property, by its name, such as `property.store=WAW-1`.",
+    )
+
+
+async def resolve_insight(
+    session: AsyncSession,
+    workspace: Workspace,
+    insight: str,
+    query: InsightQuery,
+    properties: Mapping[str, list[str]],
+) -> InsightRequest:
+    """Check the query and make it definite; raise InvalidInput naming the parameter and remedy."""
+    own = _OWN[insight]
+    for name in {name for names in _OWN.values() for name in names} - set(own):
+        if getattr(query, name) is not None:
+            takes = ", ".join(f"`{n}`" for n in own) or "no parameter of its own"
+            msg = f"is not for `{insight}`, which takes {takes}; leave it out"
+            raise InvalidInput.at("query", name, msg=msg)
+    options: dict[str, Any] = {name: getattr(query, name) for name in own}
+    if "within" in options:
+        options["within"] = duration_of(query.within or "P90D")
+    if "limit" in options:
+        options["limit"] = query.limit or 100
+    asked = query.model_dump(
+        include={"to", "period", "timezone", "survey", "touchpoint", "channel", "locale", "stage",
+                 "count"}
+    ) | {"from_": query.from_}  # fmt: skip
+    if insight == "spending" and not query.period:
+        asked |= _span_of_spending(query, utc_now() - options["within"])
+    found = await resolve(session, workspace, _ANY_RATING, MetricQuery(**asked), properties)
+    return InsightRequest(insight, found, options)
+
+
+def _span_of_spending(query: InsightQuery, over: dt.datetime) -> dict[str, str]:
+    """Return `from_` and `to` of the answers whose time to buy is over, by default of a year."""
+    to = query.to or over.replace(microsecond=0).isoformat()
+    if query.from_:
+        return {"from_": query.from_, "to": to}
+    try:
+        return {"from_": (dt.datetime.fromisoformat(to) - _SPAN_OF_SPENDING).isoformat(), "to": to}
+    except (ValueError, OverflowError):
+        # What is wrong with `to` is said by who reads it.
+        return {"to": to}

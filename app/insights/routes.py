@@ -1,0 +1,86 @@
+"""Routes of insights."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from starlette.responses import Response
+
+from app.core.errors import Forbidden
+from app.core.http import json_reply
+from app.core.routing import PropertiesDep, ReadSessionDep, router
+from app.insights.parameters import InsightQuery, resolve_insight
+from app.insights.request import InsightRequest, Reply
+from app.insights.schemas import InsightName, InsightOut
+from app.insights.service import InsightCache
+from app.metrics.parameters import require_segments
+from app.metrics.snapshot import read_snapshot
+from app.metrics.table import rows_to_csv, wants_csv
+from app.workspaces.admission import Analyst
+from app.workspaces.scopes import Scope
+from app.workspaces.service import get_workspace
+
+routes = router("Insights")
+
+# What stands around the figures of a reply.
+_ENVELOPE = frozenset(InsightOut.model_fields) | {"from"}
+# Insights whose figures stand at the top level, with the column that names their rows.
+_TOTALLED = {"recovery": "by", "word-of-mouth": "survey", "spending": "band"}
+
+
+async def _insight_request(
+    session: ReadSessionDep,
+    caller: Analyst,
+    insight: InsightName,
+    query: Annotated[InsightQuery, Query()],
+    properties: PropertiesDep,
+) -> InsightRequest:
+    await read_snapshot(session)
+    workspace = await get_workspace(session, caller.workspace_id)
+    if Scope.READ not in caller.scopes:
+        require_segments(workspace, properties)
+        if insight == "comments":
+            detail = "This key lacks the scope `read`; comments are customers' own words."
+            raise Forbidden(detail, reason="scope")
+    return await resolve_insight(session, workspace, str(insight), query, properties)
+
+
+RequestDep = Annotated[InsightRequest, Depends(_insight_request)]
+
+
+@routes.get(
+    "/v1/insights/{insight}",
+    summary="Read an insight",
+    response_model=InsightOut,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def get_insight(
+    request: Request, session: ReadSessionDep, insight_request: RequestDep
+) -> Response:
+    """Return what drives the experience, what followed bad ones, what is said and what it is worth.
+
+    Never an estimate that the data cannot carry: then `rows` is empty and `refused` says why.
+    """
+    cache: InsightCache = request.app.state.insights
+    reply = await cache.reply(session, insight_request)
+    if wants_csv(request):
+        return Response(_to_csv(reply), media_type="text/csv; charset=utf-8")
+    return json_reply(reply)
+
+
+def _to_csv(reply: Reply) -> str:
+    """Write one line a row, then the figures of the top level as the line `total`."""
+    rows: list[dict[str, Any]] = list(reply["rows"])
+    named = _TOTALLED.get(reply["insight"])
+    if reply["insight"] == "spending":
+        before = {row["band"]: row for row in reply.get("before", ())}
+        rows = [row | {"before": before.get(row["band"], {})} for row in rows]
+    if named and reply["refused"] is None:
+        figures = {
+            name: json.dumps(value) if isinstance(value, list) and value
+            and isinstance(value[0], dict) else value
+            for name, value in reply.items()
+            if name not in _ENVELOPE and name != "before"
+        }  # fmt: skip
+        rows.append({named: "total", "n": reply["n"], **figures})
+    return rows_to_csv(rows)

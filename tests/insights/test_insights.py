@@ -1,0 +1,379 @@
+"""Planted truths are found, planted nothings are refused or said to be nothing."""
+
+import csv
+import datetime as dt
+import io
+import json
+import random
+from typing import Any
+
+import pytest
+
+from tests.shop import Shop
+
+TEXT = {"en": "?"}
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0)
+NPS = {"key": "score", "type": "nps", "text": TEXT}
+COMMENT = {"key": "why", "type": "text", "text": TEXT}
+
+
+def rating(key: str, **tags: Any) -> dict[str, Any]:
+    return {"key": key, "type": "rating", "text": TEXT} | tags
+
+
+async def send(shop: Shop, lines: list[dict[str, Any]], *, path: str = "responses") -> None:
+    """Send many answers or interactions in one batch."""
+    body = "\n".join(map(json.dumps, lines)).encode()
+    reply = await shop.call(
+        "POST",
+        f"/v1/{path}/batch",
+        content=body,
+        headers={"Content-Type": "application/x-ndjson"},
+    )
+    assert reply.status_code == 200, reply.text
+    assert reply.json()["rejected"] == []
+    assert reply.json()["accepted"] == len(lines)
+
+
+def answer(survey: str, place: int, answers: dict[str, Any], **more: Any) -> dict[str, Any]:
+    moment = NOW - dt.timedelta(days=20, minutes=place)
+    return {
+        "survey": survey, "channel": "api", "answers": answers, "external_id": f"{survey}-{place}",
+        "responded_at": moment.isoformat(),
+    } | more  # fmt: skip
+
+
+def clipped(value: float, low: int, high: int) -> int:
+    return max(low, min(high, round(value)))
+
+
+async def drivers_shop(shop: Shop, n: int = 400) -> None:
+    """Waiting decides the score, courtesy a little, the colour of the box nothing."""
+    chance = random.Random(3)
+    questions = [
+        NPS,
+        rating("wait", driver="waiting"), rating("kind", driver="courtesy"),
+        rating("noise", driver="quality", reverse=True),
+    ]  # fmt: skip
+    await shop.publish("visit", metric="nps", questions=questions)
+    lines = []
+    for place in range(n):
+        wait, kind, noise = (chance.randint(1, 5) for _ in range(3))
+        score = clipped(1.6 * wait + 0.5 * kind + chance.gauss(0, 1), 0, 10)
+        answers = {"score": score, "wait": wait, "kind": kind, "noise": noise}
+        lines.append(answer("visit", place, answers, properties={"store": f"S{place % 3}"}))
+    await send(shop, lines)
+
+
+async def test_the_planted_driver_comes_first(shop: Shop) -> None:
+    await drivers_shop(shop)
+    found = await shop.get("/v1/insights/drivers")
+    assert found["refused"] is None
+    assert (found["insight"], found["n"], found["survey"]) == ("drivers", 400, "visit")
+    assert found["outcome"] == {"question": "score", "metric": "nps"}
+    assert [row["driver"] for row in found["rows"]] == ["waiting", "courtesy", "quality"]
+    first, _, nothing = found["rows"]
+    assert sum(row["importance"] for row in found["rows"]) == pytest.approx(found["r2"])
+    assert sum(row["importance_share"] for row in found["rows"]) == pytest.approx(100)
+    assert first["importance_share_ci"][0] > 70
+    assert nothing["importance_share"] < 3
+    assert first["quadrant"] in {"keep", "fix_first"}
+    assert nothing["quadrant"] in {"overdone", "low_priority"}
+    low, high = first["importance_share_ci"]
+    assert low < first["importance_share"] < high
+    assert first["label"] == "waiting" or first["label"][0].isupper()
+    assert await shop.get("/v1/insights/drivers") == found
+
+
+async def test_drivers_are_refused_below_what_they_need(shop: Shop) -> None:
+    await drivers_shop(shop, 60)
+    found = await shop.get("/v1/insights/drivers")
+    assert found["rows"] == []
+    assert (found["refused"]["reason"], found["refused"]["needed_n"]) == ("too_few_answers", 74)
+    assert found["refused"]["n"] == found["n"] == 60
+    nothing = await shop.get("/v1/insights/pillars")
+    assert nothing["refused"]["reason"] == "nothing_tagged"
+
+
+async def test_a_new_answer_is_in_the_next_reply(shop: Shop) -> None:
+    await drivers_shop(shop, 80)
+    before = await shop.get("/v1/insights/drivers")
+    await send(shop, [answer("visit", 900, {"score": 1, "wait": 1, "kind": 1, "noise": 1})])
+    after = await shop.get("/v1/insights/drivers")
+    assert (before["n"], after["n"]) == (80, 81)
+
+
+async def test_rows_of_a_small_group_stay_hidden(shop: Shop) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"], "min_group_size": 300})
+    await drivers_shop(shop)
+    assert (await shop.get("/v1/insights/drivers"))["refused"] is None
+    narrowed = await shop.get("/v1/insights/drivers", **{"property.store": "S1"})
+    assert narrowed["rows"] == []
+    assert narrowed["refused"]["needed_n"] == 300
+
+
+async def test_pillars_modules_and_wow(shop: Shop) -> None:
+    chance = random.Random(4)
+    questions = [
+        NPS, rating("p1", pillar="integrity"), rating("p2", pillar="integrity"),
+        rating("p3", pillar="empathy"), rating("m1", module="sensory"),
+        rating("m2", module="relational"),
+        {"key": "expect", "type": "expectation", "text": TEXT},
+    ]  # fmt: skip
+    await shop.publish("brand", metric="nps", questions=questions)
+    lines = []
+    for place in range(250):
+        p1, p3 = chance.randint(1, 5), chance.randint(1, 5)
+        answers = {
+            "score": clipped(p1 * 1.5 + p3 * 0.4, 0, 10), "p1": p1,
+            "p2": clipped(p1 + chance.gauss(0, 0.5), 1, 5), "p3": p3, "m1": 4, "m2": 2,
+            "expect": "better" if place % 5 == 0 else "as",
+        }  # fmt: skip
+        lines.append(answer("brand", place, answers))
+    await send(shop, lines)
+    pillars = await shop.get("/v1/insights/pillars")
+    assert [row["pillar"] for row in pillars["rows"]] == ["empathy", "integrity"]
+    empathy, integrity = pillars["rows"]
+    assert empathy["alpha"] is None
+    assert integrity["alpha"] > 0.8
+    assert pillars["index"]["weights"] == "johnson"
+    assert integrity["weight"] > 0.8
+    equal = await shop.get("/v1/insights/pillars", weights="equal")
+    assert [row["weight"] for row in equal["rows"]] == [0.5, 0.5]
+    modules = await shop.get("/v1/insights/modules")
+    relational, sensory = modules["rows"]
+    assert (relational["weight"], relational["score"]) == (0, 25)
+    assert (sensory["weight"], sensory["score"]) == (1, 75)
+    assert modules["index"]["value"] == 75
+    assert modules["wow"]["share"] == 20
+
+
+async def test_recovery_stands_beside_its_control(shop: Shop) -> None:
+    await shop.publish("nps")
+    lines = []
+    for place in range(60):
+        customer = {"external_id": f"c{place}"}
+        first = 2 if place < 30 else 10
+        # Half of the unhappy come back: a third of these happy. The happy stay so.
+        second = (10 if place % 5 == 0 else 3) if place < 15 else None if place < 30 else 9
+        moment = NOW - dt.timedelta(days=25)
+        for number, score in enumerate((first, second)):
+            if score is not None:
+                at = (moment + dt.timedelta(days=number * 10)).isoformat()
+                lines.append(answer("nps", 2 * place + number, {"score": score},
+                                    customer=customer, responded_at=at))  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/recovery")
+    # 30 first failures and 12 second ones.
+    assert (found["failures"], found["followed"], found["recovered"]) == (42, 15, 3)
+    assert (found["failed_again"], found["partial"]) == (12, 0)
+    assert found["rate_of_followed"] == pytest.approx(20)
+    assert found["rate_of_all"] == pytest.approx(100 * 3 / 42)
+    assert found["median_days"] == 10
+    control = found["control"]
+    assert control["p_good_after_good"] == 100
+    assert control["p_good_after_bad"] == pytest.approx(20)
+    assert found["rows"][0]["metric"] == "nps"
+    assert found["contacted"]["followed"] == 0
+    few = await shop.get("/v1/insights/recovery", within="P5D")
+    assert few["followed"] == 0
+
+
+async def test_calling_back_is_compared_with_not_calling(shop: Shop) -> None:
+    await shop.publish("nps")
+    lines, calls = [], []
+    moment = NOW - dt.timedelta(days=25)
+    for place in range(40):
+        called = place % 2 == 0
+        customer = {"external_id": f"c{place}"}
+        lines.append(answer("nps", 2 * place, {"score": 1}, customer=customer,
+                            responded_at=moment.isoformat()))  # fmt: skip
+        later = (moment + dt.timedelta(days=9)).isoformat()
+        score = 10 if called and place < 32 else 2
+        lines.append(answer("nps", 2 * place + 1, {"score": score}, customer=customer,
+                            responded_at=later))  # fmt: skip
+        if called:
+            calls.append({
+                "type": "recovery.called", "source": "shop", "external_id": f"call{place}",
+                "customer": customer, "occurred_at": (moment + dt.timedelta(days=2)).isoformat(),
+            })  # fmt: skip
+    await send(shop, lines)
+    await send(shop, calls, path="interactions")
+    found = await shop.get("/v1/insights/recovery")
+    assert (found["contacted"]["followed"], found["contacted"]["recovered"]) == (20, 16)
+    assert (found["not_contacted"]["followed"], found["not_contacted"]["recovered"]) == (20, 0)
+    assert found["difference"]["delta"] == pytest.approx(80)
+    assert found["difference"]["p_value"] < 0.001
+
+
+async def test_recovery_says_what_is_missing(shop: Shop) -> None:
+    await shop.publish("nps")
+    await send(shop, [answer("nps", place, {"score": 1}) for place in range(30)])
+    found = await shop.get("/v1/insights/recovery")
+    assert found["refused"]["reason"] == "no_customers"
+
+
+async def test_reach_by_query_workspace_and_what_was_told(shop: Shop) -> None:
+    told = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
+            "options": [{"key": str(n), "text": TEXT} for n in (0, 1, 5, 20)]}  # fmt: skip
+    heard = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
+             "options": [{"key": k, "text": TEXT} for k in ("nothing", "good", "bad")]}  # fmt: skip
+    await shop.publish("nps", metric="nps", questions=[NPS, told, heard])
+    await send(shop, [
+        answer("nps", place, {"score": 10 if place < 70 else 2, "told": "1" if place < 70 else "5",
+                              "heard": "good" if place % 2 else "bad"})
+        for place in range(100)
+    ])  # fmt: skip
+    found = await shop.get("/v1/insights/word-of-mouth")
+    assert (found["satisfied"], found["dissatisfied"]) == (70, 30)
+    assert (found["net_reach"], found["break_even"]) == (-230, 0.1)
+    assert found["index"] == pytest.approx(-62.1622, abs=0.001)
+    assert found["measured"]["n"] == 100
+    assert found["measured"]["median"] == 1
+    assert found["measured"]["by_band"]["dissatisfied"] == {"n": 30, "mean": 5}
+    assert [(row["heard"], row["n"]) for row in found["heard"]] == [("bad", 50), ("good", 50)]
+    changed = await shop.get("/v1/insights/word-of-mouth", a=3, b=3)
+    assert changed["index"] == pytest.approx(40)
+    setting = {"told_by_satisfied": 1, "told_by_dissatisfied": 1}
+    await shop.call("PATCH", "/v1/workspace", json={"word_of_mouth": setting})
+    assert (await shop.get("/v1/insights/word-of-mouth"))["index"] == pytest.approx(40)
+    assert (await shop.get("/v1/workspace"))["word_of_mouth"] == setting
+
+
+async def spending_shop(shop: Shop, *, linked: bool) -> None:
+    chance = random.Random(5)
+    await shop.publish("nps")
+    lines, orders = [], []
+    moment = NOW - dt.timedelta(days=150)
+    for place in range(120):
+        customer = {"external_id": f"c{place}"}
+        score = place % 11
+        lines.append(answer("nps", place, {"score": score}, customer=customer,
+                            responded_at=moment.isoformat()))  # fmt: skip
+        value = 10 * score + chance.randint(0, 30) if linked else chance.randint(5, 60)
+        for number, days in (("after", 20), ("before", -20)):
+            paid = value if number == "after" else 25
+            orders.append({
+                "type": "order.paid", "source": "shop", "external_id": f"o{place}-{number}",
+                "order": f"o{place}-{number}", "customer": customer,
+                "value": {"amount": paid, "currency": "EUR"},
+                "occurred_at": (moment + dt.timedelta(days=days)).isoformat(),
+            })  # fmt: skip
+    orders.append(orders[0] | {
+        "type": "order.refunded", "external_id": "refund",
+    })  # fmt: skip
+    await send(shop, lines)
+    await send(shop, orders, path="interactions")
+
+
+async def test_a_link_to_spending_is_found_and_the_refunded_buy_nothing(shop: Shop) -> None:
+    await spending_shop(shop, linked=True)
+    found = await shop.get("/v1/insights/spending")
+    assert found["refused"] is None
+    assert (found["currency"], found["conclusion"], found["n"]) == ("EUR", "associated", 120)
+    assert found["spearman"]["rho"] > 0.8
+    rows = {row["band"]: row for row in found["rows"]}
+    assert rows["promoter"]["mean"] > rows["detractor"]["mean"] + 30
+    assert rows["detractor"]["customers"] - rows["detractor"]["buyers"] == 1
+    before = {row["band"]: row["mean"] for row in found["before"]}
+    assert before["promoter"] == before["detractor"] == 25
+
+
+async def test_no_link_is_said_to_be_none(shop: Shop) -> None:
+    await spending_shop(shop, linked=False)
+    found = await shop.get("/v1/insights/spending")
+    assert found["conclusion"] == "no_association_found"
+    over = await shop.get("/v1/insights/spending", within="P200D")
+    assert over["refused"]["reason"] == "too_few_answers"
+    none = await shop.get("/v1/insights/spending", currency="PLN")
+    assert none["refused"]["reason"] == "no_orders"
+
+
+WORDS = {
+    "en": ("The delivery was late and the courier rude", "Great quality and a friendly shop"),
+    "pl": ("Dostawa była bardzo spóźniona, kurier niemiły", "Świetna jakość i miła obsługa"),
+    "ro": ("Livrarea a fost întârziată și curierul nepoliticos", "Calitate foarte bună, amabil"),
+}
+
+
+async def comments_shop(shop: Shop, n: int = 150) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = []
+    for place in range(n):
+        locale = ("en", "pl", "ro")[place % 3]
+        low = place % 2 == 0
+        words = WORDS[locale][0 if low else 1]
+        person = {"external_id": f"c{place}", "email": f"zofia.nowak{place}@example.org",
+                  "name": "Zofia Nowak"}  # fmt: skip
+        words += ". Zofia Nowak" if place < 30 else ""
+        answers = {"score": 2 if low else 10, "why": words}
+        lines.append(answer("nps", place, answers, locale=locale, customer=person))
+    await send(shop, lines)
+
+
+async def test_themes_of_each_language_and_never_a_name(shop: Shop) -> None:
+    await comments_shop(shop)
+    found = await shop.get("/v1/insights/comments", side="low")
+    terms = {(row["locale"], row["term"]) for row in found["rows"]}
+    assert {("en", "delivery"), ("pl", "dostawa"), ("ro", "livrare")} <= terms
+    every = await shop.get("/v1/insights/comments", limit=1000)
+    words = {word for row in every["rows"] for word in row["term"].split()}
+    assert not words & {"zofia", "nowak", "example", "org"}
+    assert {"quality", "jakość"} <= words
+    sizes = [abs(row["z"]) for row in every["rows"]]
+    assert sizes == sorted(sizes, reverse=True)
+    row = next(row for row in found["rows"] if row["term"] == "delivery")
+    assert (row["n_high"], row["mean_score"], len(row["responses"])) == (0, 2, 3)
+    assert row["share_low"] == pytest.approx(100 * row["n_low"] / 75)
+    shown = await shop.get(f"/v1/responses/{row['responses'][0]}")
+    assert "delivery" in json.dumps(shown["answers"])
+
+
+async def test_comments_need_read_and_go_with_their_answers(shop: Shop) -> None:
+    await comments_shop(shop, 42)
+    figures_only = await shop.make_key("metrics")
+    refused = await shop.call("GET", "/v1/insights/comments", key=figures_only)
+    assert refused.status_code == 403
+    before = await shop.get("/v1/insights/comments")
+    assert before["refused"] is None
+    gone = next(row for row in before["rows"] if row["z"] > 0)["responses"]
+    for response in gone:
+        assert (await shop.call("DELETE", f"/v1/responses/{response}")).status_code == 204
+    after = await shop.get("/v1/insights/comments")
+    assert (after["refused"]["reason"], after["n"]) == ("too_few_answers", 18)
+
+
+async def test_csv_has_rows_and_a_total(shop: Shop) -> None:
+    await shop.publish("nps")
+    await send(shop, [answer("nps", place, {"score": place % 11}) for place in range(40)])
+    reply = await shop.call("GET", "/v1/insights/word-of-mouth?format=csv")
+    assert reply.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(reply.text)))
+    assert [row["survey"] for row in rows] == ["nps", "total"]
+    assert rows[0]["index"] == rows[1]["index"] != ""
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("drivers?outcome=nothing", "outcome"),
+        ("drivers?within=P30D", "within"),
+        ("recovery?within=30", "within"),
+        ("recovery?within=P0D", "within"),
+        ("comments?side=middle", "side"),
+        ("spending?currency=euro", "currency"),
+        ("word-of-mouth?a=-1", "a"),
+        ("pillars?weights=best", "weights"),
+        ("drivers?group_by=survey", "group_by"),
+        ("drivers?survey=none", "survey"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(shop: Shop, path: str, field: str) -> None:
+    await shop.publish("nps")
+    reply = await shop.call("GET", f"/v1/insights/{path}")
+    assert reply.status_code == 422, reply.text
+    assert [error["loc"][-1] for error in reply.json()["errors"]] == [field]
+
+
+async def test_an_insight_that_is_none(shop: Shop) -> None:
+    assert (await shop.call("GET", "/v1/insights/happiness")).status_code in {404, 422}
