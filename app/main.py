@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
+from app.alerts import routes as alerts
 from app.core import flags, health
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
@@ -225,6 +226,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         responses,
         metrics,
         insights,
+        alerts,
         integrations,
         receiving,
         webhooks,

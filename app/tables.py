@@ -2,6 +2,7 @@
 
 from sqlmodel import SQLModel
 
+from app.alerts.models import Alert
 from app.core.event_consumer import ConsumerCursor
 from app.core.flags import ServiceFlag
 from app.core.idempotency import Idempotency
@@ -54,6 +55,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     WriteBack,
     WebhookEndpoint,
     Delivery,
+    Alert,
     Response,
     Rollup,
     ImportRun,

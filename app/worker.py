@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.alerts import service as alerts
+from app.alerts.notice import tell_member
 from app.core import flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
@@ -75,6 +77,8 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         ASKED_JOB: look_up,
         LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
+        alerts.EVALUATE_JOB: lambda database, job: alerts.evaluate(database, settings, job),
+        alerts.NOTICE_JOB: lambda database, job: tell_member(database, settings, post.mailer, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
 
@@ -90,6 +94,7 @@ EVENT_CONSUMERS: dict[str, EventConsumer] = {
 CONSUMER = "worker"
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
+    "alerts.queue_due": (dt.timedelta(seconds=30), alerts.queue_due),
     "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
     "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),

@@ -47,6 +47,8 @@ async def furnish(shop: Shop) -> dict[str, str]:
     wanted = {"url": "mailto:them@c.pl", "events": ["response.created"]}
     endpoint = await shop.post("/v1/webhook-endpoints", wanted)
     tried = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/test", status=202)
+    rule = {"name": SECRET, "metric": "nps", "rule": {"kind": "shift"}}
+    alert = await shop.post("/v1/alerts", rule)
     for path in ("/v1/touchpoints/their-place", "/v1/journeys/their-way"):
         assert (await shop.call("PUT", path, json={"name": {"en": SECRET}})).status_code == 200
     return {
@@ -66,6 +68,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "event_id": sent.json()["id"],
         "customer": told["customer_id"],
         "member_id": member["id"],
+        "alert": alert["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": tried["id"],
     }

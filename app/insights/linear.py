@@ -20,7 +20,7 @@ _LEAST_EIGENVALUE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Moments:
+class PairSums:
     """Sums over pairs of columns, each over the rows in which both are known.
 
     `n[i, j]` counts those rows, `total[i, j]` sums column i in them, `square[i, j]` its squares,
@@ -41,7 +41,7 @@ class Moments:
         return np.where(variance * variance.T > 0, found, np.nan)
 
 
-def moments_of(values: Floats) -> Moments:
+def moments_of(values: Floats) -> PairSums:
     """Sum an array of rows and columns (nan: not known), some rows at a time."""
     columns = values.shape[1]
     sums = [np.zeros((columns, columns)) for _ in range(4)]
@@ -53,7 +53,7 @@ def moments_of(values: Floats) -> Moments:
         sums[1] += filled.T @ weights
         sums[2] += (filled**2).T @ weights
         sums[3] += filled.T @ filled
-    return Moments(*sums)
+    return PairSums(*sums)
 
 
 def _chunks(values: Floats) -> Iterator[Floats]:

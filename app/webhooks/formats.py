@@ -25,6 +25,9 @@ def headline(event: SubscriberEvent) -> str:
         "response.created": "A new answer",
         "response.updated": "A changed answer",
     }.get(event.type)
+    if event.type.startswith("alert."):
+        said = "Alert" if event.type == EventType.ALERT_RAISED else "Alert over"
+        return f"{prefix}{said}: {data['alert']['name']}"
     if what is None:
         return prefix + event.type.replace("_", " ").replace(".", " ").capitalize()
     score = data.get("score")
@@ -41,6 +44,8 @@ def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
     if personal and isinstance(customer, Mapping):
         who = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
         found.append(("Customer", who))
+    if event.type.startswith("alert."):
+        found += [(name.capitalize(), str(data[name])) for name in ("period", "value", "expected")]
     found += [(n.capitalize(), str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
     follow_up = data.get("follow_up")
     if isinstance(follow_up, Mapping):
@@ -62,6 +67,8 @@ def comment(event: SubscriberEvent) -> str | None:
 
 def link(event: SubscriberEvent, base_url: str) -> str | None:
     """Return the address of the answer on the dashboard."""
+    if event.type.startswith("alert."):
+        return str(event.data["link"])
     if event.data.get("test") or not event.type.startswith(("response.", "follow_up.")):
         return None
     return f"{base_url}/responses/{event.data.get('id')}"

@@ -80,6 +80,21 @@ _OTHERS: Mapping[str, Mapping[str, Any]] = {
         "last_solved_at": "2026-11-01T10:00:00Z",
     },
     "customer": {"id": _CUSTOMER["id"]},
+    "alert": {
+        "alert": {
+            "id": "0190b6a0-0000-7000-8000-000000000006",
+            "key": "checkout-nps",
+            "name": "NPS of the checkout",
+            "metric": "nps",
+        },
+        "group": {"touchpoint": "checkout"},
+        "period": "2026-11-01",
+        "value": 12.0,
+        "n": 84,
+        "expected": 41.5,
+        "z": -2.1,
+        "link": "https://feedback.example.com/alerts",
+    },
 }
 
 

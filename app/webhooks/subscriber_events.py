@@ -42,6 +42,8 @@ class EventType(StrEnum):
     FOLLOW_UP_UPDATED = "follow_up.updated"
     CUSTOMER_UNSUBSCRIBED = "customer.unsubscribed"
     CUSTOMER_ERASED = "customer.erased"
+    ALERT_RAISED = "alert.raised"
+    ALERT_CLEARED = "alert.cleared"
 
 
 WHOLE_TYPES = (

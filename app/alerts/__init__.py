@@ -1,0 +1,1 @@
+"""What the figures say by themselves: alerts when one leaves its course."""

@@ -1,0 +1,53 @@
+"""The mail to a member that an alert was raised or cleared."""
+
+from sqlmodel import select
+
+from app.alerts.service import RAISED
+from app.core.database import Database
+from app.core.jobs import Job
+from app.core.settings import Settings
+from app.core.texts import number_in, shipped_language, texts_of
+from app.invitations.mail import write_notice
+from app.invitations.mailer import Mailer
+from app.invitations.sending import require_sending, send_or_later, sender_of
+from app.workspaces.models import Member
+from app.workspaces.service import get_workspace
+
+
+async def tell_member(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+    """Mail one member what was raised or cleared, in the member's language."""
+    require_sending(settings)
+    async with database.session() as session:
+        rows = await session.exec(
+            select(Member).where(
+                Member.workspace_id == job.workspace_id, Member.email == job.payload["member"]
+            )
+        )
+        member = rows.first()
+        workspace = await get_workspace(session, job.workspace_id)
+    if member is None:
+        return
+    language = shipped_language(member.locale, workspace.default_locale)
+    words = texts_of("mail", language)
+    said = job.payload["said"]
+    is_raised = job.payload["event"] == RAISED
+    group = ", ".join(str(value) for value in (said["group"] or {}).values())
+    lines = [
+        words["alert_metric"].format(metric=job.payload["metric"]),
+        words["alert_period"].format(period=said["period"]),
+        words["alert_value"].format(
+            value=number_in(language, said["value"], 1), n=number_in(language, said["n"])
+        ),
+    ]
+    if said["expected"] is not None:
+        expected = number_in(language, said["expected"], 1)
+        lines.append(words["alert_expected"].format(expected=expected))
+    if group:
+        lines.insert(1, words["alert_group"].format(group=group))
+    subject = words["alert_raised" if is_raised else "alert_cleared"]
+    message = write_notice(
+        sender_of(workspace, settings), member.email, settings.base_url,
+        subject=f"{subject.format(name=job.payload['name'])} · {workspace.name}",
+        text="\n".join([*lines, "", f"{settings.base_url}/alerts", ""]),
+    )  # fmt: skip
+    await send_or_later(mailer, job, message)

@@ -1,0 +1,81 @@
+"""Routes of alerts."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from app.alerts import evaluating, service
+from app.alerts.models import Alert
+from app.alerts.schemas import AlertIn, AlertOut, AlertPatch, AlertRules, ChartOut, PreviewOut
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import SessionDep, router
+from app.workspaces.admission import Analyst, Writer
+from app.workspaces.service import get_workspace
+
+routes = router("Alerts")
+
+AlertRef = Annotated[str, Path(max_length=64, description="Id or key.")]
+
+
+def _shown(alert: Alert) -> AlertOut:
+    return AlertOut.model_validate(
+        {**alert.rules, **alert.model_dump(exclude={"rules", "raised"}),
+         "raised": list(alert.raised.values())}
+    )  # fmt: skip
+
+
+@routes.post("/v1/alerts", status_code=201, summary="Make an alert")
+async def create_alert(session: SessionDep, caller: Writer, body: AlertIn) -> AlertOut:
+    """Watch a figure: its shifts, or a value that it shall not pass."""
+    workspace = await get_workspace(session, caller.workspace_id)
+    return _shown(await service.create(session, workspace, body))
+
+
+@routes.post("/v1/alerts/preview", summary="Try an alert")
+async def preview_alert(session: SessionDep, caller: Analyst, body: AlertIn) -> PreviewOut:
+    """Return what the rule would have said over the last year; nothing is stored."""
+    workspace = await get_workspace(session, caller.workspace_id)
+    rules = AlertRules.model_validate(
+        body.model_dump(include=set(AlertRules.model_fields), by_alias=True)
+    )
+    return PreviewOut.model_validate(await evaluating.preview(session, workspace, rules))
+
+
+@routes.get("/v1/alerts", summary="List the alerts")
+async def list_alerts(
+    session: SessionDep, caller: Analyst, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[AlertOut]:
+    """Return alerts with what is raised now, newest first."""
+    rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
+    return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=_shown)
+
+
+@routes.get("/v1/alerts/{alert}", summary="Read an alert")
+async def get_alert(session: SessionDep, caller: Analyst, alert: AlertRef) -> AlertOut:
+    """Return one alert."""
+    return _shown(await service.find(session, caller.workspace_id, alert))
+
+
+@routes.patch("/v1/alerts/{alert}", summary="Change an alert")
+async def update_alert(
+    session: SessionDep, caller: Writer, alert: AlertRef, body: AlertPatch
+) -> AlertOut:
+    """Change what is given; the alert is looked at anew within a minute."""
+    return _shown(await service.change(session, caller.workspace_id, alert, body))
+
+
+@routes.delete("/v1/alerts/{alert}", status_code=204, summary="Delete an alert")
+async def delete_alert(session: SessionDep, caller: Writer, alert: AlertRef) -> None:
+    """Delete an alert with what it has raised."""
+    await service.delete(session, caller.workspace_id, alert)
+
+
+@routes.get("/v1/alerts/{alert}/chart", summary="Read an alert's chart")
+async def get_alert_chart(session: SessionDep, caller: Analyst, alert: AlertRef) -> ChartOut:
+    """Return every period that is over, with what raises it or does not."""
+    found = await service.find(session, caller.workspace_id, alert)
+    workspace = await get_workspace(session, caller.workspace_id)
+    charts = await evaluating.charts_of(
+        session, workspace, service.rules_of(found), found.created_at
+    )
+    return ChartOut.model_validate(evaluating.chart_reply(charts))

@@ -1,0 +1,203 @@
+"""The series that an alert watches: each group's figures by period, as counts that add up."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.alerts.control_chart import BASELINE_PERIODS, LEAST_IN_BASELINE, AnswerSums
+from app.alerts.schemas import AlertRules
+from app.core.errors import InvalidInput
+from app.metrics.durations import Durations
+from app.metrics.metric import FigureDict
+from app.metrics.parameters import MetricQuery, resolve
+from app.metrics.periods import Interval, Period, Span, moment_of, period_start, periods_of
+from app.metrics.registry import METRICS
+from app.metrics.request import PROPERTY, MetricRequest
+from app.workspaces.models import Workspace
+
+HISTORY = dt.timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSeries:
+    """One group's moments, one for each period."""
+
+    group: str | None
+    moments: Sequence[AnswerSums]
+    baseline: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The periods that are over, and the series over them."""
+
+    periods: Sequence[Period]
+    series: Sequence[GroupSeries]
+    net: bool
+
+
+def _net(positive: str, negative: str) -> Callable[[FigureDict], AnswerSums]:
+    def moments(figure: FigureDict) -> AnswerSums:
+        good, bad = figure["counts"][positive], figure["counts"][negative]
+        return AnswerSums(figure["n"], 100.0 * (good - bad), 100.0**2 * (good + bad))
+
+    return moments
+
+
+def _share(name: str, *, nested: bool = True) -> Callable[[FigureDict], AnswerSums]:
+    def moments(figure: FigureDict) -> AnswerSums:
+        good = figure["counts"][name] if nested else figure[name]
+        return AnswerSums(figure["n"], 100.0 * good, 100.0**2 * good)
+
+    return moments
+
+
+def _mean(figure: FigureDict) -> AnswerSums:
+    given = [(int(score), n) for score, n in figure["distribution"].items()]
+    total, squares = (sum(n * score**power for score, n in given) for power in (1, 2))
+    return AnswerSums(figure["n"], float(total), float(squares))
+
+
+_NETS = {
+    "nps": _net("promoters", "detractors"),
+    "expectation": _net("better", "worse"),
+    "emotion": _net("positive", "negative"),
+}
+_MOMENTS: Mapping[str, Callable[[FigureDict], AnswerSums]] = {
+    **_NETS,
+    "csat": _share("satisfied"),
+    "yes_no": _share("yes"),
+    "response_rate": _share("answered", nested=False),
+    "follow_up": _share("closed", nested=False),
+    "ces": _mean,
+    "rating": _mean,
+}
+
+
+async def request_of(
+    session: AsyncSession, workspace: Workspace, rules: AlertRules, since: dt.date, today: dt.date
+) -> MetricRequest:
+    """Return the metric's request: from `since` to the period that is not over.
+
+    Raise InvalidInput that names the alert's own field.
+    """
+    named = {name: value for name, value in rules.filter.items() if not name.startswith(PROPERTY)}
+    properties = {
+        name.removeprefix(PROPERTY): [value]
+        for name, value in rules.filter.items()
+        if name.startswith(PROPERTY)
+    }
+    query = MetricQuery(
+        interval=Interval(rules.interval),
+        group_by=[rules.group_by] if rules.group_by else [],
+        timezone=workspace.timezone,
+        from_=since.isoformat(),
+        to=today.isoformat(),
+        **{name: [value] for name, value in named.items()},
+    )
+    try:
+        request = await resolve(session, workspace, str(rules.metric), query, properties)
+        counter = METRICS[request.metric].counter
+        for place, names, known in (
+            ("group_by", request.groups, counter.groups),
+            ("filter", list(request.filters), counter.filters),
+        ):
+            for name in names:
+                if name not in known and not name.startswith(PROPERTY):
+                    msg = f"{counter.noun} are not known by `{name}`; use {', '.join(known)}"
+                    raise InvalidInput.at("query", place, msg=msg)
+    except InvalidInput as error:
+        raise InvalidInput(
+            errors=[{"loc": _own_place(e["loc"]), "msg": e["msg"]} for e in error.errors]
+        ) from None
+    return request
+
+
+def _own_place(loc: Sequence[str | int]) -> Sequence[str | int]:
+    name = loc[-1]
+    own = {"group_by", "filter", "timezone"}
+    return ("body", name) if name in own else ("body", "filter", name)
+
+
+def since_of(rules: AlertRules, made: dt.date) -> dt.date:
+    """Return where the series begins: a year before the alert was made, or with its baseline."""
+    first = made - HISTORY
+    if rules.baseline is not None:
+        first = min(first, rules.baseline.from_)
+    return period_start(first, Interval(rules.interval))
+
+
+async def read_series(session: AsyncSession, request: MetricRequest, rules: AlertRules) -> Watched:
+    """Read the series of every group, with the places of its baseline's periods."""
+    counter = METRICS[request.metric].counter
+    interval = Interval(rules.interval)
+    over = period_start(request.today, interval)
+    span = Span(request.span.start, over)
+    if not moment_of(span.start, request.zone) < moment_of(over, request.zone):
+        return Watched([], [], net=False)
+    request = MetricRequest(**{**vars(request), "span": span})
+    periods = list(periods_of(span, interval, request.zone, request.today))
+    counts = await counter.count_rows(session, request, periods)
+    reading = counter.read(request, await counter.count_total(session, request, counts))
+    shown = counter.rows_of(request, counts, reading)
+    by_group: dict[str | None, dict[dt.date, Any]] = {} if rules.group_by else {None: {}}
+    for (day, *names), count in shown.items():
+        by_group.setdefault(names[0] if names else None, {})[day] = count
+    series = []
+    for group, found in sorted(by_group.items(), key=lambda item: item[0] or ""):
+        named = {rules.group_by: group} if rules.group_by else {}
+        counted = [found.get(period.first_day) for period in periods]
+        if METRICS[request.metric].unit.kind == "duration":
+            series.append(_in_time(group, request, counted, periods, rules))
+            continue
+        figures = [counter.figure(request, c, reading, named) for c in counted]
+        moments = [_moments(request.metric, figure) for figure in figures]
+        series.append(GroupSeries(group, moments, baseline_places(moments, periods, rules)))
+    return Watched(periods, series, net=request.metric in _NETS)
+
+
+def _moments(metric: str, figure: FigureDict) -> AnswerSums:
+    """Return the figure as counts; of one that is hidden or has no answers, none."""
+    return AnswerSums() if figure["value"] is None else _MOMENTS[metric](figure)
+
+
+def _in_time(
+    group: str | None,
+    request: MetricRequest,
+    counted: Sequence[Any],
+    periods: Sequence[Period],
+    rules: AlertRules,
+) -> GroupSeries:
+    """Return the share of tickets that took no longer than the baseline's median."""
+    measure = METRICS[request.metric].counter.measures[0]  # type: ignore[attr-defined]
+    times = [Durations() if c is None else c.times[measure] for c in counted]
+    times = [Durations() if request.hides(t.n) else t for t in times]
+    places = baseline_places([AnswerSums(t.n) for t in times], periods, rules)
+    pooled = Durations()
+    for place in places:
+        for value, n in times[place].counts.items():
+            pooled.add(value, n, 0)
+    median = pooled.quantile(0.5)
+    moments = []
+    for found in times:
+        good = sum(n for value, n in found.counts.items() if median is not None and value <= median)
+        moments.append(AnswerSums(found.n, 100.0 * good, 100.0**2 * good))
+    return GroupSeries(group, moments, places)
+
+
+def baseline_places(
+    moments: Sequence[AnswerSums], periods: Sequence[Period], rules: AlertRules
+) -> list[int]:
+    """Return the places of the baseline: the first 20 periods of 10 answers, or those named."""
+    if rules.baseline is not None:
+        span = rules.baseline
+        return [
+            place
+            for place, (period, found) in enumerate(zip(periods, moments, strict=True))
+            if span.from_ <= period.first_day < span.to and found.n
+        ]
+    enough = [place for place, found in enumerate(moments) if found.n >= LEAST_IN_BASELINE]
+    return enough[:BASELINE_PERIODS] if len(enough) >= BASELINE_PERIODS else []

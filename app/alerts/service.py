@@ -1,0 +1,239 @@
+"""Verbs of the room: make, change, find and delete alerts; look at those that are due."""
+
+import contextlib
+import datetime as dt
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, or_, select, tuple_
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.alerts.evaluating import charts_of, raised_now
+from app.alerts.models import Alert
+from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
+from app.alerts.series import request_of, since_of
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.ids import uuid7
+from app.core.jobs import Job
+from app.core.outbox import emit
+from app.core.paging import decode_cursor
+from app.core.settings import Settings
+from app.metrics.periods import Interval, period_start
+from app.workspaces.models import Member, Workspace
+from app.workspaces.service import get_workspace
+
+EVALUATE_JOB = "alerts.evaluate"
+NOTICE_JOB = "alerts.tell"
+RAISED, CLEARED = "alert.raised", "alert.cleared"
+_RULES = set(AlertRules.model_fields)
+# What was written while an alert was looked at may bear an earlier time.
+_OVERLAP = dt.timedelta(seconds=10)
+
+
+def rules_of(alert: Alert) -> AlertRules:
+    """Return what an alert watches."""
+    return AlertRules.model_validate({k: v for k, v in alert.rules.items() if k != "notify"})
+
+
+async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) -> None:
+    """Raise InvalidInput where the rules name what is not there."""
+    today = utc_now().astimezone(ZoneInfo(workspace.timezone)).date()
+    await request_of(session, workspace, rules, since_of(rules, today), today)
+
+
+async def create(session: AsyncSession, workspace: Workspace, wanted: AlertIn) -> Alert:
+    """Make an alert; Conflict where its key is taken."""
+    rules = AlertRules.model_validate(wanted.model_dump(include=_RULES, by_alias=True))
+    await check(session, workspace, rules)
+    await _require_members(session, workspace.id, wanted.notify)
+    now = utc_now()
+    alert = Alert(
+        workspace_id=workspace.id,
+        id=uuid7(),
+        key=wanted.key,
+        name=wanted.name,
+        active=wanted.active,
+        rules=rules.model_dump(mode="json", by_alias=True) | {"notify": wanted.notify},
+        raised={},
+        created_at=now,
+        updated_at=now,
+    )
+    made = await session.exec(
+        insert(Alert)
+        .values(**alert.model_dump())
+        .on_conflict_do_nothing(index_elements=["workspace_id", "key"])
+        .returning(col(Alert.id))
+    )
+    if made.first() is None:
+        detail = f"There is an alert `{wanted.key}` already; choose another key."
+        raise Conflict(detail)
+    return alert
+
+
+async def _require_members(session: AsyncSession, workspace_id: UUID, notify: list[str]) -> None:
+    for place, name in enumerate(notify):
+        email = name.removeprefix("member:").lower()
+        found = await session.exec(
+            select(Member.id).where(Member.workspace_id == workspace_id, Member.email == email)
+        )
+        if found.first() is None:
+            msg = f"`{email[:128]}` is no member of this workspace; add the member first"
+            raise InvalidInput.at("body", "notify", place, msg=msg)
+
+
+async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Alert:
+    """Return an alert by id or key, or raise NotFound."""
+    named = [col(Alert.key) == reference]
+    with contextlib.suppress(ValueError):
+        named.append(col(Alert.id) == UUID(reference))
+    found = await session.exec(select(Alert).where(Alert.workspace_id == workspace_id, or_(*named)))
+    alert = found.first()
+    if alert is None:
+        detail = f"There is no alert `{reference[:64]}` in this workspace."
+        raise NotFound(detail)
+    return alert
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[Alert]:
+    """Return up to `limit + 1` alerts, newest first."""
+    query = (
+        select(Alert)
+        .where(Alert.workspace_id == workspace_id)
+        .order_by(col(Alert.created_at).desc(), col(Alert.id).desc())
+        .limit(limit + 1)
+    )
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(Alert.created_at), col(Alert.id)) < position)
+    return list(await session.exec(query))
+
+
+async def change(
+    session: AsyncSession, workspace_id: UUID, reference: str, patch: AlertPatch
+) -> Alert:
+    """Change what is given; the alert is looked at anew within a minute."""
+    alert = await find(session, workspace_id, reference)
+    given = patch.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    if "notify" in given:
+        await _require_members(session, workspace_id, given["notify"])
+    for name in ("name", "active"):
+        if name in given:
+            setattr(alert, name, given.pop(name))
+    alert.rules = alert.rules | given
+    alert.seen_until = None
+    alert.updated_at = utc_now()
+    session.add(alert)
+    return alert
+
+
+async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
+    """Delete an alert with what it has raised."""
+    await session.delete(await find(session, workspace_id, reference))
+
+
+async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert]:
+    """Return the alerts that are raised now, for the dashboard and the letter."""
+    rows = await session.exec(
+        select(Alert)
+        .where(Alert.workspace_id == workspace_id, col(Alert.active), Alert.raised != {})
+        .order_by(col(Alert.created_at))
+    )
+    return list(rows)
+
+
+# Rows of a metric change here, and lie in this period.
+_CHANGED = {
+    "response_rate": ("invitation", "updated_at", "sent_at"),
+    "follow_up": ("response", "updated_at", "follow_up_opened_at"),
+    "ttr": ("ticket", "updated_at", "first_solved_at"),
+    "first_reply": ("ticket", "updated_at", "first_reply_at"),
+}
+_OF_ANSWERS = ("response", "updated_at", "responded_at")
+
+
+async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+    """Have each alert looked at when a period is over, and when answers of such periods change."""
+    rows = await session.exec(
+        select(Alert, Workspace)
+        .join(Workspace, col(Workspace.id) == col(Alert.workspace_id))
+        .where(col(Alert.active))
+    )
+    for alert, workspace in rows.all():
+        if await _is_due(session, alert, workspace, now):
+            await jobs.enqueue(
+                session, EVALUATE_JOB, workspace_id=workspace.id, max_attempts=3,
+                payload={"alert": str(alert.id)}, dedupe=str(alert.id),
+            )  # fmt: skip
+
+
+async def _is_due(
+    session: AsyncSession, alert: Alert, workspace: Workspace, now: dt.datetime
+) -> bool:
+    if alert.seen_until is None:
+        return True
+    zone = ZoneInfo(workspace.timezone)
+    interval = Interval(alert.rules["interval"])
+    first_day = period_start(now.astimezone(zone).date(), interval)
+    current = dt.datetime.combine(first_day, dt.time(), zone)
+    if alert.seen_until < current:
+        return True
+    table, changed, at = _CHANGED.get(alert.rules["metric"], _OF_ANSWERS)
+    rows = await run_sql(
+        session,
+        text(
+            f"select exists(select 1 from {table} where workspace_id = :workspace "
+            f"and {changed} > :seen and {at} < :current)"
+        ).bindparams(workspace=workspace.id, seen=alert.seen_until, current=current),
+    )
+    return bool(rows.one()[0])
+
+
+async def evaluate(database: Database, settings: Settings, job: Job) -> None:
+    """Look at one alert: raise and clear, each once, with its event and its mails."""
+    seen_until = utc_now() - _OVERLAP
+    async with database.transaction() as session:
+        locked = await session.exec(
+            select(Alert)
+            .where(
+                Alert.workspace_id == job.workspace_id,
+                Alert.id == UUID(job.payload["alert"]),
+                col(Alert.active),
+            )
+            .with_for_update()
+        )
+        alert = locked.first()
+        if alert is None:
+            return
+        workspace = await get_workspace(session, alert.workspace_id)
+        charts = await charts_of(session, workspace, rules_of(alert), alert.created_at)
+        raised, before = raised_now(charts), alert.raised
+        for group in raised.keys() - before.keys():
+            await _tell(session, settings, alert, RAISED, raised[group])
+        for group in before.keys() - raised.keys():
+            await _tell(session, settings, alert, CLEARED, before[group])
+        # What was raised keeps the period that raised it.
+        alert.raised = {group: before.get(group, said) for group, said in raised.items()}
+        alert.seen_until = seen_until
+        session.add(alert)
+
+
+async def _tell(
+    session: AsyncSession, settings: Settings, alert: Alert, event: str, said: dict[str, Any]
+) -> None:
+    link = f"{settings.base_url}/alerts"
+    about = {"id": str(alert.id), "key": alert.key, "name": alert.name,
+             "metric": alert.rules["metric"]}  # fmt: skip
+    await emit(session, alert.workspace_id, event, data=[{"alert": about, **said, "link": link}])
+    for name in alert.rules.get("notify", []):
+        await jobs.enqueue(
+            session, NOTICE_JOB, workspace_id=alert.workspace_id, max_attempts=5,
+            payload={"member": name.removeprefix("member:").lower(), "event": event,
+                     "name": alert.name, "metric": alert.rules["metric"], "said": said},
+        )  # fmt: skip

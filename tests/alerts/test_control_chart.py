@@ -1,0 +1,102 @@
+"""Charts: published examples, false alarms of stable series, and drops that are found."""
+
+import json
+import math
+import random
+from pathlib import Path
+
+import pytest
+
+from app.alerts.control_chart import (
+    LIMITS,
+    AnswerSums,
+    baseline_of,
+    chart,
+    deviation_of,
+    limit_of,
+    rejected,
+)
+
+VECTORS = {
+    v["id"]: v
+    for v in json.loads((Path(__file__).parents[1] / "data" / "metric_vectors.json").read_text())
+}
+
+
+def test_false_discoveries_by_the_published_example() -> None:
+    vector = VECTORS["fdr-001"]
+    p_values = dict(enumerate(vector["input"]["p"]))
+    assert rejected(p_values, vector["input"]["q"]) == set(range(vector["expected"]))
+
+
+def test_moving_average_of_the_handbook() -> None:
+    vector = VECTORS["ewma-001"]
+    given, expected = vector["input"], vector["expected"]
+    weight, z = given["lambda"], given["target"]
+    averages = []
+    for x in given["x"][:3]:
+        z = weight * x + (1 - weight) * z
+        averages.append(round(z, 2))
+    assert averages == expected["z"]
+    # Far from its start and with a mean that is known, the limit is the handbook's.
+    limit = limit_of(10_000, given["L"], 10**12, weight) * given["sigma"]
+    assert given["target"] + limit == pytest.approx(expected["ucl"], abs=vector["tolerance"])
+
+
+def points_of(series: list[AnswerSums], direction: str = "both") -> list[bool]:
+    baseline = baseline_of(series[:20], net=True)
+    found = chart(series, baseline=baseline, first=20, level=LIMITS["day"], direction=direction)
+    return [point.signal for point in found]
+
+
+def test_a_stable_series_hardly_ever_raises() -> None:
+    chance = random.Random(11)
+    years = 2000
+    spread = math.sqrt(0.7 - 0.3**2) * 100
+    false_alarms = 0
+    for _ in range(years):
+        # Sums of many answers are normal; drawing each of them takes minutes.
+        series = [
+            AnswerSums(n, n * chance.gauss(30, spread / math.sqrt(n)), n * 0.7 * 100**2)
+            for n in (chance.randint(20, 60) for _ in range(365))
+        ]
+        false_alarms += any(points_of(series))
+    assert false_alarms / years <= 0.03
+
+
+@pytest.mark.parametrize(("interval", "within"), [("week", 5), ("day", 6)])
+def test_a_drop_of_two_standard_errors_is_found_soon(interval: str, within: int) -> None:
+    stable = [AnswerSums(100, 100 * 30.0, 100 * 0.7 * 100**2)] * 20
+    baseline = baseline_of(stable, net=True)
+    value = 30 - 2 * baseline.spread / math.sqrt(100)
+    dropped = [AnswerSums(100, 100 * value, 100 * 0.7 * 100**2)] * 10
+    found = chart(
+        [*stable, *dropped], baseline=baseline, first=20, level=LIMITS[interval], direction="down"
+    )
+    signals = [place for place, point in enumerate(found) if point.signal]
+    assert signals[0] < 20 + within
+    assert signals == list(range(signals[0], 30))
+
+
+def test_nothing_moves_without_answers_or_spread() -> None:
+    flat = [AnswerSums(10, 1000.0, 100_000.0)] * 20
+    baseline = baseline_of(flat, net=False)
+    assert baseline.spread == 0
+    points = chart(
+        [*flat, AnswerSums(10, 0.0, 0.0), AnswerSums()], baseline=baseline, first=20, level=4
+    )
+    assert [point.signal for point in points[20:]] == [False, False]
+    assert points[21].value is None
+
+
+def test_the_spread_of_a_net_score_is_of_the_adjusted_counts() -> None:
+    # 30 promoters, 10 passives, 10 detractors: 30.75, 10.75 and 53 after the adjustment.
+    series = [AnswerSums(50, 100.0 * 20, 100.0**2 * 40)]
+    expected = 100 * math.sqrt((30.75 + 10.75) / 53 - ((30.75 - 10.75) / 53) ** 2)
+    assert baseline_of(series, net=True).spread == pytest.approx(expected)
+
+
+def test_the_deviation_grows_to_its_end() -> None:
+    found = [deviation_of(t, 20) for t in (1, 2, 5, 500)]
+    assert found == sorted(found)
+    assert found[-1] == pytest.approx(math.sqrt(0.2 / 1.8 + 1 / 20))
