@@ -79,7 +79,9 @@ from app.surveys import catalogue
 from app.surveys import routes as surveys
 from app.surveys.catalogue import Catalogue
 from app.triggers import interaction_batch as interactions_batch
+from app.triggers import interaction_post
 from app.triggers import routes as triggers
+from app.triggers.interaction_commit import InteractionCommit
 from app.webhooks import routes as webhooks
 from app.workspaces import caller, member_routes
 from app.workspaces import routes as workspaces
@@ -106,6 +108,9 @@ class Afterword(FastAPI):
     hot: ClassVar[dict[tuple[object, object], Edge]] = {
         ("POST", intake.PATH): Edge(intake.post_response, intake.PATH),
         ("POST", batch.PATH): Edge(batch.post_batch, batch.PATH),
+        ("POST", interaction_post.PATH): Edge(
+            interaction_post.post_interaction, interaction_post.PATH
+        ),
         ("POST", interactions_batch.PATH): Edge(
             interactions_batch.post_batch, interactions_batch.PATH
         ),
@@ -123,6 +128,10 @@ class Afterword(FastAPI):
         if method == "OPTIONS" and path.startswith(_READ_BY_PAGES):
             path = intake.PATH
         hot = self.hot.get((method, path))
+        if path == interaction_post.PATH and not interaction_post.is_plain(
+            scope.get("headers", []), scope.get("query_string", b"")
+        ):
+            hot = None
         if hot is None:
             await super().__call__(scope, receive, send)
             return
@@ -178,6 +187,9 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         )
         group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
         state.ingest = Ingest(database, state.catalogue, CustomerResolver(database), group)
+        state.interactions = InteractionCommit(
+            database, state.box, max_waiting=settings.max_waiting
+        )
         notices = Notices(
             database,
             {
@@ -192,6 +204,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
             yield
         finally:
             await notices.stop()
+            await state.interactions.close()
             await group.close()
             await state.read_database.close()
             await database.close()

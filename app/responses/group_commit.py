@@ -1,14 +1,10 @@
-"""Group commit: while one batch of a workspace is being committed, the next one gathers.
-
-No timer adds latency: a lone answer is written at once, and under load a batch is whatever came
-in while the one before was on its way to disk.
-"""
+"""Writing answers in batches: each batch is one statement on a connection of its own."""
 
 import asyncio
 import logging
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +12,7 @@ import asyncpg
 from app.core.clock import utc_now
 from app.core.database import CONNECTION_LOST, Database, RawConnection
 from app.core.errors import AfterwordError, Busy, InvalidInput
+from app.core.gathering import Gathering
 from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS
 from app.responses.writing import MOST_ROWS, Submission, WriteBatch, WriteResult, write_batch
 
@@ -39,12 +36,6 @@ _BAD_DATA = (
 )
 
 
-@dataclass(slots=True)
-class _Waiting:
-    submission: Submission
-    done: asyncio.Future[WriteResult]
-
-
 class GroupCommit:
     """Writes answers in batches over at most four connections of its own."""
 
@@ -52,27 +43,15 @@ class GroupCommit:
         """Prepare; connections are opened when they are first needed."""
         self._database = database
         self.slot = slot
-        self._max_waiting = max_waiting
-        self._waiting: dict[UUID, deque[_Waiting]] = {}
-        self._count = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[RawConnection] = []
         self._places = asyncio.Semaphore(_CONNECTIONS)
+        self._gathering: Gathering[Submission, WriteResult] = Gathering(
+            self._write_with_events, places=self._places, most=MOST_ROWS, max_waiting=max_waiting
+        )
 
     async def submit(self, workspace_id: UUID, submission: Submission) -> WriteResult:
         """Write one answer and return when it is on disk; raise Busy where too many wait."""
-        if self._count >= self._max_waiting:
-            raise Busy(reason="backpressure")
-        done: asyncio.Future[WriteResult] = asyncio.get_running_loop().create_future()
-        queue = self._waiting.get(workspace_id)
-        if queue is None:
-            queue = self._waiting[workspace_id] = deque()
-            task = asyncio.create_task(self._drain(workspace_id, queue))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        queue.append(_Waiting(submission, done))
-        self._count += 1
-        return await done
+        return await self._gathering.submit(workspace_id, submission)
 
     async def write(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
@@ -83,31 +62,15 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Write what waits, then close the connections."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._gathering.close()
         for connection in self._idle:
             await connection.close()
         self._idle.clear()
 
-    async def _drain(self, workspace_id: UUID, queue: deque[_Waiting]) -> None:
-        """Write batch after batch until none waits for this workspace."""
-        while queue:
-            async with self._places:
-                taken = [queue.popleft() for _ in range(min(MOST_ROWS, len(queue)))]
-                try:
-                    results = await self._write_held(
-                        workspace_id, [w.submission for w in taken], events=True
-                    )
-                except Exception as error:  # noqa: BLE001 - every waiting caller hears of it
-                    for waiting in taken:
-                        if not waiting.done.done():
-                            waiting.done.set_exception(error)
-                else:
-                    for waiting, result in zip(taken, results, strict=True):
-                        _settle(waiting.done, result)
-                finally:
-                    self._count -= len(taken)
-        del self._waiting[workspace_id]
+    async def _write_with_events(
+        self, workspace_id: UUID, submissions: list[Submission]
+    ) -> list[WriteResult | AfterwordError]:
+        return await self._write_held(workspace_id, submissions, events=True)
 
     async def _write_held(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
@@ -159,15 +122,6 @@ class GroupCommit:
             raise
         self._idle.append(connection)
         return written
-
-
-def _settle(done: asyncio.Future[WriteResult], result: WriteResult | AfterwordError) -> None:
-    if done.done():
-        return
-    if isinstance(result, AfterwordError):
-        done.set_exception(result)
-    else:
-        done.set_result(result)
 
 
 def _refusal(error: Exception) -> AfterwordError:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,14 +15,13 @@ from app.core.batch_lines import (
     reply_once,
 )
 from app.core.database import Database
-from app.core.errors import AfterwordError, InvalidInput
-from app.core.http import from_validation
+from app.core.errors import AfterwordError
 from app.core.openapi import BatchOperation
 from app.core.signing import SealedBox
-from app.core.text import decode_json
-from app.interactions.interaction_schemas import EXAMPLE, InteractionIn
+from app.interactions.interaction_schemas import EXAMPLE
 from app.interactions.recording import Draft
 from app.triggers.interaction_intake import take_interactions
+from app.triggers.interaction_post import decode_interaction
 from app.workspaces.admission import admit
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
@@ -68,19 +66,10 @@ def _good(lines: Sequence[BatchLine], caller: Caller, report: LinesReport) -> li
     drafts = []
     for line in lines:
         try:
-            drafts.append(_draft(line, caller))
+            drafts.append(decode_interaction(line.text).draft(test=caller.test))
         except AfterwordError as error:
             report.reject(line.number, error)
     return drafts
-
-
-def _draft(line: BatchLine, caller: Caller) -> Draft:
-    try:
-        body = InteractionIn.model_validate(decode_json(line.text))
-    except ValidationError as error:
-        errors = from_validation(list(error.errors()))
-        raise InvalidInput(errors=[{**e, "loc": ["body", *e["loc"]]} for e in errors]) from None
-    return body.draft(test=caller.test)
 
 
 def batch_path(schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""Group commit: while one batch of a workspace is being written, the next one gathers.
+
+No timer adds latency: what comes alone is written at once, and under load a batch is whatever
+came in while the one before was on its way to disk.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from app.core.errors import AfterwordError, Busy
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T, R]):
+    item: T
+    done: asyncio.Future[R]
+
+
+class Gathering(Generic[T, R]):
+    """Gathers what callers submit, and writes it in batches of one workspace each.
+
+    `write` returns a result or an error for each item, in their order. `places` says how many
+    batches may be written at once, `most` how many items one has, and `max_waiting` how many may
+    wait before callers are told to come back.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[UUID, list[T]], Awaitable[Sequence[R | AfterwordError]]],
+        *,
+        places: asyncio.Semaphore,
+        most: int,
+        max_waiting: int,
+    ) -> None:
+        """Prepare; nothing runs before the first item."""
+        self._write = write
+        self._places = places
+        self._most = most
+        self._max_waiting = max_waiting
+        self._waiting: dict[UUID, deque[_Waiting[T, R]]] = {}
+        self._count = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(self, workspace_id: UUID, item: T) -> R:
+        """Return the item's result when it is on disk; raise Busy where too many wait."""
+        if self._count >= self._max_waiting:
+            raise Busy(reason="backpressure")
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        queue = self._waiting.get(workspace_id)
+        if queue is None:
+            queue = self._waiting[workspace_id] = deque()
+            task = asyncio.create_task(self._drain(workspace_id, queue))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        queue.append(_Waiting(item, done))
+        self._count += 1
+        return await done
+
+    async def close(self) -> None:
+        """Write what waits."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _drain(self, workspace_id: UUID, queue: deque[_Waiting[T, R]]) -> None:
+        """Write batch after batch until none waits for this workspace."""
+        while queue:
+            async with self._places:
+                taken = [queue.popleft() for _ in range(min(self._most, len(queue)))]
+                try:
+                    results = await self._write(workspace_id, [w.item for w in taken])
+                except Exception as error:  # noqa: BLE001 - every waiting caller hears of it
+                    for waiting in taken:
+                        if not waiting.done.done():
+                            waiting.done.set_exception(error)
+                else:
+                    for waiting, result in zip(taken, results, strict=True):
+                        _settle(waiting.done, result)
+                finally:
+                    self._count -= len(taken)
+        del self._waiting[workspace_id]
+
+
+def _settle(done: asyncio.Future[R], result: R | AfterwordError) -> None:
+    if done.done():
+        return
+    if isinstance(result, AfterwordError):
+        done.set_exception(result)
+    else:
+        done.set_result(result)
