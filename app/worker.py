@@ -17,6 +17,7 @@ from app.alerts import service as alerts
 from app.alerts.notice import tell_member
 from app.core import flags, idempotency, outbox
 from app.core.clock import utc_now
+from app.core.collector import settle_collector
 from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
 from app.core.job_runner import Handler, JobRunner
@@ -207,6 +208,7 @@ async def _run_until_signalled(settings: Settings) -> None:
     end_with_parent(loop, stop.set)
     async with Database(settings.database_url or "") as database:
         settings = await flags.effective(settings, database)
+    settle_collector()
     with contextlib.suppress(asyncio.CancelledError):
         await Worker(settings).run(stop)
 

@@ -1,16 +1,25 @@
 """One web process: serves the listening socket that its parent hands down."""
 
 import asyncio
-import gc
 import socket
 import sys
 
 import uvicorn
 
 from app.cli.connection import BoundedProtocol
+from app.core.collector import settle_collector
 from app.core.parent_process import end_with_parent
 
 _DRAIN_SECONDS = 25
+
+
+class _Server(uvicorn.Server):
+    """The server, whose collector is settled once the application is loaded."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Load the application and begin to listen."""
+        await super().startup(sockets)
+        settle_collector()
 
 
 async def _serve(listening: socket.socket) -> None:
@@ -27,15 +36,12 @@ async def _serve(listening: socket.socket) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
 
     def stop() -> None:
         server.should_exit = True
 
     end_with_parent(asyncio.get_running_loop(), stop)
-    # What was loaded lives as long as the process; the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
     await server.serve(sockets=[listening])
 
 
