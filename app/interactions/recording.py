@@ -161,6 +161,7 @@ async def _tell_of_tickets(
         for interaction in recorded
         if interaction.ticket and not interaction.test
     }
+    news: dict[str, list[dict[str, Any]]] = {RESOLVED_EVENT: [], REOPENED_EVENT: []}
     for id_, interaction in sorted(by_ticket.items()):
         now, then = resolutions.get(id_), before.get(id_)
         if now is None or then is None:
@@ -169,11 +170,12 @@ async def _tell_of_tickets(
             (RESOLVED_EVENT, now.resolutions, then.resolutions),
             (REOPENED_EVENT, now.reopenings, then.reopenings),
         ):
-            data = [
+            news[event] += [
                 _ticket_news(id_, interaction, now, number)
                 for number in range(earlier + 1, after + 1)
             ]
-            await emit(session, workspace_id, event, data=data)
+    for event, data in news.items():
+        await emit(session, workspace_id, event, data=data)
 
 
 def _ticket_news(id_: UUID, interaction: Recorded, now: Resolution, number: int) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Verbs of the room: schedule, find, cancel, remind, open and answer invitations."""
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, insert, select, tuple_
+from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
@@ -68,6 +69,21 @@ async def schedule(
     return invitation, token
 
 
+_COLUMNS = (
+    "workspace_id uuid, id uuid, survey_id uuid, customer_id uuid, channel text, status text, "
+    "email text, name text, locale text, token_hash bytea, token bytea, trigger_id uuid, "
+    "interaction_id uuid, source text, ticket text, order_ref text, touchpoint text, "
+    "context jsonb, test bool, send_at timestamptz, queued bool, sent_at timestamptz, "
+    "expires_seconds int, expires_at timestamptz, hits jsonb, remind_seconds int, "
+    "created_at timestamptz, updated_at timestamptz"
+)
+_NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(", "))
+_INSERT_ALL = text(
+    f"insert into invitation ({_NAMES}) select {_NAMES} "
+    f"from json_to_recordset(cast(:rows as json)) n({_COLUMNS})"
+)
+
+
 async def schedule_all(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, wanted: Sequence[InvitationRequest]
 ) -> None:
@@ -78,7 +94,8 @@ async def schedule_all(
     for row in rows:
         # A link that is due now is given out by its job, like a mail.
         row |= {"status": "scheduled", "sent_at": None, "expires_at": None}
-    await session.exec(insert(Invitation), params=rows)
+        row |= {name: "\\x" + row[name].hex() for name in ("token_hash", "token")}
+    await run_sql(session, _INSERT_ALL.bindparams(rows=json.dumps(rows, default=str)))
     await jobs.enqueue_many(
         session,
         SEND_JOB,

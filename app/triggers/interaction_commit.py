@@ -11,7 +11,7 @@ from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft
-from app.triggers.interaction_intake import shown, take_interactions
+from app.triggers.interaction_intake import take_and_show
 from app.triggers.schemas import InteractionWithDecisions
 
 logger = logging.getLogger(__name__)
@@ -68,12 +68,7 @@ class InteractionCommit:
 
     async def _record(self, workspace_id: UUID, drafts: list[Draft]) -> list[Taken]:
         async with self._database.transaction() as session:
-            recorded = await take_interactions(session, self._box, workspace_id, drafts)
-            replies = await shown(session, workspace_id, recorded)
-        return [
-            (reply, interaction.created)
-            for reply, interaction in zip(replies, recorded, strict=True)
-        ]
+            return await take_and_show(session, self._box, workspace_id, drafts)
 
 
 def _is_bad_data(error: DBAPIError) -> bool:

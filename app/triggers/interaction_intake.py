@@ -33,16 +33,37 @@ async def take_interactions(
     recorded = await record(session, workspace_id, drafts)
     if triggers:
         await decide(session, box, workspace_id, recorded)
-    created = [
-        interaction for interaction in recorded if interaction.created and not interaction.test
-    ]
-    if created:
-        events = [
-            interaction.model_dump(mode="json")
-            for interaction in await shown(session, workspace_id, created)
-        ]
-        await emit(session, workspace_id, CREATED_EVENT, data=events)
+    created = [interaction for interaction in recorded if interaction.created]
+    await _tell(session, workspace_id, created, await shown(session, workspace_id, created))
     return recorded
+
+
+async def take_and_show(
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, drafts: Sequence[Draft]
+) -> list[tuple[InteractionWithDecisions, bool]]:
+    """Record interactions that the triggers hear; return each, and whether it is new."""
+    recorded = await record(session, workspace_id, drafts)
+    await decide(session, box, workspace_id, recorded)
+    replies = await shown(session, workspace_id, recorded)
+    await _tell(session, workspace_id, recorded, replies)
+    return [
+        (reply, interaction.created) for reply, interaction in zip(replies, recorded, strict=True)
+    ]
+
+
+async def _tell(
+    session: AsyncSession,
+    workspace_id: UUID,
+    recorded: Sequence[Recorded],
+    replies: Sequence[InteractionWithDecisions],
+) -> None:
+    """Write the events of those that are new, with their decisions; tests have none."""
+    events = [
+        reply.model_dump(mode="json")
+        for reply, interaction in zip(replies, recorded, strict=True)
+        if interaction.created and not interaction.test
+    ]
+    await emit(session, workspace_id, CREATED_EVENT, data=events)
 
 
 async def shown(

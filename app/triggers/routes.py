@@ -47,11 +47,10 @@ async def create_interaction(
     The same source and external id again is 200, and nothing new.
     """
     draft = body.draft(test=caller.test)
-    recorded = await interaction_intake.take_interactions(
-        session, box, caller.workspace_id, [draft]
-    )
-    reply.status_code = 201 if recorded[0].created else 200
-    return (await interaction_intake.shown(session, caller.workspace_id, recorded))[0]
+    taken = await interaction_intake.take_and_show(session, box, caller.workspace_id, [draft])
+    found, created = taken[0]
+    reply.status_code = 201 if created else 200
+    return found
 
 
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
