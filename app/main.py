@@ -38,6 +38,7 @@ from app.delighted.shapes import delighted_error
 from app.exports import export_routes, odata_routes
 from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
+from app.imports import routes as imports
 from app.insights import routes as insights
 from app.insights.service import InsightCache
 from app.integrations import receiving
@@ -240,6 +241,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         metrics,
         insights,
         alerts,
+        imports,
         integrations,
         receiving,
         webhooks,

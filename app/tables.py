@@ -9,6 +9,7 @@ from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
 from app.exports.models import BiAccess, Erasure
+from app.imports.models import ImportedRow
 from app.integrations.models import InboundEvent, Integration, OrderName, WriteBack
 from app.interactions.models import (
     Customer,
@@ -59,6 +60,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Response,
     Rollup,
     ImportRun,
+    ImportedRow,
     Event,
     ConsumerCursor,
     Job,

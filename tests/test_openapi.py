@@ -41,7 +41,11 @@ def test_every_route_has_a_summary_its_errors_and_an_example(
     if path.startswith("/v1/"):
         assert {"401", "403", "422"} <= set(operation["responses"])
     if "requestBody" in operation:
-        media = operation["requestBody"]["content"]["application/json"]
+        content = operation["requestBody"]["content"]
+        if "text/csv" in content:
+            # A file has no example of one line.
+            return
+        media = content["application/json"]
         assert "example" in media or "example" in resolved(media["schema"]), (method, path)
 
 

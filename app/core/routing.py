@@ -27,6 +27,8 @@ from app.core.signing import SealedBox
 from app.core.text import decode_json, did_you_mean
 
 PROPERTY_PARAMETER = "property.NAME"
+# How many bytes a route takes of a body that it reads itself; shown in the documentation too.
+BODY_LIMIT = "x-body-limit"
 _PROPERTY_PREFIX = "property."
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -113,6 +115,7 @@ class Route(APIRoute):
         optional_body = takes_body and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
         # A body in others' words: it is only described, and the route reads it itself.
         takes_raw = not takes_body and "requestBody" in (self.openapi_extra or {})
+        raw_limit = int((self.openapi_extra or {}).get(BODY_LIMIT, MEBIBYTE))
         posts = "POST" in (self.methods or ())
 
         async def handle(request: Request) -> Response:
@@ -124,7 +127,7 @@ class Route(APIRoute):
             if takes_body:
                 body = await _take_body(request, optional=optional_body)
             if takes_raw:
-                body = await read_text(request, limit=MEBIBYTE)
+                body = await read_text(request, limit=raw_limit)
                 request._body = body  # noqa: SLF001 - where the framework looks for it
             async with _transaction_of(request) as unit:
                 request.state.unit = unit

@@ -61,6 +61,10 @@ delete from customer_identity where workspace_id = :workspace_id and customer_id
 update customer set email = null, name = null, locale = null, properties = '{}', consent = null,
   told_at = '{}', do_not_survey = true, erased_at = :now, updated_at = :now
 where workspace_id = :workspace_id and id = :customer""",
+    "imports": """
+update import_row w set before = null, external_id = null from response r
+where w.workspace_id = :workspace_id and r.workspace_id = w.workspace_id
+and r.id = w.response_id and r.customer_id = :customer""",
     "interactions": f"""
 update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id,
   contact = null, changed_at = :now

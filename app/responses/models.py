@@ -173,5 +173,7 @@ class ImportRun(SQLModel, table=True):
     accepted: int
     duplicates: int
     rejected: int
+    source: str | None = None
+    report: dict[str, Any] | None = Field(default=None, sa_type=Json)
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)

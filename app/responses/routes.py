@@ -6,10 +6,9 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from app.core.database import Database
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
 from app.core.routing import PropertiesDep, SessionDep, router
-from app.responses import imports, queries, service
-from app.responses.imports import ImportOut
+from app.responses import queries, service
 from app.responses.schemas import (
     FollowUpReply,
     ResponseFilter,
@@ -104,23 +103,3 @@ async def delete_response(
 ) -> None:
     """Delete a response with all it says; the figures move with it, its id is never used again."""
     await service.delete(database, slot, caller.workspace_id, response_id)
-
-
-@routes.get("/v1/imports", summary="List imports")
-async def list_imports(
-    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
-) -> Page[ImportOut]:
-    """Return the files of answers that were read in, newest first."""
-    rows = await imports.list_all(session, caller.workspace_id, limit=limit, cursor=cursor)
-    return page_of(
-        rows,
-        limit,
-        position=lambda run: (run.created_at, run.id),
-        show=lambda run: ImportOut.model_validate(run, from_attributes=True),
-    )
-
-
-@routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")
-async def undo_import(database: DatabaseDep, slot: SlotDep, caller: Admin, import_id: UUID) -> None:
-    """Delete every response of an import; the figures move with them."""
-    await imports.undo(database, slot, caller.workspace_id, import_id)

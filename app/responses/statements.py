@@ -342,15 +342,16 @@ where workspace_id = $1 and id = any($2::uuid[]) and (created_at < $3 or not pub
 
 _AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
 
-DELETE = _change(
+_NOTHING_LEFT = (
     "state = 'deleted', answers = '{}', scores = '{}', properties = '{}', tags = '[]', "
     "notes = '[]', revisions = '[]', comment = null, customer_id = null, claimed = null, "
     "order_ref = null, ticket_ref = null, interaction_ref = null, external_id = null, "
     "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
-    "follow_up_closed_at = null, assignee = null, due_at = null",
-    "o.state <> 'deleted'",
-    "'response.deleted'",
+    "follow_up_closed_at = null, assignee = null, due_at = null"
 )
+DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", "'response.deleted'")
+# What an import takes back was no news either.
+DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
 QUARANTINE = _change(
     "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
 )

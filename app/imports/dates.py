@@ -1,0 +1,167 @@
+"""Dates of a column: the order of day and month is judged over all of them, never guessed."""
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from app.core.errors import InvalidInput
+from app.imports.values import words
+
+_ZONES = {
+    "utc": 0, "gmt": 0, "z": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120,
+    "eet": 120, "eest": 180, "msk": 180, "est": -300, "edt": -240, "cst": -360, "cdt": -300,
+    "mst": -420, "mdt": -360, "pst": -480, "pdt": -420,
+}  # fmt: skip
+_NUMERIC = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})\b[,T ]*(.*)$")
+_ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ,]*(.*)$")
+_NAMED = re.compile(r"^(?:\w{3,9},? +)??(\d{1,2})\.? +([^\W\d_]+)\.?,? +(\d{4})[, ]*(.*)$")
+_NAMED_US = re.compile(
+    r"^(?:\w{3,9},? +)??([^\W\d_]+)\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})[, ]*(.*)$"
+)
+_CLOCK = re.compile(
+    r"^(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?[Mm]\.?)? *(.*)$"
+)
+_OFFSET = re.compile(r"^(?:UTC|GMT)? ?([+-])(\d{2}):?(\d{2})?$", re.IGNORECASE)
+_SERIALS = (20_000.0, 80_000.0)
+_SERIAL_ORIGIN = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as spreadsheets count
+
+
+@cache
+def _months() -> dict[str, int]:
+    months = words()["months"]
+    return {name: number for number, names in enumerate(months, start=1) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class DateReading:
+    """How a column's dates are read: `order` of day and month, or strptime's signs."""
+
+    zone: ZoneInfo
+    order: str = "iso"
+    format: str | None = None
+
+    def read(self, text: str) -> dt.datetime:
+        """Return the moment; raise ValueError with what would be understood."""
+        naive_or_not = self._strptime(text) if self.format else self._read(text)
+        if naive_or_not.tzinfo is None:
+            naive_or_not = naive_or_not.replace(tzinfo=self.zone)
+        return naive_or_not.astimezone(dt.UTC)
+
+    def _strptime(self, text: str) -> dt.datetime:
+        try:
+            return dt.datetime.strptime(text, self.format or "")  # noqa: DTZ007 - zone is given after
+        except ValueError:
+            msg = f"`{text[:40]}` is not of the form {self.format}"
+            raise ValueError(msg) from None
+
+    def _read(self, text: str) -> dt.datetime:
+        try:
+            found = _parts(text, self.order)
+        except (ValueError, OverflowError):
+            found = None
+        if found is None:
+            msg = (
+                f"`{text[:40]}` is no date; ISO, 31.12.2026, 12/31/2026 5:00 PM or Unix seconds are"
+            )
+            raise ValueError(msg)
+        return found
+
+
+def judge_dates(
+    values: Iterable[str], zone: ZoneInfo, format_: str | None, column: str
+) -> DateReading:
+    """Judge a column's order of day and month; raise InvalidInput where it stays ambiguous."""
+    if format_ is not None:
+        return DateReading(zone, format=format_)
+    seen = Counter(_order_of(value) for value in values)
+    first, second, dotted = seen["dmy"], seen["mdy"], seen["dotted"]
+    if first and second:
+        detail = (
+            f"`{column}` has dates of both orders, day first and month first; say which by "
+            "`date_format`, such as %d/%m/%Y."
+        )
+        raise InvalidInput(detail)
+    if first or (dotted and not second):
+        return DateReading(zone, "dmy")
+    if second:
+        return DateReading(zone, "mdy")
+    if seen["either"]:
+        detail = (
+            f"`{column}` has dates whose day and month cannot be told apart; say which by "
+            "`date_format`, such as %d/%m/%Y or %m/%d/%Y."
+        )
+        raise InvalidInput(detail)
+    return DateReading(zone, "iso")
+
+
+def _order_of(value: str) -> str | None:
+    """Return the order that one date shows: `dotted` is day first, `either` tells nothing."""
+    found = _NUMERIC.match(value)
+    if found is None:
+        return None
+    if found[2] == ".":
+        return "dotted"
+    a, b = int(found[1]), int(found[3])
+    if a > 12 >= b:
+        return "dmy"
+    if b > 12 >= a:
+        return "mdy"
+    return None if a == b else "either"
+
+
+def _parts(text: str, order: str) -> dt.datetime | None:
+    if re.fullmatch(r"\d{10}(\.\d+)?|\d{13}", text):
+        seconds = float(text) / (1000 if len(text) == 13 else 1)
+        return dt.datetime.fromtimestamp(seconds, dt.UTC)
+    if re.fullmatch(r"\d{5}([.,]\d+)?", text):
+        serial = float(text.replace(",", "."))
+        if _SERIALS[0] <= serial <= _SERIALS[1]:
+            return _SERIAL_ORIGIN + dt.timedelta(days=serial)
+    if found := _ISO.match(text):
+        return _with_clock(int(found[1]), int(found[2]), int(found[3]), found[4])
+    if found := _NUMERIC.match(text):
+        a, b, year = int(found[1]), int(found[3]), int(found[4])
+        year += 2000 if year < 100 else 0
+        day, month = (b, a) if order == "mdy" and found[2] != "." else (a, b)
+        return _with_clock(year, month, day, found[5])
+    for pattern, day_at, month_at in ((_NAMED, 1, 2), (_NAMED_US, 2, 1)):
+        if (found := pattern.match(text)) and (named := _months().get(found[month_at].lower())):
+            return _with_clock(int(found[3]), named, int(found[day_at]), found[4])
+    return None
+
+
+def _with_clock(year: int, month: int, day: int, rest: str) -> dt.datetime | None:
+    date = dt.datetime(year, month, day)  # noqa: DTZ001 - the zone follows
+    rest = rest.strip()
+    if not rest:
+        return date
+    found = _CLOCK.match(rest)
+    if found is None:
+        return None
+    hour = int(found[1])
+    if found[5]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if found[5].lower().startswith("p") else 0)
+    moment = date.replace(
+        hour=hour, minute=int(found[2]), second=int(found[3] or 0),
+        microsecond=int((found[4] or "0").ljust(6, "0")),
+    )  # fmt: skip
+    return _in_zone(moment, found[6].strip().strip("()"))
+
+
+def _in_zone(moment: dt.datetime, zone: str) -> dt.datetime | None:
+    """Return the moment in the zone that stands beside it; None where that is no zone."""
+    if not zone:
+        return moment
+    minutes = _ZONES.get(zone.lower())
+    if offset := _OFFSET.match(zone):
+        minutes = int(offset[2]) * 60 + int(offset[3] or 0)
+        minutes = minutes if offset[1] == "+" else -minutes
+    if minutes is None:
+        return None
+    return moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=minutes)))

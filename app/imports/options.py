@@ -1,0 +1,98 @@
+"""What the caller says of an import: what its columns mean, and how strict to be."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from uuid import UUID
+
+from app.core.errors import InvalidInput
+from app.imports.reading import FileOptions
+
+FIELDS = (
+    "external_id", "responded_at", "channel", "touchpoint", "locale", "order", "ticket", "tags",
+    "customer.email", "customer.external_id", "customer.name",
+)  # fmt: skip
+PROPERTY = "property."
+_COPY = re.compile(
+    r"(?: ?\(\d+\)|[ _-]v\d+|[ _-](?:final|corrected|copy|kopia|copie|kopie)|\.rejected)$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How a file is read; columns and fields are compared without case."""
+
+    source: str
+    file: FileOptions = field(default_factory=FileOptions)
+    maps: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    constants: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    where: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    pivot: tuple[str, str] | None = None
+    by: str | None = None
+    missing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    na: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    timezone: str | None = None
+    date_format: str | None = None
+    undated: str | None = None
+    preset: str | None = None
+    allow_rejects: bool = False
+    replace: UUID | None = None
+
+
+def source_of(file_name: str) -> str:
+    """Return the source that a file's name means: copies and corrections are of the same one."""
+    stem = PurePath(file_name).stem
+    while (shorter := _COPY.sub("", stem)) != stem and shorter:
+        stem = shorter
+    return stem.strip()[:128] or "file"
+
+
+def pairs_of(name: str, options: Iterable[str], *, wanted: str) -> list[tuple[str, str]]:
+    """Split options such as COLUMN=FIELD at their last `=`; raise InvalidInput for another form."""
+    found = []
+    for option in options:
+        left, separator, right = option.rpartition("=")
+        if not separator or not left.strip():
+            raise InvalidInput.at("query", name, msg=f"`{option[:80]}` must be {wanted}")
+        found.append((left.strip(), right.strip()))
+    return found
+
+
+def sets_of(name: str, options: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Return the values that options COLUMN=VALUE name, by column."""
+    found: dict[str, set[str]] = {}
+    for column, value in pairs_of(name, options, wanted="COLUMN=VALUE"):
+        found.setdefault(column.casefold(), set()).add(value.casefold())
+    return {column: frozenset(values) for column, values in found.items()}
+
+
+def values_of(options: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return what options QUESTION:TEXT=SCORE explain, by question."""
+    found: dict[str, dict[str, str]] = {}
+    for left, score in pairs_of("value", options, wanted="QUESTION:TEXT=SCORE"):
+        question, separator, text = left.partition(":")
+        if not separator or not text:
+            raise InvalidInput.at(
+                "query", "value", msg=f"`{left[:80]}` must be QUESTION:TEXT=SCORE"
+            )
+        found.setdefault(question, {})[text] = score
+    return found
+
+
+def undated_moment(undated: str | None, now: dt.datetime) -> dt.datetime | None:
+    """Return the time of answers without a date: now, or the date that was said."""
+    if undated is None:
+        return None
+    if undated == "now":
+        return now
+    try:
+        moment = dt.datetime.fromisoformat(undated)
+    except ValueError:
+        msg = "must be `now` or a date such as 2026-11-01"
+        raise InvalidInput.at("query", "undated", msg=msg) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -1,0 +1,379 @@
+"""Reading a file as rows of texts: encoding, delimiter, sheet and header are found out and told."""
+
+import codecs
+import csv
+import datetime as dt
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, BinaryIO
+
+from app.core.errors import InvalidInput
+
+REJECTED_COLUMN = "afterword_rejected"
+_DELIMITERS = ",;\t|"
+_SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+_SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2")
+_SAMPLE = 1 << 20
+_ODD_LINES = 2000
+# The letters beyond ASCII that one language uses; a right reading needs those of one alone.
+_ALPHABETS = {
+    "polish": "ąćęłńóśźż",
+    "romanian": "ăâîșțşţ",
+    "czech": "áčďéěíňóřšťúůýžäĺľôŕ",
+    "hungarian": "áéíóöőúüű",
+    "german": "äöüß",
+    "french": "àâæçéèêëîïôœùûüÿ",
+    "spanish": "áéíñóúü¿¡",
+    "italian": "àèéìíîòóùú",
+    "portuguese": "áâãàçéêíóôõú",
+    "nordic": "åäöæøéü",
+}
+_PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What the caller says of the file's form; what is left out is found out."""
+
+    encoding: str | None = None
+    sheet: str | None = None
+    skip_rows: int = 0
+
+
+@dataclass
+class Table:
+    """A file as a table: its columns, and rows of texts with their line numbers.
+
+    `rows` reads the file anew each time. `other` is a second reading that is as plausible.
+    """
+
+    columns: list[str]
+    rows: Callable[[], Iterator[tuple[int, list[str]]]]
+    encoding: str | None = None
+    other: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_rows: int = 1
+    notes: list[str] = field(default_factory=list)
+
+
+class SourceFile:
+    """A file that can be opened again: from the disk, or from the body of a request."""
+
+    def __init__(self, name: str, open_: Callable[[], BinaryIO]) -> None:
+        """Name it; nothing is opened yet."""
+        self.name = name
+        self.open = open_
+
+    @classmethod
+    def of_bytes(cls, name: str, content: bytes) -> "SourceFile":
+        """Make one of a request's body."""
+        return cls(name, lambda: io.BytesIO(content))
+
+
+def read_table(source: SourceFile, options: FileOptions) -> Table:
+    """Find out how to read the file; raise InvalidInput with the remedy where that fails."""
+    with source.open() as file:
+        head = file.read(4)
+    if not head:
+        raise InvalidInput("The file is empty.")
+    is_sheet = source.name.lower().endswith(_SPREADSHEETS) or head in {
+        b"PK\x03\x04",
+        b"\xd0\xcf\x11\xe0",
+    }
+    if is_sheet:
+        return _of_sheet(source, options)
+    encoding, other = _encoding(source, options.encoding)
+    if _is_json(source, encoding):
+        return _of_json(source, encoding)
+    return _of_csv(source, encoding, other, options)
+
+
+# --- Encodings
+
+
+def _encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
+    """Return the file's encoding, and a second one where both are plausible and differ."""
+    if asked is not None:
+        try:
+            return codecs.lookup(asked).name, None
+        except LookupError:
+            detail = f"`{asked[:40]}` is no encoding; use such as utf-8, cp1250 or cp1252."
+            raise InvalidInput(detail) from None
+    with source.open() as file:
+        head = file.read(4)
+        for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
+                           (codecs.BOM_UTF16_BE, "utf-16")):  # fmt: skip
+            if head.startswith(mark):
+                return name, None
+        file.seek(0)
+        if _is_utf8(file):
+            return "utf-8", None
+        file.seek(0)
+        odd = [line for line in file.read(_SAMPLE * 8).splitlines() if not line.isascii()]
+    if b"\x00" in head:
+        return "utf-16-le" if head[1:2] == b"\x00" else "utf-16-be", None
+    return _single_byte(odd[:_ODD_LINES])
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := file.read(_SAMPLE):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
+    """Judge the readings by the letters of one language, then by its commonest words."""
+    found: dict[str, tuple[float, int]] = {}
+    texts: dict[str, str] = {}
+    for name in _SINGLE_BYTE:
+        try:
+            text = "\n".join(line.decode(name) for line in lines)
+        except UnicodeDecodeError:
+            continue
+        if (fit := _fit_of(text)) is not None:
+            texts[name], found[name] = text, fit
+    if not found:
+        return "cp1252", None
+    ranked = sorted(found, key=lambda name: (found[name], -_SINGLE_BYTE.index(name)), reverse=True)
+    best = ranked[0]
+    others = [n for n in ranked[1:] if texts[n] != texts[best] and found[n] == found[best]]
+    return best, others[0] if others else None
+
+
+def _fit_of(text: str) -> tuple[float, int] | None:
+    """Return how well a reading fits one language: its letters, and how many words are known.
+
+    None where it holds control characters, which no text does.
+    """
+    odd = Counter(c for c in text.lower() if ord(c) > 127)
+    if any(0x80 <= ord(c) <= 0x9F for c in odd):
+        return None
+    letters = {c: n for c, n in odd.items() if c not in _PUNCTUATION}
+    total = sum(letters.values())
+    words = set(re.findall(r"[^\W\d_]+", text.lower()))
+    best = (0.0, 0)
+    for language, alphabet in _ALPHABETS.items():
+        share = sum(n for c, n in letters.items() if c in alphabet) / total if total else 1.0
+        best = max(best, (round(share, 2), len(words & _common_words(language))))
+    return best
+
+
+@cache
+def _common_words(language: str) -> frozenset[str]:
+    from stop_words import get_stop_words  # noqa: PLC0415 - read when a file needs it
+
+    name = {"nordic": "swedish"}.get(language, language)
+    return frozenset(get_stop_words(name))
+
+
+# --- Tables
+
+
+def _of_csv(source: SourceFile, encoding: str, other: str | None, options: FileOptions) -> Table:
+    csv.field_size_limit(sys.maxsize)
+
+    def lines() -> Iterator[str]:
+        with source.open() as file:
+            yield from io.TextIOWrapper(file, encoding, errors="replace", newline="")
+
+    sample = []
+    for place, line in enumerate(lines()):
+        sample.append(line)
+        if place >= 200:
+            break
+    named = re.fullmatch(r'"?sep=(.)"?\s*', sample[0].lstrip("\ufeff")) if sample else None
+    skipped = options.skip_rows + (1 if named else 0)
+    delimiter = named[1] if named else _delimiter(sample[skipped:])
+
+    def records() -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(lines(), delimiter=delimiter)
+        before = 0
+        for number, record in enumerate(reader):
+            line, before = before + 1, reader.line_num
+            if number >= skipped:
+                yield line, [cell.strip() for cell in record]
+
+    table = _with_header(records)
+    table.encoding, table.other, table.delimiter = encoding, other, delimiter
+    return table
+
+
+def _delimiter(sample: Sequence[str]) -> str:
+    """Return the delimiter that makes most columns, in most rows the same number of them."""
+    best, most = ",", (0, 0)
+    for delimiter in _DELIMITERS:
+        try:
+            widths = Counter(len(r) for r in csv.reader(sample, delimiter=delimiter) if any(r))
+        except csv.Error:
+            continue
+        if not widths:
+            continue
+        width, n = widths.most_common(1)[0]
+        if width > 1 and (n, width) > most:
+            best, most = delimiter, (n, width)
+    return best
+
+
+def _of_sheet(source: SourceFile, options: FileOptions) -> Table:
+    from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415 - for these alone
+
+    try:
+        with source.open() as file:
+            book = CalamineWorkbook.from_filelike(io.BytesIO(file.read()))
+        name = options.sheet or book.sheet_names[0]
+        if name not in book.sheet_names:
+            detail = f"There is no sheet `{name[:60]}`; there are {', '.join(book.sheet_names)}."
+            raise InvalidInput(detail)
+        content = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+    except CalamineError as error:
+        raise InvalidInput(f"The spreadsheet cannot be read: {error}") from None
+
+    def records() -> Iterator[tuple[int, list[str]]]:
+        for number, row in enumerate(content, start=1):
+            if number > options.skip_rows and any(cell != "" for cell in row):
+                yield number, [_cell(value) for value in row]
+
+    table = _with_header(records)
+    table.sheet = name
+    if len(book.sheet_names) > 1 and options.sheet is None:
+        table.notes.append(f"Of {len(book.sheet_names)} sheets the first is read.")
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat()
+    return str(value).strip()
+
+
+def _with_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Table:
+    """Take the first row as header, and known second rows with it."""
+    start = records()
+    first = next(start, None)
+    if first is None or not any(first[1]):
+        raise InvalidInput("The file has no header row; `skip_rows` skips rows before it.")
+    header = first[1]
+    after = [row for _, row in _first(start, 2)]
+    extra = _second_header(header, after)
+    columns = _names(header, after[0] if extra else None)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        width = len(columns)
+        for number, (line, row) in enumerate(records()):
+            if number > extra:
+                yield line, (row + [""] * (width - len(row)))[:width]
+
+    return Table(columns, rows, header_rows=1 + extra)
+
+
+def _first(items: Iterable[Any], most: int) -> Iterator[Any]:
+    for place, item in enumerate(items):
+        if place >= most:
+            return
+        yield item
+
+
+def _second_header(header: Sequence[str], after: Sequence[Sequence[str]]) -> int:
+    """Return how many more rows are header: SurveyMonkey has one, Qualtrics two."""
+    if len(after) > 1 and any(cell.startswith('{"ImportId"') for cell in after[1]):
+        return 2
+    if after and any(cell.startswith('{"ImportId"') for cell in after[0]):
+        return 1
+    names = {name.casefold() for name in header}
+    if after and "respondent id" in names and not (after[0][0] if after[0] else ""):
+        return 1
+    return 0
+
+
+def _names(header: Sequence[str], second: Sequence[str] | None) -> list[str]:
+    """Return names of columns, each once; a second header fills those that are empty."""
+    seen: Counter[str] = Counter()
+    names = []
+    for place, name in enumerate(header):
+        below = second[place] if second and place < len(second) else ""
+        found = (name or below or f"column {place + 1}").strip().lstrip("\ufeff")
+        seen[found.casefold()] += 1
+        count = seen[found.casefold()]
+        names.append(found if count == 1 else f"{found}#{count}")
+    return names
+
+
+# --- JSON
+
+
+def _is_json(source: SourceFile, encoding: str) -> bool:
+    with source.open() as file:
+        head = file.read(4096).decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")
+    return head.startswith(("{", "[{", "[ {", "[\n", "[\r"))
+
+
+def _of_json(source: SourceFile, encoding: str) -> Table:
+    """Read NDJSON, or one array of objects; parts of an object get dotted names."""
+    columns: dict[str, None] = {}
+    for _, found in _objects(source, encoding):
+        if not isinstance(found, dict):
+            raise InvalidInput("Each line, or each entry of the array, must be a JSON object.")
+        columns |= dict.fromkeys(_flat(found))
+    names = list(columns)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for number, found in _objects(source, encoding):
+            flat = _flat(found)
+            yield number, [flat.get(name, "") for name in names]
+
+    return Table(names, rows, encoding=encoding, header_rows=0)
+
+
+def _objects(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]]:
+    """Yield each line's object, or each entry of one array, with its number."""
+    with source.open() as file:
+        text = io.TextIOWrapper(file, encoding)
+        head = text.read(1)
+        while head.isspace() or head == "\ufeff":
+            head = text.read(1)
+        if head == "[":
+            yield from enumerate(_loads(head + text.read(), 1), start=1)
+            return
+        for number, line in enumerate(text, start=1):
+            whole = head + line
+            head = ""
+            if whole.strip():
+                yield number, _loads(whole, number)
+
+
+def _loads(text: str, number: int) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidInput(f"Line {number} is not valid JSON: {error}") from None
+
+
+def _flat(found: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    flat: dict[str, str] = {}
+    for name, value in found.items():
+        own = name if prefix in {"", "answers."} else prefix + name
+        if prefix == "properties.":
+            own = f"property.{name}"
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{own}.")
+        elif isinstance(value, list):
+            flat[own] = ";".join(str(part) for part in value)
+        elif value is not None:
+            flat[own] = _cell(value)
+    return flat

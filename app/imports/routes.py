@@ -1,0 +1,107 @@
+"""Routes of imports."""
+
+import asyncio
+import logging
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request
+from starlette.responses import Response
+
+from app.core.errors import AfterwordError
+from app.core.http import MEBIBYTE, json_reply
+from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.routing import BODY_LIMIT, SessionDep, router
+from app.imports import service
+from app.imports.reading import SourceFile
+from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
+from app.imports.taking import Taker, undo
+from app.responses.batch_writing import Ingest
+from app.workspaces.admission import Admin, Reader, Writer
+
+logger = logging.getLogger(__name__)
+routes = router("Imports")
+
+_PATIENCE = 20.0
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+_running: set[asyncio.Task[Any]] = set()
+
+
+@routes.post(
+    "/v1/imports",
+    status_code=202,
+    summary="Read a file in",
+    response_model=ImportWithReport,
+    responses={200: {"description": "With `dry_run`: what was seen.",
+                     "content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra={
+        BODY_LIMIT: 64 * MEBIBYTE,
+        "requestBody": {
+            "description": "The file: CSV, xlsx, ods, NDJSON or JSON.",
+            "required": True,
+            "content": {"application/octet-stream": _FILE, "text/csv": _FILE},
+        },
+    },
+)  # fmt: skip
+async def create_import(
+    request: Request, caller: Writer, query: Annotated[ImportQuery, Query()]
+) -> Response:
+    """Look at a file of answers, then take it; with `dry_run` only look.
+
+    The reply is the import as it stands after at most 20 seconds; read it again until it is done.
+    """
+    ingest: Ingest = request.app.state.ingest
+    source = SourceFile.of_bytes(query.name, await request.body())
+    looked = await service.look(ingest, caller.workspace_id, query.survey, source, query.options())
+    if query.dry_run:
+        return json_reply(looked.report)
+    run, taker = await service.begin_import(ingest, caller.workspace_id, looked)
+    task = asyncio.create_task(_take(taker, looked))
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    await asyncio.wait({task}, timeout=_PATIENCE)
+    async with ingest.database.session() as session:
+        found = await service.find(session, caller.workspace_id, run.id)
+        shown = ImportWithReport.model_validate(found, from_attributes=True)
+    return json_reply(shown.model_dump(mode="json"), status=202)
+
+
+async def _take(taker: Taker, looked: service.Looked) -> None:
+    try:
+        await service.take(taker, looked)
+    except AfterwordError as error:
+        await taker.note("refused", looked.report | {"refused": str(error)})
+    except Exception:
+        # It stays `reading`; the same file sent again goes on where it was.
+        logger.exception("an import was broken off")
+
+
+@routes.get("/v1/imports", summary="List imports")
+async def list_imports(
+    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+) -> Page[ImportOut]:
+    """Return the files of answers that were read in, newest first."""
+    rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
+    return page_of(
+        rows,
+        limit,
+        position=lambda run: (run.created_at, run.id),
+        show=lambda run: ImportOut.model_validate(run, from_attributes=True),
+    )
+
+
+@routes.get("/v1/imports/{import_id}", summary="Read an import")
+async def get_import(session: SessionDep, caller: Reader, import_id: UUID) -> ImportWithReport:
+    """Return an import with its report; rows that were not taken stand there with their reasons."""
+    found = await service.find(session, caller.workspace_id, import_id)
+    return ImportWithReport.model_validate(found, from_attributes=True)
+
+
+@routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")
+async def undo_import(request: Request, caller: Admin, import_id: UUID) -> None:
+    """Take back what an import did; what was changed since is left and listed in its report.
+
+    What it added goes and its ids are free again, what it changed is as it was before.
+    """
+    ingest: Ingest = request.app.state.ingest
+    await undo(ingest, caller.workspace_id, import_id)

@@ -1,0 +1,210 @@
+"""From a row of texts to the body of a response; what cannot be read is rejected."""
+
+import datetime as dt
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import msgspec
+
+from app.core.errors import AfterwordError
+from app.core.text import fit_email, unfit_property
+from app.imports.columns import ColumnUse
+from app.imports.dates import DateReading
+from app.imports.options import PROPERTY, ImportOptions
+from app.imports.values import ReadCell, reader_of
+from app.responses.body import Channel, ResponseIn, check_response
+from app.surveys.compiled import Checked, CompiledSurvey
+
+_TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+_SHORT = 128
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class RowRejected(Exception):
+    """A row that cannot be taken: the column, its value, and what would be understood."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        """Say why; `reason` quotes the value."""
+        super().__init__(f"{column}: {reason}")
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """One row as it is taken: its body, checked, and what identifies it in its source."""
+
+    line: int
+    body: ResponseIn
+    checked: Checked
+    external_id: str | None
+    content: str
+
+
+@dataclass
+class RowReader:
+    """Reads rows; `notes` counts what was left out of rows that are taken."""
+
+    survey: CompiledSurvey
+    uses: Sequence[ColumnUse]
+    options: ImportOptions
+    dates: DateReading | None
+    undated: dt.datetime | None
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Prepare a reader for each question."""
+        definition = self.survey.definition
+        by_key = {question.key: question for question in definition.questions}
+        self._readers: dict[str, ReadCell] = {
+            key: reader_of(question, self.options.values.get(key, {}))
+            for key, question in by_key.items()
+        }
+        main = definition.main_question
+        self.decisive = {main.key} if main else set(by_key)
+        self._constants = list(self.options.constants.items())
+        self._places: dict[str, Callable[[dict[str, Any], str, str], None]] = {
+            "responded_at": self._responded_at, "channel": self._channel,
+            "touchpoint": self._touchpoint, "locale": self._locale, "tags": self._tags,
+            "order": self._short, "ticket": self._short,
+        }  # fmt: skip
+
+    def read(self, line: int, cells: Sequence[str]) -> ReadRow | None:
+        """Return the row, or None where it holds no answer; raise RowRejected."""
+        body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": {}}
+        external_id: str | None = None
+        given = [(use.target, use.name, cells[use.place]) for use in self.uses]
+        given += [(target, f"set {target}", value) for target, value in self._constants]
+        answers = body["answers"]
+        for target, column, text in given:
+            if target in self._readers:
+                answers[target] = self._answer(target, column, text)
+        if not any(value is not None for value in answers.values()):
+            return None
+        for target, column, text in given:
+            if target == "external_id" and text:
+                external_id = self._external_id(column, text)
+            elif target not in self._readers and text:
+                self._place(body, target, column, text)
+        self._complete(body)
+        return self._checked(line, body, external_id)
+
+    def _place(self, body: dict[str, Any], target: str, column: str, text: str) -> None:
+        """Put what is no answer where it belongs; what does not fit is left out with a note."""
+        if target.startswith(PROPERTY):
+            self._property(body, target.removeprefix(PROPERTY), column, text)
+        elif target.startswith("customer."):
+            self._customer(body, target.removeprefix("customer."), column, text)
+        else:
+            self._places[target](body, column, text)
+
+    def _answer(self, target: str, column: str, text: str) -> Any:
+        folded, named = text.casefold(), column.casefold()
+        if folded in self.options.na.get(named, ()):
+            return "na"
+        if not text or folded in self.options.missing.get(named, ()):
+            return None
+        try:
+            return self._readers[target](text)
+        except ValueError as error:
+            if target in self.decisive:
+                raise RowRejected(column, str(error)) from None
+            self._leave_out(column, str(error))
+            return None
+
+    def _leave_out(self, column: str, reason: str) -> None:
+        self.notes[f"{column}: {reason}"] += 1
+
+    def _external_id(self, column: str, text: str) -> str:
+        if len(text) > _SHORT:
+            raise RowRejected(column, f"`{text[:40]}…` is longer than {_SHORT} characters")
+        return text
+
+    def _responded_at(self, body: dict[str, Any], column: str, text: str) -> None:
+        assert self.dates is not None  # noqa: S101 - a column of dates has its reading
+        try:
+            body["responded_at"] = self.dates.read(text).isoformat()
+        except ValueError as error:
+            raise RowRejected(column, str(error)) from None
+
+    def _channel(self, body: dict[str, Any], column: str, text: str) -> None:
+        if text in get_args(Channel):
+            body["channel"] = text
+        else:
+            self._leave_out(column, f"`{text[:40]}` is no channel")
+
+    def _touchpoint(self, body: dict[str, Any], column: str, text: str) -> None:
+        if _TOUCHPOINT.fullmatch(text):
+            body["touchpoint"] = text
+        else:
+            self._leave_out(column, f"`{text[:40]}` is no key of a touchpoint")
+
+    def _locale(self, body: dict[str, Any], column: str, text: str) -> None:
+        language, separator, rest = text.partition("-" if "-" in text else "_")
+        locale = language.lower() + separator + rest
+        if _LOCALE.fullmatch(locale):
+            body["locale"] = locale
+        else:
+            self._leave_out(column, f"`{text[:40]}` is no locale such as en or pl-PL")
+
+    def _tags(self, body: dict[str, Any], column: str, text: str) -> None:
+        tags = [part.strip() for part in re.split(r"[;|,]", text) if part.strip()]
+        fit = [tag for tag in dict.fromkeys(tags) if len(tag) <= 64][:20]
+        if len(fit) < len(set(tags)):
+            self._leave_out(column, "has tags longer than 64 characters, or more than 20")
+        body["tags"] = fit
+
+    def _short(self, body: dict[str, Any], column: str, text: str) -> None:
+        target = next(use.target for use in self.uses if use.name == column)
+        if len(text) > _SHORT:
+            self._leave_out(column, f"is longer than {_SHORT} characters")
+        else:
+            body[target] = text
+
+    def _property(self, body: dict[str, Any], name: str, column: str, text: str) -> None:
+        if reason := unfit_property(text):
+            self._leave_out(column, reason)
+        else:
+            body.setdefault("properties", {})[name] = text
+
+    def _customer(self, body: dict[str, Any], name: str, column: str, text: str) -> None:
+        if name == "email" and fit_email(text) is None:
+            self._leave_out(column, f"`{text[:60]}` is no e-mail address")
+        elif len(text) > 200:
+            self._leave_out(column, "is longer than 200 characters")
+        else:
+            body.setdefault("customer", {})[name] = text
+
+    def _complete(self, body: dict[str, Any]) -> None:
+        if "responded_at" not in body:
+            if self.undated is None:
+                column = next((u.name for u in self.uses if u.target == "responded_at"), "date")
+                raise RowRejected(column, "is empty; say `undated` for rows without a date")
+            body["responded_at"] = self.undated.isoformat()
+        customer = body.get("customer")
+        if customer and not (customer.get("email") or customer.get("external_id")):
+            self._leave_out("customer", "has a name and neither an address nor an id")
+            del body["customer"]
+
+    def _checked(self, line: int, body: dict[str, Any], external_id: str | None) -> ReadRow:
+        try:
+            decoded = check_response(msgspec.convert(body, ResponseIn))
+            checked = self.survey.check(decoded.answers, complete=True)
+        except msgspec.ValidationError as error:
+            raise RowRejected("row", str(error)) from None
+        except AfterwordError as error:
+            where = error.errors[0] if error.errors else {"loc": ["row"], "msg": error.detail}
+            raise RowRejected(str(where["loc"][-1]), where["msg"]) from None
+        return ReadRow(line, decoded, checked, external_id, _hash(body, self.undated))
+
+
+def _hash(body: Mapping[str, Any], undated: dt.datetime | None) -> str:
+    """Return what makes a row the same as another; a time that was only assumed says nothing."""
+    said = dict(body)
+    if undated is not None and said["responded_at"] == undated.isoformat():
+        del said["responded_at"]
+    return hashlib.sha256(_encode(said)).hexdigest()

@@ -1,0 +1,426 @@
+"""Files as people have them: what they give is counted, and the figure is computed apart."""
+
+import csv
+import datetime as dt
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shop import Shop
+
+SFO = Path(__file__).parents[1] / "data" / "sfo_customer_survey_2017_2018.csv"
+TEXT = {"en": "How likely are you to recommend us?", "pl": "Czy nas polecisz?"}
+QUESTIONS = [
+    {"key": "score", "type": "nps", "text": TEXT},
+    {"key": "why", "type": "text", "text": {"en": "Why?"}},
+]
+WIDE = {"period": "all"}
+
+
+async def nps_survey(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=QUESTIONS)
+
+
+async def send(shop: Shop, content: str | bytes, **params: Any) -> Any:
+    """Send a file and return the reply's body; refuse anything but success."""
+    reply = await post(shop, content, **params)
+    assert reply.status_code in {200, 202}, reply.text
+    return reply.json()
+
+
+async def post(shop: Shop, content: str | bytes, **params: Any) -> Any:
+    body = content.encode() if isinstance(content, str) else content
+    asked = {"survey": "nps", "source": "file"} | params
+    headers = {"Content-Type": "application/octet-stream"}
+    return await shop.call("POST", "/v1/imports", content=body, params=asked, headers=headers)
+
+
+def table(rows: list[list[str]], delimiter: str = ",") -> str:
+    out = io.StringIO()
+    csv.writer(out, delimiter=delimiter).writerows(rows)
+    return out.getvalue()
+
+
+def net(scores: list[int]) -> float:
+    good, bad = sum(s >= 9 for s in scores), sum(s <= 6 for s in scores)
+    return 100 * (good - bad) / len(scores)
+
+
+async def nps(shop: Shop) -> tuple[float | None, int]:
+    total = (await shop.metric("nps", **WIDE))["total"]
+    return total["value"], total["n"]
+
+
+async def test_look_shows_what_it_saw_and_stores_nothing(shop: Shop) -> None:
+    await nps_survey(shop)
+    file = table([["Score", "why", "responded_at", "E-mail"],
+                  ["9", "good", "2026-01-05", "a@b.pl"], ["3", "", "2026-01-06", ""],
+                  ["", "", "", ""], ["x", "", "2026-01-06", ""]])  # fmt: skip
+    seen = await send(shop, file, dry_run=True)
+    assert (seen["encoding"], seen["delimiter"], seen["survey"]) == ("utf-8", ",", "nps")
+    assert seen["columns"][0] == {"column": "Score", "example": "9", "becomes": "score"}
+    assert seen["columns"][3]["becomes"] is None
+    (question,) = [q for q in seen["questions"] if q["question"] == "score"]
+    assert (question["n"], question["value"]) == (2, 0)
+    assert question["histogram"]["9"] == 1
+    rows = seen["rows"]
+    assert (rows["accepted"], rows["rejected"], rows["new"]) == (2, 1, 2)
+    assert seen["rejected"][0]["line"] == 5
+    assert "33 %" in seen["refused"]
+    assert await nps(shop) == (None, 0)
+    assert (await shop.get("/v1/imports"))["data"] == []
+
+
+async def test_more_than_five_percent_of_rejects_are_too_many(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["score", "responded_at"], *([[str(n % 11), "2026-01-05"] for n in range(30)])]
+    rows += [["often", "2026-01-05"]] * 2
+    refused = await send(shop, table(rows))
+    assert refused["status"] == "refused"
+    assert "5 %" in refused["report"]["refused"]
+    assert await nps(shop) == (None, 0)
+    taken = await send(shop, table(rows), allow_rejects=True)
+    assert (taken["status"], taken["accepted"], taken["rejected"]) == ("done", 30, 2)
+    assert await nps(shop) == (net([n % 11 for n in range(30)]), 30)
+
+
+@pytest.mark.parametrize(
+    ("cell", "score"),
+    [("9", 9), ("9.0", 9), ("9/10", 9), ("10 - Extremely likely", 10), ("0: Not at all", 0),
+     ("Likely (8)", 8), ("★★★★★★★★★☆", 9), ("7 out of 10", 7)],
+)  # fmt: skip
+async def test_a_score_may_be_written_in_many_ways(shop: Shop, cell: str, score: int) -> None:
+    await nps_survey(shop)
+    taken = await send(shop, table([["score", "responded_at"], [cell, "2026-01-05"]]))
+    assert taken["accepted"] == 1
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    assert found["score"] == score
+
+
+@pytest.mark.parametrize(
+    ("cell", "score"),
+    [("Bardzo zadowolony", 5), ("very dissatisfied", 1), ("Foarte mulțumit", 5),
+     ("Neutral", 3), ("★★★★☆", 4), ("👍🏻", None)],
+)  # fmt: skip
+async def test_words_of_the_scale(shop: Shop, cell: str, score: int | None) -> None:
+    question = {"key": "ok", "type": "csat", "points": 5, "text": {"en": "Satisfied?"}}
+    await shop.publish("csat", metric="csat", questions=[question])
+    file = table([["ok", "responded_at"], [cell, "2026-01-05"]])
+    taken = await send(shop, file, survey="csat")
+    if score is None:
+        assert taken["status"] == "refused"
+        assert "say it by `value`" in taken["report"]["rejected"][0]["reason"]
+        told = await send(shop, file, survey="csat", value=f"ok:{cell}=5")
+        assert told["accepted"] == 1
+        return
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    assert found["score"] == score
+
+
+async def test_yes_and_options_in_any_language(shop: Shop) -> None:
+    options = [{"key": "web", "text": {"en": "On the web", "pl": "W sieci"}},
+               {"key": "shop", "text": {"en": "In a shop", "pl": "W sklepie"}}]  # fmt: skip
+    questions = [
+        {"key": "again", "type": "yes_no", "text": {"en": "Again?"}},
+        {"key": "where", "type": "choice", "text": {"en": "Where?"}, "options": options},
+        {"key": "all", "type": "choices", "text": {"en": "All?"}, "options": options},
+    ]
+    await shop.publish("mix", questions=questions, metric="custom")
+    file = table([["again", "where", "all", "responded_at"],
+                  ["Tak", "W sklepie", "On the web; In a shop", "2026-01-05"],
+                  ["Non", "web", "shop", "2026-01-05"]])  # fmt: skip
+    assert (await send(shop, file, survey="mix"))["accepted"] == 2
+    found = {r["answers"]["again"]: r["answers"] for r in (await shop.get("/v1/responses"))["data"]}
+    assert found[True]["where"] == "shop"
+    assert found[True]["all"] == ["web", "shop"]
+    assert found[False]["where"] == "web"
+
+
+async def test_a_scale_that_does_not_fit_is_refused(shop: Shop) -> None:
+    question = {"key": "ok", "type": "csat", "points": 5, "text": {"en": "Satisfied?"}}
+    await shop.publish("csat", metric="csat", questions=[question])
+    rows = [["ok", "responded_at"], *([str(n % 10 + 1), "2026-01-05"] for n in range(40))]
+    refused = await send(shop, table(rows), survey="csat")
+    assert refused["status"] == "refused"
+    assert "does not fit" in refused["report"]["refused"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1250", "iso8859_2"])
+async def test_encodings(shop: Shop, encoding: str) -> None:
+    await nps_survey(shop)
+    words = ["Zażółć gęślą jaźń, bardzo się spóźniła", "Wszystko było świetne, dziękuję"]
+    rows = [["score", "why", "responded_at"],
+            *([str(9 - n), words[n % 2], "05.01.2026"] for n in range(2))]  # fmt: skip
+    seen = await send(shop, table(rows, ";").encode(encoding))
+    assert seen["accepted"] == 2, seen["report"]
+    assert seen["report"]["delimiter"] == ";"
+    found = {r["answers"]["why"] for r in (await shop.get("/v1/responses"))["data"]}
+    assert found == set(words)
+
+
+async def test_german_in_windows_encoding(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["score", "why", "responded_at"], ["9", "Schöne Grüße, nichts für ungut", "5.1.2026"]]
+    seen = await send(shop, table(rows).encode("cp1252"))
+    assert seen["accepted"] == 1, seen["report"]
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    assert found["answers"]["why"] == "Schöne Grüße, nichts für ungut"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["31/01/2026", "05/02/2026"], "2026-02-05"),
+        (["01/31/2026 5:00 PM", "02/05/2026 12:30 AM"], "2026-02-05"),
+        (["5.2.2026 14:00"], "2026-02-05"),
+        (["Feb 5, 2026", "31 January 2026"], "2026-01-31"),
+        (["1770292800"], "2026-02-05"),
+        (["46058"], "2026-02-05"),
+        (["2026-02-05T23:30:00+02:00"], "2026-02-05"),
+        (["2026-02-05 10:00:00 CEST"], "2026-02-05"),
+    ],
+)
+async def test_dates(shop: Shop, values: list[str], expected: str) -> None:
+    await nps_survey(shop)
+    rows = [["score", "responded_at"], *([str(9 - n), v] for n, v in enumerate(values))]
+    taken = await send(shop, table(rows))
+    assert taken["accepted"] == len(values), taken["report"]
+    days = {r["responded_at"][:10] for r in (await shop.get("/v1/responses"))["data"]}
+    assert expected in days
+
+
+async def test_ambiguous_dates_and_none_are_refused(shop: Shop) -> None:
+    await nps_survey(shop)
+    both = table([["score", "responded_at"], ["9", "05/02/2026"], ["9", "01/02/2026"]])
+    reply = await post(shop, both)
+    assert (reply.status_code, "date_format" in reply.text) == (422, True)
+    assert (await send(shop, both, date_format="%d/%m/%Y"))["accepted"] == 2
+    none = table([["score"], ["9"], ["9"]])
+    reply = await post(shop, none, source="other")
+    assert (reply.status_code, "undated" in reply.text) == (422, True)
+    assert (await send(shop, none, source="other", undated="2026-03-01"))["accepted"] == 2
+
+
+async def test_local_times_are_of_the_zone_named(shop: Shop) -> None:
+    await nps_survey(shop)
+    await send(shop, table([["score", "responded_at"], ["9", "2026-01-05 00:30"]]),
+               timezone="Europe/Warsaw")  # fmt: skip
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    moment = dt.datetime.fromisoformat(found["responded_at"])
+    assert moment == dt.datetime(2026, 1, 4, 23, 30, tzinfo=dt.UTC)
+
+
+async def test_the_same_file_again_repeats_nothing_a_corrected_one_mends(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at"], ["1", "9", "2026-01-05"],
+            ["2", "9", "2026-01-05"], ["3", "3", "2026-01-05"]]  # fmt: skip
+    first = await send(shop, table(rows))
+    again = await send(shop, table(rows))
+    assert (again["id"], again["report"]["already_here"]) == (first["id"], 3)
+    rows[3] = ["3", "10", "2026-02-07"]
+    rows.append(["4", "0", "2026-01-05"])
+    mended = await send(shop, table(rows))
+    report = mended["report"]
+    assert (report["updated"], report["added"], report["already_here"]) == (1, 1, 2)
+    assert await nps(shop) == (net([9, 9, 10, 0]), 4)
+    days = {r["responded_at"][:10] for r in (await shop.get("/v1/responses"))["data"]}
+    assert "2026-02-07" in days
+    assert (await shop.call("DELETE", f"/v1/imports/{mended['id']}")).status_code == 204
+    assert await nps(shop) == (net([9, 9, 3]), 3)
+    undone = await shop.get(f"/v1/imports/{mended['id']}")
+    assert (undone["status"], undone["report"]["left"]) == ("undone", 0)
+    again = await send(shop, table(rows))
+    assert again["id"] != mended["id"]
+    assert await nps(shop) == (net([9, 9, 10, 0]), 4)
+
+
+async def test_undo_frees_ids_and_leaves_what_was_changed_later(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at"], ["1", "9", "2026-01-05"],
+            ["2", "3", "2026-01-05"]]  # fmt: skip
+    first = await send(shop, table(rows))
+    found = (await shop.get("/v1/responses", min_score=9))["data"][0]
+    note = {"follow_up": {"status": "contacted", "note": "Called."}}
+    await shop.call("PATCH", f"/v1/responses/{found['id']}", json=note)
+    await shop.call("DELETE", f"/v1/imports/{first['id']}")
+    left = (await shop.get(f"/v1/imports/{first['id']}"))["report"]
+    assert (left["left"], left["left_ids"], left["undone"]) == (1, [found["id"]], 1)
+    assert await nps(shop) == (100, 1)
+    again = await send(shop, table(rows))
+    assert (again["report"]["added"], again["report"]["already_here"]) == (1, 1)
+    assert await nps(shop) == (0, 2)
+
+
+async def test_rows_of_two_sources_are_two_and_copies_are_known(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at"], ["1", "9", "2026-01-05"]]
+    await send(shop, table(rows), source="till")
+    await send(shop, table(rows), source="web")
+    assert await nps(shop) == (100, 2)
+    without = [["score", "responded_at"], ["9", "2026-01-05"], ["9", "2026-01-05"]]
+    await send(shop, table(without), source="paper")
+    await send(shop, table([*without, ["2", "2026-01-05"]]), source="paper")
+    assert (await nps(shop))[1] == 5
+
+
+async def test_replace_takes_away_what_is_no_longer_there(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["score", "responded_at"], ["9", "2026-01-05"], ["1", "2026-01-06"]]
+    first = await send(shop, table(rows))
+    rows[2] = ["10", "2026-01-06"]
+    second = await send(shop, table(rows), replace=first["id"])
+    assert (second["report"]["added"], second["report"]["removed"]) == (1, 1)
+    assert await nps(shop) == (100, 2)
+    await shop.call("DELETE", f"/v1/imports/{second['id']}")
+    assert await nps(shop) == (0, 2)
+
+
+async def test_a_deleted_response_stays_deleted(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at"], ["1", "9", "2026-01-05"]]
+    await send(shop, table(rows))
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    await shop.call("DELETE", f"/v1/responses/{found['id']}")
+    again = await send(shop, table([*rows, ["2", "3", "2026-01-05"]]))
+    assert again["report"]["left_deleted"] == 1
+    assert await nps(shop) == (-100, 1)
+
+
+async def test_bad_side_fields_are_left_out_and_the_score_is_taken(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["score", "responded_at", "customer.email", "touchpoint", "why"],
+            ["9", "2026-01-05", "nobody", "the moon!", "x" * 5000]]  # fmt: skip
+    taken = await send(shop, table(rows))
+    assert taken["accepted"] == 1
+    assert len(taken["report"]["notes"]) == 3
+    assert await nps(shop) == (100, 1)
+
+
+async def test_two_columns_of_one_field_and_names_without_case(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [[" SCORE ", "nps", "responded_at"], ["9", "3", "2026-01-05"]]
+    reply = await post(shop, table(rows), map=["SCORE=score", "nps=score"])
+    assert reply.status_code == 422
+    assert "both become `score`" in reply.text
+    assert (await send(shop, table(rows)))["accepted"] == 1
+    reply = await post(shop, table(rows), map="npz=score")
+    assert "did you mean `nps`" in reply.text
+    reply = await post(shop, table(rows), map="nps=skore")
+    assert "did you mean `score`" in reply.text
+
+
+async def test_constants_conditions_and_long_files(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["id", "q", "a", "when"], ["r1", "score", "9", "2026-01-05"],
+            ["r1", "why", "good", "2026-01-05"], ["r2", "score", "3", "2026-01-06"]]  # fmt: skip
+    taken = await send(
+        shop, table(rows), pivot="q:a", by="id",
+        map=["when=responded_at", "id=external_id"], set=["touchpoint=till", "property.shop=WAW"],
+    )  # fmt: skip
+    assert taken["accepted"] == 2, taken["report"]
+    assert await nps(shop) == (0, 2)
+    (found,) = (await shop.get("/v1/responses", min_score=9))["data"]
+    assert (found["touchpoint"], found["answers"]["why"]) == ("till", "good")
+    assert found["properties"] == {"shop": "WAW"}
+    kept = table([["score", "lang", "responded_at"], ["9", "pl", "2026-01-05"],
+                  ["1", "de", "2026-01-05"]])  # fmt: skip
+    assert (await send(shop, kept, source="b", where="lang=pl"))["accepted"] == 1
+
+
+async def test_spreadsheets_and_json(shop: Shop) -> None:
+    await nps_survey(shop)
+    lines = '{"answers": {"score": 9}, "responded_at": "2026-01-05"}\n'
+    lines += '{"score": 3, "responded_at": "2026-01-06", "properties": {"shop": "WAW"}}\n'
+    assert (await send(shop, lines, source="a"))["accepted"] == 2
+    array = '[{"score": 10, "responded_at": "2026-01-06"}]'
+    assert (await send(shop, array, source="b"))["accepted"] == 1
+    assert (await nps(shop))[1] == 3
+
+
+async def test_what_is_no_file_is_said_to_be_none(shop: Shop) -> None:
+    await nps_survey(shop)
+    assert (await post(shop, "")).status_code == 422
+    assert (await post(shop, b"PK\x03\x04 nothing", name="a.xlsx")).status_code == 422
+    reply = await post(shop, table([["a", "b"], ["1", "2"]]))
+    assert "No column is a question" in reply.text
+    assert (await post(shop, "score\n9\n", survey="none")).status_code in {404, 422}
+    await shop.post("/v1/surveys", {"template": "nps", "key": "draft"})
+    assert (await post(shop, "score\n9\n", survey="draft")).status_code == 409
+
+
+PRESETS = {
+    "delighted": [["Survey Response ID", "Score", "Comment", "Person Email", "Created At"],
+                  ["77", "9", "good", "a@b.pl", "2026-01-05 10:00:00 UTC"]],
+    "surveymonkey": [["Respondent ID", "Collector ID", "Date Modified", TEXT["en"]],
+                     ["", "", "", "Response"],
+                     ["118", "4", "01/25/2026 10:00:00 AM", "9 - Extremely likely"]],
+    "typeform": [["#", TEXT["en"], "Start Date (UTC)", "Submit Date (UTC)", "Network ID"],
+                 ["abc", "9", "2026-01-05 09:59:00", "2026-01-05 10:00:00", "n"]],
+    "google-forms": [["Timestamp", TEXT["en"]], ["1/25/2026 10:00:00", "9"]],
+    "microsoft-forms": [["ID", "Start time", "Completion time", "Email", "Name", TEXT["en"]],
+                        ["1", "1/25/26 9:59:00", "1/25/26 10:00:00", "a@b.pl", "Ala", "9"]],
+    "qualtrics": [["StartDate", "RecordedDate", "ResponseId", "score"],
+                  ["Start Date", "Recorded Date", "Response ID", TEXT["en"]],
+                  ['{"ImportId":"startDate"}', '{"ImportId":"recordedDate"}', '{"ImportId":"_id"}',
+                   '{"ImportId":"QID1"}'],
+                  ["2026-01-05 09:59:00", "2026-01-05 10:00:00", "R_1", "9"]],
+    "limesurvey": [["id. Response ID", "submitdate. Date submitted", "lastpage. Last page",
+                    "startlanguage. Start language", "score"],
+                   ["1", "2026-01-05 10:00:00", "2", "pl", "9"]],
+    "zendesk-ratings": [["Ticket ID", "Satisfaction Score", "Comment", "Updated At"],
+                        ["35", "9", "quick", "2026-01-05T10:00:00Z"]],
+    "retently": [["Email", "Score", "Feedback", "Response date"],
+                 ["a@b.pl", "9", "good", "2026-01-05 10:00"]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+async def test_presets_are_known_by_their_columns(shop: Shop, preset: str) -> None:
+    await nps_survey(shop)
+    taken = await send(shop, table(PRESETS[preset]), source=preset)
+    assert taken["report"]["preset"] == preset
+    assert (taken["accepted"], taken["rejected"]) == (1, 0), taken["report"]
+    assert await nps(shop) == (100, 1)
+    (found,) = (await shop.get("/v1/responses"))["data"]
+    assert found["responded_at"].startswith("2026-01-")
+
+
+async def test_an_import_is_no_news_and_its_undo_is_none(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at"], ["1", "1", "2026-01-05"]]
+    taken = await send(shop, table(rows))
+    await shop.call("DELETE", f"/v1/imports/{taken['id']}")
+    assert (await shop.get("/v1/events"))["data"] == []
+
+
+async def test_the_airport_as_a_german_table(shop: Shop) -> None:
+    text = {"en": "?"}
+    questions = [{"key": "score", "type": "nps", "text": text},
+                 {"key": "overall", "type": "csat", "text": text, "allow_na": True}]  # fmt: skip
+    await shop.publish("airport", metric="nps", questions=questions)
+    rows = [["Nr", "Empfehlung", "Gesamt", "responded_at"]]
+    scores = []
+    with SFO.open() as file:
+        for row in csv.DictReader(file):
+            nps_cell, overall = row["nps_0_10_11blank"], row["q7all"]
+            given = int(nps_cell) if nps_cell.isdigit() and nps_cell != "11" else None
+            date = row["survey_date"] or row["response_id"][3:7] + "-06-01"
+            year, month, day = date.split("-")
+            if given is not None and year == "2017":
+                scores.append(given)
+            labels = {10: "10 - Äußerst wahrscheinlich", 0: "0 - Überhaupt nicht"}
+            rows.append([
+                row["response_id"], "" if given is None else labels.get(given, str(given)),
+                overall if overall.isdigit() and overall in "12345" else "",
+                f"{day}.{month}.{year}",
+            ])  # fmt: skip
+    content = table(rows, ";").encode("cp1252")
+    taken = await send(
+        shop, content, survey="airport", map=["Empfehlung=score", "Gesamt=overall"]
+    )  # fmt: skip
+    assert taken["report"]["encoding"] == "cp1252"
+    assert taken["rejected"] == 0, taken["report"]["rejected"]
+    found = await shop.metric("nps", **{"from": "2017-01-01", "to": "2018-01-01"})
+    assert (found["total"]["value"], found["total"]["n"]) == (pytest.approx(net(scores)), 2746)
