@@ -84,7 +84,7 @@ from app.triggers import interaction_post
 from app.triggers import routes as triggers
 from app.triggers.interaction_commit import InteractionCommit
 from app.webhooks import routes as webhooks
-from app.workspaces import caller, member_routes
+from app.workspaces import audit_routes, caller, member_routes
 from app.workspaces import routes as workspaces
 from app.workspaces.caller import Keyring
 from app.workspaces.limits import Limiter
@@ -230,6 +230,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         health,
         workspaces,
         member_routes,
+        audit_routes,
         surveys,
         interactions,
         interaction_routes,

@@ -3,6 +3,7 @@
 from sqlmodel import SQLModel
 
 from app.alerts.models import Alert
+from app.core.audit import AuditEntry
 from app.core.event_consumer import ConsumerCursor
 from app.core.flags import ServiceFlag
 from app.core.idempotency import Idempotency
@@ -35,6 +36,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     SignInLink,
     DashboardSession,
     Idempotency,
+    AuditEntry,
     Survey,
     SurveyVersion,
     SurveyLink,

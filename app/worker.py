@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.alerts import service as alerts
 from app.alerts.notice import tell_member
-from app.core import flags, idempotency, outbox
+from app.core import audit, flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.collector import settle_collector
 from app.core.database import Database, is_connection_lost
@@ -96,6 +96,7 @@ CONSUMER = "worker"
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
     "alerts.queue_due": (dt.timedelta(seconds=30), alerts.queue_due),
+    "audit.forget_old": (dt.timedelta(hours=1), audit.forget_old),
     "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
     "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),

@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
 from app.core import idempotency
+from app.core.audit import is_audited, note_change
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.http import MEBIBYTE, read_text, reply_headers, require_content_type
@@ -131,6 +132,8 @@ class Route(APIRoute):
                 request._body = body  # noqa: SLF001 - where the framework looks for it
             async with _transaction_of(request) as unit:
                 request.state.unit = unit
+                if workspace_id is not None and is_audited(request):
+                    note_change(unit.session, request, workspace_id)
                 key = idempotency.requested_key(request) if posts and workspace_id else None
                 if key is None or workspace_id is None:
                     reply = await handler(request)

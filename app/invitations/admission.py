@@ -103,11 +103,17 @@ class PastInvitation:
 
 
 async def recently_asked(
-    session: AsyncSession, workspace_id: UUID, customers: Iterable[UUID], *, since: dt.datetime
+    session: AsyncSession,
+    workspace_id: UUID,
+    customers: Iterable[UUID],
+    *,
+    since: dt.datetime,
+    but_by: UUID | None = None,
 ) -> dict[UUID, list[PastInvitation]]:
     """Return what customers were asked since then, or will be; what was never sent is left out.
 
-    Their rows must be locked: so of two that ask at once, the second sees the first.
+    Their rows must be locked: so of two that ask at once, the second sees the first. What the
+    trigger `but_by` asked is left out.
     """
     rows = await run_sql(
         session,
@@ -120,8 +126,15 @@ async def recently_asked(
             "where i.workspace_id = :workspace_id and i.customer_id = any(:customers) "
             "and i.status in ('scheduled', 'sent', 'stored', 'opened', 'answered', 'expired') "
             "and (i.sent_at is not null or i.status <> 'expired') and not i.test "
-            "and coalesce(i.sent_at, i.send_at) > :since"
-        ).bindparams(workspace_id=workspace_id, customers=list(set(customers)), since=since),
+            "and coalesce(i.sent_at, i.send_at) > :since "
+            "and i.trigger_id is distinct from :but_by"
+        ).bindparams(
+            workspace_id=workspace_id,
+            customers=list(set(customers)),
+            since=since,
+            # No trigger has this id; an invitation without one is distinct from it, too.
+            but_by=but_by or UUID(int=0),
+        ),
     )
     found: dict[UUID, list[PastInvitation]] = defaultdict(list)
     for row in rows:

@@ -9,11 +9,14 @@ from app.core.database import Database
 from app.core.paging import Page, page_of
 from app.core.routing import PropertiesDep, SessionDep, router
 from app.responses import queries, service
+from app.responses.bulk import change_many
 from app.responses.schemas import (
     FollowUpReply,
     ResponseFilter,
     ResponseOut,
     ResponsePatch,
+    ResponsesPatch,
+    ResponsesPatched,
     ResponseWithRevisions,
 )
 from app.responses.statements import REJECT
@@ -61,6 +64,22 @@ async def get_response(
 ) -> ResponseWithRevisions:
     """Return one response, with the main scores it had before."""
     return await service.read(session, caller.workspace_id, response_id)
+
+
+@routes.patch("/v1/responses", summary="Change many responses")
+async def update_responses(  # noqa: PLR0913, PLR0917 - what the framework hands in
+    database: DatabaseDep,
+    slot: SlotDep,
+    session: SessionDep,
+    caller: Responder,
+    body: ResponsesPatch,
+    wanted: Annotated[ResponseFilter, Query()],
+    properties: PropertiesDep,
+) -> ResponsesPatched:
+    """Tag, follow up, restore or reject those named by `ids`, or all that the filters find."""
+    return await change_many(
+        database, slot, session, caller, body, wanted=wanted, properties=properties
+    )
 
 
 @routes.patch("/v1/responses/{response_id}", summary="Annotate a response")

@@ -2,10 +2,17 @@
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from app.core.routing import PROPERTY_PARAMETER
 from app.core.text import Line
@@ -139,6 +146,9 @@ class FollowUpPatch(Body):
         return value
 
 
+_Tag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
 class ResponsePatch(Body):
     """Tags and follow-up to change; what is left out stays."""
 
@@ -149,9 +159,7 @@ class ResponsePatch(Body):
         },
     )
 
-    tags: list[Annotated[str, StringConstraints(min_length=1, max_length=64)]] = Field(
-        default=[], max_length=20
-    )
+    tags: list[_Tag] = Field(default=[], max_length=20)
     follow_up: FollowUpPatch = Field(default_factory=FollowUpPatch)
 
 
@@ -207,3 +215,45 @@ class ResponseFilter(BaseModel):
             msg = "is out of range"
             raise ValueError(msg)
         return value
+
+
+class ResponsesPatch(Body):
+    """What to change of many responses: those named by `ids`, or all that the query's filters find.
+
+    `add_tags` and `remove_tags` leave other tags as they are.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"ids": ["0190b6a0-0000-7000-8000-000000000002"], "add_tags": ["parcel"]}
+        },
+    )
+
+    ids: list[UUID] | None = Field(default=None, min_length=1, max_length=1000)
+    tags: list[_Tag] | None = Field(default=None, max_length=20)
+    add_tags: list[_Tag] = Field(default=[], max_length=20)
+    remove_tags: list[_Tag] = Field(default=[], max_length=20)
+    follow_up: FollowUpPatch | None = None
+    restore: bool = Field(default=False, description="Count those that were held back.")
+    reject: bool = Field(default=False, description="Take them out of every figure.")
+
+    @model_validator(mode="after")
+    def _says_what(self) -> Self:
+        if self.restore and self.reject:
+            msg = "restore: cannot go with `reject`"
+            raise ValueError(msg)
+        if self.tags is not None and (self.add_tags or self.remove_tags):
+            msg = "tags: stands instead of `add_tags` and `remove_tags`"
+            raise ValueError(msg)
+        if not self.model_fields_set - {"ids"}:
+            msg = "says nothing to change"
+            raise ValueError(msg)
+        return self
+
+
+class ResponsesPatched(BaseModel):
+    """How many responses were found, and how many of them are changed."""
+
+    found: int
+    changed: int

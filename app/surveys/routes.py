@@ -9,7 +9,7 @@ from app.core.routing import SessionDep, TransactionDep, router
 from app.surveys import service
 from app.surveys.catalogue import Catalogue
 from app.surveys.models import Survey
-from app.surveys.schemas import Definition, Status, SurveyIn, SurveyOut, SurveyPatch
+from app.surveys.schemas import Definition, DuplicateIn, Status, SurveyIn, SurveyOut, SurveyPatch
 from app.workspaces.admission import Reader, SurveyReader, Writer
 
 routes = router("Surveys")
@@ -80,6 +80,14 @@ async def publish_survey(
     """Make the latest version the one that is answered; a closed survey opens again."""
     unit.after_commit.append(catalogue.forget)
     return _shown(*await service.publish(unit.session, caller.workspace_id, survey))
+
+
+@routes.post("/v1/surveys/{survey}/duplicate", status_code=201, summary="Duplicate a survey")
+async def duplicate_survey(
+    session: SessionDep, caller: Writer, survey: Reference, body: DuplicateIn
+) -> SurveyOut:
+    """Make a draft with the same questions and texts, under another key."""
+    return _shown(*await service.duplicate(session, caller.workspace_id, survey, body))
 
 
 @routes.post("/v1/surveys/{survey}/close", summary="Close a survey")

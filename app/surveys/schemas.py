@@ -322,6 +322,15 @@ class SurveyIn(Body):
         return self
 
 
+class DuplicateIn(Body):
+    """What a copy of a survey is called."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"key": "nps-2027"}})
+
+    key: Slug | None = Field(default=None, description="Default: made from the name.")
+    name: Line | None = Field(default=None, description="Default: the original's.")
+
+
 class SurveyOut(BaseModel):
     """A survey with the content of its latest version, which may be a draft still."""
 

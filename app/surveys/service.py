@@ -22,7 +22,14 @@ from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.surveys.catalogue import CHANNEL
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
-from app.surveys.schemas import Definition, Status, SurveyIn, SurveyPatch, catalogue_entry
+from app.surveys.schemas import (
+    Definition,
+    DuplicateIn,
+    Status,
+    SurveyIn,
+    SurveyPatch,
+    catalogue_entry,
+)
 from app.surveys.templates import template
 from app.workspaces.caller import Caller
 
@@ -147,6 +154,18 @@ async def create(
     )
     session.add(_new_version(survey, definition))
     return survey, definition
+
+
+async def duplicate(
+    session: AsyncSession, workspace_id: UUID, reference: str, wanted: DuplicateIn
+) -> tuple[Survey, Definition]:
+    """Make a draft with the content of a survey's latest version."""
+    original = await find(session, workspace_id, reference)
+    definition = await definition_of(session, original, original.latest_version)
+    content = definition.model_dump(exclude_unset=True, by_alias=True, mode="json")
+    name = wanted.name or original.name
+    copy = SurveyIn.model_validate(content | {"name": name, "key": wanted.key})
+    return await create(session, workspace_id, copy)
 
 
 async def list_all(

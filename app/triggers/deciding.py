@@ -80,7 +80,7 @@ async def decide(
     for interaction in heard:
         for rule in by_type[interaction.type]:
             verdict = judge_interaction(hearing, rule, interaction)
-            invitation = _planned(hearing, rule, interaction, verdict)
+            invitation = plan_invitation(hearing, rule, interaction, verdict)
             if invitation is not None:
                 wanted[invitation.id] = invitation
             decisions.append(_decision(rule, interaction, verdict, invitation))
@@ -246,13 +246,13 @@ def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -
 def _send_at(hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
     window = rule.rules.send_window
     return moved_into_window(
-        max(utc_now(), interaction.occurred_at + rule.delay),
+        max(hearing.as_of or utc_now(), interaction.occurred_at + rule.delay),
         window.model_dump(by_alias=True) if window else None,
         zone=ZoneInfo(hearing.workspace.timezone),
     )
 
 
-def _planned(
+def plan_invitation(
     hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded, verdict: TriggerVerdict
 ) -> invitations.InvitationRequest | None:
     """Return the invitation of a verdict, and let those that follow know of it."""

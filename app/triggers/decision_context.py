@@ -117,6 +117,8 @@ class DecisionContext:
     invited: set[tuple[UUID, str]]
     asked: dict[UUID, list[PastInvitation]]
     happened: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
+    # When it is judged, where that is not now.
+    as_of: dt.datetime | None = None
 
     def customer_of(self, interaction: Recorded) -> dict[str, Any] | None:
         """Return whom it happened to, with the address that the interaction itself gave."""

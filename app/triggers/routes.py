@@ -6,22 +6,27 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
+from app.core.errors import InvalidInput
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.interactions.interaction_schemas import InteractionIn
 from app.triggers import decisions, interaction_intake, service
 from app.triggers.models import Trigger
+from app.triggers.rehearsal import rehearse
 from app.triggers.schemas import (
     DecisionFilter,
     DecisionOut,
     DecisionPage,
     DecisionSummary,
     DryRunOut,
+    Duration,
     InteractionWithDecisions,
+    RehearsalOut,
     TriggerIn,
     TriggerOut,
     TriggerPatch,
 )
+from app.triggers.timing import duration_of
 from app.workspaces.admission import Reader, Writer
 
 routes = router("Triggers and decisions")
@@ -92,10 +97,24 @@ async def delete_trigger(session: SessionDep, caller: Writer, trigger: TriggerRe
 
 @routes.post("/v1/triggers/{trigger}/dry-run", summary="Try a trigger")
 async def dry_run_trigger(
-    session: SessionDep, caller: Writer, trigger: TriggerRef, body: InteractionIn
-) -> DryRunOut:
-    """Say what the trigger would decide of this interaction now; nothing is stored."""
+    session: SessionDep,
+    caller: Writer,
+    trigger: TriggerRef,
+    body: InteractionIn | None = None,
+    since: Annotated[
+        Duration | None, Query(description="Instead of a body: over what happened, such as P30D.")
+    ] = None,
+) -> DryRunOut | RehearsalOut:
+    """Say what the trigger would decide of this interaction now, or of all since some time.
+
+    Nothing is stored.
+    """
     found = await service.find(session, caller.workspace_id, trigger)
+    if since is not None:
+        return await rehearse(session, found, duration_of(since) or dt.timedelta())
+    if body is None:
+        msg = "is required, or say `since` to try the trigger over history"
+        raise InvalidInput.at("body", msg=msg)
     return await interaction_intake.dry_run(session, found, body.draft(test=caller.test))
 
 

@@ -196,6 +196,28 @@ class DryRunOut(DecisionOut):
     send_at: dt.datetime | None
 
 
+class RehearsedOut(BaseModel):
+    """One interaction of the past, and what the trigger would have decided."""
+
+    interaction: UUID
+    occurred_at: dt.datetime
+    outcome: Literal["invited", "skipped"]
+    reason: str | None
+    detail: str | None
+
+
+class RehearsalOut(BaseModel):
+    """Whom a trigger would have asked over some time; nothing is stored."""
+
+    trigger: UUID
+    since: dt.datetime
+    until: dt.datetime
+    interactions: int = Field(description="Of the trigger's type.")
+    invited: int
+    skipped: dict[str, int] = Field(description="How many were not asked, by reason.")
+    examples: list[RehearsedOut]
+
+
 class InteractionWithDecisions(InteractionOut):
     """An interaction with what the triggers decided of it."""
 

@@ -1,0 +1,80 @@
+"""Who did what: every change by a key, written in the transaction of the change."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field, SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+from starlette.requests import Request
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.ids import as_uuid, uuid7
+from app.core.schema import TENANT, Instant, Json
+
+KEPT_FOR = dt.timedelta(days=400)
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# What tells of customers or only asks is no change of the workspace by somebody.
+_NO_CHANGE = frozenset({
+    "/v1/interactions", "/v1/alerts/preview", "/v1/triggers/{trigger}/dry-run",
+    "/v1/integrations/{integration}/preview",
+})  # fmt: skip
+
+
+class AuditEntry(SQLModel, table=True):
+    """One change: who made it by which route, and what the route named."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index(None, "workspace_id", "at", "id"), TENANT)
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    actor: str
+    key_id: UUID | None = None
+    action: str
+    target: dict[str, Any] = Field(sa_type=Json)
+    at: dt.datetime = Field(sa_type=Instant)
+
+
+def is_audited(request: Request) -> bool:
+    """Tell whether a request changes something that is written down."""
+    path = _route_of(request)
+    return request.method in _CHANGES and path.startswith("/v1/") and path not in _NO_CHANGE
+
+
+def _route_of(request: Request) -> str:
+    path: str = getattr(request.scope.get("route"), "path", "")
+    return path
+
+
+def note_change(session: AsyncSession, request: Request, workspace_id: UUID) -> None:
+    """Write down who changes what; it is stored with the change, or not at all."""
+    caller = getattr(request.state, "caller", None)
+    session.add(
+        AuditEntry(
+            workspace_id=workspace_id,
+            id=uuid7(),
+            actor=getattr(caller, "name", "?"),
+            key_id=getattr(caller, "key_id", None),
+            action=f"{request.method} {_route_of(request)}",
+            target=_named(request),
+            at=utc_now(),
+        )
+    )
+
+
+def _named(request: Request) -> dict[str, str]:
+    """Return what the path names; of a customer only an id, never an address."""
+    return {
+        name: str(value)[:128]
+        for name, value in request.path_params.items()
+        if name != "customer" or as_uuid(str(value))
+    }
+
+
+async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+    """Delete the entries whose time is over."""
+    statement = text("delete from audit_entry where at < :oldest")
+    await run_sql(session, statement.bindparams(oldest=now - KEPT_FOR))

@@ -1,0 +1,111 @@
+"""Changing many responses at once: tags, follow-up, restore and reject."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import Database, run_sql
+from app.core.errors import Forbidden, InvalidInput
+from app.core.schema import Json
+from app.responses import queries
+from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
+from app.responses.service import annotate, change_state
+from app.responses.statements import REJECT, RESTORE
+from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope
+
+MOST = 1000
+_MOST_TAGS = 20
+
+
+async def change_many(  # noqa: PLR0913 - what the route hands on
+    database: Database,
+    slot: int,
+    session: AsyncSession,
+    caller: Caller,
+    patch: ResponsesPatch,
+    *,
+    wanted: ResponseFilter,
+    properties: Mapping[str, list[str]],
+) -> ResponsesPatched:
+    """Change the responses named, or those that the filter finds, at most 1,000 of them."""
+    if (patch.restore or patch.reject) and Scope.WRITE not in caller.scopes:
+        raise Forbidden("This key may follow up; restoring and rejecting need the scope `write`.")
+    ids = await _named(session, caller, patch, wanted, properties)
+    changed: set[UUID] = set()
+    if patch.restore or patch.reject:
+        statement = RESTORE if patch.restore else REJECT
+        for start in range(0, len(ids), 500):
+            _, done = await change_state(
+                database, slot, caller.workspace_id, statement=statement,
+                ids=ids[start : start + 500],
+            )  # fmt: skip
+            changed.update(done)
+    said = patch.model_fields_set & {"tags", "add_tags", "remove_tags", "follow_up"}
+    if said:
+        tags = await _tags(session, caller.workspace_id, ids)
+        for id_ in ids:
+            await annotate(session, caller, id_, _one(patch, tags[id_]))
+            changed.add(id_)
+    return ResponsesPatched(found=len(ids), changed=len(changed))
+
+
+async def _named(
+    session: AsyncSession,
+    caller: Caller,
+    patch: ResponsesPatch,
+    wanted: ResponseFilter,
+    properties: Mapping[str, list[str]],
+) -> list[UUID]:
+    """Return the ids in one order, so that two changes never wait in a circle."""
+    narrowed = bool(wanted.model_fields_set or properties)
+    if patch.ids is not None:
+        if narrowed:
+            raise InvalidInput.at("body", "ids", msg="stands instead of the query's filters")
+        known = await _tags(session, caller.workspace_id, patch.ids)
+        for place, id_ in enumerate(patch.ids):
+            if id_ not in known:
+                msg = "is no response of this workspace"
+                raise InvalidInput.at("body", "ids", place, msg=msg)
+        return sorted(set(patch.ids))
+    if not narrowed:
+        raise InvalidInput.at("body", "ids", msg="is required where the query has no filter")
+    if Scope.READ not in caller.scopes:
+        raise Forbidden("A filter needs the scope `read`; name the responses by `ids`.")
+    all_of_them = wanted.model_copy(update={"limit": MOST, "cursor": None})
+    rows = await queries.find_page(session, caller.workspace_id, all_of_them, properties=properties)
+    if len(rows) > MOST:
+        msg = f"finds more than {MOST:,} responses; narrow it"
+        raise InvalidInput.at("query", "filter", msg=msg)
+    return sorted(row["id"] for row in rows)
+
+
+async def _tags(
+    session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
+) -> dict[UUID, list[str]]:
+    """Return the tags of the responses that there are."""
+    rows = await run_sql(
+        session,
+        text(
+            "select id, tags from response where workspace_id = :workspace and id = any(:ids) "
+            "and state <> 'deleted'"
+        )
+        .columns(tags=Json)
+        .bindparams(workspace=workspace_id, ids=list(ids)),
+    )
+    return {row.id: row.tags for row in rows}
+
+
+def _one(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
+    """Return what the change means for one response with these tags."""
+    said: dict[str, object] = {}
+    if patch.tags is not None:
+        said["tags"] = patch.tags
+    elif patch.add_tags or patch.remove_tags:
+        kept = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
+        said["tags"] = list(dict.fromkeys(kept))[:_MOST_TAGS]
+    if patch.follow_up is not None:
+        said["follow_up"] = patch.follow_up.model_dump(exclude_unset=True)
+    return ResponsePatch.model_validate(said)

@@ -1,0 +1,141 @@
+"""Trying a trigger over history: whom it would have asked of what has happened.
+
+Each interaction is judged as if it had been told when it happened. The trigger's own throttle is
+simulated; what other triggers really sent counts, what this one sent does not.
+"""
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.schema import Json
+from app.interactions.inheriting import COLUMNS
+from app.interactions.recording import Recorded
+from app.invitations.admission import PastInvitation, pause_of, recently_asked
+from app.triggers.deciding import judge_interaction, plan_invitation
+from app.triggers.decision_context import (
+    ENDS,
+    ActiveTrigger,
+    DecisionContext,
+    case_of,
+    read_context,
+)
+from app.triggers.models import Trigger
+from app.triggers.schemas import RehearsalOut
+
+_CHUNK = 500
+_EXAMPLES = 20
+
+_HISTORY = text(f"""
+select {COLUMNS} from interaction where workspace_id = :workspace and type = :type and not test
+and occurred_at >= :since and (occurred_at, id) > (:after, :id)
+order by occurred_at, id limit :most
+""").columns(properties=Json, contact=Json)
+
+
+async def rehearse(session: AsyncSession, trigger: Trigger, since: dt.timedelta) -> RehearsalOut:
+    """Say whom a trigger would have asked since then, and why not the others; nothing is stored."""
+    rule = ActiveTrigger(Trigger.model_validate(trigger.model_dump() | {"active": True}))
+    until = utc_now()
+    outcomes: Counter[str] = Counter()
+    examples: list[dict[str, object]] = []
+    invited: set[tuple[UUID, str]] = set()
+    asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
+    ordinals: Counter[tuple[str, str | None]] = Counter()
+    async for chunk in _history(session, trigger, until - since):
+        for interaction in chunk:
+            _number(interaction, ordinals)
+        context = await _context(session, trigger, rule, chunk, until - since, asked)
+        for interaction in chunk:
+            now = _as_of(context, rule, interaction, invited, asked)
+            verdict = judge_interaction(now, rule, interaction)
+            plan_invitation(now, rule, interaction, verdict)
+            refusal = verdict.refusal
+            outcomes[str(refusal.reason) if refusal else "invited"] += 1
+            if len(examples) < _EXAMPLES:
+                examples.append({
+                    "interaction": interaction.id, "occurred_at": interaction.occurred_at,
+                    "outcome": "skipped" if refusal else "invited",
+                    "reason": str(refusal.reason) if refusal else None,
+                    "detail": refusal.detail if refusal else None,
+                })  # fmt: skip
+    would_ask = outcomes.pop("invited", 0)
+    return RehearsalOut.model_validate({
+        "trigger": trigger.id, "since": until - since, "until": until,
+        "interactions": would_ask + sum(outcomes.values()), "invited": would_ask,
+        "skipped": dict(outcomes.most_common()), "examples": examples,
+    })  # fmt: skip
+
+
+async def _history(
+    session: AsyncSession, trigger: Trigger, since: dt.datetime
+) -> AsyncIterator[list[Recorded]]:
+    """Yield the interactions of the trigger's type, oldest first, some at a time."""
+    after, id_ = since, UUID(int=0)
+    while True:
+        rows = await run_sql(
+            session,
+            _HISTORY.bindparams(
+                workspace=trigger.workspace_id, type=trigger.on_type, since=since, after=after,
+                id=id_, most=_CHUNK,
+            ),
+        )  # fmt: skip
+        found = [Recorded(created=True, **row._mapping) for row in rows]
+        if not found:
+            return
+        # It was told when it happened.
+        yield [replace(interaction, created_at=interaction.occurred_at) for interaction in found]
+        after, id_ = found[-1].occurred_at, found[-1].id
+
+
+def _number(interaction: Recorded, ordinals: Counter[tuple[str, str | None]]) -> None:
+    """Number the resolutions of a ticket in the order in which they happened."""
+    if interaction.ticket and interaction.type in ENDS:
+        case = interaction.source, interaction.ticket
+        ordinals[case] += 1
+        interaction.ordinal = ordinals[case]
+
+
+async def _context(
+    session: AsyncSession,
+    trigger: Trigger,
+    rule: ActiveTrigger,
+    chunk: Sequence[Recorded],
+    since: dt.datetime,
+    asked: dict[UUID, list[PastInvitation]],
+) -> DecisionContext:
+    """Read what judging a chunk needs; what others sent its customers joins what was asked."""
+    context = await read_context(session, trigger.workspace_id, chunk, [rule])
+    new = set(context.customers) - set(asked)
+    pause = pause_of(rule.throttle(context.workspace))
+    if new and pause:
+        sent = await recently_asked(
+            session, trigger.workspace_id, new, since=since - pause, but_by=trigger.id
+        )
+        for customer, past in sent.items():
+            asked[customer] += past
+    return context
+
+
+def _as_of(
+    context: DecisionContext,
+    rule: ActiveTrigger,
+    interaction: Recorded,
+    invited: set[tuple[UUID, str]],
+    asked: dict[UUID, list[PastInvitation]],
+) -> DecisionContext:
+    """Return the context as it was when the interaction happened, until it would be sent."""
+    case = case_of(interaction)
+    until = interaction.occurred_at + rule.delay
+    story = [e for e in context.happened.get(case, []) if e.at <= until] if case else []
+    return replace(
+        context, invited=invited, asked=asked, as_of=interaction.occurred_at,
+        happened={case: story} if case else {},
+    )  # fmt: skip

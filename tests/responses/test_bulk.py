@@ -1,0 +1,68 @@
+"""Many responses changed at once, and a survey duplicated."""
+
+from typing import Any
+
+import pytest
+
+from tests.shop import Shop
+
+
+async def some(shop: Shop) -> list[str]:
+    await shop.publish("nps")
+    return [(await shop.answer("nps", score)).json()["id"] for score in (2, 3, 10)]
+
+
+async def test_tags_follow_ups_and_states_of_many(shop: Shop) -> None:
+    ids = await some(shop)
+    done = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "add_tags": ["parcel"]})
+    assert done.json() == {"found": 3, "changed": 3}
+    patch: dict[str, Any] = {"follow_up": {"status": "resolved"}, "remove_tags": ["parcel"]}
+    done = await shop.call("PATCH", "/v1/responses?band=detractor", json=patch)
+    assert done.json()["found"] == 2
+    found = (await shop.get("/v1/responses"))["data"]
+    shown = sorted((r["score"], r["tags"], r["follow_up"]["status"]) for r in found)
+    assert shown == [(2, [], "resolved"), (3, [], "resolved"), (10, ["parcel"], "none")]
+    done = await shop.call("PATCH", "/v1/responses?max_score=3", json={"reject": True})
+    assert done.json() == {"found": 2, "changed": 2}
+    assert (await shop.metric("nps"))["total"]["value"] == 100
+    done = await shop.call("PATCH", "/v1/responses", json={"ids": ids[:1], "restore": True})
+    assert done.json()["changed"] == 1
+    assert (await shop.metric("nps"))["total"]["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "loc"),
+    [
+        ("", {"add_tags": ["x"]}, ["body", "ids"]),
+        ("", {"ids": ["0190b6a0-0000-7000-8000-000000000002"], "reject": True}, ["body", "ids", 0]),
+        ("?band=detractor", {}, ["body"]),
+        ("?band=detractor", {"reject": True, "restore": True}, ["body"]),
+        ("?band=angry", {"reject": True}, ["query", "band"]),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    shop: Shop, path: str, body: dict[str, Any], loc: list[str | int]
+) -> None:
+    await some(shop)
+    reply = await shop.call("PATCH", f"/v1/responses{path}", json=body)
+    assert reply.status_code == 422
+    assert [list(error["loc"]) for error in reply.json()["errors"]] == [loc]
+
+
+async def test_who_may_follow_up_may_not_reject(shop: Shop) -> None:
+    ids = await some(shop)
+    key = await shop.make_key("respond")
+    reply = await shop.call("PATCH", "/v1/responses", json={"ids": ids, "reject": True}, key=key)
+    assert reply.status_code == 403
+    follow_up = {"ids": ids, "follow_up": {"status": "contacted"}}
+    assert (await shop.call("PATCH", "/v1/responses", json=follow_up, key=key)).status_code == 200
+
+
+async def test_a_survey_is_duplicated_as_a_draft(shop: Shop) -> None:
+    original = await shop.publish("nps")
+    copy = await shop.post("/v1/surveys/nps/duplicate", {"key": "nps-2"})
+    assert (copy["key"], copy["status"], copy["name"]) == ("nps-2", "draft", original["name"])
+    assert copy["questions"] == original["questions"]
+    again = await shop.call("POST", "/v1/surveys/nps/duplicate", json={"key": "nps-2"})
+    assert again.status_code == 409
+    assert (await shop.answer("nps-2", 9)).status_code == 409
