@@ -6,7 +6,7 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY app app
 COPY migrations migrations
 COPY docs/guides docs/guides
-RUN uv sync --locked --no-dev --extra parquet
+RUN uv sync --locked --no-dev --extra parquet --extra mcp
 
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/afterword --create-home afterword

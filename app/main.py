@@ -16,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from app.alerts import routes as alerts
+from app.assistant import serving as assistant
 from app.core import flags, health
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
@@ -108,6 +109,9 @@ class Afterword(FastAPI):
     root = ""
     hot: ClassVar[dict[tuple[object, object], Edge]] = {
         ("POST", intake.PATH): Edge(intake.post_response, intake.PATH),
+        ("POST", assistant.PATH): Edge(assistant.serve_assistant, assistant.PATH),
+        ("GET", assistant.PATH): Edge(assistant.serve_assistant, assistant.PATH),
+        ("DELETE", assistant.PATH): Edge(assistant.serve_assistant, assistant.PATH),
         ("POST", batch.PATH): Edge(batch.post_batch, batch.PATH),
         ("POST", interaction_post.PATH): Edge(
             interaction_post.post_interaction, interaction_post.PATH
@@ -173,6 +177,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         state.keyring = Keyring(database)
         state.catalogue = Catalogue(database)
         state.insights = InsightCache()
+        state.assistant = assistant.Assistant()
         reports: set[asyncio.Task[None]] = set()
 
         def report_proxy(address: str) -> None:
@@ -205,6 +210,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
             yield
         finally:
             await notices.stop()
+            await state.assistant.close()
             await state.interactions.close()
             await group.close()
             await state.read_database.close()

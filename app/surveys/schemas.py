@@ -256,7 +256,10 @@ class Definition(Body):
         return None
 
 
-TemplateName = Literal["nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience"]
+TemplateName = Literal[
+    "nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience", "delivery", "support",
+    "relationship",
+]  # fmt: skip
 
 _EXAMPLE: dict[str, Any] = {
     "key": "checkout-csat",

@@ -377,3 +377,21 @@ async def test_a_wrong_parameter_is_named(shop: Shop, path: str, field: str) -> 
 
 async def test_an_insight_that_is_none(shop: Shop) -> None:
     assert (await shop.call("GET", "/v1/insights/happiness")).status_code in {404, 422}
+
+
+@pytest.mark.parametrize("template", ["delivery", "support", "relationship"])
+async def test_a_newcomers_first_survey_feeds_drivers(shop: Shop, template: str) -> None:
+    chance = random.Random(8)
+    made = await shop.publish("first", template)
+    rated = [q["key"] for q in made["questions"] if q["driver"] and q["type"] == "rating"]
+    high = {"nps": 10, "csat": 5, "ces": 7}[made["questions"][0]["type"]]
+    lines = []
+    for place in range(120):
+        given = {key: chance.randint(1, 5) for key in rated}
+        score = clipped(high * given["waiting" if "waiting" in given else "quality"] / 5, 1, high)
+        lines.append(answer("first", place, given | {"score": score}))
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/drivers")
+    assert found["refused"] is None, found["refused"]
+    assert found["rows"][0]["driver"] in {"waiting", "quality"}
+    assert found["rows"][0]["importance_share"] > 80

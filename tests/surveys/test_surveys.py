@@ -8,7 +8,10 @@ from app.surveys.schemas import Definition
 from app.surveys.templates import template
 from tests.shop import Shop
 
-TEMPLATES = ("nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience")
+TEMPLATES = (
+    *("nps", "csat", "ces", "nps_yes_no", "six_pillars", "brand_experience"),
+    *("delivery", "support", "relationship"),
+)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)

@@ -1,0 +1,164 @@
+"""The tools of the assistant's server: each is a route of the API, with the caller's own key."""
+
+import json
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import httpx2
+import mcp_types as types
+from mcp.server.lowlevel import Server
+from starlette.types import ASGIApp
+
+from app.insights.schemas import InsightName
+from app.metrics.registry import METRICS
+
+_FILTERS: dict[str, Any] = {
+    "from": {"type": "string", "description": "Date, inclusive, such as 2026-01-01."},
+    "to": {"type": "string", "description": "Date, exclusive."},
+    "period": {"type": "string", "description": "Instead: 12mo, 90d, this_month, all."},
+    "survey": {"type": "string"},
+    "touchpoint": {"type": "string"},
+    "channel": {"type": "string"},
+    "locale": {"type": "string"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantTool:
+    """One tool: what it is for, what it takes, and the route that answers it."""
+
+    name: str
+    description: str
+    path: str
+    properties: dict[str, Any]
+    required: tuple[str, ...] = ()
+
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        AssistantTool("list_surveys", "List the surveys with their questions.", "/v1/surveys", {}),
+        AssistantTool(
+            "get_metric",
+            "Read a customer-experience figure with n and interval, over time or by group.",
+            "/v1/metrics/{metric}",
+            {
+                "metric": {"type": "string", "enum": list(METRICS)},
+                "interval": {"enum": ["none", "day", "week", "month", "quarter", "year"]},
+                "group_by": {"type": "string", "description": "Such as touchpoint or survey."},
+                "compare": {"enum": ["previous_period", "previous_year"]},
+                **_FILTERS,
+            },
+            ("metric",),
+        ),
+        AssistantTool(
+            "get_insight",
+            "Read what drives the experience, whether bad ones were made good, what it is worth. "
+            "`refused` says where the data cannot carry an answer.",
+            "/v1/insights/{insight}",
+            {"insight": {"type": "string", "enum": [str(n) for n in InsightName]}, **_FILTERS},
+            ("insight",),
+        ),
+        AssistantTool(
+            "search_comments",
+            "Find responses whose comment holds some words; needs a key with the scope `read`.",
+            "/v1/responses",
+            {
+                "q": {"type": "string", "description": "Part of a comment."},
+                "min_score": {"type": "integer"},
+                "max_score": {"type": "integer"},
+                "since": {"type": "string", "description": "Time, such as 2026-01-01T00:00:00Z."},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 100},
+                "survey": {"type": "string"},
+                "touchpoint": {"type": "string"},
+            },
+            ("q",),
+        ),
+        AssistantTool(
+            "explain_figure",
+            "Say in words how a figure is computed: formula, denominator, interval.",
+            "",
+            {"metric": {"type": "string", "enum": list(METRICS)}},
+            ("metric",),
+        ),
+    )
+}
+
+# The application and the key of the request that is being answered.
+calling: ContextVar[tuple[ASGIApp, str]] = ContextVar("calling")
+
+
+@cache
+def explanations() -> dict[str, str]:
+    """Return how each metric is computed, in words."""
+    found: dict[str, str] = json.loads(
+        files("app.assistant").joinpath("explanations.json").read_text()
+    )
+    return found
+
+
+def make_server() -> Server[Any]:
+    """Make the server with its read-only tools."""
+    return Server(
+        "afterword",
+        instructions="Exact customer-experience figures. Say n and the interval with each figure; "
+        "where `refused` or `reliability` says that there is too little data, say so.",
+        on_list_tools=_list_tools,
+        on_call_tool=_call_tool,
+    )
+
+
+async def _list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
+    return types.ListToolsResult(
+        tools=[
+            types.Tool(
+                name=tool.name,
+                description=tool.description,
+                input_schema={
+                    "type": "object",
+                    "properties": tool.properties,
+                    "required": list(tool.required),
+                    "additionalProperties": tool.name in {"get_metric", "get_insight"},
+                },
+                annotations=types.ToolAnnotations(read_only_hint=True, open_world_hint=False),
+            )
+            for tool in TOOLS.values()
+        ]
+    )
+
+
+async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    tool = TOOLS.get(params.name)
+    if tool is None:
+        return _result(f"There is no tool `{params.name}`; there are {', '.join(TOOLS)}.", ok=False)
+    given = dict(params.arguments or {})
+    missing = [name for name in tool.required if name not in given]
+    if missing:
+        return _result(f"`{missing[0]}` is required.", ok=False)
+    if not tool.path:
+        words = explanations().get(str(given["metric"]))
+        return _result(words or f"There is no metric `{given['metric']}`.", ok=words is not None)
+    return await _ask(tool, given)
+
+
+async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResult:
+    """Ask the route with the caller's own key: same parameters, same figures, same errors."""
+    named = {name: str(given.pop(name)) for name in tool.required if f"{{{name}}}" in tool.path}
+    app, authorization = calling.get()
+    if tool.name == "search_comments":
+        given = {"has_comment": "true", "limit": 20} | given
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app), base_url="http://assistant"
+    ) as client:
+        path = tool.path.format(**{k: v.replace("/", "%2F") for k, v in named.items()})
+        reply = await client.get(path, params=given, headers={"Authorization": authorization})
+    return _result(reply.text, ok=reply.is_success)
+
+
+def _result(text: str, *, ok: bool) -> types.CallToolResult:
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], is_error=not ok
+    )

@@ -1,0 +1,85 @@
+"""An assistant asks by the protocol's own client: same figures and errors as the API."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import httpx2
+import pytest
+from mcp.client.session import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from app.assistant.tools import TOOLS, explanations
+from app.metrics.registry import METRICS
+from tests.service import Service
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A running service with a few answers."""
+    made = Service()
+    made.start()
+    with made.client() as client:
+        client.post("/v1/surveys", json={"template": "nps", "key": "nps"}).raise_for_status()
+        client.post("/v1/surveys/nps/publish").raise_for_status()
+        for score, why in ((10, "Great"), (9, ""), (2, "The parcel came late")):
+            body = {"survey": "nps", "channel": "api", "answers": {"score": score, "why": why}}
+            client.post("/v1/responses", json=body).raise_for_status()
+    yield made
+    made.remove()
+
+
+async def call(service: Service, key: str, tool: str, **arguments: Any) -> tuple[bool, str]:
+    """Call one tool; return whether it went wrong, and its text."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=30) as http,
+        streamable_http_client(f"{service.url}/mcp", http_client=http) as streams,
+        ClientSession(streams[0], streams[1]) as session,
+    ):
+        await session.initialize()
+        listed = await session.list_tools()
+        assert {found.name for found in listed.tools} == set(TOOLS)
+        found = await session.call_tool(tool, arguments)
+        return bool(found.is_error), found.content[0].text  # type: ignore[union-attr]
+
+
+async def test_the_figure_is_the_apis(service: Service) -> None:
+    wrong, text = await call(service, service.key, "get_metric", metric="nps", period="all")
+    assert not wrong
+    with service.client() as client:
+        expected = client.get("/v1/metrics/nps", params={"period": "all"}).json()
+    assert json.loads(text) == expected
+    assert expected["total"]["n"] == 3
+
+
+async def test_insights_comments_surveys_and_words(service: Service) -> None:
+    _, text = await call(service, service.key, "get_insight", insight="word-of-mouth")
+    assert json.loads(text)["satisfied"] == 2
+    _, text = await call(service, service.key, "search_comments", q="parcel")
+    assert [found["score"] for found in json.loads(text)["data"]] == [2]
+    _, text = await call(service, service.key, "list_surveys")
+    assert json.loads(text)["data"][0]["key"] == "nps"
+    _, text = await call(service, service.key, "explain_figure", metric="nps")
+    assert "promoters" in text
+
+
+async def test_errors_and_scopes_are_the_apis(service: Service) -> None:
+    wrong, text = await call(service, service.key, "get_metric", metric="nps", interval="hour")
+    assert (wrong, "interval" in text) == (True, True)
+    with service.client() as client:
+        made = client.post("/v1/api-keys", json={"name": "bi", "scopes": ["metrics"]}).json()
+    wrong, text = await call(service, made["secret"], "search_comments", q="parcel")
+    assert (wrong, "scope" in text) == (True, True)
+    wrong, _ = await call(service, made["secret"], "get_metric", metric="nps")
+    assert not wrong
+
+
+def test_without_a_key_there_is_nothing(service: Service) -> None:
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    assert httpx.post(f"{service.url}/mcp", json=body).status_code == 401
+
+
+def test_every_metric_is_explained() -> None:
+    assert set(explanations()) == set(METRICS)
