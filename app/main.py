@@ -64,6 +64,7 @@ from app.pages import (
     embedding,
     guides,
     invited,
+    letters,
     links,
     open_page,
     own_data,
@@ -266,6 +267,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         embedding,
         own_data,
         invited,
+        letters,
         open_page,
         links,
     ):

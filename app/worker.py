@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 import uvloop
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.alerts import letter
 from app.alerts import service as alerts
 from app.alerts.notice import tell_member
 from app.core import audit, flags, idempotency, outbox
@@ -79,6 +80,9 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         ASKED_JOB: look_up,
         LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
         alerts.EVALUATE_JOB: lambda database, job: alerts.evaluate(database, settings, job),
+        letter.LETTER_JOB: lambda database, job: letter.send_letter(
+            database, settings, box, post.mailer, job
+        ),
         alerts.NOTICE_JOB: lambda database, job: tell_member(database, settings, post.mailer, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
@@ -96,6 +100,7 @@ CONSUMER = "worker"
 
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
     "alerts.queue_due": (dt.timedelta(seconds=30), alerts.queue_due),
+    "letters.queue_due": (dt.timedelta(minutes=1), letter.queue_due),
     "audit.forget_old": (dt.timedelta(hours=1), audit.forget_old),
     "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
     "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),

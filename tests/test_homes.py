@@ -33,7 +33,10 @@ READERS = {
     "invitation": {"exports", "integrations", "metrics", "responses", "triggers"},
     "job": {"exports", "integrations"},
     "question": {"exports", "insights", "interactions", "metrics", "responses"},
-    "response": {"exports", "imports", "insights", "integrations", "metrics", "workspaces"},
+    "response": {
+        *("alerts", "exports", "imports", "insights", "integrations", "metrics"),
+        "workspaces",
+    },
     "rollup": {"exports", "interactions"},
     "suppression": {"exports"},
     "survey": {

@@ -1,6 +1,7 @@
 """What the product says itself: one catalogue a language, with plurals and numbers by CLDR."""
 
 import json
+from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -46,9 +47,13 @@ def plural_of(language: str, n: int) -> str:
 
 
 def number_in(language: str, value: float, digits: int = 0) -> str:
-    """Write a number with so many decimals, as the language groups and separates it."""
+    """Write a number with so many decimals, as the language groups and separates it.
+
+    Halves are rounded away from zero, as the API does.
+    """
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    return format_decimal(round(value, 9), pattern, locale=_locale(language)).replace("-", "−")
+    exact = Decimal(str(round(value, 9))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return format_decimal(exact + 0, pattern, locale=_locale(language)).replace("-", "−")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,6 +19,9 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+Digest = Literal["weekly", "daily", "off"]
+
+
 class MemberIn(Body):
     """Somebody who shall sign in to the dashboard."""
 
@@ -32,6 +36,7 @@ class MemberIn(Body):
     name: Line
     role: Role = Role.VIEWER
     locale: Locale | None = Field(default=None, description="Default: the workspace's.")
+    digest: Digest = Field(default="off", description="How often the letter with figures comes.")
 
 
 class MemberPatch(Body):
@@ -42,6 +47,7 @@ class MemberPatch(Body):
     name: Line | None = None
     role: Role | None = None
     locale: Locale | None = None
+    digest: Digest | None = None
 
 
 class MemberOut(BaseModel):
@@ -52,5 +58,6 @@ class MemberOut(BaseModel):
     name: str
     role: Role
     locale: str
+    digest: Digest
     created_at: dt.datetime
     updated_at: dt.datetime

@@ -26,6 +26,7 @@ async def create(session: AsyncSession, workspace_id: UUID, wanted: MemberIn) ->
         name=wanted.name,
         role=wanted.role,
         locale=wanted.locale or workspace.default_locale,
+        digest=wanted.digest,
         created_at=now,
         updated_at=now,
     )

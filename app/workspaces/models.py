@@ -107,7 +107,10 @@ class ApiKey(SQLModel, table=True):
 
 
 class Member(SQLModel, table=True):
-    """Somebody of the company who signs in to the dashboard; an address may be in many."""
+    """Somebody of the company who signs in to the dashboard; an address may be in many.
+
+    `digest` says how often the letter comes, `letter_on` on which local day it came last.
+    """
 
     __table_args__ = (
         UniqueConstraint("workspace_id", "email"),
@@ -122,6 +125,8 @@ class Member(SQLModel, table=True):
     name: str
     role: str
     locale: str
+    digest: str = "off"
+    letter_on: dt.date | None = None
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
 

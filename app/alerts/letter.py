@@ -1,0 +1,269 @@
+"""The letter to members: the figures of the last week or day, what waits, what was said."""
+
+import datetime as dt
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.alerts.service import raised_alerts
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.jobs import Job
+from app.core.settings import Settings
+from app.core.signing import SealedBox
+from app.core.texts import number_in, shipped_language, texts_of
+from app.invitations.mail import write_notice
+from app.invitations.mailer import Mailer
+from app.invitations.sending import require_sending, send_or_later, sender_of
+from app.metrics.parameters import MetricQuery, resolve
+from app.metrics.registry import METRICS
+from app.metrics.service import measure
+from app.responses.inbox import count_open_follow_ups
+from app.surveys.scales import LOW_BANDS
+from app.workspaces.models import Member, Workspace
+from app.workspaces.service import get_workspace
+
+LETTER_JOB = "letters.send"
+PURPOSE = "letter"
+_HOUR = dt.time(8)
+_MONDAY = 0
+_FIGURES = ("nps", "csat", "ces", "ttr", "response_rate")
+_LEAST_AT_TOUCHPOINT = 10
+_COMMENTS = 5
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class LetterContent:
+    """What a letter says, before it is written in a language."""
+
+    first: dt.date
+    end: dt.date
+    figures: Sequence[tuple[str, dict[str, Any]]]
+    weakest: tuple[str, float] | None
+    alerts: Sequence[str]
+    waiting: int
+    comments: Sequence[tuple[int | None, str]]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to say."""
+        return not (self.figures or self.alerts or self.waiting or self.comments)
+
+
+async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+    """Have each letter written once, at 08:00 of the workspace's zone: on Mondays, or every day."""
+    rows = await session.exec(
+        select(Member, Workspace)
+        .join(Workspace, col(Workspace.id) == col(Member.workspace_id))
+        .where(Member.digest != "off")
+        .with_for_update(of=Member, skip_locked=True)
+    )
+    for member, workspace in rows.all():
+        local = now.astimezone(ZoneInfo(workspace.timezone))
+        is_day = member.digest == "daily" or local.weekday() == _MONDAY
+        if not is_day or local.time() < _HOUR or member.letter_on == local.date():
+            continue
+        member.letter_on = local.date()
+        session.add(member)
+        await jobs.enqueue(
+            session, LETTER_JOB, workspace_id=workspace.id, max_attempts=10,
+            payload={"member": str(member.id), "on": local.date().isoformat()},
+            dedupe=f"{member.id}:{local.date()}",
+        )  # fmt: skip
+
+
+async def send_letter(
+    database: Database, settings: Settings, box: SealedBox, mailer: Mailer, job: Job
+) -> None:
+    """Write one member's letter and mail it; nothing to say, nothing sent."""
+    require_sending(settings)
+    async with database.session() as session:
+        member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))
+        if member is None or member.digest == "off":
+            return
+        workspace = await get_workspace(session, job.workspace_id)
+        end = dt.date.fromisoformat(job.payload["on"])
+        days = 7 if member.digest == "weekly" else 1
+        content = await read_content(session, workspace, end - dt.timedelta(days=days), end)
+    if content.is_empty:
+        return
+    link = f"{settings.base_url}/letter/{letter_token(box, member)}"
+    await send_or_later(mailer, job, write_letter(settings, workspace, member, content, link))
+
+
+def letter_token(box: SealedBox, member: Member) -> str:
+    """Return what names a member's letter in the address that ends it."""
+    return box.sign(PURPOSE, member.workspace_id.bytes + member.id.bytes)
+
+
+async def find_by_token(session: AsyncSession, box: SealedBox, token: str) -> Member | None:
+    """Return the member whose letter an address ends, or None for an address of nobody."""
+    content = box.signed(PURPOSE, token)
+    if content is None or len(content) != 32:
+        return None
+    return await session.get(Member, (UUID(bytes=content[:16]), UUID(bytes=content[16:])))
+
+
+async def read_content(
+    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
+) -> LetterContent:
+    """Read what happened from the first day to the end, which is outside."""
+    figures = []
+    for metric in _FIGURES:
+        reply = await _measured(session, workspace, metric, first, end)
+        if reply["total"]["n"]:
+            figures.append((metric, reply))
+    return LetterContent(
+        first=first,
+        end=end,
+        figures=figures,
+        weakest=await _weakest(session, workspace, first, end),
+        alerts=[alert.name for alert in await raised_alerts(session, workspace.id)],
+        waiting=await count_open_follow_ups(session, workspace.id),
+        comments=await _comments(session, workspace, first, end),
+    )
+
+
+async def _measured(
+    session: AsyncSession, workspace: Workspace, metric: str, first: dt.date, end: dt.date,
+    **more: Any,
+) -> dict[str, Any]:  # fmt: skip
+    query = MetricQuery(
+        from_=first.isoformat(), to=end.isoformat(), compare="previous_period", **more
+    )
+    return await measure(session, await resolve(session, workspace, metric, query, {}))
+
+
+async def _weakest(
+    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
+) -> tuple[str, float] | None:
+    """Return the touchpoint with the lowest NPS of those with enough answers."""
+    reply = await _measured(session, workspace, "nps", first, end, group_by=["touchpoint"])
+    rated = [
+        (row["value"], row["group"]["touchpoint"])
+        for row in reply["rows"]
+        if row["value"] is not None and row["group"]["touchpoint"]
+        and row["n"] >= _LEAST_AT_TOUCHPOINT
+    ]  # fmt: skip
+    if len(rated) < 2:
+        return None
+    value, key = min(rated)
+    return key, value
+
+
+async def _comments(
+    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
+) -> list[tuple[int | None, str]]:
+    rows = await run_sql(
+        session,
+        text(
+            "select score, comment from response where workspace_id = :workspace "
+            "and state = 'counted' and comment is not null and band = any(:bands) "
+            "and responded_at >= cast(:first as date) ::timestamp at time zone :zone "
+            "and responded_at < cast(:end as date) ::timestamp at time zone :zone "
+            "order by responded_at desc, id desc limit :most"
+        ).bindparams(
+            workspace=workspace.id, bands=[str(band) for band in LOW_BANDS], first=first, end=end,
+            zone=workspace.timezone, most=_COMMENTS,
+        ),
+    )  # fmt: skip
+    return [(row.score, row.comment) for row in rows]
+
+
+def write_letter(
+    settings: Settings, workspace: Workspace, member: Member, content: LetterContent, link: str
+) -> EmailMessage:
+    """Write the letter in the member's language, as plain text and as HTML."""
+    language = shipped_language(member.locale, workspace.default_locale)
+    words = texts_of("mail", language)
+    last = content.end - dt.timedelta(days=1)
+    title = words["letter_title"].format(company=workspace.name)
+    days = str(last) if content.first == last else f"{content.first} – {last}"
+    sections = _sections(content, language)
+    plain = [title, days, ""]
+    for heading, lines in sections:
+        plain += [heading, *(f"* {line}" for line in lines), ""]
+    plain += [settings.base_url, "", f"{words['letter_stop']}: {link}", ""]
+    message = write_notice(
+        sender_of(workspace, settings), member.email, settings.base_url,
+        subject=f"{title} · {days}", text="\n".join(plain),
+    )  # fmt: skip
+    message["List-Unsubscribe"] = f"<{link}>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    parts = [f"<h1>{html.escape(title)}</h1><p>{html.escape(days)}</p>"]
+    for heading, lines in sections:
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
+        parts.append(f"<h2>{html.escape(heading)}</h2><ul>{items}</ul>")
+    address, stop = html.escape(settings.base_url), html.escape(words["letter_stop"])
+    parts.append(f'<p><a href="{address}">{address}</a></p>')
+    parts.append(f'<p><small><a href="{html.escape(link)}">{stop}</a></small></p>')
+    whole = (
+        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title></head><body>{''.join(parts)}</body></html>"
+    )
+    message.add_alternative(whole, subtype="html", cte="quoted-printable")
+    return message
+
+
+def _sections(content: LetterContent, language: str) -> list[tuple[str, list[str]]]:
+    """Return the headings with their lines; what is empty has none."""
+    words = texts_of("mail", language)
+    found: list[tuple[str, list[str]]] = []
+    figures = [_figure_line(metric, reply, language) for metric, reply in content.figures]
+    if figures:
+        found.append((words["letter_figures"], figures))
+    if content.weakest is not None:
+        key, value = content.weakest
+        found.append((words["letter_weakest"], [f"{key}: NPS {number_in(language, value, 0)}"]))
+    if content.alerts:
+        found.append((words["letter_alerts"], list(content.alerts)))
+    if content.waiting:
+        waiting = number_in(language, content.waiting)
+        found.append((words["letter_waiting"], [waiting]))
+    if content.comments:
+        lines = [
+            f"{score}: {' '.join(said.split())[:_LONGEST]}" for score, said in content.comments
+        ]
+        found.append((words["letter_comments"], lines))
+    return found
+
+
+def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
+    """Write one figure with its change, and whether the change may be chance."""
+    words = texts_of("mail", language)
+    total, change = reply["total"], reply["change"]
+    name = words[f"letter_{metric}"]
+    line = f"{name}: {_valued(metric, total['value'], language)} (n = "
+    line += f"{number_in(language, total['n'])})"
+    if change["delta"] is None:
+        return line
+    sign = "+" if change["delta"] > 0 else ""
+    line += f", {sign}{_valued(metric, change['delta'], language)}"
+    if change["p_value"] is None:
+        return line
+    certain = "letter_significant" if change["significant"] else "letter_chance"
+    return f"{line} ({words[certain]})"
+
+
+def _valued(metric: str, value: float, language: str) -> str:
+    unit = METRICS[metric].unit
+    if unit.kind == "duration":
+        return f"{number_in(language, value / 3600, 1)} h"
+    shown = number_in(language, value, unit.digits)
+    return f"{shown} %" if unit.kind == "percent" else shown
+
+
+async def stop_letter(session: AsyncSession, member: Member) -> None:
+    """Send the member no more letters."""
+    member.digest, member.updated_at = "off", utc_now()
+    session.add(member)

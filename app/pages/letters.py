@@ -1,0 +1,58 @@
+"""Ending the letter: one click in a mail program, or the button of a page."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, Response
+
+from app.alerts.letter import find_by_token, stop_letter
+from app.core.database import Database
+from app.core.errors import NotFound
+from app.core.http import at
+from app.core.signing import SealedBox
+from app.core.texts import shipped_language, texts_of
+from app.pages.brand import look_of
+from app.pages.rendering import page
+from app.pages.showing import stamp
+from app.workspaces.models import Member
+from app.workspaces.service import get_workspace
+
+routes = APIRouter(include_in_schema=False)
+
+
+@routes.get("/letter/{token}")
+async def ask_to_stop(request: Request, token: str) -> HTMLResponse:
+    """Ask whether to send no more letters; a GET changes nothing."""
+    return await _show(request, token, done=False)
+
+
+@routes.post("/letter/{token}")
+async def stop(request: Request, token: str) -> Response:
+    """Send no more letters (RFC 8058)."""
+    return await _show(request, token, done=True)
+
+
+async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
+    database: Database = request.app.state.database
+    box: SealedBox = request.app.state.box
+    async with database.transaction() as session:
+        member = await find_by_token(session, box, token)
+        if member is None:
+            raise NotFound("This address ends no letter.")
+        if done:
+            await stop_letter(session, member)
+        workspace = await get_workspace(session, member.workspace_id)
+    words = texts_of("mail", _language(member, workspace.default_locale))
+    return page(
+        "unsubscribe.html",
+        lang=_language(member, workspace.default_locale),
+        title=words["letter_stop"],
+        look=look_of(workspace),
+        message=words["letter_stopped" if done else "letter_question"],
+        press=None if done else words["letter_stop"],
+        action=at(f"/letter/{token}"),
+        rendered=stamp(box),
+        scripts=(),
+    )
+
+
+def _language(member: Member, default: str) -> str:
+    return shipped_language(member.locale, default)

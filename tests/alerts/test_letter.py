@@ -1,0 +1,117 @@
+"""The letter: in three languages, once, with a way to end it; nothing to say, nothing sent."""
+
+import datetime as dt
+from email.message import EmailMessage
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.alerts.letter import letter_token, queue_due, read_content, write_letter
+from app.core.database import Database
+from app.workspaces.models import Member
+from app.workspaces.service import get_workspace
+from tests.shop import Shop
+
+# A Monday.
+MONDAY = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
+
+
+def state_of(shop: Shop) -> Any:
+    return shop.client._transport.app.state  # type: ignore[attr-defined]
+
+
+async def week(shop: Shop) -> None:
+    """Give answers in the week before the Monday, worse than those of the week before it."""
+    await shop.publish("nps")
+    for number in range(30):
+        day = MONDAY - dt.timedelta(days=1 + number % 14, hours=1)
+        is_new = number % 14 < 7
+        low = is_new and number % 2
+        answers = {"score": 2 if low else 10, "why": "The parcel came <late>" if low else None}
+        more = {"touchpoint": "delivery" if low else "checkout", "responded_at": day.isoformat()}
+        await shop.answer("nps", answers, **more)
+
+
+async def letter_of(shop: Shop, locale: str) -> EmailMessage:
+    state = state_of(shop)
+    made = await shop.post(
+        "/v1/members",
+        {"email": f"{locale}@c.pl", "name": "E", "locale": locale, "digest": "weekly"},
+    )
+    async with state.database.session() as session:
+        workspace = await get_workspace(session, UUID(shop.workspace_id))
+        member = await session.get(Member, (workspace.id, UUID(made["id"])))
+        content = await read_content(
+            session, workspace, dt.date(2026, 11, 16), dt.date(2026, 11, 23)
+        )
+    return write_letter(
+        state.settings, workspace, member, content, f"https://x.example/letter/{made['id']}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [
+        ("en", ["Figures", "NPS: ", "a real change", "Follow-ups that wait"]),
+        ("pl-PL", ["Wskaźniki", "Sprawy, które czekają"]),
+        ("ro", ["Indicatori", "Cazuri care așteaptă"]),
+    ],
+)
+async def test_a_letter_in_the_members_language(shop: Shop, locale: str, words: list[str]) -> None:
+    await week(shop)
+    message = await letter_of(shop, locale)
+    plain = message.get_body(("plain",))
+    rich = message.get_body(("html",))
+    assert plain is not None
+    assert rich is not None
+    for word in words:
+        assert word in plain.get_content()
+        assert word in rich.get_content()
+    assert "2: The parcel came <late>" in plain.get_content()
+    assert "&lt;late&gt;" in rich.get_content()
+    assert "One-Click" in message["List-Unsubscribe-Post"]
+
+
+async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> None:
+    await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
+    await shop.post("/v1/members", {"email": "d@c.pl", "name": "D", "digest": "daily"})
+    await shop.post("/v1/members", {"email": "o@c.pl", "name": "O"})
+
+    async def queued(now: dt.datetime) -> int:
+        async with database.transaction() as session:
+            await queue_due(session, now)
+        connection = await database.connect()
+        found: int = await connection.fetchval(
+            "select count(*) from job where kind = 'letters.send' and workspace_id = $1",
+            UUID(shop.workspace_id),
+        )
+        await connection.close()
+        return found
+
+    assert await queued(MONDAY.replace(hour=7, minute=59)) == 0
+    assert await queued(MONDAY) == 2
+    assert await queued(MONDAY + dt.timedelta(hours=5)) == 2
+    assert await queued(MONDAY + dt.timedelta(days=1)) == 3
+
+
+async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:
+    made = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
+    member = Member(
+        workspace_id=UUID(shop.workspace_id), id=UUID(made["id"]), email="", name="", role="",
+        locale="en", created_at=MONDAY, updated_at=MONDAY,
+    )  # fmt: skip
+    path = f"/letter/{letter_token(state_of(shop).box, member)}"
+    assert (await shop.client.get(path)).status_code == 200
+    assert (await shop.get(f"/v1/members/{made['id']}"))["digest"] == "weekly"
+    done = await shop.client.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert "no more of these letters" in done.text
+    assert (await shop.get(f"/v1/members/{made['id']}"))["digest"] == "off"
+    assert (await shop.client.get("/letter/nonsense")).status_code == 404
+
+
+async def test_nothing_to_say_is_nothing(shop: Shop) -> None:
+    async with state_of(shop).database.session() as session:
+        workspace = await get_workspace(session, UUID(shop.workspace_id))
+        content = await read_content(session, workspace, dt.date(2026, 1, 5), dt.date(2026, 1, 12))
+    assert content.is_empty
