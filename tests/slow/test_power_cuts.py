@@ -150,7 +150,8 @@ def test_what_a_killed_service_left_behind_does_not_hinder_the_next_start(
 def test_an_import_that_was_killed_goes_on_where_it_was(service: Service) -> None:
     file = service.folder / "answers.csv"
     file.write_text("score\n" + "".join(f"{n % 11}\n" for n in range(40_000)))
-    command = [sys.executable, "-m", "app.cli.commands", "import", str(file), "--survey", "s"]
+    options = ["import", str(file), "--survey", "s", "--undated", "now"]
+    command = [sys.executable, "-m", "app.cli.commands", *options]
     broken_off = subprocess.Popen(command, env=service.environment, stdout=subprocess.DEVNULL)
     with service.client() as client:
         for _ in range(400):
@@ -162,7 +163,7 @@ def test_an_import_that_was_killed_goes_on_where_it_was(service: Service) -> Non
         broken_off.wait()
         done = client.get("/v1/imports").json()["data"][0]["lines_done"]
         assert 0 < done < 40_000
-        again = service.command("import", str(file), "--survey", "s")
+        again = service.command(*options)
         assert again.returncode == 0, again.stderr
         assert f"after line {done:,}" in again.stdout
         assert client.get("/v1/metrics/nps").json()["total"]["n"] == 40_000

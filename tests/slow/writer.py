@@ -61,9 +61,9 @@ async def write(group: GroupCommit, chance: random.Random, context: dict[str, An
             for _ in range(chance.choice([1, 3, 20, 100, 300]))
         ]
         found = await group.write(context["workspace"], [Submission(r) for r in rows], events=True)
-        for row, written in zip(rows, found, strict=True):
+        for sent, written in zip(rows, found, strict=True):
             assert isinstance(written, WriteResult)
-            context["told"].append([str(row.id), row.seq, written.outcome.value])
+            context["told"].append([str(sent.id), sent.seq, written.outcome.value])
 
 
 async def edit(database: Database, chance: random.Random, context: dict[str, Any]) -> None:
