@@ -54,8 +54,8 @@ _IN_WHEEL = Path(__file__).with_name("prose")
 _IN_REPOSITORY = Path(__file__).parents[2] / "docs" / "guides"
 # The order in which they are listed.
 PROSE = (
-    "pages", "widget", "mail", "privacy", "webhooks", "automation", "delighted", "elt", "running",
-    "watching",
+    "pages", "widget", "mail", "privacy", "webhooks", "automation", "moving-in", "delighted",
+    "elt", "running", "watching",
 )  # fmt: skip
 
 
