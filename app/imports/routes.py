@@ -39,7 +39,7 @@ _running: set[asyncio.Task[Any]] = set()
         "requestBody": {
             "description": "The file: CSV, xlsx, ods, NDJSON or JSON.",
             "required": True,
-            "content": {"application/octet-stream": _FILE, "text/csv": _FILE},
+            "content": {"application/octet-stream": _FILE},
         },
     },
 )  # fmt: skip
