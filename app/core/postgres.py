@@ -46,6 +46,11 @@ _OPTIONS = {
     # Twenty for each of a few BI roles, and enough for ourselves.
     "max_connections": "200",
 }
+# The service's own, which no BI login can take; older servers know no such thing.
+_RESERVED = {"reserved_connections": "60"}
+_RESERVES_FROM = 16
+# How far the owner's role is made: 2 may use the reserved connections.
+_READY = 2
 
 
 class AlreadyRunningError(PostgresUnavailableError):
@@ -83,9 +88,9 @@ class EmbeddedPostgres:
             state = state or self._initialise(programs)
             self._clear_folder()
             self._launch(programs, port=_free_port(state.get("port", 0)), state=state)
-            if not state.get("ready"):
+            if state.get("ready") != _READY:
                 asyncio.run(_make_owner(self._state(required=True)))
-                self._write_state(self._state(required=True) | {"ready": True})
+                self._write_state(self._state(required=True) | {"ready": _READY})
         except BaseException:
             self.stop()
             raise
@@ -237,6 +242,8 @@ class EmbeddedPostgres:
 
     def _launch_once(self, programs: Programs, port: int) -> str:
         options = _OPTIONS | {"port": str(port), "unix_socket_directories": self._socket_dir()}
+        if int((self._data / "PG_VERSION").read_text()) >= _RESERVES_FROM:
+            options |= _RESERVED
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         log_path = self._data_dir / "postgres.log"
         if log_path.exists() and log_path.stat().st_size > 10_000_000:
@@ -313,6 +320,10 @@ async def _make_owner(state: dict[str, Any]) -> None:
         if not await connection.fetchval("select 1 from pg_roles where rolname = 'afterword'"):
             await connection.execute("create role afterword login")
         await connection.execute(f"alter role afterword password '{state['password']}'")
+        if await connection.fetchval(
+            "select 1 from pg_roles where rolname = 'pg_use_reserved_connections'"
+        ):
+            await connection.execute("grant pg_use_reserved_connections to afterword")
         if not await connection.fetchval("select 1 from pg_database where datname = 'afterword'"):
             await connection.execute("create database afterword owner afterword")
     finally:

@@ -7,11 +7,12 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
-from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
+from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached, superuser_url
 from app.core.postgres_programs import PostgresUnavailableError, require_account_name
 from app.core.settings import Settings
 
@@ -45,6 +46,36 @@ def test_the_service_logs_in_as_owner_and_nothing_more(folder: Path) -> None:
         with pytest.raises(asyncpg.InvalidPasswordError):
             ask(url.replace("afterword:", "afterword:x"), "select 1")
     assert (folder / "postgres.json").stat().st_mode & 0o077 == 0
+
+
+def test_a_full_server_still_lets_the_service_in(folder: Path) -> None:
+    settings = Settings(data_dir=folder)
+
+    async def fill(url: str) -> tuple[int, object]:
+        """Let another login take what it can get; then log in as the service."""
+        admin = await asyncpg.connect(superuser_url(folder))
+        if int(await admin.fetchval("show server_version_num")) < 160_000:
+            await admin.close()
+            pytest.skip("PostgreSQL below 16 knows no reserved connections")
+        await admin.execute("create role guest login password 'guest'")
+        await admin.close()
+        guest = url.replace(url.partition("://")[2].partition("@")[0], "guest:guest")
+        taken: list[Any] = []
+        try:
+            while len(taken) < 250:
+                taken.append(await asyncpg.connect(guest))
+        except asyncpg.TooManyConnectionsError:
+            pass
+        own = await asyncpg.connect(url)
+        found = await own.fetchval("select 1")
+        for connection in [*taken, own]:
+            await connection.close()
+        return len(taken), found
+
+    with attached(settings) as url:
+        taken, found = asyncio.run(fill(url))
+    assert 100 < taken < 150
+    assert found == 1
 
 
 def test_a_second_supervisor_is_refused_and_a_command_attaches(folder: Path) -> None:
