@@ -26,7 +26,7 @@ READERS = {
     "delivery": {"exports"},
     "event": {"exports", "responses", "webhooks"},
     "feed_place": {"exports"},
-    "import_row": {"exports"},
+    "import_row": {"exports", "responses"},
     "import_run": {"imports"},
     "inbound_event": {"exports"},
     "interaction": {"exports", "insights", "integrations", "responses", "triggers"},

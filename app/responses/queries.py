@@ -21,7 +21,12 @@ from app.responses.schemas import Integrity, ResponseFilter
 COUNTED = {"counted", "test"}
 
 _COLUMNS = """
-select r.*, s.key as survey_key from response r
+select r.*, s.key as survey_key, case when r.import_id is not null then (
+    select jsonb_build_object('id', w.import_id, 'source', m.source, 'external_id', w.external_id)
+    from import_row w join import_run m on m.workspace_id = w.workspace_id and m.id = w.import_id
+    where w.workspace_id = r.workspace_id and w.response_id = r.id
+    order by w.at desc, w.import_id desc limit 1) end as imported_from
+from response r
 join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
 where r.workspace_id = :workspace_id and r.state <> 'deleted'"""
 
@@ -29,7 +34,7 @@ _JSON = {
     c.name: Json
     for c in Response.__table__.columns  # type: ignore[attr-defined]
     if isinstance(c.type, Json)
-}
+} | {"imported_from": Json}
 
 # What each filter says in SQL; its value is bound under its own name.
 _CONDITIONS = {

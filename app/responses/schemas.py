@@ -80,8 +80,18 @@ class RevisionOut(BaseModel):
     at: dt.datetime
 
 
+class ImportedFrom(BaseModel):
+    """Which import made the response, whose file it was, and its id there."""
+
+    id: UUID
+    source: str | None
+    external_id: str | None
+
+
 class ResponseOut(BaseModel):
     """A response as it is stored."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     id: UUID
     survey: str
@@ -108,6 +118,7 @@ class ResponseOut(BaseModel):
     external_id: str | None
     tags: list[str]
     imported: bool
+    import_: ImportedFrom | None = Field(default=None, alias="import")
     follow_up: FollowUpOut
     responded_at: dt.datetime
     created_at: dt.datetime

@@ -68,6 +68,7 @@ def _shown(
             "ticket": row["ticket_ref"],
             "interaction": row["interaction_ref"],
             "claimed": row["public"],
+            "import": row["imported_from"],
             "follow_up": {
                 "status": row["follow_up"],
                 "assignee": row["assignee"],

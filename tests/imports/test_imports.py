@@ -219,6 +219,9 @@ async def test_the_same_file_again_repeats_nothing_a_corrected_one_mends(shop: S
     first = await send(shop, table(rows))
     again = await send(shop, table(rows))
     assert (again["id"], again["report"]["already_here"]) == (first["id"], 3)
+    found = (await shop.get("/v1/responses", max_score=3))["data"][0]
+    assert found["import"] == {"id": first["id"], "source": "file", "external_id": "3"}
+    assert found["external_id"] is None
     rows[3] = ["3", "10", "2026-02-07"]
     rows.append(["4", "0", "2026-01-05"])
     mended = await send(shop, table(rows))
