@@ -31,7 +31,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
              "survey": surveys[0].key if len(surveys) == 1 else None}  # fmt: skip
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
-        raise InsightRefused(NOTHING_TAGGED, detail)
+        raise InsightRefused(NOTHING_TAGGED, detail, about=about)
     values = np.concatenate([_aligned(part[0], part[1], names) for part in parts])
     complete = int((~np.isnan(values)).all(axis=1).sum())
     needed = _LEAST + _LEAST_EACH * len(names)
@@ -40,7 +40,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
             f"{complete} answers say the outcome and every driver; {len(names)} drivers need "
             f"{needed}. Choose a longer period, or ask fewer drivers."
         )
-        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed)
+        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
     found = importance_of(values)
     usable = values[~np.isnan(values[:, -1])]
     interval, drawn = bootstrap_shares(usable, request.seed)

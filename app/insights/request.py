@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.metrics.periods import Bound
@@ -41,12 +41,16 @@ class InsightRequest:
 
 @dataclass(frozen=True, slots=True)
 class InsightRefused(Exception):
-    """The data cannot carry what was asked: why, how many answers are needed, and what to do."""
+    """The data cannot carry what was asked: why, how many answers are needed, and what to do.
+
+    `about` is what is known of the reply all the same, such as its outcome.
+    """
 
     reason: str
     detail: str
     n: int = 0
     needed_n: int | None = None
+    about: Reply = field(default_factory=dict)
 
     def shown(self) -> Reply:
         """Return it as the reply holds it."""

@@ -103,7 +103,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
         found = await (await asyncio.to_thread(_finder, request.insight))(session, request)
         _require_group(request, found["n"])
     except InsightRefused as refusal:
-        return reply | {"n": refusal.n, "refused": refusal.shown()}
+        return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}
     found["rows"] = [_without_small(row, wanted.workspace.min_group_size) for row in found["rows"]]
     return reply | found
 

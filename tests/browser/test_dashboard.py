@@ -9,7 +9,16 @@ from tests.browser.conftest import Company
 from tests.browser.test_accessibility import WIDTHS, violations
 from tests.service import Service
 
-PATHS = ("/", "/journey", "/experience", "/follow-ups", "/comments", "/decisions", "/connections")
+PATHS = (
+    "/",
+    "/journey",
+    "/experience",
+    "/follow-ups",
+    "/comments",
+    "/decisions",
+    "/alerts",
+    "/connections",
+)
 
 
 def key_of(company: Company) -> str:

@@ -9,7 +9,16 @@ from fastapi import FastAPI
 
 from tests.shop import Shop
 
-PAGES = ["/", "/journey", "/experience", "/follow-ups", "/comments", "/decisions", "/connections"]
+PAGES = [
+    "/",
+    "/journey",
+    "/experience",
+    "/follow-ups",
+    "/comments",
+    "/decisions",
+    "/alerts",
+    "/connections",
+]
 
 
 class Browser:

@@ -8,6 +8,8 @@ from importlib.resources import files
 import pytest
 from sqlalchemy import text
 
+from app.alerts.service import queue_due
+from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.texts import texts_of
 from app.pages.dashboard.texts import DashboardTexts
@@ -281,3 +283,22 @@ async def test_one_survey_has_its_page(browser: Browser, shop: Shop) -> None:
     assert "Waiting time" in page
     assert "Mine" in page
     assert "Not mine" not in page
+
+
+async def test_a_raised_alert_stands_on_the_overview_and_its_page(
+    browser: Browser, shop: Shop, database: Database
+) -> None:
+    await shop.publish("nps")
+    yesterday = (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).isoformat()
+    await shop.answer("nps", 2, responded_at=yesterday)
+    rule = {"kind": "below", "value": 0, "min_n": 1}
+    await shop.post("/v1/alerts", {"name": "NPS of the day", "metric": "nps", "rule": rule})
+    await browser.sign_in()
+    assert "quiet" in await browser.page("/alerts")
+    async with database.transaction() as session:
+        await queue_due(session, utc_now())
+    await shop.work()
+    page = await browser.page("/alerts")
+    assert "raised" in page
+    assert "−100" in page
+    assert "NPS of the day" in await browser.page("/")

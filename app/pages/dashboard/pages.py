@@ -35,6 +35,7 @@ PAGES = {
         DashboardPage("follow_ups", "/follow-ups"),
         DashboardPage("comments", "/comments"),
         DashboardPage("decisions", "/decisions"),
+        DashboardPage("alerts", "/alerts"),
         DashboardPage("connections", "/connections"),
         DashboardPage("survey", "/surveys/", below="overview"),
         DashboardPage("response", "/responses/", below="follow_ups"),

@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.alerts import service as alerts
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import at
@@ -74,6 +75,7 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
         follow_ups=urgent,
         open_count=await inbox.count_open_follow_ups(visit.session, visit.workspace.id),
         comments=latest,
+        raised=await alerts.raised_alerts(visit.session, visit.workspace.id),
         troubled=[connection for connection in connections if connection.needs_somebody],
         **shown,
     )
@@ -281,6 +283,13 @@ async def show_decisions(
         decisions=found[: asked.limit],
         summary=await decisions.summary(visit.session, visit.workspace.id, lately),
     )
+
+
+@routes.get("/alerts", include_in_schema=False)
+async def show_alerts(visit: VisitDep) -> HTMLResponse:
+    """Show the figures that are watched, and what is raised now."""
+    found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
+    return visit.page("alerts", alerts=found)
 
 
 @routes.get("/connections", include_in_schema=False)
