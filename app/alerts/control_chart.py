@@ -46,20 +46,22 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
-    """One period on the chart; without answers, or within the baseline, there is no z."""
+    """One period on the chart; without answers, or within the baseline, there is no z.
+
+    `deviation` is the standard deviation that z has without a shift.
+    """
 
     value: float | None
     n: int
     z: float | None = None
     limit: float | None = None
     signal: bool = False
+    deviation: float = 1.0
 
     @property
     def p_value(self) -> float:
         """The probability of such a z without a shift; 1 where there is no z."""
-        return 1.0 if self.z is None else two_sided(self.z / (self._deviation or 1.0))
-
-    _deviation: float | None = None
+        return 1.0 if self.z is None else two_sided(self.z / self.deviation)
 
 
 def baseline_of(periods: Sequence[AnswerSums], *, net: bool) -> Baseline:

@@ -21,6 +21,8 @@ _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2")
 _SAMPLE = 1 << 20
 _ODD_LINES = 2000
+# A reading is preferred to another as plausible one only where it knows so many words more.
+_CLEARLY_MORE_WORDS = 2
 # The letters beyond ASCII that one language uses; a right reading needs those of one alone.
 _ALPHABETS = {
     "polish": "ąćęłńóśźż",
@@ -148,7 +150,14 @@ def _single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
         return "cp1252", None
     ranked = sorted(found, key=lambda name: (found[name], -_SINGLE_BYTE.index(name)), reverse=True)
     best = ranked[0]
-    others = [n for n in ranked[1:] if texts[n] != texts[best] and found[n] == found[best]]
+    share, known = found[best]
+    others = [
+        name
+        for name in ranked[1:]
+        if texts[name] != texts[best]
+        and found[name][0] == share
+        and known - found[name][1] < _CLEARLY_MORE_WORDS
+    ]
     return best, others[0] if others else None
 
 
@@ -162,7 +171,8 @@ def _fit_of(text: str) -> tuple[float, int] | None:
         return None
     letters = {c: n for c, n in odd.items() if c not in _PUNCTUATION}
     total = sum(letters.values())
-    words = set(re.findall(r"[^\W\d_]+", text.lower()))
+    # Single letters are words of many languages, and parts of addresses.
+    words = set(re.findall(r"[^\W\d_]{2,}", text.lower()))
     best = (0.0, 0)
     for language, alphabet in _ALPHABETS.items():
         share = sum(n for c, n in letters.items() if c in alphabet) / total if total else 1.0

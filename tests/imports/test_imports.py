@@ -1,56 +1,11 @@
 """Files as people have them: what they give is counted, and the figure is computed apart."""
 
-import csv
 import datetime as dt
-import io
-from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.imports.files import net, nps, nps_survey, post, send, table
 from tests.shop import Shop
-
-SFO = Path(__file__).parents[1] / "data" / "sfo_customer_survey_2017_2018.csv"
-TEXT = {"en": "How likely are you to recommend us?", "pl": "Czy nas polecisz?"}
-QUESTIONS = [
-    {"key": "score", "type": "nps", "text": TEXT},
-    {"key": "why", "type": "text", "text": {"en": "Why?"}},
-]
-WIDE = {"period": "all"}
-
-
-async def nps_survey(shop: Shop) -> None:
-    await shop.publish("nps", metric="nps", questions=QUESTIONS)
-
-
-async def send(shop: Shop, content: str | bytes, **params: Any) -> Any:
-    """Send a file and return the reply's body; refuse anything but success."""
-    reply = await post(shop, content, **params)
-    assert reply.status_code in {200, 202}, reply.text
-    return reply.json()
-
-
-async def post(shop: Shop, content: str | bytes, **params: Any) -> Any:
-    body = content.encode() if isinstance(content, str) else content
-    asked = {"survey": "nps", "source": "file"} | params
-    headers = {"Content-Type": "application/octet-stream"}
-    return await shop.call("POST", "/v1/imports", content=body, params=asked, headers=headers)
-
-
-def table(rows: list[list[str]], delimiter: str = ",") -> str:
-    out = io.StringIO()
-    csv.writer(out, delimiter=delimiter).writerows(rows)
-    return out.getvalue()
-
-
-def net(scores: list[int]) -> float:
-    good, bad = sum(s >= 9 for s in scores), sum(s <= 6 for s in scores)
-    return 100 * (good - bad) / len(scores)
-
-
-async def nps(shop: Shop) -> tuple[float | None, int]:
-    total = (await shop.metric("nps", **WIDE))["total"]
-    return total["value"], total["n"]
 
 
 async def test_look_shows_what_it_saw_and_stores_nothing(shop: Shop) -> None:
@@ -158,6 +113,17 @@ async def test_encodings(shop: Shop, encoding: str) -> None:
     assert seen["report"]["delimiter"] == ";"
     found = {r["answers"]["why"] for r in (await shop.get("/v1/responses"))["data"]}
     assert found == set(words)
+
+
+async def test_two_plausible_readings_are_shown_and_none_is_guessed(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["score", "why", "responded_at", "customer.email"], ["3", "źle", "25.1.2026", "c@d.pl"]]
+    content = table(rows).encode("cp1250")
+    reply = await post(shop, content)
+    assert reply.status_code == 422
+    assert "`źle`" in reply.json()["detail"]
+    assert "`Ÿle`" in reply.json()["detail"]
+    assert (await send(shop, content, encoding="cp1250"))["accepted"] == 1
 
 
 async def test_german_in_windows_encoding(shop: Shop) -> None:
@@ -353,77 +319,9 @@ async def test_what_is_no_file_is_said_to_be_none(shop: Shop) -> None:
     assert (await post(shop, "score\n9\n", survey="draft")).status_code == 409
 
 
-PRESETS = {
-    "delighted": [["Survey Response ID", "Score", "Comment", "Person Email", "Created At"],
-                  ["77", "9", "good", "a@b.pl", "2026-01-05 10:00:00 UTC"]],
-    "surveymonkey": [["Respondent ID", "Collector ID", "Date Modified", TEXT["en"]],
-                     ["", "", "", "Response"],
-                     ["118", "4", "01/25/2026 10:00:00 AM", "9 - Extremely likely"]],
-    "typeform": [["#", TEXT["en"], "Start Date (UTC)", "Submit Date (UTC)", "Network ID"],
-                 ["abc", "9", "2026-01-05 09:59:00", "2026-01-05 10:00:00", "n"]],
-    "google-forms": [["Timestamp", TEXT["en"]], ["1/25/2026 10:00:00", "9"]],
-    "microsoft-forms": [["ID", "Start time", "Completion time", "Email", "Name", TEXT["en"]],
-                        ["1", "1/25/26 9:59:00", "1/25/26 10:00:00", "a@b.pl", "Ala", "9"]],
-    "qualtrics": [["StartDate", "RecordedDate", "ResponseId", "score"],
-                  ["Start Date", "Recorded Date", "Response ID", TEXT["en"]],
-                  ['{"ImportId":"startDate"}', '{"ImportId":"recordedDate"}', '{"ImportId":"_id"}',
-                   '{"ImportId":"QID1"}'],
-                  ["2026-01-05 09:59:00", "2026-01-05 10:00:00", "R_1", "9"]],
-    "limesurvey": [["id. Response ID", "submitdate. Date submitted", "lastpage. Last page",
-                    "startlanguage. Start language", "score"],
-                   ["1", "2026-01-05 10:00:00", "2", "pl", "9"]],
-    "zendesk-ratings": [["Ticket ID", "Satisfaction Score", "Comment", "Updated At"],
-                        ["35", "9", "quick", "2026-01-05T10:00:00Z"]],
-    "retently": [["Email", "Score", "Feedback", "Response date"],
-                 ["a@b.pl", "9", "good", "2026-01-05 10:00"]],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("preset", PRESETS)
-async def test_presets_are_known_by_their_columns(shop: Shop, preset: str) -> None:
-    await nps_survey(shop)
-    taken = await send(shop, table(PRESETS[preset]), source=preset)
-    assert taken["report"]["preset"] == preset
-    assert (taken["accepted"], taken["rejected"]) == (1, 0), taken["report"]
-    assert await nps(shop) == (100, 1)
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["responded_at"].startswith("2026-01-")
-
-
 async def test_an_import_is_no_news_and_its_undo_is_none(shop: Shop) -> None:
     await nps_survey(shop)
     rows = [["external_id", "score", "responded_at"], ["1", "1", "2026-01-05"]]
     taken = await send(shop, table(rows))
     await shop.call("DELETE", f"/v1/imports/{taken['id']}")
     assert (await shop.get("/v1/events"))["data"] == []
-
-
-async def test_the_airport_as_a_german_table(shop: Shop) -> None:
-    text = {"en": "?"}
-    questions = [{"key": "score", "type": "nps", "text": text},
-                 {"key": "overall", "type": "csat", "text": text, "allow_na": True}]  # fmt: skip
-    await shop.publish("airport", metric="nps", questions=questions)
-    rows = [["Nr", "Empfehlung", "Gesamt", "responded_at"]]
-    scores = []
-    with SFO.open() as file:
-        for row in csv.DictReader(file):
-            nps_cell, overall = row["nps_0_10_11blank"], row["q7all"]
-            given = int(nps_cell) if nps_cell.isdigit() and nps_cell != "11" else None
-            date = row["survey_date"] or row["response_id"][3:7] + "-06-01"
-            year, month, day = date.split("-")
-            if given is not None and year == "2017":
-                scores.append(given)
-            labels = {10: "10 - Äußerst wahrscheinlich", 0: "0 - Überhaupt nicht"}
-            rows.append([
-                row["response_id"], "" if given is None else labels.get(given, str(given)),
-                overall if overall.isdigit() and overall in "12345" else "",
-                f"{day}.{month}.{year}",
-            ])  # fmt: skip
-    content = table(rows, ";").encode("cp1252")
-    taken = await send(
-        shop, content, survey="airport", map=["Empfehlung=score", "Gesamt=overall"]
-    )  # fmt: skip
-    assert taken["report"]["encoding"] == "cp1252"
-    assert taken["rejected"] == 0, taken["report"]["rejected"]
-    found = await shop.metric("nps", **{"from": "2017-01-01", "to": "2018-01-01"})
-    assert (found["total"]["value"], found["total"]["n"]) == (pytest.approx(net(scores)), 2746)
