@@ -10,7 +10,7 @@ from app.core.idempotency import Idempotency
 from app.core.jobs import Job, Periodic
 from app.core.outbox import Event
 from app.exports.models import BiAccess, Erasure
-from app.imports.models import ImportedRow
+from app.imports.models import ImportedRecord, ImportedRow
 from app.integrations.models import InboundEvent, Integration, OrderName, WriteBack
 from app.interactions.models import (
     Customer,
@@ -63,6 +63,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Rollup,
     ImportRun,
     ImportedRow,
+    ImportedRecord,
     Event,
     ConsumerCursor,
     Job,

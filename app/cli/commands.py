@@ -4,7 +4,6 @@ import asyncio
 import os
 import sys
 from importlib.metadata import version as distribution_version
-from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,10 +11,9 @@ import asyncpg
 import typer
 from pydantic import ValidationError
 
-from app.cli import data_commands
+from app.cli import data_commands, import_commands
 from app.cli.agreement import differences
 from app.cli.backups import dump_before_migration
-from app.cli.importing import ImportPlan, import_file
 from app.cli.processes import CannotListenError, Processes, listen
 from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
 from app.core import jobs
@@ -27,8 +25,6 @@ from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
 from app.core.signing import load_secret_keys
 from app.core.text import fit_email
-from app.imports.options import FIELDS, source_of
-from app.imports.schemas import ImportQuery
 from app.interactions import tickets as ticket_service
 from app.invitations.mail import write_test_mail
 from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError
@@ -51,6 +47,9 @@ app.add_typer(rollup_commands, name="rollups")
 job_commands = typer.Typer(help="Background work: what waits, what is dead.")
 app.add_typer(job_commands, name="jobs")
 app.command("bi-role")(data_commands.bi_role)
+app.command("import")(import_commands.import_answers)
+app.command("import-tickets")(import_commands.import_tickets)
+app.command("import-customers")(import_commands.import_customers)
 
 
 @app.callback()
@@ -334,63 +333,6 @@ def mail_test(
     message = f": {result.detail}" if result.detail else ""
     out.print(f"The mail to {address} is {result.outcome}{message}.", markup=False)
     raise typer.Exit(1 if result.outcome is MailOutcome.BOUNCED else 0)
-
-
-@app.command("import")
-def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
-    file: Annotated[
-        Path,
-        typer.Argument(exists=True, dir_okay=False, help="CSV, xlsx, ods, NDJSON or JSON."),
-    ],
-    survey: Annotated[str, typer.Option(help="Key or id of the survey.")],
-    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
-    source: Annotated[str, typer.Option(help="Whose file it is; default: the file's name.")] = "",
-    maps: Annotated[
-        list[str],
-        typer.Option(
-            "--map", help=f"COLUMN=FIELD: a question, {', '.join(FIELDS)}, property.NAME."
-        ),
-    ] = [],  # noqa: B006 - typer wants a plain list
-    constants: Annotated[list[str], typer.Option("--set", help="FIELD=VALUE for all rows.")] = [],  # noqa: B006 - the same
-    value: Annotated[list[str], typer.Option(help="QUESTION:TEXT=SCORE.")] = [],  # noqa: B006 - the same
-    where: Annotated[list[str], typer.Option(help="COLUMN=VALUE: only such rows.")] = [],  # noqa: B006 - the same
-    ignore: Annotated[list[str], typer.Option(help="Column to leave out.")] = [],  # noqa: B006 - the same
-    missing: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not answered.")] = [],  # noqa: B006 - the same
-    na: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not applicable.")] = [],  # noqa: B006 - the same
-    pivot: Annotated[
-        str, typer.Option(help="QUESTION_COLUMN:ANSWER_COLUMN, one answer a row.")
-    ] = "",
-    by: Annotated[str, typer.Option(help="With --pivot: the column of ids.")] = "",
-    encoding: Annotated[str, typer.Option(help="Such as cp1250; default: found out.")] = "",
-    sheet: Annotated[str, typer.Option(help="Of a spreadsheet; default: the first.")] = "",
-    skip_rows: Annotated[int, typer.Option(help="Rows before the header.")] = 0,
-    timezone: Annotated[str, typer.Option(help="Of dates without a zone.")] = "",
-    date_format: Annotated[str, typer.Option(help="Such as %d/%m/%Y.")] = "",
-    undated: Annotated[str, typer.Option(help="`now` or a date, for rows without one.")] = "",
-    preset: Annotated[str, typer.Option(help="Another tool's export, by name.")] = "",
-    replace: Annotated[str, typer.Option(help="Import whose rows the file replaces.")] = "",
-    *,
-    allow_rejects: Annotated[bool, typer.Option(help="Take what can be taken.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Only look.")] = False,
-    yes: Annotated[bool, typer.Option(help="Do not ask.")] = False,
-) -> None:
-    """Read answers from a file: look first, then take; a run broken off goes on where it was."""
-    said = {
-        "survey": survey, "source": source or source_of(file.name), "name": file.name, "map": maps,
-        "set": constants, "value": value, "where": where, "ignore": ignore, "missing": missing,
-        "na": na, "pivot": pivot or None, "by": by or None, "encoding": encoding or None,
-        "sheet": sheet or None, "skip_rows": skip_rows, "timezone": timezone or None,
-        "date_format": date_format or None, "undated": undated or None, "preset": preset or None,
-        "replace": replace or None, "allow_rejects": allow_rejects,
-    }  # fmt: skip
-
-    async def work(database: Database) -> int:
-        options = ImportQuery.model_validate(said).options()
-        plan = ImportPlan(file, survey, options, dry_run=dry_run, yes=yes)
-        return await import_file(database, plan, workspace=workspace, console=out)
-
-    if run_work(read_settings(), work):
-        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from app.workspaces.service import find_workspace
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What to read, and whether to ask before it is taken."""
+    """What to read, of which kind or survey, and whether to ask before it is taken."""
 
     file: Path
-    survey: str
+    what: str
     options: ImportOptions
     dry_run: bool = False
     yes: bool = False
@@ -49,7 +49,7 @@ async def import_file(
     source = SourceFile(path.name, lambda: path.open("rb"))
     try:
         with console.status(f"Looking at {path.name} …"):
-            looked = await service.look(ingest, workspace_id, plan.survey, source, plan.options)
+            looked = await service.look(database, workspace_id, plan.what, source, plan.options)
         _show(looked.report, console)
         _write_rejects(looked, path, console)
         rejected = len(looked.file.rejected)
@@ -108,6 +108,13 @@ def _show(report: dict[str, Any], console: Console) -> None:
             bars = "  ".join(f"{score}: {n:,}" for score, n in question["histogram"].items())
             value = "-" if question["value"] is None else f"{question['value']:.1f}"
             console.print(f"{question['question']} ({question['metric']} {value}): {bars}")
+    for name, value in report.get("figures", {}).items():
+        console.print(f"{name.replace('_', ' ')}: {value}")
+    _show_rows(report, console)
+
+
+def _show_rows(report: dict[str, Any], console: Console) -> None:
+    """Show what becomes of the rows."""
     rows = report["rows"]
     console.print(
         f"{rows['seen']:,} rows: {rows['new']:,} new, {rows['changed']:,} changed, "

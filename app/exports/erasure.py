@@ -65,6 +65,15 @@ where workspace_id = :workspace_id and id = :customer""",
 update import_row w set before = null, external_id = null from response r
 where w.workspace_id = :workspace_id and r.workspace_id = w.workspace_id
 and r.id = w.response_id and r.customer_id = :customer""",
+    "imported_records": """
+update import_record set before = null, external_id = null,
+  after = case when after ? 'interactions' then after end
+where workspace_id = :workspace_id and customer_id = :customer""",
+    # A look quotes cells: an example of each column, and what could not be read.
+    "import_reports": """
+update import_run r set report = r.report - 'columns' - 'rejected' - 'notes' - 'not_stored'
+where workspace_id = :workspace_id and exists (select from unnest(cast(:needles as text[])) n
+  where position(lower(n) in lower(r.report::text)) > 0)""",
     "interactions": f"""
 update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id,
   contact = null, changed_at = :now

@@ -2,20 +2,16 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
-from app.imports.options import FIELDS, PROPERTY, ImportOptions
+from app.imports.options import PROPERTY, ImportOptions
 from app.imports.reading import REJECTED_COLUMN, Table
 from app.imports.values import fold
-from app.surveys.question_types import QuestionType
-from app.surveys.schemas import Definition
-
-_MAIN, _COMMENT = "@main", "@comment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +23,40 @@ class ColumnUse:
     target: str
 
 
+@dataclass(frozen=True)
+class Vocabulary:
+    """What columns may become.
+
+    `targets` are the questions and fields, by their names without case; a column of that name
+    becomes it by itself. `known` are columns of another tool, `texts` those of questions.
+    With `rest_as_properties` every other column becomes a property, but those `unwanted`.
+    """
+
+    targets: Mapping[str, str]
+    known: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    unwanted: Set[str] = frozenset()
+    rest_as_properties: bool = False
+
+
 @cache
-def presets() -> dict[str, Any]:
+def presets(kind: str = "answers") -> dict[str, Any]:
     """Return the exports of other tools that are known, by name."""
     found: dict[str, Any] = json.loads(files("app.imports").joinpath("presets.json").read_text())
-    return found
+    presets_of_kind: dict[str, Any] = found[kind]
+    return presets_of_kind
 
 
-def preset_of(columns: Sequence[str], asked: str | None) -> str | None:
+def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") -> str | None:
     """Return the preset asked for, or the one whose columns the file has."""
+    known = presets(kind)
     if asked is not None:
-        if asked not in presets():
-            msg = f"is no preset{did_you_mean(asked, presets())}; {', '.join(presets())} are"
+        if asked not in known:
+            msg = f"is no preset{did_you_mean(asked, known)}; {', '.join(known)} are"
             raise InvalidInput.at("query", "preset", msg=msg)
         return asked
     names = {_plain(column) for column in columns}
-    for name, preset in presets().items():
+    for name, preset in known.items():
         if any(names.issuperset(wanted) for wanted in preset["detect"]):
             return name
     return None
@@ -55,24 +69,21 @@ def _plain(column: str) -> str:
     return words if dot and words else folded
 
 
-def uses_of(
-    table: Table, options: ImportOptions, definition: Definition, preset: str | None
-) -> list[ColumnUse]:
+def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[ColumnUse]:
     """Return the columns that are taken; raise InvalidInput where they contradict one another."""
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    keys = {question.key.casefold(): question.key for question in definition.questions}
-    uses = _said_uses(table, options, places, keys)
+    uses = _said_uses(table, options, places, words)
     chosen = {*uses, *options.constants}
     skipped = {_existing(places, "ignore", column) for column in options.ignored}
     skipped |= {use.name.casefold() for use in uses.values()} | {REJECTED_COLUMN}
-    known = _preset_columns(preset, definition)
-    texts = {fold(t): q.key for q in definition.questions for t in q.text.values()}
     for column, place in places.items():
         if column in skipped:
             continue
         name = table.columns[place]
-        own = _own_meaning(name, keys)
-        found = own or known.get(_plain(name)) or texts.get(fold(name))
+        own = _own_meaning(name, words)
+        found = own or words.known.get(_plain(name)) or words.texts.get(fold(name))
+        if found is None and words.rest_as_properties and _plain(name) not in words.unwanted:
+            found = PROPERTY + name
         if found is None or found in chosen:
             continue
         if found not in uses:
@@ -81,47 +92,35 @@ def uses_of(
             # Of two columns that only a preset knows, the first is taken.
             raise _both_become(uses[found].name, name, found)
     for target in options.constants:
-        _target(target, keys)
-    _require_question(table, {*uses, *options.constants}, keys)
+        _target(target, words)
     return sorted(uses.values(), key=lambda use: use.place)
 
 
 def _said_uses(
-    table: Table, options: ImportOptions, places: Mapping[str, int], keys: Mapping[str, str]
+    table: Table, options: ImportOptions, places: Mapping[str, int], words: Vocabulary
 ) -> dict[str, ColumnUse]:
     """Return the columns that the caller has mapped, by what they become."""
     uses: dict[str, ColumnUse] = {}
     for said, target in options.maps.items():
         place = places[_existing(places, "map", said)]
-        use = ColumnUse(table.columns[place], place, _target(target, keys))
+        use = ColumnUse(table.columns[place], place, _target(target, words))
         if use.target in uses:
             raise _both_become(uses[use.target].name, use.name, use.target)
         uses[use.target] = use
     return uses
 
 
-def _own_meaning(name: str, keys: Mapping[str, str]) -> str | None:
+def _own_meaning(name: str, words: Vocabulary) -> str | None:
     """Return the question or field that a column names itself."""
     folded = name.casefold()
     if folded.startswith(PROPERTY) and len(name) > len(PROPERTY):
         return PROPERTY + name[len(PROPERTY) :]
-    return keys.get(folded) or (folded if folded in FIELDS else None)
+    return words.targets.get(folded)
 
 
 def _both_become(first: str, second: str, target: str) -> InvalidInput:
     detail = f"The columns `{first}` and `{second}` both become `{target}`; map one of them only."
     return InvalidInput(detail)
-
-
-def _require_question(table: Table, taken: Set[str], keys: Mapping[str, str]) -> None:
-    if not taken & set(keys.values()):
-        detail = (
-            f"No column is a question of the survey. It has {', '.join(keys.values())}; say which "
-            f"columns they are by `map`: COLUMN=QUESTION. The file has "
-            f"{', '.join(table.columns[:20])}. Other fields are {', '.join(FIELDS)} and "
-            "property.NAME."
-        )
-        raise InvalidInput(detail)
 
 
 def _existing(places: Mapping[str, int], option: str, column: str) -> str:
@@ -132,33 +131,26 @@ def _existing(places: Mapping[str, int], option: str, column: str) -> str:
     return column.casefold()
 
 
-def _target(target: str, keys: Mapping[str, str]) -> str:
-    folded = target.casefold()
-    if folded in keys:
-        return keys[folded]
-    if folded in FIELDS:
-        return folded
-    if folded.startswith(PROPERTY) and len(target) > len(PROPERTY):
-        return PROPERTY + target[len(PROPERTY) :]
-    known = [*keys.values(), *FIELDS]
+def _target(target: str, words: Vocabulary) -> str:
+    if found := _own_meaning(target, words):
+        return found
+    known = list(words.targets.values())
     hint = did_you_mean(target, known)
     known_names = ", ".join(known)
     msg = f"`{target[:80]}` is no question or field{hint}; there are {known_names}, property.NAME"
     raise InvalidInput.at("query", "map", msg=msg)
 
 
-def _preset_columns(preset: str | None, definition: Definition) -> dict[str, str]:
-    """Return what a preset's columns become in this survey."""
-    if preset is None:
-        return {}
-    main = definition.main_question
-    comments = [q.key for q in definition.questions if q.type is QuestionType.TEXT]
-    meant = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
-    found = {}
-    for column, target in presets()[preset]["columns"].items():
-        if (own := meant.get(target, target)) is not None:
-            found[column] = own
-    return found
+def wanted_rows(
+    table: Table, where: Mapping[str, frozenset[str]]
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not empty and have one of the values asked for in each column."""
+    places = {column.casefold(): place for place, column in enumerate(table.columns)}
+    asked = [(places[_existing(places, "where", column)], values)
+             for column, values in where.items()]  # fmt: skip
+    for line, cells in table.rows():
+        if any(cells) and all(cells[place].casefold() in values for place, values in asked):
+            yield line, cells
 
 
 def pivoted(table: Table, options: ImportOptions) -> Table:

@@ -19,6 +19,7 @@ _ZONES = {
 _NUMERIC = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})\b[,T ]*(.*)$")
 _ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ,]*(.*)$")
 _NAMED = re.compile(r"^(?:\w{3,9},? +)??(\d{1,2})\.? +([^\W\d_]+)\.?,? +(\d{4})[, ]*(.*)$")
+_NAMED_SHORT = re.compile(r"^(\d{1,2})[/-]([^\W\d_]+)\.?[/-](\d{4}|\d{2})\b[, ]*(.*)$")
 _NAMED_US = re.compile(
     r"^(?:\w{3,9},? +)??([^\W\d_]+)\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})[, ]*(.*)$"
 )
@@ -128,9 +129,10 @@ def _parts(text: str, order: str) -> dt.datetime | None:
         year += 2000 if year < 100 else 0
         day, month = (b, a) if order == "mdy" and found[2] != "." else (a, b)
         return _with_clock(year, month, day, found[5])
-    for pattern, day_at, month_at in ((_NAMED, 1, 2), (_NAMED_US, 2, 1)):
+    for pattern, day_at, month_at in ((_NAMED, 1, 2), (_NAMED_SHORT, 1, 2), (_NAMED_US, 2, 1)):
         if (found := pattern.match(text)) and (named := _months().get(found[month_at].lower())):
-            return _with_clock(int(found[3]), named, int(found[day_at]), found[4])
+            year = int(found[3]) + (2000 if len(found[3]) == 2 else 0)
+            return _with_clock(year, named, int(found[day_at]), found[4])
     return None
 
 

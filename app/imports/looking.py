@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,26 +13,35 @@ from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
 from app.core.ids import keyed_uuid
 from app.core.zones import is_zone
-from app.imports.columns import ColumnUse, pivoted, preset_of, presets, uses_of
+from app.imports.columns import (
+    ColumnUse,
+    Vocabulary,
+    pivoted,
+    preset_of,
+    presets,
+    uses_of,
+    wanted_rows,
+)
 from app.imports.dates import DateReading, judge_dates
-from app.imports.options import ImportOptions, undated_moment
+from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.reading import FileOptions, SourceFile, Table, read_table
+from app.imports.report import file_report, too_many_rejects
 from app.imports.rows import ReadRow, RowReader, RowRejected
 from app.imports.stored import find_latest
-from app.imports.values import OUT_OF_SCALE
+from app.imports.values import OUT_OF_SCALE, fold
 from app.metrics.counts import Counts
 from app.metrics.figures import Series
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
-from app.surveys.question_types import ScoreAnswers, spec_of
+from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
 from app.surveys.scales import scale_of
+from app.surveys.schemas import Definition
 from app.workspaces.service import get_workspace
 
-MOST_REJECTED = 0.05
+_MAIN, _COMMENT = "@main", "@comment"
 CHUNK = 2000
-_MOST_REASONS = 50
 _FEW = 3
 
 
@@ -66,7 +75,7 @@ class OpenFile:
         self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
         self.reader.notes.clear()
         chunk = []
-        for line, cells in self._wanted_rows():
+        for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             try:
                 row = self.reader.read(line, cells)
@@ -81,18 +90,6 @@ class OpenFile:
                 yield chunk
                 chunk = []
         yield chunk
-
-    def _wanted_rows(self) -> Iterator[tuple[int, list[str]]]:
-        places = {column.casefold(): place for place, column in enumerate(self.table.columns)}
-        where = []
-        for column, values in self.options.where.items():
-            if column not in places:
-                msg = f"the file has no column `{column[:80]}`"
-                raise InvalidInput.at("query", "where", msg=msg)
-            where.append((places[column], values))
-        for line, cells in self.table.rows():
-            if any(cells) and all(cells[place].casefold() in values for place, values in where):
-                yield line, cells
 
     def _id_of(self, row: ReadRow) -> UUID:
         names = ["import", str(self.survey.id), self.options.source]
@@ -132,13 +129,11 @@ def _open(
 ) -> OpenFile:
     table = pivoted(read_table(source, options.file), options)
     preset = preset_of(table.columns, options.preset)
-    uses = uses_of(table, options, survey.definition, preset)
-    _require_one_reading(table, uses, source)
-    zone_name = options.timezone or (presets()[preset].get("timezone") if preset else None)
-    zone_name = zone_name or workspace_zone
-    if not is_zone(zone_name):
-        msg = "is no IANA time zone, such as Europe/Warsaw"
-        raise InvalidInput.at("query", "timezone", msg=msg)
+    uses = uses_of(table, options, _vocabulary(survey.definition, preset))
+    _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
+    require_one_reading(table, uses, source)
+    own_zone = presets()[preset].get("timezone") if preset else None
+    zone = zone_of(options.timezone or own_zone or workspace_zone)
     undated = undated_moment(options.undated, utc_now())
     dated = next((use for use in uses if use.target == "responded_at"), None)
     if dated is None and "responded_at" not in options.constants and undated is None:
@@ -150,14 +145,52 @@ def _open(
     dates = None
     if dated is not None:
         values = (cells[dated.place] for _, cells in table.rows())
-        dates = judge_dates(values, ZoneInfo(zone_name), options.date_format, dated.name)
+        dates = judge_dates(values, zone, options.date_format, dated.name)
     elif "responded_at" in options.constants:
-        dates = DateReading(ZoneInfo(zone_name))
+        dates = DateReading(zone)
     reader = RowReader(survey, uses, options, dates, undated)
     return OpenFile(source.name, table, uses, reader, survey, options, preset, dates)
 
 
-def _require_one_reading(table: Table, uses: list[ColumnUse], source: SourceFile) -> None:
+def zone_of(name: str) -> ZoneInfo:
+    """Return a zone; raise InvalidInput where there is none of this name."""
+    if not is_zone(name):
+        msg = "is no IANA time zone, such as Europe/Warsaw"
+        raise InvalidInput.at("query", "timezone", msg=msg)
+    return ZoneInfo(name)
+
+
+def _vocabulary(definition: Definition, preset: str | None) -> Vocabulary:
+    """Return what columns may become in a survey."""
+    main = definition.main_question
+    comments = [q.key for q in definition.questions if q.type is QuestionType.TEXT]
+    meant = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
+    known = presets()[preset]["columns"] if preset is not None else {}
+    targets = {name: name for name in FIELDS}
+    return Vocabulary(
+        targets=targets | {q.key.casefold(): q.key for q in definition.questions},
+        known={
+            column: own
+            for column, target in known.items()
+            if (own := meant.get(target, target)) is not None
+        },
+        texts={fold(text): q.key for q in definition.questions for text in q.text.values()},
+    )
+
+
+def _require_question(table: Table, taken: Set[str], definition: Definition) -> None:
+    keys = [question.key for question in definition.questions]
+    if taken.isdisjoint(keys):
+        detail = (
+            f"No column is a question of the survey. It has {', '.join(keys)}; say which "
+            f"columns they are by `map`: COLUMN=QUESTION. The file has "
+            f"{', '.join(table.columns[:20])}. Other fields are {', '.join(FIELDS)} and "
+            "property.NAME."
+        )
+        raise InvalidInput(detail)
+
+
+def require_one_reading(table: Table, uses: list[ColumnUse], source: SourceFile) -> None:
     """Refuse a file of which two readings are plausible and differ in a column that is taken."""
     if table.other is None:
         return
@@ -206,56 +239,13 @@ def _shown(value: Any) -> str:
 def _report(
     file: OpenFile, histograms: dict[str, Counter[str]], states: Counter[str]
 ) -> dict[str, Any]:
-    taken = sum(states.values())
-    reasons: Counter[str] = Counter()
-    first: dict[str, RejectedRow] = {}
-    for row in file.rejected:
-        reasons[row.column] += 1
-        first.setdefault(row.column, row)
-    example = next(iter(file.table.rows()), (0, [""] * len(file.table.columns)))[1]
-    targets = {use.place: use.target for use in file.uses}
-    report: dict[str, Any] = {
-        "file": file.name,
-        "source": file.options.source,
+    report = file_report(file, file.uses, states)
+    report["notes"] += _hints(file, states)
+    return report | {
+        "kind": "answers",
         "survey": file.survey.key,
-        "encoding": file.table.encoding,
-        "delimiter": file.table.delimiter,
-        "sheet": file.table.sheet,
-        "header_rows": file.table.header_rows,
-        "preset": file.preset,
-        "dates": _shown_dates(file),
-        "columns": [
-            {"column": name, "example": example[place][:80], "becomes": targets.get(place)}
-            for place, name in enumerate(file.table.columns)
-        ],
         "questions": [_question(file, key, found) for key, found in sorted(histograms.items())],
-        "rows": {
-            "seen": file.seen,
-            "accepted": taken,
-            "empty": file.empty,
-            "rejected": len(file.rejected),
-            **{name: states[name] for name in ("new", "changed", "already_here")},
-        },
-        "rejected": [
-            {"column": column, "n": n, "line": first[column].line, "reason": first[column].reason}
-            for column, n in reasons.most_common(_MOST_REASONS)
-        ],
-        "notes": [
-            *file.table.notes,
-            *(f"{note} (left out, {n} times)" for note, n in
-              file.reader.notes.most_common(_MOST_REASONS)),
-            *_hints(file, states),
-        ],
-    }  # fmt: skip
-    return report | {"refused": _refusal(file, taken)}
-
-
-def _shown_dates(file: OpenFile) -> dict[str, Any] | None:
-    if file.dates is None:
-        return None
-    return {
-        "order": file.dates.format or file.dates.order,
-        "timezone": file.dates.zone.key,
+        "refused": _refusal(file, sum(states.values())),
     }
 
 
@@ -305,10 +295,4 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
                 f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
                 "the scale that the file has, or say `allow_rejects`."
             )
-    if len(file.rejected) > MOST_REJECTED * with_answers:
-        share = 100 * len(file.rejected) / with_answers
-        return (
-            f"{len(file.rejected):,} of {with_answers:,} rows cannot be read ({share:.0f} %); more "
-            "than 5 % are too many. Mend the file or the mapping, or say `allow_rejects`."
-        )
-    return None
+    return too_many_rejects(file, taken)

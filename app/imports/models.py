@@ -11,6 +11,33 @@ import app.surveys.models  # noqa: F401 - the foreign keys lead to its tables
 from app.core.schema import TENANT, Instant, Json
 
 
+class ImportedRecord(SQLModel, table=True):
+    """One row of an import of tickets or customers: what it made.
+
+    `before` is what was there before (interactions of a ticket, what was said of a customer),
+    None where the import added it; `after` is what it made. `customer_id` is whom it is about.
+    """
+
+    __tablename__ = "import_record"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "import_id"], ["import_run.workspace_id", "import_run.id"]
+        ),
+        Index(None, "workspace_id", "import_id"),
+        TENANT,
+    )
+
+    workspace_id: UUID = Field(primary_key=True)
+    record_id: UUID = Field(primary_key=True)
+    import_id: UUID = Field(primary_key=True)
+    external_id: str | None = None
+    customer_id: UUID | None = None
+    content: str
+    before: list[Any] | dict[str, Any] | None = Field(default=None, sa_type=Json)
+    after: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    at: dt.datetime = Field(sa_type=Instant)
+
+
 class ImportedRow(SQLModel, table=True):
     """One row of one import: what it made of a response.
 

@@ -42,6 +42,8 @@ class ImportOptions:
     preset: str | None = None
     allow_rejects: bool = False
     replace: UUID | None = None
+    ticket_source: str | None = None
+    event_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def source_of(file_name: str) -> str:

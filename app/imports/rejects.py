@@ -7,9 +7,12 @@ from typing import TextIO
 
 from app.imports.looking import OpenFile, RejectedRow
 from app.imports.reading import REJECTED_COLUMN
+from app.imports.records import OpenRecords
 
 
-def write_rejects(file: OpenFile, rejected: Sequence[RejectedRow], to: TextIO) -> None:
+def write_rejects(
+    file: OpenFile | OpenRecords, rejected: Sequence[RejectedRow], to: TextIO
+) -> None:
     """Write the rejected rows; corrected, the file can be read in as it is."""
     writer = csv.writer(to, delimiter=file.table.delimiter or ",")
     columns = file.table.columns

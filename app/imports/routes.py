@@ -15,7 +15,6 @@ from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
 from app.imports.reading import SourceFile
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
-from app.imports.taking import Taker, undo
 from app.responses.batch_writing import Ingest
 from app.workspaces.admission import Admin, Reader, Writer
 
@@ -46,13 +45,15 @@ _running: set[asyncio.Task[Any]] = set()
 async def create_import(
     request: Request, caller: Writer, query: Annotated[ImportQuery, Query()]
 ) -> Response:
-    """Look at a file of answers, then take it; with `dry_run` only look.
+    """Look at a file of answers, tickets or customers, then take it; with `dry_run` only look.
 
     The reply is the import as it stands after at most 20 seconds; read it again until it is done.
     """
     ingest: Ingest = request.app.state.ingest
     source = SourceFile.of_bytes(query.name, await request.body())
-    looked = await service.look(ingest, caller.workspace_id, query.survey, source, query.options())
+    looked = await service.look(
+        ingest.database, caller.workspace_id, query.what(), source, query.options()
+    )
     if query.dry_run:
         return json_reply(looked.report)
     run, taker = await service.begin_import(ingest, caller.workspace_id, looked)
@@ -66,7 +67,7 @@ async def create_import(
     return json_reply(shown.model_dump(mode="json"), status=202)
 
 
-async def _take(taker: Taker, looked: service.Looked) -> None:
+async def _take(taker: service.FileTaker, looked: service.Looked) -> None:
     try:
         await service.take(taker, looked)
     except AfterwordError as error:
@@ -80,7 +81,7 @@ async def _take(taker: Taker, looked: service.Looked) -> None:
 async def list_imports(
     session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
 ) -> Page[ImportOut]:
-    """Return the files of answers that were read in, newest first."""
+    """Return the files that were read in, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
     return page_of(
         rows,
@@ -104,4 +105,4 @@ async def undo_import(request: Request, caller: Admin, import_id: UUID) -> None:
     What it added goes and its ids are free again, what it changed is as it was before.
     """
     ingest: Ingest = request.app.state.ingest
-    await undo(ingest, caller.workspace_id, import_id)
+    await service.undo(ingest, caller.workspace_id, import_id)

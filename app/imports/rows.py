@@ -25,6 +25,11 @@ _SHORT = 128
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+def fit_touchpoint(text: str) -> str | None:
+    """Return a text that can be a touchpoint's key, else None."""
+    return text if _TOUCHPOINT.fullmatch(text) else None
+
+
 class RowRejected(Exception):
     """A row that cannot be taken: the column, its value, and what would be understood."""
 
@@ -138,7 +143,7 @@ class RowReader:
             self._leave_out(column, f"`{text[:40]}` is no channel")
 
     def _touchpoint(self, body: dict[str, Any], column: str, text: str) -> None:
-        if _TOUCHPOINT.fullmatch(text):
+        if fit_touchpoint(text) is not None:
             body["touchpoint"] = text
         else:
             self._leave_out(column, f"`{text[:40]}` is no key of a touchpoint")
@@ -185,6 +190,10 @@ class RowReader:
                 column = next((u.name for u in self.uses if u.target == "responded_at"), "date")
                 raise RowRejected(column, "is empty; say `undated` for rows without a date")
             body["responded_at"] = self.undated.isoformat()
+        if self.options.ticket_source and "ticket" in body:
+            # Ticket 1 of one helpdesk is not ticket 1 of another.
+            source = self.options.ticket_source
+            body["interaction"] = {"source": source, "external_id": body["ticket"]}
         customer = body.get("customer")
         if customer and not (customer.get("email") or customer.get("external_id")):
             self._leave_out("customer", "has a name and neither an address nor an id")

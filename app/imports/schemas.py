@@ -4,12 +4,16 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from app.core.errors import InvalidInput
 from app.imports.options import ImportOptions, pairs_of, sets_of, values_of
 from app.imports.reading import FileOptions
 
 _Many = Annotated[list[Annotated[str, StringConstraints(max_length=400)]], Field(max_length=200)]
+_Column = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
+_TICKET_COLUMNS = ("id", "opened", "first_reply", "solved", "reopened", "closed", "agent", "team",
+                   "touchpoint", "event", "at")  # fmt: skip
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -18,12 +22,14 @@ class ImportQuery(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    survey: _Word = Field(description="Key or id of the survey.")
+    survey: _Word | None = Field(default=None, description="Of answers: key or id of the survey.")
     source: _Word = Field(description="Whose file it is; rows of one source are known again.")
     name: Annotated[str, StringConstraints(max_length=200)] = Field(
         default="upload", description="The file's name; its end tells spreadsheets."
     )
-    kind: Literal["answers"] = "answers"
+    kind: Literal["answers", "tickets", "customers"] = Field(
+        default="answers", description="What a row is."
+    )
     dry_run: bool = Field(default=False, description="Only look; nothing is stored.")
     map: _Many = Field(default=[], description="COLUMN=FIELD, the last `=` splits.")
     set: _Many = Field(default=[], description="FIELD=VALUE for every row.")
@@ -54,13 +60,39 @@ class ImportQuery(BaseModel):
         default=None, description="An import whose rows are taken away where the file lacks them."
     )
 
+    ticket_source: _Word | None = Field(
+        default=None, description="Of answers: the helpdesk whose numbers the tickets are."
+    )
+    id: _Column = Field(default=None, description="Of tickets: the column of their number.")
+    opened: _Column = Field(default=None, description="Of tickets: the column of this time.")
+    first_reply: _Column = Field(default=None, description="The same.")
+    solved: _Column = Field(default=None, description="The same.")
+    reopened: _Column = Field(default=None, description="The same; or how often, or yes or no.")
+    closed: _Column = Field(default=None, description="The same.")
+    customer_email: _Column = Field(default=None, description="Of tickets: whose it is.")
+    customer_id: _Column = Field(default=None, description="The same, by the source's id.")
+    agent: _Column = Field(default=None, description="Of tickets: who solved it.")
+    team: _Column = Field(default=None, description="Of tickets: whose agent.")
+    touchpoint: _Column = Field(default=None, description="Of tickets: a column of keys.")
+    event: _Column = Field(default=None, description="Of one event a row: the column of its name.")
+    at: _Column = Field(default=None, description="Of one event a row: the column of its time.")
+    event_name: _Many = Field(default=[], description="NAME=TYPE, such as Resolved=ticket.solved.")
+
+    def what(self) -> str:
+        """Return the kind of the file, or the survey whose answers it holds."""
+        if self.kind != "answers":
+            return self.kind
+        if self.survey is None:
+            raise InvalidInput.at("query", "survey", msg="names the survey of the answers")
+        return self.survey
+
     def options(self) -> ImportOptions:
         """Return the options; raise InvalidInput naming the one that is wrong."""
         pivot = self.pivot.partition(":") if self.pivot else None
         return ImportOptions(
             source=self.source,
             file=FileOptions(self.encoding, self.sheet, self.skip_rows),
-            maps=dict(pairs_of("map", self.map, wanted="COLUMN=FIELD")),
+            maps=dict(pairs_of("map", self.map, wanted="COLUMN=FIELD")) | self._named_columns(),
             ignored=frozenset(self.ignore),
             constants={
                 field.casefold() if not field.startswith("property.") else field: value
@@ -78,14 +110,25 @@ class ImportQuery(BaseModel):
             preset=self.preset,
             allow_rejects=self.allow_rejects,
             replace=self.replace,
+            ticket_source=self.ticket_source,
+            event_names=dict(pairs_of("event_name", self.event_name, wanted="NAME=TYPE")),
         )
+
+    def _named_columns(self) -> dict[str, str]:
+        """Return the columns of tickets that have parameters of their own, by what they become."""
+        named = {
+            "customer.email": self.customer_email, "customer.external_id": self.customer_id,
+            **{name: getattr(self, name) for name in _TICKET_COLUMNS},
+        }  # fmt: skip
+        return {column: target for target, column in named.items() if column is not None}
 
 
 class ImportOut(BaseModel):
     """One file that was read in, as it is listed."""
 
     id: UUID
-    survey_id: UUID
+    kind: str = Field(description="`answers`, `tickets` or `customers`.")
+    survey_id: UUID | None
     name: str
     source: str | None
     status: str = Field(description="`reading`, `done`, `refused` or `undone`.")
@@ -95,6 +138,11 @@ class ImportOut(BaseModel):
     rejected: int
     created_at: dt.datetime
     updated_at: dt.datetime
+
+    @field_validator("kind", mode="before")
+    @classmethod
+    def _of_answers(cls, kind: str | None) -> str:
+        return kind or "answers"
 
 
 class ImportWithReport(ImportOut):

@@ -1,32 +1,50 @@
-"""Verbs of imports: look, take, list, read, undo."""
+"""Verbs of imports: look, take, undo, list, read."""
 
 import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.database import Database
 from app.core.errors import NotFound
 from app.core.paging import decode_cursor
+from app.imports import stored
+from app.imports.file_kinds import FILE_KINDS, WRITERS
 from app.imports.looking import OpenFile, look_at, open_file
 from app.imports.options import ImportOptions
 from app.imports.reading import SourceFile
-from app.imports.taking import Taker, begin
+from app.imports.record_taking import RecordTaker, undo_records
+from app.imports.records import OpenRecords, look_at_records, open_records
+from app.imports.taking import FileIdentity, Taker, begin, undo_answers
 from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
 
 _BLOCK = 1 << 20
 
 
+class FileTaker(Protocol):
+    """What takes the rows of a file, of whatever kind."""
+
+    async def take(self, on_progress: Callable[[int], None] | None = None) -> Any:
+        """Take every row that can be taken."""
+
+    async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
+        """Note how far the import has come."""
+
+    def report(self) -> dict[str, Any]:
+        """Return what became of the rows."""
+
+
 @dataclass
 class Looked:
     """A file that was looked at, with the report of what was seen."""
 
-    file: OpenFile
+    file: OpenFile | OpenRecords
     report: dict[str, Any]
     fingerprint: str
 
@@ -38,11 +56,19 @@ class Looked:
 
 
 async def look(
-    ingest: Ingest, workspace_id: UUID, survey: str, source: SourceFile, options: ImportOptions
+    database: Database, workspace_id: UUID, what: str, source: SourceFile, options: ImportOptions
 ) -> Looked:
-    """Look at a file; nothing is stored."""
-    file = await open_file(ingest.database, workspace_id, survey, source, options)
-    report = await look_at(ingest.database, workspace_id, file)
+    """Look at a file of `tickets`, of `customers`, or of answers to a survey; store nothing.
+
+    `what` is one of the two kinds, or the key or id of the survey.
+    """
+    file: OpenFile | OpenRecords
+    if kind := FILE_KINDS.get(what):
+        file = await open_records(database, workspace_id, kind, source, options)
+        report = await look_at_records(database, file)
+    else:
+        file = await open_file(database, workspace_id, what, source, options)
+        report = await look_at(database, workspace_id, file)
     return Looked(file, report, await asyncio.to_thread(_fingerprint, source, options))
 
 
@@ -59,14 +85,20 @@ def _fingerprint(source: SourceFile, options: ImportOptions) -> str:
 
 async def begin_import(
     ingest: Ingest, workspace_id: UUID, looked: Looked
-) -> tuple[ImportRun, Taker]:
+) -> tuple[ImportRun, FileTaker]:
     """Note the import, and return what takes its rows."""
-    run = await begin(ingest.database, workspace_id, looked.file, looked.fingerprint)
-    return run, Taker(ingest, workspace_id, run, looked.file)
+    file, database = looked.file, ingest.database
+    survey_id = file.survey.id if isinstance(file, OpenFile) else None
+    kind = "answers" if isinstance(file, OpenFile) else file.kind.name
+    identity = FileIdentity(file.name, file.options.source, kind, survey_id, looked.fingerprint)
+    run = await begin(database, workspace_id, identity)
+    if isinstance(file, OpenFile):
+        return run, Taker(ingest, workspace_id, run, file)
+    return run, RecordTaker(database, run, file, WRITERS[kind])
 
 
 async def take(
-    taker: Taker, looked: Looked, on_progress: Callable[[int], None] | None = None
+    taker: FileTaker, looked: Looked, on_progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
     """Take the rows, or only note why not; return the report."""
     if looked.refused is not None:
@@ -74,7 +106,31 @@ async def take(
         return looked.report
     await taker.take(on_progress)
     await taker.note("done", looked.report)
-    return looked.report | taker.taken.report()
+    return looked.report | taker.report()
+
+
+async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:
+    """Take back what an import did: what it added goes, what it changed is as it was before.
+
+    What was changed later, by somebody or by another import, is left and listed.
+    """
+    database = ingest.database
+    async with database.session() as session:
+        run = await find(session, workspace_id, import_id)
+    if run.kind in WRITERS:
+        undone, left = await undo_records(database, run, WRITERS[run.kind])
+    else:
+        undone, left = await undo_answers(ingest, run)
+    report = (run.report or {}) | {
+        "undone": undone, "left": len(left), "left_ids": [str(id_) for id_ in left[:1000]],
+    }  # fmt: skip
+    async with database.transaction() as session:
+        await stored.note_progress(
+            session, workspace_id, import_id,
+            {"status": "undone", "lines_done": run.lines_done, "accepted": run.accepted,
+             "duplicates": run.duplicates, "rejected": run.rejected, "report": report},
+        )  # fmt: skip
+    return report
 
 
 async def find(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> ImportRun:

@@ -58,15 +58,24 @@ def importer(workspace_id: UUID) -> Caller:
     )  # fmt: skip
 
 
-async def begin(
-    database: Database, workspace_id: UUID, file: OpenFile, fingerprint: str
-) -> ImportRun:
+@dataclass(frozen=True)
+class FileIdentity:
+    """By what an import of a file is known again."""
+
+    name: str
+    source: str
+    kind: str
+    survey_id: UUID | None
+    fingerprint: str
+
+
+async def begin(database: Database, workspace_id: UUID, file: FileIdentity) -> ImportRun:
     """Return the import of this file: begun now, broken off before, or done before."""
     async with database.transaction() as session:
         attempt = 0
         while True:
             # What was undone may be read in again; that is another import.
-            names = ("import", file.options.source, fingerprint, str(attempt))
+            names = ("import", file.source, file.fingerprint, str(attempt))
             id_ = derived_uuid(str(workspace_id), *names)
             run = await session.get(ImportRun, (workspace_id, id_))
             if run is None or run.status != "undone":
@@ -75,9 +84,10 @@ async def begin(
         if run is None:
             now = utc_now()
             run = ImportRun(
-                workspace_id=workspace_id, id=id_, survey_id=file.survey.id, name=file.name,
+                workspace_id=workspace_id, id=id_, survey_id=file.survey_id, name=file.name,
+                kind=file.kind,
                 status="reading", lines_done=0, accepted=0, duplicates=0, rejected=0,
-                source=file.options.source, report=None, created_at=now, updated_at=now,
+                source=file.source, report=None, created_at=now, updated_at=now,
             )  # fmt: skip
             session.add(run)
     return run
@@ -112,8 +122,11 @@ class Taker:
                 on_progress(self._file.seen)
         if self._file.options.replace is not None:
             await self._take_away(self._file.options.replace)
-        await self.note("done")
         return self.taken
+
+    def report(self) -> dict[str, Any]:
+        """Return what became of the rows."""
+        return self.taken.report()
 
     async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
         """Note how far the import has come."""
@@ -256,16 +269,11 @@ async def write_whole(
     return found
 
 
-async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:
-    """Take back what an import did: what it added goes, what it changed is as it was before.
-
-    What was changed later, by somebody or by another import, is left and listed.
-    """
+async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]:
+    """Take back what an import of answers did; return how much of it, and what is left."""
     database, slot = ingest.database, ingest.group.slot
+    workspace_id, import_id = run.workspace_id, run.id
     async with database.session() as session:
-        run = await session.get(ImportRun, (workspace_id, import_id))
-        if run is None:
-            raise NotFound("There is no such import in this workspace.")
         rows = await stored.find_rows(session, workspace_id, import_id)
         survey = await find_published(session, workspace_id, str(run.survey_id))
     if survey is None:
@@ -286,15 +294,7 @@ async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str,
             async with database.transaction() as session:
                 for id_, _ in before:
                     await stored.set_seq(session, workspace_id, id_, 1)
-    listed = [str(row.response_id) for row in left[:1000]]
-    report = (run.report or {}) | {"undone": len(undone), "left": len(left), "left_ids": listed}
-    async with database.transaction() as session:
-        await stored.note_progress(
-            session, workspace_id, import_id,
-            {"status": "undone", "lines_done": run.lines_done, "accepted": run.accepted,
-             "duplicates": run.duplicates, "rejected": run.rejected, "report": report},
-        )  # fmt: skip
-    return report
+    return len(undone), [row.response_id for row in left]
 
 
 def _is_changed(row: Any) -> bool:

@@ -38,6 +38,12 @@ def words() -> Any:
     return json.loads(files("app.imports").joinpath("words.json").read_text())
 
 
+def yes_or_no(text: str) -> bool | None:
+    """Return what a word of yes or no says in any language that is known; None for another."""
+    folded = fold(text)
+    return True if folded in words()["yes"] else False if folded in words()["no"] else None
+
+
 def fold(text: str) -> str:
     """Return a text as words are compared: without case, outer blanks and doubled blanks."""
     return " ".join(text.casefold().replace("’", "'").split()).rstrip(".!")

@@ -29,6 +29,7 @@ from app.interactions.customer_resolver import (
 from app.interactions.customers import lock_customers
 from app.interactions.inheriting import COLUMNS, TYPES, inherit
 from app.interactions.resolution import Resolution
+from app.interactions.rewriting import Rewrite, mark_empty_tickets, rewrite
 from app.interactions.tickets import (
     lock_counting,
     lock_tickets,
@@ -103,25 +104,37 @@ def interaction_id(workspace_id: UUID, source: str, external_id: str) -> UUID:
 
 
 async def record(
-    session: AsyncSession, workspace_id: UUID, drafts: Sequence[Draft]
+    session: AsyncSession,
+    workspace_id: UUID,
+    drafts: Sequence[Draft],
+    *,
+    change: Rewrite | None = None,
 ) -> list[Recorded]:
     """Store interactions that are new and return all, in the order given.
 
-    Tickets are computed anew from their interactions, in the same transaction.
+    Tickets are computed anew from their interactions, in the same transaction. With a `change`
+    of history, what an earlier file told is rewritten, and no news is written.
     """
     began = utc_now()
     persons = [d.person for d in drafts if d.person is not None and not d.test]
     customers = await resolve_customers(session, workspace_id, persons)
     counting = await lock_counting(session, workspace_id)
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
+    tickets |= change.tickets if change else frozenset()
     await lock_tickets(session, counting, tickets)
     rows = [_row(workspace_id, draft, customers) for draft in drafts]
     created = await _insert(session, workspace_id, rows)
+    if change is not None:
+        created |= await rewrite(
+            session, workspace_id, [row for row in rows if row["id"] not in created], change
+        )
     named = (draft.touchpoint for draft in drafts if not draft.test)
     await register_touchpoints(session, workspace_id, named)
     await inherit(session, workspace_id, [r for r in rows if r["id"] in created])
     ids = [ticket_id(workspace_id, *name) for name in tickets]
     stories = await stories_of(session, workspace_id, ids)
+    if change is not None:
+        stories = {id_: [] for id_ in ids} | stories
     before = {id_: resolution_without(story, created) for id_, story in stories.items()}
     resolutions = await save_tickets(session, counting, stories)
     stored = await find_interactions(session, workspace_id, [r["id"] for r in rows])
@@ -144,7 +157,10 @@ async def record(
     }
     await lock_customers(session, workspace_id, concerned)
     await _complete_customers(session, workspace_id, drafts, customers, began=began)
-    await _tell_of_tickets(session, workspace_id, found, resolutions, before)
+    if change is None:
+        await _tell_of_tickets(session, workspace_id, found, resolutions, before)
+    else:
+        await mark_empty_tickets(session, workspace_id, ids)
     return found
 
 

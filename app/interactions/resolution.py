@@ -83,7 +83,8 @@ def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
             found.first_solved_at = found.first_solved_at or event.at
             found.last_solved_at = event.at
         elif event.type == REOPENED or (event.type == ON_HOLD and found.is_resolved):
-            found.reopened |= found.first_solved_at is not None
+            # Who tells of a reopening says that it had been solved, whenever that was.
+            found.reopened |= event.type == REOPENED or found.first_solved_at is not None
             found.reopenings += found.is_resolved
         found.status = _status_after(event.type, found.status)
         if found.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:

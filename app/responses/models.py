@@ -159,14 +159,15 @@ class Rollup(SQLModel, table=True):
 
 
 class ImportRun(SQLModel, table=True):
-    """One file of answers that was read in; its lines give their responses' ids."""
+    """One file that was read in: of answers, `tickets` or `customers` (the kind)."""
 
     __tablename__ = "import_run"
     __table_args__ = (_of_survey(), TENANT)
 
     workspace_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)
-    survey_id: UUID
+    survey_id: UUID | None = None
+    kind: str | None = None
     name: str
     status: str
     lines_done: int

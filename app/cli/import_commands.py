@@ -1,0 +1,178 @@
+"""Commands that read files in: answers, tickets, customers. Each looks first, then takes."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.importing import ImportPlan, import_file
+from app.cli.running import WorkspaceOption, out, read_settings, run_work
+from app.core.database import Database
+from app.imports import customer_rows, ticket_rows
+from app.imports.options import FIELDS, source_of
+from app.imports.schemas import ImportQuery
+from app.workspaces import service as workspaces
+
+_File = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, help="CSV, xlsx, ods, NDJSON or JSON.")
+]
+_Constants = Annotated[list[str], typer.Option("--set", help="FIELD=VALUE for all rows.")]
+_Where = Annotated[list[str], typer.Option(help="COLUMN=VALUE: only such rows.")]
+_Ignore = Annotated[list[str], typer.Option(help="Column to leave out.")]
+_Encoding = Annotated[str, typer.Option(help="Such as cp1250; default: found out.")]
+_Sheet = Annotated[str, typer.Option(help="Of a spreadsheet; default: the first.")]
+_SkipRows = Annotated[int, typer.Option(help="Rows before the header.")]
+_Zone = Annotated[str, typer.Option(help="Of dates without a zone.")]
+_DateFormat = Annotated[str, typer.Option(help="Such as %d/%m/%Y.")]
+_Preset = Annotated[str, typer.Option(help="Another tool's export, by name.")]
+_Replace = Annotated[str, typer.Option(help="Import whose rows the file replaces.")]
+_AllowRejects = Annotated[bool, typer.Option(help="Take what can be taken.")]
+_DryRun = Annotated[bool, typer.Option(help="Only look.")]
+_Yes = Annotated[bool, typer.Option(help="Do not ask.")]
+_Column = Annotated[str, typer.Option(help="Column of it.")]
+
+
+def _import(file: Path, said: dict[str, Any], *, workspace: str, dry_run: bool, yes: bool) -> None:
+    """Read a file as it was said; the exit code is 1 where rows or the whole were refused."""
+    given = {name: value for name, value in said.items() if value != ""}
+
+    async def work(database: Database) -> int:
+        query = ImportQuery.model_validate(given | {"name": file.name})
+        plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
+        return await import_file(database, plan, workspace=workspace, console=out)
+
+    if run_work(read_settings(), work):
+        raise typer.Exit(1)
+
+
+def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
+    file: _File,
+    survey: Annotated[str, typer.Option(help="Key or id of the survey.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+    source: Annotated[str, typer.Option(help="Whose file it is; default: the file's name.")] = "",
+    maps: Annotated[
+        list[str],
+        typer.Option(
+            "--map", help=f"COLUMN=FIELD: a question, {', '.join(FIELDS)}, property.NAME."
+        ),
+    ] = [],  # noqa: B006 - typer wants a plain list
+    constants: _Constants = [],  # noqa: B006 - the same
+    value: Annotated[list[str], typer.Option(help="QUESTION:TEXT=SCORE.")] = [],  # noqa: B006 - the same
+    where: _Where = [],  # noqa: B006 - the same
+    ignore: _Ignore = [],  # noqa: B006 - the same
+    missing: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not answered.")] = [],  # noqa: B006 - the same
+    na: Annotated[list[str], typer.Option(help="COLUMN=VALUE that means: not applicable.")] = [],  # noqa: B006 - the same
+    pivot: Annotated[
+        str, typer.Option(help="QUESTION_COLUMN:ANSWER_COLUMN, one answer a row.")
+    ] = "",
+    by: Annotated[str, typer.Option(help="With --pivot: the column of ids.")] = "",
+    encoding: _Encoding = "",
+    sheet: _Sheet = "",
+    skip_rows: _SkipRows = 0,
+    timezone: _Zone = "",
+    date_format: _DateFormat = "",
+    undated: Annotated[str, typer.Option(help="`now` or a date, for rows without one.")] = "",
+    preset: _Preset = "",
+    replace: _Replace = "",
+    ticket_source: Annotated[str, typer.Option(help="Helpdesk whose numbers tickets are.")] = "",
+    *,
+    allow_rejects: _AllowRejects = False,
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
+) -> None:
+    """Read answers from a file: look first, then take; a run broken off goes on where it was."""
+    said = {
+        "survey": survey, "source": source or source_of(file.name), "map": maps,
+        "set": constants, "value": value, "where": where, "ignore": ignore, "missing": missing,
+        "na": na, "pivot": pivot, "by": by, "encoding": encoding, "sheet": sheet,
+        "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
+        "undated": undated, "preset": preset, "replace": replace, "ticket_source": ticket_source,
+        "allow_rejects": allow_rejects,
+    }  # fmt: skip
+    _import(file, said, workspace=workspace, dry_run=dry_run, yes=yes)
+
+
+def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
+    file: _File,
+    source: Annotated[str, typer.Option(help="The helpdesk, such as zendesk.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+    id_: Annotated[str, typer.Option("--id", help="Column of the ticket's number.")] = "",
+    opened: _Column = "",
+    first_reply: _Column = "",
+    solved: _Column = "",
+    reopened: Annotated[str, typer.Option(help="Column of its time, or how often.")] = "",
+    closed: _Column = "",
+    customer_email: _Column = "",
+    customer_id: _Column = "",
+    agent: _Column = "",
+    team: _Column = "",
+    touchpoint: _Column = "",
+    event: Annotated[str, typer.Option(help="Of one event a row: column of its name.")] = "",
+    at: Annotated[str, typer.Option(help="Of one event a row: column of its time.")] = "",
+    event_name: Annotated[
+        list[str], typer.Option(help="NAME=TYPE, such as Resolved=ticket.solved.")
+    ] = [],  # noqa: B006 - typer wants a plain list
+    maps: Annotated[
+        list[str],
+        typer.Option("--map", help=f"COLUMN=FIELD: {', '.join(ticket_rows.FIELDS)}."),
+    ] = [],  # noqa: B006 - the same
+    constants: _Constants = [],  # noqa: B006 - typer wants a plain list
+    where: _Where = [],  # noqa: B006 - the same
+    ignore: _Ignore = [],  # noqa: B006 - the same
+    encoding: _Encoding = "",
+    sheet: _Sheet = "",
+    skip_rows: _SkipRows = 0,
+    timezone: _Zone = "",
+    date_format: _DateFormat = "",
+    preset: _Preset = "",
+    replace: _Replace = "",
+    *,
+    allow_rejects: _AllowRejects = False,
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
+) -> None:
+    """Read tickets from a file, one a row or one event a row; other columns are properties."""
+    said = {
+        "kind": "tickets", "source": source, "id": id_, "opened": opened,
+        "first_reply": first_reply, "solved": solved, "reopened": reopened, "closed": closed,
+        "customer_email": customer_email, "customer_id": customer_id, "agent": agent,
+        "team": team, "touchpoint": touchpoint, "event": event, "at": at,
+        "event_name": event_name, "map": maps,
+        "set": constants, "where": where, "ignore": ignore, "encoding": encoding, "sheet": sheet,
+        "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
+        "preset": preset, "replace": replace, "allow_rejects": allow_rejects,
+    }  # fmt: skip
+    _import(file, said, workspace=workspace, dry_run=dry_run, yes=yes)
+
+
+def import_customers(  # noqa: PLR0913, PLR0917 - one parameter an option
+    file: _File,
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+    source: Annotated[str, typer.Option(help="Whose file it is; default: the file's name.")] = "",
+    maps: Annotated[
+        list[str],
+        typer.Option("--map", help=f"COLUMN=FIELD: {', '.join(customer_rows.FIELDS)}."),
+    ] = [],  # noqa: B006 - typer wants a plain list
+    constants: _Constants = [],  # noqa: B006 - typer wants a plain list
+    where: _Where = [],  # noqa: B006 - the same
+    ignore: _Ignore = [],  # noqa: B006 - the same
+    encoding: _Encoding = "",
+    sheet: _Sheet = "",
+    skip_rows: _SkipRows = 0,
+    timezone: _Zone = "",
+    date_format: _DateFormat = "",
+    preset: _Preset = "",
+    replace: _Replace = "",
+    *,
+    allow_rejects: _AllowRejects = False,
+    dry_run: _DryRun = False,
+    yes: _Yes = False,
+) -> None:
+    """Read customers from a file, one a row; other columns are properties of theirs."""
+    said = {
+        "kind": "customers", "source": source or source_of(file.name), "map": maps,
+        "set": constants, "where": where, "ignore": ignore, "encoding": encoding, "sheet": sheet,
+        "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
+        "preset": preset, "replace": replace, "allow_rejects": allow_rejects,
+    }  # fmt: skip
+    _import(file, said, workspace=workspace, dry_run=dry_run, yes=yes)

@@ -1,0 +1,97 @@
+"""Rows of customer files: one a customer, known by an id, an address or a phone number."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.imports.columns import ColumnUse, Vocabulary
+from app.imports.records import Record, hash_of
+from app.imports.rows import RowRejected
+from app.imports.side_fields import PropertyFields
+from app.imports.values import yes_or_no
+from app.interactions.customer_schemas import CustomerRow
+
+FIELDS = ("external_id", "email", "name", "locale", "phone", "consent", "do_not_survey", "source")
+_KNOWN = {
+    "e-mail": "email", "email address": "email", "e-mail address": "email", "mail": "email",
+    "customer id": "external_id", "customer_id": "external_id", "full name": "name",
+    "language": "locale", "phone number": "phone", "phone_number": "phone",
+    "do not survey": "do_not_survey", "accepts marketing": "consent",
+}  # fmt: skip
+_NAMES = ("external_id", "email", "phone")
+
+
+def vocabulary(_preset: str | None) -> Vocabulary:
+    """Return what the columns of a customer file may become."""
+    return Vocabulary({name: name for name in FIELDS}, known=_KNOWN, rest_as_properties=True)
+
+
+@dataclass
+class CustomerReader:
+    """Reads rows; `notes` counts what was left out, `seen` what the rows hold."""
+
+    uses: Sequence[ColumnUse]
+    constants: Mapping[str, str]
+    notes: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def read(self, line: int, cells: Sequence[str]) -> Record | None:
+        """Return the customer of a row, or None where it is empty; raise RowRejected."""
+        given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
+        given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
+        if not any(use.target in given for use in self.uses):
+            return None
+        said = self._said(given)
+        if not any(name in said for name in _NAMES):
+            raise RowRejected("external_id", "the row has neither an id, an address nor a phone")
+        row = self._checked(said)
+        self.seen["customers"] += 1
+        self.seen["with_email"] += row.email is not None
+        self.seen["do_not_survey"] += row.do_not_survey
+        name = next(name for name in _NAMES if name in said)
+        return Record(line, f"{name}:{str(said[name]).lower()}", hash_of(said), row)
+
+    def _said(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+        said: dict[str, Any] = {
+            name: given[name][1] for name in ("external_id", "email", "name", "phone", "source")
+            if name in given
+        }  # fmt: skip
+        if "locale" in given:
+            language, _, place = given["locale"][1].replace("_", "-").partition("-")
+            said["locale"] = f"{language.lower()}-{place}" if place else language.lower()
+        if "consent" in given:
+            said["consent"] = {"surveys": self._yes("consent", given), "source": "import"}
+        if "do_not_survey" in given:
+            said["do_not_survey"] = self._yes("do_not_survey", given)
+        if properties := PropertyFields(self.notes).read(given):
+            said["properties"] = properties
+        return said
+
+    def _yes(self, name: str, given: Mapping[str, tuple[str, str]]) -> bool:
+        column, text = given[name]
+        found = yes_or_no(text)
+        if found is None:
+            # Whether somebody may be asked is nothing to guess or to leave out.
+            raise RowRejected(column, f"`{text[:40]}` is neither yes nor no")
+        return found
+
+    def _checked(self, said: dict[str, Any]) -> CustomerRow:
+        """Return the customer; a name or language that does not fit is left out with a note."""
+        try:
+            return CustomerRow.model_validate(said)
+        except ValidationError as error:
+            for fault in error.errors():
+                name = str(fault["loc"][0]) if fault["loc"] else "row"
+                value, reason = str(said.get(name, ""))[:60], fault["msg"]
+                if name not in {"name", "locale", "phone"} or name not in said:
+                    raise RowRejected(name, f"`{value}` {reason}") from None
+                self.notes[f"{name}: `{value}` {reason}"] += 1
+                del said[name]
+            return CustomerRow.model_validate(said)
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the rows hold."""
+        return {name: self.seen[name] for name in ("customers", "with_email", "do_not_survey")}

@@ -1,0 +1,46 @@
+"""The kinds of files beside answers: tickets and customers."""
+
+from app.imports import customer_rows, ticket_rows
+from app.imports.record_taking import RecordWriter
+from app.imports.record_writing import CustomerWriter, TicketWriter
+from app.imports.records import FileKind
+
+
+def _ticket_needs(taken: set[str]) -> str | None:
+    if "id" not in taken:
+        return "No column is the ticket's number; name it by `id`."
+    if "event" in taken and "at" not in taken:
+        return "No column is the time of the event; name it by `at`."
+    if "event" not in taken and taken.isdisjoint({*ticket_rows.TIMES}):
+        return (
+            "No column is a time of the ticket; name `opened`, `first_reply`, `solved`, "
+            "`reopened` or `closed`, or `event` and `at` of a file with one event a row."
+        )
+    return None
+
+
+def _customer_needs(taken: set[str]) -> str | None:
+    if taken.isdisjoint({"external_id", "email", "phone"}):
+        return "No column is `external_id`, `email` or `phone`; say which it is by `map`."
+    return None
+
+
+FILE_KINDS: dict[str, FileKind] = {
+    "tickets": FileKind(
+        "tickets",
+        ticket_rows.vocabulary,
+        frozenset({*ticket_rows.TIMES, "at"}),
+        _ticket_needs,
+        lambda uses, options, dates: ticket_rows.TicketReader(
+            uses, options.constants, options.source, dates, options.event_names
+        ),
+    ),
+    "customers": FileKind(
+        "customers",
+        customer_rows.vocabulary,
+        frozenset(),
+        _customer_needs,
+        lambda uses, options, _dates: customer_rows.CustomerReader(uses, options.constants),
+    ),
+}
+WRITERS: dict[str, RecordWriter] = {"tickets": TicketWriter(), "customers": CustomerWriter()}

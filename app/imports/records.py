@@ -1,0 +1,191 @@
+"""Files of tickets and customers: what is common to looking at them and taking them.
+
+A row is known again by its source and its id, or by what it says; never by its line.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.core.database import Database
+from app.core.errors import InvalidInput
+from app.core.ids import derived_uuid
+from app.imports import stored_records
+from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
+from app.imports.dates import DateReading, judge_dates
+from app.imports.looking import RejectedRow, require_one_reading, zone_of
+from app.imports.options import ImportOptions
+from app.imports.reading import SourceFile, Table, read_table
+from app.imports.report import file_report, too_many_rejects
+from app.imports.rows import RowRejected
+from app.workspaces.service import get_workspace
+
+CHUNK = 200
+# Of a row that is not identified yet.
+_NO_ID = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as it is taken: what identifies it in its source, and what it says."""
+
+    line: int
+    identity: str | None
+    content: str
+    value: Any
+    id: UUID = _NO_ID
+
+
+class RecordReader(Protocol):
+    """Reads the rows of one kind of file."""
+
+    uses: Sequence[ColumnUse]
+    notes: Counter[str]
+    seen: Counter[str]
+
+    def read(self, line: int, cells: Sequence[str]) -> Record | None:
+        """Return the record of a row, or None where it is empty; raise RowRejected."""
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the rows would give."""
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """What a kind of file has of its own: its columns, which of them are times, its reader."""
+
+    name: str
+    vocabulary: Callable[[str | None], Vocabulary]
+    times: frozenset[str]
+    required: Callable[[set[str]], str | None]
+    reader: Callable[[Sequence[ColumnUse], ImportOptions, DateReading], RecordReader]
+
+
+def hash_of(*said: Any) -> str:
+    """Return what makes a row the same as another."""
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@dataclass
+class OpenRecords:
+    """A file that is understood; reading it keeps the rows that cannot be taken."""
+
+    kind: FileKind
+    name: str
+    workspace_id: UUID
+    table: Table
+    reader: RecordReader
+    options: ImportOptions
+    preset: str | None
+    dates: DateReading | None
+    rejected: list[RejectedRow] = field(default_factory=list)
+    empty: int = 0
+    seen: int = 0
+    _repeats: Counter[str] = field(default_factory=Counter)
+
+    def chunks(self) -> Iterator[list[Record]]:
+        """Yield the rows that can be taken, some at a time."""
+        self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
+        self.reader.notes.clear()
+        self.reader.seen.clear()
+        chunk = []
+        for line, cells in wanted_rows(self.table, self.options.where):
+            self.seen += 1
+            try:
+                record = self.reader.read(line, cells)
+            except RowRejected as error:
+                self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
+                continue
+            if record is None:
+                self.empty += 1
+                continue
+            chunk.append(self._identified(record))
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        yield chunk
+
+    def _identified(self, record: Record) -> Record:
+        names = [record.identity or ""]
+        if record.identity is None:
+            self._repeats[record.content] += 1
+            names = ["row", record.content, str(self._repeats[record.content])]
+        id_ = derived_uuid(
+            str(self.workspace_id), "record", self.kind.name, self.options.source, *names
+        )
+        return Record(record.line, record.identity, record.content, record.value, id_)
+
+
+async def open_records(
+    database: Database,
+    workspace_id: UUID,
+    kind: FileKind,
+    source: SourceFile,
+    options: ImportOptions,
+) -> OpenRecords:
+    """Find out what the file is and what its columns mean; raise InvalidInput with the remedy."""
+    async with database.session() as session:
+        workspace = await get_workspace(session, workspace_id)
+    own_zone = workspace.timezone
+
+    def opened() -> OpenRecords:
+        table = read_table(source, options.file)
+        preset = preset_of(table.columns, options.preset, kind.name)
+        uses = uses_of(table, options, kind.vocabulary(preset))
+        taken = {use.target for use in uses} | set(options.constants)
+        if missing := kind.required(taken):
+            columns = ", ".join(table.columns[:20])
+            detail = f"{missing} The file has {columns}."
+            raise InvalidInput(detail)
+        require_one_reading(table, uses, source)
+        known = presets(kind.name).get(preset or "", {})
+        zone = zone_of(options.timezone or known.get("timezone") or own_zone)
+        dates = _dates(table, uses, kind, zone=zone, options=options)
+        reader = kind.reader(uses, options, dates or DateReading(zone))
+        return OpenRecords(kind, source.name, workspace_id, table, reader, options, preset, dates)
+
+    return await asyncio.to_thread(opened)
+
+
+def _dates(
+    table: Table, uses: Sequence[ColumnUse], kind: FileKind, *, zone: Any, options: ImportOptions
+) -> DateReading | None:
+    """Judge the order of day and month over all columns of times at once."""
+    timed = [use for use in uses if use.target in kind.times]
+    if not timed:
+        return None
+    values = (cells[use.place] for _, cells in table.rows() for use in timed)
+    names = ", ".join(use.name for use in timed)
+    return judge_dates(values, zone, options.date_format, names)
+
+
+async def look_at_records(database: Database, file: OpenRecords) -> dict[str, Any]:
+    """Read the whole file and return what was seen; nothing is stored."""
+    states: Counter[str] = Counter()
+    chunks = file.chunks()
+    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+        async with database.session() as session:
+            known = await stored_records.find_latest(
+                session, file.workspace_id, [record.id for record in chunk]
+            )
+        states.update(state_of(known, record) for record in chunk)
+    taken = sum(states.values())
+    report = file_report(file, file.reader.uses, states)
+    refused = too_many_rejects(file, taken) if taken else "No row can be taken."
+    return report | {
+        "kind": file.kind.name, "figures": file.reader.figures(), "questions": [],
+        "refused": refused,
+    }  # fmt: skip
+
+
+def state_of(known: Mapping[UUID, Any], record: Record) -> str:
+    """Tell whether a row is new, changed, or already here."""
+    before = known.get(record.id)
+    if before is None:
+        return "new"
+    return "already_here" if before.content == record.content else "changed"

@@ -1,0 +1,101 @@
+"""What is told of a file that was looked at, whatever its rows are."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from app.imports.columns import ColumnUse
+from app.imports.dates import DateReading
+from app.imports.options import ImportOptions
+from app.imports.reading import Table
+
+MOST_REJECTED = 0.05
+_MOST_REASONS = 50
+
+
+class NotedReader(Protocol):
+    """What read the rows, and noted what it left out of those that are taken."""
+
+    notes: Counter[str]
+
+
+class Seen(Protocol):
+    """A file whose rows have been read."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def table(self) -> Table: ...
+    @property
+    def options(self) -> ImportOptions: ...
+    @property
+    def preset(self) -> str | None: ...
+    @property
+    def dates(self) -> DateReading | None: ...
+    @property
+    def rejected(self) -> Sequence[Any]: ...
+    @property
+    def empty(self) -> int: ...
+    @property
+    def seen(self) -> int: ...
+    @property
+    def reader(self) -> NotedReader: ...
+
+
+def file_report(file: Seen, uses: Sequence[ColumnUse], states: Mapping[str, int]) -> dict[str, Any]:
+    """Return the file's form, its columns, and its rows by what becomes of them."""
+    reasons: Counter[str] = Counter()
+    first: dict[str, Any] = {}
+    for row in file.rejected:
+        reasons[row.column] += 1
+        first.setdefault(row.column, row)
+    example = next(iter(file.table.rows()), (0, [""] * len(file.table.columns)))[1]
+    targets = {use.place: use.target for use in uses}
+    return {
+        "file": file.name,
+        "source": file.options.source,
+        "encoding": file.table.encoding,
+        "delimiter": file.table.delimiter,
+        "sheet": file.table.sheet,
+        "header_rows": file.table.header_rows,
+        "preset": file.preset,
+        "dates": _dates(file.dates),
+        "columns": [
+            {"column": name, "example": example[place][:80], "becomes": targets.get(place)}
+            for place, name in enumerate(file.table.columns)
+        ],
+        "rows": {
+            "seen": file.seen,
+            "accepted": sum(states.values()),
+            "empty": file.empty,
+            "rejected": len(file.rejected),
+            **{name: states.get(name, 0) for name in ("new", "changed", "already_here")},
+        },
+        "rejected": [
+            {"column": column, "n": n, "line": first[column].line, "reason": first[column].reason}
+            for column, n in reasons.most_common(_MOST_REASONS)
+        ],
+        "notes": [
+            *file.table.notes,
+            *(f"{note} (left out, {n} times)" for note, n in
+              file.reader.notes.most_common(_MOST_REASONS)),
+        ],
+    }  # fmt: skip
+
+
+def _dates(dates: DateReading | None) -> dict[str, Any] | None:
+    if dates is None:
+        return None
+    return {"order": dates.format or dates.order, "timezone": dates.zone.key}
+
+
+def too_many_rejects(file: Seen, taken: int) -> str | None:
+    """Return why nothing is taken where too many rows cannot be read, or None."""
+    rows = taken + len(file.rejected)
+    if file.options.allow_rejects or len(file.rejected) <= MOST_REJECTED * rows:
+        return None
+    share = 100 * len(file.rejected) / rows
+    return (
+        f"{len(file.rejected):,} of {rows:,} rows cannot be read ({share:.0f} %); more "
+        "than 5 % are too many. Mend the file or the mapping, or say `allow_rejects`."
+    )

@@ -1,0 +1,240 @@
+"""Rows of ticket files: one a ticket with its times, or one an event."""
+
+import datetime as dt
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from app.core.clock import utc_now
+from app.core.text import fit_email
+from app.imports.columns import ColumnUse, Vocabulary, presets
+from app.imports.dates import DateReading
+from app.imports.records import Record, hash_of
+from app.imports.rows import RowRejected, fit_touchpoint
+from app.imports.side_fields import PropertyFields
+from app.imports.values import fold, yes_or_no
+from app.interactions.customer_resolver import CustomerReference
+from app.interactions.recording import Draft
+from app.interactions.resolution import TicketEvent, resolution_of
+from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
+
+# The times of a ticket, and the event that each is; of one instant the order is that of
+# `resolution`. A `first_solved` stands beside `solved`, which is then the last solving.
+TIMES = {
+    "opened": "ticket.opened", "first_reply": "ticket.replied", "first_solved": "ticket.solved",
+    "reopened": "ticket.reopened", "solved": "ticket.solved", "closed": "ticket.closed",
+}  # fmt: skip
+_MINUTES = {"first_reply_minutes": "first_reply", "first_solved_minutes": "first_solved"}
+FIELDS = (
+    "id", *TIMES, *_MINUTES, "customer.email", "customer.external_id", "customer.name", "agent",
+    "team", "touchpoint", "event", "at", "event_id",
+)  # fmt: skip
+_AHEAD = dt.timedelta(hours=24)
+_LONGEST_ID = 100
+_EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+_KNOWN_EVENTS = {
+    "opened": "ticket.opened", "created": "ticket.opened", "new": "ticket.opened",
+    "replied": "ticket.replied", "solved": "ticket.solved", "resolved": "ticket.solved",
+    "reopened": "ticket.reopened", "closed": "ticket.closed", "on hold": "ticket.on_hold",
+}  # fmt: skip
+
+
+def vocabulary(preset: str | None) -> Vocabulary:
+    """Return what the columns of a ticket file may become."""
+    known = presets("tickets")[preset] if preset else {"columns": {}, "unwanted": []}
+    return Vocabulary(
+        targets={name: name for name in FIELDS}
+        | {"customer_email": "customer.email", "customer_id": "customer.external_id"},
+        known=known["columns"],
+        unwanted=frozenset(known["unwanted"]),
+        rest_as_properties=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TicketStory:
+    """What one row tells of one ticket."""
+
+    ticket: str
+    drafts: tuple[Draft, ...]
+
+
+@dataclass
+class TicketReader:
+    """Reads rows; `notes` counts what was left out, `seen` what the rows would give."""
+
+    uses: Sequence[ColumnUse]
+    constants: Mapping[str, str]
+    source: str
+    dates: DateReading
+    event_names: Mapping[str, str]
+    notes: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    _times: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        """Find out which form the file has."""
+        targets = {use.target for use in self.uses} | set(self.constants)
+        self.by_event = "event" in targets
+        self._named = {fold(name): type_ for name, type_ in self.event_names.items()}
+
+    def read(self, line: int, cells: Sequence[str]) -> Record | None:
+        """Return what a row tells, or None where it is empty; raise RowRejected."""
+        given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
+        given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
+        if "id" not in given:
+            raise RowRejected("id", "is empty; every row names its ticket")
+        column, ticket = given["id"]
+        if len(ticket) > _LONGEST_ID:
+            raise RowRejected(column, f"is longer than {_LONGEST_ID} characters")
+        events = self._event(given) if self.by_event else self._events(given)
+        common = self._common(given)
+        drafts = tuple(
+            Draft(type=type_, source=self.source, external_id=external_id, ticket=ticket,
+                  occurred_at=at, **common)
+            for external_id, type_, at in events
+        )  # fmt: skip
+        self._count(drafts)
+        content = hash_of([(d.external_id, d.type, str(d.occurred_at)) for d in drafts], common)
+        return Record(line, self._identity(given, ticket), content, TicketStory(ticket, drafts))
+
+    def _identity(self, given: Mapping[str, tuple[str, str]], ticket: str) -> str | None:
+        if not self.by_event:
+            return f"ticket:{ticket}"
+        return f"event:{given['event_id'][1]}" if "event_id" in given else None
+
+    def _events(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
+        """Return the events of a row a ticket."""
+        times = {
+            name: self._time(*given[name])
+            for name in TIMES
+            if name in given and not (name == "reopened" and self._says(given[name]))
+        }
+        self._add_minutes(given, times)
+        if "first_solved" in times and times.get("solved") in {None, times["first_solved"]}:
+            times["solved"] = times.pop("first_solved")
+        if "reopened" not in times and "solved" in times and self._was_reopened(given):
+            # That it was reopened is known, and not when: it was, by the last solving.
+            times["reopened"] = times["solved"]
+        if not times:
+            column = next(iter(given.values()))[0]
+            raise RowRejected(column, "the row has no time at all")
+        ticket = given["id"][1]
+        return [(f"{ticket}:{name}", TIMES[name], at) for name, at in times.items()]
+
+    def _add_minutes(
+        self, given: Mapping[str, tuple[str, str]], times: dict[str, dt.datetime]
+    ) -> None:
+        """Add the times that are told as minutes since the opening."""
+        for name, target in _MINUTES.items():
+            if name in given and "opened" in times and target not in times:
+                times[target] = times["opened"] + self._minutes(*given[name])
+
+    @staticmethod
+    def _was_reopened(given: Mapping[str, tuple[str, str]]) -> bool:
+        """Tell whether a cell says that it was reopened: yes, or how often."""
+        return "reopened" in given and yes_or_no(given["reopened"][1]) is not False
+
+    def _says(self, given: tuple[str, str]) -> bool:
+        """Tell whether a cell only says that it was reopened, or how often."""
+        text = given[1]
+        return yes_or_no(text) is not None or bool(re.fullmatch(r"\d{1,4}", text))
+
+    def _event(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
+        """Return the one event of a row an event."""
+        column, text = given.get("event", ("event", ""))
+        type_ = self._named.get(fold(text)) or _KNOWN_EVENTS.get(fold(text))
+        if type_ is None and _EVENT.fullmatch(text):
+            type_ = text
+        if type_ is None:
+            reason = f"`{text[:40]}` is no event; say what it means by `event_name`"
+            raise RowRejected(column, reason)
+        if "at" not in given:
+            raise RowRejected("at", "is empty")
+        at = self._time(*given["at"])
+        own = given["event_id"][1] if "event_id" in given else ""
+        return [(own[:128] or f"{given['id'][1]}:{type_}:{at:%Y%m%dT%H%M%S.%f}"[:128], type_, at)]
+
+    def _time(self, column: str, text: str) -> dt.datetime:
+        try:
+            found = self.dates.read(text)
+        except ValueError as error:
+            raise RowRejected(column, str(error)) from None
+        if not found.year >= 1900 or found > utc_now() + _AHEAD:
+            raise RowRejected(column, f"`{text[:40]}` is before 1900 or in the future")
+        return found
+
+    @staticmethod
+    def _minutes(column: str, text: str) -> dt.timedelta:
+        try:
+            return dt.timedelta(minutes=float(text.replace(",", ".")))
+        except (ValueError, OverflowError):
+            raise RowRejected(column, f"`{text[:40]}` is no number of minutes") from None
+
+    def _common(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+        """Return what all events of a row share."""
+        properties = PropertyFields(self.notes).read(given)
+        for name in ("agent", "team"):
+            if name in given:
+                properties[name] = given[name][1][:256]
+        touchpoint = ""
+        if "touchpoint" in given:
+            column, text = given["touchpoint"]
+            touchpoint = fit_touchpoint(text) or ""
+            if not touchpoint:
+                self.notes[f"{column}: `{text[:40]}` is no key of a touchpoint"] += 1
+        return {"properties": properties, "touchpoint": touchpoint, "person": self._person(given)}
+
+    def _person(self, given: Mapping[str, tuple[str, str]]) -> CustomerReference | None:
+        named = {
+            name: given[f"customer.{name}"][1]
+            for name in ("email", "external_id", "name") if f"customer.{name}" in given
+        }  # fmt: skip
+        if "email" in named:
+            column, text = given["customer.email"]
+            named["email"] = fit_email(text) or ""
+            if not named["email"]:
+                self.notes[f"{column}: `{text[:60]}` is no e-mail address"] += 1
+        if not named.get("email") and not named.get("external_id"):
+            return None
+        return CustomerReference(
+            external_id=(named.get("external_id") or "")[:128] or None, source=self.source,
+            email=named.get("email") or None, name=named.get("name", "")[:200] or None,
+        )  # fmt: skip
+
+    def _count(self, drafts: Sequence[Draft]) -> None:
+        """Count what a row would give, so that the look can show it."""
+        if self.by_event:
+            self.seen[drafts[0].type] += 1
+            return
+        story = resolution_of(
+            TicketEvent(d.occurred_at, d.type, UUID(int=n))
+            for n, d in enumerate(drafts) if d.occurred_at
+        )  # fmt: skip
+        self.seen["tickets"] += 1
+        self.seen["solved"] += story.first_solved_at is not None
+        self.seen["reopened"] += story.reopened
+        self.seen["invalid"] += story.invalid
+        if story.opened_at and story.first_solved_at and not story.invalid:
+            seconds = (story.first_solved_at - story.opened_at).total_seconds()
+            self._times[math.ceil(math.log(seconds, GAMMA)) if seconds > 0 else ZERO_BUCKET] += 1
+
+    def figures(self) -> dict[str, Any]:
+        """Return what the rows would give: tickets and their median time, or events by type."""
+        if self.by_event:
+            return {"events": dict(self.seen.most_common(50))}
+        names = ("tickets", "solved", "reopened", "invalid")
+        return {name: self.seen[name] for name in names} | {"median_seconds": self._median()}
+
+    def _median(self) -> float | None:
+        """Return the median first time to resolution, to 1 %, as figures of tickets are."""
+        half, passed = (self._times.total() + 1) // 2, 0
+        for bucket, n in sorted(self._times.items()):
+            passed += n
+            if passed >= half:
+                return 0.0 if bucket == ZERO_BUCKET else round(2 * GAMMA**bucket / (GAMMA + 1), 1)
+        return None

@@ -1,0 +1,81 @@
+"""Customers as they were before a file changed them, and what nothing else names."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.database import run_sql
+from app.core.notices import notify
+from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
+from app.interactions.customers import NAMING_TABLES
+
+SAID = ("email", "name", "locale", "properties", "consent", "do_not_survey")
+
+
+def said_of(customer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what callers have said of a customer, with the ids by which it is known."""
+    return {name: customer[name] for name in (*SAID, "external_ids", "phone_number")}
+
+
+async def remove_unnamed(session: AsyncSession, workspace_id: UUID, customer_id: UUID) -> bool:
+    """Delete a customer whom no answer, interaction or other row names; tell whether it is gone."""
+    for table in NAMING_TABLES:
+        rows = await run_sql(
+            session,
+            text(
+                f"select 1 from {table} where workspace_id = :workspace_id "
+                "and customer_id = :customer limit 1"
+            ).bindparams(workspace_id=workspace_id, customer=customer_id),
+        )
+        if rows.first():
+            return False
+    bound = {"workspace_id": workspace_id, "customer": customer_id}
+    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    # Its names go with it.
+    await run_sql(
+        session,
+        text(
+            "delete from customer where workspace_id = :workspace_id and id = :customer"
+        ).bindparams(**bound),
+    )
+    return True
+
+
+async def put_back(
+    session: AsyncSession, workspace_id: UUID, customer_id: UUID, before: Mapping[str, Any]
+) -> None:
+    """Make a customer what it was: what was said of it, and the names by which it is known."""
+    known = [(f"id:{one['source'] or ''}", one["id"]) for one in before["external_ids"]]
+    known += [("email", before["email"].lower())] if before["email"] else []
+    known += [("phone", before["phone_number"])] if before["phone_number"] else []
+    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await run_sql(
+        session,
+        text(
+            "update customer set email = n.email, name = n.name, locale = n.locale, "
+            "properties = n.properties, consent = n.consent, do_not_survey = n.do_not_survey, "
+            "updated_at = :now from json_to_record(cast(:before as json)) n(email text, name text, "
+            "locale text, properties jsonb, consent jsonb, do_not_survey bool) "
+            "where workspace_id = :workspace_id and id = :customer"
+        ).bindparams(
+            workspace_id=workspace_id, customer=customer_id, now=utc_now(),
+            before=json.dumps({name: before[name] for name in SAID}, default=str),
+        ),
+    )  # fmt: skip
+    await run_sql(
+        session,
+        text(
+            "delete from customer_identity k where k.workspace_id = :workspace_id "
+            "and k.customer_id = :customer and not exists ("
+            "select from unnest(cast(:kinds as text[]), cast(:values as text[])) n(kind, value) "
+            "where n.kind = k.kind and n.value = k.value)"
+        ).bindparams(
+            workspace_id=workspace_id, customer=customer_id,
+            kinds=[kind for kind, _ in known], values=[value for _, value in known],
+        ),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""Customers from files: made and changed once, and taken back where nobody needs them."""
+
+from pathlib import Path
+
+from tests.imports.files import post, table
+from tests.imports.test_tickets_from_files import send
+from tests.shop import Shop
+
+FILE = (Path(__file__).parents[1] / "data" / "imports" / "customers.csv").read_text()
+
+
+async def test_customers_of_a_file(shop: Shop) -> None:
+    seen = await send(shop, FILE, "customers", source="crm", dry_run=True)
+    assert seen["figures"] == {"customers": 3, "with_email": 2, "do_not_survey": 1}
+    taken = await send(shop, FILE, "customers", source="crm")
+    assert (taken["kind"], taken["accepted"], taken["survey_id"]) == ("customers", 3, None)
+    found = {c["external_ids"][0]["id"]: c for c in (await shop.get("/v1/customers"))["data"]}
+    ala, jan, ola = found["c-1"], found["c-2"], found["c-3"]
+    assert (ala["email"], ala["locale"], ala["properties"]) == (
+        "ala@example.pl", "pl", {"Plan": "pro"},
+    )  # fmt: skip
+    assert (ala["consent"]["surveys"], jan["consent"]["surveys"]) == (True, False)
+    assert (jan["locale"], ola["do_not_survey"], ola["email"]) == ("en-GB", True, None)
+
+
+async def test_again_corrected_and_undone(shop: Shop) -> None:
+    await shop.call("PUT", "/v1/customers/c-2", json={"email": "jan@example.pl", "name": "Old"})
+    first = await send(shop, FILE, "customers", source="crm")
+    assert (first["report"]["added"], first["report"]["updated"]) == (3, 0)
+    again = await send(shop, FILE, "customers", source="crm")
+    assert again["report"]["already_here"] == 3
+    second = await send(shop, FILE.replace("Ala Nowak", "Ala Lis"), "customers", source="crm")
+    assert second["report"]["updated"] == 1
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala Lis"
+    await shop.call("DELETE", f"/v1/imports/{second['id']}")
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala Nowak"
+
+    # One is changed by somebody, one has been there before: only the third goes.
+    await shop.call("PUT", "/v1/customers/c-1", json={"name": "Ala Zmieniona"})
+    await shop.call("DELETE", f"/v1/imports/{first['id']}")
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala Zmieniona"
+    assert (await shop.get("/v1/customers/c-2"))["name"] == "Old"
+    assert (await shop.call("GET", "/v1/customers/c-3")).status_code == 404
+    report = (await shop.get(f"/v1/imports/{first['id']}"))["report"]
+    assert (report["undone"], report["left"]) == (2, 1)
+
+
+async def test_whether_somebody_may_be_asked_is_never_guessed(shop: Shop) -> None:
+    rows = [["email", "consent"], *([f"p{n}@example.pl", "yes"] for n in range(30))]
+    taken = await send(shop, table([*rows, ["x@example.pl", "perhaps"]]), "customers", source="a")
+    assert (taken["accepted"], taken["rejected"]) == (30, 1)
+    assert "neither yes nor no" in taken["report"]["rejected"][0]["reason"]
+    reply = await post(shop, "name\nAla\n", kind="customers", source="b")
+    assert reply.status_code == 422
+
+
+async def test_erasing_a_customer_empties_what_an_import_kept(shop: Shop) -> None:
+    first = await send(shop, FILE, "customers", source="crm")
+    ala = await shop.get("/v1/customers/c-1")
+    erased = await shop.call("DELETE", f"/v1/customers/{ala['id']}")
+    assert erased.status_code == 200, erased.text
+    shown = str(await shop.get(f"/v1/imports/{first['id']}"))
+    assert "ala@example.pl" not in shown
+    await shop.call("DELETE", f"/v1/imports/{first['id']}")
+    kept = await shop.get(f"/v1/customers/{ala['id']}")
+    assert (kept["email"], kept["erased_at"] is not None) == (None, True)
