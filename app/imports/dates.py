@@ -23,6 +23,8 @@ _NAMED_SHORT = re.compile(r"^(\d{1,2})[/-]([^\W\d_]+)\.?[/-](\d{4}|\d{2})\b[, ]*
 _NAMED_US = re.compile(
     r"^(?:\w{3,9},? +)??([^\W\d_]+)\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})[, ]*(.*)$"
 )
+_EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}")
+_SERIAL = re.compile(r"\d{5}([.,]\d+)?")
 _CLOCK = re.compile(
     r"^(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?[Mm]\.?)? *(.*)$"
 )
@@ -115,10 +117,10 @@ def _order_of(value: str) -> str | None:
 
 
 def _parts(text: str, order: str) -> dt.datetime | None:
-    if re.fullmatch(r"\d{10}(\.\d+)?|\d{13}", text):
+    if _EPOCH.fullmatch(text):
         seconds = float(text) / (1000 if len(text) == 13 else 1)
         return dt.datetime.fromtimestamp(seconds, dt.UTC)
-    if re.fullmatch(r"\d{5}([.,]\d+)?", text):
+    if _SERIAL.fullmatch(text):
         serial = float(text.replace(",", "."))
         if _SERIALS[0] <= serial <= _SERIALS[1]:
             return _SERIAL_ORIGIN + dt.timedelta(days=serial)

@@ -27,6 +27,7 @@ from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.reading import FileOptions, SourceFile, Table, read_table
 from app.imports.report import file_report, too_many_rejects
 from app.imports.rows import ReadRow, RowReader, RowRejected
+from app.imports.spool import Spool
 from app.imports.stored import find_latest
 from app.imports.values import OUT_OF_SCALE, fold
 from app.metrics.counts import Counts
@@ -69,9 +70,25 @@ class OpenFile:
     empty: int = 0
     seen: int = 0
     _repeats: Counter[str] = field(default_factory=Counter)
+    _spool: Spool | None = None
 
     def chunks(self) -> Iterator[list[IdentifiedRow]]:
-        """Yield the rows that can be taken, some at a time; keep those that cannot."""
+        """Yield the rows that can be taken, some at a time; keep those that cannot.
+
+        They are read once; after that they come from what was kept of the first reading.
+        """
+        if self._spool is not None and self._spool.is_complete:
+            for seen, chunk in self._spool.chunks():
+                self.seen = seen
+                yield chunk
+            return
+        self._spool = Spool()
+        for chunk in self._read():
+            self._spool.keep((self.seen, chunk))
+            yield chunk
+        self._spool.is_complete = True
+
+    def _read(self) -> Iterator[list[IdentifiedRow]]:
         self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
         self.reader.notes.clear()
         chunk = []

@@ -22,6 +22,7 @@ from app.surveys.compiled import Checked, CompiledSurvey
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _SHORT = 128
+_MOST_KNOWN = 10_000
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -69,6 +70,8 @@ class RowReader:
             key: reader_of(question, self.options.values.get(key, {}))
             for key, question in by_key.items()
         }
+        # What cells were found to say: most columns hold few texts.
+        self._known: dict[tuple[str, str], Any] = {}
         main = definition.main_question
         self.decisive = {main.key} if main else set(by_key)
         self._constants = list(self.options.constants.items())
@@ -113,13 +116,19 @@ class RowReader:
             return "na"
         if not text or folded in self.options.missing.get(named, ()):
             return None
+        known = self._known.get((target, text), self)
+        if known is not self:
+            return known
         try:
-            return self._readers[target](text)
+            found = self._readers[target](text)
         except ValueError as error:
             if target in self.decisive:
                 raise RowRejected(column, str(error)) from None
             self._leave_out(column, str(error))
             return None
+        if len(text) < _SHORT and len(self._known) < _MOST_KNOWN:
+            self._known[target, text] = found
+        return found
 
     def _leave_out(self, column: str, reason: str) -> None:
         self.notes[f"{column}: {reason}"] += 1

@@ -91,9 +91,9 @@ async def begin_import(
     survey_id = file.survey.id if isinstance(file, OpenFile) else None
     kind = "answers" if isinstance(file, OpenFile) else file.kind.name
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, looked.fingerprint)
-    run = await begin(database, workspace_id, identity)
+    run, is_first = await begin(database, workspace_id, identity)
     if isinstance(file, OpenFile):
-        return run, Taker(ingest, workspace_id, run, file)
+        return run, Taker(ingest, run, file, is_first=is_first)
     return run, RecordTaker(database, run, file, WRITERS[kind])
 
 

@@ -26,6 +26,17 @@ async def find_latest(
     return {row.response_id: row for row in rows}
 
 
+async def has_source(session: AsyncSession, workspace_id: UUID, source: str) -> bool:
+    """Tell whether anything of a source was ever read in."""
+    rows = await run_sql(
+        session,
+        text(
+            "select 1 from import_run where workspace_id = :workspace and source = :source limit 1"
+        ).bindparams(workspace=workspace_id, source=source),
+    )
+    return rows.first() is not None
+
+
 async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> list[Any]:
     """Return all rows of an import, each with its response as it stands.
 

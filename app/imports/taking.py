@@ -69,8 +69,13 @@ class FileIdentity:
     fingerprint: str
 
 
-async def begin(database: Database, workspace_id: UUID, file: FileIdentity) -> ImportRun:
-    """Return the import of this file: begun now, broken off before, or done before."""
+async def begin(
+    database: Database, workspace_id: UUID, file: FileIdentity
+) -> tuple[ImportRun, bool]:
+    """Return the import of this file, and whether it is the first of its source.
+
+    It is begun now, or was broken off or done before.
+    """
     async with database.transaction() as session:
         attempt = 0
         while True:
@@ -83,6 +88,7 @@ async def begin(database: Database, workspace_id: UUID, file: FileIdentity) -> I
             attempt += 1
         if run is None:
             now = utc_now()
+            others = await stored.has_source(session, workspace_id, file.source)
             run = ImportRun(
                 workspace_id=workspace_id, id=id_, survey_id=file.survey_id, name=file.name,
                 kind=file.kind,
@@ -90,14 +96,19 @@ async def begin(database: Database, workspace_id: UUID, file: FileIdentity) -> I
                 source=file.source, report=None, created_at=now, updated_at=now,
             )  # fmt: skip
             session.add(run)
-    return run
+            return run, not others
+    return run, False
 
 
 class Taker:
     """Writes the rows of one file."""
 
-    def __init__(self, ingest: Ingest, workspace_id: UUID, run: ImportRun, file: OpenFile) -> None:
-        """Prepare."""
+    def __init__(
+        self, ingest: Ingest, run: ImportRun, file: OpenFile, *, is_first: bool = False
+    ) -> None:
+        """Prepare; of the first import of a source no row can be here already."""
+        workspace_id = run.workspace_id
+        self._is_first = is_first
         self._ingest = ingest
         self._workspace_id = workspace_id
         self._run = run
@@ -145,10 +156,14 @@ class Taker:
     async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> None:
         database = self._ingest.database
         rows = {one.id: one for one in chunk}
+        asked = [id_ for id_ in rows if id_ in self._seen or not self._is_first]
         self._seen.update(rows)
-        async with database.session() as session:
-            known = await stored.find_latest(session, self._workspace_id, list(rows))
-            there = await stored.find_responses(session, self._workspace_id, list(rows))
+        known: dict[UUID, Any] = {}
+        there: dict[UUID, dict[str, Any]] = {}
+        if asked:
+            async with database.session() as session:
+                known = await stored.find_latest(session, self._workspace_id, asked)
+                there = await stored.find_responses(session, self._workspace_id, asked)
         writing: list[tuple[IdentifiedRow, int, dict[str, Any] | None]] = []
         replaced: list[UUID] = []
         for id_, one in rows.items():
@@ -195,7 +210,8 @@ class Taker:
         for place, (one, seq, _) in enumerate(writing):
             body = msgspec.structs.replace(one.row.body, id=one.id, seq=seq)
             person = persons[place]
-            origin = replace(self._origin, case=cases.get(place))
+            case = cases.get(place)
+            origin = replace(self._origin, case=case) if case else self._origin
             submissions.append(
                 submission_of(
                     body,

@@ -54,8 +54,11 @@ _IN_WHEEL = Path(__file__).with_name("prose")
 _IN_REPOSITORY = Path(__file__).parents[2] / "docs" / "guides"
 # The order in which they are listed.
 PROSE = (
-    "pages", "widget", "mail", "privacy", "webhooks", "automation", "moving-in", "delighted",
-    "elt", "running", "watching",
+    "pages", "widget", "mail", "privacy", "webhooks", "automation", "moving-in",
+    *(f"moving-in-{name}" for name in (
+        "surveymonkey", "typeform", "google-forms", "microsoft-forms", "qualtrics", "limesurvey",
+        "zendesk-ratings", "retently", "afterword", "tickets")),
+    "delighted", "elt", "running", "watching",
 )  # fmt: skip
 
 
@@ -74,6 +77,7 @@ def _as_html(text: str, base: str) -> Markup:
         .enable("table")
         .render(re.sub(r"<!--.*?-->\n?", "", text).replace(_ADDRESS, base))
     )
+    found = re.sub(r'href="([a-z-]+)\.md"', r'href="\1"', found)
     found = found.replace("<pre>", '<pre tabindex="0">').replace("<th>", '<th scope="col">')
     return Markup(found)  # noqa: S704 - our own text, and raw HTML is off
 
