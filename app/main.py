@@ -69,8 +69,19 @@ from app.pages import (
     open_page,
     own_data,
 )
+from app.pages.dashboard import (
+    answer_pages,
+    asking_pages,
+    connection_pages,
+    form_routes,
+    insight_pages,
+    people_pages,
+    settings_pages,
+    signing_in,
+    survey_editor,
+    survey_pages,
+)
 from app.pages.dashboard import routes as dashboard
-from app.pages.dashboard import signing_in
 from app.pages.error_pages import error_page, is_for_people
 from app.pages.rendering import ShowPage
 from app.responses import batch, intake, widget
@@ -86,7 +97,7 @@ from app.triggers import interaction_post
 from app.triggers import routes as triggers
 from app.triggers.interaction_commit import InteractionCommit
 from app.webhooks import routes as webhooks
-from app.workspaces import audit_routes, caller, member_routes
+from app.workspaces import audit_routes, caller, member_routes, share_links
 from app.workspaces import routes as workspaces
 from app.workspaces.caller import Keyring
 from app.workspaces.limits import Limiter
@@ -259,6 +270,16 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         delighted,
         docs,
         signing_in,
+        survey_editor,
+        survey_pages,
+        answer_pages,
+        people_pages,
+        asking_pages,
+        connection_pages,
+        settings_pages,
+        insight_pages,
+        form_routes,
+        share_links,
         dashboard,
         guides,
         assets,

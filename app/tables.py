@@ -26,7 +26,15 @@ from app.responses.models import ImportRun, Response, Rollup
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
 from app.triggers.models import Decision, Trigger
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.workspaces.models import ApiKey, DashboardSession, Logo, Member, SignInLink, Workspace
+from app.workspaces.models import (
+    ApiKey,
+    DashboardSession,
+    Logo,
+    Member,
+    ShareLink,
+    SignInLink,
+    Workspace,
+)
 
 TABLES: tuple[type[SQLModel], ...] = (
     Workspace,
@@ -34,6 +42,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Logo,
     Member,
     SignInLink,
+    ShareLink,
     DashboardSession,
     Idempotency,
     AuditEntry,

@@ -49,6 +49,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
     tried = await shop.post(f"/v1/webhook-endpoints/{endpoint['id']}/test", status=202)
     rule = {"name": SECRET, "metric": "nps", "rule": {"kind": "shift"}}
     alert = await shop.post("/v1/alerts", rule)
+    shared = await shop.post("/v1/share-links", {"path": "/"})
     for path in ("/v1/touchpoints/their-place", "/v1/journeys/their-way"):
         assert (await shop.call("PUT", path, json={"name": {"en": SECRET}})).status_code == 200
     return {
@@ -69,6 +70,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "customer": told["customer_id"],
         "member_id": member["id"],
         "alert": alert["id"],
+        "link_id": shared["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": tried["id"],
     }

@@ -77,6 +77,12 @@ class NotAcceptable(AfterwordError):
     status = 406
 
 
+class Gone(AfterwordError):
+    """This is over."""
+
+    status = 410
+
+
 class Conflict(AfterwordError):
     """The present state does not allow this."""
 

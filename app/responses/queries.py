@@ -98,9 +98,9 @@ def _narrow(wanted: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
     if wanted.q:
         bound["q"] = f"%{_literal(wanted.q)}%"
     if wanted.integrity is not None:
-        conditions.append("r.state = any(:states ::text[])")
-        is_ok = wanted.integrity is Integrity.OK
-        bound["states"] = ["counted", "test"] if is_ok else [str(wanted.integrity)]
+        counted = "test" if wanted.test else "counted"
+        conditions.append("r.state = :state")
+        bound["state"] = counted if wanted.integrity is Integrity.OK else str(wanted.integrity)
     if wanted.has_comment is not None:
         conditions.append(f"r.comment is {'not null' if wanted.has_comment else 'null'}")
     if wanted.overdue is not None:
@@ -141,6 +141,19 @@ async def segment_values(
     """Return values that a segment has, in their order, up to so many."""
     rows = await run_sql(session, _VALUES.bindparams(id=workspace_id, name=name, most=most))
     return [row.value for row in rows]
+
+
+async def locales_seen(session: AsyncSession, workspace_id: UUID) -> list[str]:
+    """Return the languages of the latest answers, by their codes."""
+    rows = await run_sql(
+        session,
+        text(
+            "select distinct locale from (select locale from response "
+            "where workspace_id = :workspace order by created_at desc, id desc limit 2000) r "
+            "order by 1"
+        ).bindparams(workspace=workspace_id),
+    )
+    return [row.locale for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

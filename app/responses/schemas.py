@@ -107,6 +107,7 @@ class ResponseOut(BaseModel):
     integrity: Integrity
     test: bool
     answers: dict[str, Answer] = Field(description="By the question's key.")
+    comment: str | None = Field(default=None, description="The free texts, as one.")
     properties: dict[str, Any]
     customer: RespondentOut | None
     order: str | None
@@ -204,7 +205,7 @@ class ResponseFilter(BaseModel):
     has_comment: bool | None = None
     q: _Word | None = Field(default=None, description="Part of a comment.")
     test: bool = Field(default=False, description="List test responses instead.")
-    order_by: Literal["created_at", "updated_at"] = "created_at"
+    order_by: Literal["created_at", "updated_at", "responded_at"] = "created_at"
     limit: Annotated[int, Field(ge=1, le=500, description="Rows a page.")] = 50
     cursor: str | None = Field(
         default=None, max_length=200, description="`next_cursor` of the page before."

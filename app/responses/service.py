@@ -24,7 +24,6 @@ from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
 from app.responses.statements import DELETE, RESTORE
 from app.workspaces.caller import Caller
-from app.workspaces.scopes import Scope
 
 FOLLOW_UP_EVENT = "follow_up.updated"
 FORGET_JOB = "responses.forget_news"
@@ -85,7 +84,7 @@ async def annotate(
     session: AsyncSession, caller: Caller, response_id: UUID, patch: ResponsePatch
 ) -> ResponseWithRevisions:
     """Change tags and follow-up; figures are not touched, so no rollup moves."""
-    if "tags" in patch.model_fields_set and Scope.WRITE not in caller.scopes:
+    if "tags" in patch.model_fields_set and not caller.may_tag:
         raise Forbidden("This key may follow up, but tags need the scope `write`.")
     current = await run_sql(
         session,

@@ -187,6 +187,38 @@ def spec_of(type_: QuestionType) -> QuestionTypeSpec:  # noqa: C901, PLR0911 - a
             assert_never(type_)
 
 
+# Drivers that have a name in every shipped language; any other word is a driver, too.
+KNOWN_DRIVERS = (
+    "waiting", "courtesy", "understanding", "honesty", "quality", "competence", "clarity",
+    "value", "ease", "effectiveness",
+)  # fmt: skip
+Display = Literal["numbers", "stars", "smileys", "thumbs"]
+_SMILEY_POINTS = (3, 5)
+
+
+def displays_for(type_: QuestionType) -> tuple[Display, ...]:
+    """Return the ways in which the scale of a type may be shown; none for what is no scale."""
+    answers = spec_of(type_).answers
+    if isinstance(answers, WordAnswers) and type_ is QuestionType.YES_NO:
+        return ("thumbs",)
+    if not isinstance(answers, ScoreAnswers) or answers.low == 0:
+        return ()
+    fits_smileys = any(points in answers.allowed for points in _SMILEY_POINTS)
+    found: list[Display] = ["numbers", "stars"]
+    found += ["smileys"] if fits_smileys else []
+    found += ["thumbs"] if 2 in answers.allowed else []
+    return tuple(found)
+
+
+def display_fits(type_: QuestionType, display: Display, points: int | None) -> bool:
+    """Tell whether a scale of so many points can be shown like that."""
+    if display not in displays_for(type_):
+        return False
+    if display == "smileys":
+        return points in _SMILEY_POINTS
+    return display != "thumbs" or type_ is QuestionType.YES_NO or points == 2
+
+
 def types_of_metric(metric: str) -> tuple[QuestionType, ...]:
     """Return the question types that a metric reads."""
     return tuple(type_ for type_ in QuestionType if spec_of(type_).metric == metric)

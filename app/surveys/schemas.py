@@ -17,7 +17,14 @@ from pydantic import (
 
 from app.core.text import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
-from app.surveys.question_types import NA, QuestionType, spec_of
+from app.surveys.question_types import (
+    NA,
+    Display,
+    QuestionType,
+    display_fits,
+    displays_for,
+    spec_of,
+)
 from app.surveys.scales import scale_of
 from app.surveys.show_if import NUMERIC, Operator
 from app.workspaces.schemas import Body, Locale
@@ -124,6 +131,9 @@ class Question(Body):
     module: Module | None = None
     touchpoint: Slug | None = Field(default=None, description="Counts there instead.")
     reverse: bool = Field(default=False, description="A high score is bad.")
+    display: Display | None = Field(
+        default=None, description="How a scale is shown; the values stay the same."
+    )
 
     @model_validator(mode="after")
     def _scale_fits(self) -> Self:
@@ -139,6 +149,17 @@ class Question(Body):
         if self.points not in allowed:
             numbers = ", ".join(map(str, allowed))
             msg = f"points: a {self.type} scale has {numbers} points, not {self.points}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _display_fits(self) -> Self:
+        if self.display is not None and not display_fits(self.type, self.display, self.points):
+            known = ", ".join(displays_for(self.type)) or "none"
+            msg = (
+                f"display: `{self.display}` does not suit this question; a {self.type} scale has "
+                f"{known} (smileys with 3 or 5 points, thumbs with 2)"
+            )
             raise ValueError(msg)
         return self
 

@@ -13,6 +13,9 @@ from app.workspaces.caller import Caller, Keyring
 from app.workspaces.limits import Limiter, take_from_key, take_from_public
 from app.workspaces.scopes import Scope
 
+# Where a request of the console names its caller: nothing from outside can write there.
+SIGNED_IN = "afterword.signed_in"
+
 
 async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Caller:
     """Return the caller of a request, who has one of the scopes; otherwise raise.
@@ -20,7 +23,10 @@ async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Cal
     `key` is given where a page sends it in its body. What the reply has to bear, also where the
     request is refused, stands in its `reply_headers`.
     """
-    if key is not None:
+    signed_in: Caller | None = request.scope.get(SIGNED_IN)
+    if signed_in is not None:
+        caller = signed_in
+    elif key is not None:
         caller = await public_caller(request, key)
     else:
         keyring: Keyring = request.app.state.keyring

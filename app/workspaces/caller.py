@@ -39,6 +39,12 @@ class Caller:
     expires_at: dt.datetime | None
     allowed_origins: frozenset[str]
     identity_secrets: tuple[tuple[bytes, dt.datetime | None], ...] = ()
+    is_member: bool = False
+
+    @property
+    def may_tag(self) -> bool:
+        """Whether tags may be changed: by a key that writes, and by members who follow up."""
+        return Scope.WRITE in self.scopes or (self.is_member and Scope.RESPOND in self.scopes)
 
     @property
     def trusted(self) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from app.core.clock import utc_now
 from app.core.schema import REFERENCE, TENANT, Instant, Json
 
 
@@ -129,6 +130,27 @@ class Member(SQLModel, table=True):
     letter_on: dt.date | None = None
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
+
+
+class ShareLink(SQLModel, table=True):
+    """A link to one view of the dashboard for somebody without an account; kept as a hash."""
+
+    __tablename__ = "share_link"
+    __table_args__ = (UniqueConstraint("workspace_id", "token_hash"), TENANT)
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    token_hash: bytes
+    path: str
+    expires_at: dt.datetime = Field(sa_type=Instant)
+    revoked_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    created_by: str
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was taken back, or its time has passed."""
+        return self.revoked_at is not None or self.expires_at <= utc_now()
 
 
 class SignInLink(SQLModel, table=True):

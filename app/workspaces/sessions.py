@@ -2,8 +2,10 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
@@ -11,8 +13,8 @@ from app.core.database import run_sql
 from app.core.schema import Json
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.workspaces.caller import Caller
-from app.workspaces.member_schemas import Role
-from app.workspaces.models import DashboardSession, Member, SignInLink
+from app.workspaces.member_schemas import Digest, Role
+from app.workspaces.models import DashboardSession, Member, SignInLink, Workspace
 from app.workspaces.scopes import Scope, expand
 
 LINK_LIVES = dt.timedelta(minutes=15)
@@ -145,6 +147,7 @@ async def find(session: AsyncSession, token: str) -> Visitor | None:
         workspace_id=workspace_id, key_id=row.member_id or row.key_id,
         name=row.member_name or row.key_name, scopes=scopes, test=False, survey=None,
         rate_limit=None, bootstrap=False, expires_at=row.expires_at, allowed_origins=frozenset(),
+        is_member=row.member_id is not None,
     )  # fmt: skip
     return Visitor(caller, row.member_locale or row.locale, row.expires_at)
 
@@ -166,3 +169,76 @@ async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
         await run_sql(
             session, text(f"delete from {table} where expires_at < :now").bindparams(now=now)
         )
+
+
+def visitor_by_link(workspace_id: UUID, link_id: UUID, until: dt.datetime) -> Visitor:
+    """Return somebody who has a link to one view: they may read figures, and nothing else."""
+    caller = Caller(
+        workspace_id=workspace_id, key_id=link_id, name="share link",
+        scopes=frozenset({Scope.METRICS}), test=False, survey=None, rate_limit=None,
+        bootstrap=False, expires_at=until, allowed_origins=frozenset(),
+    )  # fmt: skip
+    return Visitor(caller, "en", until)
+
+
+async def find_member(session: AsyncSession, workspace_id: UUID, id_: UUID) -> Member | None:
+    """Return the member who is signed in; None for a session that a key has opened."""
+    return await session.get(Member, (workspace_id, id_))
+
+
+async def workspaces_of(session: AsyncSession, email: str) -> list[Workspace]:
+    """Return the workspaces in which an address is a member, by name."""
+    query = (
+        select(Workspace)
+        .join(Member, col(Member.workspace_id) == col(Workspace.id))
+        .where(func.lower(Member.email) == email.lower())
+        .order_by(Workspace.name)
+    )
+    return list(await session.exec(query))
+
+
+async def change_own(
+    session: AsyncSession,
+    workspace_id: UUID,
+    id_: UUID,
+    token: str,
+    *,
+    locale: str | None,
+    digest: Digest | None,
+) -> None:
+    """Set one's own language and letter; a session by a key has a language alone."""  # fmt: skip
+    member = await find_member(session, workspace_id, id_)
+    if member is not None:
+        member.locale = locale or member.locale
+        member.digest = digest or member.digest
+        member.updated_at = utc_now()
+        session.add(member)
+    elif locale is not None:
+        await run_sql(
+            session,
+            text(
+                "update dashboard_session set locale = :locale "
+                "where workspace_id = :workspace_id and token_hash = :hash"
+            ).bindparams(workspace_id=workspace_id, locale=locale, hash=token_hash(token)),
+        )
+
+
+async def switch(session: AsyncSession, member: Member, workspace_key: str) -> str | None:
+    """Return the token of a session in another workspace of a member's address, or None."""
+    query = (
+        select(Member)
+        .join(Workspace, col(Workspace.id) == col(Member.workspace_id))
+        .where(Workspace.key == workspace_key, func.lower(Member.email) == member.email.lower())
+    )
+    other = (await session.exec(query)).first()
+    if other is None:
+        return None
+    made = new_token(other.workspace_id)
+    session.add(
+        DashboardSession(
+            workspace_id=other.workspace_id, token_hash=token_hash(made), member_id=other.id,
+            locale=other.locale, expires_at=utc_now() + _MEMBERS_STAY,
+        )
+    )  # fmt: skip
+    await session.flush()
+    return made

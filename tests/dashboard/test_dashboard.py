@@ -122,7 +122,7 @@ async def test_filters_narrow_every_view(browser: Browser, shop: Shop) -> None:
 
 async def test_without_data_each_page_says_what_to_do_next(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
-    assert "Nothing has been asked yet" in await browser.page("/")
+    assert "Three steps to the first answer" in await browser.page("/")
     hints = {
         "/journey": "No touchpoint is known yet", "/experience": "Tag rating questions",
         "/follow-ups": "Nobody waits", "/comments": "Nobody has written",
@@ -131,7 +131,10 @@ async def test_without_data_each_page_says_what_to_do_next(browser: Browser, sho
     for path, hint in hints.items():
         assert hint in await browser.page(path), path
     await shop.publish("nps")
-    assert "The survey is live" in await browser.page("/")
+    steps = await browser.page("/")
+    assert steps.count('<li class="done">') == 2
+    await shop.answer("nps", 9)
+    assert "Three steps" not in await browser.page("/")
 
 
 async def test_the_experience_is_shown_with_intervals(browser: Browser, shop: Shop) -> None:
@@ -146,13 +149,15 @@ async def test_the_experience_is_shown_with_intervals(browser: Browser, shop: Sh
     for kind in (5, 4, 4):
         await shop.answer("x", {"score": 9, "kind": kind, "mood": "joy"})
     await browser.sign_in()
-    page = await browser.page("/experience")
+    page = await browser.page("/experience?insight=drivers")
     rows = (await shop.metric("rating", group_by="driver"))["rows"]
     assert f"{rows[0]['mean_0_100']:.1f}" in page
     assert "Courtesy" in page
-    assert "Empathy" in page
-    assert "Joy" in page
-    assert 'class="whisker"' in page
+    assert "Too few answers: 3 of the" in page
+    assert "Empathy" in await browser.page("/experience?insight=pillars")
+    emotions = await browser.page("/experience?insight=emotions")
+    assert "Joy is felt most (100 %)" in emotions
+    assert 'class="whisker"' in emotions
     journey = await browser.page("/journey")
     assert journey.index("During the purchase") < journey.index("<h3>counter")
 

@@ -50,6 +50,11 @@ class ChartLine:
     right: int = WIDTH - _RIGHT
     bottom: int = HEIGHT - _BOTTOM
 
+    @property
+    def known(self) -> list[Point]:
+        """The points that have a value, as `dots` are."""
+        return [point for point in self.points if point.value is not None]
+
 
 def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = None) -> ChartLine:
     """Lay out a series; the axis holds every interval, and no more than `within`."""
@@ -196,3 +201,53 @@ def whiskers_of(points: Sequence[Point], *, within: tuple[float, float]) -> Whis
         for number, point in enumerate(points)
     ]
     return Whiskers(rows, ticks, height=_ROW * len(points) + _BOTTOM)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One place on a plane, with its label and the quarter it lies in."""
+
+    x: float
+    y: float
+    label: str
+    quadrant: str
+    performance: float
+    importance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scatter:
+    """How well each thing is rated (across) against how much it matters (up)."""
+
+    marks: Sequence[Mark]
+    middle_x: float
+    middle_y: float
+    across: Sequence[Tick]
+    up: Sequence[Tick]
+    width: int = WIDTH
+    height: int = WIDTH // 2
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
+    bottom: int = WIDTH // 2 - _BOTTOM
+
+
+def scatter_of(rows: Sequence[tuple[str, float, float, str]]) -> Scatter:
+    """Lay out rows of label, performance (0 to 100), importance (a share) and quadrant."""
+    height, most = WIDTH // 2, max((share for _, _, share, _ in rows), default=1.0)
+    top = most * 1.15 or 1.0
+
+    def x(value: float) -> float:
+        return round(_LEFT + value / 100 * (WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(height - _BOTTOM - value / top * (height - _TOP - _BOTTOM), 1)
+
+    n = max(len(rows), 1)
+    return Scatter(
+        marks=[Mark(x(mean), y(share), label, quadrant, mean, share)
+               for label, mean, share, quadrant in rows],
+        middle_x=x(sum(mean for _, mean, _, _ in rows) / n),
+        middle_y=y(sum(share for _, _, share, _ in rows) / n),
+        across=[Tick(x(value), str(value)) for value in (0, 25, 50, 75, 100)],
+        up=[Tick(y(value), f"{value:g}") for value in _round_values(0, top)],
+    )  # fmt: skip

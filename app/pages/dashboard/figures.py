@@ -62,8 +62,8 @@ async def request_of(
 ) -> MetricRequest:
     """Make a view's query of one metric definite."""
     query = view.query(**more)
-    # A ticket belongs to no survey and no channel.
-    unknown = {"survey", "channel"} - set(METRICS[metric].counter.filters)
+    # A ticket belongs to no survey, channel or language.
+    unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
     query = query.model_copy(update={name: [] for name in unknown})
     return await resolve(visit.session, visit.workspace, metric, query, properties)
 

@@ -1,22 +1,28 @@
 """The filters of a page: a GET form, so that every view has a URL."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import rfc3339
 from app.core.http import at
 from app.core.routing import PROPERTY_PARAMETER
 from app.interactions import service as interactions
-from app.metrics.parameters import MetricQuery
-from app.metrics.periods import Interval
-from app.responses.queries import segment_values
+from app.metrics.parameters import MetricQuery, resolve
+from app.metrics.periods import Interval, moment_of
+from app.responses.queries import locales_seen, segment_values
 from app.surveys import service as surveys
 from app.workspaces.models import Workspace
 
+if TYPE_CHECKING:
+    from app.pages.dashboard.sessions import DashboardVisit
+
+_NAMES = ("survey", "touchpoint", "channel", "locale")
 PERIODS = ("30d", "90d", "12mo", "24mo", "this_month", "last_month", "all")
 _INTERVALS = {
     "30d": Interval.DAY, "this_month": Interval.DAY, "last_month": Interval.DAY,
@@ -32,27 +38,95 @@ class PageFilter(BaseModel):
     survey: str = Field(default="", max_length=64)
     touchpoint: str = Field(default="", max_length=64)
     channel: str = Field(default="", max_length=20)
+    locale: str = Field(default="", max_length=35)
+    from_: str = Field(default="", alias="from", max_length=10)
+    to: str = Field(default="", max_length=10)
     property_value: str | None = Field(default=None, alias=PROPERTY_PARAMETER, max_length=256)
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether own dates are given; they go before the period."""
+        return _is_day(self.from_) and _is_day(self.to)
+
+    @property
+    def dates(self) -> dict[str, str]:
+        """The time that is looked at, as the API takes it: own dates, or a period.
+
+        The page's last day belongs to it, the API's does not.
+        """
+        if not self.has_dates:
+            return {"period": self.period}
+        end = dt.date.fromisoformat(self.to) + dt.timedelta(days=1)
+        return {"from": self.from_, "to": end.isoformat()}
 
     @property
     def interval(self) -> Interval:
         """How fine the trend of this period is."""
+        if self.has_dates:
+            days = (dt.date.fromisoformat(self.to) - dt.date.fromisoformat(self.from_)).days
+            return Interval.DAY if days <= 45 else Interval.WEEK if days <= 180 else Interval.MONTH
         return _INTERVALS.get(self.period, Interval.MONTH)
 
     def query(self, **more: Any) -> MetricQuery:
         """Return the metric's query of this view."""
-        asked: dict[str, Any] = {"period": self.period}
-        for name in ("survey", "touchpoint", "channel"):
+        asked: dict[str, Any] = dict(self.dates)
+        for name in _NAMES:
             if value := getattr(self, name):
                 asked[name] = [value]
         return MetricQuery.model_validate(asked | more)
 
+    def api_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Return the view as parameters of the API's figures."""
+        said = {name: getattr(self, name) for name in _NAMES}
+        said |= {f"property.{name}": list(values) for name, values in properties.items()}
+        return self.dates | {name: value for name, value in said.items() if value}
+
+    async def list_filters(
+        self, visit: "DashboardVisit", properties: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """Return the view as parameters of the API's lists: the period as two moments."""
+        query = self.query().model_copy(update={"survey": [], "touchpoint": [], "channel": []})
+        found = await resolve(visit.session, visit.workspace, "rating", query, {})
+        said = {name: getattr(self, name) for name in _NAMES if name != "locale"}
+        said |= {f"property.{name}": list(values) for name, values in properties.items()}
+        if self.period != "all" or self.has_dates:
+            start, end = (moment_of(b, found.zone) for b in (found.span.start, found.span.end))
+            said |= {"since": rfc3339(start), "until": rfc3339(end)}
+        return {name: value for name, value in said.items() if value}
+
+    def is_narrowed(self, properties: Mapping[str, Sequence[str]]) -> bool:
+        """Tell whether anything but the time is chosen."""
+        return bool(properties) or any(getattr(self, name) for name in _NAMES)
+
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:
         """Return the address of another page with the same filters."""
-        said = {name: getattr(self, name) for name in ("survey", "touchpoint", "channel")}
+        said = {name: getattr(self, name) for name in _NAMES}
         said |= {f"property.{name}": values[-1] for name, values in properties.items()}
-        kept = {"period": self.period} | said | more
+        dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self.period}
+        kept = dates | said | more
         return f"{at(path)}?{urlencode({n: v for n, v in kept.items() if v})}"
+
+    def chips(
+        self, path: str, properties: Mapping[str, Sequence[str]], **more: str
+    ) -> list[tuple[str, str, str]]:
+        """Return what the view is narrowed to: a name, its value, and the address without it."""
+        found = [
+            (name, getattr(self, name), self.link(path, properties, **more, **{name: ""}))
+            for name in _NAMES
+            if getattr(self, name)
+        ]
+        for name, values in properties.items():
+            others = {other: v for other, v in properties.items() if other != name}
+            found.append((name, values[-1], self.link(path, others, **more)))
+        return found
+
+
+def _is_day(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:
@@ -67,6 +141,7 @@ class FilterChoices:
     surveys: Sequence[tuple[str, str]]
     touchpoints: Sequence[str]
     segments: Mapping[str, Sequence[str]]
+    locales: Sequence[str] = ()
     periods: Sequence[str] = PERIODS
     channels: Sequence[str] = ("web", "email", "widget", "kiosk", "api", "import")
 
@@ -79,4 +154,5 @@ async def choices_of(session: AsyncSession, workspace: Workspace) -> FilterChoic
         segments={
             name: await segment_values(session, workspace.id, name) for name in workspace.segments
         },
+        locales=await locales_seen(session, workspace.id),
     )

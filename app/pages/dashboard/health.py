@@ -14,6 +14,7 @@ from app.webhooks import queries as webhooks
 class Connection:
     """One connection: `health` is a word of ours, `why` says more."""
 
+    id: Any
     name: str
     health: str
     why: str | None
@@ -32,6 +33,7 @@ async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
     found = await silence.states(visit.session, visit.workspace.id)
     return [
         Connection(
+            id=integration.key,
             name=f"{integration.key} ({integration.source})",
             health=integration.health,
             why=None,
@@ -50,6 +52,7 @@ async def endpoints(visit: DashboardVisit) -> Sequence[Connection]:
     counts = await webhooks.count_open(visit.session, workspace_id, [row.id for row in rows])
     return [
         Connection(
+            id=row.id,
             # The path of a chat's URL is its secret.
             name=urlsplit(row.url).hostname or row.url,
             health="disabled" if row.disabled_at else "failing" if row.failing_since else "ok",

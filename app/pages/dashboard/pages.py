@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 
+from app.workspaces.scopes import Scope
+
 
 @dataclass(frozen=True, slots=True)
 class DashboardPage:
     """One page: its name (also of its template and of its title's text) and its path.
 
     A page of one thing, such as one answer, has that thing behind its path, and stands in the
-    navigation under the page named `below`.
+    navigation under the page named `below`. `scope` is what a visitor needs to be led to it.
     """
 
     name: str
     path: str
     below: str | None = None
+    scope: Scope = Scope.READ
 
     @property
     def template(self) -> str:
@@ -30,20 +33,37 @@ PAGES = {
     page.name: page
     for page in (
         DashboardPage("overview", "/"),
-        DashboardPage("journey", "/journey"),
         DashboardPage("experience", "/experience"),
-        DashboardPage("follow_ups", "/follow-ups"),
+        DashboardPage("journey", "/journey"),
+        DashboardPage("compare", "/compare"),
+        DashboardPage("answers", "/answers"),
         DashboardPage("comments", "/comments"),
+        DashboardPage("follow_ups", "/follow-ups"),
+        DashboardPage("people", "/people"),
+        DashboardPage("surveys", "/surveys"),
+        DashboardPage("asking", "/asking"),
         DashboardPage("decisions", "/decisions"),
         DashboardPage("alerts", "/alerts"),
         DashboardPage("connections", "/connections"),
-        DashboardPage("survey", "/surveys/", below="overview"),
-        DashboardPage("response", "/responses/", below="follow_ups"),
+        DashboardPage("imports", "/files"),
+        DashboardPage("settings", "/settings"),
+        DashboardPage("survey", "/surveys/", below="surveys"),
+        DashboardPage("survey_editor", "/surveys/", below="surveys"),
+        DashboardPage("survey_new", "/surveys/new", below="surveys"),
+        DashboardPage("trigger", "/asking/", below="asking"),
+        DashboardPage("invitations", "/invitations", below="asking"),
+        DashboardPage("suppressions", "/suppressions", below="asking"),
+        DashboardPage("person", "/people/", below="people"),
+        DashboardPage("response", "/responses/", below="answers"),
+        DashboardPage("integration", "/connections/", below="connections"),
+        DashboardPage("account", "/account", below="settings"),
+        DashboardPage("sharing", "/sharing", below="settings"),
+        DashboardPage("audit", "/audit", below="settings"),
     )
 }
-NAVIGATION = tuple((page.name, page.path) for page in PAGES.values() if page.in_navigation)
+NAVIGATION = tuple(page for page in PAGES.values() if page.in_navigation)
 # Paths of the dashboard that are no page of their own.
-_OTHERS = ("/sign-in", "/sign-out", "/figures/")
+_OTHERS = ("/sign-in", "/sign-out", "/figures/", "/forms/", "/shared/")
 
 
 def is_dashboard(path: str) -> bool:

@@ -1,111 +1,90 @@
-"""The pages of the dashboard; each has a URL with its filters."""
+"""The pages of figures; each has a URL with its filters."""
 
 import datetime as dt
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, Field
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from app.alerts import service as alerts
 from app.core.clock import utc_now
-from app.core.errors import InvalidInput, NotFound
-from app.core.http import at
-from app.core.routing import PropertiesDep, SessionDep, router
+from app.core.errors import NotFound
+from app.core.routing import PropertiesDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.metrics.service import Reply
 from app.metrics.table import to_csv
-from app.pages.dashboard import answers, figures, health
-from app.pages.dashboard.charts import Point, whiskers_of
+from app.pages.dashboard import figures, health
+from app.pages.dashboard.charts import Point
 from app.pages.dashboard.filters import PageFilter, choices_of, chosen
-from app.pages.dashboard.sessions import DashboardVisit, VisitDep, checked
+from app.pages.dashboard.parts import CARD_METRICS, about, whiskers
+from app.pages.dashboard.sessions import DashboardVisit, VisitDep
+from app.pages.dashboard.survey_pages import comments_of
 from app.responses import inbox
-from app.responses import service as responses
-from app.responses.inbox import FollowUpFilter
-from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
-from app.surveys import service as surveys
-from app.triggers import decisions
-from app.triggers.schemas import DecisionFilter, DecisionPage
-from app.workspaces.scopes import Scope
+from app.triggers.happened import invitation_funnel
 
 routes = router("Dashboard")
 
 ViewDep = Annotated[PageFilter, Query()]
 _STAGES = ("before", "during", "after", None)
-_METRICS = ("nps", "csat", "ces", "ttr")
 _LATELY = dt.timedelta(days=30)
-
-
-async def _about(
-    visit: DashboardVisit,
-    view: PageFilter,
-    properties: dict[str, list[str]],
-    *,
-    survey: str | None = None,
-) -> dict[str, Any]:
-    """Return what every page of figures shows: the form, the figures, the trend."""
-    found = await figures.cards(visit, view, properties)
-    metric = view.metric if view.metric in _METRICS else figures.first_with_answers(found)
-    return {
-        "view": view,
-        "properties": properties,
-        "choices": await choices_of(visit.session, visit.workspace),
-        "cards": found,
-        "trend": await figures.trend(visit, view, metric, properties),
-        "fixed_survey": survey,
-    }
 
 
 @routes.get("/", include_in_schema=False)
 async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
     """Show the four figures, the trend, whom to call and what was written."""
     properties = chosen(asked)
-    shown = await _about(visit, view, properties)
+    shown = await about(visit, view, properties)
     journey = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
-    connections = [*await health.integrations(visit), *await health.endpoints(visit)]
-    latest, _ = await inbox.find_comments(visit.session, visit.workspace.id, {}, limit=5)
-    urgent, _ = await inbox.find_follow_ups(
-        visit.session, visit.workspace.id, FollowUpFilter(), limit=5
-    )
     return visit.page(
         "overview",
         weakest=next((step for step in journey["steps"] if step["weakest"]), None),
-        follow_ups=urgent,
-        open_count=await inbox.count_open_follow_ups(visit.session, visit.workspace.id),
-        comments=latest,
-        raised=await alerts.raised_alerts(visit.session, visit.workspace.id),
-        troubled=[connection for connection in connections if connection.needs_somebody],
+        **(NOBODYS if visit.shared else await _for_members(visit, view, properties)),
         **shown,
     )
 
 
-@routes.get("/surveys/{key}", include_in_schema=False)
-async def show_survey(
-    visit: VisitDep, view: ViewDep, asked: PropertiesDep, key: str
-) -> HTMLResponse:
-    """Show one survey."""
-    properties = chosen(asked)
-    survey = await surveys.find(visit.session, visit.workspace.id, key)
-    view = view.model_copy(update={"survey": survey.key})
-    shown = await _about(visit, view, properties, survey=survey.key)
-    latest, _ = await inbox.find_comments(
-        visit.session, visit.workspace.id, {"survey": survey.key}, limit=10
-    )
-    drivers = await figures.tag_points(visit, view, "driver", properties)
-    return visit.page(
-        "survey",
-        title=survey.name,
-        survey=survey,
-        comments=latest,
-        drivers=_whiskers(drivers),
-        **shown,
-    )
+# What somebody with a link to the figures does not see.
+NOBODYS: dict[str, Any] = {
+    "follow_ups": [], "open_count": 0, "comments": [], "raised": [], "troubled": [],
+    "funnel": None, "steps": None,
+}  # fmt: skip
 
 
-def _whiskers(points: list[Point]) -> Any:
-    return whiskers_of(points, within=(0.0, 100.0)) if points else None
+async def _for_members(
+    visit: DashboardVisit, view: PageFilter, properties: dict[str, list[str]]
+) -> dict[str, Any]:
+    """Return what members see beside the figures: whom to call, what was written, the first run."""
+    connections = [*await health.integrations(visit), *await health.endpoints(visit)]
+    urgent = await visit.api.get(
+        "/v1/responses", follow_up="open", integrity="ok", limit=5, order_by="responded_at",
+        **await view.list_filters(visit, properties),
+    )  # fmt: skip
+    since = utc_now() - _LATELY
+    return {
+        "follow_ups": urgent["data"],
+        "open_count": await inbox.count_open_follow_ups(visit.session, visit.workspace.id),
+        "comments": await comments_of(visit, view, properties, limit=5),
+        "raised": await alerts.raised_alerts(visit.session, visit.workspace.id),
+        "troubled": [connection for connection in connections if connection.needs_somebody],
+        "funnel": await invitation_funnel(visit.session, visit.workspace.id, since),
+        "steps": await first_steps(visit),
+    }
+
+
+async def first_steps(visit: DashboardVisit) -> list[tuple[str, str, bool]] | None:
+    """Return the steps of a new workspace with what is done; None once answers have come."""
+    answered = await visit.api.get("/v1/responses", limit=1)
+    if answered["data"]:
+        return None
+    made = await visit.api.get("/v1/surveys", limit=1)
+    live = await visit.api.get("/v1/surveys", limit=1, status="live")
+    where = "/surveys/new" if not made["data"] else f"/surveys/{made['data'][0]['key']}"
+    return [
+        ("make", "/surveys/new", bool(made["data"])),
+        ("publish", where, bool(live["data"])),
+        ("place", where, False),
+    ]
 
 
 async def _all_touchpoints(visit: DashboardVisit) -> Journey:
@@ -144,144 +123,9 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         choices=await choices_of(visit.session, visit.workspace),
         stages=[(stage, [s for s in steps if s["stage"] == stage]) for stage in _STAGES],
         names=names,
-        chart=_whiskers(points),
+        chart=whiskers(points),
         write=figures.written,
         interval=figures.interval_of,
-    )
-
-
-@routes.get("/experience", include_in_schema=False)
-async def show_experience(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
-    """Show drivers, pillars and emotions as means and shares with their intervals."""
-    properties = chosen(asked)
-    emotions, total = await figures.emotion_points(visit, view, properties)
-    return visit.page(
-        "experience",
-        view=view,
-        properties=properties,
-        choices=await choices_of(visit.session, visit.workspace),
-        drivers=_whiskers(await figures.tag_points(visit, view, "driver", properties)),
-        pillars=_whiskers(await figures.tag_points(visit, view, "pillar", properties)),
-        emotions=_whiskers(emotions),
-        emotion_n=total["n"],
-    )
-
-
-class FollowUpQuery(BaseModel):
-    """Which follow-ups are shown."""
-
-    status: str = Field(default="", max_length=20)
-    owner: str = Field(default="", max_length=128)
-    overdue: bool = False
-    cursor: str | None = Field(default=None, max_length=200)
-
-
-@routes.get("/follow-ups", include_in_schema=False)
-async def show_follow_ups(
-    visit: VisitDep, wanted: Annotated[FollowUpQuery, Query()]
-) -> HTMLResponse:
-    """Show whom to call, by when, and who does it."""
-    found, cursor = await inbox.find_follow_ups(
-        visit.session,
-        visit.workspace.id,
-        FollowUpFilter(wanted.status, wanted.owner, wanted.overdue),
-        cursor=wanted.cursor,
-    )
-    said = wanted.model_dump(exclude={"cursor"})
-    return visit.page(
-        "follow_ups", wanted=wanted,
-        follow_ups=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
-    )  # fmt: skip
-
-
-@routes.get("/responses/{response_id}", include_in_schema=False)
-async def show_response(
-    visit: VisitDep, session: SessionDep, response_id: UUID, saved: bool = False
-) -> HTMLResponse:
-    """Show one answer with its follow-up, as it was saved a moment ago."""
-    found = await responses.read(session, visit.workspace.id, response_id)
-    return visit.page(
-        "response",
-        title=f"{visit.said['answer']}: {found.survey}",
-        response=found,
-        questions=await answers.questions_of(visit, found.survey, found.survey_version),
-        saved=saved,
-        may_change=visit.visitor.may(Scope.RESPOND),
-        statuses=list(FollowUpStatus),
-    )
-
-
-@routes.post("/responses/{response_id}/follow-up", include_in_schema=False)
-async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID) -> Response:
-    """Change a follow-up and add a note."""
-    visit.require(Scope.RESPOND)
-    fields = await visit.read_form()
-    if fields.get("status") not in set(FollowUpStatus):
-        raise InvalidInput.at("body", "status", msg=f"must be one of {', '.join(FollowUpStatus)}")
-    before = await responses.read(session, visit.workspace.id, response_id)
-    due_at = answers.due_of(fields.get("due_at", ""), visit, before.follow_up.due_at)
-    values: dict[str, Any] = {
-        "status": fields["status"],
-        "assignee": fields.get("assignee", "").strip() or None,
-        "due_at": due_at,
-    }
-    if note := fields.get("note", "").strip():
-        values["note"] = note
-    patch = ResponsePatch(follow_up=checked(FollowUpPatch, values))
-    await responses.annotate(session, visit.visitor.caller, response_id, patch)
-    return RedirectResponse(at(f"/responses/{response_id}?saved=1"), status_code=303)
-
-
-class CommentQuery(BaseModel):
-    """Which comments are shown."""
-
-    survey: str = Field(default="", max_length=64)
-    touchpoint: str = Field(default="", max_length=64)
-    channel: str = Field(default="", max_length=20)
-    band: str = Field(default="", max_length=20)
-    q: str = Field(default="", max_length=100)
-    cursor: str | None = Field(default=None, max_length=200)
-
-
-@routes.get("/comments", include_in_schema=False)
-async def show_comments(visit: VisitDep, wanted: Annotated[CommentQuery, Query()]) -> HTMLResponse:
-    """Show what customers wrote."""
-    said = wanted.model_dump(exclude={"cursor"})
-    found, cursor = await inbox.find_comments(
-        visit.session, visit.workspace.id, said, cursor=wanted.cursor
-    )
-    return visit.page(
-        "comments", wanted=wanted,
-        comments=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
-        choices=await choices_of(visit.session, visit.workspace),
-    )  # fmt: skip
-
-
-class DecisionQuery(BaseModel):
-    """Which decisions are shown."""
-
-    outcome: str = Field(default="", max_length=20)
-    reason: str = Field(default="", max_length=20)
-    ticket: str = Field(default="", max_length=128)
-    order: str = Field(default="", max_length=128)
-    cursor: str | None = Field(default=None, max_length=200)
-
-
-@routes.get("/decisions", include_in_schema=False)
-async def show_decisions(
-    visit: VisitDep, wanted: Annotated[DecisionQuery, Query()]
-) -> HTMLResponse:
-    """Show why somebody was asked, and why not."""
-    since = utc_now() - _LATELY
-    given = {name: value for name, value in wanted.model_dump().items() if value}
-    asked = checked(DecisionPage, given | {"since": since.isoformat()})
-    found = await decisions.find_page(visit.session, visit.workspace.id, asked)
-    lately = checked(DecisionFilter, {"since": since.isoformat()})
-    return visit.page(
-        "decisions",
-        wanted=wanted,
-        decisions=found[: asked.limit],
-        summary=await decisions.summary(visit.session, visit.workspace.id, lately),
     )
 
 
@@ -289,17 +133,10 @@ async def show_decisions(
 async def show_alerts(visit: VisitDep) -> HTMLResponse:
     """Show the figures that are watched, and what is raised now."""
     found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
-    return visit.page("alerts", alerts=found)
-
-
-@routes.get("/connections", include_in_schema=False)
-async def show_connections(visit: VisitDep) -> HTMLResponse:
-    """Show who tells us, and whom we tell."""
     return visit.page(
-        "connections",
-        integrations=await health.integrations(visit),
-        endpoints=await health.endpoints(visit),
-    )
+        "alerts", alerts=found,
+        choices=await choices_of(visit.session, visit.workspace), metrics=CARD_METRICS,
+    )  # fmt: skip
 
 
 @routes.get("/figures/{metric}.csv", include_in_schema=False)
@@ -307,7 +144,7 @@ async def read_csv(
     visit: VisitDep, view: ViewDep, asked: PropertiesDep, metric: str, group: str = ""
 ) -> Response:
     """Return the figures of a chart as CSV."""
-    if metric not in {*_METRICS, "rating", "emotion"}:
+    if metric not in {*CARD_METRICS, "rating", "emotion"}:
         raise NotFound("There is no such figure.")
     more: dict[str, Any] = {"group_by": [group]} if group else {"interval": view.interval}
     reply: Reply = await figures.read(visit, view, metric, chosen(asked), **more)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ValidationError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -20,8 +20,10 @@ from app.core.signing import SealedBox
 from app.core.texts import LANGUAGES, language_of
 from app.core.tokens import token_hash
 from app.metrics.snapshot import read_snapshot
+from app.pages.dashboard.api import VisitorApi
+from app.pages.dashboard.forms import FormOutcome
 from app.pages.dashboard.link_mail import SIGN_IN
-from app.pages.dashboard.pages import NAVIGATION, PAGES
+from app.pages.dashboard.pages import NAVIGATION, PAGES, DashboardPage
 from app.pages.dashboard.texts import DashboardTexts
 from app.pages.rendering import ShowPage, page
 from app.pages.showing import read_fields
@@ -35,6 +37,21 @@ from app.workspaces.sessions import Visitor
 T = TypeVar("T", bound=BaseModel)
 
 _CSRF = "dashboard.csrf"
+# Where a page that is shown again finds what became of its form, and a shared one its visitor:
+# nothing from outside can write there.
+OUTCOME, SHARED = "afterword.form_outcome", "afterword.shared"
+NO_OUTCOME = FormOutcome("", {})
+
+
+# A page may be told that something was saved; `was_saved` reads it.
+Saved = Annotated[str, Query(max_length=5)]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedVisitor:
+    """Somebody with a link to one view: they see its figures, and nobody's words or names."""
+
+    visitor: Visitor
 
 
 def cookie_name(settings: Settings) -> str:
@@ -69,6 +86,33 @@ class DashboardVisit:
     said: DashboardTexts
     token: str
     session: AsyncSession
+    shared: bool = False
+
+    @property
+    def api(self) -> VisitorApi:
+        """The API, called in the visitor's name."""
+        return VisitorApi(self.request, self.visitor.caller)
+
+    @property
+    def outcome(self) -> FormOutcome:
+        """What became of the form that this page shows again; of none on a first look."""
+        found: FormOutcome = self.request.scope.get(OUTCOME, NO_OUTCOME)
+        return found
+
+    @property
+    def was_saved(self) -> bool:
+        """Whether the page is shown after something was saved."""
+        return self.request.query_params.get("saved") == "1"
+
+    @property
+    def may_admin(self) -> bool:
+        """Whether the visitor may change everything."""
+        return self.visitor.may(Scope.ADMIN)
+
+    @property
+    def may_respond(self) -> bool:
+        """Whether the visitor may follow up and tag."""
+        return self.visitor.may(Scope.RESPOND)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -91,7 +135,7 @@ class DashboardVisit:
             here=PAGES[shown_page.below or name].path,
             said=self.said,
             visit=self,
-            navigation=NAVIGATION,
+            navigation=navigation_for(self),
             notices=self._notices(),
             **shown,
         )
@@ -111,11 +155,21 @@ class DashboardVisit:
     async def read_form(self) -> Mapping[str, str]:
         """Read a form of this session's own; Forbidden for any other."""
         fields = await read_own_form(self.request)
+        self.require_own(fields)
+        return fields
+
+    async def read_all_fields(self) -> dict[str, list[str]]:
+        """Read a form of this session's own, with all values of each field."""
+        found = await read_own_fields(self.request)
+        self.require_own({name: values[-1] for name, values in found.items()})
+        return found
+
+    def require_own(self, fields: Mapping[str, str]) -> None:
+        """Raise Forbidden for a form that no page of this session has shown."""
         box: SealedBox = self.request.app.state.box
         given = box.signed(_CSRF, fields.get("_csrf", "")) or b""
         if not hmac.compare_digest(given, token_hash(self.token)):
             raise Forbidden(self.said["csrf"])
-        return fields
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden where the visitor may only look."""
@@ -134,28 +188,69 @@ def checked(kind: type[T], values: Mapping[str, Any]) -> T:
 
 
 async def read_own_form(request: Request) -> dict[str, str]:
+    """Read a form that our own page has sent, with the last value of each field."""
+    return {name: values[-1] for name, values in (await read_own_fields(request)).items()}
+
+
+async def read_own_fields(request: Request) -> dict[str, list[str]]:
     """Read a form that our own page has sent, and no other site's or subdomain's."""
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise Forbidden(language_of_browser(request)["csrf"])
     fields = await read_fields(request)
-    return {name: values[-1].replace("\x00", "") for name, values in fields.items()}
+    return {name: [v.replace("\x00", "") for v in values] for name, values in fields.items()}
 
 
 async def _signed_in(
-    request: Request, session: SessionDep, reading: ReadSessionDep
+    request: Request,
+    session: SessionDep,
+    reading: ReadSessionDep,
+    saved: Saved = "",  # noqa: ARG001 - it may be asked
 ) -> DashboardVisit:
+    visit = await _visit_of(request, session, reading)
+    # All figures of a page are of one moment.
+    await read_snapshot(reading)
+    return visit
+
+
+async def _visit_of(
+    request: Request, session: AsyncSession, reading: AsyncSession
+) -> DashboardVisit:
+    shared: SharedVisitor | None = request.scope.get(SHARED)
+    if shared is not None:
+        workspace = await get_workspace(session, shared.visitor.caller.workspace_id)
+        said = language_of_browser(request)
+        return DashboardVisit(request, shared.visitor, workspace, said, "", reading, shared=True)
     token = request.cookies.get(cookie_name(current_settings(request)), "")
     visitor = await sessions.find(session, token) if token else None
     if visitor is None or not visitor.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
         asked = urlencode({"next": request.url.path + query})
         raise ShowPage(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
-    # All figures of a page are of one moment.
-    await read_snapshot(reading)
     workspace = await get_workspace(session, visitor.caller.workspace_id)
     return DashboardVisit(
         request, visitor, workspace, DashboardTexts(visitor.locale), token, reading
     )
 
 
+async def _calls_the_api(
+    request: Request,
+    session: SessionDep,
+    reading: ReadSessionDep,
+    saved: Saved = "",  # noqa: ARG001 - it may be asked
+) -> DashboardVisit:
+    visit = await _visit_of(request, session, reading)
+    # The requests that the page makes need connections too: this one is given back before.
+    await session.commit()
+    return visit
+
+
 VisitDep = Annotated[DashboardVisit, Depends(_signed_in)]
+# Of pages that read and change through the API.
+ConsoleDep = Annotated[DashboardVisit, Depends(_calls_the_api)]
+
+
+def navigation_for(visit: DashboardVisit) -> tuple[DashboardPage, ...]:
+    """Return the pages that the visitor is led to."""
+    if visit.shared:
+        return ()
+    return tuple(page for page in NAVIGATION if visit.visitor.may(page.scope))

@@ -43,9 +43,10 @@ class DashboardTexts:
         days, rest = divmod(int(seconds), _DAY)
         return f"{days} {self['days_short']} {rest // _HOUR} h"
 
-    def moment(self, at: dt.datetime | None, zone: dt.tzinfo) -> str:
-        """Write a moment in the workspace's zone."""
+    def moment(self, at: dt.datetime | str | None, zone: dt.tzinfo) -> str:
+        """Write a moment in the workspace's zone; it may stand as the API writes it."""
         try:
+            at = dt.datetime.fromisoformat(at) if isinstance(at, str) else at
             return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else "–"
         except OverflowError:
             return "–"

@@ -1,0 +1,196 @@
+"""Answers on the dashboard: all of them, one of them, what customers wrote, whom to call."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
+
+from app.core.errors import InvalidInput
+from app.core.http import at
+from app.core.routing import PropertiesDep, SessionDep, router
+from app.pages.dashboard import answers
+from app.pages.dashboard.api import ApiRefused
+from app.pages.dashboard.filters import PageFilter, chosen
+from app.pages.dashboard.forms import FormOutcome
+from app.pages.dashboard.parts import filter_form
+from app.pages.dashboard.sessions import ConsoleDep, VisitDep, checked
+from app.pages.dashboard.shown_again import saved_at, show_again
+from app.responses import inbox
+from app.responses import service as responses
+from app.responses.inbox import FollowUpFilter
+from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
+from app.workspaces.scopes import Scope
+
+routes = router("Dashboard")
+
+_BANDS = ("promoter", "passive", "detractor", "satisfied", "neutral", "dissatisfied", "easy",
+          "hard")  # fmt: skip
+_INTEGRITY = ("ok", "provisional", "unverified", "quarantined", "rejected", "superseded")
+
+
+class AnswerQuery(PageFilter):
+    """Which answers are shown: the filters of every page, and those of a list."""
+
+    band: str = Field(default="", max_length=20)
+    integrity: str = Field(default="ok", max_length=20)
+    tag: str = Field(default="", max_length=64)
+    q: str = Field(default="", max_length=100)
+    cursor: str | None = Field(default=None, max_length=200)
+
+    def more_filters(self) -> dict[str, str]:
+        """Return the filters beside those of every page."""
+        said = {name: getattr(self, name) for name in ("band", "integrity", "tag", "q")}
+        return {name: value for name, value in said.items() if value and value != "all"}
+
+
+AnswerDep = Annotated[AnswerQuery, Query()]
+
+
+@routes.get("/answers", include_in_schema=False)
+async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> HTMLResponse:
+    """Show all answers of the filters, newest first."""
+    properties = chosen(asked)
+    filters = await wanted.list_filters(visit, properties) | wanted.more_filters()
+    found = await visit.api.get(
+        "/v1/responses", **filters, limit=50, cursor=wanted.cursor, order_by="responded_at"
+    )
+    more = wanted.more_filters()
+    return visit.page(
+        "answers",
+        **await filter_form(visit, wanted, properties),
+        wanted=wanted, more=more, rows=found["data"], cursor=found["next_cursor"],
+        bands=_BANDS, integrities=_INTEGRITY,
+        here_with=wanted.link("/answers", properties, **more),
+        csv=wanted.link("/answers.csv", properties, **more),
+        scripts=("console.js",),
+    )  # fmt: skip
+
+
+@routes.get("/answers.csv", include_in_schema=False)
+async def read_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> Response:
+    """Return all answers of the filters as CSV, one a row."""
+    filters = await wanted.list_filters(visit, chosen(asked)) | wanted.more_filters()
+    parts = visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
+    headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
+    return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@routes.post("/answers", include_in_schema=False)
+async def post_answers(visit: ConsoleDep) -> Response:
+    """Change the answers that are ticked: tag, close follow-ups, restore, reject."""
+    visit.require(Scope.RESPOND)
+    fields = await visit.read_all_fields()
+    said = {name: values[-1] for name, values in fields.items()}
+    back = said.get("back", "/answers")
+    back = back if back.startswith("/answers") else "/answers"
+    body: dict[str, Any] = {"ids": [one for one in fields.get("ids", []) if one]}
+    tags = [tag.strip() for tag in said.get("tags", "").split(",") if tag.strip()]
+    changes: dict[str, dict[str, Any]] = {
+        "tag": {"add_tags": tags}, "untag": {"remove_tags": tags},
+        "close": {"follow_up": {"status": "resolved"}},
+        "restore": {"restore": True}, "reject": {"reject": True},
+    }  # fmt: skip
+    body |= changes.get(said.get("_do", ""), {})
+    try:
+        await visit.api.send("PATCH", "/v1/responses", json_body=body)
+    except ApiRefused as refused:
+        outcome = FormOutcome("answers", fields, refused.detail, refused.fields)
+        return await show_again(visit, back, outcome, status=refused.status)
+    return RedirectResponse(saved_at(back), status_code=303)
+
+
+class FollowUpQuery(BaseModel):
+    """Which follow-ups are shown."""
+
+    status: str = Field(default="", max_length=20)
+    owner: str = Field(default="", max_length=128)
+    overdue: bool = False
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+@routes.get("/follow-ups", include_in_schema=False)
+async def show_follow_ups(
+    visit: VisitDep, wanted: Annotated[FollowUpQuery, Query()]
+) -> HTMLResponse:
+    """Show whom to call, by when, and who does it."""
+    found, cursor = await inbox.find_follow_ups(
+        visit.session,
+        visit.workspace.id,
+        FollowUpFilter(wanted.status, wanted.owner, wanted.overdue),
+        cursor=wanted.cursor,
+    )
+    said = wanted.model_dump(exclude={"cursor"})
+    return visit.page(
+        "follow_ups", wanted=wanted,
+        follow_ups=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
+    )  # fmt: skip
+
+
+@routes.get("/responses/{response_id}", include_in_schema=False)
+async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
+    """Show one answer with its follow-up, as it was saved a moment ago."""
+    found = await responses.read(session, visit.workspace.id, response_id)
+    texts = await answers.questions_of(visit, found.survey, found.survey_version)
+    order = {key: place for place, key in enumerate(texts)}
+    given = sorted(found.answers.items(), key=lambda item: order.get(item[0], len(order)))
+    owners = await visit.api.list("/v1/members") if visit.may_admin else []
+    return visit.page(
+        "response",
+        title=f"{visit.said['answer']}: {found.survey}",
+        response=found,
+        given=given,
+        questions=texts,
+        owners=[member["name"] for member in owners],
+        statuses=list(FollowUpStatus),
+    )
+
+
+@routes.post("/responses/{response_id}/follow-up", include_in_schema=False)
+async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID) -> Response:
+    """Change a follow-up and add a note."""
+    visit.require(Scope.RESPOND)
+    fields = await visit.read_form()
+    if fields.get("status") not in set(FollowUpStatus):
+        raise InvalidInput.at("body", "status", msg=f"must be one of {', '.join(FollowUpStatus)}")
+    before = await responses.read(session, visit.workspace.id, response_id)
+    due_at = answers.due_of(fields.get("due_at", ""), visit, before.follow_up.due_at)
+    values: dict[str, Any] = {
+        "status": fields["status"],
+        "assignee": fields.get("assignee", "").strip() or None,
+        "due_at": due_at,
+    }
+    if note := fields.get("note", "").strip():
+        values["note"] = note
+    patch = ResponsePatch(follow_up=checked(FollowUpPatch, values))
+    await responses.annotate(session, visit.visitor.caller, response_id, patch)
+    return RedirectResponse(at(f"/responses/{response_id}?saved=1"), status_code=303)
+
+
+class CommentQuery(PageFilter):
+    """Which comments are shown."""
+
+    period: str = Field(default="all", max_length=10)
+    band: str = Field(default="", max_length=20)
+    q: str = Field(default="", max_length=100)
+    cursor: str | None = Field(default=None, max_length=200)
+
+
+@routes.get("/comments", include_in_schema=False)
+async def show_comments(
+    visit: ConsoleDep, wanted: Annotated[CommentQuery, Query()], asked: PropertiesDep
+) -> HTMLResponse:
+    """Show what customers wrote."""
+    properties = chosen(asked)
+    more = {name: value for name in ("band", "q") if (value := getattr(wanted, name))}
+    found = await visit.api.get(
+        "/v1/responses", has_comment="true", integrity="ok", limit=50, cursor=wanted.cursor,
+        order_by="responded_at", **(await wanted.list_filters(visit, properties) | more),
+    )  # fmt: skip
+    return visit.page(
+        "comments", wanted=wanted, comments=found["data"], cursor=found["next_cursor"],
+        bands=_BANDS, more=more, is_filtered=bool(more or wanted.is_narrowed(properties)),
+        here_with=wanted.link("/comments", properties, **more),
+        **await filter_form(visit, wanted, properties),
+    )  # fmt: skip

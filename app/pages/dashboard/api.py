@@ -1,0 +1,187 @@
+"""The API as the visitor calls it: the console does what the API does, and nothing else.
+
+A request passes the same gates, limits, checks and audit as one from outside, without a network.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from app.core.errors import AfterwordError, Conflict, Forbidden, InvalidInput, NotFound
+from app.workspaces.admission import SIGNED_IN
+from app.workspaces.caller import Caller
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InnerRequest:
+    """A request that this application sends itself; `extra` joins its scope."""
+
+    method: str
+    path: str
+    params: Params = field(default_factory=dict)
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiReply:
+    """What the application answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """Return the body as JSON; None where there is none."""
+        return json.loads(self.content) if self.content else None
+
+
+class ApiRefused(Exception):
+    """The API has refused: its status, what it says, and the wrong fields by their names."""
+
+    def __init__(self, reply: ApiReply) -> None:
+        """Read the problem."""
+        problem = reply.json() or {}
+        self.status = reply.status
+        self.detail: str = problem.get("detail", "")
+        self.fields: dict[str, str] = {}
+        for error in problem.get("errors", ()):
+            place = [str(part) for part in error["loc"][1:]]
+            self.fields.setdefault(".".join(place) or str(error["loc"][0]), error["msg"])
+        super().__init__(self.detail)
+
+
+def _page_error(refused: ApiRefused) -> AfterwordError:
+    """Return the error of a page that reads what the API refuses."""
+    said = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items()) or refused.detail
+    kinds: dict[int, type[AfterwordError]] = {403: Forbidden, 404: NotFound, 409: Conflict}
+    return kinds.get(refused.status, InvalidInput)(said)
+
+
+def _scope_of(request: Request, inner: InnerRequest) -> dict[str, Any]:
+    given = [(name, value) for name, value in inner.params.items() if value not in (None, "")]
+    sent = {"host": request.headers.get("host", "localhost"), **inner.headers}
+    if inner.body:
+        sent |= {"content-length": str(len(inner.body))}
+    return {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1",
+        "method": inner.method, "scheme": "http", "path": inner.path,
+        "raw_path": inner.path.encode(), "root_path": "",
+        "query_string": urlencode(given, doseq=True).encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in sent.items()],
+        "client": request.scope.get("client"), "server": request.scope.get("server"),
+        **inner.extra,
+    }  # fmt: skip
+
+
+async def call_application(request: Request, inner: InnerRequest) -> ApiReply:
+    """Send a request through this application, without a network."""
+    scope = _scope_of(request, inner)
+    parts: list[bytes] = []
+    start: dict[str, Any] = {}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        elif message["type"] == "http.response.body":
+            parts.append(message.get("body", b""))
+
+    await request.app(scope, _receiver(inner.body), send)
+    return ApiReply(start["status"], _headers_of(start), b"".join(parts))
+
+
+def _receiver(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """Return what hands the body over once; after that nothing comes, as from a patient caller."""
+    waiting = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop()
+
+    return receive
+
+
+def _headers_of(start: Mapping[str, Any]) -> dict[str, str]:
+    return {name.decode().lower(): value.decode() for name, value in start["headers"]}
+
+
+async def stream_application(request: Request, inner: InnerRequest) -> AsyncIterator[bytes]:
+    """Send a request and yield its reply as it comes: an export of any length."""
+    waiting: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=8)
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.body":
+            await waiting.put(message.get("body", b""))
+
+    async def run() -> None:
+        try:
+            await request.app(_scope_of(request, inner), _receiver(inner.body), send)
+        finally:
+            await waiting.put(None)
+
+    task = asyncio.create_task(run())
+    try:
+        while (part := await waiting.get()) is not None:
+            yield part
+    finally:
+        task.cancel()
+
+
+@dataclass(frozen=True)
+class VisitorApi:
+    """Calls the API in the name of somebody who is signed in."""
+
+    request: Request
+    caller: Caller
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json_body: Any = None,
+        content: bytes | None = None,
+    ) -> ApiReply:
+        """Send a request and return the reply; ApiRefused where it is an error."""  # fmt: skip
+        body, headers = content or b"", {"content-type": "application/octet-stream"}
+        if json_body is not None:
+            body, headers = json.dumps(json_body).encode(), {"content-type": "application/json"}
+        extra = {SIGNED_IN: self.caller}
+        inner = InnerRequest(method, path, params or {}, body, headers, extra)
+        reply = await call_application(self.request, inner)
+        if reply.status >= 400:
+            raise ApiRefused(reply)
+        return reply
+
+    def stream(self, path: str, params: Params) -> AsyncIterator[bytes]:
+        """Read an export as it comes."""
+        inner = InnerRequest("GET", path, params, extra={SIGNED_IN: self.caller})
+        return stream_application(self.request, inner)
+
+    async def get(self, path: str, **params: Any) -> Any:
+        """Read something as JSON; an error is the page's error."""
+        try:
+            return (await self.send("GET", path, params=params)).json()
+        except ApiRefused as refused:
+            raise _page_error(refused) from None
+
+    async def list(self, path: str, *, most: int = 1000, **params: Any) -> list[Any]:
+        """Read a whole list, page by page, up to so many rows."""
+        rows: list[Any] = []
+        cursor: str | None = None
+        while True:
+            found = await self.get(path, limit=200, cursor=cursor, **params)
+            rows += found["data"]
+            cursor = found["next_cursor"]
+            if cursor is None or len(rows) >= most:
+                return rows[:most]

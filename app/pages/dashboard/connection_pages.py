@@ -1,0 +1,145 @@
+"""Connections on the dashboard: who tells us, whom we tell, keys, and files that are read in."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import anyio
+from fastapi import Query, Request
+from starlette.datastructures import UploadFile
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.errors import InvalidInput
+from app.core.routing import current_settings, router
+from app.exports.bi_roles import list_roles
+from app.integrations.presets import PRESETS
+from app.integrations.registry import ADAPTERS
+from app.pages.dashboard import health
+from app.pages.dashboard.api import ApiRefused
+from app.pages.dashboard.forms import FormOutcome
+from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
+from app.pages.dashboard.shown_again import saved_at, show_again
+from app.surveys import service as surveys
+from app.webhooks.subscriber_events import EventType
+from app.workspaces.scopes import Scope
+
+routes = router("Dashboard")
+
+_KEPT_SECONDS = 3600
+_OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
+            "ticket_source", "sheet")  # fmt: skip
+
+
+@routes.get("/connections", include_in_schema=False)
+async def show_connections(visit: ConsoleDep) -> HTMLResponse:
+    """Show who tells us, whom we tell, and the keys."""
+    shown: dict[str, Any] = {"endpoints_full": [], "keys": [], "deliveries": {}, "roles": []}
+    if visit.may_admin:
+        endpoints = await visit.api.list("/v1/webhook-endpoints")
+        shown["endpoints_full"] = endpoints
+        shown["keys"] = await visit.api.list("/v1/api-keys")
+        for endpoint in endpoints[:20]:
+            path = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
+            shown["deliveries"][endpoint["id"]] = (await visit.api.get(path, limit=5))["data"]
+        database = visit.request.app.state.database
+        shown["roles"] = await list_roles(database, visit.workspace.key)
+    return visit.page(
+        "connections",
+        integrations=await health.integrations(visit),
+        endpoints=await health.endpoints(visit),
+        sources=sorted(ADAPTERS),
+        presets=sorted(PRESETS),
+        events=list(EventType),
+        scopes=list(Scope),
+        surveys=await surveys.names_of(visit.session, visit.workspace.id),
+        **shown,
+    )
+
+
+@routes.get("/connections/{integration}", include_in_schema=False)
+async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
+    """Show how to connect one source, and what it has sent."""
+    visit.require(Scope.ADMIN)
+    found = await visit.api.get(f"/v1/integrations/{integration}")
+    events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
+    return visit.page(
+        "integration", title=found["key"], integration=found, events=events,
+        guide=found["preset"] or found["source"],
+        status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
+    )  # fmt: skip
+
+
+@routes.get("/files", include_in_schema=False)
+async def show_files(
+    visit: ConsoleDep, cursor: Annotated[str | None, Query(max_length=200)] = None
+) -> HTMLResponse:
+    """Show the files that were read in, and the form to send one."""
+    found = await visit.api.get("/v1/imports", limit=50, cursor=cursor)
+    reports = {}
+    for row in found["data"][:20]:
+        if row["status"] in {"refused", "undone"}:
+            reports[row["id"]] = (await visit.api.get(f"/v1/imports/{row['id']}"))["report"]
+    return visit.page(
+        "imports", rows=found["data"], cursor=found["next_cursor"], reports=reports,
+        surveys=await surveys.names_of(visit.session, visit.workspace.id),
+    )  # fmt: skip
+
+
+@routes.post("/files", include_in_schema=False)
+async def post_file(visit: ConsoleDep, request: Request) -> Response:
+    """Look at a file that is sent, or take one that was looked at."""
+    visit.require(Scope.WRITE)
+    async with request.form(max_files=1, max_fields=40, max_part_size=1 << 16) as form:
+        said = {name: str(value) for name, value in form.multi_items()
+                if not isinstance(value, UploadFile)}  # fmt: skip
+        visit.require_own(said)
+        upload = form.get("file")
+        folder = current_settings(request).data_dir / "uploads"
+        if isinstance(upload, UploadFile) and upload.filename:
+            said["name"] = upload.filename[:200]
+            said["upload"] = await _keep(folder, visit, await upload.read())
+    fields = {name: [value] for name, value in said.items()}
+    try:
+        path = _kept(folder, visit, said.get("upload", ""))
+        content = await anyio.Path(path).read_bytes()
+        params: dict[str, Any] = {n: said[n] for n in (*_OPTIONS, "name") if said.get(n)}
+        params["map"] = [line.strip() for line in said.get("map", "").splitlines() if line.strip()]
+        params |= {"allow_rejects": "true"} if said.get("allow_rejects") == "1" else {}
+        is_look = said.get("_do") != "take"
+        params |= {"dry_run": "true"} if is_look else {}
+        reply = await visit.api.send("POST", "/v1/imports", params=params, content=content)
+    except ApiRefused as refused:
+        outcome = FormOutcome("import", fields, refused.detail, refused.fields)
+        return await show_again(visit, "/files", outcome, status=refused.status)
+    except InvalidInput as error:
+        outcome = FormOutcome("import", fields, error.detail)
+        return await show_again(visit, "/files", outcome, status=422)
+    if is_look:
+        # What was typed stands again, beside what was seen.
+        outcome = FormOutcome("import", fields, "", reply=reply.json())
+        return await show_again(visit, "/files", outcome)
+    await anyio.Path(path).unlink(missing_ok=True)
+    return RedirectResponse(saved_at("/files"), status_code=303)
+
+
+async def _keep(folder: Path, visit: DashboardVisit, content: bytes) -> str:
+    """Keep a file for an hour, so that it need not be sent again to be taken."""
+    await anyio.Path(folder).mkdir(mode=0o700, exist_ok=True)
+    async for old in anyio.Path(folder).iterdir():
+        if (await old.stat()).st_mtime < time.time() - _KEPT_SECONDS:
+            await old.unlink(missing_ok=True)
+    name = str(uuid4())
+    await anyio.Path(folder / f"{visit.workspace.id}.{name}").write_bytes(content)
+    return name
+
+
+def _kept(folder: Path, visit: DashboardVisit, name: str) -> Path:
+    """Return where a file of this workspace is kept."""
+    try:
+        path = folder / f"{visit.workspace.id}.{UUID(name)}"
+    except ValueError:
+        raise InvalidInput(visit.said["file_missing"]) from None
+    if not path.exists():
+        raise InvalidInput(visit.said["file_missing"])
+    return path

@@ -1,0 +1,272 @@
+"""Every form of the console that is one request of the API."""
+
+from typing import Any
+
+from app.pages.dashboard.forms import (
+    ConsoleForm,
+    flag,
+    lines,
+    many,
+    number,
+    number_or_null,
+    pairs,
+    text,
+    text_or_null,
+)
+
+
+def _condition(said: str) -> dict[str, Any]:
+    """Read one line of conditions: PROPERTY OP VALUE."""
+    parts = said.split(" ", 2)
+    value: Any = parts[2] if len(parts) > 2 else None
+    op = parts[1] if len(parts) > 1 else "exists"
+    if op in {"in", "not_in"}:
+        value = [one.strip() for one in (value or "").split(",")]
+    elif op in {"gt", "gte", "lt", "lte"}:
+        value = _as_number(value)
+    elif op == "exists":
+        value = None
+    return {"property": parts[0], "op": op, "value": value}
+
+
+def _conditions(body: dict[str, Any]) -> dict[str, Any]:
+    """Turn the lines that a trigger's form holds into what the API takes."""
+    for name in ("where", "unless"):
+        if name in body:
+            body[name] = [_condition(line) for line in body[name]]
+    days = body.pop("throttle_days", None)
+    if "has_throttle" in body:
+        own = body.pop("has_throttle")
+        if own:
+            body["throttle"] = {
+                "days": days or 30,
+                "scope": body.pop("throttle_scope", "workspace"),
+            }
+    body.pop("throttle_scope", None)
+    return body
+
+
+def _as_number(value: Any) -> Any:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _throttle(body: dict[str, Any]) -> dict[str, Any]:
+    days = body.pop("throttle_days", None)
+    body["throttle"] = {"days": days, "scope": "workspace"} if days else None
+    return body
+
+
+def _consent(body: dict[str, Any]) -> dict[str, Any]:
+    said = body.pop("consent_said", None)
+    if said in {"yes", "no"}:
+        body["consent"] = {"surveys": said == "yes", "source": "dashboard"}
+    return body
+
+
+def _source(body: dict[str, Any]) -> dict[str, Any]:
+    """A preset is a generic source with a mapping that we know."""
+    source = body.get("source", "")
+    if source.startswith("preset:"):
+        body |= {"source": "generic", "preset": source.removeprefix("preset:")}
+    return body
+
+
+def _reach(body: dict[str, Any]) -> dict[str, Any]:
+    found = body.get("word_of_mouth", {})
+    if None in found.values():
+        body["word_of_mouth"] = None
+    return body
+
+
+def _alert(body: dict[str, Any]) -> dict[str, Any]:
+    kind = body.pop("kind", "shift")
+    rule: dict[str, Any] = {"kind": kind}
+    value = body.pop("value", None)
+    if kind != "shift":
+        rule["value"] = value
+    body["rule"] = rule
+    body["filter"] = {name: v for name, v in body.pop("filter", {}).items() if v}
+    return body
+
+
+_TRIGGER = {
+    "name": text, "on": text, "survey": text, "channel": text, "delay": text,
+    "sample_rate": number, "max_age": text_or_null, "reminder_after": text_or_null,
+    "expires_after": text, "where": lines, "unless": lines, "has_throttle": flag,
+    "throttle_days": number, "throttle_scope": text, "priority": number, "active": flag,
+}  # fmt: skip
+
+FORMS: dict[str, ConsoleForm] = {
+    # Surveys
+    "survey-create": ConsoleForm(
+        "POST", "/v1/surveys", "/surveys/new",
+        {"template": text, "name": text, "key": text, "default_locale": text},
+        then="/surveys/{key}/edit",
+    ),
+    "survey-publish": ConsoleForm(
+        "POST", "/v1/surveys/{survey}/publish", "/surveys/{survey}/edit", then="/surveys/{key}"
+    ),
+    "survey-close": ConsoleForm("POST", "/v1/surveys/{survey}/close", "/surveys/{survey}"),
+    "survey-duplicate": ConsoleForm(
+        "POST", "/v1/surveys/{survey}/duplicate", "/surveys/{survey}",
+        {"name": text, "key": text}, then="/surveys/{key}/edit",
+    ),
+    "survey-delete": ConsoleForm(
+        "DELETE", "/v1/surveys/{survey}", "/surveys/{survey}", then="/surveys",
+        typed=("typed", "survey"),
+    ),
+    "survey-test-mail": ConsoleForm(
+        "POST", "/v1/surveys/{survey}/test-mail", "/surveys/{survey}",
+        {"email": text, "locale": text},
+    ),
+    # Asking
+    "trigger-create": ConsoleForm(
+        "POST", "/v1/triggers", "/asking/new", _TRIGGER, then="/asking/{id}", shape=_conditions
+    ),
+    "trigger-save": ConsoleForm(
+        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", _TRIGGER, shape=_conditions
+    ),
+    "trigger-switch": ConsoleForm(
+        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", {"active": flag}
+    ),
+    "trigger-delete": ConsoleForm(
+        "DELETE", "/v1/triggers/{trigger}", "/asking/{trigger}", then="/asking"
+    ),
+    "invitation-cancel": ConsoleForm(
+        "POST", "/v1/invitations/{invitation}/cancel", "/invitations"
+    ),
+    "invitation-remind": ConsoleForm(
+        "POST", "/v1/invitations/{invitation}/remind", "/invitations"
+    ),
+    "suppression-add": ConsoleForm("POST", "/v1/unsubscribes", "/suppressions", {"email": text}),
+    "suppression-remove": ConsoleForm(
+        "DELETE", "/v1/unsubscribes", "/suppressions", query=("email",)
+    ),
+    # People
+    "person-save": ConsoleForm(
+        "PATCH", "/v1/customers/{customer}", "/people/{customer}",
+        {"name": text_or_null, "email": text_or_null, "locale": text_or_null,
+         "do_not_survey": flag, "consent_said": text},
+        shape=_consent,
+    ),
+    "person-merge": ConsoleForm(
+        "POST", "/v1/customers/merge", "/people/{customer}", {"from": text, "into": text},
+        then="/people/{id}",
+    ),
+    "person-erase": ConsoleForm(
+        "DELETE", "/v1/customers/{customer}", "/people/{customer}", then="/people/{customer}",
+        typed=("typed", "word"),
+    ),
+    # Answers
+    "answer-tags": ConsoleForm(
+        "PATCH", "/v1/responses/{response}", "/responses/{response}", {"tags": lines}
+    ),
+    "answer-reject": ConsoleForm(
+        "POST", "/v1/responses/{response}/reject", "/responses/{response}"
+    ),
+    "answer-restore": ConsoleForm(
+        "POST", "/v1/responses/{response}/restore", "/responses/{response}"
+    ),
+    # Connections
+    "integration-create": ConsoleForm(
+        "POST", "/v1/integrations", "/connections",
+        {"source": text, "key": text, "touchpoint": text}, then="/connections/{id}", shape=_source,
+    ),
+    "integration-save": ConsoleForm(
+        "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
+        {"secret": text, "touchpoint": text_or_null, "timezone": text_or_null,
+         "accept_test": flag, "status_map": pairs},
+    ),
+    "integration-delete": ConsoleForm(
+        "DELETE", "/v1/integrations/{integration}", "/connections/{integration}",
+        then="/connections",
+    ),
+    "event-retry": ConsoleForm(
+        "POST", "/v1/integrations/{integration}/events/{event}/retry",
+        "/connections/{integration}",
+    ),
+    "endpoint-create": ConsoleForm(
+        "POST", "/v1/webhook-endpoints", "/connections",
+        {"url": text, "events": many, "format": text, "include_personal": flag},
+        shows_reply=True,
+    ),
+    "endpoint-switch": ConsoleForm(
+        "PATCH", "/v1/webhook-endpoints/{endpoint}", "/connections", {"disabled": flag}
+    ),
+    "endpoint-test": ConsoleForm(
+        "POST", "/v1/webhook-endpoints/{endpoint}/test", "/connections"
+    ),
+    "endpoint-replay": ConsoleForm(
+        "POST", "/v1/webhook-endpoints/{endpoint}/replay", "/connections", {"since": text}
+    ),
+    "endpoint-delete": ConsoleForm(
+        "DELETE", "/v1/webhook-endpoints/{endpoint}", "/connections"
+    ),
+    "delivery-again": ConsoleForm("POST", "/v1/deliveries/{delivery}/redeliver", "/connections"),
+    "key-create": ConsoleForm(
+        "POST", "/v1/api-keys", "/connections",
+        {"name": text, "scopes": many, "survey": text, "rate_limit": number, "test": flag},
+        shows_reply=True,
+    ),
+    "key-rotate": ConsoleForm(
+        "POST", "/v1/api-keys/{api_key}/rotate", "/connections", shows_reply=True
+    ),
+    "key-delete": ConsoleForm("DELETE", "/v1/api-keys/{api_key}", "/connections"),
+    "import-undo": ConsoleForm("DELETE", "/v1/imports/{import_id}", "/files"),
+    # Alerts
+    "alert-create": ConsoleForm(
+        "POST", "/v1/alerts", "/alerts",
+        {"name": text, "metric": text, "interval": text, "direction": text, "kind": text,
+         "value": number, "filter.survey": text, "filter.touchpoint": text, "notify": many},
+        shape=_alert,
+    ),
+    "alert-switch": ConsoleForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": flag}),
+    "alert-delete": ConsoleForm("DELETE", "/v1/alerts/{alert}", "/alerts"),
+    # Settings
+    "workspace-brand": ConsoleForm(
+        "PATCH", "/v1/workspace", "/settings",
+        {"name": text, "brand.name": text_or_null, "brand.colour": text_or_null,
+         "brand.logo_url": text_or_null},
+    ),
+    "workspace-figures": ConsoleForm(
+        "PATCH", "/v1/workspace", "/settings",
+        {"timezone": text, "default_locale": text, "segments": lines, "min_group_size": number,
+         "allowed_origins": lines},
+    ),
+    "workspace-asking": ConsoleForm(
+        "PATCH", "/v1/workspace", "/settings",
+        {"throttle_days": number, "require_consent": flag, "retention_days": number_or_null},
+        shape=_throttle,
+    ),
+    "workspace-mail": ConsoleForm(
+        "PATCH", "/v1/workspace", "/settings",
+        {"mail.from_name": text_or_null, "mail.from_email": text_or_null,
+         "mail.reply_to": text_or_null, "mail.footer": text_or_null},
+    ),
+    "workspace-reach": ConsoleForm(
+        "PATCH", "/v1/workspace", "/settings",
+        {"word_of_mouth.told_by_satisfied": number_or_null,
+         "word_of_mouth.told_by_dissatisfied": number_or_null},
+        shape=_reach,
+    ),
+    "member-create": ConsoleForm(
+        "POST", "/v1/members", "/settings",
+        {"email": text, "name": text, "role": text, "locale": text, "digest": text},
+    ),
+    "member-save": ConsoleForm(
+        "PATCH", "/v1/members/{member}", "/settings", {"role": text, "digest": text}
+    ),
+    "member-delete": ConsoleForm("DELETE", "/v1/members/{member}", "/settings"),
+    "touchpoint-save": ConsoleForm(
+        "PUT", "/v1/touchpoints/{touchpoint}", "/settings",
+        {"stage": text, "area": text, "name.en": text, "name.pl": text, "name.ro": text},
+    ),
+    # Sharing
+    "share-create": ConsoleForm(
+        "POST", "/v1/share-links", "/sharing", {"path": text, "expires_at": text}, shows_reply=True
+    ),
+    "share-delete": ConsoleForm("DELETE", "/v1/share-links/{link}", "/sharing"),
+}  # fmt: skip

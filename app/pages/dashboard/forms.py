@@ -1,0 +1,131 @@
+"""The console's forms: each is one request of the API, made of what its fields say.
+
+After an error the page stands again, with what was typed and what is wrong at each field.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.core.errors import InvalidInput
+
+Fields = Mapping[str, list[str]]
+Read = Callable[[list[str]], Any]
+
+
+class _LeftOut:
+    """A field that says nothing; the request does without it."""
+
+
+LEFT_OUT = _LeftOut()
+
+
+def text(values: list[str]) -> Any:
+    """Read a line of text; an empty one says nothing."""
+    return values[-1].strip() or LEFT_OUT
+
+
+def text_or_null(values: list[str]) -> Any:
+    """Read a line of text; an empty one takes away what there was."""
+    return values[-1].strip() or None
+
+
+def number(values: list[str]) -> Any:
+    """Read a number; an empty field says nothing."""
+    said = values[-1].strip()
+    if not said:
+        return LEFT_OUT
+    try:
+        return float(said) if "." in said else int(said)
+    except ValueError:
+        return said
+
+
+def number_or_null(values: list[str]) -> Any:
+    """Read a number; an empty field takes away what there was."""
+    found = number(values)
+    return None if found is LEFT_OUT else found
+
+
+def flag(values: list[str]) -> bool:
+    """Read a box to tick; a hidden field before it says no."""
+    return values[-1] == "1"
+
+
+def many(values: list[str]) -> list[str]:
+    """Read boxes of which several may be ticked."""
+    return [value for value in values if value]
+
+
+def lines(values: list[str]) -> list[str]:
+    """Read a text with one entry a line."""
+    return [line.strip() for line in values[-1].splitlines() if line.strip()]
+
+
+def pairs(values: list[str]) -> dict[str, str]:
+    """Read a text with one `name = value` a line; raise InvalidInput for another form."""
+    found = {}
+    for line in lines(values):
+        name, separator, value = line.partition("=")
+        if not separator:
+            raise InvalidInput.at("body", "pairs", msg=f"`{line[:80]}` must be NAME = VALUE")
+        found[name.strip()] = value.strip()
+    return found
+
+
+@dataclass(frozen=True)
+class ConsoleForm:
+    """One form: the request of the API that it sends, and the page that it stands on.
+
+    Names in braces are fields of the form, in `then` also those of the reply. `body` reads the
+    fields of the request, where a dot leads into an object. `shows_reply` is for what is shown
+    once: a secret. `typed` names the field that must repeat another, for what cannot be undone.
+    """
+
+    method: str
+    path: str
+    page: str
+    body: Mapping[str, Read] | None = None
+    then: str | None = None
+    shows_reply: bool = False
+    typed: tuple[str, str] | None = None
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    query: tuple[str, ...] = ()
+    shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+
+    def request_body(self, fields: Fields) -> dict[str, Any] | None:
+        """Return the JSON of the request; None where it has none."""
+        if self.body is None:
+            return None
+        body: dict[str, Any] = dict(self.fixed)
+        for name, read in self.body.items():
+            if name in fields and (value := read(fields[name])) is not LEFT_OUT:
+                _put(body, name.split("."), value)
+        return self.shape(body) if self.shape else body
+
+
+def _put(body: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        body = body.setdefault(part, {})
+    body[path[-1]] = value
+
+
+@dataclass(frozen=True)
+class FormOutcome:
+    """What became of a form that was sent: what was wrong, or what is shown once."""
+
+    form: str
+    fields: Fields
+    error: str | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+    reply: Any = None
+
+    def value(self, form: str, name: str, otherwise: Any) -> Any:
+        """Return what was typed into a field, or what it would hold otherwise."""
+        if form == self.form and self.error is not None and name in self.fields:
+            return self.fields[name][-1]
+        return otherwise
+
+    def wrong(self, form: str, name: str) -> str | None:
+        """Return what is wrong with a field."""
+        return self.errors.get(name) if form == self.form else None

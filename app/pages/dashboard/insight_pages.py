@@ -1,0 +1,147 @@
+"""The experience on the dashboard: one insight a page, each with its sentence; and comparing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import Field
+from starlette.responses import HTMLResponse
+
+from app.core.routing import PropertiesDep, router
+from app.metrics.registry import METRICS
+from app.pages.dashboard import figures
+from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
+from app.pages.dashboard.filters import PageFilter, chosen
+from app.pages.dashboard.parts import CARD_METRICS, filter_form, whiskers
+from app.pages.dashboard.sentences import SENTENCES
+from app.pages.dashboard.sessions import DashboardVisit, VisitDep
+from app.workspaces.scopes import Scope
+
+routes = router("Dashboard")
+
+# What the page tells, in its order; those of answers are read as figures, not as insights.
+TABS = ("drivers", "pillars", "modules", "emotions", "expectation", "recovery", "comments",
+        "spending", "word-of-mouth")  # fmt: skip
+_TAGS = {"drivers": "driver", "pillars": "pillar", "modules": "module"}
+_FIGURES = {"emotions": "emotion", "expectation": "expectation"}
+
+
+class InsightPageFilter(PageFilter):
+    """The filters of every page, and which insight is shown."""
+
+    period: str = Field(default="12mo", max_length=10)
+    insight: str = Field(default="drivers", max_length=20)
+
+
+@routes.get("/experience", include_in_schema=False)
+async def show_experience(
+    visit: VisitDep, view: Annotated[InsightPageFilter, Query()], asked: PropertiesDep
+) -> HTMLResponse:
+    """Show one insight: its sentence, its chart, its rows; or why there is none."""
+    properties = chosen(asked)
+    tabs = [tab for tab in TABS if tab != "comments" or visit.visitor.may(Scope.READ)]
+    name = view.insight if view.insight in tabs else tabs[0]
+    shown: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": ""}
+    if name in _FIGURES:
+        shown |= await _of_figures(visit, view, properties, name)
+    else:
+        params = view.api_params(properties)
+        if name == "spending":
+            params = {k: v for k, v in params.items() if k not in {"period", "from", "to"}}
+        reply = await visit.api.get(f"/v1/insights/{name}", **params)
+        shown |= {"reply": reply, "sentence": SENTENCES[name](visit.said, reply)}
+        if name == "drivers" and reply["rows"]:
+            shown["scatter"] = _scatter(reply["rows"])
+        if name in {"pillars", "modules"} and reply["rows"]:
+            shown["points"] = _scores(visit, reply["rows"])
+        elif name in _TAGS and not reply["rows"]:
+            # Means stand with any number of answers; what they weigh needs more.
+            means = await figures.tag_points(visit, view, _TAGS[name], properties)
+            shown["points"] = whiskers(means)
+    return visit.page(
+        "experience", tab=name, tabs=tabs, title=visit.said["experience"],
+        **await filter_form(visit, view, properties), **shown,
+    )  # fmt: skip
+
+
+async def _of_figures(
+    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]], name: str
+) -> dict[str, Any]:
+    """Return how often each emotion, or each expectation, was chosen."""
+    if name == "emotions":
+        points, total = await figures.emotion_points(visit, view, properties)
+        best = max(points, key=lambda p: p.value or 0, default=None)
+        said = visit.said["no_emotions"]
+        if best is not None and total["n"]:
+            said = visit.said["sentence.emotions"].format(
+                emotion=best.label, share=visit.said.number(best.value or 0),
+                value=visit.said.number(total["value"], 1), n=visit.said.number(total["n"]),
+            )  # fmt: skip
+        return {"points": whiskers(points) if total["n"] else None, "sentence": said}
+    reply = await figures.read(visit, view, _FIGURES[name], properties)
+    total = reply["total"]
+    points = [
+        Point(visit.said.name("answer", str(key)), 100 * n / total["n"], None, None, n,
+              f"{visit.said.number(100 * n / total['n'])} %", "–")
+        for key, n in total.get("distribution", {}).items()
+    ] if total["n"] else []  # fmt: skip
+    said = visit.said["no_expectation"]
+    if total["n"]:
+        said = visit.said["sentence.expectation"].format(
+            value=visit.said.number(total["value"], 1), n=visit.said.number(total["n"])
+        )
+    return {"points": whiskers(points), "sentence": said}
+
+
+def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """Lay out the drivers: how well each is rated against how much it matters."""
+    return scatter_of([
+        (row["label"], row["mean_0_100"], row["importance_share"], row["quadrant"])
+        for row in rows if row["mean_0_100"] is not None
+    ])  # fmt: skip
+
+
+def _scores(visit: DashboardVisit, rows: Sequence[Mapping[str, Any]]) -> Any:
+    points = [
+        figures.point_of(
+            visit.said, "rating", row["label"],
+            {"value": row["score"], "ci": row["ci"], "n": row["n"]},
+        )
+        for row in rows
+    ]  # fmt: skip
+    return whiskers(points)
+
+
+class CompareFilter(PageFilter):
+    """The filters of every page, and what is set side by side."""
+
+    by: str = Field(default="touchpoint", max_length=70)
+
+
+@routes.get("/compare", include_in_schema=False)
+async def show_compare(
+    visit: VisitDep, view: Annotated[CompareFilter, Query()], asked: PropertiesDep
+) -> HTMLResponse:
+    """Show one figure by store, channel, language or whatever else, side by side."""
+    properties = chosen(asked)
+    groups = ["touchpoint", "channel", "locale", "survey",
+              *(f"property.{name}" for name in visit.workspace.segments)]  # fmt: skip
+    metric = view.metric if view.metric in CARD_METRICS else "nps"
+    if metric == "ttr":
+        groups = ["touchpoint", "source",
+                  *(f"property.{name}" for name in visit.workspace.segments)]  # fmt: skip
+    by = view.by if view.by in groups else groups[0]
+    reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by="-value")
+    points = [
+        figures.point_of(visit.said, metric, row["group"][by] or visit.said["without_group"], row)
+        for row in reply["rows"]
+    ]
+    within = METRICS[metric].unit.ends
+    known = [p.value for p in points if p.value is not None]
+    if within is None:
+        within = (0.0, max([*(p.high or p.value or 0 for p in points), 1.0]))
+    return visit.page(
+        "compare", by=by, groups=groups, metric=metric, metrics=CARD_METRICS, points=points,
+        chart=whiskers_of(points, within=within) if known else None, total=reply["total"],
+        write=figures.written, **await filter_form(visit, view, properties),
+    )  # fmt: skip

@@ -1,0 +1,49 @@
+"""What several pages of figures show: the filters, the four figures, the trend."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.pages.dashboard import figures
+from app.pages.dashboard.charts import Point, Whiskers, whiskers_of
+from app.pages.dashboard.filters import PageFilter, choices_of
+from app.pages.dashboard.sessions import DashboardVisit
+
+CARD_METRICS = ("nps", "csat", "ces", "ttr")
+
+
+async def about(
+    visit: DashboardVisit,
+    view: PageFilter,
+    properties: dict[str, list[str]],
+    *,
+    survey: str | None = None,
+) -> dict[str, Any]:
+    """Return what every page of figures shows: the form, the figures, the trend."""
+    found = await figures.cards(visit, view, properties)
+    metric = view.metric if view.metric in CARD_METRICS else figures.first_with_answers(found)
+    return {
+        **await filter_form(visit, view, properties, survey=survey),
+        "cards": found,
+        "trend": await figures.trend(visit, view, metric, properties),
+    }
+
+
+async def filter_form(
+    visit: DashboardVisit,
+    view: PageFilter,
+    properties: Mapping[str, list[str]],
+    *,
+    survey: str | None = None,
+) -> dict[str, Any]:
+    """Return what the form of filters shows."""
+    return {
+        "view": view,
+        "properties": properties,
+        "choices": await choices_of(visit.session, visit.workspace),
+        "fixed_survey": survey,
+    }
+
+
+def whiskers(points: list[Point]) -> Whiskers | None:
+    """Lay out groups on a scale of 0 to 100; None where there are none."""
+    return whiskers_of(points, within=(0.0, 100.0)) if points else None

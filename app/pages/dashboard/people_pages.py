@@ -1,0 +1,50 @@
+"""Customers on the dashboard: found, looked at, changed, and erased."""
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import Query
+from starlette.responses import HTMLResponse, Response
+
+from app.core.routing import router
+from app.core.text import fit_email
+from app.pages.dashboard.sessions import ConsoleDep
+
+routes = router("Dashboard")
+
+
+@routes.get("/people", include_in_schema=False)
+async def show_people(
+    visit: ConsoleDep,
+    q: Annotated[str, Query(max_length=255)] = "",
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> HTMLResponse:
+    """List customers, or those of an address or an id."""
+    wanted = q.strip()
+    filters = {}
+    if wanted:
+        filters = {"email": wanted} if fit_email(wanted) else {"external_id": wanted}
+    found = await visit.api.get("/v1/customers", limit=50, cursor=cursor, **filters)
+    return visit.page("people", rows=found["data"], cursor=found["next_cursor"], q=wanted)
+
+
+@routes.get("/people/{customer}", include_in_schema=False)
+async def show_person(
+    visit: ConsoleDep, customer: str, cursor: Annotated[str | None, Query(max_length=200)] = None
+) -> HTMLResponse:
+    """Show one customer: who it is, what happened, what was answered."""
+    found = await visit.api.get(f"/v1/customers/{customer}")
+    timeline = await visit.api.get(f"/v1/customers/{customer}/timeline", limit=50, cursor=cursor)
+    moments = [row | {"at": dt.datetime.fromisoformat(row["at"])} for row in timeline["data"]]
+    name = found["name"] or found["email"] or visit.said["anonymous"]
+    return visit.page(
+        "person", title=name, customer=found, moments=moments, cursor=timeline["next_cursor"]
+    )
+
+
+@routes.get("/people/{customer}/export", include_in_schema=False)
+async def export_person(visit: ConsoleDep, customer: str) -> Response:
+    """Return all that is known of a customer as a file."""
+    reply = await visit.api.send("GET", f"/v1/customers/{customer}/export")
+    headers = {"Content-Disposition": 'attachment; filename="customer.json"'}
+    return Response(reply.content, media_type="application/json", headers=headers)

@@ -1,0 +1,123 @@
+"""Settings on the dashboard: the company, its members, one's own account, what is shared."""
+
+from typing import Annotated
+from urllib.parse import parse_qs
+
+from fastapi import Query, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from app.core.errors import Gone, NotFound
+from app.core.http import at
+from app.core.routing import SessionDep, router
+from app.core.texts import LANGUAGES
+from app.pages.dashboard.api import InnerRequest, call_application
+from app.pages.dashboard.sessions import (
+    SHARED,
+    ConsoleDep,
+    SharedVisitor,
+    VisitDep,
+    give_cookie,
+)
+from app.pages.dashboard.shown_again import saved_at
+from app.pages.rendering import HEADERS
+from app.workspaces import sessions, share_links
+from app.workspaces.member_schemas import Digest, Role
+from app.workspaces.scopes import Scope
+
+routes = router("Dashboard")
+
+_DIGESTS: tuple[Digest, ...] = ("off", "daily", "weekly")
+
+
+@routes.get("/settings", include_in_schema=False)
+async def show_settings(visit: ConsoleDep) -> HTMLResponse:
+    """Show what an admin can set; others see their own account."""
+    if not visit.may_admin:
+        return await show_account(visit)
+    return visit.page(
+        "settings",
+        workspace_now=await visit.api.get("/v1/workspace"),
+        members=await visit.api.list("/v1/members"),
+        touchpoints=await visit.api.list("/v1/touchpoints"),
+        languages=LANGUAGES,
+        roles=list(Role),
+        digests=_DIGESTS,
+    )
+
+
+@routes.get("/audit", include_in_schema=False)
+async def show_audit(
+    visit: ConsoleDep, cursor: Annotated[str | None, Query(max_length=200)] = None
+) -> HTMLResponse:
+    """Show who did what."""
+    visit.require(Scope.ADMIN)
+    found = await visit.api.get("/v1/audit", limit=100, cursor=cursor)
+    return visit.page("audit", rows=found["data"], cursor=found["next_cursor"])
+
+
+@routes.get("/account", include_in_schema=False)
+async def show_account(visit: ConsoleDep) -> HTMLResponse:
+    """Show who is signed in, in which language, with which letter, and where else they may go."""
+    workspace_id, caller = visit.workspace.id, visit.visitor.caller
+    member = await sessions.find_member(visit.session, workspace_id, caller.key_id)
+    others = await sessions.workspaces_of(visit.session, member.email) if member else []
+    return visit.page(
+        "account", member=member, others=others, languages=LANGUAGES, digests=_DIGESTS
+    )
+
+
+@routes.post("/account", include_in_schema=False)
+async def post_account(visit: VisitDep, session: SessionDep) -> Response:
+    """Change one's own language and letter; anybody who is signed in may."""
+    fields = await visit.read_form()
+    language = fields.get("locale", "")
+    digest = next((one for one in _DIGESTS if one == fields.get("digest")), None)
+    await sessions.change_own(
+        session, visit.workspace.id, visit.visitor.caller.key_id, visit.token,
+        locale=language if language in LANGUAGES else None,
+        digest=digest,
+    )  # fmt: skip
+    return RedirectResponse(saved_at("/account"), status_code=303)
+
+
+@routes.post("/account/workspace", include_in_schema=False)
+async def post_switch(visit: VisitDep, session: SessionDep, request: Request) -> Response:
+    """Go on in another workspace in which the same address is a member."""
+    fields = await visit.read_form()
+    member = await sessions.find_member(session, visit.workspace.id, visit.visitor.caller.key_id)
+    token = await sessions.switch(session, member, fields.get("workspace", "")) if member else None
+    if token is None:
+        raise NotFound("There is no such workspace for this address.")
+    visitor = await sessions.find(session, token)
+    reply = RedirectResponse(at("/"), status_code=303)
+    if visitor is not None:
+        give_cookie(request, reply, token, seconds=14 * 24 * 3600)
+    return reply
+
+
+@routes.get("/sharing", include_in_schema=False)
+async def show_sharing(
+    visit: ConsoleDep, path: Annotated[str, Query(max_length=1000)] = "/"
+) -> HTMLResponse:
+    """Show what is shared, and share one more view."""
+    visit.require(Scope.ADMIN)
+    rows = await visit.api.list("/v1/share-links")
+    return visit.page("sharing", rows=rows, path=path)
+
+
+@routes.get("/shared/{token}", include_in_schema=False)
+async def show_shared(request: Request, session: SessionDep, token: str) -> Response:
+    """Show a view to somebody with its link: figures, and nobody's words or names."""
+    link = await share_links.find_by_token(session, token)
+    if link is None:
+        raise NotFound("There is no such link.")
+    if link.is_over:
+        raise Gone("This link is over; ask whoever sent it for a new one.")
+    await session.commit()
+    path, _, query = link.path.partition("?")
+    visitor = sessions.visitor_by_link(link.workspace_id, link.id, link.expires_at)
+    headers = {"accept-language": request.headers.get("accept-language", "")}
+    extra = {SHARED: SharedVisitor(visitor)}
+    inner = InnerRequest("GET", path, parse_qs(query), headers=headers, extra=extra)
+    reply = await call_application(request, inner)
+    return HTMLResponse(reply.content, status_code=reply.status, headers=HEADERS)

@@ -1,0 +1,139 @@
+"""Surveys on the dashboard: the list, one survey's results and links, making one."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from starlette.responses import HTMLResponse, Response
+
+from app.core.errors import NotFound
+from app.core.routing import PropertiesDep, router
+from app.pages.dashboard import figures
+from app.pages.dashboard.charts import bars_of
+from app.pages.dashboard.filters import PageFilter, chosen
+from app.pages.dashboard.parts import about
+from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
+from app.surveys import service as surveys
+from app.surveys.question_types import QuestionType, spec_of
+from app.surveys.schemas import Definition, Question
+
+routes = router("Dashboard")
+
+ViewDep = Annotated[PageFilter, Query()]
+TEMPLATES = (
+    "nps", "csat", "ces", "delivery", "support", "relationship", "six_pillars",
+    "brand_experience", "nps_yes_no",
+)  # fmt: skip
+_LISTED = ("nps", "csat", "ces")
+
+
+@routes.get("/surveys", include_in_schema=False)
+async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
+    """List the surveys: state, answers, figure, last change."""
+    rows = await visit.api.list("/v1/surveys")
+    found: dict[str, dict[str, Any]] = {}
+    for metric in _LISTED:
+        reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
+        found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
+    return visit.page("surveys", surveys=rows, figures=found, write=figures.written)
+
+
+@routes.get("/surveys/new", include_in_schema=False)
+async def show_new_survey(visit: ConsoleDep) -> HTMLResponse:
+    """Offer the templates for a new survey."""
+    return visit.page("survey_new", templates=TEMPLATES)
+
+
+@routes.get("/surveys/{key}", include_in_schema=False)
+async def show_survey(
+    visit: VisitDep, view: ViewDep, asked: PropertiesDep, key: str
+) -> HTMLResponse:
+    """Show one survey: its figures, the results of each question, where it can be answered."""
+    properties = chosen(asked)
+    survey = await surveys.find(visit.session, visit.workspace.id, key)
+    definition = await surveys.definition_of(visit.session, survey, survey.latest_version)
+    view = view.model_copy(update={"survey": survey.key})
+    shown = await about(visit, view, properties, survey=survey.key)
+    links = {} if visit.shared else await visit.api.get(f"/v1/surveys/{survey.key}/links")
+    return visit.page(
+        "survey",
+        title=survey.name,
+        survey=survey,
+        definition=definition,
+        results=await results_of(visit, view, properties, definition),
+        links=links,
+        comments=[] if visit.shared else await comments_of(visit, view, properties, limit=10),
+        **shown,
+    )
+
+
+async def comments_of(
+    visit: DashboardVisit, view: PageFilter, properties: dict[str, list[str]], *, limit: int
+) -> list[Any]:
+    """Return the latest comments of a view, as the API lists them."""
+    found = await visit.api.get(
+        "/v1/responses", has_comment="true", integrity="ok", limit=limit, order_by="responded_at",
+        **await view.list_filters(visit, properties),
+    )  # fmt: skip
+    rows: list[Any] = found["data"]
+    return rows
+
+
+async def results_of(
+    visit: DashboardVisit,
+    view: PageFilter,
+    properties: dict[str, list[str]],
+    definition: Definition,
+) -> list[dict[str, Any]]:
+    """Return the result of every question: its figure and how often each answer was given."""
+    results = []
+    for question in definition.questions:
+        metric = spec_of(question.type).metric
+        shown: dict[str, Any] = {"question": question, "metric": metric, "n": None, "bars": None,
+                                 "text": _text(visit, question, definition)}  # fmt: skip
+        if metric is not None:
+            reply = await figures.read(visit, view, metric, properties, question=[question.key])
+            total = reply["total"]
+            counts = [(_label(visit, question, str(k), definition), int(v))
+                      for k, v in total.get("distribution", {}).items()]  # fmt: skip
+            shown |= {
+                "n": total["n"], "bars": bars_of(counts) if counts and total["n"] else None,
+                "value": figures.written(visit.said, metric, total.get("value")),
+                "interval": figures.interval_of(visit.said, metric, total.get("ci")),
+                "counts": counts,
+            }  # fmt: skip
+        results.append(shown)
+    return results
+
+
+def _text(visit: DashboardVisit, question: Question, definition: Definition) -> str:
+    texts = question.text
+    return texts.get(visit.said.language) or texts.get(definition.default_locale) or question.key
+
+
+def _label(visit: DashboardVisit, question: Question, key: str, definition: Definition) -> str:
+    """Return the text of an option, or the answer itself."""
+    for option in question.options:
+        if option.key == key:
+            text = option.text
+            return text.get(visit.said.language) or text.get(definition.default_locale) or key
+    if question.type in {QuestionType.YES_NO, QuestionType.EXPECTATION}:
+        return visit.said.name("answer", key)
+    return key
+
+
+@routes.get("/surveys/{key}/qr.svg", include_in_schema=False)
+async def show_qr(visit: ConsoleDep, key: str) -> Response:
+    """Show the QR code that leads to the survey's page."""
+    reply = await visit.api.send("GET", f"/v1/surveys/{key}/qr.svg")
+    return Response(reply.content, media_type="image/svg+xml")
+
+
+@routes.get("/surveys/{key}/mail", include_in_schema=False)
+async def show_mail(visit: ConsoleDep, key: str, lang: str = "") -> Response:
+    """Show the mail of a survey, as it would be sent."""
+    reply = await visit.api.send("GET", f"/v1/surveys/{key}/email-preview", params={"lang": lang})
+    if "html" not in reply.headers.get("content-type", ""):
+        raise NotFound("There is no mail to show.")
+    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+               "img-src 'self' data:; frame-ancestors 'self'"}  # fmt: skip
+    return HTMLResponse(reply.content, headers=headers)
