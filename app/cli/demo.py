@@ -1,14 +1,16 @@
-"""The demo workspace: a year of plausible answers in Polish, Romanian and English, from a seed."""
+"""The demo workspace: a shop with a year of answers, orders and tickets behind it."""
 
 import datetime as dt
 import json
-import random
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.alerts import service as alerts
+from app.alerts.schemas import AlertIn
+from app.cli.demo_data import SEED, demo_year
 from app.core.batch_lines import BatchLine
 from app.core.clock import utc_now
 from app.core.database import Database
@@ -17,6 +19,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.interactions import service as interactions
 from app.interactions.customer_resolver import CustomerResolver
+from app.interactions.interaction_schemas import InteractionIn
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
 from app.pages.demo_shop import demo_key
 from app.responses.batch_writing import Ingest, write_lines
@@ -25,29 +28,22 @@ from app.responses.submission import SubmissionOrigin
 from app.surveys import service as surveys
 from app.surveys.catalogue import Catalogue
 from app.surveys.schemas import SurveyIn
+from app.triggers import service as triggers
+from app.triggers.interaction_intake import take_interactions
+from app.triggers.schemas import TriggerIn
+from app.webhooks import service as webhooks
+from app.webhooks.schemas import EndpointIn
+from app.workspaces import members
 from app.workspaces import service as workspaces
 from app.workspaces.caller import Caller
+from app.workspaces.member_schemas import MemberIn, Role
 from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
 from app.workspaces.scopes import Scope, expand
 
 DEMO = "demo"
-_SEED = 20_260_101
-_DAYS = 365
-_COMMENTS = {
-    "pl": (
-        ("Szybka dostawa, dziękuję!", "Bardzo miła obsługa.", "Wszystko jasne i proste."),
-        ("Za długo czekałem na odpowiedź.", "Paczka przyszła uszkodzona.", "Niejasny regulamin."),
-    ),
-    "ro": (
-        ("Livrare rapidă, mulțumesc!", "Personal foarte amabil.", "Totul clar și simplu."),
-        ("Am așteptat prea mult.", "Coletul a ajuns deteriorat.", "Condiții neclare."),
-    ),
-    "en": (
-        ("Fast delivery, thank you!", "Very friendly staff.", "Clear and simple."),
-        ("I waited too long for a reply.", "The parcel arrived damaged.", "Unclear terms."),
-    ),
-}
-_STORES = ("WAW-1", "KRK-2", "BUC-1", "CLJ-3")
+# What is told of these last days is heard by the triggers, and its low answers wait for a call.
+_LATELY = dt.timedelta(days=10)
+_PART = 500
 _TOUCHPOINTS = (
     ("advertising", "before", "marketing", "Advertising", "Reklama", "Publicitate"),
     ("product-page", "before", "product", "Product page", "Strona produktu", "Pagina produsului"),
@@ -55,13 +51,16 @@ _TOUCHPOINTS = (
     ("delivery", "after", "service", "Delivery", "Dostawa", "Livrare"),
     ("support", "after", "service", "Support", "Obsługa klienta", "Asistență"),
 )
-_QUALITY = {
-    "advertising": 0.7,
-    "product-page": 0.8,
-    "checkout": 0.87,
-    "delivery": 0.76,
-    "support": 0.68,
-}
+_TEMPLATES = {
+    "nps": "nps", "csat": "csat", "ces": "ces", "delivery": "delivery", "support": "support",
+    "relationship": "relationship", "pillars": "six_pillars", "brand": "brand_experience",
+}  # fmt: skip
+_TRIGGERS: tuple[dict[str, Any], ...] = (
+    {"key": "after-order", "name": "After an order", "on": "order.paid", "survey": "relationship",
+     "channel": "link", "throttle": {"days": 30}, "max_age": "P30D"},
+    {"key": "after-ticket", "name": "After a solved ticket", "on": "ticket.solved",
+     "survey": "support", "channel": "link", "sample_rate": 0.8, "max_age": "P30D"},
+)  # fmt: skip
 
 
 async def fill_demo(database: Database, settings: Settings) -> str | None:
@@ -85,7 +84,9 @@ async def fill_demo(database: Database, settings: Settings) -> str | None:
             session, workspace.id, ApiKeyIn(name="demo", scopes=[Scope.ADMIN])
         )
         await _open_shop(session, settings)
-    await _answer(database, workspace.id)
+    box = SealedBox(load_secret_keys(settings))
+    await _fill(database, workspace.id, box)
+    await _connect(database, workspace.id, box, settings)
     return secret
 
 
@@ -112,58 +113,81 @@ async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
         steps=[Step(touchpoint=key) for key, *_ in _TOUCHPOINTS],
     )
     await interactions.put_journey(session, workspace_id, "purchase", journey)
-    for template in ("nps", "csat", "ces"):
-        survey = SurveyIn.model_validate({"template": template, "key": template})
+    for key, template in _TEMPLATES.items():
+        survey = SurveyIn.model_validate({"template": template, "key": key})
         await surveys.create(session, workspace_id, survey)
-        await surveys.publish(session, workspace_id, template)
+        await surveys.publish(session, workspace_id, key)
+    for trigger in _TRIGGERS:
+        await triggers.create(session, workspace_id, TriggerIn.model_validate(trigger))
 
 
-async def _answer(database: Database, workspace_id: UUID) -> None:
+async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
+    """Write the year: what is old as history, the last days as they would have come."""
+    now = utc_now()
+    async with database.session() as session:
+        definitions = {
+            key: await surveys.definition_of(
+                session, await surveys.find(session, workspace_id, key), 1
+            )
+            for key in _TEMPLATES
+        }
+    year = demo_year(now, definitions)
+    lately = (now - _LATELY).isoformat()
+    await _answer(database, workspace_id, [a for a in year.answers if a["responded_at"] < lately])
+    await _answer(
+        database, workspace_id, [a for a in year.answers if a["responded_at"] >= lately],
+        as_history=False,
+    )  # fmt: skip
+    drafts = [InteractionIn.model_validate(one).draft(test=False) for one in year.interactions]
+    for is_late in (False, True):
+        some = [d for d in drafts if (d.occurred_at or now) >= now - _LATELY] if is_late else [
+            d for d in drafts if (d.occurred_at or now) < now - _LATELY
+        ]  # fmt: skip
+        for start in range(0, len(some), _PART):
+            async with database.transaction() as session:
+                await take_interactions(
+                    session, box, workspace_id, some[start : start + _PART], triggers=is_late
+                )
+
+
+async def _answer(
+    database: Database, workspace_id: UUID, bodies: list[dict[str, Any]], *, as_history: bool = True
+) -> None:
     group = GroupCommit(database, slot=0, max_waiting=1)
     ingest = Ingest(database, Catalogue(database), CustomerResolver(database), group)
-    import_id = derived_uuid(str(workspace_id), "demo", str(_SEED))
+    import_id = derived_uuid(str(workspace_id), "demo", str(SEED)) if as_history else None
     origin = SubmissionOrigin(_caller(workspace_id), now=utc_now(), import_id=import_id)
     lines = [
         BatchLine(number, json.dumps(body, default=str).encode())
-        for number, body in enumerate(_bodies(utc_now()), start=1)
+        for number, body in enumerate(bodies, start=1)
     ]
     report = await write_lines(ingest, origin, lines, events=False)
     assert not report.rejected, report.rejected[:1]  # noqa: S101 - our own made-up answers
     await group.close()
 
 
-def _bodies(now: dt.datetime) -> list[dict[str, Any]]:
-    """Make up the answers: moods rise over the year, dip in December, and differ by touchpoint."""
-    chance = random.Random(_SEED)  # noqa: S311 - made-up answers, no secret
-    bodies = []
-    for days_ago in range(_DAYS, 0, -1):
-        day = now - dt.timedelta(days=days_ago)
-        progress = 1 - days_ago / _DAYS
-        bodies += [_body(chance, day, progress=progress) for _ in range(chance.randint(5, 14))]
-    return bodies
-
-
-def _body(chance: random.Random, day: dt.datetime, *, progress: float) -> dict[str, Any]:
-    survey = chance.choices(("nps", "csat", "ces"), (5, 3, 2))[0]
-    touchpoint = "support" if survey == "ces" else chance.choice(_TOUCHPOINTS)[0]
-    mood = _QUALITY[touchpoint] + 0.15 * progress - (0.1 if day.month == 12 else 0)
-    mood = min(1.0, max(0.0, chance.gauss(mood, 0.22)))
-    low, high = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}[survey]
-    locale = chance.choices(("pl", "ro", "en"), (5, 3, 2))[0]
-    answers: dict[str, Any] = {"score": low + round(mood * (high - low))}
-    if chance.random() < 0.25:
-        answers["why"] = chance.choice(_COMMENTS[locale][0 if mood > 0.6 else 1])
-    moment = day.replace(hour=0, minute=0) + dt.timedelta(minutes=chance.randint(8 * 60, 22 * 60))
-    return {
-        "survey": survey,
-        "channel": chance.choices(("email", "web", "widget"), (4, 3, 3))[0],
-        "answers": answers,
-        "touchpoint": touchpoint,
-        "locale": locale,
-        "properties": {"store": chance.choice(_STORES)},
-        "customer": {"external_id": f"c-{chance.randint(1, 900)}"},
-        "responded_at": min(moment, day).isoformat(),
-    }
+async def _connect(
+    database: Database, workspace_id: UUID, box: SealedBox, settings: Settings
+) -> None:
+    """Add two subscribers, of whom one does not answer, a watched figure and a member."""
+    async with database.transaction() as session:
+        workspace = await workspaces.get_workspace(session, workspace_id)
+        team, night = [
+            (await webhooks.create(
+                session, workspace_id,
+                EndpointIn.model_validate({"url": url, "events": ["response.low_score"]}),
+                box=box, settings=settings,
+            ))[0]
+            for url in ("mailto:team@demo-shop.example", "mailto:night@demo-shop.example")
+        ]  # fmt: skip
+        # A host that nobody knows would be refused at once; here it was known once.
+        night.url = "https://hooks.demo-shop.invalid/afterword"
+        session.add_all([team, night])
+        alert = {"name": "NPS falls", "metric": "nps", "interval": "week", "direction": "down",
+                 "rule": {"kind": "shift"}}  # fmt: skip
+        await alerts.create(session, workspace, AlertIn.model_validate(alert))
+        member = MemberIn(email="manager@demo-shop.example", name="Manager", role=Role.ADMIN)
+        await members.create(session, workspace_id, member)
 
 
 def _caller(workspace_id: UUID, *, bootstrap: bool = False) -> Caller:

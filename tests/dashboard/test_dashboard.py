@@ -124,7 +124,7 @@ async def test_without_data_each_page_says_what_to_do_next(browser: Browser, sho
     await browser.sign_in()
     assert "Three steps to the first answer" in await browser.page("/")
     hints = {
-        "/journey": "No touchpoint is known yet", "/experience": "Tag rating questions",
+        "/journey": "No touchpoint is known yet", "/experience": "There is no answer here",
         "/follow-ups": "Nobody waits", "/comments": "Nobody has written",
         "/decisions": "No trigger has decided", "/connections": "No system listens yet",
     }  # fmt: skip

@@ -59,11 +59,10 @@ class ApiRefused(Exception):
         super().__init__(self.detail)
 
 
-def _page_error(refused: ApiRefused) -> AfterwordError:
-    """Return the error of a page that reads what the API refuses."""
-    said = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items()) or refused.detail
+def page_error(status: int, detail: str) -> AfterwordError:
+    """Return the error of a page that needs what the API refuses."""
     kinds: dict[int, type[AfterwordError]] = {403: Forbidden, 404: NotFound, 409: Conflict}
-    return kinds.get(refused.status, InvalidInput)(said)
+    return kinds.get(status, InvalidInput)(detail)
 
 
 def _scope_of(request: Request, inner: InnerRequest) -> dict[str, Any]:
@@ -173,7 +172,8 @@ class VisitorApi:
         try:
             return (await self.send("GET", path, params=params)).json()
         except ApiRefused as refused:
-            raise _page_error(refused) from None
+            said = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items())
+            raise page_error(refused.status, said or refused.detail) from None
 
     async def list(self, path: str, *, most: int = 1000, **params: Any) -> list[Any]:
         """Read a whole list, page by page, up to so many rows."""

@@ -3,7 +3,7 @@
 Every chart knows its own table: the same figures as text.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 220
@@ -44,6 +44,8 @@ class ChartLine:
     across: Sequence[Tick]
     up: Sequence[Tick]
     zero: float | None
+    before: Sequence[str] = ()
+    unfinished: str = ""
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
@@ -56,9 +58,20 @@ class ChartLine:
         return [point for point in self.points if point.value is not None]
 
 
-def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = None) -> ChartLine:
-    """Lay out a series; the axis holds every interval, and no more than `within`."""
-    bottom, top = _range(points, within)
+def line_of(
+    points: Sequence[Point],
+    *,
+    within: tuple[float, float] | None = None,
+    before: Sequence[float | None] = (),
+    is_over: bool = True,
+    write: Callable[[float], str] | None = None,
+) -> ChartLine:
+    """Lay out a series; the axis holds every interval, and no more than `within`.
+
+    `before` are the values of the period before, point by point; of a series whose last period
+    is not over the last step is `unfinished`. `write` writes what stands at the axis.
+    """
+    bottom, top = _range(points, within, before)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(points) - 1, 1)
 
     def x(number: int) -> float:
@@ -68,38 +81,52 @@ def line_of(points: Sequence[Point], *, within: tuple[float, float] | None = Non
         share = (min(max(value, bottom), top) - bottom) / (top - bottom)
         return round(HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM), 1)
 
-    paths, bands = [], []
-    for run in _runs(points):
-        places = [(x(n), y(points[n].value or 0)) for n in run]
-        paths.append(" ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(places)))
+    def path(run: Sequence[int], value: Callable[[int], float]) -> str:
+        places = [(x(n), y(value(n))) for n in run]
+        return " ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(places))
+
+    paths, bands, unfinished = [], [], ""
+    for run in _runs([p.value for p in points]):
+        solid = run
+        if not is_over and run[-1] == len(points) - 1 and len(run) > 1:
+            solid = run[:-1]
+            unfinished = path(run[-2:], lambda n: points[n].value or 0)
+        paths.append(path(solid, lambda n: points[n].value or 0))
         above = [f"{x(n)},{y(high)}" for n in run if (high := points[n].high) is not None]
         below = [f"{x(n)},{y(low)}" for n in reversed(run) if (low := points[n].low) is not None]
         if len(above) > 1:
             bands.append("M" + " L".join(above + below) + " Z")
     every = max(1, -(-len(points) // _MOST_LABELS))
+    shown = write or (lambda value: f"{value:g}".replace("-", "−"))
     return ChartLine(
         points=points,
         paths=paths,
         bands=bands,
         dots=[(x(n), y(p.value)) for n, p in enumerate(points) if p.value is not None],
         across=[Tick(x(n), p.label) for n, p in enumerate(points) if n % every == 0],
-        up=[Tick(y(v), f"{v:g}".replace("-", "−")) for v in _round_values(bottom, top)],
+        up=[Tick(y(v), shown(v)) for v in _round_values(bottom, top)],
         zero=y(0) if bottom < 0 < top else None,
+        before=[path(run, lambda n: before[n] or 0) for run in _runs(before[: len(points)])],
+        unfinished=unfinished,
     )
 
 
-def _runs(points: Sequence[Point]) -> list[list[int]]:
+def _runs(values: Sequence[float | None]) -> list[list[int]]:
+    """Return the places of values that follow one another, for each line without a gap."""
     runs: list[list[int]] = [[]]
-    for number, point in enumerate(points):
-        if point.value is None:
+    for number, value in enumerate(values):
+        if value is None:
             runs.append([])
         else:
             runs[-1].append(number)
     return [run for run in runs if run]
 
 
-def _range(points: Sequence[Point], within: tuple[float, float] | None) -> tuple[float, float]:
+def _range(
+    points: Sequence[Point], within: tuple[float, float] | None, before: Sequence[float | None]
+) -> tuple[float, float]:
     found = [v for p in points for v in (p.value, p.low, p.high) if v is not None]
+    found += [v for v in before if v is not None]
     bottom, top = (min(found), max(found)) if found else (within or (0.0, 1.0))
     if within:
         bottom, top = max(bottom, within[0]), min(top, within[1])
@@ -130,6 +157,7 @@ class Bar:
     label: str
     n: int
     share: float
+    band: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +170,8 @@ class Bars:
     bottom: int = HEIGHT - _BOTTOM
 
 
-def bars_of(counts: Sequence[tuple[str, int]]) -> Bars:
-    """Lay out how often each answer was given."""
+def bars_of(counts: Sequence[tuple[str, int]], band: Callable[[str], str] = lambda _: "") -> Bars:
+    """Lay out how often each answer was given; `band` says which are low and high."""
     most, total = max((n for _, n in counts), default=0), sum(n for _, n in counts)
     step = (WIDTH - _RIGHT * 2) / max(len(counts), 1)
     room = HEIGHT - _BOTTOM - _TOP - 16
@@ -157,6 +185,7 @@ def bars_of(counts: Sequence[tuple[str, int]]) -> Bars:
                 label=label,
                 n=n,
                 share=100 * n / total if total else 0.0,
+                band=band(label),
             )
             for number, (label, n) in enumerate(counts)
         ]

@@ -1,12 +1,15 @@
 """The figures of a page, read as the API reads them, and laid out for its charts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.core.clock import utc_now
 from app.interactions.models import Journey
 from app.metrics.journey import ON_MAP, map_of
 from app.metrics.parameters import resolve
+from app.metrics.periods import span_before
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
 from app.metrics.service import Reply, measure
@@ -16,8 +19,11 @@ from app.pages.dashboard.filters import PageFilter
 from app.pages.dashboard.sessions import DashboardVisit
 from app.pages.dashboard.texts import DashboardTexts
 from app.surveys.emotions import SHIPPED_EMOTIONS
+from app.surveys.question_types import QuestionType
+from app.surveys.scales import LOW_BANDS, Band, band_of, scale_of
 
 CARDS = ("nps", "csat", "ces", "ttr")
+_PLACES = {Band.PASSIVE: "middle", Band.NEUTRAL: "middle"}
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
 
 
@@ -131,14 +137,53 @@ class Trend:
 async def trend(
     visit: DashboardVisit, view: PageFilter, metric: str, properties: Mapping[str, list[str]]
 ) -> Trend:
-    """Read one metric over time."""
+    """Read one metric over time, beside the period before."""
     reply = await read(visit, view, metric, properties, interval=view.interval)
-    points = [point_of(visit.said, metric, row["period"], row) for row in reply["rows"]]
+    points = [
+        point_of(visit.said, metric, visit.said.period(row["period"]), row) for row in reply["rows"]
+    ]
     within = METRICS[metric].unit.ends
     if metric == "ces" and reply.get("scale") == "5":
         within = (1.0, 5.0)
     counts = [(str(k), int(v)) for k, v in reply["total"].get("distribution", {}).items()]
-    return Trend(metric, line_of(points, within=within), bars_of(counts), reply["total"]["n"])
+    before = await _before(visit, view, metric, properties)
+    is_time = METRICS[metric].unit.kind == "duration"
+    today = utc_now().astimezone(visit.zone).date()
+    line = line_of(
+        points,
+        within=within,
+        before=before,
+        is_over=dt.date.fromisoformat(reply["to"][:10]) <= today,
+        write=visit.said.duration if is_time else None,
+    )
+    band = bander(metric, reply.get("scale"))
+    return Trend(metric, line, bars_of(counts, band), reply["total"]["n"])
+
+
+async def _before(
+    visit: DashboardVisit, view: PageFilter, metric: str, properties: Mapping[str, list[str]]
+) -> list[float | None]:
+    """Return the values of the period before, in its order; none where there is no period."""
+    if view.period == "all" and not view.has_dates:
+        return []
+    request = await request_of(visit, view, metric, properties, interval=view.interval)
+    span = span_before(request.span, "previous_period", request.zone)
+    reply = await measure(visit.session, replace(request, span=span))
+    return [row["value"] for row in reply["rows"]]
+
+
+def bander(metric: str, scale: str | None) -> Callable[[str], str]:
+    """Return what says whether a score is low, in between or high; nothing where none is."""
+    points = int(scale) if scale and scale.isdigit() else None
+    if metric not in set(QuestionType) or (metric != "nps" and points is None):
+        return lambda _: ""
+    whole = scale_of(QuestionType(metric), points)
+
+    def band(score: str) -> str:
+        found = band_of(whole, int(score))
+        return "" if found is None else "low" if found in LOW_BANDS else _PLACES.get(found, "high")
+
+    return band
 
 
 def point_of(said: DashboardTexts, metric: str, label: str, row: Mapping[str, Any]) -> Point:

@@ -1,12 +1,12 @@
 """A page that is shown after its form was sent: saved, or again with what is wrong."""
 
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from starlette.responses import HTMLResponse, Response
 
-from app.core.errors import AfterwordError
 from app.core.http import at
-from app.pages.dashboard.api import InnerRequest, call_application
+from app.pages.dashboard.api import InnerRequest, call_application, page_error
 from app.pages.dashboard.forms import FormOutcome
 from app.pages.dashboard.sessions import OUTCOME, DashboardVisit
 from app.pages.rendering import HEADERS
@@ -24,11 +24,13 @@ async def show_again(
     visit: DashboardVisit, path: str, outcome: FormOutcome, *, status: int = 200
 ) -> Response:
     """Show a page as it is now, with what became of its form."""
+    if status == HTTPStatus.FORBIDDEN:
+        raise page_error(status, outcome.error or "")
     path, _, query = path.partition("?")
     params = parse_qs(query)
     headers = {"cookie": visit.request.headers.get("cookie", "")}
     inner = InnerRequest("GET", path, params, headers=headers, extra={OUTCOME: outcome})
     reply = await call_application(visit.request, inner)
     if reply.status >= 400:
-        raise AfterwordError(outcome.error or "The page cannot be shown.")
+        raise page_error(status, outcome.error or "The page cannot be shown.")
     return HTMLResponse(reply.content, status_code=status, headers=HEADERS | _NEVER_KEPT)

@@ -2,6 +2,8 @@
 
 import datetime as dt
 
+from babel.dates import format_date
+
 from app.core.texts import number_in, shipped_language, texts_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -42,6 +44,12 @@ class DashboardTexts:
             return f"{hours} h {rest // _MINUTE} min"
         days, rest = divmod(int(seconds), _DAY)
         return f"{days} {self['days_short']} {rest // _HOUR} h"
+
+    def period(self, text: str) -> str:
+        """Write a period of a series shortly: a day, or a month with its year."""
+        day = dt.date.fromisoformat(text if len(text) > 7 else f"{text}-01")
+        form = "MMM y" if len(text) <= 7 else "d MMM"
+        return format_date(day, form, locale=self.language)
 
     def moment(self, at: dt.datetime | str | None, zone: dt.tzinfo) -> str:
         """Write a moment in the workspace's zone; it may stand as the API writes it."""

@@ -1,0 +1,193 @@
+"""The made-up year of the demo: answers, orders, tickets. Pure, from a seed.
+
+What every page should find is planted: moods rise over the year and dip in December, waiting
+drives satisfaction and is rated worst, a bad experience that was called back is mended more
+often, happy customers order more, and each mood has its words.
+"""
+
+import datetime as dt
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.surveys.question_types import QuestionType
+from app.surveys.scales import scale_of
+from app.surveys.schemas import Definition, Question
+
+SEED = 20_260_101
+_DAYS = 365
+_CUSTOMERS = 900
+COMMENTS = {
+    "pl": (
+        ("Szybka dostawa, dziękuję!", "Bardzo miła obsługa.", "Wszystko jasne i proste."),
+        ("Za długo czekałem na odpowiedź.", "Paczka przyszła uszkodzona.", "Niejasny regulamin."),
+    ),
+    "ro": (
+        ("Livrare rapidă, mulțumesc!", "Personal foarte amabil.", "Totul clar și simplu."),
+        ("Am așteptat prea mult.", "Coletul a ajuns deteriorat.", "Condiții neclare."),
+    ),
+    "en": (
+        ("Fast delivery, thank you!", "Very friendly staff.", "Clear and simple."),
+        ("I waited too long for a reply.", "The parcel arrived damaged.", "Unclear terms."),
+    ),
+}
+STORES = ("WAW-1", "KRK-2", "BUC-1", "CLJ-3")
+AGENTS = ("Ewa", "Adam", "Ioana", "Radu")
+QUALITY = {
+    "advertising": 0.7, "product-page": 0.8, "checkout": 0.87, "delivery": 0.76, "support": 0.68,
+}  # fmt: skip
+# How well each driver is rated beside the mood of the answer, and how closely it follows it.
+_DRIVERS = {
+    "waiting": (-0.18, 0.10), "courtesy": (0.08, 0.22), "clarity": (0.02, 0.25),
+    "quality": (0.05, 0.20), "understanding": (0.04, 0.22), "competence": (0.06, 0.22),
+    "value": (-0.02, 0.18), "honesty": (0.05, 0.24),
+}  # fmt: skip
+# Survey, how often it is asked, and where.
+_SURVEYS = (
+    ("nps", 4, None), ("csat", 2, None), ("ces", 2, "support"), ("delivery", 4, "delivery"),
+    ("support", 3, "support"), ("relationship", 3, None), ("pillars", 2, None), ("brand", 1, None),
+)  # fmt: skip
+_TOUCHPOINT_OF = {key: place for key, _, place in _SURVEYS}
+
+
+@dataclass
+class DemoYear:
+    """What happened: answers, and interactions of orders, tickets and calls, oldest first."""
+
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    interactions: list[dict[str, Any]] = field(default_factory=list)
+
+
+def demo_year(now: dt.datetime, definitions: dict[str, Definition]) -> DemoYear:
+    """Make the year up; the same seed gives the same year before the same moment."""
+    chance = random.Random(SEED)  # noqa: S311 - made-up answers, no secret
+    year = DemoYear()
+    called: set[str] = set()
+    mood_of: dict[str, float] = {}
+    for days_ago in range(_DAYS, 0, -1):
+        day = now - dt.timedelta(days=days_ago)
+        for _ in range(chance.randint(6, 16)):
+            customer = f"c-{chance.randint(1, _CUSTOMERS)}"
+            mood = _mood(chance, day, days_ago, customer in called)
+            answer = _answer(chance, day, definitions, customer, mood)
+            year.answers.append(answer)
+            mood_of[customer] = mood
+            called.discard(customer)
+            if mood < 0.5 and chance.random() < 0.45:
+                called.add(customer)
+                year.interactions.append(_call(answer, customer, len(year.interactions)))
+        year.interactions += _orders(chance, day, mood_of)
+        year.interactions += _ticket(chance, day, len(year.interactions))
+    year.interactions.sort(key=lambda one: str(one["occurred_at"]))
+    year.interactions = [i for i in year.interactions if i["occurred_at"] < now.isoformat()]
+    return year
+
+
+def _mood(chance: random.Random, day: dt.datetime, days_ago: int, was_called: bool) -> float:
+    base = 0.74 + 0.15 * (1 - days_ago / _DAYS) - (0.1 if day.month == 12 else 0)
+    base += 0.12 if was_called else 0
+    return min(1.0, max(0.0, chance.gauss(base, 0.24)))
+
+
+def _answer(
+    chance: random.Random,
+    day: dt.datetime,
+    definitions: dict[str, Definition],
+    customer: str,
+    mood: float,
+) -> dict[str, Any]:
+    survey = chance.choices([s for s, _, _ in _SURVEYS], [n for _, n, _ in _SURVEYS])[0]
+    touchpoint = _TOUCHPOINT_OF[survey] or chance.choice(list(QUALITY))
+    mood = min(1.0, max(0.0, mood + QUALITY[touchpoint] - 0.77))
+    locale = chance.choices(("pl", "ro", "en"), (5, 3, 2))[0]
+    answers = {
+        question.key: found
+        for question in definitions[survey].questions
+        if (found := _given(chance, question, mood, locale)) is not None
+    }
+    moment = day.replace(hour=0, minute=0) + dt.timedelta(minutes=chance.randint(8 * 60, 22 * 60))
+    return {
+        "survey": survey, "channel": chance.choices(("email", "web", "widget"), (4, 3, 3))[0],
+        "answers": answers, "touchpoint": touchpoint, "locale": locale,
+        "properties": {"store": chance.choice(STORES)},
+        "customer": {"external_id": customer}, "responded_at": min(moment, day).isoformat(),
+    }  # fmt: skip
+
+
+def _given(chance: random.Random, question: Question, mood: float, locale: str) -> Any:
+    """Answer one question in a mood between 0 and 1; None leaves it open."""
+    if question.type is QuestionType.TEXT:
+        good = mood > 0.6
+        return chance.choice(COMMENTS[locale][0 if good else 1]) if chance.random() < 0.3 else None
+    if question.type is QuestionType.EXPECTATION:
+        return "better" if mood > 0.8 else "worse" if mood < 0.5 else "as"
+    if question.type is QuestionType.YES_NO:
+        return mood > 0.55
+    if question.options:
+        if question.type is QuestionType.EMOTION:
+            wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
+            fitting = [o.key for o in question.options if o.valence == wanted]
+            return chance.choice(fitting or [o.key for o in question.options])
+        return chance.choice(question.options).key
+    shift, spread = _DRIVERS.get(question.driver or "", (0.0, 0.0))
+    if question.driver == "told":
+        mood = min(1.0, max(0.0, chance.gauss(0.25 if mood > 0.6 else 0.55, 0.15)))
+    elif question.driver or question.pillar or question.module:
+        mood = min(1.0, max(0.0, chance.gauss(mood + shift, spread or 0.15)))
+    scale = scale_of(question.type, question.points)
+    return scale.low + round(mood * (scale.high - scale.low))
+
+
+def _call(answer: dict[str, Any], customer: str, number: int) -> dict[str, Any]:
+    at = dt.datetime.fromisoformat(answer["responded_at"]) + dt.timedelta(days=1)
+    return {
+        "type": "recovery.resolved", "source": "crm", "external_id": f"call-{number}",
+        "customer": {"external_id": customer}, "occurred_at": at.isoformat(),
+        "properties": {"agent": AGENTS[number % len(AGENTS)]},
+    }  # fmt: skip
+
+
+def _orders(
+    chance: random.Random, day: dt.datetime, mood_of: dict[str, float]
+) -> list[dict[str, Any]]:
+    """Return the orders of a day: the happier a customer was, the likelier and the larger."""
+    found: list[dict[str, Any]] = []
+    for customer, mood in list(mood_of.items()):
+        if chance.random() < 0.001 + 0.006 * mood:
+            number = f"{day:%m%d}-{customer}"
+            amount = round(chance.lognormvariate(3.6 + 0.7 * mood, 0.5), 2)
+            found.append({
+                "type": "order.paid", "source": "shop", "external_id": f"paid-{number}",
+                "order": number, "customer": _known(customer),
+                "value": {"amount": f"{amount:.2f}", "currency": "EUR"},
+                "touchpoint": "checkout", "properties": {"store": chance.choice(STORES)},
+                "occurred_at": (day - dt.timedelta(minutes=chance.randint(1, 600))).isoformat(),
+            })  # fmt: skip
+    return found
+
+
+def _known(customer: str) -> dict[str, str]:
+    return {"external_id": customer, "email": f"{customer}@customers.example"}
+
+
+def _ticket(chance: random.Random, day: dt.datetime, number: int) -> list[dict[str, Any]]:
+    """Return the events of a day's ticket, where there is one: some are opened again."""
+    if chance.random() < 0.25:
+        return []
+    opened = day - dt.timedelta(hours=chance.randint(1, 12))
+    solved = opened + dt.timedelta(hours=chance.lognormvariate(2.2, 0.9))
+    events = [("ticket.opened", opened), ("ticket.replied", opened + (solved - opened) / 4),
+              ("ticket.solved", solved)]  # fmt: skip
+    if chance.random() < 0.12:
+        again = solved + dt.timedelta(days=1)
+        events += [("ticket.reopened", again), ("ticket.solved", again + dt.timedelta(hours=20))]
+    customer = f"c-{chance.randint(1, _CUSTOMERS)}"
+    agent, store = chance.choice(AGENTS), chance.choice(STORES)
+    return [
+        {
+            "type": type_, "source": "helpdesk", "external_id": f"t-{number}-{place}",
+            "ticket": str(1000 + number), "touchpoint": "support", "customer": _known(customer),
+            "properties": {"agent": agent, "store": store}, "occurred_at": at.isoformat(),
+        }
+        for place, (type_, at) in enumerate(events)
+    ]  # fmt: skip
