@@ -12,7 +12,17 @@ from app.core.texts import shipped_language, texts_of
 from app.surveys.question_types import WordAnswers, spec_of
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition, Question
-from app.surveys.wording import Choice, Wording, choices_of, ends_of, fill, first_name, values_of
+from app.surveys.wording import (
+    Choice,
+    Wording,
+    choices_of,
+    ends_of,
+    fill,
+    first_name,
+    in_language,
+    names_customer,
+    values_of,
+)
 from app.surveys.words import Words, choose_language, direction_of
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 
@@ -121,7 +131,13 @@ class Letter:
         return self._definition.main_question or self._definition.questions[0]
 
     @property
-    def _greeting(self) -> str:
+    def _greeting(self) -> str | None:
+        """The greeting; none where the survey's own words greet by name."""
+        intro = self._definition.texts.intro
+        if intro and names_customer(
+            in_language(intro, self._wording.locale, self._wording.default)
+        ):
+            return None
         name = first_name(self._asked.name)
         if not name:
             return self.phrases["greeting_nobody"]
@@ -145,7 +161,7 @@ class Letter:
     @property
     def text(self) -> str:
         """The plain part."""
-        lines = [self._greeting, ""]
+        lines = [self._greeting, ""] if self._greeting else []
         if opening := self._opening:
             lines += [opening, ""]
         lines += [self._wording.say(self._question.text), ""]

@@ -225,7 +225,9 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
 
 def _question(question: Question, wording: Wording) -> dict[str, Any]:
     choices = [
-        {"value": choice.answer, "label": choice.label} for choice in choices_of(question, wording)
+        {"value": choice.answer, "label": choice.label}
+        | ({"spoken": choice.spoken} if choice.spoken else {})
+        for choice in choices_of(question, wording)
     ]
     if question.allow_na:
         choices.append({"value": "na", "label": wording.words["na"]})

@@ -1,5 +1,8 @@
 """What an invited person may always do: see and delete the answer, and get no more mails."""
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -48,7 +51,7 @@ async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
         title=words["data_title"],
         look=look_of(person.workspace),
         answers=await _answers(request, person, words),
-        about=_about(person, words),
+        about=_about(person, words, person.workspace.timezone),
         action=person.links.data,
         unsubscribe=person.links.unsubscribe,
         rendered=stamp(box),
@@ -82,7 +85,12 @@ async def _answers(request: Request, person: InvitedPerson, words: Words) -> lis
     return shown
 
 
-def _about(person: InvitedPerson, words: Words) -> list[tuple[str, str]]:
+def _local(at: dt.datetime | None, zone: str) -> str | None:
+    """Write a moment in the company's zone."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})" if at else None
+
+
+def _about(person: InvitedPerson, words: Words, zone: str) -> list[tuple[str, str]]:
     """Return what else is stored beside the answer."""
     invitation, stored = person.invitation, person.stored
     known = {
@@ -90,8 +98,8 @@ def _about(person: InvitedPerson, words: Words) -> list[tuple[str, str]]:
         "data_email": invitation.email,
         "data_order": invitation.order_ref,
         "data_ticket": invitation.ticket,
-        "data_sent": invitation.sent_at and f"{invitation.sent_at:%Y-%m-%d %H:%M} UTC",
-        "data_at": stored.responded_at and f"{stored.responded_at:%Y-%m-%d %H:%M} UTC",
+        "data_sent": _local(invitation.sent_at, zone),
+        "data_at": _local(stored.responded_at, zone),
     }
     found = [(words[name], str(value)) for name, value in known.items() if value]
     properties = invitation.context.get("properties", {})

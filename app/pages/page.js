@@ -28,7 +28,18 @@ if (form) {
   form.addEventListener("change", (event) => {
     if (event.isTrusted && event.target.name == awaited && !byKey) confirm();
   });
+  // A tap on a score sends it; a second tap within a moment is the same one, or another score.
+  let tapped;
+  if (form.matches("[data-tap]")) {
+    form.addEventListener("change", (event) => {
+      clearTimeout(tapped);
+      if (event.isTrusted && !byKey) tapped = setTimeout(() => form.requestSubmit(), 300);
+    });
+  }
+  // What is missing is said above the questions, where it covers none of them.
+  form.noValidate = true;
   form.addEventListener("submit", (event) => {
+    clearTimeout(tapped);
     if (form.ariaBusy) return event.preventDefault();
     form.ariaBusy = "true";
     // A submission that was stopped may be sent again.

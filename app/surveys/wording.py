@@ -11,6 +11,7 @@ from app.surveys.question_types import (
     OptionAnswers,
     ScoreAnswers,
     TextAnswers,
+    WordAnswer,
     WordAnswers,
     spec_of,
 )
@@ -18,7 +19,12 @@ from app.surveys.scales import scale_of
 from app.surveys.schemas import Question
 from app.surveys.words import Words
 
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
+_PLACEHOLDER = re.compile(r"((?:,?[ \u00a0]+)?)\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
+_NAMES_CUSTOMER = re.compile(r"\{\{\s*customer\.(?:first_)?name\s*\}\}")
+# What would be left at the start of a text when the name before it is not known.
+_LEFT_OVER = re.compile(r"^[\s,;:!–-]+")
+_SMILEYS = {3: "🙁😐🙂", 5: "😞🙁😐🙂😀"}
+_THUMBS = "👎👍"
 
 
 def in_language(texts: Mapping[str, str], locale: str | None, default: str) -> str:
@@ -43,8 +49,24 @@ def values_of(
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:
-    """Replace `{{customer.first_name}}`, `{{order}}`, `{{agent}}`; what is not known is empty."""
-    return _PLACEHOLDER.sub(lambda found: str(values.get(found[1], "")), text)
+    """Replace `{{customer.first_name}}`, `{{order}}`, `{{agent}}`.
+
+    What is not known leaves no hole: the blanks before it go, and so does what it began with.
+    """
+
+    def said(found: re.Match[str]) -> str:
+        value = str(values.get(found[2], ""))
+        return found[1] + value if value else ""
+
+    filled = _PLACEHOLDER.sub(said, text)
+    if filled and _PLACEHOLDER.match(text) and (rest := _LEFT_OVER.sub("", filled)) != filled:
+        return rest[:1].upper() + rest[1:]
+    return filled
+
+
+def names_customer(text: str) -> bool:
+    """Tell whether a text addresses the customer by name."""
+    return _NAMES_CUSTOMER.search(text) is not None
 
 
 def first_name(name: str | None) -> str:
@@ -56,13 +78,14 @@ def first_name(name: str | None) -> str:
 class Choice:
     """One answer to choose: its JSON value, what it is called, and its score, if it has one.
 
-    `word` names it among the product's own words.
+    `word` names it among the product's own words; `spoken` is read aloud where the label is a sign.
     """
 
     answer: bool | int | str
     label: str
     score: int | None = None
     word: str | None = None
+    spoken: str | None = None
 
     @property
     def value(self) -> str:
@@ -104,18 +127,45 @@ def choices_of(question: Question, wording: Wording) -> list[Choice]:
         case ScoreAnswers():
             scale = scale_of(question.type, question.points)
             scores = range(scale.low, scale.high + 1)
-            return [Choice(score, str(score), score) for score in scores]
-        case WordAnswers():
             return [
-                Choice(answer.value, wording.words[answer.word], answer.score, answer.word)
-                for answer in answers.answers
+                Choice(
+                    score,
+                    label,
+                    score,
+                    spoken=None if label == str(score) else f"{score}/{scale.high}",
+                )
+                for score in scores
+                if (label := _sign(question, score, scale.high))
             ]
+        case WordAnswers():
+            return [_word(answer, question, wording) for answer in answers.answers]
         case OptionAnswers():
             return [Choice(option.key, wording.say(option.text)) for option in question.options]
         case TextAnswers():
             return []
         case _:
             assert_never(answers)
+
+
+def _word(answer: WordAnswer, question: Question, wording: Wording) -> Choice:
+    """Return one fixed answer, in words or as a thumb."""
+    said = wording.words[answer.word]
+    if question.display == "thumbs":
+        return Choice(answer.value, _THUMBS[answer.score], answer.score, answer.word, spoken=said)
+    return Choice(answer.value, said, answer.score, answer.word)
+
+
+def _sign(question: Question, score: int, high: int) -> str:
+    """Return how one score of a scale is shown."""
+    match question.display:
+        case "stars":
+            return f"{score}★"
+        case "smileys":
+            return _SMILEYS[high][score - 1]
+        case "thumbs":
+            return _THUMBS[score - 1]
+        case _:
+            return str(score)
 
 
 def chosen_values(given: Any) -> list[str]:

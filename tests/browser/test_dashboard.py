@@ -18,6 +18,20 @@ PATHS = (
     "/decisions",
     "/alerts",
     "/connections",
+    "/compare",
+    "/answers",
+    "/people",
+    "/surveys",
+    "/surveys/new",
+    "/asking",
+    "/asking/new",
+    "/invitations",
+    "/suppressions",
+    "/files",
+    "/settings",
+    "/account",
+    "/sharing",
+    "/audit",
 )
 
 
@@ -71,7 +85,7 @@ async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
     assert await page.get_by_role("table", name="Trend: NPS").is_visible()
     await page.get_by_role("link", name="Comments", exact=True).click()
     row = page.get_by_role("listitem").filter(has_text="The parcel was wet")
-    await row.get_by_role("link").click()
+    await row.get_by_role("link", name="Open").click()
     await page.get_by_label("Status").select_option("contacted")
     await page.get_by_label("Owner").fill("eva")
     await page.get_by_label("Due").fill("2030-01-31")
@@ -106,7 +120,9 @@ async def test_no_page_of_it_shuts_anybody_out(
         found[f"empty {path}"] = await violations(page)
     furnish(company)
     (low,) = [r for r in company.responses() if r["score"] == 2]
-    for path in (*PATHS, "/surveys/s", f"/responses/{low['id']}", "/surveys/nobody"):
+    (somebody, *_) = company.client.get("/v1/customers").json()["data"]
+    things = ("/surveys/s", "/surveys/s/edit", "/surveys/nobody", f"/people/{somebody['id']}")
+    for path in (*PATHS, *things, f"/responses/{low['id']}", "/connections/zendesk"):
         await page.goto(service.url + path)
         for summary in await page.locator("summary").all():
             await summary.click()

@@ -18,6 +18,13 @@ PAGES = [
     "/decisions",
     "/alerts",
     "/connections",
+    "/compare",
+    "/answers",
+    "/people",
+    "/surveys",
+    "/asking",
+    "/files",
+    "/settings",
 ]
 
 

@@ -127,7 +127,7 @@ def test_texts_are_escaped_and_names_filled_in() -> None:
     survey = Definition.model_validate({"name": "s", "metric": "nps", "questions": [question]})
     mail: Any = message_from_bytes(written(survey, asked("en", name="<i>Al</i>")), policy=default)
     html = mail.get_body(("html",)).get_content()
-    assert "&lt;b&gt;How&lt;/b&gt; was Ewa, &lt;i&gt;Al&lt;/i&gt;? " in html
+    assert "&lt;b&gt;How&lt;/b&gt; was Ewa, &lt;i&gt;Al&lt;/i&gt;?" in html
     assert "<b>How" not in html
     assert "<b>How</b> was Ewa, <i>Al</i>? \n" in plain(mail)
 

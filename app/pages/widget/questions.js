@@ -21,10 +21,11 @@ const text = ({ key, required }, title, label) => {
   return make("fieldset", {}, title ? make("label", {}, make("b", {}, title), area) : area);
 };
 
-const choice = ({ key, kind, required }, { label }, number) => {
+const choice = ({ key, kind, required }, { label, spoken, value }, number) => {
   const type = kind == "several" ? "checkbox" : "radio";
   const must = required && type == "radio" ? "" : null;
-  return make("label", {}, make("input", { type, name: key, value: number, required: must }), label);
+  const input = { type, name: key, value: number, required: must, "aria-label": spoken ?? null };
+  return make("label", value == "na" ? { class: "n" } : {}, make("input", input), label);
 };
 
 // `alone` where the heading is the question; `spoken` says in which language our own words are.

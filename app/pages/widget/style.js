@@ -18,6 +18,7 @@ fieldset{border:0;margin:0 0 1rem;padding:0;min-width:0}
 .s{display:grid;grid-template-columns:repeat(6,minmax(2.75rem,1fr));gap:.25rem}
 .c label{display:flex;align-items:center;justify-content:center;min-height:2.75rem;
   padding:0 .25rem;border:1px solid var(--l);border-radius:.5rem;cursor:pointer}
+.n{grid-column:1/-1}
 .w{flex-direction:column}
 .w label{justify-content:start;padding:.25rem .75rem}
 input{accent-color:var(--o);margin:0;margin-inline-end:.5rem}
