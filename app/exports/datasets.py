@@ -135,6 +135,23 @@ _OF_RESPONSES = {
     "until": "r.responded_at < {0}",
 }
 
+_WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) k
+  where k.value::int >= 0 and position('=' in k.key) = 0)"""
+
+
+def _tag_means(tag: str) -> str:
+    """Return the SQL of the mean on 0 to 100 of the scores of each tag, reversed ones flipped."""
+    return f"""(select jsonb_object_agg(t.tag, t.mean) from (
+  select q.{tag} as tag, round(avg(case when q.reverse then 100 - v.mean else v.mean end), 4)
+    as mean
+  from question q cross join lateral (select 100.0 * ((r.scores ->> q.key)::int - v0.low)
+    / nullif(q.high - v0.low, 0) as mean from (select case when q.type in
+    ('nps', 'yes_no', 'expectation') then 0 else 1 end as low) v0) v
+  where q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.{tag} is not null
+    and (r.scores ->> q.key)::int >= 0 and q.type not in ('choice', 'choices', 'emotion')
+  group by 1) t)"""
+
+
 DATASETS: dict[str, Dataset] = {
     "responses": Dataset(
         meaning="One row a response, with all its answers as a document.",
@@ -202,6 +219,36 @@ DATASETS: dict[str, Dataset] = {
         changed_since=_ANSWER_CHANGED_SINCE,
         order=f"{_ANSWER_CHANGED}, r.id, a.key",
         deleted=f"({_GONE} or a.value is null)",
+        properties="r.properties",
+        filters=_OF_RESPONSES,
+    ),
+    "answers_wide": Dataset(
+        meaning="One row a response, with its scores and their tags as documents.",
+        columns=(
+            _id("r.id"),
+            *_changes(_ANSWER_CHANGED),
+            Column("survey", Type.TEXT, "Key of the survey.", "s.key"),
+            Column("touchpoint", Type.TEXT, "Kind of moment.", "nullif(r.touchpoint, '')"),
+            Column("channel", Type.TEXT, "How it was answered.", "r.channel"),
+            Column("locale", Type.TEXT, "Language of the answer.", "r.locale"),
+            Column("score", Type.INTEGER, "Answer to the main question.", "r.score"),
+            Column("band", Type.TEXT, "What the score says, such as `promoter`.", "r.band"),
+            Column("scores", Type.JSON, "Scores by question; skipped and `na` are left out.",
+                   _WIDE_SCORES),
+            Column("drivers", Type.JSON, "Mean of each driver, 0 to 100.", _tag_means("driver")),
+            Column("pillars", Type.JSON, "Mean of each pillar, 0 to 100.", _tag_means("pillar")),
+            Column("modules", Type.JSON, "Mean of each module, 0 to 100.", _tag_means("module")),
+            Column("properties", Type.JSON, "Of the response and its case.", "r.properties"),
+            Column("customer_id", Type.ID, "The customer; no name, no address.", "r.customer_id"),
+            Column("complete", Type.BOOLEAN, "Whether all was asked.", "r.complete"),
+            Column("integrity", Type.TEXT, "`ok` where it counts, else why not.", _INTEGRITY),
+            Column("responded_at", Type.TIME, "When it was answered.", "r.responded_at"),
+        ),
+        source=_RESPONSES,
+        changed=_ANSWER_CHANGED,
+        changed_since=_ANSWER_CHANGED_SINCE,
+        order=f"{_ANSWER_CHANGED}, r.id",
+        deleted=_GONE,
         properties="r.properties",
         filters=_OF_RESPONSES,
     ),

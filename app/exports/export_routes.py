@@ -56,6 +56,7 @@ class DatasetName(StrEnum):
 
     RESPONSES = "responses"
     ANSWERS = "answers"
+    ANSWERS_WIDE = "answers_wide"
     CHOICES = "choices"
     INTERACTIONS = "interactions"
     TICKETS = "tickets"

@@ -26,7 +26,7 @@ CSAT = "select 100.0 * sum(satisfied) / sum(responses) from bi.metric_daily wher
 CES = "select sum(score_sum)::float8 / sum(responses) from bi.metric_daily where metric = 'ces'"
 VIEWS = (
     "metric_daily", "metric_daily_by_segment", "choices_daily", "tickets_daily", "responses",
-    "answers", "interactions", "tickets", "invitations", "figures_daily",
+    "answers", "answers_wide", "interactions", "tickets", "invitations", "figures_daily",
 )  # fmt: skip
 
 

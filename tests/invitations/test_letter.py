@@ -129,7 +129,7 @@ def test_texts_are_escaped_and_names_filled_in() -> None:
     html = mail.get_body(("html",)).get_content()
     assert "&lt;b&gt;How&lt;/b&gt; was Ewa, &lt;i&gt;Al&lt;/i&gt;?" in html
     assert "<b>How" not in html
-    assert "<b>How</b> was Ewa, <i>Al</i>? \n" in plain(mail)
+    assert "<b>How</b> was Ewa, <i>Al</i>?\n" in plain(mail)
 
 
 def test_a_mail_speaks_one_language() -> None:

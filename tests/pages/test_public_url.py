@@ -87,7 +87,7 @@ async def test_every_address_of_every_page_is_below_the_path(proxied: Shop, shop
                 continue
             below = found if found.startswith("/") else f"{ROOT}/{found}"
             assert below.startswith(f"{ROOT}/"), (path, found)
-            if "sign-out" not in below:
+            if "sign-out" not in below and "/forms/" not in below and "-sent" not in below:
                 left.append(below.partition("?")[0])
     assert len(seen) > 30
     document = (await client.get(f"{ROOT}/openapi.json")).json()

@@ -1,0 +1,32 @@
+"""One row a response for one's own analysis: scores and tags as the API computes them."""
+
+import json
+
+import pytest
+
+from tests.shop import Shop
+
+QUESTIONS = [
+    {"key": "score", "type": "nps", "text": {"en": "?"}},
+    {"key": "slow", "type": "rating", "points": 5, "driver": "waiting", "reverse": True,
+     "text": {"en": "?"}},
+    {"key": "slower", "type": "rating", "points": 3, "driver": "waiting", "text": {"en": "?"}},
+    {"key": "kind", "type": "rating", "points": 5, "pillar": "empathy", "text": {"en": "?"}},
+    {"key": "mood", "type": "emotion", "driver": "courtesy", "text": {"en": "?"}},
+]  # fmt: skip
+
+
+async def test_scores_and_tags_of_each_response(shop: Shop) -> None:
+    await shop.publish("s", questions=QUESTIONS, metric="nps")
+    await shop.answer("s", {"score": 9, "slow": 2, "slower": 2, "kind": 5, "mood": "joy"})
+    await shop.answer("s", {"score": 3, "slow": None})
+    reply = await shop.call("GET", "/v1/exports/answers_wide", params={"format": "ndjson"})
+    rows = {row["score"]: row for row in map(json.loads, reply.text.splitlines())}
+    # 100 - 25 of the reversed one, 50 of the other.
+    assert rows[9]["drivers"] == {"waiting": pytest.approx((75 + 50) / 2)}
+    assert rows[9]["pillars"] == {"empathy": 100}
+    assert rows[9]["scores"] == {"score": 9, "slow": 2, "slower": 2, "kind": 5, "mood": 1}
+    assert (rows[3]["scores"], rows[3]["drivers"]) == ({"score": 3}, None)
+    means = (await shop.metric("rating", group_by="driver", period="all"))["rows"]
+    (waiting,) = [row for row in means if row["group"]["driver"] == "waiting"]
+    assert waiting["mean_0_100"] == pytest.approx(62.5)
