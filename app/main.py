@@ -44,6 +44,8 @@ from app.insights import routes as insights
 from app.insights.service import InsightCache
 from app.integrations import receiving
 from app.integrations import routes as integrations
+from app.integrations import service as integration_service
+from app.integrations.inbound_commit import InboundCommit, IntegrationCache
 from app.interactions import (
     customer_resolver,
     customer_routes,
@@ -208,10 +210,13 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         state.interactions = InteractionCommit(
             database, state.box, max_waiting=settings.max_waiting
         )
+        state.integrations = IntegrationCache(database)
+        state.inbound = inbound = InboundCommit(database, max_waiting=settings.max_waiting)
         notices = Notices(
             database,
             {
                 caller.CHANNEL: state.keyring.forget,
+                integration_service.CHANNEL: state.integrations.forget,
                 catalogue.CHANNEL: state.catalogue.forget,
                 customer_resolver.CHANNEL: state.ingest.directory.forget,
                 customer_resolver.CUSTOMERS_CHANNEL: state.ingest.directory.forget_customers,
@@ -223,7 +228,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         finally:
             await notices.stop()
             await state.assistant.close()
-            await state.interactions.close()
+            await asyncio.gather(inbound.close(), state.interactions.close())
             await group.close()
             await state.read_database.close()
             await database.close()

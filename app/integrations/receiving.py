@@ -28,6 +28,7 @@ from app.core.telemetry import INBOUND
 from app.integrations.adapter import InboundDelivery, SourceSettings, UntranslatableError
 from app.integrations.bodies import decode_body, plain_body
 from app.integrations.events import TRANSLATE_JOB
+from app.integrations.inbound_commit import InboundCommit, IntegrationCache, RawDelivery
 from app.integrations.mapping import headers_named
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
@@ -40,7 +41,7 @@ routes = APIRouter(tags=["Webhooks in"])
 _REMEDY = "Give the sender the integration's `url` and secret again, or rotate them."
 
 # One round trip: the delivery, the job that translates it, and the worker's hint.
-_STORE = text("""
+_STORE_TIMELESS = text("""
 with stored as (
   insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
     status, reason, case_ref, waits_for, notes, interactions, received_at)
@@ -121,33 +122,16 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
     verified = _verify(request, integration, headers, body, now=now)
     delivery = delivery_of(integration, headers, body)
     case = _timeless_case(integration, headers, body, now=now)
-    event_id: UUID | None = derived_uuid(str(integration.id), delivery)
-    fresh = False
-    database: Database = request.app.state.database
-    async with database.transaction() as session:
-        if case is not None:
-            event_id = await _id_of_timeless(session, integration, delivery, case)
-        if event_id is not None:
-            stored = await run_sql(
-                session,
-                _STORE.bindparams(
-                    workspace_id=integration.workspace_id,
-                    id=event_id,
-                    integration_id=integration.id,
-                    delivery=delivery,
-                    headers=_kept(integration, headers),
-                    body=body,
-                    verified=verified,
-                    reason=None if verified else "no secret is set yet",
-                    case_ref=case,
-                    now=now,
-                    job_id=uuid7(),
-                    kind=TRANSLATE_JOB,
-                    payload={"event": str(event_id)},
-                    channel=CHANNEL,
-                ),
-            )
-            fresh = stored.first() is not None
+    raw = RawDelivery(
+        derived_uuid(str(integration.id), delivery), integration.id, delivery,
+        _kept(integration, headers), body, verified, now,
+    )  # fmt: skip
+    event_id: UUID | None = raw.id
+    if case is None:
+        commit: InboundCommit = request.app.state.inbound
+        fresh = await commit.store(integration.workspace_id, raw)
+    else:
+        event_id, fresh = await _store_timeless(request, integration, raw, case)
     INBOUND.labels(integration.source, "received" if fresh else "repeated").inc()
     if (expected := preset.get("reply")) is not None:
         return json_reply(expected)
@@ -157,9 +141,39 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
 
 
 async def _find(request: Request, integration_id: UUID) -> Integration:
+    cache: IntegrationCache = request.app.state.integrations
+    return await cache.get(integration_id)
+
+
+async def _store_timeless(
+    request: Request, integration: Integration, raw: RawDelivery, case: str
+) -> tuple[UUID | None, bool]:
+    """Store a delivery whose id depends on the one before it; return its id, and whether new."""
     database: Database = request.app.state.database
-    async with database.session() as session:
-        return await integration_by_id(session, integration_id)
+    async with database.transaction() as session:
+        event_id = await _id_of_timeless(session, integration, raw.delivery, case)
+        if event_id is None:
+            return None, False
+        stored = await run_sql(
+            session,
+            _STORE_TIMELESS.bindparams(
+                workspace_id=integration.workspace_id,
+                id=event_id,
+                integration_id=integration.id,
+                delivery=raw.delivery,
+                headers=dict(raw.headers),
+                body=raw.body,
+                verified=raw.verified,
+                reason=None if raw.verified else "no secret is set yet",
+                case_ref=case,
+                now=raw.at,
+                job_id=uuid7(),
+                kind=TRANSLATE_JOB,
+                payload={"event": str(event_id)},
+                channel=CHANNEL,
+            ),
+        )
+        return event_id, stored.first() is not None
 
 
 async def integration_by_id(session: AsyncSession, integration_id: UUID) -> Integration:

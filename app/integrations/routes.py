@@ -10,7 +10,7 @@ from fastapi import Path, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import BoxDep, SessionDep, router
+from app.core.routing import BoxDep, SessionDep, current_transaction, router
 from app.core.settings import Settings
 from app.integrations import events, previewing, service, write_back
 from app.integrations.models import InboundEvent, Integration
@@ -130,15 +130,20 @@ async def update_integration(
     body: IntegrationPatch,
 ) -> IntegrationOut:
     """Change what is given. What waited for its secret or for a mapping is translated then."""
+    current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     made = await service.change(session, caller.workspace_id, integration, body, box=box)
     return await _shown_whole(request, session, made)
 
 
 @routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete a sender")
 async def delete_integration(
-    session: SessionDep, caller: Admin, integration: IntegrationRef
+    request: Request,
+    session: SessionDep,
+    caller: Admin,
+    integration: IntegrationRef,
 ) -> None:
     """Delete a sender with its deliveries; the interactions stay."""
+    current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     await service.delete(session, caller.workspace_id, integration)
 
 
@@ -152,6 +157,7 @@ async def rotate_integration_secret(
     body: RotateSecret | None = None,
 ) -> IntegrationOut:
     """Take the next secret, or make the next token; the one before is good for 24 hours more."""
+    current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     secret = body.secret if body else None
     made = await service.rotate(session, caller.workspace_id, integration, secret, box=box)
     return await _shown_whole(request, session, made)

@@ -16,6 +16,7 @@ from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import as_uuid, uuid7
+from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.integrations import events
@@ -28,6 +29,9 @@ from app.integrations.schemas import IntegrationIn, IntegrationPatch
 from app.integrations.signatures import SignatureRule, rule_of_settings
 from app.integrations.statuses import fold
 from app.workspaces.service import OLD_SECRET_LIVES
+
+# Tells that a sender of a workspace was changed.
+CHANNEL = "afterword_integrations"
 
 _SHORTEST_TOKEN = 16
 
@@ -161,6 +165,7 @@ async def change(
         await events.enqueue_waiting(session, integration, prefixes=[events.STATUS, events.TURN])
     integration.updated_at = utc_now()
     session.add(integration)
+    await notify(session, CHANNEL, str(workspace_id))
     return NewIntegration(integration, token)
 
 
@@ -195,6 +200,7 @@ async def rotate(
     token = _set_secret(integration, secret, box=box)
     integration.updated_at = utc_now()
     session.add(integration)
+    await notify(session, CHANNEL, str(workspace_id))
     return NewIntegration(integration, token)
 
 
@@ -240,6 +246,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
             ).bindparams(workspace_id=workspace_id, integration_id=integration.id),
         )
     await session.delete(integration)
+    await notify(session, CHANNEL, str(workspace_id))
 
 
 async def find_write_backs(

@@ -193,17 +193,34 @@ async def test_offline_and_later(browser: Browser, company: Company) -> None:
     assert only(company)["answers"] == {"score": 9, "why": "Back in town"}
 
 
+async def test_a_tap_sends_and_two_within_a_moment_are_one(page: Page, company: Company) -> None:
+    await page.goto(company.publish())
+    await page.get_by_text("3", exact=True).click()
+    await page.get_by_text("8", exact=True).click()
+    await page.get_by_role("textbox").wait_for()
+    assert only(company)["score"] == 8
+    # By keyboard nothing is sent before one says so.
+    await page.goto(company.publish("second"))
+    await page.get_by_role("radio").first.focus()
+    for _ in range(3):
+        await page.keyboard.press("ArrowRight")
+    await page.wait_for_timeout(700)
+    assert await page.get_by_role("button", name="Next").is_visible()
+    assert len(company.responses()) == 1
+
+
 async def test_a_kiosk_waits_for_the_next_person(page: Page, company: Company) -> None:
     await page.clock.install()
     address = company.publish() + "?kiosk=1"
     await page.goto(address)
     await page.clock.run_for(500)
+    # A tap on a score sends it.
     await page.get_by_text("5", exact=True).click()
+    await page.clock.run_for(400)
+    await page.get_by_role("textbox").wait_for()
     await page.clock.run_for(31_000)
     await expect(page.get_by_role("heading", name="Still there?")).to_be_visible()
     await page.get_by_role("button", name="Yes, I am answering").click()
-    await page.get_by_role("button", name="Next").click()
-    await page.get_by_role("textbox").wait_for()
     await page.clock.run_for(500)
     await page.get_by_role("button", name="Send").click()
     await expect(page.get_by_role("heading", name="Thank you")).to_be_visible()

@@ -90,7 +90,7 @@ async def test_a_manager_signs_in_filters_follows_up_and_signs_out(
     await page.get_by_label("Owner").fill("eva")
     await page.get_by_label("Due").fill("2030-01-31")
     await page.get_by_label("Note").fill("Called, a new one is on its way")
-    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("button", name="Save", exact=True).click()
     await page.get_by_text("Saved.").wait_for()
     await page.get_by_role("link", name="Follow-ups").click()
     assert await page.get_by_role("cell", name="2030-01-31 23:59").is_visible()
@@ -141,3 +141,61 @@ async def test_it_prints_figures_and_no_forms(
     assert not await page.get_by_role("button", name="Show").is_visible()
     assert await page.locator("svg").first.is_visible()
     await page.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize(("scripts", "width"), [(True, 1280), (False, 390)])
+async def test_from_nothing_to_the_first_answer_by_clicking(
+    browser: Browser, company: Company, service: Service, scripts: bool, width: int
+) -> None:
+    context = await browser.new_context(
+        java_script_enabled=scripts, viewport={"width": width, "height": 800}
+    )
+    page = await context.new_page()
+    await sign_in(page, service, company)
+    await page.get_by_role("link", name="Make a survey").click()
+    await page.get_by_label("Satisfaction (CSAT)").check()
+    await page.get_by_role("textbox", name="Name Only").fill("After the till")
+    await page.get_by_role("button", name="Make the survey").click()
+    await page.get_by_label("Question (en)").first.fill("How was the till?")
+    await page.get_by_role("button", name="Save and publish").click()
+    await page.get_by_text("How was the till?").first.wait_for()
+    address = await page.get_by_role("link", name=f"{service.url}/s/").first.get_attribute("href")
+    assert address
+    customer = await context.new_page()
+    await customer.goto(address)
+    await customer.get_by_role("radio").last.check()
+    if not scripts:
+        await customer.get_by_role("button", name="Next").click()
+    await customer.get_by_role("textbox").first.wait_for()
+    await page.goto(service.url + "/")
+    await page.locator(".cards .value", has_text="100").first.wait_for()
+    assert await page.get_by_text("Three steps").count() == 0
+    await context.close()
+
+
+async def test_the_editor_shows_what_is_typed(
+    page: Page, company: Company, service: Service
+) -> None:
+    furnish(company)
+    await sign_in(page, service, company, "/surveys/s/edit")
+    await page.get_by_label("Question (en)").first.fill("Would you come again?")
+    frame = page.frame_locator("#preview")
+    await frame.get_by_text("Would you come again?").wait_for()
+    saved = company.client.get("/v1/surveys/s").json()
+    assert saved["questions"][0]["text"]["en"] == "Would you?"
+
+
+async def test_everything_can_be_reached_by_keyboard(
+    page: Page, company: Company, service: Service
+) -> None:
+    furnish(company)
+    await sign_in(page, service, company, "/asking/new")
+    await page.get_by_label("Name").focus()
+    await page.keyboard.type("By keys")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("order.paid")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="Try it on the last 30 days").wait_for()
+    await page.get_by_role("link", name="Try it on the last 30 days").focus()
+    await page.keyboard.press("Enter")
+    await page.get_by_text("It would have asked 0 of 0.").wait_for()

@@ -1,0 +1,166 @@
+"""Raw deliveries are stored in batches: one statement for all that came while the last one ran."""
+
+import asyncio
+import datetime as dt
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from cachetools import LRUCache
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from app.core.database import Database, is_connection_lost, run_sql
+from app.core.errors import AfterwordError, Busy, NotFound
+from app.core.gathering import Gathering
+from app.core.ids import uuid7
+from app.core.jobs import CHANNEL as JOBS_CHANNEL
+from app.core.notices import EVERYTHING
+from app.integrations.events import TRANSLATE_JOB
+from app.integrations.models import Integration
+
+_AT_ONCE, _MOST = 2, 200
+_TRIES, _PAUSE = 50, 0.1
+_REMEMBERED = 10_000
+
+# One round trip: the deliveries, the jobs that translate them, and one hint to the workers.
+_STORE = text("""
+with given as materialized (
+  select * from json_to_recordset(cast(:rows as json)) n(id uuid, integration_id uuid,
+    delivery text, headers jsonb, body text, verified bool, reason text, now timestamptz,
+    job_id uuid)
+),
+stored as (
+  insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
+    status, reason, waits_for, notes, interactions, received_at)
+  select :workspace_id, n.id, n.integration_id, n.delivery, n.headers, decode(n.body, 'base64'),
+    n.verified, 'received', n.reason, '[]', '[]', '[]', n.now
+  from given n order by n.id on conflict do nothing returning id
+),
+queued as (
+  insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, max_attempts,
+    created_at)
+  select n.job_id, :workspace_id, :kind, json_build_object('event', n.id)::jsonb, n.id::text,
+    n.now, 0, 10, n.now
+  from given n join stored s on s.id = n.id where n.verified
+  on conflict do nothing returning 1
+)
+select s.id, (select pg_notify(:channel, :kind) from queued limit 1) from stored s
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class RawDelivery:
+    """One delivery as it came, and whether its signature was right."""
+
+    id: UUID
+    integration_id: UUID
+    delivery: str
+    headers: Mapping[str, str]
+    body: bytes
+    verified: bool
+    at: dt.datetime
+
+    def row(self) -> dict[str, Any]:
+        """Return what is stored of it."""
+        return {
+            "id": str(self.id), "integration_id": str(self.integration_id),
+            "delivery": self.delivery, "headers": dict(self.headers),
+            "body": b64encode(self.body).decode(), "verified": self.verified,
+            "reason": None if self.verified else "no secret is set yet",
+            "now": self.at.isoformat(), "job_id": str(uuid7()),
+        }  # fmt: skip
+
+
+class InboundCommit:
+    """Stores deliveries in batches; each caller hears whether its own is new."""
+
+    def __init__(self, database: Database, *, max_waiting: int) -> None:
+        """Prepare; nothing runs before the first delivery."""
+        self._database = database
+        self._gathering: Gathering[RawDelivery, bool] = Gathering(
+            self._write, places=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
+        )
+
+    async def store(self, workspace_id: UUID, delivery: RawDelivery) -> bool:
+        """Store a delivery once; tell whether it is new."""
+        return await self._gathering.submit(workspace_id, delivery)
+
+    async def close(self) -> None:
+        """Store what waits."""
+        await self._gathering.close()
+
+    async def _write(
+        self, workspace_id: UUID, deliveries: list[RawDelivery]
+    ) -> list[bool | AfterwordError]:
+        for _ in range(_TRIES):
+            try:
+                new = await self._store(workspace_id, deliveries)
+            except IntegrityError:
+                # A sender was deleted a moment ago.
+                if len(deliveries) == 1:
+                    return [NotFound("No integration has this address.")]
+                half = len(deliveries) // 2
+                return [
+                    *await self._write(workspace_id, deliveries[:half]),
+                    *await self._write(workspace_id, deliveries[half:]),
+                ]
+            except Exception as error:
+                if not is_connection_lost(error):
+                    raise
+                await asyncio.sleep(_PAUSE)
+                continue
+            found: list[bool | AfterwordError] = []
+            for delivery in deliveries:
+                found.append(delivery.id in new)
+                # Of two of one batch the first is new.
+                new.discard(delivery.id)
+            return found
+        raise Busy("The database does not answer; send it again shortly.")
+
+    async def _store(self, workspace_id: UUID, deliveries: list[RawDelivery]) -> set[UUID]:
+        async with self._database.transaction() as session:
+            rows = await run_sql(
+                session,
+                _STORE.bindparams(
+                    workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOBS_CHANNEL,
+                    rows=json.dumps([delivery.row() for delivery in deliveries]),
+                ),
+            )  # fmt: skip
+            return {row.id for row in rows}
+
+
+class IntegrationCache:
+    """Remembers senders by their address, until one of their workspace is changed."""
+
+    def __init__(self, database: Database) -> None:
+        """Start with an empty memory."""
+        self._database = database
+        self._known: LRUCache[UUID, Integration] = LRUCache(_REMEMBERED)
+        self._generation = 0
+
+    async def get(self, integration_id: UUID) -> Integration:
+        """Return the sender of an address, or raise NotFound."""
+        found = self._known.get(integration_id)
+        if found is not None:
+            return found
+        generation = self._generation
+        async with self._database.session() as session:
+            rows = await session.exec(select(Integration).where(Integration.id == integration_id))
+            read = rows.first()
+        if read is None:
+            raise NotFound("No integration has this address.")
+        if generation == self._generation:
+            self._known[integration_id] = read
+        return read
+
+    def forget(self, payload: str = EVERYTHING) -> None:
+        """Forget the senders of one workspace, or all; what is being read is not remembered."""
+        self._generation += 1
+        for id_, integration in list(self._known.items()):
+            if payload in {EVERYTHING, str(integration.workspace_id)}:
+                del self._known[id_]
