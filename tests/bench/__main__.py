@@ -41,7 +41,7 @@ def main() -> None:
         if "figures" in wanted:
             rows += figures.measure(service, url_of(state))
         if "interactions" in wanted:
-            interactions.measure(service, url_of(state))
+            rows += interactions.measure(service, url_of(state))
         if "webhooks" in wanted:
             webhooks.measure()
         if "dashboard" in wanted:

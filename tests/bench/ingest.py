@@ -29,7 +29,7 @@ def measure(service: Service, database_url: str) -> list[Row]:
         "AFTERWORD_DATABASE_URL": database_url,
         "AFTERWORD_SECRET_KEYS": "bench",
     }
-    asyncio.run(_prepare(database_url))
+    asyncio.run(prepare_baseline(database_url))
 
     def once(url: str, connections: int) -> Measured:
         return wrk(url + path, body=BODY, key=service.key, connections=connections, seconds=SECONDS)
@@ -84,7 +84,8 @@ def measure(service: Service, database_url: str) -> list[Row]:
     ]
 
 
-async def _prepare(database_url: str) -> None:
+async def prepare_baseline(database_url: str) -> None:
+    """Make the table of the services that ours is compared with."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(TABLE)
     await connection.close()

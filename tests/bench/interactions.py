@@ -2,18 +2,23 @@
 
 import asyncio
 import json
+import statistics
 import time
+from collections import defaultdict
 from uuid import uuid4
 
 from app.core import jobs
 from app.core.database import Database
 from app.core.job_runner import JobRunner
 from app.core.jobs import Job
-from tests.bench.load import wrk
+from tests.bench.ingest import BODY, prepare_baseline
+from tests.bench.load import Measured, median, uvicorn_of, wrk
+from tests.bench.report import Row
 from tests.integrations.signing import SECRET, signed_headers
 from tests.service import Service
 
-_TRIGGERS, _BATCH, _WEBHOOKS, _JOBS = 3, 1000, 20_000, 5_000
+_TRIGGERS, _BATCH, _WEBHOOKS, _JOBS = 3, 1000, 12_000, 5_000
+_ROUNDS, _SECONDS = 5, 4
 _SINGLE = (
     '{"type":"ticket.solved","source":"bench","external_id":"s-NUMBER-%s","ticket":"s-NUMBER",'
     '"customer":{"email":"sNUMBER@example.pl"},"properties":{"agent":"eva","tags":["vip"]}}'
@@ -33,22 +38,57 @@ def prepare(service: Service) -> None:
             client.post("/v1/triggers", json=body | {"where": where}).raise_for_status()
 
 
-def measure(service: Service, database_url: str) -> None:
-    """Print what was measured; none of it has a bar."""
+def measure(service: Service, database_url: str) -> list[Row]:
+    """Measure interactions and webhooks against one INSERT a request, in rounds that take turns."""
     prepare(service)
-    single = wrk(
-        service.url + "/v1/interactions", body=_SINGLE % uuid4(), key=service.key, connections=16
-    )
-    print(f"  POST /v1/interactions, 3 triggers, 16 connections  {single}")
-    print(f"  the same in batches of 1,000           {_in_batches(service):>9,.0f} interactions/s")
-    print(f"  signed webhooks, 16 connections        {_webhooks(service)}")
+    environment = service.environment | {
+        "AFTERWORD_DATABASE_URL": database_url, "AFTERWORD_SECRET_KEYS": "bench",
+    }  # fmt: skip
+    asyncio.run(prepare_baseline(database_url))
+    rounds: dict[str, list[Measured]] = defaultdict(list)
+    with uvicorn_of("tests.bench.baselines:sqlmodel_service", environment) as baseline:
+        for number in range(_ROUNDS + 1):
+            for name, found in (
+                ("baseline", wrk(baseline + "/v1/responses", body=BODY, key="", connections=64,
+                                 seconds=_SECONDS)),
+                ("single", _single(service, 64)),
+                ("alone", _single(service, 1)),
+                ("webhooks", _webhooks(service, number)),
+                ("batch", Measured(_in_batches(service, number), 0)),
+            ):  # fmt: skip
+                if number:
+                    rounds[name].append(found)
+    middle = {name: median(found) for name, found in rounds.items()}
+    print(f"  FastAPI + SQLModel, 64 connections     {middle['baseline']}")
+    print(f"  POST /v1/interactions, 3 triggers, 64  {middle['single']}")
+    print(f"  the same, 1 connection                 {middle['alone']}")
+    print(f"  the same in batches of 1,000           {middle['batch'].per_second:>9,.0f}/s")
+    print(f"  signed webhooks, 64 connections        {middle['webhooks']}")
     print(f"  jobs that do nothing                   {asyncio.run(_jobs(database_url)):>9,.0f}/s")
+    bars = (("single", 1.5), ("alone", 0.25), ("batch", 4), ("webhooks", 2))
+    rows = []
+    for name, bar in bars:
+        shares = [
+            ours.per_second / theirs.per_second
+            for ours, theirs in zip(rounds[name], rounds["baseline"], strict=True)
+        ]
+        rows += [Row(f"interactions, {name}: median", statistics.median(shares), bar),
+                 Row("  the worst of five rounds", min(shares), bar)]  # fmt: skip
+    tail = middle["single"].p99 / middle["baseline"].p99
+    return [*rows, Row("  p99 of single against the baseline's", tail, 1, at_most=True)]
 
 
-def _in_batches(service: Service, batches: int = 4) -> float:
+def _single(service: Service, connections: int) -> Measured:
+    return wrk(
+        service.url + "/v1/interactions", body=_SINGLE % uuid4(), key=service.key,
+        connections=connections, seconds=_SECONDS,
+    )  # fmt: skip
+
+
+def _in_batches(service: Service, number: int, batches: int = 3) -> float:
     took = 0.0
     with service.client() as client:
-        for batch in range(batches):
+        for batch in range(batches * number, batches * (number + 1)):
             lines = [
                 {"type": "ticket.solved", "source": "bench", "external_id": f"b-{batch}-{n}",
                  "ticket": f"b-{batch}-{n}", "customer": {"email": f"b{batch}-{n}@example.pl"},
@@ -64,16 +104,19 @@ def _in_batches(service: Service, batches: int = 4) -> float:
     return batches * _BATCH / took
 
 
-def _webhooks(service: Service) -> object:
+def _webhooks(service: Service, round_: int) -> Measured:
     with service.client() as client:
-        body = {"source": "shopify", "secret": SECRET}
+        body = {"source": "shopify", "secret": SECRET, "key": f"shop-{round_}"}
         made = client.post("/v1/integrations", json=body).json()
     signed = []
     for number in range(_WEBHOOKS):
         told = json.dumps({"id": number, "email": f"w{number}@example.pl", "test": True})
         signature = signed_headers("shopify", told.encode())[_HEADER]
         signed.append((told, _HEADER, signature))
-    return wrk(f"{service.url}/in/{made['id']}", body="", key="", connections=16, signed=signed)
+    return wrk(
+        f"{service.url}/in/{made['id']}", body="", key="", connections=64, signed=signed,
+        seconds=_SECONDS,
+    )  # fmt: skip
 
 
 async def _jobs(database_url: str) -> float:
