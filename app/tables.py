@@ -34,10 +34,12 @@ from app.workspaces.models import (
     ShareLink,
     SignInLink,
     Workspace,
+    WorkspaceConfig,
 )
 
 TABLES: tuple[type[SQLModel], ...] = (
     Workspace,
+    WorkspaceConfig,
     ApiKey,
     Logo,
     Member,

@@ -1,17 +1,67 @@
-"""Spreading tables over a cluster, where there is one."""
+"""Spreading the tables over a cluster, where there is one (Citus).
 
-from alembic import op
-from sqlalchemy import text
+No migration spreads: one step after all of them does, from what the tables say of themselves.
+It can be run again, on a database that became a cluster later and after a new table came.
+"""
+
+from sqlalchemy import Connection, text
+
+from app.tables import metadata
+
+_FOREIGN_KEYS = text("""
+select conrelid::regclass::text as of, conname as name, pg_get_constraintdef(oid) as says
+from pg_constraint
+where contype = 'f' and (conrelid::regclass::text = any(:tables)
+  or confrelid::regclass::text = any(:tables))
+""")
+_SPREAD = """select logicalrelid::text from pg_dist_partition
+where partmethod <> 'n' or repmodel = 't'"""
+# Beside this one stand all others of a workspace.
+_ANCHOR = "response"
 
 
-def distribute(table: str, *, reference: bool = False) -> None:
-    """Make a table distributed by `workspace_id`, or a reference table; nothing without Citus."""
-    connection = op.get_bind()
-    citus = text("select 1 from pg_extension where extname = 'citus'")
-    if connection.execute(citus).first() is None:
-        return
-    if reference:
-        statement = text("select create_reference_table(:table)")
-    else:
-        statement = text("select create_distributed_table(:table, 'workspace_id')")
-    connection.execute(statement.bindparams(table=table))
+def is_cluster(connection: Connection) -> bool:
+    """Tell whether the database is a cluster's coordinator."""
+    found = connection.execute(text("select 1 from pg_extension where extname = 'citus'"))
+    return found.first() is not None
+
+
+def spread(connection: Connection) -> list[str]:
+    """Spread every table that is not spread yet, as its kind says; return their names.
+
+    A foreign key stands only between tables that are spread: those of tables to be spread are
+    taken off and put on again. Nothing is done where there is no cluster.
+    """
+    if not is_cluster(connection):
+        return []
+    there = _names(connection, "select tablename from pg_tables where schemaname = 'public'")
+    done = _names(connection, _SPREAD)
+    kinds = {name: table.info["kind"] for name, table in metadata.tables.items()}
+    wanted = {n: kind for n, kind in kinds.items() if kind != "queue" and n in there - done}
+    if not wanted:
+        return []
+    connection.execute(text("set local citus.multi_shard_modify_mode = 'sequential'"))
+    # What was made before there was a cluster, its nodes do not know.
+    connection.execute(text("create schema if not exists bi"))
+    connection.execute(text("grant usage on schema bi to public"))
+    keys = connection.execute(_FOREIGN_KEYS.bindparams(tables=list(wanted))).all()
+    for key in keys:
+        connection.execute(text(f"alter table {key.of} drop constraint {key.name}"))
+    order = sorted(wanted, key=lambda name: (wanted[name] != "reference", name != _ANCHOR, name))
+    for table in order:
+        if wanted[table] == "reference":
+            statement = text("select create_reference_table(:table)")
+        elif table == _ANCHOR:
+            statement = text("select create_distributed_table(:table, 'workspace_id')")
+        else:
+            statement = text(
+                "select create_distributed_table(:table, 'workspace_id', colocate_with => :anchor)"
+            ).bindparams(anchor=_ANCHOR)
+        connection.execute(statement.bindparams(table=table))
+    for key in keys:
+        connection.execute(text(f"alter table {key.of} add constraint {key.name} {key.says}"))
+    return order
+
+
+def _names(connection: Connection, query: str) -> set[str]:
+    return {row[0] for row in connection.execute(text(query))}

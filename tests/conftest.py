@@ -27,7 +27,8 @@ BOOTSTRAP_KEY = "sk_bootstrap_for_tests_0123456789"
 def settings() -> Iterator[Settings]:
     """Settings of a service on its own embedded PostgreSQL.
 
-    AFTERWORD_TEST_POSTGRES_BIN chooses other programs, such as Debian's 15.
+    AFTERWORD_TEST_POSTGRES_BIN chooses other programs, such as Debian's 15, and
+    AFTERWORD_TEST_CLUSTER_URL names an empty database of a Citus cluster to be used instead.
     """
     folder = Path(tempfile.mkdtemp(prefix="afterword-tests-"))
     programs = os.environ.get("AFTERWORD_TEST_POSTGRES_BIN")
@@ -41,6 +42,10 @@ def settings() -> Iterator[Settings]:
             "public_burst": 1000,
         }
     )
+    if cluster := os.environ.get("AFTERWORD_TEST_CLUSTER_URL"):
+        yield embedded.model_copy(update={"database_url": cluster})
+        shutil.rmtree(folder)
+        return
     server = EmbeddedPostgres(embedded)
     url = server.start()
     try:

@@ -48,7 +48,8 @@ READERS = {
     "ticket": {"exports", "insights", "integrations", "metrics", "triggers"},
     "touchpoint": {"insights", "metrics"},
     "trigger": {"invitations"},
-    "workspace": {"cli", "exports", "insights", "interactions", "responses", "surveys", "webhooks"},
+    "workspace": {"cli", "exports", "insights", "responses", "surveys", "webhooks"},
+    "workspace_config": {"interactions", "responses"},
 }
 
 

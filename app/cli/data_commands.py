@@ -9,7 +9,8 @@ import typer
 from app.cli.backups import back_up
 from app.cli.backups import move as move_database
 from app.cli.backups import restore as restore_backup
-from app.cli.doctor import Severity, examine
+from app.cli.doctor import examine
+from app.cli.findings import Severity
 from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
 from app.core import flags
 from app.core.database import Database

@@ -4,15 +4,15 @@ import datetime as dt
 import shutil
 import stat
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import aiosmtplib
 from sqlalchemy import text
 
+from app.cli import cluster
 from app.cli.agreement import differences
+from app.cli.findings import Finding, Severity, judged
 from app.core import flags, jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
@@ -27,32 +27,13 @@ _LONGEST_SKEW = dt.timedelta(seconds=5)
 _OLDEST_DUE_SECONDS = 120
 
 
-class Severity(StrEnum):
-    """How a finding is meant."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what to do."""
-
-    verdict: Severity
-    what: str
-    remedy: str = ""
-
-
-def _judged(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
-    return Finding(Severity.OK, what) if good else Finding(bad, what, remedy)
-
-
 async def examine(settings: Settings, database: Database) -> AsyncIterator[Finding]:
     """Yield findings one after the other, the machine first."""
     for finding in _machine(settings):
         yield finding
     async for finding in _database(database):
+        yield finding
+    for finding in await cluster.examine(database):
         yield finding
     yield await _mail(settings)
     if not await is_current(database):
@@ -66,7 +47,7 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
 def _machine(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(settings.data_dir).free
     found = [
-        _judged(
+        judged(
             free > _LEAST_FREE, f"free space in {settings.data_dir}: {free / 1e9:.1f} GB",
             "make room: PostgreSQL stops when the disk is full",
         )
@@ -75,7 +56,7 @@ def _machine(settings: Settings) -> list[Finding]:
     if secrets.exists():
         mode = stat.S_IMODE(secrets.stat().st_mode)
         found.append(
-            _judged(
+            judged(
                 not mode & 0o077,
                 f"{secrets} is readable by its owner alone",
                 f"chmod 600 {secrets}",
@@ -84,20 +65,20 @@ def _machine(settings: Settings) -> list[Finding]:
     public = urlsplit(settings.base_url)
     local = public.hostname in {"127.0.0.1", "localhost", "::1"}
     found.append(
-        _judged(
+        judged(
             not local, f"links begin with {settings.base_url}",
             "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Severity.WARN,
         )
     )  # fmt: skip
     if not local:
         found.append(
-            _judged(
+            judged(
                 public.scheme == "https", "links are https",
                 "put a proxy with a certificate before the service", bad=Severity.WARN,
             )
         )  # fmt: skip
     found.append(
-        _judged(
+        judged(
             not settings.allow_private_webhooks, "webhooks reach public addresses alone",
             "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Severity.WARN,
         )
@@ -118,19 +99,19 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
             ),
         )
         row = rows.one()
-    yield _judged(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
-    yield _judged(
+    yield judged(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
+    yield judged(
         not row.foreign_tables, "the service owns its tables",
         "whoever migrates must be the service's own login: row-level security hides the rows of "
         "tables from all but their owner",
     )  # fmt: skip
-    yield _judged(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
+    yield judged(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
     skew = abs(utc_now() - row.now)
-    yield _judged(
+    yield judged(
         skew < _LONGEST_SKEW, f"the clocks agree within {skew.total_seconds():.1f} s",
         "let NTP set the clocks of this machine and of the database's",
     )  # fmt: skip
-    yield _judged(
+    yield judged(
         await is_current(database), f"the schema is {newest_revision()}", "run `afterword migrate`"
     )
 
@@ -172,18 +153,18 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         paused = await flags.read(session, flags.PAUSED)
         proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
         endless = await bi_roles.not_ours_to_end(session)
-    yield _judged(
+    yield judged(
         not found.dead, f"jobs out of attempts: {found.dead}",
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
     )  # fmt: skip
-    yield _judged(
+    yield judged(
         found.oldest_due_seconds < _OLDEST_DUE_SECONDS,
         f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
         "is a worker running? start `afterword worker`, or more of them", bad=Severity.WARN,
     )  # fmt: skip
     holds = settings.sending == "paused" or paused is not None
     why = f" ({paused})" if paused else ""
-    yield _judged(
+    yield judged(
         not holds, f"mails and webhooks are sent{why if holds else ''}",
         "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Severity.WARN,
     )  # fmt: skip
@@ -215,7 +196,7 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         workspaces = [(row.id, row.key) for row in rows]
     for workspace_id, key in workspaces:
         different = len(await differences(database, workspace_id))
-        yield _judged(
+        yield judged(
             not different, f"{key}: figures and rows agree",
             f"{different} cells differ: `afterword rollups rebuild --workspace {key}`",
         )  # fmt: skip

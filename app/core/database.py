@@ -4,9 +4,10 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CursorResult, TextClause, TextualSelect
+from sqlalchemy import CursorResult, TextClause, TextualSelect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
@@ -68,8 +69,10 @@ class Database:
         )
         # When it last refused to write for want of room, by the monotonic clock.
         self.full_at = float("-inf")
+        # Whether it is a cluster, once somebody has asked it.
+        self.known_as_cluster: bool | None = None
         self._sessions = async_sessionmaker(
-            self.engine, class_=AsyncSession, expire_on_commit=False
+            self.engine, class_=AsyncSession, expire_on_commit=False, info={"database": self}
         )
 
     async def __aenter__(self) -> Self:
@@ -85,7 +88,14 @@ class Database:
         return await asyncpg.connect(
             self.url,
             timeout=10,
-            server_settings={"application_name": "afterword", "timezone": "UTC"} | server_settings,
+            server_settings={
+                "application_name": "afterword",
+                "timezone": "UTC",
+                # A cluster hides its shards by a function for each row of the catalogue: asking
+                # for a type costs a second then. Elsewhere the setting means nothing.
+                "citus.override_table_visibility": "off",
+            }
+            | server_settings,
         )
 
     @asynccontextmanager
@@ -111,6 +121,23 @@ async def run_sql(
     """Run one statement written as SQL in the session's transaction, after what it holds back."""
     await session.flush()
     return await (await session.connection()).execute(statement)
+
+
+async def is_cluster(session: AsyncSession) -> bool:
+    """Tell whether the database is spread over the nodes of a cluster (Citus)."""
+    database: Database = session.info["database"]
+    if database.known_as_cluster is None:
+        rows = await run_sql(session, text("select 1 from pg_extension where extname = 'citus'"))
+        database.known_as_cluster = rows.first() is not None
+    return database.known_as_cluster
+
+
+async def workspaces_of(session: AsyncSession, statement: str, **bound: Any) -> list[UUID]:
+    """Return the workspaces that a statement names, for work that is done in each by itself.
+
+    A cluster locks and changes rows of one workspace at a time; one PostgreSQL loses nothing.
+    """
+    return [row[0] for row in await run_sql(session, text(statement).bindparams(**bound))]
 
 
 def is_connection_lost(error: BaseException | None) -> bool:

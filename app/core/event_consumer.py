@@ -6,6 +6,7 @@ hearers write and the new place are one transaction. An event that breaks its he
 and left behind; a restored database is read from its beginning, so hearers must bear repeats.
 """
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from sqlalchemy import BigInteger, text
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import Database, is_connection_lost, run_sql
+from app.core.database import Database, is_cluster, is_connection_lost, run_sql
 from app.core.outbox import WAKES
 from app.core.schema import QUEUE, Json
 
@@ -82,9 +83,19 @@ async def _consume_each(
 _NEXT = text(f"""
 select workspace_id, xid::text::int8 as xid, id, type, data, created_at from event
 where (xid, id) > (cast(cast(:xid as text) as xid8), :id)
-and xid < {HORIZON} and {WAKES}
+and xid < cast(cast(:below as text) as xid8) and {WAKES}
 order by xid, id limit :chunk
 """).columns(data=Json)
+
+# What a cluster has committed on some of its nodes only.
+_HALF_DONE = text(
+    r"""
+select result from run_command_on_all_nodes(
+  $$select coalesce(string_agg(gid, ','), '') from pg_prepared_xacts
+  where database = current_database() and gid like 'citus%'$$)
+""".replace(":", r"\:")
+)
+_LOOKS, _PAUSE = 100, 0.02
 
 
 async def create_cursor(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
@@ -126,9 +137,33 @@ async def advance_cursor(session: AsyncSession, consumer: str, place: tuple[int,
 
 async def readable_below(session: AsyncSession) -> int:
     """Return the oldest transaction that is still open: all events below it can be read."""
+    if await is_cluster(session):
+        return await _below_on_cluster(session)
     query = text(f"select {HORIZON}::text::int8")
     found: int = (await run_sql(session, query)).one()[0]
     return found
+
+
+async def _below_on_cluster(session: AsyncSession) -> int:
+    """Return the same where transactions are numbered by the coordinator.
+
+    It is asked before the events are, which lie elsewhere; what is committed on some nodes only
+    holds all back until it is whole.
+    """
+    query = text("select pg_snapshot_xmin(pg_current_snapshot())::text::int8")
+    found: int = (await run_sql(session, query)).one()[0]
+    half = await _half_done(session)
+    for _ in range(_LOOKS):
+        if not half:
+            return found
+        await asyncio.sleep(_PAUSE)
+        half &= await _half_done(session)
+    return 0
+
+
+async def _half_done(session: AsyncSession) -> set[str]:
+    rows = await run_sql(session, _HALF_DONE)
+    return {name for row in rows for name in row[0].split(",") if name}
 
 
 def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
@@ -149,7 +184,9 @@ async def consume(database: Database, consumer: str, hearers: Mapping[str, Event
         if place is None:
             return 0
         xid, id_ = place
-        rows = await run_sql(session, _NEXT.bindparams(xid=str(xid), id=id_, chunk=CHUNK))
+        below = await readable_below(session)
+        bound = {"xid": str(xid), "id": id_, "below": str(below), "chunk": CHUNK}
+        rows = await run_sql(session, _NEXT.bindparams(**bound))
         found = rows.all()
         if not found:
             return 0

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.ids import uuid7
-from app.core.schema import QUEUE, Instant, Json
+from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
 # For these events somebody may wake; an answer wakes nobody unless it is about a ticket. What
@@ -43,7 +43,7 @@ class Event(SQLModel, table=True):
         # Events come in the order of their time: a few bytes a page find the old ones.
         Index(None, "created_at", postgresql_using="brin"),
         Index("ix_event_waking", "xid", "id", postgresql_where=text(WAKES)),
-        QUEUE,
+        TENANT,
     )
 
     workspace_id: UUID = Field(primary_key=True)

@@ -17,12 +17,20 @@ def newest_revision() -> str:
 
 
 async def is_current(database: Database) -> bool:
-    """Tell whether the schema is the one this program needs."""
+    """Tell whether the schema is the one this program needs, or a newer one.
+
+    Migrations only add, so the older program serves on while machines are upgraded one by one.
+    """
     connection = await database.connect()
     try:
         found = await connection.fetchval("select version_num from alembic_version")
+        if await connection.fetchval("select to_regclass('pg_dist_partition')"):
+            # A database that became a cluster has its tables spread by the next migration.
+            spread = "select 1 from pg_dist_partition where logicalrelid = 'response'::regclass"
+            if not await connection.fetchval(spread):
+                return False
     except asyncpg.UndefinedTableError:
         return False
     finally:
         await connection.close()
-    return bool(found == newest_revision())
+    return bool(found and found >= newest_revision())

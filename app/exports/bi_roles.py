@@ -80,6 +80,8 @@ async def create_role(
             role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
         )
         session.add(access)
+        await session.flush()
+        await _name_roles(session)
     parts = urlsplit(database.url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{role}:{password}@{host}"))
@@ -104,9 +106,30 @@ async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
         if found is None:
             raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
         await session.delete(found)
+        await session.flush()
+        await _name_roles(session)
     maker = _in_our_database(database, maker_url)
     # Its schema, where it has one, goes with it.
     await _as_maker(maker, f"drop owned by {role} cascade", f"drop role {role}")
+
+
+async def _name_roles(session: AsyncSession) -> None:
+    """Write down, in the functions that the policies ask, which role reads which workspace.
+
+    A policy on a table that is spread over a cluster can look nothing up; names and ids are hex.
+    """
+    rows = list(await session.exec(select(BiAccess)))
+    for function, roles in (
+        ("bi_workspace", rows),
+        ("bi_personal_workspace", [row for row in rows if row.personal]),
+    ):
+        cases = " ".join(f"when '{row.role}' then '{row.workspace_id}'::uuid" for row in roles)
+        found = f"case current_user {cases} end" if cases else "null::uuid"
+        statement = (
+            f"create or replace function {function}() returns uuid "
+            f"language sql stable as $$ select {found} $$"
+        )
+        await run_sql(session, text(statement.replace(":", r"\:")))
 
 
 # By these, everybody may write without owning anything.
@@ -166,14 +189,15 @@ def login_of(database: Database) -> str:
 
 async def not_ours_to_end(session: AsyncSession) -> list[str]:
     """Return the BI roles whose sessions our login may not end."""
+    roles = [row.role for row in await run_sql(session, text("select role from bi_access"))]
     rows = await run_sql(
         session,
         text(
-            "select a.role from bi_access a join pg_roles r on r.rolname = a.role "
-            "where not pg_has_role(current_user, r.oid, 'usage') order by 1"
-        ),
+            "select rolname from pg_roles where rolname = any(:roles) "
+            "and not pg_has_role(current_user, oid, 'usage') order by 1"
+        ).bindparams(roles=roles),
     )
-    return [row.role for row in rows]
+    return [row.rolname for row in rows]
 
 
 async def end_idle(session: AsyncSession, now: dt.datetime) -> None:

@@ -10,9 +10,10 @@ import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 
 from app.core import flags
 from app.core.database import Database, run_sql
@@ -23,42 +24,45 @@ from app.exports.retention import erase_by_id
 
 logger = logging.getLogger(__name__)
 
+_BEFORE, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 # An answer that wakes nobody does not make its reader begin again.
-_UNHEARD = f"""exists (
-    select from event e where (e.xid, e.id) > (w.xid::text::xid8, w.id) and {WAKES})"""
-_RENUMBER = (
-    # A copy is settled however long that takes.
-    "set local statement_timeout = 0",
-    # Their roles belong to the server that the copy came from.
-    "delete from bi_access where role not in (select rolname from pg_roles)",
-    "update job set worker = null",
-    f"""
-update feed_place w set xid = case when {_UNHEARD} then 0 else 2 end,
-  id = case when {_UNHEARD} then '00000000-0000-0000-0000-000000000000'::uuid
-    else 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid end
-where w.consumer not like 'webhooks:%'
-""",
-    """
-update event e set xid = case when exists (
-    select from feed_place p where p.consumer = 'webhooks:' || e.workspace_id
-    and (e.xid, e.id) > (p.xid::text::xid8, p.id)) then '2'::xid8 else '1'::xid8 end
-""",
-    """
-update feed_place set xid = 1, id = 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid
-where consumer like 'webhooks:%'
-""",
-    """
-update delivery d set event_xid = e.xid::text::int8
-from event e where e.workspace_id = d.workspace_id and e.id = d.event_id
-""",
-)
+_UNHEARD = f"""select exists (select 1 from event
+  where (xid, id) > (cast(cast(:xid as text) as xid8), :id) and {WAKES})"""
+_SENT = """update event set xid = case when (xid, id) > (cast(cast(:xid as text) as xid8), :id)
+  then '2'::xid8 else '1'::xid8 end where workspace_id = :workspace_id"""
+_OTHERS = "update event set xid = '1'::xid8 where not workspace_id = any(:sent ::uuid[])"
+_FOLLOW = """update delivery d set event_xid = e.xid::text::int8
+from event e where e.workspace_id = d.workspace_id and e.id = d.event_id"""
+_MOVE = "update feed_place set xid = :xid, id = :id where consumer = :consumer"
+_OF_WEBHOOKS = "webhooks:"
 
 
 async def prepare_copy(database: Database) -> None:
     """Make a copy ready to work."""
     async with database.transaction() as session:
-        for statement in _RENUMBER:
-            await run_sql(session, text(statement))
+
+        async def run(statement: str, **bound: Any) -> CursorResult[Any]:
+            return await run_sql(session, text(statement).bindparams(**bound))
+
+        # A copy is settled however long that takes.
+        await run("set local statement_timeout = 0")
+        # Their roles belong to the server that the copy came from.
+        roles = [row[0] for row in await run("select rolname::text from pg_roles")]
+        await run("delete from bi_access where not role = any(:roles ::text[])", roles=roles)
+        await run("update job set worker = null")
+        sent: list[UUID] = []
+        for place in (await run("select consumer, xid, id from feed_place")).all():
+            where: dict[str, Any] = {"xid": str(place.xid), "id": place.id}
+            if place.consumer.startswith(_OF_WEBHOOKS):
+                sent.append(UUID(place.consumer.removeprefix(_OF_WEBHOOKS)))
+                await run(_SENT, workspace_id=sent[-1], **where)
+                await run(_MOVE, consumer=place.consumer, xid=1, id=_LAST)
+            else:
+                unheard = (await run(_UNHEARD, **where)).one()[0]
+                xid, id_ = (0, _BEFORE) if unheard else (2, _LAST)
+                await run(_MOVE, consumer=place.consumer, xid=xid, id=id_)
+        await run(_OTHERS, sent=sent)
+        await run(_FOLLOW)
         await flags.write(session, flags.FEED, uuid4().hex[:8])
 
 

@@ -44,7 +44,7 @@ _OPEN_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "w.config")
 # The answers of a response `r` without what somebody wrote.
 WITHOUT_TEXTS = """(select coalesce(jsonb_object_agg(a.key, a.value), '{}')
     from jsonb_each(r.answers) a
-    where exists (select from question q where q.workspace_id = r.workspace_id
+    where exists (select 1 from question q where q.workspace_id = :workspace_id
       and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))"""
 _COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
@@ -75,36 +75,48 @@ update import_run r set report = r.report - 'columns' - 'rejected' - 'notes' - '
 where workspace_id = :workspace_id and exists (select from unnest(cast(:needles as text[])) n
   where position(lower(n) in lower(r.report::text)) > 0)""",
     "interactions": f"""
-update interaction t set properties = {_OPEN_SEGMENTS}, external_id = 'erased:' || t.id,
+with kept as materialized (
+  select t.id, {_OPEN_SEGMENTS} as properties from interaction t, workspace_config w
+  where w.workspace_id = :workspace_id and t.workspace_id = :workspace_id
+  and t.customer_id = :customer)
+update interaction t set properties = k.properties, external_id = 'erased:' || t.id,
   contact = null, changed_at = :now
-from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
-and t.customer_id = :customer""",
+from kept k where t.workspace_id = :workspace_id and t.id = k.id""",
     "tickets": f"""
-update ticket t set properties = {_COUNTED_SEGMENTS}, updated_at = :now
-from workspace w where w.id = :workspace_id and t.workspace_id = :workspace_id
-and t.customer_id = :customer""",
+with kept as materialized (
+  select t.id, {_COUNTED_SEGMENTS} as properties from ticket t, workspace_config w
+  where w.workspace_id = :workspace_id and t.workspace_id = :workspace_id
+  and t.customer_id = :customer)
+update ticket t set properties = k.properties, updated_at = :now
+from kept k where t.workspace_id = :workspace_id and t.id = k.id""",
     "claims": f"""
-update response r set claimed = null, comment = null, updated_at = :now,
-  answers = {WITHOUT_TEXTS}
-where workspace_id = :workspace_id and claimed is not null
-and (lower(claimed ->> 'email') = any(:emails)
-  or claimed ->> 'external_id' = any(:external_ids)
-  or lower(claimed ->> 'name') = :name)""",
+with kept as materialized (
+  select r.id, {WITHOUT_TEXTS} as answers from response r
+  where r.workspace_id = :workspace_id and r.claimed is not null
+  and (lower(r.claimed ->> 'email') = any(:emails)
+    or r.claimed ->> 'external_id' = any(:external_ids)
+    or lower(r.claimed ->> 'name') = :name))
+update response r set claimed = null, comment = null, updated_at = :now, answers = k.answers
+from kept k where r.workspace_id = :workspace_id and r.id = k.id""",
     # The link is dead from now on: nobody has its token.
     "invitations": """
-update invitation set email = null, name = null, detail = null, token = ''::bytea,
-  token_hash = sha256(convert_to(gen_random_uuid()::text, 'UTF8')),
-  context = context - 'properties', updated_at = :now,
-  status = case when status = 'scheduled' then 'cancelled' else status end,
-  reason = case when status = 'scheduled' then 'cancelled' else reason end
-where workspace_id = :workspace_id and customer_id = :customer""",
+with dead as materialized (
+  select id, sha256(convert_to(gen_random_uuid()::text, 'UTF8')) as hash from invitation
+  where workspace_id = :workspace_id and customer_id = :customer)
+update invitation i set email = null, name = null, detail = null, token = ''::bytea,
+  token_hash = d.hash, context = i.context - 'properties', updated_at = :now,
+  status = case when i.status = 'scheduled' then 'cancelled' else i.status end,
+  reason = case when i.status = 'scheduled' then 'cancelled' else i.reason end
+from dead d where i.workspace_id = :workspace_id and i.id = d.id""",
     # A receiver may have answered with what it got.
     "deliveries": f"""
-update delivery d set attempts = (
-    select coalesce(jsonb_agg(a || '{{"reply": null}}'), '[]')
-    from jsonb_array_elements(d.attempts) a)
-where d.workspace_id = :workspace_id and d.event_id in (
-  select id from event where workspace_id = :workspace_id and {_ABOUT_THEM})""",
+with silent as materialized (
+  select d.id, (select coalesce(jsonb_agg(a || '{{"reply": null}}'), '[]')
+    from jsonb_array_elements(d.attempts) a) as attempts
+  from delivery d where d.workspace_id = :workspace_id and d.event_id in (
+    select id from event where workspace_id = :workspace_id and {_ABOUT_THEM}))
+update delivery d set attempts = s.attempts
+from silent s where d.workspace_id = :workspace_id and d.id = s.id""",
     "news": f"""
 update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
   - 'interaction' - 'order' - 'ticket'
@@ -130,14 +142,17 @@ _LOCK_RESPONSES = (
     "order by id for update"
 )
 _RESPONSES = f"""
+with kept as materialized (
+  select r.id, (select coalesce(jsonb_object_agg(k, r.properties -> k), '{{}}')
+      from jsonb_array_elements_text(w.configs -> r.counted_as::text -> 'segments') k
+      where r.properties ? k) as properties, {WITHOUT_TEXTS} as answers
+  from response r, workspace_config w
+  where w.workspace_id = :workspace_id and r.workspace_id = :workspace_id
+  and r.customer_id = :customer)
 update response r set comment = null, claimed = null, notes = '[]', order_ref = null,
   ticket_ref = null, interaction_ref = null, external_id = null, updated_at = :now,
-  properties = (select coalesce(jsonb_object_agg(k, r.properties -> k), '{{}}')
-    from jsonb_array_elements_text(w.configs -> r.counted_as::text -> 'segments') k
-    where r.properties ? k),
-  answers = {WITHOUT_TEXTS}
-from workspace w where w.id = :workspace_id and r.workspace_id = :workspace_id
-  and r.customer_id = :customer
+  properties = k.properties, answers = k.answers
+from kept k where r.workspace_id = :workspace_id and r.id = k.id
 """
 
 

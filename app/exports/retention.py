@@ -33,11 +33,14 @@ _FORGOTTEN = text(f"{_UNHEARD} order by c.id limit :most")
 _STILL = text(f"{_UNHEARD} and c.id = :customer")
 # In id order, as all writers of responses lock them.
 _CLAIMS = text(f"""
-update response r set claimed = null, comment = null, answers = {WITHOUT_TEXTS},
-  updated_at = :now from (
-  select id from response where workspace_id = :id and claimed is not null
-  and created_at < :oldest order by id limit 5000 for update) old
-where r.workspace_id = :id and r.id = old.id
+with old as materialized (
+  select id from response where workspace_id = :workspace_id and claimed is not null
+  and created_at < :oldest order by id limit 5000 for update),
+kept as materialized (
+  select r.id, {WITHOUT_TEXTS} as answers from response r
+  where r.workspace_id = :workspace_id and r.id in (select id from old))
+update response r set claimed = null, comment = null, answers = k.answers, updated_at = :now
+from kept k where r.workspace_id = :workspace_id and r.id = k.id
 """)
 
 
@@ -48,7 +51,7 @@ async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
     )
     for row in rows.all():
         oldest = now - dt.timedelta(days=row.retention_days)
-        await run_sql(session, _CLAIMS.bindparams(id=row.id, oldest=oldest, now=now))
+        await run_sql(session, _CLAIMS.bindparams(workspace_id=row.id, oldest=oldest, now=now))
         found = await run_sql(
             session, _FORGOTTEN.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
         )

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql
+from app.core.database import run_sql, workspaces_of
 from app.core.telemetry import SILENT
 
 logger = logging.getLogger(__name__)
@@ -41,14 +41,14 @@ select i.workspace_id, i.key, i.source, i.secret is null and i.token_hash is nul
   e.n, e.first, e.last, e.waiting, e.failed
 from integration i left join lateral (
   select count(*) as n, min(received_at) as first, max(received_at) as last, (
-      select count(*) from inbound_event w where w.workspace_id = i.workspace_id
+      select count(*) from inbound_event w where w.workspace_id = :workspace_id
       and w.integration_id = i.id and w.status = 'received') as waiting, (
-      select count(*) from inbound_event w where w.workspace_id = i.workspace_id
+      select count(*) from inbound_event w where w.workspace_id = :workspace_id
       and w.integration_id = i.id and w.status = 'failed') as failed
   from (
-    select v.received_at from inbound_event v where v.workspace_id = i.workspace_id
+    select v.received_at from inbound_event v where v.workspace_id = :workspace_id
     and v.integration_id = i.id order by v.received_at desc, v.id desc limit 200) v
-) e on true"""
+) e on true where i.workspace_id = :workspace_id order by i.key"""
 
 
 def is_silent(
@@ -74,16 +74,18 @@ def _state(row: Any, now: dt.datetime) -> IntegrationHealth:
 
 async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationHealth]:
     """Return the integrations of a workspace, by key."""
-    query = text(f"{_STATES} where i.workspace_id = :workspace_id order by i.key")
-    rows = await run_sql(session, query.bindparams(workspace_id=workspace_id))
+    rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
     now = utc_now()
     return [_state(row, now) for row in rows]
 
 
 async def notice(session: AsyncSession, now: dt.datetime) -> None:
     """Log which integrations are silent, and count them for whoever watches."""
-    rows = await run_sql(session, text(_STATES))
-    silent = [row for row in rows if is_silent(row.n, row.first, row.last, now)]
+    silent: list[Any] = []
+    with_senders = "select distinct workspace_id from integration"
+    for workspace_id in await workspaces_of(session, with_senders):
+        rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
+        silent += [row for row in rows if is_silent(row.n, row.first, row.last, now)]
     for row in silent:
         extra = {
             "workspace": str(row.workspace_id), "integration": row.key,

@@ -69,7 +69,9 @@ where m.at is not null and m.seconds is not null"""
 
 # :workspace_id, :now, :rows (JSON, `id` and what is computed).
 SAVE = f"""
-with gate as (select config, configs from workspace where id = :workspace_id),
+with gate as (
+  select config, configs from workspace_config where workspace_id = :workspace_id
+),
 given as materialized (
   select * from json_to_recordset(cast(:rows as json))
     n(id uuid, {", ".join(f"{name} {kind}" for name, kind in _COMPUTED.items())})
@@ -102,7 +104,7 @@ with fresh as (
   from ({
     measures(
         "(select 1 as sign, * from ticket where workspace_id = :workspace_id)",
-        "(select configs from workspace where id = :workspace_id)",
+        "(select configs from workspace_config where workspace_id = :workspace_id)",
     )
 }) measured
   group by {COUNT_KEY}
@@ -123,7 +125,7 @@ select :workspace_id, {COUNT_KEY}, sum(sign)::int, sum(seconds)::int8
 from ({
     measures(
         "(select 1 as sign, * from ticket where workspace_id = :workspace_id)",
-        "(select configs from workspace where id = :workspace_id)",
+        "(select configs from workspace_config where workspace_id = :workspace_id)",
     )
 }) measured
 group by {COUNT_KEY}

@@ -39,9 +39,13 @@ async def lock_counting(session: AsyncSession, workspace_id: UUID) -> Counting:
     """Hold the workspace's configuration for this transaction."""
     rows = await run_sql(
         session,
-        text("select config, configs from workspace where id = :id for key share")
+        text(
+            "select config, configs from workspace_config where workspace_id = :id and (select "
+            "pg_advisory_xact_lock_shared(hashtextextended(:key, 7)) is not null) "
+            "for key share"
+        )
         .columns(configs=Json)
-        .bindparams(id=workspace_id),
+        .bindparams(id=workspace_id, key=str(workspace_id)),
     )
     row = rows.one()
     present = row.configs[str(row.config)]
@@ -235,7 +239,7 @@ async def rebuild_ticket_counts(database: Database, workspace_id: UUID) -> None:
     """Count all tickets of a workspace anew, while its writers wait."""
     async with database.transaction() as session:
         for statement in (
-            "select 1 from workspace where id = :workspace_id for update",
+            "select 1 from workspace_config where workspace_id = :workspace_id for update",
             "delete from ticket_count where workspace_id = :workspace_id",
             REBUILD,
         ):

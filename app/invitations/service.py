@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
-from app.core.database import run_sql
+from app.core.database import run_sql, workspaces_of
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
@@ -406,30 +406,35 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
 
 async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
     """Turn invitations and reminders that are due soon into jobs."""
-    rows = await run_sql(
-        session,
-        text(
-            "update invitation i set queued = true from ("
-            "  select workspace_id, id from invitation where status = 'scheduled' and not queued "
-            "  and send_at <= :near order by send_at limit 5000 for update skip locked) due "
-            "where i.workspace_id = due.workspace_id and i.id = due.id "
-            "returning i.workspace_id, i.id, i.send_at"
-        ).bindparams(near=now + _NEAR),
-    )
-    for row in rows:
-        await enqueue_send(session, row.workspace_id, row.id, run_at=row.send_at)
-    rows = await run_sql(
-        session,
-        text(
-            "update invitation i set remind_at = null from ("
-            "  select workspace_id, id from invitation where status in ('sent', 'opened') "
-            "  and remind_at <= :now limit 5000 for update skip locked) due "
-            "where i.workspace_id = due.workspace_id and i.id = due.id "
-            "returning i.workspace_id, i.id"
-        ).bindparams(now=now),
-    )
-    for row in rows:
-        await enqueue_reminder(session, row.workspace_id, row.id)
+    soon = "status = 'scheduled' and not queued and send_at <= :near"
+    due = "status in ('sent', 'opened') and remind_at <= :now"
+    busy = "select distinct workspace_id from invitation where "
+    for workspace_id in await workspaces_of(session, busy + soon, near=now + _NEAR):
+        rows = await run_sql(
+            session,
+            text(
+                "update invitation i set queued = true from ("
+                f"  select id from invitation where workspace_id = :workspace_id and {soon} "
+                "  order by send_at limit 5000 for update skip locked) due "
+                "where i.workspace_id = :workspace_id and i.id = due.id "
+                "returning i.workspace_id, i.id, i.send_at"
+            ).bindparams(workspace_id=workspace_id, near=now + _NEAR),
+        )
+        for row in rows:
+            await enqueue_send(session, row.workspace_id, row.id, run_at=row.send_at)
+    for workspace_id in await workspaces_of(session, busy + due, now=now):
+        rows = await run_sql(
+            session,
+            text(
+                "update invitation i set remind_at = null from ("
+                f"  select id from invitation where workspace_id = :workspace_id and {due} "
+                "  limit 5000 for update skip locked) due "
+                "where i.workspace_id = :workspace_id and i.id = due.id "
+                "returning i.workspace_id, i.id"
+            ).bindparams(workspace_id=workspace_id, now=now),
+        )
+        for row in rows:
+            await enqueue_reminder(session, row.workspace_id, row.id)
 
 
 async def expire_due(session: AsyncSession, now: dt.datetime) -> None:

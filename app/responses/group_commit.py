@@ -102,10 +102,15 @@ class GroupCommit:
                     ANSWERS.labels(outcome.value).inc(count)
                 return list(written)
 
+    async def _connect(self) -> RawConnection:
+        connection = await self._database.connect(**_SERVER_SETTINGS)
+        if await connection.fetchval("select 1 from pg_extension where extname = 'citus'"):
+            # Which node a statement goes to is known once its workspace is.
+            await connection.execute("set plan_cache_mode = force_custom_plan")
+        return connection
+
     async def _send(self, batch: WriteBatch, submissions: list[Submission]) -> list[WriteResult]:
-        connection = (
-            self._idle.pop() if self._idle else await self._database.connect(**_SERVER_SETTINGS)
-        )
+        connection = self._idle.pop() if self._idle else await self._connect()
         try:
             written = await write_batch(connection, batch, submissions)
         except _BAD_DATA:

@@ -5,7 +5,7 @@ import datetime as dt
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import run_sql
+from app.core.database import run_sql, workspaces_of
 
 TESTS_LIVE = dt.timedelta(days=7)
 
@@ -19,12 +19,14 @@ async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
                 oldest=now - TESTS_LIVE
             ),
         )
-    await run_sql(
-        session,
-        text(
-            "delete from response r using (select workspace_id, id from response "
-            "where state not in ('counted', 'deleted') and test and created_at < :oldest "
-            "order by workspace_id, id for update) old "
-            "where r.workspace_id = old.workspace_id and r.id = old.id"
-        ).bindparams(oldest=now - TESTS_LIVE),
-    )
+    old = "state not in ('counted', 'deleted') and test and created_at < :oldest"
+    holding = f"select distinct workspace_id from response where {old}"
+    for workspace_id in await workspaces_of(session, holding, oldest=now - TESTS_LIVE):
+        await run_sql(
+            session,
+            text(
+                f"delete from response r using (select id from response where {old} "
+                "and workspace_id = :workspace_id order by id for update) old "
+                "where r.workspace_id = :workspace_id and r.id = old.id"
+            ).bindparams(workspace_id=workspace_id, oldest=now - TESTS_LIVE),
+        )

@@ -60,7 +60,7 @@ async def rebuild(database: Database, workspace_id: UUID) -> None:
     try:
         async with connection.transaction():
             await connection.execute(
-                "select 1 from workspace where id = $1 for update", workspace_id
+                "select 1 from workspace_config where workspace_id = $1 for update", workspace_id
             )
             await connection.execute("delete from rollup where workspace_id = $1", workspace_id)
             await connection.execute(_REBUILD, workspace_id)

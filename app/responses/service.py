@@ -209,10 +209,12 @@ async def redact_events(database: Database, job: jobs.Job) -> None:
         await run_sql(
             session,
             text(
-                "update event e set data = (select jsonb_object_agg(k, v) "
-                f"from jsonb_each(e.data) d(k, v) where k in {kept}) "
+                "with kept as materialized (select e.xid, e.id, (select jsonb_object_agg(k, v) "
+                f"from jsonb_each(e.data) d(k, v) where k in {kept}) as data from event e "
                 "where e.workspace_id = :workspace_id and e.type like 'response.%' "
-                "and e.data ->> 'id' = any(:ids ::text[])"
+                "and e.data ->> 'id' = any(:ids ::text[])) "
+                "update event e set data = k.data from kept k "
+                "where e.workspace_id = :workspace_id and e.xid = k.xid and e.id = k.id"
             ).bindparams(workspace_id=job.workspace_id, ids=job.payload["responses"]),
         )
 

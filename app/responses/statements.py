@@ -1,12 +1,13 @@
 """The statements by which every response is written, changed, held, deleted and recounted.
 
 Each is one statement and so one transaction, with the rollups and the events in it. All take
-locks in one order: the workspace row FOR KEY SHARE, responses by id, rollups by key. Never a
+locks in one order: the workspace's configuration, responses by id, rollups by key. Never a
 response after a rollup; nothing else but event rows. That is why processes cannot deadlock,
 and why rollups never differ from the rows:
 
-* The workspace row holds the configuration (zone, segments) under which answers are counted.
-  Changing it takes the row FOR UPDATE, so no writer is half-way under the old one.
+* `workspace_config` holds the configuration (zone, segments) under which answers are counted.
+  Writers share its lock and its row; a change of it takes both alone, so no writer is half-way
+  under the old one.
 * An old row is read by `select … for update` before it is changed: any other read could miss a
   change that came between, and the rollups would lose its contribution.
 * Rollup rows are upserted in the order of their key.
@@ -35,7 +36,14 @@ _PARAMETERS = ", ".join(
 )
 _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 
-_GATE = "gate as materialized (select config, configs from workspace where id = $1 for key share)"
+# The number that events are ordered by is the transaction's own, taken where no table is read: on
+# a cluster that is the node which begins and ends the whole transaction.
+# The shared lock before the row lets a change of settings in, however steady the writers are.
+_GATE = """gate as materialized (select config, configs from workspace_config
+  where workspace_id = $1
+  and (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 7)) is not null)
+  for key share),
+stamp as materialized (select pg_current_xact_id() as xid)"""
 
 _MOVED = (
     "survey_id",
@@ -112,7 +120,7 @@ counted as (
 _ABOUT = """case when r.ticket_ref is not null or r.order_ref is not null then (
     select jsonb_build_object('type', i.type, 'source', i.source, 'ticket', i.ticket,
       'order', i.order_ref, 'properties', i.properties)
-    from interaction i where i.workspace_id = r.workspace_id
+    from interaction i where i.workspace_id = $1
     and (i.ticket = r.ticket_ref or i.order_ref = r.order_ref) and not i.test
     order by i.ticket is null, i.occurred_at desc limit 1) end"""
 
@@ -131,9 +139,9 @@ _EVENT_DATA = """jsonb_build_object(
     select jsonb_strip_nulls(jsonb_build_object('id', c.id, 'email', c.email, 'name', c.name,
       'external_ids', (
         select jsonb_agg(jsonb_build_object('source', nullif(substr(i.kind, 4), ''), 'id', i.value))
-        from customer_identity i where i.workspace_id = r.workspace_id
+        from customer_identity i where i.workspace_id = $1
         and i.customer_id = c.id and i.kind like 'id:%')))
-    from customer c where c.workspace_id = r.workspace_id and c.id = r.customer_id),
+    from customer c where c.workspace_id = $1 and c.id = r.customer_id),
   'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
 
 
@@ -149,10 +157,10 @@ def _events(
     return f"""
 news as (
   insert into event (workspace_id, xid, id, type, data, created_at)
-  select $1, pg_current_xact_id(), n.event_id, {event_type}, {data}, $2::timestamptz
-  from {source} r
+  select $1, stamp.xid, n.event_id, {event_type}, {data}, $2::timestamptz
+  from stamp cross join {source} r
   join given n on n.id = r.id
-  join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+  join survey s on s.workspace_id = $1 and s.id = r.survey_id
   where not r.test and r.told and {condition}
 )"""
 
@@ -185,8 +193,8 @@ INSERT_ONE = _insert(_GIVEN_ONE)
 
 _LOCKED = """
 old as materialized (
-  select r.* from response r, gate
-  where r.workspace_id = $1 and r.id = any({ids}) order by r.id for update of r
+  select r.*{also} from response r where (select config from gate) > 0
+  and r.workspace_id = $1 and r.id = any({ids}) order by r.id for update
 )"""
 
 
@@ -215,13 +223,17 @@ _NEWS = """case when (select o.told from old o where o.id = r.id)
     then 'response.updated' else 'response.created' end"""
 _COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
 
+_AS_IT_WAS = """,
+    follow_up in ('none', 'open') and assignee is null and notes = '[]' as untouched,
+    jsonb_build_object('seq', seq, 'score', score, 'at', updated_at) as revision"""
+
 # The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
 # customer and references is kept, what it leaves out stays. An idempotency key that made the row
 # never changes it.
 UPDATE = f"""
 with {_GATE},
 {_GIVEN},
-{_LOCKED.format(ids="array(select id from given)")},
+{_LOCKED.format(ids="array(select id from given)", also=_AS_IT_WAS)},
 updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
@@ -242,14 +254,11 @@ updated as (
       when not o.untouched then o.follow_up_opened_at end,
     revisions = case when o.score is distinct from n.score and o.state in ('counted', 'test')
         and jsonb_array_length(o.revisions) < 50
-      then o.revisions || jsonb_build_object('seq', o.seq, 'score', o.score, 'at', o.updated_at)
+      then o.revisions || o.revision
       else o.revisions end,
     counted_as = gate.config, updated_at = $2::timestamptz
   from given n
-  join (
-    select *, follow_up in ('none', 'open') and assignee is null and notes = '[]' as untouched
-    from old
-  ) o on o.id = n.id
+  join old o on o.id = n.id
   cross join gate
   where r.workspace_id = $1 and r.id = n.id
     and n.seq > o.seq and o.state <> 'deleted'
@@ -271,11 +280,13 @@ from old o left join updated u on u.id = o.id
 """
 
 
-def _change(change: str, condition: str, event_type: str | None, *, touches: bool = True) -> str:
+def _change(
+    change: str, condition: str, event_type: str | None, *, touches: bool = True, also: str = ""
+) -> str:
     """Return a statement that changes responses by id and moves their contributions with them.
 
     `event_type` is SQL; without one nothing is said of it. Without `touches` the response's own
-    time of change stays.
+    time of change stays. `also` are more columns of `old`: no query may stand in SET itself.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     news = (
@@ -287,7 +298,7 @@ def _change(change: str, condition: str, event_type: str | None, *, touches: boo
     return f"""
 with {_GATE},
 given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
-{_LOCKED.format(ids="$4::uuid[]")},
+{_LOCKED.format(ids="$4::uuid[]", also=also)},
 updated as (
   update response r set {change}, {touched}counted_as = gate.config
   from old o cross join gate
@@ -309,17 +320,17 @@ select array(select id from old) as found, array(select id from updated) as chan
 JOIN = f"""
 with {_GATE},
 given as materialized (
-  select * from json_to_recordset($4::json)
-    n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb)
+  select n.*, {declared_segments("n.properties", "gate")} as segments
+  from json_to_recordset($4::json)
+    n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb), gate
 ),
-{_LOCKED.format(ids="array(select id from given)")},
+{_LOCKED.format(ids="array(select id from given)", also="")},
 updated as (
   update response r set
     touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
     customer_id = case when o.claimed is null and not o.public
       then coalesce(o.customer_id, n.customer_id) else o.customer_id end,
-    properties = case when o.public then {declared_segments("n.properties", "gate")}
-      else n.properties end || o.properties,
+    properties = case when o.public then n.segments else n.properties end || o.properties,
     updated_at = $2::timestamptz, counted_as = gate.config
   from given n join old o on o.id = n.id cross join gate
   where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
@@ -356,19 +367,20 @@ QUARANTINE = _change(
     "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
 )
 # A low score that nobody had confirmed opened no follow-up; counted, it does.
-_OPENS = """o.state <> 'rejected' and o.follow_up = 'none' and not o.test and not o.imported
-    and coalesce(o.score < (
+_OPENS = """, r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
+    and coalesce(r.score < (
       select (v.definition ->> 'follow_up_below')::int from survey_version v
-      where v.workspace_id = $1 and v.survey_id = o.survey_id and v.version = o.survey_version),
-      o.band in ('detractor', 'dissatisfied', 'hard'))"""
+      where v.workspace_id = $1 and v.survey_id = r.survey_id and v.version = r.survey_version),
+      r.band in ('detractor', 'dissatisfied', 'hard')) as opens"""
 RESTORE = _change(
     f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
     "settled = o.settled or (o.complete and not o.test), "
-    f"follow_up = case when {_OPENS} then 'open' else o.follow_up end, "
-    f"follow_up_opened_at = case when {_OPENS} then $2::timestamptz "
+    "follow_up = case when o.opens then 'open' else o.follow_up end, "
+    "follow_up_opened_at = case when o.opens then $2::timestamptz "
     "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
     _NEWS,
+    also=_OPENS,
 )
 # Whether somebody with a secret key, or the invited customer, has answered about the same case.
 _SAME_CASE = {
@@ -392,9 +404,12 @@ def gives_way(per: str, workspace_id: str) -> str:
 
 
 SUPERSEDE = {
-    per: _change("state = 'superseded'", gives_way(per, "$1"), "'response.updated'")
+    per: _change(
+        "state = 'superseded'", "o.gives_way", "'response.updated'",
+        also=f", ({gives_way(per, '$1').replace('o.', 'r.')}) as gives_way",
+    )
     for per in _SAME_CASE
-}
+}  # fmt: skip
 REJECT = _change(
     "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
 )
@@ -412,5 +427,5 @@ COMPLETE = _change(
 # What the rollups should say, from the rows alone. $1 workspace.
 FROM_ROWS = f"""
 with moved as ({_moved("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
-{contributions("(select configs from workspace where id = $1)")}
+{contributions("(select configs from workspace_config where workspace_id = $1)")}
 """

@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import Database, is_connection_lost, run_sql
+from app.core.database import Database, is_connection_lost, run_sql, workspaces_of
 from app.core.guarded_http import GuardedClient
 from app.core.schema import Json
 from app.core.settings import Settings
@@ -55,13 +55,14 @@ _CLAIM = text(f"""
 update delivery d set next_at = :until from (
   select c.workspace_id, c.id from webhook_endpoint e cross join lateral (
     select q.workspace_id, q.id from delivery q
-    where q.workspace_id = e.workspace_id and q.endpoint_id = e.id and q.status = 'pending'
+    where q.workspace_id = :workspace_id and q.endpoint_id = e.id and q.status = 'pending'
     and q.next_at <= :now order by q.next_at, q.created_at, q.id for update skip locked
     limit greatest(0, case when e.failing_since is null then {LANE} else 1 end
       - coalesce((cast(:held as jsonb) ->> e.id::text)::int, 0))
-  ) c where e.disabled_at is null
-) due where d.workspace_id = due.workspace_id and d.id = due.id returning d.*
+  ) c where e.workspace_id = :workspace_id and e.disabled_at is null
+) due where d.workspace_id = :workspace_id and d.id = due.id returning d.*
 """).columns(sample=Json, attempts=Json)
+_BUSY = "select distinct workspace_id from delivery where status = 'pending' and next_at <= :now"
 
 
 class DeliverySender:
@@ -124,8 +125,13 @@ class DeliverySender:
         begin_by = asyncio.get_running_loop().time() + _BEGIN_WITHIN_SECONDS
         async with self._database.transaction() as session:
             held = json.dumps(self._lanes.held())
-            rows = await run_sql(session, _CLAIM.bindparams(until=until, now=now, held=held))
-            due = [Delivery.model_validate(dict(row._mapping)) for row in rows.all()]
+            due: list[Delivery] = []
+            for workspace_id in await workspaces_of(session, _BUSY, now=now):
+                rows = await run_sql(
+                    session,
+                    _CLAIM.bindparams(workspace_id=workspace_id, until=until, now=now, held=held),
+                )
+                due += [Delivery.model_validate(dict(row._mapping)) for row in rows.all()]
             news = await _events_by_delivery(session, due)
             endpoints = {
                 key: await session.get(WebhookEndpoint, key)

@@ -69,7 +69,9 @@ async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
     wanted = {event_condition_of(endpoint) for endpoint in endpoints}
     which = f"({' or '.join(sorted(wanted))})" if wanted else "false"
     top = await event_consumer.readable_below(session)
-    events = await queries.events_after(session, workspace_id, place, limit=_CHUNK, which=which)
+    events = await queries.events_after(
+        session, workspace_id, place, below=top, limit=_CHUNK, which=which
+    )
     pairs = [
         (endpoint, event)
         for endpoint in endpoints
@@ -142,9 +144,10 @@ async def replay(database: Database, job: Job) -> None:
             endpoint = await session.get(WebhookEndpoint, (job.workspace_id, endpoint_id))
             if endpoint is None or endpoint.disabled_at is not None:
                 return
+            top = await event_consumer.readable_below(session)
             events = await queries.events_after(
-                session, job.workspace_id, place, limit=_CHUNK, which=event_condition_of(endpoint),
-                since=since,
+                session, job.workspace_id, place, below=top, limit=_CHUNK,
+                which=event_condition_of(endpoint), since=since,
             )  # fmt: skip
             if below is not None:
                 # What came after the replay was asked for is delivered by itself.

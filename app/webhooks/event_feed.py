@@ -93,6 +93,7 @@ async def read(
         session,
         workspace_id,
         _start_of(cursor),
+        below=top,
         limit=limit,
         which=queries.event_condition_sql(types, any_score=False),
     )

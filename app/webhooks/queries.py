@@ -10,7 +10,6 @@ from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.event_consumer import HORIZON
 from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
@@ -42,16 +41,17 @@ def event_condition_sql(types: Collection[str], *, any_score: bool) -> str:
     return "(" + " or ".join(f"({condition})" for condition in event) + ")" if event else "false"
 
 
-async def events_after(
+async def events_after(  # noqa: PLR0913 - what a page of a feed is
     session: AsyncSession,
     workspace_id: UUID,
     place: tuple[int, UUID],
     *,
+    below: int,
     limit: int,
     which: str,
     since: dt.datetime | None = None,
 ) -> list[OutboxEvent]:
-    """Return events behind a place, oldest first, below the oldest transaction still open."""
+    """Return events behind a place and below a transaction, oldest first."""
     recent = "and created_at >= :since " if since else ""
     bound: dict[str, Any] = {"since": since} if since else {}
     rows = await run_sql(
@@ -59,12 +59,17 @@ async def events_after(
         text(
             "select xid::text::int8 as xid, id, type, data, created_at from event "
             "where workspace_id = :workspace_id and (xid, id) > (cast(cast(:xid as text) as xid8), "
-            f":id) and xid < {HORIZON} {recent}and {which} "
+            f":id) and xid < cast(cast(:below as text) as xid8) {recent}and {which} "
             "order by xid, id limit :limit"
         )
         .columns(data=Json)
         .bindparams(
-            workspace_id=workspace_id, xid=str(place[0]), id=place[1], limit=limit, **bound
+            workspace_id=workspace_id,
+            xid=str(place[0]),
+            id=place[1],
+            below=str(below),
+            limit=limit,
+            **bound,
         ),
     )
     return [OutboxEvent(row.xid, row.id, row.type, row.data, row.created_at) for row in rows]

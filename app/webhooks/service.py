@@ -339,15 +339,20 @@ async def count(session: AsyncSession, now: dt.datetime) -> None:
         text(
             "select count(*) filter (where disabled_at is not null) as disabled, "
             "count(*) filter (where disabled_at is null and failing_since is not null) as failing, "
-            "count(*) filter (where disabled_at is null and failing_since is null) as working, "
-            "(select count(*) from delivery where status = 'pending' and next_at <= :now) as due "
+            "count(*) filter (where disabled_at is null and failing_since is null) as working "
             "from webhook_endpoint"
-        ).bindparams(now=now),
+        ),
     )
     row = rows.one()
+    due = await run_sql(
+        session,
+        text(
+            "select count(*) as due from delivery where status = 'pending' and next_at <= :now"
+        ).bindparams(now=now),
+    )
     for state in ("working", "failing", "disabled"):
         ENDPOINTS_NOW.labels(state).set(getattr(row, state))
-    DUE_DELIVERIES.set(row.due)
+    DUE_DELIVERIES.set(due.one().due)
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

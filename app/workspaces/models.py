@@ -65,6 +65,20 @@ class Workspace(SQLModel, table=True):
         return hours
 
 
+class WorkspaceConfig(SQLModel, table=True):
+    """The configuration under which answers are counted; whoever writes one holds this row.
+
+    It says what the workspace's own row says, and lies where the answers do.
+    """
+
+    __tablename__ = "workspace_config"
+    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspace.id"]), TENANT)
+
+    workspace_id: UUID = Field(primary_key=True)
+    config: int
+    configs: dict[str, Any] = Field(sa_type=Json)
+
+
 class Logo(SQLModel, table=True):
     """The picture of a workspace's brand, fetched once and served from here.
 

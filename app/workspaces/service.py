@@ -22,7 +22,7 @@ from app.core.signing import SealedBox, hash_secret, new_secret
 from app.core.zones import is_known_to_database
 from app.workspaces.brand import Image, change_brand, fetch_logo
 from app.workspaces.caller import CHANNEL, Caller
-from app.workspaces.models import ApiKey, Workspace
+from app.workspaces.models import ApiKey, Workspace, WorkspaceConfig
 from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
 from app.workspaces.scopes import Scope
 
@@ -33,6 +33,11 @@ _HINT_LENGTH = 8
 _DERIVATION_BYTES = 32
 # By these answers and tickets are counted.
 _CONFIGURATION = {"timezone", "segments", "business_hours"}
+
+
+# On the node of the workspace; writers take the same lock shared.
+_FAIR_GATE = """select pg_advisory_xact_lock(hashtextextended(workspace_id::text, 7))
+from workspace_config where workspace_id = :workspace_id"""
 
 
 def _new_workspace(key: str, name: str, settings: Settings) -> Workspace:
@@ -63,6 +68,12 @@ def _new_key(workspace_id: UUID, *, name: str, scopes: list[Scope], secret: str)
     )
 
 
+def _held(workspace: Workspace) -> WorkspaceConfig:
+    return WorkspaceConfig(
+        workspace_id=workspace.id, config=workspace.config, configs=workspace.configs
+    )
+
+
 async def ensure_default(session: AsyncSession, settings: Settings) -> str | None:
     """Make the `default` workspace and its bootstrap key; return a key that was generated.
 
@@ -74,6 +85,7 @@ async def ensure_default(session: AsyncSession, settings: Settings) -> str | Non
         workspace = _new_workspace(DEFAULT_WORKSPACE, "Default", settings)
         session.add(workspace)
         await session.flush()
+        session.add(_held(workspace))
     kept = await session.exec(
         select(ApiKey).where(ApiKey.workspace_id == workspace.id, col(ApiKey.bootstrap))
     )
@@ -136,6 +148,7 @@ async def create_workspace(
     if made.first() is None:
         detail = f"There is a workspace `{wanted.key}` already; choose another key."
         raise Conflict(detail)
+    session.add(_held(workspace))
     secret = new_secret("sk_")
     key = _new_key(workspace.id, name="first", scopes=[Scope.ADMIN], secret=secret)
     session.add(key)
@@ -158,6 +171,7 @@ async def change_workspace(
     # Counted before the lock, so that no answer waits for the counting.
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
+    held = await _hold(session, workspace_id)
     found = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
@@ -182,10 +196,27 @@ async def change_workspace(
         workspace.config += 1
         workspace.configs = workspace.configs | {str(workspace.config): changed}
         workspace.recount = {"done": 0, "of": answers}
+        held.config, held.configs = workspace.config, workspace.configs
+        session.add(held)
         await jobs.enqueue(session, RECOUNT_JOB, workspace_id=workspace_id)
     session.add(workspace)
     await notify(session, CHANNEL, str(workspace_id))
     return workspace
+
+
+async def _hold(session: AsyncSession, workspace_id: UUID) -> WorkspaceConfig:
+    """Hold the configuration alone. The lock before the row keeps steady writers from starving us.
+
+    Everybody takes both in this order; the other one would deadlock.
+    """
+    await run_sql(session, text(_FAIR_GATE).bindparams(workspace_id=workspace_id))
+    found = await session.exec(
+        select(WorkspaceConfig)
+        .where(WorkspaceConfig.workspace_id == workspace_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return found.one()
 
 
 async def _new_logo(

@@ -2,27 +2,11 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
-REFERENCE_TABLES = ("survey_link", "workspace", "api_key")
-TENANT_TABLES = (
-    "idempotency",
-    "customer",
-    "journey",
-    "survey",
-    "touchpoint",
-    "customer_identity",
-    "import_run",
-    "question",
-    "response",
-    "rollup",
-    "survey_version",
-)
 TABLES = (
     "event",
     "idempotency",
@@ -407,10 +391,6 @@ def upgrade() -> None:
     """Make the tables, one statement at a time; spread them where there is a cluster."""
     for statement in STATEMENTS:
         op.execute(statement)
-    for table in REFERENCE_TABLES:
-        distribute(table, reference=True)
-    for table in TENANT_TABLES:
-        distribute(table)
 
 
 def downgrade() -> None:

@@ -2,14 +2,11 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-TENANT_TABLES = ("interaction", "ticket", "ticket_count")
 TABLES = ("interaction", "ticket", "ticket_count")
 
 STATEMENTS = (
@@ -160,8 +157,6 @@ def upgrade() -> None:
     """Make the tables and columns, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    for table in TENANT_TABLES:
-        distribute(table)
 
 
 def downgrade() -> None:

@@ -2,14 +2,11 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-TENANT_TABLES = ("decision", "suppression", "invitation", "trigger")
 TABLES = ("decision", "suppression", "invitation", "trigger")
 
 STATEMENTS = (
@@ -171,8 +168,6 @@ def upgrade() -> None:
     """Make the tables and columns, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    for table in TENANT_TABLES:
-        distribute(table)
 
 
 def downgrade() -> None:

@@ -2,15 +2,11 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-REFERENCE_TABLES = ("integration",)
-TENANT_TABLES = ("inbound_event", "write_back")
 TABLES = ("inbound_event", "integration", "write_back")
 
 STATEMENTS = (
@@ -90,10 +86,6 @@ def upgrade() -> None:
     """Make the tables and columns, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    for table in REFERENCE_TABLES:
-        distribute(table, reference=True)
-    for table in TENANT_TABLES:
-        distribute(table)
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -44,7 +42,6 @@ def upgrade() -> None:
     """Add the columns and the table, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    distribute("workspace_logo")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -91,8 +89,6 @@ def upgrade() -> None:
     """Add the column and the tables, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    distribute("webhook_endpoint")
-    distribute("delivery")
 
 
 def downgrade() -> None:

@@ -7,8 +7,6 @@ customers' names only where it was made for that. No grant names a role, so a co
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -241,7 +239,6 @@ def upgrade() -> None:
     """Make the roles' table, the policies, and the views with their comments."""
     for statement in _ACCESS:
         op.execute(statement)
-    distribute("bi_access", reference=True)
     for table, columns in _COLUMNS.items():
         op.execute(f"alter table {table} enable row level security")
         mine = f"{_MINE[:-1]} and a.personal)" if table == _PERSONAL else _MINE

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
@@ -65,9 +63,6 @@ def upgrade() -> None:
     """Add the tables, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    distribute("member", reference=True)
-    distribute("sign_in_link")
-    distribute("dashboard_session")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -57,8 +55,6 @@ def upgrade() -> None:
     """Add the tables and the column, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    distribute("service_flag", reference=True)
-    distribute("erasure")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -71,7 +69,6 @@ def upgrade() -> None:
     """Add the columns and the table, one statement at a time."""
     for statement in STATEMENTS:
         op.execute(statement)
-    distribute("order_name")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
@@ -29,7 +27,6 @@ def upgrade() -> None:
       constraint fk_alert_workspace_id foreign key (workspace_id) references workspace (id)
     )
     """)
-    distribute("alert")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0017"
 down_revision = "0016"
 branch_labels = None
@@ -32,7 +30,6 @@ def upgrade() -> None:
     op.execute(
         "create index ix_import_row_workspace_id_import_id on import_row (workspace_id, import_id)"
     )
-    distribute("import_row")
 
 
 def downgrade() -> None:

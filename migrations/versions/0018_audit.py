@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0018"
 down_revision = "0017"
 branch_labels = None
@@ -27,7 +25,6 @@ def upgrade() -> None:
     op.execute(
         "create index ix_audit_entry_workspace_id_at_id on audit_entry (workspace_id, at, id)"
     )
-    distribute("audit_entry")
 
 
 def downgrade() -> None:

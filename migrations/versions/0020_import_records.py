@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0020"
 down_revision = "0019"
 branch_labels = None
@@ -34,7 +32,6 @@ def upgrade() -> None:
         "create index ix_import_record_workspace_id_import_id "
         "on import_record (workspace_id, import_id)"
     )
-    distribute("import_record")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 
 from alembic import op
 
-from migrations.citus import distribute
-
 revision = "0021"
 down_revision = "0020"
 branch_labels = None
@@ -26,7 +24,6 @@ def upgrade() -> None:
       constraint uq_share_link_workspace_id_token_hash unique (workspace_id, token_hash)
     )
     """)
-    distribute("share_link")
 
 
 def downgrade() -> None:

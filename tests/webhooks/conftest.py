@@ -12,7 +12,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.webhooks.delivery_sender import DeliverySender
 from app.webhooks.dispatching import dispatch
-from tests.shop import Shop
+from tests.shop import Shop, wait_until_readable
 
 
 @dataclass
@@ -48,6 +48,7 @@ class Post:
                 await asyncio.sleep(0.02)
 
     async def dispatch(self) -> None:
+        await wait_until_readable(self.database)
         for _ in range(100):
             if not await dispatch(self.database):
                 return

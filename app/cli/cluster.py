@@ -1,0 +1,67 @@
+"""What `afterword doctor` says of a cluster: its nodes, its tables and where the rows lie."""
+
+from sqlalchemy import text
+
+from app.cli.findings import Finding, Severity, judged
+from app.core.database import Database, is_cluster, run_sql
+from app.tables import metadata
+
+# The fullest node may hold this many times what the nodes hold on average.
+_SKEW = 3
+_NODES = "select nodename, nodeport, isactive from pg_dist_node order by groupid, nodeid"
+_HEALTH = """select from_nodename, to_nodename from citus_check_cluster_node_health()
+where not coalesce(result, false)"""
+_BYTES = """select nodename, nodeport, sum(shard_size)::int8 as bytes from citus_shards
+where citus_table_type = 'distributed' group by 1, 2 order by 3 desc"""
+_SPREAD = "select logicalrelid::text as name from pg_dist_partition"
+
+
+async def examine(database: Database) -> list[Finding]:
+    """Return findings on the cluster; none where the database is one PostgreSQL."""
+    async with database.session() as session:
+        if not await is_cluster(session):
+            return []
+        release = (await run_sql(session, text("select citus_version() as found"))).one().found
+        nodes = (await run_sql(session, text(_NODES))).all()
+        unreached = (await run_sql(session, text(_HEALTH))).all()
+        spread = {row.name for row in await run_sql(session, text(_SPREAD))}
+        held = (await run_sql(session, text(_BYTES))).all()
+    idle = [f"{node.nodename}:{node.nodeport}" for node in nodes if not node.isactive]
+    apart = [f"{row.from_nodename} to {row.to_nodename}" for row in unreached]
+    waiting = sorted(
+        name
+        for name, table in metadata.tables.items()
+        if table.info["kind"] != "queue" and name not in spread
+    )
+    return [
+        Finding(Severity.OK, f"{release.split(' on ')[0]}, {len(nodes)} nodes"),
+        judged(
+            not idle, f"all nodes are active{_except(idle)}",
+            "bring them back, or move what they hold and `select citus_remove_node(…)`",
+        ),
+        judged(
+            not apart, f"the nodes reach each other{_except(apart)}",
+            "look at the network between them and at pg_hba.conf",
+        ),
+        judged(
+            not waiting, f"all tables are spread{_except(waiting)}",
+            "run `afterword migrate`",
+        ),
+        _skew_of([(f"{row.nodename}:{row.nodeport}", row.bytes) for row in held], len(nodes)),
+    ]  # fmt: skip
+
+
+def _except(names: list[str]) -> str:
+    return f", except {', '.join(names)}" if names else ""
+
+
+def _skew_of(held: list[tuple[str, int]], nodes: int) -> Finding:
+    total = sum(size for _, size in held)
+    name, most = held[0] if held else ("", 0)
+    told = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in held)
+    # A cluster with little in it leans to one side by its nature.
+    even = total < 1e9 or most * nodes <= total * _SKEW
+    return judged(
+        even, f"rows lie on {told or 'no node yet'}",
+        f"{name} holds most of them: `select citus_rebalance_start()`", bad=Severity.WARN,
+    )  # fmt: skip

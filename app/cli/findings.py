@@ -1,0 +1,26 @@
+"""What `afterword doctor` says of each thing that it looked at."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How a finding is meant."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `remedy` says what to do."""
+
+    verdict: Severity
+    what: str
+    remedy: str = ""
+
+
+def judged(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
+    """Return a finding that is well, or else as bad as said."""
+    return Finding(Severity.OK, what) if good else Finding(bad, what, remedy)
