@@ -37,8 +37,8 @@ from app.integrations.translating import TranslationContext, translate_event
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
 from app.interactions.customers import REASSIGN_JOB, reassign_merged
 from app.invitations.mailer import Mailer
+from app.invitations.queueing import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.invitations.sending import MailContext, send_reminder
-from app.invitations.service import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.pages.dashboard.link_mail import ASKED_JOB, LINK_JOB, look_up, send_link
 from app.responses.abandoned import COMPLETE_JOB, complete_abandoned, queue_abandoned
 from app.responses.cases import JOIN_JOB, consume_interactions, join

@@ -60,27 +60,47 @@ def load(settings: Settings, path: Path, url: str) -> None:
     reader = newest_clients(settings, system_first=False).path("pg_restore")
     with (
         tempfile.TemporaryFile() as complaints,
-        subprocess.Popen(
-            [reader, "--no-owner", "--file=-", str(path)],
-            stdout=subprocess.PIPE, stderr=complaints,
-        ) as reading,
-        subprocess.Popen(
-            [_program(settings, "psql", url), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1",
-             "--output=/dev/null"],
-            env=_login(url), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as loading,
-    ):  # fmt: skip
-        whole = _pass_on(reading, loading)
-        reading.kill()
-        _, said = loading.communicate()
+        tempfile.NamedTemporaryFile("w", suffix=".list") as contents,
+    ):
+        contents.write(_contents_of(reader, path))
+        contents.flush()
+        reading_command = [reader, "--no-owner", f"--use-list={contents.name}", "--file=-"]
+        with (
+            subprocess.Popen(
+                [*reading_command, str(path)], stdout=subprocess.PIPE, stderr=complaints
+            ) as reading,
+            subprocess.Popen(
+                [_program(settings, "psql", url), "--quiet", "--no-psqlrc",
+                 "--set=ON_ERROR_STOP=1", "--output=/dev/null"],
+                env=_login(url), stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+            ) as loading,
+        ):  # fmt: skip
+            whole = _pass_on(reading, loading)
+            reading.kill()
+            _, said = loading.communicate()
         complaints.seek(0)
         if not whole and not loading.returncode:
-            why = complaints.read().decode(errors="replace").strip()
-            msg = f"the file is no backup that can be read: {why[:2000]}"
-            raise CopyError(msg)
+            raise _unreadable(complaints.read())
     if loading.returncode:
         msg = f"the copy could not be loaded: {said.decode(errors='replace').strip()[:2000]}"
         raise CopyError(msg)
+
+
+def _contents_of(reader: str, path: Path) -> str:
+    """Return the list of what a dump holds, without the extensions of the server it came from.
+
+    The service needs none; a cluster's are made where the cluster is made.
+    """
+    listed = subprocess.run([reader, "--list", str(path)], capture_output=True, check=False)
+    if listed.returncode:
+        raise _unreadable(listed.stderr)
+    lines = listed.stdout.decode().splitlines(keepends=True)
+    return "".join(line for line in lines if " EXTENSION " not in line)
+
+
+def _unreadable(said: bytes) -> CopyError:
+    why = said.decode(errors="replace").strip()
+    return CopyError(f"the file is no backup that can be read: {why[:2000]}")
 
 
 def _pass_on(reading: "subprocess.Popen[bytes]", loading: "subprocess.Popen[bytes]") -> bool:

@@ -1,6 +1,7 @@
 """The database: connections made in one way, sessions, and whether the schema is current."""
 
 import logging
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -32,6 +33,12 @@ CONNECTION_LOST = (
     OSError,
 )
 
+
+# What a cluster's coordinator says, as an internal error, when it loses one of its nodes.
+_NODE_LOST = re.compile(
+    "server closed the connection|SSL SYSCALL error|connection to the remote node|"
+    "could not receive data|connection not open"
+)
 
 # The transaction was undone, and the same may succeed a moment later.
 _TRY_AGAIN = (
@@ -140,10 +147,15 @@ async def workspaces_of(session: AsyncSession, statement: str, **bound: Any) -> 
     return [row[0] for row in await run_sql(session, text(statement).bindparams(**bound))]
 
 
+def is_node_lost(error: BaseException) -> bool:
+    """Tell whether the error is a cluster's, of which a node went away."""
+    return isinstance(error, asyncpg.InternalServerError) and bool(_NODE_LOST.search(str(error)))
+
+
 def is_connection_lost(error: BaseException | None) -> bool:
     """Tell whether the error, or what caused it, is a database that went away or is too busy."""
     while error is not None:
-        if isinstance(error, (*CONNECTION_LOST, *_TRY_AGAIN)):
+        if isinstance(error, (*CONNECTION_LOST, *_TRY_AGAIN)) or is_node_lost(error):
             return True
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             return True

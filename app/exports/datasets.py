@@ -72,23 +72,23 @@ def _changes(changed: str) -> tuple[Column, ...]:
 
 _GONE = "r.state = 'deleted'"
 _RESPONSES = """from response r
-join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+join survey s on s.workspace_id = $1 and s.id = r.survey_id
 where r.workspace_id = $1 and not r.test"""
 _ANSWERS = """from response r
-join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+join survey s on s.workspace_id = $1 and s.id = r.survey_id
 cross join lateral jsonb_each(r.answers) a
 left join question q
-  on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
+  on q.workspace_id = $1 and q.survey_id = r.survey_id and q.key = a.key
 where r.workspace_id = $1 and not r.test"""
 # Every question that a survey has had, so that an answer that is taken back is told of.
 _CHANGED_ANSWERS = """from response r
-join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
+join survey s on s.workspace_id = $1 and s.id = r.survey_id
 cross join lateral (
   select k.key, r.answers -> k.key as value from (
-    select q.key from question q where q.workspace_id = r.workspace_id
+    select q.key from question q where q.workspace_id = $1
     and q.survey_id = r.survey_id union select jsonb_object_keys(r.answers)) k) a
 left join question q
-  on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key
+  on q.workspace_id = $1 and q.survey_id = r.survey_id and q.key = a.key
 where r.workspace_id = $1 and not r.test"""
 # New tags of a survey's questions change what its answers say, so that they change with it.
 _ANSWER_CHANGED = "greatest(r.updated_at, s.tags_changed_at)"
@@ -98,8 +98,8 @@ _VALENCE = """(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)',
   jsonb_build_object('o', {0})) ->> 'valence')::int"""
 # Every option of a question, chosen or not, so that one that is taken back is told of.
 _CHOICES = """from response r
-join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id
-join question q on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id
+join survey s on s.workspace_id = $1 and s.id = r.survey_id
+join question q on q.workspace_id = $1 and q.survey_id = r.survey_id
   and q.type in ('choice', 'choices', 'emotion')
 cross join lateral (
   select u.key, r.scores ? (q.key || '=' || u.key) as chosen from (
@@ -147,7 +147,7 @@ def _tag_means(tag: str) -> str:
   from question q cross join lateral (select 100.0 * ((r.scores ->> q.key)::int - v0.low)
     / nullif(q.high - v0.low, 0) as mean from (select case when q.type in
     ('nps', 'yes_no', 'expectation') then 0 else 1 end as low) v0) v
-  where q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.{tag} is not null
+  where q.workspace_id = $1 and q.survey_id = r.survey_id and q.{tag} is not null
     and (r.scores ->> q.key)::int >= 0 and q.type not in ('choice', 'choices', 'emotion')
   group by 1) t)"""
 

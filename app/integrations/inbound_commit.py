@@ -49,7 +49,7 @@ queued as (
   from given n join stored s on s.id = n.id where n.verified
   on conflict do nothing returning 1
 )
-select s.id, (select pg_notify(:channel, :kind) from queued limit 1) from stored s
+select s.id, (select pg_notify(:channel, :kind)::text from queued limit 1) from stored s
 """)
 
 

@@ -55,7 +55,7 @@ queued as (
   select :job_id, :workspace_id, :kind, :payload, stored.id::text, :now, 0, 10, :now from stored
   where :verified on conflict do nothing returning 1
 )
-select stored.id, (select pg_notify(:channel, :kind) from queued) from stored
+select stored.id, (select pg_notify(:channel, :kind)::text from queued) from stored
 """).bindparams(bindparam("headers", type_=Json), bindparam("payload", type_=Json))
 
 TOKEN_HEADER = "x-afterword-token"  # noqa: S105 - a header's name

@@ -59,12 +59,12 @@ async def put_back(
         text(
             "update customer set email = n.email, name = n.name, locale = n.locale, "
             "properties = n.properties, consent = n.consent, do_not_survey = n.do_not_survey, "
-            "updated_at = :now from json_to_record(cast(:before as json)) n(email text, name text, "
-            "locale text, properties jsonb, consent jsonb, do_not_survey bool) "
+            "updated_at = :now from json_to_recordset(cast(:before as json)) n(email text, "
+            "name text, locale text, properties jsonb, consent jsonb, do_not_survey bool) "
             "where workspace_id = :workspace_id and id = :customer"
         ).bindparams(
             workspace_id=workspace_id, customer=customer_id, now=utc_now(),
-            before=json.dumps({name: before[name] for name in SAID}, default=str),
+            before=json.dumps([{name: before[name] for name in SAID}], default=str),
         ),
     )  # fmt: skip
     await run_sql(

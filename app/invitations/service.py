@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
-from app.core.database import run_sql, workspaces_of
+from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
@@ -21,13 +21,16 @@ from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.invitations.models import Invitation
+from app.invitations.queueing import (
+    NEAR,
+    SEND_ATTEMPTS,
+    SEND_JOB,
+    enqueue_reminder,
+    enqueue_send,
+)
 from app.invitations.votes import MOST_HITS, LinkHit, hits_of, stored_hit
 from app.surveys.compiled import CompiledSurvey
 
-SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
-# What is due within this time becomes a job at once; the rest waits in its own table.
-_NEAR = dt.timedelta(minutes=10)
-_SEND_ATTEMPTS = 120
 EXPIRES_AFTER = dt.timedelta(days=30)
 OPEN_STATUSES = ("sent", "stored", "opened")
 
@@ -105,7 +108,7 @@ async def schedule_all(
             for row in rows
             if row["queued"]
         ],
-        max_attempts=_SEND_ATTEMPTS,
+        max_attempts=SEND_ATTEMPTS,
     )
 
 
@@ -137,7 +140,7 @@ def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dic
         "context": dict(wanted.context),
         "test": wanted.test,
         "send_at": wanted.send_at,
-        "queued": wanted.send_at <= now + _NEAR,
+        "queued": wanted.send_at <= now + NEAR,
         "sent_at": now if is_link else None,
         "expires_seconds": int(wanted.expires_after.total_seconds()),
         "expires_at": now + wanted.expires_after if is_link else None,
@@ -147,21 +150,6 @@ def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dic
         "updated_at": now,
     }
     return row, token
-
-
-async def enqueue_send(
-    session: AsyncSession, workspace_id: UUID, invitation_id: UUID, *, run_at: dt.datetime
-) -> None:
-    """Add the job that sends one invitation."""
-    await jobs.enqueue(
-        session,
-        SEND_JOB,
-        workspace_id=workspace_id,
-        payload={"invitation": str(invitation_id)},
-        run_at=run_at,
-        dedupe=str(invitation_id),
-        max_attempts=_SEND_ATTEMPTS,
-    )
 
 
 async def note_sent(session: AsyncSession, invitation: Invitation) -> None:
@@ -295,18 +283,6 @@ async def remind(session: AsyncSession, workspace_id: UUID, invitation_id: UUID)
     return invitation
 
 
-async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation_id: UUID) -> None:
-    """Add the job that reminds of one invitation."""
-    await jobs.enqueue(
-        session,
-        REMIND_JOB,
-        workspace_id=workspace_id,
-        payload={"invitation": str(invitation_id)},
-        dedupe=str(invitation_id),
-        max_attempts=_SEND_ATTEMPTS,
-    )
-
-
 async def cancel_invitations(
     session: AsyncSession, workspace_id: UUID, interactions: Sequence[UUID], *, detail: str
 ) -> None:
@@ -402,47 +378,3 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
                 "invitation.answered",
                 data=[event_data(invitation)],
             )
-
-
-async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
-    """Turn invitations and reminders that are due soon into jobs."""
-    soon = "status = 'scheduled' and not queued and send_at <= :near"
-    due = "status in ('sent', 'opened') and remind_at <= :now"
-    busy = "select distinct workspace_id from invitation where "
-    for workspace_id in await workspaces_of(session, busy + soon, near=now + _NEAR):
-        rows = await run_sql(
-            session,
-            text(
-                "update invitation i set queued = true from ("
-                f"  select id from invitation where workspace_id = :workspace_id and {soon} "
-                "  order by send_at limit 5000 for update skip locked) due "
-                "where i.workspace_id = :workspace_id and i.id = due.id "
-                "returning i.workspace_id, i.id, i.send_at"
-            ).bindparams(workspace_id=workspace_id, near=now + _NEAR),
-        )
-        for row in rows:
-            await enqueue_send(session, row.workspace_id, row.id, run_at=row.send_at)
-    for workspace_id in await workspaces_of(session, busy + due, now=now):
-        rows = await run_sql(
-            session,
-            text(
-                "update invitation i set remind_at = null from ("
-                f"  select id from invitation where workspace_id = :workspace_id and {due} "
-                "  limit 5000 for update skip locked) due "
-                "where i.workspace_id = :workspace_id and i.id = due.id "
-                "returning i.workspace_id, i.id"
-            ).bindparams(workspace_id=workspace_id, now=now),
-        )
-        for row in rows:
-            await enqueue_reminder(session, row.workspace_id, row.id)
-
-
-async def expire_due(session: AsyncSession, now: dt.datetime) -> None:
-    """End the invitations whose time is over; what is answered stays."""
-    await run_sql(
-        session,
-        text(
-            "update invitation set status = 'expired', reason = 'expired', updated_at = :now "
-            "where status in ('sent', 'stored', 'opened') and expires_at <= :now"
-        ).bindparams(now=now),
-    )

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from app.core.clock import utc_now
-from app.core.database import CONNECTION_LOST, Database, RawConnection
+from app.core.database import CONNECTION_LOST, Database, RawConnection, is_node_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS
@@ -89,13 +89,11 @@ class GroupCommit:
                     *await self._write_held(workspace_id, submissions[:half], events=events),
                     *await self._write_held(workspace_id, submissions[half:], events=events),
                 ]
-            except (*_PASSING, *CONNECTION_LOST) as error:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise Busy("The database does not answer; send it again shortly.") from error
-                RECONNECTS.labels("ingest").inc()
-                logger.warning("batch is sent again", extra={"why": repr(error)})
+            except Exception as error:
+                if not _is_passing(error):
+                    raise
+                await _wait_before_retry(error, deadline)
                 batch = replace(batch, again=True)
-                await asyncio.sleep(0.1)
             else:
                 BATCH_SIZE.observe(len(submissions))
                 for outcome, count in Counter(w.outcome for w in written).items():
@@ -127,6 +125,19 @@ class GroupCommit:
             raise
         self._idle.append(connection)
         return written
+
+
+def _is_passing(error: Exception) -> bool:
+    """Tell whether the same batch may succeed a moment later."""
+    return isinstance(error, (*_PASSING, *CONNECTION_LOST)) or is_node_lost(error)
+
+
+async def _wait_before_retry(error: Exception, deadline: float) -> None:
+    if asyncio.get_running_loop().time() > deadline:
+        raise Busy("The database does not answer; send it again shortly.") from error
+    RECONNECTS.labels("ingest").inc()
+    logger.warning("batch is sent again", extra={"why": repr(error)})
+    await asyncio.sleep(0.1)
 
 
 def _refusal(error: Exception) -> AfterwordError:

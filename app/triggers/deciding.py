@@ -10,8 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -25,7 +24,6 @@ from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
 from app.interactions.recording import Recorded
-from app.interactions.resolution import GONE
 from app.invitations import service as invitations
 from app.invitations.admission import (
     PastInvitation,
@@ -35,17 +33,12 @@ from app.invitations.admission import (
     refusal_of_customer,
 )
 from app.surveys.compiled import CompiledSurvey
+from app.triggers.calling_off import call_off, withdrawn
 from app.triggers.conditions import Skipped, judge
 from app.triggers.decision_context import (
-    ENDS,
-    REFUNDED,
     ActiveTrigger,
-    CaseEvent,
     DecisionContext,
-    case_of,
-    happened,
     read_context,
-    same_shop,
 )
 from app.triggers.models import Trigger
 from app.triggers.timing import duration_of, is_sampled, moved_into_window
@@ -74,13 +67,13 @@ async def decide(
     if not heard:
         return
     every = [rule for rules in by_type.values() for rule in rules]
-    hearing = await read_context(session, workspace_id, heard, every)
+    context = await read_context(session, workspace_id, heard, every)
     decisions: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in heard:
         for rule in by_type[interaction.type]:
-            verdict = judge_interaction(hearing, rule, interaction)
-            invitation = plan_invitation(hearing, rule, interaction, verdict)
+            verdict = judge_interaction(context, rule, interaction)
+            invitation = plan_invitation(context, rule, interaction, verdict)
             if invitation is not None:
                 wanted[invitation.id] = invitation
             decisions.append(_decision(rule, interaction, verdict, invitation))
@@ -110,31 +103,31 @@ async def _listening(
 
 
 def judge_interaction(
-    hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded
+    context: DecisionContext, rule: ActiveTrigger, interaction: Recorded
 ) -> TriggerVerdict:
     """Say when this trigger would ask about this interaction, or why it would not."""
-    customer = hearing.customer_of(interaction)
+    customer = context.customer_of(interaction)
     refusal = _refusal_at_once(rule, interaction, customer)
-    survey = hearing.surveys.get(rule.trigger.survey_id)
+    survey = context.surveys.get(rule.trigger.survey_id)
     if refusal is None and survey is None:
         refusal = Refusal(Reason.SURVEY_NOT_LIVE, "publish the survey first")
     if refusal is None:
         email = customer["email"] if customer else None
         refusal = refusal_of_customer(
             customer,
-            suppressed_as=hearing.suppressed.get(email) if email else None,
+            suppressed_as=context.suppressed.get(email) if email else None,
             by_mail=rule.rules.channel == "email",
-            needs_consent=hearing.workspace.require_consent,
+            needs_consent=context.workspace.require_consent,
         )
-    refusal = refusal or withdrawn(hearing, rule, interaction)
+    refusal = refusal or withdrawn(context, rule, interaction)
     key = rule.once_key(interaction)
-    if refusal is None and (rule.trigger.id, key) in hearing.invited:
+    if refusal is None and (rule.trigger.id, key) in context.invited:
         refusal = Refusal(Reason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
         return TriggerVerdict(refusal)
-    send_at = _send_at(hearing, rule, interaction)
-    throttle = rule.throttle(hearing.workspace)
-    asked = hearing.asked[customer["id"]]
+    send_at = _send_at(context, rule, interaction)
+    throttle = rule.throttle(context.workspace)
+    asked = context.asked[customer["id"]]
     refusal = refusal_by_throttle(asked, survey, throttle=throttle, send_at=send_at)
     return TriggerVerdict(refusal, survey, send_at)
 
@@ -187,87 +180,34 @@ def facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[
     return facts
 
 
-def withdrawn(
-    hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded
-) -> Refusal | None:
-    """Return what has since happened to the ticket or order that calls the question off."""
-    if interaction.ticket_open and rule.trigger.on_type in ENDS:
-        return Refusal(Reason.CANCELLED, "the ticket is open again")
-    case = case_of(interaction)
-    story = hearing.happened.get(case, []) if case else []
-    for event in story:
-        later = event.at >= interaction.occurred_at and event.id != interaction.id
-        told = AskedOrder(
-            interaction.amount, interaction.currency, interaction.properties.get("session")
-        )
-        if later and calls_off(rule, event, story, told):
-            return Refusal(Reason.CANCELLED, event.type)
-    return None
-
-
-class AskedOrder(NamedTuple):
-    """What the order was worth that is asked about, and the session in which it was paid."""
-
-    amount: Decimal | None
-    currency: str | None
-    session: str | None
-
-
-def calls_off(
-    rule: ActiveTrigger,
-    event: CaseEvent,
-    story: Sequence[CaseEvent],
-    asked: AskedOrder,
-) -> bool:
-    """Tell whether an event of the case calls the question off; a partial refund never does.
-
-    A refund that does not say whether it is partial is so while all that was paid back is less
-    than the order's value. A session that ends calls off only what was paid in it.
-    """
-    if event.type in GONE:
-        return True
-    if event.type not in rule.called_off_by:
-        return False
-    if event.type != REFUNDED:
-        return not (event.session and asked.session and event.session != asked.session)
-    return event.refund == "full" or (event.refund is None and _is_whole(event, story, asked))
-
-
-def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -> bool:
-    """Tell whether all was paid back by now; without amounts a refund is a whole one."""
-    if event.amount is None or asked.amount is None:
-        return True
-    if asked.currency != event.currency:
-        return False
-    back = sum((e.amount for e in story if e.type == REFUNDED and e.amount), Decimal())
-    return back >= asked.amount
-
-
-def _send_at(hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
+def _send_at(context: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
     window = rule.rules.send_window
     return moved_into_window(
-        max(hearing.as_of or utc_now(), interaction.occurred_at + rule.delay),
+        max(context.as_of or utc_now(), interaction.occurred_at + rule.delay),
         window.model_dump(by_alias=True) if window else None,
-        zone=ZoneInfo(hearing.workspace.timezone),
+        zone=ZoneInfo(context.workspace.timezone),
     )
 
 
 def plan_invitation(
-    hearing: DecisionContext, rule: ActiveTrigger, interaction: Recorded, verdict: TriggerVerdict
+    context: DecisionContext, rule: ActiveTrigger, interaction: Recorded, verdict: TriggerVerdict
 ) -> invitations.InvitationRequest | None:
     """Return the invitation of a verdict, and let those that follow know of it."""
-    survey, send_at, customer = verdict.survey, verdict.send_at, hearing.customer_of(interaction)
+    survey, send_at, customer = verdict.survey, verdict.send_at, context.customer_of(interaction)
     if verdict.refusal is not None or survey is None or send_at is None or customer is None:
         return None
-    hearing.invited.add((rule.trigger.id, rule.once_key(interaction)))
-    hearing.asked[customer["id"]].append(PastInvitation(send_at, survey.id, str(survey.metric)))
-    context: dict[str, Any] = {
+    context.invited.add((rule.trigger.id, rule.once_key(interaction)))
+    context.asked[customer["id"]].append(PastInvitation(send_at, survey.id, str(survey.metric)))
+    attribution: dict[str, Any] = {
         "properties": interaction.properties,
         "interaction": {"source": interaction.source, "external_id": interaction.external_id},
         "type": interaction.type,
     }
     if interaction.amount is not None:
-        context["value"] = {"amount": f"{interaction.amount:f}", "currency": interaction.currency}
+        attribution["value"] = {
+            "amount": f"{interaction.amount:f}",
+            "currency": interaction.currency,
+        }
     rules = rule.rules
     return invitations.InvitationRequest(
         survey=survey,
@@ -281,7 +221,7 @@ def plan_invitation(
         ticket=interaction.ticket,
         order=interaction.order_ref,
         touchpoint=interaction.touchpoint or survey.touchpoint,
-        context=context,
+        context=attribution,
         expires_after=duration_of(rules.expires_after) or invitations.EXPIRES_AFTER,
         remind_after=duration_of(rules.reminder_after) if rules.reminder_after else None,
     )
@@ -352,88 +292,3 @@ async def _insert(
         _INSERT.bindparams(workspace_id=workspace_id, rows=json.dumps(timed, default=str)),
     )
     return {row.id for row in rows}
-
-
-async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]) -> None:
-    """Cancel what waits for the same ticket, else the same order, where a trigger says so.
-
-    What waits for a ticket that was deleted or merged is cancelled whatever the trigger says.
-    """
-    told = [
-        interaction
-        for interaction in recorded
-        if not interaction.test and case_of(interaction) is not None
-    ]
-    if not told:
-        return
-    rows = await run_sql(
-        session,
-        text(
-            "select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, "
-            "a.amount, a.currency, a.order_source, a.properties ->> 'session' as session "
-            "from invitation i left join interaction a "
-            "on a.workspace_id = i.workspace_id and a.id = i.interaction_id "
-            "where i.workspace_id = :workspace_id and i.status = 'scheduled' "
-            "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
-        ).bindparams(
-            workspace_id=workspace_id,
-            tickets=sorted({interaction.ticket for interaction in told if interaction.ticket}),
-            orders=sorted({interaction.order_ref for interaction in told if interaction.order_ref}),
-        ),
-    )
-    for row in rows.all():
-        for interaction in told:
-            is_later = row.occurred_at is None or interaction.occurred_at >= row.occurred_at
-            if is_later and _concerns(interaction, row):
-                await _call_off_one(session, workspace_id, row, interaction)
-
-
-def _concerns(interaction: Recorded, row: Any) -> bool:
-    if interaction.ticket:
-        return bool(row.ticket == interaction.ticket and row.source in {None, interaction.source})
-    return bool(
-        row.order_ref == interaction.order_ref
-        and same_shop(row.order_source, interaction.order_source)
-    )
-
-
-async def _call_off_one(
-    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
-) -> None:
-    if not await _is_called_off(session, workspace_id, row, interaction):
-        return
-    invitation = await invitations.get(session, workspace_id, row.id, lock=True)
-    if invitation.status == "scheduled":
-        invitations.end(
-            invitation, "cancelled", reason=str(Reason.CANCELLED), detail=interaction.type
-        )
-        session.add(invitation)
-
-
-async def _is_called_off(
-    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
-) -> bool:
-    if interaction.type in GONE:
-        return True
-    trigger = None
-    if row.trigger_id is not None:
-        trigger = await session.get(Trigger, (workspace_id, row.trigger_id))
-    if trigger is None:
-        return False
-    rule = ActiveTrigger(trigger)
-    story = (await happened(session, workspace_id, [interaction], [rule])).get(
-        case_of(interaction) or ("", "", "")
-    )
-    refund = interaction.properties.get("refund")
-    session_ = interaction.properties.get("session")
-    event = CaseEvent(
-        interaction.occurred_at,
-        interaction.type,
-        interaction.id,
-        refund,
-        interaction.amount,
-        interaction.currency,
-        session_,
-    )
-    asked = AskedOrder(row.amount, row.currency, row.session)
-    return calls_off(rule, event, story or [event], asked)

@@ -14,7 +14,8 @@ from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
 from app.invitations.models import Invitation
 from app.invitations.sending import MailContext, send_invitation
-from app.triggers.deciding import facts_of, judge_facts, withdrawn
+from app.triggers.calling_off import withdrawn
+from app.triggers.deciding import facts_of, judge_facts
 from app.triggers.decision_context import ActiveTrigger, read_context
 from app.triggers.models import Trigger
 
@@ -48,10 +49,10 @@ async def _second_thought(session: AsyncSession, invitation: Invitation) -> Refu
     if interaction is None:
         return None
     rule = ActiveTrigger(trigger)
-    hearing = await read_context(session, workspace_id, [interaction], [rule])
-    if refusal := withdrawn(hearing, rule, interaction):
+    context = await read_context(session, workspace_id, [interaction], [rule])
+    if refusal := withdrawn(context, rule, interaction):
         return refusal
-    return judge_facts(rule, facts_of(interaction, hearing.customer_of(interaction)))
+    return judge_facts(rule, facts_of(interaction, context.customer_of(interaction)))
 
 
 async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded | None:

@@ -180,9 +180,9 @@ async def test_connections_show_what_is_wrong(
         await run_sql(
             session,
             text(
-                "update inbound_event set received_at = received_at - interval '3 days' "
+                "update inbound_event set received_at = :then "
                 "where workspace_id = cast(:id as uuid)"
-            ).bindparams(id=shop.workspace_id),
+            ).bindparams(id=shop.workspace_id, then=utc_now() - dt.timedelta(days=3)),
         )
         await run_sql(
             session,

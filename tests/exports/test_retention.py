@@ -12,7 +12,7 @@ from tests.shop import Shop
 
 
 async def age(database: Database, shop: Shop, days: int, **only: str) -> None:
-    """Move all that was ever heard of a customer, or of all, so many days back."""
+    """Date all that was ever heard of a customer, or of all, so many days back."""
     narrowed = "and external_id = :external_id" if only else ""
     moved = {
         "customer": ("created_at", "updated_at"),
@@ -20,14 +20,15 @@ async def age(database: Database, shop: Shop, days: int, **only: str) -> None:
         "interaction": ("created_at", "occurred_at"),
         "invitation": ("created_at", "send_at"),
     }
+    then = utc_now() - dt.timedelta(days=days)
     async with database.transaction() as session:
         for table, columns in moved.items():
-            sets = ", ".join(f"{c} = {c} - make_interval(days => :days)" for c in columns)
+            sets = ", ".join(f"{c} = :then" for c in columns)
             await run_sql(
                 session,
                 text(
                     f"update {table} set {sets} where workspace_id = cast(:id as uuid) {narrowed}"
-                ).bindparams(id=shop.workspace_id, days=days, **only),
+                ).bindparams(id=shop.workspace_id, then=then, **only),
             )
 
 

@@ -1,6 +1,7 @@
 """Group commit: backpressure, draining, and bad rows that spoil no other."""
 
 import asyncio
+import datetime as dt
 from uuid import UUID, uuid4
 
 from msgspec import Raw
@@ -74,8 +75,9 @@ async def test_test_responses_are_purged_after_a_week(shop: Shop, database: Data
     assert len((await shop.get("/v1/responses", test=True))["data"]) == 1
     connection = await database.connect()
     await connection.execute(
-        "update response set created_at = created_at - interval '8 days' where workspace_id = $1",
+        "update response set created_at = $2 where workspace_id = $1",
         UUID(shop.workspace_id),
+        utc_now() - dt.timedelta(days=8),
     )
     await connection.close()
     async with database.transaction() as session:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.guarded_http import GuardedClient
 from app.core.retry_delays import retry_delay
@@ -190,9 +191,8 @@ async def test_five_days_of_only_failures_disable(
         await run_sql(
             session,
             text(
-                "update webhook_endpoint set failing_since = failing_since - interval '5 days' "
-                "where id = cast(:id as uuid)"
-            ).bindparams(id=endpoint["id"]),
+                "update webhook_endpoint set failing_since = :then where id = cast(:id as uuid)"
+            ).bindparams(id=endpoint["id"], then=utc_now() - dt.timedelta(days=5)),
         )
     await make_due(database, post)
     await post.deliver()

@@ -1,5 +1,6 @@
 """What subscribers hear: each piece of news once, of what they asked for, as it was."""
 
+import datetime as dt
 import json
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -74,10 +75,9 @@ async def test_an_answer_left_alone_is_complete_after_half_an_hour(
     async with database.transaction() as session:
         await run_sql(
             session,
-            text(
-                "update response set updated_at = updated_at - interval '31 minutes' "
-                "where id = cast(:id as uuid)"
-            ).bindparams(id=left["id"]),
+            text("update response set updated_at = :then where id = cast(:id as uuid)").bindparams(
+                id=left["id"], then=utc_now() - dt.timedelta(minutes=31)
+            ),
         )
         await queue_abandoned(session, utc_now())
     await shop.work()

@@ -1,0 +1,86 @@
+"""When an invitation is due: jobs that send and remind, and the end of what was not answered."""
+
+import datetime as dt
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.database import run_sql, workspaces_of
+
+SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
+# What is due within this time becomes a job at once; the rest waits in its own table.
+NEAR = dt.timedelta(minutes=10)
+SEND_ATTEMPTS = 120
+
+
+async def enqueue_send(
+    session: AsyncSession, workspace_id: UUID, invitation_id: UUID, *, run_at: dt.datetime
+) -> None:
+    """Add the job that sends one invitation."""
+    await jobs.enqueue(
+        session,
+        SEND_JOB,
+        workspace_id=workspace_id,
+        payload={"invitation": str(invitation_id)},
+        run_at=run_at,
+        dedupe=str(invitation_id),
+        max_attempts=SEND_ATTEMPTS,
+    )
+
+
+async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation_id: UUID) -> None:
+    """Add the job that reminds of one invitation."""
+    await jobs.enqueue(
+        session,
+        REMIND_JOB,
+        workspace_id=workspace_id,
+        payload={"invitation": str(invitation_id)},
+        dedupe=str(invitation_id),
+        max_attempts=SEND_ATTEMPTS,
+    )
+
+
+async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
+    """Turn invitations and reminders that are due soon into jobs."""
+    soon = "status = 'scheduled' and not queued and send_at <= :near"
+    due = "status in ('sent', 'opened') and remind_at <= :now"
+    busy = "select distinct workspace_id from invitation where "
+    for workspace_id in await workspaces_of(session, busy + soon, near=now + NEAR):
+        rows = await run_sql(
+            session,
+            text(
+                "update invitation i set queued = true from ("
+                f"  select id from invitation where workspace_id = :workspace_id and {soon} "
+                "  order by send_at limit 5000 for update skip locked) due "
+                "where i.workspace_id = :workspace_id and i.id = due.id "
+                "returning i.workspace_id, i.id, i.send_at"
+            ).bindparams(workspace_id=workspace_id, near=now + NEAR),
+        )
+        for row in rows:
+            await enqueue_send(session, row.workspace_id, row.id, run_at=row.send_at)
+    for workspace_id in await workspaces_of(session, busy + due, now=now):
+        rows = await run_sql(
+            session,
+            text(
+                "update invitation i set remind_at = null from ("
+                f"  select id from invitation where workspace_id = :workspace_id and {due} "
+                "  limit 5000 for update skip locked) due "
+                "where i.workspace_id = :workspace_id and i.id = due.id "
+                "returning i.workspace_id, i.id"
+            ).bindparams(workspace_id=workspace_id, now=now),
+        )
+        for row in rows:
+            await enqueue_reminder(session, row.workspace_id, row.id)
+
+
+async def expire_due(session: AsyncSession, now: dt.datetime) -> None:
+    """End the invitations whose time is over; what is answered stays."""
+    await run_sql(
+        session,
+        text(
+            "update invitation set status = 'expired', reason = 'expired', updated_at = :now "
+            "where status in ('sent', 'stored', 'opened') and expires_at <= :now"
+        ).bindparams(now=now),
+    )

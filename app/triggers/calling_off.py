@@ -1,0 +1,167 @@
+"""Calling off: what happens to a ticket or order after a question about it was planned."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.interactions.recording import Recorded
+from app.interactions.resolution import GONE
+from app.invitations import service as invitations
+from app.invitations.admission import Reason, Refusal
+from app.triggers.decision_context import (
+    ENDS,
+    REFUNDED,
+    ActiveTrigger,
+    CaseEvent,
+    DecisionContext,
+    case_of,
+    happened,
+    same_shop,
+)
+from app.triggers.models import Trigger
+
+
+def withdrawn(
+    context: DecisionContext, rule: ActiveTrigger, interaction: Recorded
+) -> Refusal | None:
+    """Return what has since happened to the ticket or order that calls the question off."""
+    if interaction.ticket_open and rule.trigger.on_type in ENDS:
+        return Refusal(Reason.CANCELLED, "the ticket is open again")
+    case = case_of(interaction)
+    story = context.happened.get(case, []) if case else []
+    for event in story:
+        later = event.at >= interaction.occurred_at and event.id != interaction.id
+        told = AskedOrder(
+            interaction.amount, interaction.currency, interaction.properties.get("session")
+        )
+        if later and calls_off(rule, event, story, told):
+            return Refusal(Reason.CANCELLED, event.type)
+    return None
+
+
+class AskedOrder(NamedTuple):
+    """What the order was worth that is asked about, and the session in which it was paid."""
+
+    amount: Decimal | None
+    currency: str | None
+    session: str | None
+
+
+def calls_off(
+    rule: ActiveTrigger,
+    event: CaseEvent,
+    story: Sequence[CaseEvent],
+    asked: AskedOrder,
+) -> bool:
+    """Tell whether an event of the case calls the question off; a partial refund never does.
+
+    A refund that does not say whether it is partial is so while all that was paid back is less
+    than the order's value. A session that ends calls off only what was paid in it.
+    """
+    if event.type in GONE:
+        return True
+    if event.type not in rule.called_off_by:
+        return False
+    if event.type != REFUNDED:
+        return not (event.session and asked.session and event.session != asked.session)
+    return event.refund == "full" or (event.refund is None and _is_whole(event, story, asked))
+
+
+def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -> bool:
+    """Tell whether all was paid back by now; without amounts a refund is a whole one."""
+    if event.amount is None or asked.amount is None:
+        return True
+    if asked.currency != event.currency:
+        return False
+    back = sum((e.amount for e in story if e.type == REFUNDED and e.amount), Decimal())
+    return back >= asked.amount
+
+
+async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]) -> None:
+    """Cancel what waits for the same ticket, else the same order, where a trigger says so.
+
+    What waits for a ticket that was deleted or merged is cancelled whatever the trigger says.
+    """
+    told = [
+        interaction
+        for interaction in recorded
+        if not interaction.test and case_of(interaction) is not None
+    ]
+    if not told:
+        return
+    rows = await run_sql(
+        session,
+        text(
+            "select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, "
+            "a.amount, a.currency, a.order_source, a.properties ->> 'session' as session "
+            "from invitation i left join interaction a "
+            "on a.workspace_id = i.workspace_id and a.id = i.interaction_id "
+            "where i.workspace_id = :workspace_id and i.status = 'scheduled' "
+            "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
+        ).bindparams(
+            workspace_id=workspace_id,
+            tickets=sorted({interaction.ticket for interaction in told if interaction.ticket}),
+            orders=sorted({interaction.order_ref for interaction in told if interaction.order_ref}),
+        ),
+    )
+    for row in rows.all():
+        for interaction in told:
+            is_later = row.occurred_at is None or interaction.occurred_at >= row.occurred_at
+            if is_later and _concerns(interaction, row):
+                await _call_off_one(session, workspace_id, row, interaction)
+
+
+def _concerns(interaction: Recorded, row: Any) -> bool:
+    if interaction.ticket:
+        return bool(row.ticket == interaction.ticket and row.source in {None, interaction.source})
+    return bool(
+        row.order_ref == interaction.order_ref
+        and same_shop(row.order_source, interaction.order_source)
+    )
+
+
+async def _call_off_one(
+    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
+) -> None:
+    if not await _is_called_off(session, workspace_id, row, interaction):
+        return
+    invitation = await invitations.get(session, workspace_id, row.id, lock=True)
+    if invitation.status == "scheduled":
+        invitations.end(
+            invitation, "cancelled", reason=str(Reason.CANCELLED), detail=interaction.type
+        )
+        session.add(invitation)
+
+
+async def _is_called_off(
+    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
+) -> bool:
+    if interaction.type in GONE:
+        return True
+    trigger = None
+    if row.trigger_id is not None:
+        trigger = await session.get(Trigger, (workspace_id, row.trigger_id))
+    if trigger is None:
+        return False
+    rule = ActiveTrigger(trigger)
+    story = (await happened(session, workspace_id, [interaction], [rule])).get(
+        case_of(interaction) or ("", "", "")
+    )
+    refund = interaction.properties.get("refund")
+    session_ = interaction.properties.get("session")
+    event = CaseEvent(
+        interaction.occurred_at,
+        interaction.type,
+        interaction.id,
+        refund,
+        interaction.amount,
+        interaction.currency,
+        session_,
+    )
+    asked = AskedOrder(row.amount, row.currency, row.session)
+    return calls_off(rule, event, story or [event], asked)
