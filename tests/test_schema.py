@@ -1,5 +1,6 @@
 """The schema's rules, so that the same schema runs on one PostgreSQL and on a cluster."""
 
+import os
 import re
 from pathlib import Path
 
@@ -78,7 +79,13 @@ def test_no_source_uses_what_a_cluster_cannot() -> None:
 
 async def test_models_and_migrations_agree(database: Database) -> None:
     def differences(connection: Connection) -> list[object]:
-        options = {"compare_type": type_differs}
+        # A coordinator that holds rows itself shows its parts of tables beside them.
+        options = {
+            "compare_type": type_differs,
+            "include_name": lambda name, kind, _: (
+                kind != "table" or not re.search(r"_\d{6}$", name)
+            ),
+        }
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, metadata))
 
@@ -86,6 +93,10 @@ async def test_models_and_migrations_agree(database: Database) -> None:
         assert await connection.run_sync(differences) == []
 
 
+@pytest.mark.skipif(
+    bool(os.environ.get("AFTERWORD_TEST_CLUSTER_URL")),
+    reason="makes a database of its own, which a cluster makes on each node by hand",
+)
 async def test_migrations_go_down_and_up_again(settings: Settings, database: Database) -> None:
     admin = Database(superuser_url(settings.data_dir))
     connection = await admin.connect()
