@@ -1,1 +1,1 @@
-"""What the figures say by themselves: alerts when one leaves its course."""
+"""Alerts: figures are watched, and an alert is raised when one shifts or passes a limit."""

@@ -26,7 +26,7 @@ class AnswerSums:
     squares: float = 0.0
 
     def __add__(self, other: "AnswerSums") -> "AnswerSums":
-        """Pool two."""
+        """Add two sums."""
         return AnswerSums(self.n + other.n, self.total + other.total, self.squares + other.squares)
 
     @property
@@ -106,27 +106,27 @@ def chart(
 ) -> list[ChartPoint]:
     """Return the points of a series; those before `first` are the baseline's.
 
-    A period without answers moves nothing. Without any spread in the baseline every other value
-    would be a signal, so there is none.
+    A period without answers changes nothing. If the baseline has no spread, no period is a
+    signal, because every other value would be one.
     """
     points = []
     z, t = 0.0, 0
-    for place, moments in enumerate(periods):
-        value = moments.mean if moments.n else None
+    for place, sums in enumerate(periods):
+        value = sums.mean if sums.n else None
         if value is None or place < first or baseline.spread == 0:
-            points.append(ChartPoint(value, moments.n))
+            points.append(ChartPoint(value, sums.n))
             continue
         t += 1
-        error = baseline.spread / math.sqrt(moments.n)
+        error = baseline.spread / math.sqrt(sums.n)
         z = LAMBDA * (value - baseline.mean) / error + (1 - LAMBDA) * z
         deviation = deviation_of(t, baseline.periods)
         limit = level * deviation
         out = (z < -limit and direction != "up") or (z > limit and direction != "down")
-        points.append(ChartPoint(value, moments.n, z, limit, out, deviation))
+        points.append(ChartPoint(value, sums.n, z, limit, out, deviation))
     return points
 
 
-def rejected(p_values: Mapping[int, float], q: float = FALSE_DISCOVERIES) -> set[int]:
+def find_rejected(p_values: Mapping[int, float], q: float = FALSE_DISCOVERIES) -> set[int]:
     """Return which hypotheses are rejected at false discovery rate q (Benjamini, Hochberg 1995)."""
     ordered = sorted(p_values, key=lambda name: p_values[name])
     last = 0

@@ -1,4 +1,4 @@
-"""The letter to members: the figures of the last week or day, what waits, what was said."""
+"""The letter to members: the figures of the last week or day, follow-ups and comments."""
 
 import datetime as dt
 import html
@@ -61,7 +61,7 @@ class LetterContent:
 
 
 async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
-    """Have each letter written once, at 08:00 of the workspace's zone: on Mondays, or every day."""
+    """Enqueue each letter once, at 08:00 of the workspace's zone: on Mondays, or every day."""
     rows = await session.exec(
         select(Member, Workspace)
         .join(Workspace, col(Workspace.id) == col(Member.workspace_id))
@@ -85,7 +85,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
 async def send_letter(
     database: Database, settings: Settings, box: SealedBox, mailer: Mailer, job: Job
 ) -> None:
-    """Write one member's letter and mail it; nothing to say, nothing sent."""
+    """Write and mail one member's letter; an empty letter is not sent."""
     require_sending(settings)
     async with database.session() as session:
         member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))
@@ -102,12 +102,12 @@ async def send_letter(
 
 
 def letter_token(box: SealedBox, member: Member) -> str:
-    """Return what names a member's letter in the address that ends it."""
+    """Return the token of a member in the address that stops their letters."""
     return box.sign(PURPOSE, member.workspace_id.bytes + member.id.bytes)
 
 
 async def find_by_token(session: AsyncSession, box: SealedBox, token: str) -> Member | None:
-    """Return the member whose letter an address ends, or None for an address of nobody."""
+    """Return the member of a token in such an address, or None for an unknown token."""
     content = box.signed(PURPOSE, token)
     if content is None or len(content) != 32:
         return None
@@ -117,24 +117,24 @@ async def find_by_token(session: AsyncSession, box: SealedBox, token: str) -> Me
 async def read_content(
     session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
 ) -> LetterContent:
-    """Read what happened from the first day to the end, which is outside."""
+    """Read the content from the first day to `end`, which is exclusive."""
     figures = []
     for metric in _FIGURES:
-        reply = await _measured(session, workspace, metric, first, end)
+        reply = await _measure(session, workspace, metric, first, end)
         if reply["total"]["n"]:
             figures.append((metric, reply))
     return LetterContent(
         first=first,
         end=end,
         figures=figures,
-        weakest=await _weakest(session, workspace, first, end),
+        weakest=await _find_weakest(session, workspace, first, end),
         alerts=[alert.name for alert in await raised_alerts(session, workspace.id)],
         waiting=await count_open_follow_ups(session, workspace.id),
-        comments=await _comments(session, workspace, first, end),
+        comments=await _read_comments(session, workspace, first, end),
     )
 
 
-async def _measured(
+async def _measure(
     session: AsyncSession, workspace: Workspace, metric: str, first: dt.date, end: dt.date,
     **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
@@ -144,11 +144,11 @@ async def _measured(
     return await measure(session, await resolve(session, workspace, metric, query, {}))
 
 
-async def _weakest(
+async def _find_weakest(
     session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
 ) -> tuple[str, float] | None:
     """Return the touchpoint with the lowest NPS of those with enough answers."""
-    reply = await _measured(session, workspace, "nps", first, end, group_by=["touchpoint"])
+    reply = await _measure(session, workspace, "nps", first, end, group_by=["touchpoint"])
     rated = [
         (row["value"], row["group"]["touchpoint"])
         for row in reply["rows"]
@@ -161,7 +161,7 @@ async def _weakest(
     return key, value
 
 
-async def _comments(
+async def _read_comments(
     session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
 ) -> list[tuple[int | None, str]]:
     rows = await run_sql(
@@ -216,26 +216,27 @@ def write_letter(
 
 
 def _sections(content: LetterContent, language: str) -> list[tuple[str, list[str]]]:
-    """Return the headings with their lines; what is empty has none."""
+    """Return the headings with their lines; empty sections are left out."""
     words = texts_of("mail", language)
-    found: list[tuple[str, list[str]]] = []
+    sections: list[tuple[str, list[str]]] = []
     figures = [_figure_line(metric, reply, language) for metric, reply in content.figures]
     if figures:
-        found.append((words["letter_figures"], figures))
+        sections.append((words["letter_figures"], figures))
     if content.weakest is not None:
         key, value = content.weakest
-        found.append((words["letter_weakest"], [f"{key}: NPS {number_in(language, value, 0)}"]))
+        sections.append((words["letter_weakest"], [f"{key}: NPS {number_in(language, value, 0)}"]))
     if content.alerts:
-        found.append((words["letter_alerts"], list(content.alerts)))
+        sections.append((words["letter_alerts"], list(content.alerts)))
     if content.waiting:
         waiting = number_in(language, content.waiting)
-        found.append((words["letter_waiting"], [waiting]))
+        sections.append((words["letter_waiting"], [waiting]))
     if content.comments:
         lines = [
-            f"{score}: {' '.join(said.split())[:_LONGEST]}" for score, said in content.comments
+            f"{score}: {' '.join(comment.split())[:_LONGEST]}"
+            for score, comment in content.comments
         ]
-        found.append((words["letter_comments"], lines))
-    return found
+        sections.append((words["letter_comments"], lines))
+    return sections
 
 
 def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
@@ -243,19 +244,19 @@ def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
     words = texts_of("mail", language)
     total, change = reply["total"], reply["change"]
     name = words[f"letter_{metric}"]
-    line = f"{name}: {_valued(metric, total['value'], language)} (n = "
+    line = f"{name}: {_format_value(metric, total['value'], language)} (n = "
     line += f"{number_in(language, total['n'])})"
     if change["delta"] is None:
         return line
     sign = "+" if change["delta"] > 0 else ""
-    line += f", {sign}{_valued(metric, change['delta'], language)}"
+    line += f", {sign}{_format_value(metric, change['delta'], language)}"
     if change["p_value"] is None:
         return line
     certain = "letter_significant" if change["significant"] else "letter_chance"
     return f"{line} ({words[certain]})"
 
 
-def _valued(metric: str, value: float, language: str) -> str:
+def _format_value(metric: str, value: float, language: str) -> str:
     unit = METRICS[metric].unit
     if unit.kind == "duration":
         return f"{number_in(language, value / 3600, 1)} h"

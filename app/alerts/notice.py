@@ -29,18 +29,18 @@ async def tell_member(database: Database, settings: Settings, mailer: Mailer, jo
         return
     language = shipped_language(member.locale, workspace.default_locale)
     words = texts_of("mail", language)
-    said = job.payload["said"]
+    point = job.payload["said"]
     is_raised = job.payload["event"] == RAISED
-    group = ", ".join(str(value) for value in (said["group"] or {}).values())
+    group = ", ".join(str(value) for value in (point["group"] or {}).values())
     lines = [
         words["alert_metric"].format(metric=job.payload["metric"]),
-        words["alert_period"].format(period=said["period"]),
+        words["alert_period"].format(period=point["period"]),
         words["alert_value"].format(
-            value=number_in(language, said["value"], 1), n=number_in(language, said["n"])
+            value=number_in(language, point["value"], 1), n=number_in(language, point["n"])
         ),
     ]
-    if said["expected"] is not None:
-        expected = number_in(language, said["expected"], 1)
+    if point["expected"] is not None:
+        expected = number_in(language, point["expected"], 1)
         lines.append(words["alert_expected"].format(expected=expected))
     if group:
         lines.insert(1, words["alert_group"].format(group=group))

@@ -26,14 +26,14 @@ def _shown(alert: Alert) -> AlertOut:
 
 @routes.post("/v1/alerts", status_code=201, summary="Make an alert")
 async def create_alert(session: SessionDep, caller: Writer, body: AlertIn) -> AlertOut:
-    """Watch a figure: its shifts, or a value that it shall not pass."""
+    """Watch a figure for shifts, or for passing a limit."""
     workspace = await get_workspace(session, caller.workspace_id)
     return _shown(await service.create(session, workspace, body))
 
 
 @routes.post("/v1/alerts/preview", summary="Try an alert")
 async def preview_alert(session: SessionDep, caller: Analyst, body: AlertIn) -> PreviewOut:
-    """Return what the rule would have said over the last year; nothing is stored."""
+    """Return when the rule would have raised the alert in the last year; nothing is stored."""
     workspace = await get_workspace(session, caller.workspace_id)
     rules = AlertRules.model_validate(
         body.model_dump(include=set(AlertRules.model_fields), by_alias=True)
@@ -60,7 +60,7 @@ async def get_alert(session: SessionDep, caller: Analyst, alert: AlertRef) -> Al
 async def update_alert(
     session: SessionDep, caller: Writer, alert: AlertRef, body: AlertPatch
 ) -> AlertOut:
-    """Change what is given; the alert is looked at anew within a minute."""
+    """Change what is given; the alert is evaluated again within a minute."""
     return _shown(await service.change(session, caller.workspace_id, alert, body))
 
 
@@ -72,7 +72,7 @@ async def delete_alert(session: SessionDep, caller: Writer, alert: AlertRef) -> 
 
 @routes.get("/v1/alerts/{alert}/chart", summary="Read an alert's chart")
 async def get_alert_chart(session: SessionDep, caller: Analyst, alert: AlertRef) -> ChartOut:
-    """Return every period that is over, with what raises it or does not."""
+    """Return every completed period, and whether it is a signal."""
     found = await service.find(session, caller.workspace_id, alert)
     workspace = await get_workspace(session, caller.workspace_id)
     charts = await evaluating.charts_of(

@@ -19,7 +19,7 @@ from app.workspaces.schemas import Body
 
 _FILTERS = ("survey", "touchpoint", "channel", "locale")
 _PROPERTY = "property."
-# A choice has no one figure that could leave its course.
+# A choice has no single figure that could be watched.
 _UNWATCHED = {"choice"}
 _MEMBER = r"^member:[^\s@]+@[^\s@]+$"
 _Value = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -29,8 +29,8 @@ Notified = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
 
 def _is_watched(metric: MetricName) -> MetricName:
     if metric in _UNWATCHED:
-        known = ", ".join(name for name in METRICS if name not in _UNWATCHED)
-        msg = f"has no one figure to watch; use {known}"
+        watchable = ", ".join(name for name in METRICS if name not in _UNWATCHED)
+        msg = f"has no one figure to watch; use {watchable}"
         raise ValueError(msg)
     return metric
 
@@ -54,11 +54,13 @@ class LimitRule(Body):
 
     kind: Literal["below", "above"]
     value: float = Field(allow_inf_nan=False, description="In the metric's unit.")
-    min_n: int = Field(default=30, ge=1, le=1_000_000, description="Fewer answers say nothing.")
+    min_n: int = Field(
+        default=30, ge=1, le=1_000_000, description="Periods with fewer answers are ignored."
+    )
 
 
 class BaselineSpan(Body):
-    """The days from which the course is known, instead of the first 20 periods."""
+    """The days of the baseline, instead of the first 20 periods."""
 
     from_: dt.date = Field(alias="from")
     to: dt.date = Field(description="Exclusive.")
@@ -84,7 +86,7 @@ class AlertRules(Body):
     interval: Literal["day", "week"] = "day"
     rule: Annotated[ShiftRule | LimitRule, Field(discriminator="kind")]
     direction: Literal["down", "up", "both"] = Field(
-        default="both", description="Of a shift: which way it raises."
+        default="both", description="Of a shift: the direction that raises the alert."
     )
     baseline: BaselineSpan | None = None
 
@@ -112,7 +114,7 @@ class AlertIn(AlertRules):
 
 
 class AlertPatch(Body):
-    """What to change; what is left out stays. What is watched belongs to the alert for good."""
+    """What to change; what is left out stays. The metric and its filter cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"active": False}})
 
@@ -178,7 +180,7 @@ class ChartOut(BaseModel):
 
     baseline: ChartBaselineOut
     baselines: list[dict[str, Any]] | None = None
-    unit: str = Field(description="`points`, `percent` or `score`; of times per cent in time.")
+    unit: str = Field(description="`points`, `percent` or `score`; times have `percent`.")
     rows: list[ChartRowOut]
 
 
@@ -192,7 +194,7 @@ class PreviewRowOut(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """What the rule would have said over the last year."""
+    """When the rule would have raised the alert in the last year."""
 
     periods: int
     raised: int

@@ -24,16 +24,16 @@ HISTORY = dt.timedelta(days=365)
 
 @dataclass(frozen=True, slots=True)
 class GroupSeries:
-    """One group's moments, one for each period."""
+    """One group's sums, one for each period, and the positions of its baseline."""
 
     group: str | None
-    moments: Sequence[AnswerSums]
+    sums: Sequence[AnswerSums]
     baseline: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """The periods that are over, and the series over them."""
+class AlertSeries:
+    """The completed periods, and the series of every group over them."""
 
     periods: Sequence[Period]
     series: Sequence[GroupSeries]
@@ -41,19 +41,19 @@ class Watched:
 
 
 def _net(positive: str, negative: str) -> Callable[[FigureDict], AnswerSums]:
-    def moments(figure: FigureDict) -> AnswerSums:
+    def sums_of(figure: FigureDict) -> AnswerSums:
         good, bad = figure["counts"][positive], figure["counts"][negative]
         return AnswerSums(figure["n"], 100.0 * (good - bad), 100.0**2 * (good + bad))
 
-    return moments
+    return sums_of
 
 
 def _share(name: str, *, nested: bool = True) -> Callable[[FigureDict], AnswerSums]:
-    def moments(figure: FigureDict) -> AnswerSums:
+    def sums_of(figure: FigureDict) -> AnswerSums:
         good = figure["counts"][name] if nested else figure[name]
         return AnswerSums(figure["n"], 100.0 * good, 100.0**2 * good)
 
-    return moments
+    return sums_of
 
 
 def _mean(figure: FigureDict) -> AnswerSums:
@@ -67,7 +67,7 @@ _NETS = {
     "expectation": _net("better", "worse"),
     "emotion": _net("positive", "negative"),
 }
-_MOMENTS: Mapping[str, Callable[[FigureDict], AnswerSums]] = {
+_SUMS: Mapping[str, Callable[[FigureDict], AnswerSums]] = {
     **_NETS,
     "csat": _share("satisfied"),
     "yes_no": _share("yes"),
@@ -131,14 +131,16 @@ def since_of(rules: AlertRules, made: dt.date) -> dt.date:
     return period_start(first, Interval(rules.interval))
 
 
-async def read_series(session: AsyncSession, request: MetricRequest, rules: AlertRules) -> Watched:
+async def read_series(
+    session: AsyncSession, request: MetricRequest, rules: AlertRules
+) -> AlertSeries:
     """Read the series of every group, with the places of its baseline's periods."""
     counter = METRICS[request.metric].counter
     interval = Interval(rules.interval)
     over = period_start(request.today, interval)
     span = Span(request.span.start, over)
     if not moment_of(span.start, request.zone) < moment_of(over, request.zone):
-        return Watched([], [], net=False)
+        return AlertSeries([], [], net=False)
     request = MetricRequest(**{**vars(request), "span": span})
     periods = list(periods_of(span, interval, request.zone, request.today))
     counts = await counter.count_rows(session, request, periods)
@@ -148,21 +150,21 @@ async def read_series(session: AsyncSession, request: MetricRequest, rules: Aler
     for (day, *names), count in shown.items():
         by_group.setdefault(names[0] if names else None, {})[day] = count
     series = []
-    for group, found in sorted(by_group.items(), key=lambda item: item[0] or ""):
+    for group, counts_by_day in sorted(by_group.items(), key=lambda item: item[0] or ""):
         named = {rules.group_by: group} if rules.group_by else {}
-        counted = [found.get(period.first_day) for period in periods]
+        counted = [counts_by_day.get(period.first_day) for period in periods]
         if METRICS[request.metric].unit.kind == "duration":
             series.append(_in_time(group, request, counted, periods, rules))
             continue
         figures = [counter.figure(request, c, reading, named) for c in counted]
-        moments = [_moments(request.metric, figure) for figure in figures]
-        series.append(GroupSeries(group, moments, baseline_places(moments, periods, rules)))
-    return Watched(periods, series, net=request.metric in _NETS)
+        sums = [_sums_of(request.metric, figure) for figure in figures]
+        series.append(GroupSeries(group, sums, baseline_places(sums, periods, rules)))
+    return AlertSeries(periods, series, net=request.metric in _NETS)
 
 
-def _moments(metric: str, figure: FigureDict) -> AnswerSums:
-    """Return the figure as counts; of one that is hidden or has no answers, none."""
-    return AnswerSums() if figure["value"] is None else _MOMENTS[metric](figure)
+def _sums_of(metric: str, figure: FigureDict) -> AnswerSums:
+    """Return the figure as sums; they are empty if it is hidden or has no answers."""
+    return AnswerSums() if figure["value"] is None else _SUMS[metric](figure)
 
 
 def _in_time(
@@ -184,23 +186,25 @@ def _in_time(
         for value, n in times[place].counts.items():
             pooled.add(value, n, 0)
     median = pooled.quantile(0.5)
-    moments = []
-    for found in times:
-        good = sum(n for value, n in found.counts.items() if median is not None and value <= median)
-        moments.append(AnswerSums(found.n, 100.0 * good, 100.0**2 * good))
-    return GroupSeries(group, moments, places)
+    sums = []
+    for durations in times:
+        good = sum(
+            n for value, n in durations.counts.items() if median is not None and value <= median
+        )
+        sums.append(AnswerSums(durations.n, 100.0 * good, 100.0**2 * good))
+    return GroupSeries(group, sums, places)
 
 
 def baseline_places(
-    moments: Sequence[AnswerSums], periods: Sequence[Period], rules: AlertRules
+    sums: Sequence[AnswerSums], periods: Sequence[Period], rules: AlertRules
 ) -> list[int]:
     """Return the places of the baseline: the first 20 periods of 10 answers, or those named."""
     if rules.baseline is not None:
         span = rules.baseline
         return [
             place
-            for place, (period, found) in enumerate(zip(periods, moments, strict=True))
-            if span.from_ <= period.first_day < span.to and found.n
+            for place, (period, period_sums) in enumerate(zip(periods, sums, strict=True))
+            if span.from_ <= period.first_day < span.to and period_sums.n
         ]
-    enough = [place for place, found in enumerate(moments) if found.n >= LEAST_IN_BASELINE]
+    enough = [place for place, period_sums in enumerate(sums) if period_sums.n >= LEAST_IN_BASELINE]
     return enough[:BASELINE_PERIODS] if len(enough) >= BASELINE_PERIODS else []

@@ -32,7 +32,7 @@ EVALUATE_JOB = "alerts.evaluate"
 NOTICE_JOB = "alerts.tell"
 RAISED, CLEARED = "alert.raised", "alert.cleared"
 _RULES = set(AlertRules.model_fields)
-# What was written while an alert was looked at may bear an earlier time.
+# Rows that are written during an evaluation may have an earlier time.
 _OVERLAP = dt.timedelta(seconds=10)
 
 
@@ -42,7 +42,7 @@ def rules_of(alert: Alert) -> AlertRules:
 
 
 async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) -> None:
-    """Raise InvalidInput where the rules name what is not there."""
+    """Raise InvalidInput if the rules name something unknown."""
     today = utc_now().astimezone(ZoneInfo(workspace.timezone)).date()
     await request_of(session, workspace, rules, since_of(rules, today), today)
 
@@ -118,7 +118,7 @@ async def find_page(
 async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: AlertPatch
 ) -> Alert:
-    """Change what is given; the alert is looked at anew within a minute."""
+    """Change what is given; the alert is evaluated again within a minute."""
     alert = await find(session, workspace_id, reference)
     given = patch.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     if "notify" in given:
@@ -148,7 +148,7 @@ async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert
     return list(rows)
 
 
-# Rows of a metric change here, and lie in this period.
+# Of each metric: its table, the column of changes, and the column that gives the period.
 _CHANGED = {
     "response_rate": ("invitation", "updated_at", "sent_at"),
     "follow_up": ("response", "updated_at", "follow_up_opened_at"),
@@ -159,7 +159,7 @@ _OF_ANSWERS = ("response", "updated_at", "responded_at")
 
 
 async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
-    """Have each alert looked at when a period is over, and when answers of such periods change."""
+    """Enqueue the alerts for which a period has ended, or answers of ended periods have changed."""
     rows = await session.exec(
         select(Alert, Workspace)
         .join(Workspace, col(Workspace.id) == col(Alert.workspace_id))
@@ -196,7 +196,7 @@ async def _is_due(
 
 
 async def evaluate(database: Database, settings: Settings, job: Job) -> None:
-    """Look at one alert: raise and clear, each once, with its event and its mails."""
+    """Evaluate one alert: raise and clear each group once, with its event and its mails."""
     seen_until = utc_now() - _OVERLAP
     async with database.transaction() as session:
         locked = await session.exec(
@@ -213,27 +213,27 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
             return
         workspace = await get_workspace(session, alert.workspace_id)
         charts = await charts_of(session, workspace, rules_of(alert), alert.created_at)
-        raised, before = raised_now(charts), alert.raised
-        for group in raised.keys() - before.keys():
-            await _tell(session, settings, alert, RAISED, raised[group])
-        for group in before.keys() - raised.keys():
-            await _tell(session, settings, alert, CLEARED, before[group])
-        # What was raised keeps the period that raised it.
-        alert.raised = {group: before.get(group, said) for group, said in raised.items()}
+        raised, raised_before = raised_now(charts), alert.raised
+        for group in raised.keys() - raised_before.keys():
+            await _notify(session, settings, alert, RAISED, raised[group])
+        for group in raised_before.keys() - raised.keys():
+            await _notify(session, settings, alert, CLEARED, raised_before[group])
+        # A group that is still raised keeps the period that raised it first.
+        alert.raised = {group: raised_before.get(group, point) for group, point in raised.items()}
         alert.seen_until = seen_until
         session.add(alert)
 
 
-async def _tell(
-    session: AsyncSession, settings: Settings, alert: Alert, event: str, said: dict[str, Any]
+async def _notify(
+    session: AsyncSession, settings: Settings, alert: Alert, event: str, point: dict[str, Any]
 ) -> None:
     link = f"{settings.base_url}/alerts"
     about = {"id": str(alert.id), "key": alert.key, "name": alert.name,
              "metric": alert.rules["metric"]}  # fmt: skip
-    await emit(session, alert.workspace_id, event, data=[{"alert": about, **said, "link": link}])
+    await emit(session, alert.workspace_id, event, data=[{"alert": about, **point, "link": link}])
     for name in alert.rules.get("notify", []):
         await jobs.enqueue(
             session, NOTICE_JOB, workspace_id=alert.workspace_id, max_attempts=5,
             payload={"member": name.removeprefix("member:").lower(), "event": event,
-                     "name": alert.name, "metric": alert.rules["metric"], "said": said},
+                     "name": alert.name, "metric": alert.rules["metric"], "said": point},
         )  # fmt: skip

@@ -1,1 +1,1 @@
-"""An assistant may ask: a Model Context Protocol server over the same routes and keys."""
+"""A Model Context Protocol server for assistants, over the same routes and keys."""

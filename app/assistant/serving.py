@@ -1,4 +1,4 @@
-"""`/mcp`: loaded when it is first asked for; without the extra it is not there, and says how."""
+"""`/mcp`: loaded at the first request; without the extra, the reply says how to install it."""
 
 import asyncio
 from typing import Any
@@ -40,13 +40,13 @@ class Assistant:
             reply.headers.update(reply_headers(request))
             await reply(scope, receive, send)
             return
-        from app.assistant.tools import calling  # noqa: PLC0415 - only with the extra
+        from app.assistant.tools import current_call  # noqa: PLC0415 - only with the extra
 
-        token = calling.set((scope["app"], request.headers.get("authorization", "")))
+        token = current_call.set((scope["app"], request.headers.get("authorization", "")))
         try:
             await self._manager.handle_request(scope, receive, send)
         finally:
-            calling.reset(token)
+            current_call.reset(token)
 
     async def _start(self) -> None:
         """Load the server and let it run beside the application."""
@@ -66,7 +66,7 @@ class Assistant:
             await self._stop.wait()
 
     async def close(self) -> None:
-        """End what runs."""
+        """Stop the server."""
         self._stop.set()
         if self._running is not None:
             await asyncio.gather(self._running, return_exceptions=True)

@@ -56,8 +56,8 @@ TOOLS = {
         ),
         AssistantTool(
             "get_insight",
-            "Read what drives the experience, whether bad ones were made good, what it is worth. "
-            "`refused` says where the data cannot carry an answer.",
+            "Read an insight, such as what drives the score or what followed bad experiences. "
+            "`refused` says why the data is not enough for an answer.",
             "/v1/insights/{insight}",
             {"insight": {"type": "string", "enum": [str(n) for n in InsightName]}, **_FILTERS},
             ("insight",),
@@ -88,16 +88,16 @@ TOOLS = {
 }
 
 # The application and the key of the request that is being answered.
-calling: ContextVar[tuple[ASGIApp, str]] = ContextVar("calling")
+current_call: ContextVar[tuple[ASGIApp, str]] = ContextVar("current_call")
 
 
 @cache
 def explanations() -> dict[str, str]:
     """Return how each metric is computed, in words."""
-    found: dict[str, str] = json.loads(
+    by_metric: dict[str, str] = json.loads(
         files("app.assistant").joinpath("explanations.json").read_text()
     )
-    return found
+    return by_metric
 
 
 def make_server() -> Server[Any]:
@@ -147,7 +147,7 @@ async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> type
 async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResult:
     """Ask the route with the caller's own key: same parameters, same figures, same errors."""
     named = {name: str(given.pop(name)) for name in tool.required if f"{{{name}}}" in tool.path}
-    app, authorization = calling.get()
+    app, authorization = current_call.get()
     if tool.name == "search_comments":
         given = {"has_comment": "true", "limit": 20} | given
     async with httpx2.AsyncClient(

@@ -66,7 +66,7 @@ async def import_file(
 
 
 async def _take(
-    ingest: Ingest, workspace_id: UUID, looked: service.Looked, console: Console
+    ingest: Ingest, workspace_id: UUID, looked: service.FileLook, console: Console
 ) -> int:
     run, taker = await service.begin_import(ingest, workspace_id, looked)
     if run.status == "done":
@@ -127,7 +127,7 @@ def _show_rows(report: dict[str, Any], console: Console) -> None:
         console.print(f"  {note}", markup=False)
 
 
-def _write_rejects(looked: service.Looked, path: Path, console: Console) -> None:
+def _write_rejects(looked: service.FileLook, path: Path, console: Console) -> None:
     beside = path.with_name(f"{path.stem}.rejected.csv")
     if beside == path:
         beside = path.with_name(f"{path.stem}.rejected.rejected.csv")

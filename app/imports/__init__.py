@@ -1,1 +1,1 @@
-"""Moving in: files of answers, tickets and customers, looked at first and then taken."""
+"""Import files of answers, tickets and customers: first look at a file, then take its rows."""

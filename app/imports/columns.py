@@ -1,4 +1,4 @@
-"""What each column becomes: as the caller says, as a preset knows, or by its own name."""
+"""Decide what each column becomes: by the caller, by a preset, or by its own name."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -16,7 +16,7 @@ from app.imports.values import fold
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
-    """One column: where it stands, and the question or field that it becomes."""
+    """One column: its position, and the question or field that it becomes."""
 
     name: str
     place: int
@@ -27,9 +27,9 @@ class ColumnUse:
 class Vocabulary:
     """What columns may become.
 
-    `targets` are the questions and fields, by their names without case; a column of that name
-    becomes it by itself. `known` are columns of another tool, `texts` those of questions.
-    With `rest_as_properties` every other column becomes a property, but those `unwanted`.
+    `targets` maps names in lower case to questions and fields; a column with such a name needs
+    no mapping. `known` maps the columns of another tool, `texts` the wordings of questions.
+    With `rest_as_properties` every other column becomes a property, except the `unwanted` ones.
     """
 
     targets: Mapping[str, str]
@@ -41,9 +41,11 @@ class Vocabulary:
 
 @cache
 def presets(kind: str = "answers") -> dict[str, Any]:
-    """Return the exports of other tools that are known, by name."""
-    found: dict[str, Any] = json.loads(files("app.imports").joinpath("presets.json").read_text())
-    presets_of_kind: dict[str, Any] = found[kind]
+    """Return the presets of one kind of file, by name."""
+    presets_by_kind: dict[str, Any] = json.loads(
+        files("app.imports").joinpath("presets.json").read_text()
+    )
+    presets_of_kind: dict[str, Any] = presets_by_kind[kind]
     return presets_of_kind
 
 
@@ -52,7 +54,7 @@ def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") 
     known = presets(kind)
     if asked is not None:
         if asked not in known:
-            msg = f"is no preset{did_you_mean(asked, known)}; {', '.join(known)} are"
+            msg = f"is no preset{did_you_mean(asked, known)}; use one of {', '.join(known)}"
             raise InvalidInput.at("query", "preset", msg=msg)
         return asked
     names = {_plain(column) for column in columns}
@@ -63,7 +65,7 @@ def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") 
 
 
 def _plain(column: str) -> str:
-    """Return a header as presets write it: LimeSurvey puts its own code before the words."""
+    """Return a header as presets write it, without the code that LimeSurvey puts before it."""
     folded = fold(column)
     _, dot, words = folded.partition(". ")
     return words if dot and words else folded
@@ -72,40 +74,40 @@ def _plain(column: str) -> str:
 def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[ColumnUse]:
     """Return the columns that are taken; raise InvalidInput where they contradict one another."""
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    uses = _said_uses(table, options, places, words)
+    uses = _mapped_uses(table, options, places, words)
     chosen = {*uses, *options.constants}
-    skipped = {_existing(places, "ignore", column) for column in options.ignored}
+    skipped = {_require_column(places, "ignore", column) for column in options.ignored}
     skipped |= {use.name.casefold() for use in uses.values()} | {REJECTED_COLUMN}
     for column, place in places.items():
         if column in skipped:
             continue
         name = table.columns[place]
         own = _own_meaning(name, words)
-        found = own or words.known.get(_plain(name)) or words.texts.get(fold(name))
-        if found is None and words.rest_as_properties and _plain(name) not in words.unwanted:
-            found = PROPERTY + name
-        if found is None or found in chosen:
+        meaning = own or words.known.get(_plain(name)) or words.texts.get(fold(name))
+        if meaning is None and words.rest_as_properties and _plain(name) not in words.unwanted:
+            meaning = PROPERTY + name
+        if meaning is None or meaning in chosen:
             continue
-        if found not in uses:
-            uses[found] = ColumnUse(name, place, found)
+        if meaning not in uses:
+            uses[meaning] = ColumnUse(name, place, meaning)
         elif own is not None:
-            # Of two columns that only a preset knows, the first is taken.
-            raise _both_become(uses[found].name, name, found)
+            # If two columns are mapped by the preset alone, the first one is taken.
+            raise _conflict_of_columns(uses[meaning].name, name, meaning)
     for target in options.constants:
-        _target(target, words)
+        _require_target(target, words)
     return sorted(uses.values(), key=lambda use: use.place)
 
 
-def _said_uses(
+def _mapped_uses(
     table: Table, options: ImportOptions, places: Mapping[str, int], words: Vocabulary
 ) -> dict[str, ColumnUse]:
     """Return the columns that the caller has mapped, by what they become."""
     uses: dict[str, ColumnUse] = {}
-    for said, target in options.maps.items():
-        place = places[_existing(places, "map", said)]
-        use = ColumnUse(table.columns[place], place, _target(target, words))
+    for header, target in options.maps.items():
+        place = places[_require_column(places, "map", header)]
+        use = ColumnUse(table.columns[place], place, _require_target(target, words))
         if use.target in uses:
-            raise _both_become(uses[use.target].name, use.name, use.target)
+            raise _conflict_of_columns(uses[use.target].name, use.name, use.target)
         uses[use.target] = use
     return uses
 
@@ -118,12 +120,12 @@ def _own_meaning(name: str, words: Vocabulary) -> str | None:
     return words.targets.get(folded)
 
 
-def _both_become(first: str, second: str, target: str) -> InvalidInput:
+def _conflict_of_columns(first: str, second: str, target: str) -> InvalidInput:
     detail = f"The columns `{first}` and `{second}` both become `{target}`; map one of them only."
     return InvalidInput(detail)
 
 
-def _existing(places: Mapping[str, int], option: str, column: str) -> str:
+def _require_column(places: Mapping[str, int], option: str, column: str) -> str:
     if column.casefold() not in places:
         hint = did_you_mean(column.casefold(), places)
         msg = f"the file has no column `{column[:80]}`{hint}"
@@ -131,7 +133,7 @@ def _existing(places: Mapping[str, int], option: str, column: str) -> str:
     return column.casefold()
 
 
-def _target(target: str, words: Vocabulary) -> str:
+def _require_target(target: str, words: Vocabulary) -> str:
     if found := _own_meaning(target, words):
         return found
     known = list(words.targets.values())
@@ -144,24 +146,24 @@ def _target(target: str, words: Vocabulary) -> str:
 def wanted_rows(
     table: Table, where: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty and have one of the values asked for in each column."""
+    """Yield the rows that are not empty and match the `where` option in each of its columns."""
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    asked = [(places[_existing(places, "where", column)], values)
+    asked = [(places[_require_column(places, "where", column)], values)
              for column, values in where.items()]  # fmt: skip
     for line, cells in table.rows():
         if any(cells) and all(cells[place].casefold() in values for place, values in asked):
             yield line, cells
 
 
-def pivoted(table: Table, options: ImportOptions) -> Table:
-    """Turn a long file, one answer a row, into one row for each id."""
+def pivot_rows(table: Table, options: ImportOptions) -> Table:
+    """Turn a file with one answer per row into a table with one row per id."""
     if options.pivot is None:
         return table
     if options.by is None:
         raise InvalidInput.at("query", "by", msg="names the column of the ids that `pivot` joins")
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
     question, answer, by = (
-        places[_existing(places, option, column)]
+        places[_require_column(places, option, column)]
         for option, column in (("pivot", options.pivot[0]), ("pivot", options.pivot[1]),
                                ("by", options.by))
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows of customer files: one a customer, known by an id, an address or a phone number."""
+"""Read customer files: one row per customer, identified by an id, an e-mail or a phone."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -44,53 +44,56 @@ class CustomerReader:
         given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
         if not any(use.target in given for use in self.uses):
             return None
-        said = self._said(given)
-        if not any(name in said for name in _NAMES):
+        fields = self._read_fields(given)
+        if not any(name in fields for name in _NAMES):
             raise RowRejected("external_id", "the row has neither an id, an address nor a phone")
-        row = self._checked(said)
+        row = self._validate(fields)
         self.seen["customers"] += 1
         self.seen["with_email"] += row.email is not None
         self.seen["do_not_survey"] += row.do_not_survey
-        name = next(name for name in _NAMES if name in said)
-        return Record(line, f"{name}:{str(said[name]).lower()}", hash_of(said), row)
+        name = next(name for name in _NAMES if name in fields)
+        return Record(line, f"{name}:{str(fields[name]).lower()}", hash_of(fields), row)
 
-    def _said(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
-        said: dict[str, Any] = {
+    def _read_fields(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
+        fields: dict[str, Any] = {
             name: given[name][1] for name in ("external_id", "email", "name", "phone", "source")
             if name in given
         }  # fmt: skip
         if "locale" in given:
             language, _, place = given["locale"][1].replace("_", "-").partition("-")
-            said["locale"] = f"{language.lower()}-{place}" if place else language.lower()
+            fields["locale"] = f"{language.lower()}-{place}" if place else language.lower()
         if "consent" in given:
-            said["consent"] = {"surveys": self._yes("consent", given), "source": "import"}
+            fields["consent"] = {
+                "surveys": self._read_yes_or_no("consent", given),
+                "source": "import",
+            }
         if "do_not_survey" in given:
-            said["do_not_survey"] = self._yes("do_not_survey", given)
+            fields["do_not_survey"] = self._read_yes_or_no("do_not_survey", given)
         if properties := PropertyFields(self.notes).read(given):
-            said["properties"] = properties
-        return said
+            fields["properties"] = properties
+        return fields
 
-    def _yes(self, name: str, given: Mapping[str, tuple[str, str]]) -> bool:
+    def _read_yes_or_no(self, name: str, given: Mapping[str, tuple[str, str]]) -> bool:
         column, text = given[name]
-        found = yes_or_no(text)
-        if found is None:
-            # Whether somebody may be asked is nothing to guess or to leave out.
+        answer = yes_or_no(text)
+        if answer is None:
+            # Whether a customer may be asked must never be guessed or left out.
             raise RowRejected(column, f"`{text[:40]}` is neither yes nor no")
-        return found
+        return answer
 
-    def _checked(self, said: dict[str, Any]) -> CustomerRow:
+    def _validate(self, fields: dict[str, Any]) -> CustomerRow:
         """Return the customer; a name or language that does not fit is left out with a note."""
         try:
-            return CustomerRow.model_validate(said)
+            return CustomerRow.model_validate(fields)
         except ValidationError as error:
             for fault in error.errors():
                 name = str(fault["loc"][0]) if fault["loc"] else "row"
-                value, reason = str(said.get(name, ""))[:60], fault["msg"]
-                if name not in {"name", "locale", "phone"} or name not in said:
+                value, reason = str(fields.get(name, ""))[:60], fault["msg"]
+                if name not in {"name", "locale", "phone"} or name not in fields:
                     raise RowRejected(name, f"`{value}` {reason}") from None
                 self.notes[f"{name}: `{value}` {reason}"] += 1
-                del said[name]
-            return CustomerRow.model_validate(said)
+                del fields[name]
+            return CustomerRow.model_validate(fields)
 
     def figures(self) -> dict[str, Any]:
         """Return what the rows hold."""

@@ -1,4 +1,4 @@
-"""Dates of a column: the order of day and month is judged over all of them, never guessed."""
+"""Read the dates of a column; the order of day and month is judged from all of them."""
 
 import datetime as dt
 import re
@@ -41,18 +41,18 @@ def _months() -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class DateReading:
-    """How a column's dates are read: `order` of day and month, or strptime's signs."""
+    """How a column's dates are read: by the `order` of day and month, or by a strptime format."""
 
     zone: ZoneInfo
     order: str = "iso"
     format: str | None = None
 
     def read(self, text: str) -> dt.datetime:
-        """Return the moment; raise ValueError with what would be understood."""
-        naive_or_not = self._strptime(text) if self.format else self._read(text)
-        if naive_or_not.tzinfo is None:
-            naive_or_not = naive_or_not.replace(tzinfo=self.zone)
-        return naive_or_not.astimezone(dt.UTC)
+        """Return the moment; raise ValueError that names the forms that can be read."""
+        moment = self._strptime(text) if self.format else self._read(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self.zone)
+        return moment.astimezone(dt.UTC)
 
     def _strptime(self, text: str) -> dt.datetime:
         try:
@@ -63,15 +63,13 @@ class DateReading:
 
     def _read(self, text: str) -> dt.datetime:
         try:
-            found = _parts(text, self.order)
+            moment = _parts(text, self.order)
         except (ValueError, OverflowError):
-            found = None
-        if found is None:
-            msg = (
-                f"`{text[:40]}` is no date; ISO, 31.12.2026, 12/31/2026 5:00 PM or Unix seconds are"
-            )
+            moment = None
+        if moment is None:
+            msg = f"`{text[:40]}` is no date; use ISO, 31.12.2026, 12/31/2026 5:00 PM or Unix time"
             raise ValueError(msg)
-        return found
+        return moment
 
 
 def judge_dates(
@@ -102,13 +100,13 @@ def judge_dates(
 
 
 def _order_of(value: str) -> str | None:
-    """Return the order that one date shows: `dotted` is day first, `either` tells nothing."""
-    found = _NUMERIC.match(value)
-    if found is None:
+    """Return the order that one date shows: `dotted` is day first, `either` is ambiguous."""
+    match = _NUMERIC.match(value)
+    if match is None:
         return None
-    if found[2] == ".":
+    if match[2] == ".":
         return "dotted"
-    a, b = int(found[1]), int(found[3])
+    a, b = int(match[1]), int(match[3])
     if a > 12 >= b:
         return "dmy"
     if b > 12 >= a:
@@ -124,17 +122,19 @@ def _parts(text: str, order: str) -> dt.datetime | None:
         serial = float(text.replace(",", "."))
         if _SERIALS[0] <= serial <= _SERIALS[1]:
             return _SERIAL_ORIGIN + dt.timedelta(days=serial)
-    if found := _ISO.match(text):
-        return _with_clock(int(found[1]), int(found[2]), int(found[3]), found[4])
-    if found := _NUMERIC.match(text):
-        a, b, year = int(found[1]), int(found[3]), int(found[4])
+    if match := _ISO.match(text):
+        return _with_clock(int(match[1]), int(match[2]), int(match[3]), match[4])
+    if match := _NUMERIC.match(text):
+        a, b, year = int(match[1]), int(match[3]), int(match[4])
         year += 2000 if year < 100 else 0
-        day, month = (b, a) if order == "mdy" and found[2] != "." else (a, b)
-        return _with_clock(year, month, day, found[5])
+        day, month = (b, a) if order == "mdy" and match[2] != "." else (a, b)
+        return _with_clock(year, month, day, match[5])
     for pattern, day_at, month_at in ((_NAMED, 1, 2), (_NAMED_SHORT, 1, 2), (_NAMED_US, 2, 1)):
-        if (found := pattern.match(text)) and (named := _months().get(found[month_at].lower())):
-            year = int(found[3]) + (2000 if len(found[3]) == 2 else 0)
-            return _with_clock(year, named, int(found[day_at]), found[4])
+        if (match := pattern.match(text)) and (
+            month_number := _months().get(match[month_at].lower())
+        ):
+            year = int(match[3]) + (2000 if len(match[3]) == 2 else 0)
+            return _with_clock(year, month_number, int(match[day_at]), match[4])
     return None
 
 
@@ -143,23 +143,23 @@ def _with_clock(year: int, month: int, day: int, rest: str) -> dt.datetime | Non
     rest = rest.strip()
     if not rest:
         return date
-    found = _CLOCK.match(rest)
-    if found is None:
+    match = _CLOCK.match(rest)
+    if match is None:
         return None
-    hour = int(found[1])
-    if found[5]:
+    hour = int(match[1])
+    if match[5]:
         if not 1 <= hour <= 12:
             return None
-        hour = hour % 12 + (12 if found[5].lower().startswith("p") else 0)
+        hour = hour % 12 + (12 if match[5].lower().startswith("p") else 0)
     moment = date.replace(
-        hour=hour, minute=int(found[2]), second=int(found[3] or 0),
-        microsecond=int((found[4] or "0").ljust(6, "0")),
+        hour=hour, minute=int(match[2]), second=int(match[3] or 0),
+        microsecond=int((match[4] or "0").ljust(6, "0")),
     )  # fmt: skip
-    return _in_zone(moment, found[6].strip().strip("()"))
+    return _in_zone(moment, match[6].strip().strip("()"))
 
 
 def _in_zone(moment: dt.datetime, zone: str) -> dt.datetime | None:
-    """Return the moment in the zone that stands beside it; None where that is no zone."""
+    """Return the moment in the zone that is written after it; None if that is no zone."""
     if not zone:
         return moment
     minutes = _ZONES.get(zone.lower())

@@ -6,7 +6,7 @@ from app.imports.record_writing import CustomerWriter, TicketWriter
 from app.imports.records import FileKind
 
 
-def _ticket_needs(taken: set[str]) -> str | None:
+def _missing_ticket_column(taken: set[str]) -> str | None:
     if "id" not in taken:
         return "No column is the ticket's number; name it by `id`."
     if "event" in taken and "at" not in taken:
@@ -19,7 +19,7 @@ def _ticket_needs(taken: set[str]) -> str | None:
     return None
 
 
-def _customer_needs(taken: set[str]) -> str | None:
+def _missing_customer_column(taken: set[str]) -> str | None:
     if taken.isdisjoint({"external_id", "email", "phone"}):
         return "No column is `external_id`, `email` or `phone`; say which it is by `map`."
     return None
@@ -30,7 +30,7 @@ FILE_KINDS: dict[str, FileKind] = {
         "tickets",
         ticket_rows.vocabulary,
         frozenset({*ticket_rows.TIMES, "at"}),
-        _ticket_needs,
+        _missing_ticket_column,
         lambda uses, options, dates: ticket_rows.TicketReader(
             uses, options.constants, options.source, dates, options.event_names
         ),
@@ -39,7 +39,7 @@ FILE_KINDS: dict[str, FileKind] = {
         "customers",
         customer_rows.vocabulary,
         frozenset(),
-        _customer_needs,
+        _missing_customer_column,
         lambda uses, options, _dates: customer_rows.CustomerReader(uses, options.constants),
     ),
 }

@@ -1,4 +1,4 @@
-"""Looking at a file: what was seen, what it would give, and whether it may be taken."""
+"""Look at a file of answers: its rows, what they would change, and whether it may be taken."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ from app.core.zones import is_zone
 from app.imports.columns import (
     ColumnUse,
     Vocabulary,
-    pivoted,
+    pivot_rows,
     preset_of,
     presets,
     uses_of,
@@ -43,12 +43,12 @@ from app.workspaces.service import get_workspace
 
 _MAIN, _COMMENT = "@main", "@comment"
 CHUNK = 2000
-_FEW = 3
+_MIN_MISFITS = 3
 
 
 @dataclass(frozen=True)
 class IdentifiedRow:
-    """One row with the id of its response, which its source and its own id or content give."""
+    """One row with the id of its response, derived from its source and its id or content."""
 
     row: ReadRow
     id: UUID
@@ -56,7 +56,7 @@ class IdentifiedRow:
 
 @dataclass
 class OpenFile:
-    """A file that is understood: its table, the columns that are taken, and what reads them."""
+    """An opened file: its table, the columns that are taken, and the reader of its rows."""
 
     name: str
     table: Table
@@ -73,9 +73,9 @@ class OpenFile:
     _spool: Spool | None = None
 
     def chunks(self) -> Iterator[list[IdentifiedRow]]:
-        """Yield the rows that can be taken, some at a time; keep those that cannot.
+        """Yield the rows that can be taken, in chunks; collect the others in `rejected`.
 
-        They are read once; after that they come from what was kept of the first reading.
+        The file is read once; later calls yield the rows that the first call has spooled.
         """
         if self._spool is not None and self._spool.is_complete:
             for seen, chunk in self._spool.chunks():
@@ -133,18 +133,18 @@ async def open_file(
 ) -> OpenFile:
     """Find out what the file is and what its columns mean; raise InvalidInput with the remedy."""
     async with database.session() as session:
-        found = await find_published(session, workspace_id, survey)
+        published = await find_published(session, workspace_id, survey)
         workspace = await get_workspace(session, workspace_id)
-    if found is None:
+    if published is None:
         detail = f"The survey `{survey[:64]}` is a draft; publish it first."
         raise Conflict(detail)
-    return await asyncio.to_thread(_open, found, workspace.timezone, source, options)
+    return await asyncio.to_thread(_open, published, workspace.timezone, source, options)
 
 
 def _open(
     survey: CompiledSurvey, workspace_zone: str, source: SourceFile, options: ImportOptions
 ) -> OpenFile:
-    table = pivoted(read_table(source, options.file), options)
+    table = pivot_rows(read_table(source, options.file), options)
     preset = preset_of(table.columns, options.preset)
     uses = uses_of(table, options, _vocabulary(survey.definition, preset))
     _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
@@ -152,17 +152,17 @@ def _open(
     own_zone = presets()[preset].get("timezone") if preset else None
     zone = zone_of(options.timezone or own_zone or workspace_zone)
     undated = undated_moment(options.undated, utc_now())
-    dated = next((use for use in uses if use.target == "responded_at"), None)
-    if dated is None and "responded_at" not in options.constants and undated is None:
+    date_column = next((use for use in uses if use.target == "responded_at"), None)
+    if date_column is None and "responded_at" not in options.constants and undated is None:
         detail = (
             "No column is the time of the answer (`responded_at`); name it by `map`, or say "
             "`undated`: `now` or a date."
         )
         raise InvalidInput(detail)
     dates = None
-    if dated is not None:
-        values = (cells[dated.place] for _, cells in table.rows())
-        dates = judge_dates(values, zone, options.date_format, dated.name)
+    if date_column is not None:
+        values = (cells[date_column.place] for _, cells in table.rows())
+        dates = judge_dates(values, zone, options.date_format, date_column.name)
     elif "responded_at" in options.constants:
         dates = DateReading(zone)
     reader = RowReader(survey, uses, options, dates, undated)
@@ -208,7 +208,7 @@ def _require_question(table: Table, taken: Set[str], definition: Definition) -> 
 
 
 def require_one_reading(table: Table, uses: list[ColumnUse], source: SourceFile) -> None:
-    """Refuse a file of which two readings are plausible and differ in a column that is taken."""
+    """Refuse a file that two encodings can read with different results in a taken column."""
     if table.other is None:
         return
     other = read_table(source, FileOptions(encoding=table.other))
@@ -228,23 +228,22 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
     states: Counter[str] = Counter()
     chunks = file.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-        for one in chunk:
-            for key, value in one.row.checked.answers.items():
-                shown = value if isinstance(value, list) else [value]
-                for part in shown:
+        for entry in chunk:
+            for key, value in entry.row.checked.answers.items():
+                parts = value if isinstance(value, list) else [value]
+                for part in parts:
                     histograms.setdefault(key, Counter())[_shown(part)] += 1
         async with database.session() as session:
-            known = await find_latest(session, workspace_id, [one.id for one in chunk])
-        for one in chunk:
-            before = known.get(one.id)
-            states[_state_of(before, one)] += 1
+            earlier = await find_latest(session, workspace_id, [entry.id for entry in chunk])
+        for entry in chunk:
+            states[_state_of(earlier.get(entry.id), entry)] += 1
     return _report(file, histograms, states)
 
 
-def _state_of(before: Any, one: IdentifiedRow) -> str:
-    if before is None:
+def _state_of(earlier: Any, entry: IdentifiedRow) -> str:
+    if earlier is None:
         return "new"
-    return "already_here" if before.content == one.row.content else "changed"
+    return "already_here" if earlier.content == entry.row.content else "changed"
 
 
 def _shown(value: Any) -> str:
@@ -261,12 +260,12 @@ def _report(
     return report | {
         "kind": "answers",
         "survey": file.survey.key,
-        "questions": [_question(file, key, found) for key, found in sorted(histograms.items())],
+        "questions": [_question(file, key, counts) for key, counts in sorted(histograms.items())],
         "refused": _refusal(file, sum(states.values())),
     }
 
 
-def _question(file: OpenFile, key: str, found: Counter[str]) -> dict[str, Any]:
+def _question(file: OpenFile, key: str, value_counts: Counter[str]) -> dict[str, Any]:
     """Return a question's histogram, and the figure that it gives."""
     question = next(q for q in file.survey.definition.questions if q.key == key)
     metric = spec_of(question.type).metric
@@ -274,22 +273,22 @@ def _question(file: OpenFile, key: str, found: Counter[str]) -> dict[str, Any]:
     shown: dict[str, Any] = {"question": key, "metric": metric}
     answers = spec_of(question.type).answers
     if not isinstance(answers, ScoreAnswers) or metric is None:
-        return shown | {"histogram": dict(found.most_common(20)) if metric else {}}
-    counts = Counts(tuple(found.get(str(score), 0) for score in range(11)))
+        return shown | {"histogram": dict(value_counts.most_common(20)) if metric else {}}
+    counts = Counts(tuple(value_counts.get(str(score), 0) for score in range(11)))
     counter = METRICS[metric].counter
     assert isinstance(counter, ScoreCounter)  # noqa: S101 - scored metrics have this counter
     figure = counter.formula({Series(scale.name, scale.low, scale.high): counts})
-    histogram = {str(s): found.get(str(s), 0) for s in range(scale.low, scale.high + 1)}
+    histogram = {str(s): value_counts.get(str(s), 0) for s in range(scale.low, scale.high + 1)}
     return shown | {"histogram": histogram, "n": figure.n, "value": figure.value}
 
 
 def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
-    """Say what a reader of the look should know beside the numbers."""
+    """Return hints for the person who reads the report."""
     without_ids = not any(use.target == "external_id" for use in file.uses)
     if without_ids and states["already_here"] and states["new"]:
         hint = (
-            "Rows have no ids here, so a corrected row is a new one; `replace` with the id of the "
-            "import before takes away what is no longer in the file."
+            "The rows have no ids, so a corrected row counts as new; `replace` with the id of the "
+            "earlier import removes the rows that are no longer in the file."
         )
         return [hint]
     return []
@@ -307,7 +306,7 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
     if file.options.allow_rejects:
         return None if taken else "No row can be taken."
     for column, n in misfits.items():
-        if n >= max(_FEW, 0.01 * with_answers):
+        if n >= max(_MIN_MISFITS, 0.01 * with_answers):
             return (
                 f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
                 "the scale that the file has, or say `allow_rejects`."

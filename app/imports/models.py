@@ -12,10 +12,10 @@ from app.core.schema import TENANT, Instant, Json
 
 
 class ImportedRecord(SQLModel, table=True):
-    """One row of an import of tickets or customers: what it made.
+    """What one import made of one ticket or customer.
 
-    `before` is what was there before (interactions of a ticket, what was said of a customer),
-    None where the import added it; `after` is what it made. `customer_id` is whom it is about.
+    `before` is the earlier state (interactions of a ticket, fields of a customer), None if the
+    import added it; `after` is the new state. `customer_id` is the customer concerned.
     """
 
     __tablename__ = "import_record"
@@ -39,11 +39,11 @@ class ImportedRecord(SQLModel, table=True):
 
 
 class ImportedRow(SQLModel, table=True):
-    """One row of one import: what it made of a response.
+    """What one import made of one response.
 
-    `content` tells whether the same row says something else later. `seq` is the response's number
-    right after; another number means that somebody changed it since. `before` is the response as
-    it was, where the import changed it or took it away; None where the import added it.
+    `content` is the row's hash, which shows whether the row differs in a later file. `seq` is the
+    response's number after the import; another number means that it was changed since. `before`
+    is the response as it was if the import changed or removed it, None if the import added it.
     """
 
     __tablename__ = "import_row"

@@ -1,4 +1,4 @@
-"""What the caller says of an import: what its columns mean, and how strict to be."""
+"""The options of an import: what its columns mean, and how strict it is."""
 
 import datetime as dt
 import re
@@ -47,7 +47,7 @@ class ImportOptions:
 
 
 def source_of(file_name: str) -> str:
-    """Return the source that a file's name means: copies and corrections are of the same one."""
+    """Return the source that a file's name stands for; copies and corrections share one."""
     stem = PurePath(file_name).stem
     while (shorter := _COPY.sub("", stem)) != stem and shorter:
         stem = shorter
@@ -56,38 +56,38 @@ def source_of(file_name: str) -> str:
 
 def pairs_of(name: str, options: Iterable[str], *, wanted: str) -> list[tuple[str, str]]:
     """Split options such as COLUMN=FIELD at their last `=`; raise InvalidInput for another form."""
-    found = []
+    pairs = []
     for option in options:
         left, separator, right = option.rpartition("=")
         if not separator or not left.strip():
             raise InvalidInput.at("query", name, msg=f"`{option[:80]}` must be {wanted}")
-        found.append((left.strip(), right.strip()))
-    return found
+        pairs.append((left.strip(), right.strip()))
+    return pairs
 
 
 def sets_of(name: str, options: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Return the values that options COLUMN=VALUE name, by column."""
-    found: dict[str, set[str]] = {}
+    """Return the values of options such as COLUMN=VALUE, by column."""
+    by_column: dict[str, set[str]] = {}
     for column, value in pairs_of(name, options, wanted="COLUMN=VALUE"):
-        found.setdefault(column.casefold(), set()).add(value.casefold())
-    return {column: frozenset(values) for column, values in found.items()}
+        by_column.setdefault(column.casefold(), set()).add(value.casefold())
+    return {column: frozenset(values) for column, values in by_column.items()}
 
 
 def values_of(options: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return what options QUESTION:TEXT=SCORE explain, by question."""
-    found: dict[str, dict[str, str]] = {}
+    """Return the scores of options such as QUESTION:TEXT=SCORE, by question and text."""
+    by_question: dict[str, dict[str, str]] = {}
     for left, score in pairs_of("value", options, wanted="QUESTION:TEXT=SCORE"):
         question, separator, text = left.partition(":")
         if not separator or not text:
             raise InvalidInput.at(
                 "query", "value", msg=f"`{left[:80]}` must be QUESTION:TEXT=SCORE"
             )
-        found.setdefault(question, {})[text] = score
-    return found
+        by_question.setdefault(question, {})[text] = score
+    return by_question
 
 
 def undated_moment(undated: str | None, now: dt.datetime) -> dt.datetime | None:
-    """Return the time of answers without a date: now, or the date that was said."""
+    """Return the time for answers without a date: now, or the given date."""
     if undated is None:
         return None
     if undated == "now":

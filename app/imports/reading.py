@@ -1,4 +1,4 @@
-"""Reading a file as rows of texts: encoding, delimiter, sheet and header are found out and told."""
+"""Read a file as rows of text; its encoding, delimiter, sheet and header are detected."""
 
 import codecs
 import csv
@@ -21,9 +21,9 @@ _SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2")
 _SAMPLE = 1 << 20
 _ODD_LINES = 2000
-# A reading is preferred to another as plausible one only where it knows so many words more.
+# Of two plausible encodings, one wins only if it gives this many more known words.
 _CLEARLY_MORE_WORDS = 2
-# The letters beyond ASCII that one language uses; a right reading needs those of one alone.
+# The letters beyond ASCII of each language; the right encoding gives those of one language.
 _ALPHABETS = {
     "polish": "ąćęłńóśźż",
     "romanian": "ăâîșțşţ",
@@ -41,7 +41,7 @@ _PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±�
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What the caller says of the file's form; what is left out is found out."""
+    """What the caller states about the file's format; the rest is detected."""
 
     encoding: str | None = None
     sheet: str | None = None
@@ -52,7 +52,7 @@ class FileOptions:
 class Table:
     """A file as a table: its columns, and rows of texts with their line numbers.
 
-    `rows` reads the file anew each time. `other` is a second reading that is as plausible.
+    `rows` reads the file anew each time. `other` is a second encoding that is as plausible.
     """
 
     columns: list[str]
@@ -75,12 +75,12 @@ class SourceFile:
 
     @classmethod
     def of_bytes(cls, name: str, content: bytes) -> "SourceFile":
-        """Make one of a request's body."""
+        """Make a source file of a request's body."""
         return cls(name, lambda: io.BytesIO(content))
 
 
 def read_table(source: SourceFile, options: FileOptions) -> Table:
-    """Find out how to read the file; raise InvalidInput with the remedy where that fails."""
+    """Detect the format and read the file; raise InvalidInput with the remedy if that fails."""
     with source.open() as file:
         head = file.read(4)
     if not head:
@@ -90,23 +90,23 @@ def read_table(source: SourceFile, options: FileOptions) -> Table:
         b"\xd0\xcf\x11\xe0",
     }
     if is_sheet:
-        return _of_sheet(source, options)
-    encoding, other = _encoding(source, options.encoding)
+        return _read_sheet(source, options)
+    encoding, other = _detect_encoding(source, options.encoding)
     if _is_json(source, encoding):
-        return _of_json(source, encoding)
-    return _of_csv(source, encoding, other, options)
+        return _read_json(source, encoding)
+    return _read_csv(source, encoding, other, options)
 
 
 # --- Encodings
 
 
-def _encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
+def _detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
     """Return the file's encoding, and a second one where both are plausible and differ."""
     if asked is not None:
         try:
             return codecs.lookup(asked).name, None
         except LookupError:
-            detail = f"`{asked[:40]}` is no encoding; use such as utf-8, cp1250 or cp1252."
+            detail = f"`{asked[:40]}` is no encoding; use one such as utf-8, cp1250 or cp1252."
             raise InvalidInput(detail) from None
     with source.open() as file:
         head = file.read(4)
@@ -121,7 +121,7 @@ def _encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
         odd = [line for line in file.read(_SAMPLE * 8).splitlines() if not line.isascii()]
     if b"\x00" in head:
         return "utf-16-le" if head[1:2] == b"\x00" else "utf-16-be", None
-    return _single_byte(odd[:_ODD_LINES])
+    return _detect_single_byte(odd[:_ODD_LINES])
 
 
 def _is_utf8(file: BinaryIO) -> bool:
@@ -135,9 +135,9 @@ def _is_utf8(file: BinaryIO) -> bool:
     return True
 
 
-def _single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
-    """Judge the readings by the letters of one language, then by its commonest words."""
-    found: dict[str, tuple[float, int]] = {}
+def _detect_single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
+    """Choose the encoding that gives the letters of one language, then its common words."""
+    fits: dict[str, tuple[float, int]] = {}
     texts: dict[str, str] = {}
     for name in _SINGLE_BYTE:
         try:
@@ -145,26 +145,26 @@ def _single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
         except UnicodeDecodeError:
             continue
         if (fit := _fit_of(text)) is not None:
-            texts[name], found[name] = text, fit
-    if not found:
+            texts[name], fits[name] = text, fit
+    if not fits:
         return "cp1252", None
-    ranked = sorted(found, key=lambda name: (found[name], -_SINGLE_BYTE.index(name)), reverse=True)
+    ranked = sorted(fits, key=lambda name: (fits[name], -_SINGLE_BYTE.index(name)), reverse=True)
     best = ranked[0]
-    share, known = found[best]
+    share, word_count = fits[best]
     others = [
         name
         for name in ranked[1:]
         if texts[name] != texts[best]
-        and found[name][0] == share
-        and known - found[name][1] < _CLEARLY_MORE_WORDS
+        and fits[name][0] == share
+        and word_count - fits[name][1] < _CLEARLY_MORE_WORDS
     ]
     return best, others[0] if others else None
 
 
 def _fit_of(text: str) -> tuple[float, int] | None:
-    """Return how well a reading fits one language: its letters, and how many words are known.
+    """Return how well a text fits one language: the share of its letters, and its known words.
 
-    None where it holds control characters, which no text does.
+    None if it holds control characters, which text never does.
     """
     odd = Counter(c for c in text.lower() if ord(c) > 127)
     if any(0x80 <= ord(c) <= 0x9F for c in odd):
@@ -191,7 +191,7 @@ def _common_words(language: str) -> frozenset[str]:
 # --- Tables
 
 
-def _of_csv(source: SourceFile, encoding: str, other: str | None, options: FileOptions) -> Table:
+def _read_csv(source: SourceFile, encoding: str, other: str | None, options: FileOptions) -> Table:
     csv.field_size_limit(sys.maxsize)
 
     def lines() -> Iterator[str]:
@@ -203,25 +203,25 @@ def _of_csv(source: SourceFile, encoding: str, other: str | None, options: FileO
         sample.append(line)
         if place >= 200:
             break
-    named = re.fullmatch(r'"?sep=(.)"?\s*', sample[0].lstrip("\ufeff")) if sample else None
-    skipped = options.skip_rows + (1 if named else 0)
-    delimiter = named[1] if named else _delimiter(sample[skipped:])
+    separator_line = re.fullmatch(r'"?sep=(.)"?\s*', sample[0].lstrip("\ufeff")) if sample else None
+    skipped = options.skip_rows + (1 if separator_line else 0)
+    delimiter = separator_line[1] if separator_line else _detect_delimiter(sample[skipped:])
 
     def records() -> Iterator[tuple[int, list[str]]]:
         reader = csv.reader(lines(), delimiter=delimiter)
-        before = 0
+        last_line = 0
         for number, record in enumerate(reader):
-            line, before = before + 1, reader.line_num
+            line, last_line = last_line + 1, reader.line_num
             if number >= skipped:
                 yield line, [cell.strip() for cell in record]
 
-    table = _with_header(records)
+    table = _split_header(records)
     table.encoding, table.other, table.delimiter = encoding, other, delimiter
     return table
 
 
-def _delimiter(sample: Sequence[str]) -> str:
-    """Return the delimiter that makes most columns, in most rows the same number of them."""
+def _detect_delimiter(sample: Sequence[str]) -> str:
+    """Return the delimiter that splits most rows into the same number of columns."""
     best, most = ",", (0, 0)
     for delimiter in _DELIMITERS:
         try:
@@ -236,7 +236,7 @@ def _delimiter(sample: Sequence[str]) -> str:
     return best
 
 
-def _of_sheet(source: SourceFile, options: FileOptions) -> Table:
+def _read_sheet(source: SourceFile, options: FileOptions) -> Table:
     from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415 - for these alone
 
     try:
@@ -253,16 +253,16 @@ def _of_sheet(source: SourceFile, options: FileOptions) -> Table:
     def records() -> Iterator[tuple[int, list[str]]]:
         for number, row in enumerate(content, start=1):
             if number > options.skip_rows and any(cell != "" for cell in row):
-                yield number, [_cell(value) for value in row]
+                yield number, [_cell_text(value) for value in row]
 
-    table = _with_header(records)
+    table = _split_header(records)
     table.sheet = name
     if len(book.sheet_names) > 1 and options.sheet is None:
         table.notes.append(f"Of {len(book.sheet_names)} sheets the first is read.")
     return table
 
 
-def _cell(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
@@ -272,8 +272,8 @@ def _cell(value: Any) -> str:
     return str(value).strip()
 
 
-def _with_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Table:
-    """Take the first row as header, and known second rows with it."""
+def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Table:
+    """Use the first row as the header, with further header rows that are known."""
     start = records()
     first = next(start, None)
     if first is None or not any(first[1]):
@@ -312,15 +312,15 @@ def _second_header(header: Sequence[str], after: Sequence[Sequence[str]]) -> int
 
 
 def _names(header: Sequence[str], second: Sequence[str] | None) -> list[str]:
-    """Return names of columns, each once; a second header fills those that are empty."""
+    """Return unique column names; a second header row replaces empty names."""
     seen: Counter[str] = Counter()
     names = []
     for place, name in enumerate(header):
         below = second[place] if second and place < len(second) else ""
-        found = (name or below or f"column {place + 1}").strip().lstrip("\ufeff")
-        seen[found.casefold()] += 1
-        count = seen[found.casefold()]
-        names.append(found if count == 1 else f"{found}#{count}")
+        label = (name or below or f"column {place + 1}").strip().lstrip("\ufeff")
+        seen[label.casefold()] += 1
+        count = seen[label.casefold()]
+        names.append(label if count == 1 else f"{label}#{count}")
     return names
 
 
@@ -333,18 +333,18 @@ def _is_json(source: SourceFile, encoding: str) -> bool:
     return head.startswith(("{", "[{", "[ {", "[\n", "[\r"))
 
 
-def _of_json(source: SourceFile, encoding: str) -> Table:
+def _read_json(source: SourceFile, encoding: str) -> Table:
     """Read NDJSON, or one array of objects; parts of an object get dotted names."""
     columns: dict[str, None] = {}
-    for _, found in _objects(source, encoding):
-        if not isinstance(found, dict):
+    for _, entry in _objects(source, encoding):
+        if not isinstance(entry, dict):
             raise InvalidInput("Each line, or each entry of the array, must be a JSON object.")
-        columns |= dict.fromkeys(_flat(found))
+        columns |= dict.fromkeys(_flatten(entry))
     names = list(columns)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        for number, found in _objects(source, encoding):
-            flat = _flat(found)
+        for number, entry in _objects(source, encoding):
+            flat = _flatten(entry)
             yield number, [flat.get(name, "") for name in names]
 
     return Table(names, rows, encoding=encoding, header_rows=0)
@@ -358,32 +358,32 @@ def _objects(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]]:
         while head.isspace() or head == "\ufeff":
             head = text.read(1)
         if head == "[":
-            yield from enumerate(_loads(head + text.read(), 1), start=1)
+            yield from enumerate(_parse_json(head + text.read(), 1), start=1)
             return
         for number, line in enumerate(text, start=1):
             whole = head + line
             head = ""
             if whole.strip():
-                yield number, _loads(whole, number)
+                yield number, _parse_json(whole, number)
 
 
-def _loads(text: str, number: int) -> Any:
+def _parse_json(text: str, number: int) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
         raise InvalidInput(f"Line {number} is not valid JSON: {error}") from None
 
 
-def _flat(found: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def _flatten(entry: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
-    for name, value in found.items():
+    for name, value in entry.items():
         own = name if prefix in {"", "answers."} else prefix + name
         if prefix == "properties.":
             own = f"property.{name}"
         if isinstance(value, dict):
-            flat |= _flat(value, f"{own}.")
+            flat |= _flatten(value, f"{own}.")
         elif isinstance(value, list):
             flat[own] = ";".join(str(part) for part in value)
         elif value is not None:
-            flat[own] = _cell(value)
+            flat[own] = _cell_text(value)
     return flat

@@ -1,4 +1,4 @@
-"""Taking tickets and customers in: each part of a file in one transaction with its notes."""
+"""Import tickets and customers: each chunk of a file is written in one transaction."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +16,8 @@ from app.responses.models import ImportRun
 
 
 @dataclass
-class Made:
-    """What a row has made: what it was before, what it is after, or why it could not be."""
+class WrittenRecord:
+    """The result of one row: the states before and after, or why it was not stored."""
 
     before: Any = None
     after: Any = None
@@ -35,18 +35,18 @@ class RecordWriter(Protocol):
         workspace_id: UUID,
         records: Sequence[Record],
         known: Mapping[UUID, Any],
-    ) -> list[Made]:
+    ) -> list[WrittenRecord]:
         """Write records that are new or changed."""  # fmt: skip
 
     async def put_back(
         self, session: AsyncSession, workspace_id: UUID, notes: Sequence[Any]
     ) -> set[UUID]:
-        """Make records what they were before; return the ids of those changed since, and left."""
+        """Restore the earlier state of records; return the ids that were changed since and stay."""
 
 
 @dataclass
 class RecordTaker:
-    """Takes the rows of one file; broken off, it can be begun again."""
+    """Takes the rows of one file; an interrupted import can be started again."""
 
     database: Database
     run: ImportRun
@@ -72,31 +72,31 @@ class RecordTaker:
             if on_progress is not None:
                 on_progress(self.file.seen)
         if self.file.options.replace is not None:
-            await self._take_away(self.file.options.replace)
+            await self._undo_missing(self.file.options.replace)
 
     async def _take_chunk(self, rows: Mapping[UUID, Record]) -> None:
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
-            known = await stored_records.find_latest(session, workspace_id, list(rows))
-            states = {id_: state_of(known, record) for id_, record in rows.items()}
+            earlier = await stored_records.find_latest(session, workspace_id, list(rows))
+            states = {id_: state_of(earlier, record) for id_, record in rows.items()}
             writing = [rows[id_] for id_, state in states.items() if state != "already_here"]
-            made = await self.writer.write(session, workspace_id, writing, known)
-            done = [pair for pair in zip(writing, made, strict=True) if pair[1].problem is None]
+            results = await self.writer.write(session, workspace_id, writing, earlier)
+            done = [pair for pair in zip(writing, results, strict=True) if pair[1].problem is None]
             await stored_records.keep_records(
                 session, workspace_id, self.run.id,
-                [{"record_id": record.id, "external_id": one.external_id,
-                  "customer_id": one.customer_id, "content": record.content,
-                  "before": one.before, "after": one.after} for record, one in done],
+                [{"record_id": record.id, "external_id": written.external_id,
+                  "customer_id": written.customer_id, "content": record.content,
+                  "before": written.before, "after": written.after} for record, written in done],
             )  # fmt: skip
         self.counts["already_here"] += len(rows) - len(writing)
-        for record, one in zip(writing, made, strict=True):
-            if one.problem is not None:
-                self.problems.append({"line": record.line, "reason": one.problem})
+        for record, written in zip(writing, results, strict=True):
+            if written.problem is not None:
+                self.problems.append({"line": record.line, "reason": written.problem})
             else:
                 self.counts["added" if states[record.id] == "new" else "updated"] += 1
 
-    async def _take_away(self, replaced: UUID) -> None:
-        """Put back what another import has made and this file does not hold."""
+    async def _undo_missing(self, replaced: UUID) -> None:
+        """Undo the records of another import that this file does not hold."""
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
             if await session.get(ImportRun, (workspace_id, replaced)) is None:
@@ -130,7 +130,7 @@ class RecordTaker:
 async def undo_records(
     database: Database, run: ImportRun, writer: RecordWriter, *, part: int = 200
 ) -> tuple[int, list[UUID]]:
-    """Take back what an import did; return how much of it, and what is left as it is."""
+    """Undo an import; return how many records were undone, and the ids of those that stay."""
     async with database.session() as session:
         notes = await stored_records.find_records(session, run.workspace_id, run.id)
     left = [note.record_id for note in notes if note.is_past]

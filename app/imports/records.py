@@ -1,6 +1,6 @@
 """Files of tickets and customers: what is common to looking at them and taking them.
 
-A row is known again by its source and its id, or by what it says; never by its line.
+A row is recognised by its source and its id, or by its content; never by its line.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class RecordReader(Protocol):
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a kind of file has of its own: its columns, which of them are times, its reader."""
+    """One kind of file: its possible columns, which of them are times, and its reader."""
 
     name: str
     vocabulary: Callable[[str | None], Vocabulary]
@@ -66,14 +66,14 @@ class FileKind:
     reader: Callable[[Sequence[ColumnUse], ImportOptions, DateReading], RecordReader]
 
 
-def hash_of(*said: Any) -> str:
-    """Return what makes a row the same as another."""
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+def hash_of(*values: Any) -> str:
+    """Return the hash by which equal rows are recognised."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass
 class OpenRecords:
-    """A file that is understood; reading it keeps the rows that cannot be taken."""
+    """An opened file; reading it collects the rows that cannot be taken in `rejected`."""
 
     kind: FileKind
     name: str
@@ -170,10 +170,10 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
     chunks = file.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         async with database.session() as session:
-            known = await stored_records.find_latest(
+            earlier_records = await stored_records.find_latest(
                 session, file.workspace_id, [record.id for record in chunk]
             )
-        states.update(state_of(known, record) for record in chunk)
+        states.update(state_of(earlier_records, record) for record in chunk)
     taken = sum(states.values())
     report = file_report(file, file.reader.uses, states)
     refused = too_many_rejects(file, taken) if taken else "No row can be taken."
@@ -185,7 +185,7 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
 
 def state_of(known: Mapping[UUID, Any], record: Record) -> str:
     """Tell whether a row is new, changed, or already here."""
-    before = known.get(record.id)
-    if before is None:
+    earlier = known.get(record.id)
+    if earlier is None:
         return "new"
-    return "already_here" if before.content == record.content else "changed"
+    return "already_here" if earlier.content == record.content else "changed"

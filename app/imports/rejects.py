@@ -13,7 +13,7 @@ from app.imports.records import OpenRecords
 def write_rejects(
     file: OpenFile | OpenRecords, rejected: Sequence[RejectedRow], to: TextIO
 ) -> None:
-    """Write the rejected rows; corrected, the file can be read in as it is."""
+    """Write the rejected rows as a file that can be corrected and imported."""
     writer = csv.writer(to, delimiter=file.table.delimiter or ",")
     columns = file.table.columns
     kept = [place for place, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]

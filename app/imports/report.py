@@ -1,4 +1,4 @@
-"""What is told of a file that was looked at, whatever its rows are."""
+"""The report about a file that was looked at, for all kinds of rows."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,12 +14,12 @@ _MOST_REASONS = 50
 
 
 class NotedReader(Protocol):
-    """What read the rows, and noted what it left out of those that are taken."""
+    """A reader of rows, with notes on the values that it left out."""
 
     notes: Counter[str]
 
 
-class Seen(Protocol):
+class ReadFile(Protocol):
     """A file whose rows have been read."""
 
     @property
@@ -42,7 +42,9 @@ class Seen(Protocol):
     def reader(self) -> NotedReader: ...
 
 
-def file_report(file: Seen, uses: Sequence[ColumnUse], states: Mapping[str, int]) -> dict[str, Any]:
+def file_report(
+    file: ReadFile, uses: Sequence[ColumnUse], states: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the file's form, its columns, and its rows by what becomes of them."""
     reasons: Counter[str] = Counter()
     first: dict[str, Any] = {}
@@ -89,7 +91,7 @@ def _dates(dates: DateReading | None) -> dict[str, Any] | None:
     return {"order": dates.format or dates.order, "timezone": dates.zone.key}
 
 
-def too_many_rejects(file: Seen, taken: int) -> str | None:
+def too_many_rejects(file: ReadFile, taken: int) -> str | None:
     """Return why nothing is taken where too many rows cannot be read, or None."""
     rows = taken + len(file.rejected)
     if file.options.allow_rejects or len(file.rejected) <= MOST_REJECTED * rows:

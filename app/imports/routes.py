@@ -21,7 +21,7 @@ from app.workspaces.admission import Admin, Reader, Writer
 logger = logging.getLogger(__name__)
 routes = router("Imports")
 
-_PATIENCE = 20.0
+_MAX_WAIT_SECONDS = 20.0
 _FILE = {"schema": {"type": "string", "format": "binary"}}
 _running: set[asyncio.Task[Any]] = set()
 
@@ -60,21 +60,21 @@ async def create_import(
     task = asyncio.create_task(_take(taker, looked))
     _running.add(task)
     task.add_done_callback(_running.discard)
-    await asyncio.wait({task}, timeout=_PATIENCE)
+    await asyncio.wait({task}, timeout=_MAX_WAIT_SECONDS)
     async with ingest.database.session() as session:
-        found = await service.find(session, caller.workspace_id, run.id)
-        shown = ImportWithReport.model_validate(found, from_attributes=True)
-    return json_reply(shown.model_dump(mode="json"), status=202)
+        stored_run = await service.find(session, caller.workspace_id, run.id)
+        reply = ImportWithReport.model_validate(stored_run, from_attributes=True)
+    return json_reply(reply.model_dump(mode="json"), status=202)
 
 
-async def _take(taker: service.FileTaker, looked: service.Looked) -> None:
+async def _take(taker: service.FileTaker, looked: service.FileLook) -> None:
     try:
         await service.take(taker, looked)
     except AfterwordError as error:
         await taker.note("refused", looked.report | {"refused": str(error)})
     except Exception:
-        # It stays `reading`; the same file sent again goes on where it was.
-        logger.exception("an import was broken off")
+        # Its status stays `reading`; sending the same file again continues the import.
+        logger.exception("an import was interrupted")
 
 
 @routes.get("/v1/imports", summary="List imports")
@@ -100,9 +100,9 @@ async def get_import(session: SessionDep, caller: Reader, import_id: UUID) -> Im
 
 @routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")
 async def undo_import(request: Request, caller: Admin, import_id: UUID) -> None:
-    """Take back what an import did; what was changed since is left and listed in its report.
+    """Undo an import; what was changed since stays and is listed in its report.
 
-    What it added goes and its ids are free again, what it changed is as it was before.
+    What it added is deleted and its ids are free again; what it changed is restored.
     """
     ingest: Ingest = request.app.state.ingest
     await service.undo(ingest, caller.workspace_id, import_id)

@@ -1,4 +1,4 @@
-"""From a row of texts to the body of a response; what cannot be read is rejected."""
+"""Turn a row of texts into the body of a response; rows that cannot be read are rejected."""
 
 import datetime as dt
 import hashlib
@@ -22,7 +22,7 @@ from app.surveys.compiled import Checked, CompiledSurvey
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _SHORT = 128
-_MOST_KNOWN = 10_000
+_MAX_CACHED_TEXTS = 10_000
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -32,7 +32,7 @@ def fit_touchpoint(text: str) -> str | None:
 
 
 class RowRejected(Exception):
-    """A row that cannot be taken: the column, its value, and what would be understood."""
+    """A row that cannot be taken: the column, its value, and what is accepted instead."""
 
     def __init__(self, column: str, reason: str) -> None:
         """Say why; `reason` quotes the value."""
@@ -70,12 +70,12 @@ class RowReader:
             key: reader_of(question, self.options.values.get(key, {}))
             for key, question in by_key.items()
         }
-        # What cells were found to say: most columns hold few texts.
-        self._known: dict[tuple[str, str], Any] = {}
+        # Answers by cell text, since most columns hold few different texts.
+        self._answers_by_text: dict[tuple[str, str], Any] = {}
         main = definition.main_question
         self.decisive = {main.key} if main else set(by_key)
         self._constants = list(self.options.constants.items())
-        self._places: dict[str, Callable[[dict[str, Any], str, str], None]] = {
+        self._field_readers: dict[str, Callable[[dict[str, Any], str, str], None]] = {
             "responded_at": self._responded_at, "channel": self._channel,
             "touchpoint": self._touchpoint, "locale": self._locale, "tags": self._tags,
             "order": self._short, "ticket": self._short,
@@ -97,18 +97,18 @@ class RowReader:
             if target == "external_id" and text:
                 external_id = self._external_id(column, text)
             elif target not in self._readers and text:
-                self._place(body, target, column, text)
+                self._put_field(body, target, column, text)
         self._complete(body)
         return self._checked(line, body, external_id)
 
-    def _place(self, body: dict[str, Any], target: str, column: str, text: str) -> None:
-        """Put what is no answer where it belongs; what does not fit is left out with a note."""
+    def _put_field(self, body: dict[str, Any], target: str, column: str, text: str) -> None:
+        """Store a field that is no answer; a value that does not fit is left out with a note."""
         if target.startswith(PROPERTY):
             self._property(body, target.removeprefix(PROPERTY), column, text)
         elif target.startswith("customer."):
             self._customer(body, target.removeprefix("customer."), column, text)
         else:
-            self._places[target](body, column, text)
+            self._field_readers[target](body, column, text)
 
     def _answer(self, target: str, column: str, text: str) -> Any:
         folded, named = text.casefold(), column.casefold()
@@ -116,19 +116,19 @@ class RowReader:
             return "na"
         if not text or folded in self.options.missing.get(named, ()):
             return None
-        known = self._known.get((target, text), self)
-        if known is not self:
-            return known
+        cached = self._answers_by_text.get((target, text), self)
+        if cached is not self:
+            return cached
         try:
-            found = self._readers[target](text)
+            answer = self._readers[target](text)
         except ValueError as error:
             if target in self.decisive:
                 raise RowRejected(column, str(error)) from None
             self._leave_out(column, str(error))
             return None
-        if len(text) < _SHORT and len(self._known) < _MOST_KNOWN:
-            self._known[target, text] = found
-        return found
+        if len(text) < _SHORT and len(self._answers_by_text) < _MAX_CACHED_TEXTS:
+            self._answers_by_text[target, text] = answer
+        return answer
 
     def _leave_out(self, column: str, reason: str) -> None:
         self.notes[f"{column}: {reason}"] += 1
@@ -221,8 +221,8 @@ class RowReader:
 
 
 def _hash(body: Mapping[str, Any], undated: dt.datetime | None) -> str:
-    """Return what makes a row the same as another; a time that was only assumed says nothing."""
-    said = dict(body)
-    if undated is not None and said["responded_at"] == undated.isoformat():
-        del said["responded_at"]
-    return hashlib.sha256(_encode(said)).hexdigest()
+    """Return the hash by which equal rows are recognised; an assumed time is not part of it."""
+    fields = dict(body)
+    if undated is not None and fields["responded_at"] == undated.isoformat():
+        del fields["responded_at"]
+    return hashlib.sha256(_encode(fields)).hexdigest()

@@ -18,20 +18,20 @@ _Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
 class ImportQuery(BaseModel):
-    """What is said of the file; `map`, `set`, `value`, `where` and others may be repeated."""
+    """The options of an import; `map`, `set`, `value`, `where` and others may be repeated."""
 
     model_config = ConfigDict(extra="ignore")
 
     survey: _Word | None = Field(default=None, description="Of answers: key or id of the survey.")
-    source: _Word = Field(description="Whose file it is; rows of one source are known again.")
+    source: _Word = Field(description="The file's source; rows of one source are recognised again.")
     name: Annotated[str, StringConstraints(max_length=200)] = Field(
-        default="upload", description="The file's name; its end tells spreadsheets."
+        default="upload", description="The file's name; its extension marks a spreadsheet."
     )
     kind: Literal["answers", "tickets", "customers"] = Field(
         default="answers", description="What a row is."
     )
     dry_run: bool = Field(default=False, description="Only look; nothing is stored.")
-    map: _Many = Field(default=[], description="COLUMN=FIELD, the last `=` splits.")
+    map: _Many = Field(default=[], description="COLUMN=FIELD, split at the last `=`.")
     set: _Many = Field(default=[], description="FIELD=VALUE for every row.")
     value: _Many = Field(default=[], description="QUESTION:TEXT=SCORE for texts not understood.")
     where: _Many = Field(default=[], description="COLUMN=VALUE: only such rows.")
@@ -49,31 +49,51 @@ class ImportQuery(BaseModel):
         default=None, description="Of dates without a zone; default: the workspace's."
     )
     date_format: Annotated[str, StringConstraints(max_length=60)] | None = Field(
-        default=None, description="strptime's signs, such as %d/%m/%Y."
+        default=None, description="A format for strptime, such as %d/%m/%Y."
     )
     undated: Annotated[str, StringConstraints(max_length=40)] | None = Field(
         default=None, description="`now` or a date, for rows without one."
     )
     preset: _Word | None = Field(default=None, description="Another tool's export, by name.")
-    allow_rejects: bool = Field(default=False, description="Take what can be taken all the same.")
+    allow_rejects: bool = Field(
+        default=False, description="Take the valid rows even if many are rejected."
+    )
     replace: UUID | None = Field(
-        default=None, description="An import whose rows are taken away where the file lacks them."
+        default=None, description="An import of which the rows that this file lacks are removed."
     )
 
     ticket_source: _Word | None = Field(
         default=None, description="Of answers: the helpdesk whose numbers the tickets are."
     )
     id: _Column = Field(default=None, description="Of tickets: the column of their number.")
-    opened: _Column = Field(default=None, description="Of tickets: the column of this time.")
-    first_reply: _Column = Field(default=None, description="The same.")
-    solved: _Column = Field(default=None, description="The same.")
-    reopened: _Column = Field(default=None, description="The same; or how often, or yes or no.")
-    closed: _Column = Field(default=None, description="The same.")
-    customer_email: _Column = Field(default=None, description="Of tickets: whose it is.")
-    customer_id: _Column = Field(default=None, description="The same, by the source's id.")
-    agent: _Column = Field(default=None, description="Of tickets: who solved it.")
-    team: _Column = Field(default=None, description="Of tickets: whose agent.")
-    touchpoint: _Column = Field(default=None, description="Of tickets: a column of keys.")
+    opened: _Column = Field(default=None, description="Of tickets: the column of its opening.")
+    first_reply: _Column = Field(
+        default=None, description="Of tickets: the column of the first reply's time."
+    )
+    solved: _Column = Field(
+        default=None, description="Of tickets: the column of the time when it was solved."
+    )
+    reopened: _Column = Field(
+        default=None,
+        description="Of tickets: the column of the time when it was reopened; or how often, or "
+        "yes or no.",
+    )
+    closed: _Column = Field(
+        default=None, description="Of tickets: the column of the time when it was closed."
+    )
+    customer_email: _Column = Field(
+        default=None, description="Of tickets: the column of the customer's e-mail."
+    )
+    customer_id: _Column = Field(
+        default=None, description="Of tickets: the column of the customer's id at the source."
+    )
+    agent: _Column = Field(
+        default=None, description="Of tickets: the column of the agent who solved it."
+    )
+    team: _Column = Field(default=None, description="Of tickets: the column of the agent's team.")
+    touchpoint: _Column = Field(
+        default=None, description="Of tickets: the column of the touchpoint's key."
+    )
     event: _Column = Field(default=None, description="Of one event a row: the column of its name.")
     at: _Column = Field(default=None, description="Of one event a row: the column of its time.")
     event_name: _Many = Field(default=[], description="NAME=TYPE, such as Resolved=ticket.solved.")

@@ -28,7 +28,7 @@ _BLOCK = 1 << 20
 
 
 class FileTaker(Protocol):
-    """What takes the rows of a file, of whatever kind."""
+    """Takes the rows of a file of any kind."""
 
     async def take(self, on_progress: Callable[[int], None] | None = None) -> Any:
         """Take every row that can be taken."""
@@ -41,8 +41,8 @@ class FileTaker(Protocol):
 
 
 @dataclass
-class Looked:
-    """A file that was looked at, with the report of what was seen."""
+class FileLook:
+    """A file that was looked at, with the report about it."""
 
     file: OpenFile | OpenRecords
     report: dict[str, Any]
@@ -51,13 +51,13 @@ class Looked:
     @property
     def refused(self) -> str | None:
         """Why it may not be taken, or None."""
-        found: str | None = self.report["refused"]
-        return found
+        reason: str | None = self.report["refused"]
+        return reason
 
 
 async def look(
     database: Database, workspace_id: UUID, what: str, source: SourceFile, options: ImportOptions
-) -> Looked:
+) -> FileLook:
     """Look at a file of `tickets`, of `customers`, or of answers to a survey; store nothing.
 
     `what` is one of the two kinds, or the key or id of the survey.
@@ -69,24 +69,24 @@ async def look(
     else:
         file = await open_file(database, workspace_id, what, source, options)
         report = await look_at(database, workspace_id, file)
-    return Looked(file, report, await asyncio.to_thread(_fingerprint, source, options))
+    return FileLook(file, report, await asyncio.to_thread(_fingerprint, source, options))
 
 
 def _fingerprint(source: SourceFile, options: ImportOptions) -> str:
-    """Return what makes an import the same as one before: the file and what was said of it."""
+    """Return the hash by which a repeated import is recognised: of the file and its options."""
     digest = hashlib.sha256()
     with source.open() as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    said = repr(sorted((name, repr(value)) for name, value in vars(options).items()))
-    digest.update(said.encode())
+    option_text = repr(sorted((name, repr(value)) for name, value in vars(options).items()))
+    digest.update(option_text.encode())
     return digest.hexdigest()
 
 
 async def begin_import(
-    ingest: Ingest, workspace_id: UUID, looked: Looked
+    ingest: Ingest, workspace_id: UUID, looked: FileLook
 ) -> tuple[ImportRun, FileTaker]:
-    """Note the import, and return what takes its rows."""
+    """Store the import run, and return it with the taker of its rows."""
     file, database = looked.file, ingest.database
     survey_id = file.survey.id if isinstance(file, OpenFile) else None
     kind = "answers" if isinstance(file, OpenFile) else file.kind.name
@@ -98,9 +98,9 @@ async def begin_import(
 
 
 async def take(
-    taker: FileTaker, looked: Looked, on_progress: Callable[[int], None] | None = None
+    taker: FileTaker, looked: FileLook, on_progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
-    """Take the rows, or only note why not; return the report."""
+    """Take the rows, or note why they are refused; return the report."""
     if looked.refused is not None:
         await taker.note("refused", looked.report)
         return looked.report
@@ -110,9 +110,9 @@ async def take(
 
 
 async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:
-    """Take back what an import did: what it added goes, what it changed is as it was before.
+    """Undo an import: what it added is deleted, what it changed is restored.
 
-    What was changed later, by somebody or by another import, is left and listed.
+    What was changed later, by a person or by another import, stays and is listed.
     """
     database = ingest.database
     async with database.session() as session:
@@ -135,10 +135,10 @@ async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str,
 
 async def find(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> ImportRun:
     """Return an import, or raise NotFound."""
-    found = await session.get(ImportRun, (workspace_id, import_id))
-    if found is None:
+    run = await session.get(ImportRun, (workspace_id, import_id))
+    if run is None:
         raise NotFound("There is no such import in this workspace.")
-    return found
+    return run
 
 
 async def find_page(

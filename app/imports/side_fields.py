@@ -1,4 +1,4 @@
-"""Fields beside what a row is for: what does not fit is left out with a note, the row is taken."""
+"""Optional fields of a row: a value that does not fit is left out with a note."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -19,15 +19,15 @@ class PropertyFields:
 
     def read(self, given: Mapping[str, tuple[str, str]]) -> dict[str, str]:
         """Return the properties that fit; `given` holds column and text of each target."""
-        found: dict[str, str] = {}
+        properties: dict[str, str] = {}
         for target, (column, text) in given.items():
             if not target.startswith(PROPERTY):
                 continue
             reason = unfit_property(text)
-            if len(found) >= _MOST_PROPERTIES:
+            if len(properties) >= _MOST_PROPERTIES:
                 reason = f"only {_MOST_PROPERTIES} properties are kept of a row"
             if reason:
                 self.notes[f"{column}: {reason}"] += 1
             else:
-                found[target.removeprefix(PROPERTY)[:_LONGEST_NAME]] = text
-        return found
+                properties[target.removeprefix(PROPERTY)[:_LONGEST_NAME]] = text
+        return properties

@@ -1,4 +1,4 @@
-"""Rows that were read, kept in a temporary file: what was looked at is taken as it was seen."""
+"""Rows that were read, kept in a temporary file, so that they are taken exactly as shown."""
 
 import pickle
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from weakref import finalize
 
 
 class Spool:
-    """Keeps chunks of rows in order, in little memory; the file goes when the spool does."""
+    """Keeps chunks of rows in order on disk; its file is deleted together with the spool."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -25,7 +25,7 @@ class Spool:
         self._file.seek(0)
         while True:
             try:
-                # What is read is what `keep` wrote, in a file without a name.
+                # It is safe: only `keep` writes this file, which has no name.
                 yield pickle.load(self._file)  # noqa: S301
             except EOFError:
                 return

@@ -1,4 +1,4 @@
-"""What imports have made of responses: the SQL of the room's table."""
+"""The SQL of `import_row`: what imports made of responses."""
 
 import datetime as dt
 import json
@@ -27,7 +27,7 @@ async def find_latest(
 
 
 async def has_source(session: AsyncSession, workspace_id: UUID, source: str) -> bool:
-    """Tell whether anything of a source was ever read in."""
+    """Tell whether a file of this source was ever imported."""
     rows = await run_sql(
         session,
         text(

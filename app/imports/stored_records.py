@@ -1,4 +1,4 @@
-"""What imports have made of tickets and customers: the SQL of the table."""
+"""The SQL of `import_record`: what imports made of tickets and customers."""
 
 import json
 from collections.abc import Iterable, Sequence

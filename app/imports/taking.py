@@ -1,4 +1,4 @@
-"""Taking a file in: what is new is added, what changed is mended, nothing is there twice."""
+"""Import answers: add new rows, update changed ones, and store no row twice."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ from app.workspaces.scopes import Scope, expand
 
 
 @dataclass
-class Taken:
-    """What became of the rows."""
+class ImportCounts:
+    """How many rows were added, updated, removed or left alone, and which failed."""
 
     added: int = 0
     updated: int = 0
@@ -50,7 +50,7 @@ class Taken:
 
 
 def importer(workspace_id: UUID) -> Caller:
-    """Return the caller as which files are read in."""
+    """Return the caller on whose behalf files are imported."""
     return Caller(
         workspace_id=workspace_id, key_id=workspace_id, name="import", scopes=expand([Scope.WRITE]),
         test=False, survey=None, rate_limit=None, bootstrap=False, expires_at=None,
@@ -60,7 +60,7 @@ def importer(workspace_id: UUID) -> Caller:
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """By what an import of a file is known again."""
+    """The values by which a repeated import of a file is recognised."""
 
     name: str
     source: str
@@ -74,12 +74,12 @@ async def begin(
 ) -> tuple[ImportRun, bool]:
     """Return the import of this file, and whether it is the first of its source.
 
-    It is begun now, or was broken off or done before.
+    The import is new, or was interrupted or completed before.
     """
     async with database.transaction() as session:
         attempt = 0
         while True:
-            # What was undone may be read in again; that is another import.
+            # A file whose import was undone may be imported again, as another import.
             names = ("import", file.source, file.fingerprint, str(attempt))
             id_ = derived_uuid(str(workspace_id), *names)
             run = await session.get(ImportRun, (workspace_id, id_))
@@ -106,7 +106,7 @@ class Taker:
     def __init__(
         self, ingest: Ingest, run: ImportRun, file: OpenFile, *, is_first: bool = False
     ) -> None:
-        """Prepare; of the first import of a source no row can be here already."""
+        """Prepare; with `is_first` no row of this source can be stored already."""
         workspace_id = run.workspace_id
         self._is_first = is_first
         self._ingest = ingest
@@ -114,11 +114,11 @@ class Taker:
         self._run = run
         self._file = file
         self._origin = SubmissionOrigin(importer(workspace_id), now=utc_now(), import_id=run.id)
-        self.taken = Taken()
+        self.taken = ImportCounts()
         self._seen: set[UUID] = set()
 
-    async def take(self, on_progress: Any = None) -> Taken:
-        """Take every row that can be taken; safe to be broken off and begun again."""
+    async def take(self, on_progress: Any = None) -> ImportCounts:
+        """Take every row that can be taken; it may be interrupted and started again."""
         chunks = self._file.chunks()
         reading = asyncio.create_task(asyncio.to_thread(next, chunks, None))
         while (chunk := await reading) is not None:
@@ -132,7 +132,7 @@ class Taker:
             if on_progress is not None:
                 on_progress(self._file.seen)
         if self._file.options.replace is not None:
-            await self._take_away(self._file.options.replace)
+            await self._remove_missing(self._file.options.replace)
         return self.taken
 
     def report(self) -> dict[str, Any]:
@@ -155,40 +155,44 @@ class Taker:
 
     async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> None:
         database = self._ingest.database
-        rows = {one.id: one for one in chunk}
-        asked = [id_ for id_ in rows if id_ in self._seen or not self._is_first]
+        rows = {entry.id: entry for entry in chunk}
+        ids_to_check = [id_ for id_ in rows if id_ in self._seen or not self._is_first]
         self._seen.update(rows)
-        known: dict[UUID, Any] = {}
-        there: dict[UUID, dict[str, Any]] = {}
-        if asked:
+        earlier_rows: dict[UUID, Any] = {}
+        responses: dict[UUID, dict[str, Any]] = {}
+        if ids_to_check:
             async with database.session() as session:
-                known = await stored.find_latest(session, self._workspace_id, asked)
-                there = await stored.find_responses(session, self._workspace_id, asked)
+                earlier_rows = await stored.find_latest(session, self._workspace_id, ids_to_check)
+                responses = await stored.find_responses(session, self._workspace_id, ids_to_check)
         writing: list[tuple[IdentifiedRow, int, dict[str, Any] | None]] = []
         replaced: list[UUID] = []
-        for id_, one in rows.items():
-            before, now = known.get(id_), there.get(id_)
-            if before is not None and now is not None and now["state"] == "deleted":
+        for id_, entry in rows.items():
+            earlier, response = earlier_rows.get(id_), responses.get(id_)
+            if earlier is not None and response is not None and response["state"] == "deleted":
                 self.taken.deleted += 1
-            elif before is not None and now is not None and before.content == one.row.content:
+            elif (
+                earlier is not None
+                and response is not None
+                and earlier.content == entry.row.content
+            ):
                 self.taken.already_here += 1
-            elif now is None or now["state"] == "deleted":
-                replaced += [id_] if now else []
-                writing.append((one, 1, None))
-            elif before is None:
-                # It was written when the import was broken off.
-                writing.append((one, now["seq"], None))
-            elif now["touched"] or now["seq"] != before.seq:
-                writing.append((one, now["seq"] + 1, now["whole"]))
+            elif response is None or response["state"] == "deleted":
+                replaced += [id_] if response else []
+                writing.append((entry, 1, None))
+            elif earlier is None:
+                # It was written just before the import was interrupted.
+                writing.append((entry, response["seq"], None))
+            elif response["touched"] or response["seq"] != earlier.seq:
+                writing.append((entry, response["seq"] + 1, response["whole"]))
             else:
                 replaced.append(id_)
-                writing.append((one, 1, now["whole"]))
+                writing.append((entry, 1, response["whole"]))
         self.taken.already_here += len(chunk) - len(rows)
         await self._clear(replaced)
         await self._write(writing)
 
     async def _clear(self, ids: Sequence[UUID]) -> None:
-        """Take responses away, so that their rows can be written anew, with time and place."""
+        """Delete responses, so that they can be written again with another time or touchpoint."""
         if not ids:
             return
         database, slot = self._ingest.database, self._ingest.group.slot
@@ -202,13 +206,13 @@ class Taker:
         if not writing:
             return
         ingest, workspace_id = self._ingest, self._workspace_id
-        bodies = [one.row.body for one, _, _ in writing]
+        bodies = [entry.row.body for entry, _, _ in writing]
         persons = [person_of(body.customer) if body.customer else None for body in bodies]
         customers = await ingest.directory.customers(workspace_id, (p for p in persons if p))
         cases = await find_cases(ingest.database, workspace_id, bodies)
         submissions = []
-        for place, (one, seq, _) in enumerate(writing):
-            body = msgspec.structs.replace(one.row.body, id=one.id, seq=seq)
+        for place, (entry, seq, _) in enumerate(writing):
+            body = msgspec.structs.replace(entry.row.body, id=entry.id, seq=seq)
             person = persons[place]
             case = cases.get(place)
             origin = replace(self._origin, case=case) if case else self._origin
@@ -217,28 +221,28 @@ class Taker:
                     body,
                     self._file.survey,
                     origin,
-                    checked=one.row.checked,
+                    checked=entry.row.checked,
                     customer_id=customers[person] if person else None,
                 )
             )
         results = await write_whole(ingest, workspace_id, submissions)
         at = utc_now()
         rows = []
-        for (one, seq, before), error in zip(writing, results, strict=True):
+        for (entry, seq, earlier), error in zip(writing, results, strict=True):
             if error is not None:
-                self.taken.problems.append({"line": one.row.line, "reason": str(error)})
+                self.taken.problems.append({"line": entry.row.line, "reason": str(error)})
                 continue
-            self.taken.updated += before is not None
-            self.taken.added += before is None
+            self.taken.updated += earlier is not None
+            self.taken.added += earlier is None
             rows.append({
-                "response_id": one.id, "external_id": one.row.external_id,
-                "content": one.row.content, "seq": seq, "before": before, "at": rfc3339(at),
+                "response_id": entry.id, "external_id": entry.row.external_id,
+                "content": entry.row.content, "seq": seq, "before": earlier, "at": rfc3339(at),
             })  # fmt: skip
         async with ingest.database.transaction() as session:
             await stored.keep_rows(session, workspace_id, self._run.id, rows)
 
-    async def _take_away(self, replaced: UUID) -> None:
-        """Take away what another import has made and this file does not hold."""
+    async def _remove_missing(self, replaced: UUID) -> None:
+        """Delete the responses of another import that this file does not hold."""
         database, slot = self._ingest.database, self._ingest.group.slot
         async with database.session() as session:
             if await session.get(ImportRun, (self._workspace_id, replaced)) is None:
@@ -251,7 +255,7 @@ class Taker:
         for start in range(0, len(gone), MOST_ROWS):
             ids = gone[start : start + MOST_ROWS]
             async with database.session() as session:
-                there = await stored.find_responses(session, self._workspace_id, ids)
+                current = await stored.find_responses(session, self._workspace_id, ids)
             await change_state(
                 database, slot, self._workspace_id, statement=DELETE_SILENTLY, ids=ids
             )
@@ -260,7 +264,7 @@ class Taker:
                 await stored.keep_rows(
                     session, self._workspace_id, self._run.id,
                     [{"response_id": id_, "external_id": None, "content": "", "seq": 0,
-                      "before": there[id_]["whole"], "at": at} for id_ in ids if id_ in there],
+                      "before": current[id_]["whole"], "at": at} for id_ in ids if id_ in current],
                 )  # fmt: skip
         self.taken.removed = len(gone)
 
@@ -268,25 +272,25 @@ class Taker:
 async def write_whole(
     ingest: Ingest, workspace_id: UUID, submissions: list[Submission]
 ) -> list[AfterwordError | None]:
-    """Write at most 500 responses without news; return the error of each, or None."""
+    """Write at most 500 responses without events; return the error of each, or None."""
     await ingest.directory.touchpoints(workspace_id, (s.row.touchpoint for s in submissions))
     results = await ingest.group.write(workspace_id, submissions, events=False)
-    found: list[AfterwordError | None] = []
+    errors: list[AfterwordError | None] = []
     for result in results:
         if isinstance(result, AfterwordError):
-            found.append(result)
+            errors.append(result)
             continue
         try:
             refuse(result.outcome)
         except AfterwordError as error:
-            found.append(error)
+            errors.append(error)
         else:
-            found.append(None)
-    return found
+            errors.append(None)
+    return errors
 
 
 async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]:
-    """Take back what an import of answers did; return how much of it, and what is left."""
+    """Undo an import of answers; return how many rows were undone, and the ids that stay."""
     database, slot = ingest.database, ingest.group.slot
     workspace_id, import_id = run.workspace_id, run.id
     async with database.session() as session:
@@ -300,21 +304,21 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
         chunk = undone[start : start + MOST_ROWS]
         ids = [row.response_id for row in chunk]
         await change_state(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
-        before = [(row.response_id, row.before) for row in chunk if row.before is not None]
+        earlier = [(row.response_id, row.before) for row in chunk if row.before is not None]
         async with database.transaction() as session:
             await stored.drop_rows(session, workspace_id, import_id, ids)
-            await stored.remove_deleted(session, workspace_id, [id_ for id_, _ in before])
-        submissions = [_as_before(survey, workspace_id, whole) for _, whole in before]
+            await stored.remove_deleted(session, workspace_id, [id_ for id_, _ in earlier])
+        submissions = [_restored_submission(survey, workspace_id, whole) for _, whole in earlier]
         if submissions:
             await write_whole(ingest, workspace_id, submissions)
             async with database.transaction() as session:
-                for id_, _ in before:
+                for id_, _ in earlier:
                     await stored.set_seq(session, workspace_id, id_, 1)
     return len(undone), [row.response_id for row in left]
 
 
 def _is_changed(row: Any) -> bool:
-    """Tell whether a response was changed since the import made it what it was."""
+    """Tell whether a response was changed after the import."""
     if row.is_past or row.touched:
         return True
     removed = row.content == ""
@@ -323,8 +327,10 @@ def _is_changed(row: Any) -> bool:
     return bool(row.state is None or row.state == "deleted" or row.seq_now != row.seq)
 
 
-def _as_before(survey: CompiledSurvey, workspace_id: UUID, whole: dict[str, Any]) -> Submission:
-    """Return the submission that makes a response again what it was."""
+def _restored_submission(
+    survey: CompiledSurvey, workspace_id: UUID, whole: dict[str, Any]
+) -> Submission:
+    """Return the submission that restores an earlier response."""
     body = msgspec.convert(
         {
             "survey": survey.key, "channel": whole["channel"], "answers": whole["answers"],

@@ -1,4 +1,4 @@
-"""Rows of ticket files: one a ticket with its times, or one an event."""
+"""Read ticket files: one row per ticket with its times, or one row per event."""
 
 import datetime as dt
 import math
@@ -22,8 +22,8 @@ from app.interactions.recording import Draft
 from app.interactions.resolution import TicketEvent, resolution_of
 from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
 
-# The times of a ticket, and the event that each is; of one instant the order is that of
-# `resolution`. A `first_solved` stands beside `solved`, which is then the last solving.
+# The times of a ticket with their events; equal times are ordered as in `resolution`. If there
+# is a `first_solved`, `solved` is the time when the ticket was last solved.
 TIMES = {
     "opened": "ticket.opened", "first_reply": "ticket.replied", "first_solved": "ticket.solved",
     "reopened": "ticket.reopened", "solved": "ticket.solved", "closed": "ticket.closed",
@@ -57,7 +57,7 @@ def vocabulary(preset: str | None) -> Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class TicketStory:
-    """What one row tells of one ticket."""
+    """The interactions that one row describes for one ticket."""
 
     ticket: str
     drafts: tuple[Draft, ...]
@@ -108,17 +108,17 @@ class TicketReader:
         return f"event:{given['event_id'][1]}" if "event_id" in given else None
 
     def _events(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
-        """Return the events of a row a ticket."""
+        """Return the events of a row that describes a whole ticket."""
         times = {
             name: self._time(*given[name])
             for name in TIMES
-            if name in given and not (name == "reopened" and self._says(given[name]))
+            if name in given and not (name == "reopened" and self._is_flag_or_count(given[name]))
         }
         self._add_minutes(given, times)
         if "first_solved" in times and times.get("solved") in {None, times["first_solved"]}:
             times["solved"] = times.pop("first_solved")
         if "reopened" not in times and "solved" in times and self._was_reopened(given):
-            # That it was reopened is known, and not when: it was, by the last solving.
+            # It was reopened at an unknown time, at the latest when it was last solved.
             times["reopened"] = times["solved"]
         if not times:
             column = next(iter(given.values()))[0]
@@ -129,7 +129,7 @@ class TicketReader:
     def _add_minutes(
         self, given: Mapping[str, tuple[str, str]], times: dict[str, dt.datetime]
     ) -> None:
-        """Add the times that are told as minutes since the opening."""
+        """Add the times that are given as minutes since the opening."""
         for name, target in _MINUTES.items():
             if name in given and "opened" in times and target not in times:
                 times[target] = times["opened"] + self._minutes(*given[name])
@@ -139,13 +139,13 @@ class TicketReader:
         """Tell whether a cell says that it was reopened: yes, or how often."""
         return "reopened" in given and yes_or_no(given["reopened"][1]) is not False
 
-    def _says(self, given: tuple[str, str]) -> bool:
+    def _is_flag_or_count(self, given: tuple[str, str]) -> bool:
         """Tell whether a cell only says that it was reopened, or how often."""
         text = given[1]
         return yes_or_no(text) is not None or bool(re.fullmatch(r"\d{1,4}", text))
 
     def _event(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
-        """Return the one event of a row an event."""
+        """Return the event of a row that describes one event."""
         column, text = given.get("event", ("event", ""))
         type_ = self._named.get(fold(text)) or _KNOWN_EVENTS.get(fold(text))
         if type_ is None and _EVENT.fullmatch(text):
@@ -161,12 +161,12 @@ class TicketReader:
 
     def _time(self, column: str, text: str) -> dt.datetime:
         try:
-            found = self.dates.read(text)
+            moment = self.dates.read(text)
         except ValueError as error:
             raise RowRejected(column, str(error)) from None
-        if not found.year >= 1900 or found > utc_now() + _AHEAD:
+        if not moment.year >= 1900 or moment > utc_now() + _AHEAD:
             raise RowRejected(column, f"`{text[:40]}` is before 1900 or in the future")
-        return found
+        return moment
 
     @staticmethod
     def _minutes(column: str, text: str) -> dt.timedelta:

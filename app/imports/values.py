@@ -1,4 +1,4 @@
-"""What a cell says: a score, a word of the scale, an option. Nothing is guessed beyond that."""
+"""Read a cell: a score, a word of the scale or an option. Nothing else is guessed."""
 
 import json
 import re
@@ -25,10 +25,10 @@ _OF = re.compile(
 _LABELLED = re.compile(r"^(\d{1,2}) *[-–—:.)=] *\D.*$|^\D+\((\d{1,2})\)$")
 _STARS = re.compile(r"^([★⭐]+)([☆✩]*)$")
 
-# What is said of a value that another scale has.
+# Matches the errors below that mean a value of another scale.
 OUT_OF_SCALE = re.compile(r"` is not from | is of \d+ points,| stars, and the question ")
 
-# Reads one cell that is not empty; raises ValueError with what would be understood.
+# Reads one cell that is not empty; raises ValueError that names what can be read.
 ReadCell = Callable[[str], Any]
 
 
@@ -39,7 +39,7 @@ def words() -> Any:
 
 
 def yes_or_no(text: str) -> bool | None:
-    """Return what a word of yes or no says in any language that is known; None for another."""
+    """Return the meaning of a yes or no word in any known language; None for other words."""
     folded = fold(text)
     return True if folded in words()["yes"] else False if folded in words()["no"] else None
 
@@ -49,16 +49,16 @@ def fold(text: str) -> str:
     return " ".join(text.casefold().replace("’", "'").split()).rstrip(".!")
 
 
-def reader_of(question: Question, said: Mapping[str, str]) -> ReadCell:
-    """Return what reads the cells of a question; `said` are values that the caller explains."""
-    known = {fold(text): value for text, value in said.items()}
+def reader_of(question: Question, meanings: Mapping[str, str]) -> ReadCell:
+    """Return the reader of a question's cells; `meanings` are values that the caller explains."""
+    by_folded_text = {fold(text): value for text, value in meanings.items()}
     read = _reader(question)
     not_applicable = set(map(fold, words()["na"])) if question.allow_na else set()
 
     def cell(text: str) -> Any:
         folded = fold(text)
-        if folded in known:
-            meant = known[folded]
+        if folded in by_folded_text:
+            meant = by_folded_text[folded]
             return NA if meant == NA else read(meant)
         if folded in not_applicable:
             return NA
@@ -87,20 +87,20 @@ def _reader(question: Question) -> ReadCell:
 
 
 def _score(text: str, low: int, high: int) -> int:
-    if found := _WHOLE.match(text):
-        score = int(found[1])
-    elif found := _OF.match(text):
-        score, of = int(found[1] or found[3]), int(found[2] or found[4])
+    if match := _WHOLE.match(text):
+        score = int(match[1])
+    elif match := _OF.match(text):
+        score, of = int(match[1] or match[3]), int(match[2] or match[4])
         if of != high:
             msg = f"`{text[:40]}` is of {of} points, and the question has {high}"
             raise ValueError(msg)
-    elif found := _STARS.match(text):
-        score = len(found[1])
-        if found[2] and score + len(found[2]) != high:
-            msg = f"`{text[:40]}` has {score + len(found[2])} stars, and the question has {high}"
+    elif match := _STARS.match(text):
+        score = len(match[1])
+        if match[2] and score + len(match[2]) != high:
+            msg = f"`{text[:40]}` has {score + len(match[2])} stars, and the question has {high}"
             raise ValueError(msg)
-    elif found := _LABELLED.match(text):
-        score = int(found[1] or found[2])
+    elif match := _LABELLED.match(text):
+        score = int(match[1] or match[2])
     else:
         return _named_score(text, high)
     if not low <= score <= high:
@@ -114,7 +114,7 @@ def _named_score(text: str, high: int) -> int:
     for score, names in enumerate(words()["scales"].get(str(high), ()), start=1):
         if folded in names:
             return score
-    msg = f"`{text[:40]}` is no score; a number, 9/10, `10 - label` or ★ is, or say it by `value`"
+    msg = f"`{text[:40]}` is no score; use a number, 9/10, `10 - label` or ★, or say it by `value`"
     raise ValueError(msg)
 
 
@@ -138,13 +138,13 @@ def _options(text: str, keys: Mapping[str, str], *, several: bool) -> Any:
 
 
 def _option(text: str, keys: Mapping[str, str]) -> str:
-    found = keys.get(fold(text))
-    if found is None:
+    key = keys.get(fold(text))
+    if key is None:
         msg = (
-            f"`{text[:40]}` is no option; {', '.join(list(dict.fromkeys(keys.values()))[:10])} are"
+            f"`{text[:40]}` is no option; use {', '.join(list(dict.fromkeys(keys.values()))[:10])}"
         )
         raise ValueError(msg)
-    return found
+    return key
 
 
 def _text(text: str, longest: int) -> str:

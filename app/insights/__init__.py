@@ -1,1 +1,1 @@
-"""What drives the experience, whether a bad one was made good, what people say."""
+"""Insights: what drives the score, whether bad experiences were repaired, what people say."""

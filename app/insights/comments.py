@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.texts import LANGUAGES, language_of
-from app.insights.questions import surveys_of, together
+from app.insights.questions import select_comparable, surveys_of
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 
 _LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
@@ -56,7 +56,7 @@ class Comment:
 
 @dataclass(slots=True)
 class Term:
-    """Who says one term: how many comments of each side, whose, with which scores."""
+    """The use of one term: how many comments of each side, by which people, with which scores."""
 
     counts: Counter[str] = field(default_factory=Counter)
     people: set[UUID] = field(default_factory=set)
@@ -76,15 +76,15 @@ class Term:
 
 async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the terms that tell the two sides apart, the clearest first."""
-    surveys, warnings = together(await surveys_of(session, request))
+    surveys, warnings = select_comparable(await surveys_of(session, request))
     comments: list[Comment] = []
     for side in _SIDES:
-        found = await _read(session, request, [survey.id for survey in surveys], side)
-        if len(found) > MOST_COMMENTS:
+        side_comments = await _read(session, request, [survey.id for survey in surveys], side)
+        if len(side_comments) > MOST_COMMENTS:
             warnings.append(
                 f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
             )
-        comments += found[:MOST_COMMENTS]
+        comments += side_comments[:MOST_COMMENTS]
     sizes = Counter(comment.side for comment in comments)
     fewer = min(sizes["low"], sizes["high"])
     if fewer < _LEAST_COMMENTS:
@@ -144,16 +144,16 @@ def _compare(comments: Sequence[Comment], default: str, least_people: int) -> li
         by_language[language].append((comment, terms))
     sizes = Counter(comment.side for comment in comments)
     rows = []
-    for language, said in by_language.items():
-        spoken: dict[str, Term] = defaultdict(Term)
-        for comment, found in said:
-            for name, words in found.items():
-                spoken[name].add(comment, words)
-        counts = {name: (term.counts["low"], term.counts["high"]) for name, term in spoken.items()}
+    for language, language_comments in by_language.items():
+        usage: dict[str, Term] = defaultdict(Term)
+        for comment, comment_terms in language_comments:
+            for name, words in comment_terms.items():
+                usage[name].add(comment, words)
+        counts = {name: (term.counts["low"], term.counts["high"]) for name, term in usage.items()}
         z_scores = log_odds(counts)
         rows += [
             _row(name, language, term, z_scores[name], sizes)
-            for name, term in spoken.items()
+            for name, term in usage.items()
             if len(term.people) >= least_people
         ]
     return sorted(rows, key=lambda row: (-abs(row["z"]), row["term"]))
@@ -178,7 +178,7 @@ def log_odds(counts: Mapping[str, tuple[int, int]]) -> dict[str, float]:
     second = sum(b for _, b in counts.values())
     total = first + second
     weight = min(_PRIOR_WEIGHT, total)
-    found = {}
+    z_scores = {}
     for term, (a, b) in counts.items():
         prior = weight * (a + b) / total
         odds = [
@@ -187,38 +187,40 @@ def log_odds(counts: Mapping[str, tuple[int, int]]) -> dict[str, float]:
             for n, whole in ((a, first), (b, second))
         ]  # fmt: skip
         delta = 0.0 if odds[0] == odds[1] else odds[0] - odds[1]
-        found[term] = delta / math.sqrt(1 / (a + prior) + 1 / (b + prior))
-    return found
+        z_scores[term] = delta / math.sqrt(1 / (a + prior) + 1 / (b + prior))
+    return z_scores
 
 
 def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, list[str]]]:
     """Return a comment's language and its one- and two-word terms, each with its words as written.
 
-    A term is of lemmas, without stop words.
+    Terms consist of lemmas, without stop words.
     """
     clauses = [_WORD.findall(clause.lower()) for clause in _CLAUSE.split(words)]
-    spoken = _language_of([word for clause in clauses for word in clause], language, default)
-    found: dict[str, list[str]] = {}
+    comment_language = _language_of(
+        [word for clause in clauses for word in clause], language, default
+    )
+    terms: dict[str, list[str]] = {}
     for clause in clauses:
-        lemmas = [(_lemma(word, spoken), word) for word in clause]
+        lemmas = [(_lemma(word, comment_language), word) for word in clause]
         for lemma, word in lemmas:
             if lemma:
-                found[lemma] = [word]
+                terms[lemma] = [word]
         for (first, word), (second, next_word) in itertools.pairwise(lemmas):
             if first and second:
-                found[f"{first} {second}"] = [word, next_word]
-    return spoken, found
+                terms[f"{first} {second}"] = [word, next_word]
+    return comment_language, terms
 
 
 def _language_of(words: Sequence[str], language: str, default: str) -> str:
-    """Return the language that knows most of the words; the page's own where others do as well."""
+    """Return the language that knows most of the words; on a tie, the page's own."""
     candidates = [
         name for name in dict.fromkeys([language, default, *LANGUAGES]) if name in _lemmatised()
     ]
     if not candidates:
         return language
-    known = {name: sum(_knows(word, name) for word in words) for name in candidates}
-    return max(candidates, key=lambda name: (known[name], -candidates.index(name)))
+    known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
+    return max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
 
 
 @cache
@@ -246,13 +248,13 @@ _MOST_KEPT = 200_000
 
 
 def _knows(word: str, language: str) -> bool:
-    found = _KNOWN.get((word, language))
-    if found is None:
+    is_known = _KNOWN.get((word, language))
+    if is_known is None:
         import simplemma  # noqa: PLC0415 - its dictionaries are large
 
-        found = word in _stop_words(language) or simplemma.is_known(word, lang=language)
-        _keep(_KNOWN, (word, language), found)
-    return found
+        is_known = word in _stop_words(language) or simplemma.is_known(word, lang=language)
+        _keep(_KNOWN, (word, language), is_known)
+    return is_known
 
 
 def _lemma(word: str, language: str) -> str | None:
@@ -280,12 +282,14 @@ def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) ->
 async def _without_names(
     session: AsyncSession, request: InsightRequest, rows: Sequence[Reply], limit: int
 ) -> list[Reply]:
-    """Return the first rows whose words are in no name or address of a customer of the window."""
+    """Return the first rows of which no word occurs in a name or address of a customer."""
     kept: list[Reply] = []
-    for some in _chunks(rows, max(limit, 100)):
-        said = [_plain_words([row["term"], *row.pop("words")]) for row in some]
-        names = await _names_among(session, request, sorted(set().union(*said)))
-        kept += [row for row, words in zip(some, said, strict=True) if names.isdisjoint(words)]
+    for chunk in _chunks(rows, max(limit, 100)):
+        row_words = [_plain_words([row["term"], *row.pop("words")]) for row in chunk]
+        names = await _names_among(session, request, sorted(set().union(*row_words)))
+        kept += [
+            row for row, words in zip(chunk, row_words, strict=True) if names.isdisjoint(words)
+        ]
         if len(kept) >= limit:
             break
     return kept[:limit]

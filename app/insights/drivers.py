@@ -8,13 +8,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.insights.linear import Floats, bootstrap_shares, importance_of, scaled_interval
 from app.insights.names import label_of
-from app.insights.questions import Item, SurveyItems, surveys_of, together
+from app.insights.questions import Item, SurveyItems, select_comparable, surveys_of
 from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRefused, InsightRequest, Reply
-from app.insights.scores import by_tag, interval_of_mean, mean_of_rows, read_scores, rescaled
+from app.insights.scores import (
+    interval_of_mean,
+    mean_of_rows,
+    positions_by_tag,
+    read_scores,
+    rescale,
+)
 from app.metrics.statistics import wilson
 from app.surveys.scales import top_box_from
 
-# They say what was told and heard of the brand, which drives nothing.
+# These tags ask what customers told or heard about the brand; they drive no score.
 _NO_DRIVERS = frozenset({"told", "heard"})
 _LEAST, _LEAST_EACH = 50, 8
 
@@ -22,9 +28,9 @@ _LEAST, _LEAST_EACH = 50, 8
 async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the drivers, the most important first."""
     outcome = request.options.get("outcome")
-    surveys, warnings = together(await surveys_of(session, request, outcome=outcome))
+    surveys, warnings = select_comparable(await surveys_of(session, request, outcome=outcome))
     main = surveys[0].outcome
-    assert main is not None  # noqa: S101 - `together` keeps surveys with an outcome
+    assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
     parts = [await _read(session, request, survey) for survey in surveys]
     names = sorted({name for part in parts for name in part[0]})
     about = {"outcome": {"question": main.key, "metric": main.metric}, "warnings": warnings,
@@ -41,15 +47,15 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
             f"{needed}. Choose a longer period, or ask fewer drivers."
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
-    found = importance_of(values)
+    result = importance_of(values)
     usable = values[~np.isnan(values[:, -1])]
     interval, drawn = bootstrap_shares(usable, request.seed)
     tops = _tops([part[2] for part in parts])
     rows = [
-        _row(request, name, place, values, (found.weights, found.shares, found.correlations))
+        _row(request, name, place, values, (result.weights, result.shares, result.correlations))
         | _top_box(tops.get(name, (0, 0)))
         | {"importance_share_ci": list(scaled_interval(
-            float(found.shares[place]), float(interval[0, place]), float(interval[1, place]),
+            float(result.shares[place]), float(interval[0, place]), float(interval[1, place]),
             drawn=drawn, n=len(usable)))}
         for place, name in enumerate(names)
     ]  # fmt: skip
@@ -59,8 +65,8 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
         assumptions["subsample"] = drawn
     return about | {
         "n": complete,
-        "r2": found.r2,
-        "base": found.base,
+        "r2": result.r2,
+        "base": result.base,
         "rows": sorted(rows, key=lambda row: (-row["importance"], row["driver"])),
         "assumptions": assumptions,
     }
@@ -70,7 +76,7 @@ async def _read(
     session: AsyncSession, request: InsightRequest, survey: SurveyItems
 ) -> tuple[list[str], Floats, dict[str, tuple[int, int]]]:
     """Return a survey's drivers, their values with the outcome last, and their top boxes."""
-    assert survey.outcome is not None  # noqa: S101 - `together` keeps surveys with an outcome
+    assert survey.outcome is not None  # noqa: S101 - `select_comparable` keeps those with one
     items = [
         item
         for item in survey.items
@@ -79,10 +85,10 @@ async def _read(
     ]  # fmt: skip
     scores = await read_scores(session, request, survey, [*items, survey.outcome])
     given, outcome = scores[:, :-1], scores[:, -1:]
-    drivers = by_tag(items, "driver")
+    drivers = positions_by_tag(items, "driver")
     if not drivers:
         return [], np.empty((0, 1)), {}
-    values = rescaled(given, items)
+    values = rescale(given, items)
     columns = [mean_of_rows(values[:, places]) for places in drivers.values()]
     tops = {name: _count_tops(given[:, places], [items[p] for p in places])
             for name, places in drivers.items()}  # fmt: skip
@@ -90,36 +96,36 @@ async def _read(
 
 
 def _aligned(names: list[str], values: Floats, every: list[str]) -> Floats:
-    """Return a survey's values under the drivers of all surveys; others are not known."""
+    """Return a survey's values with a column for every driver; nan for drivers it lacks."""
     if not names:
         return np.empty((0, len(every) + 1))
-    found = np.full((len(values), len(every) + 1), np.nan)
+    aligned = np.full((len(values), len(every) + 1), np.nan)
     for place, name in enumerate(names):
-        found[:, every.index(name)] = values[:, place]
-    found[:, -1] = values[:, -1]
-    return found
+        aligned[:, every.index(name)] = values[:, place]
+    aligned[:, -1] = values[:, -1]
+    return aligned
 
 
 def _count_tops(scores: Floats, items: Sequence[Item]) -> tuple[int, int]:
     """Return how many answers lie in the top box of their item, and how many there are."""
     top = n = 0
     for column, item in enumerate(items):
-        known = scores[:, column][~np.isnan(scores[:, column])]
+        known_scores = scores[:, column][~np.isnan(scores[:, column])]
         if item.reverse:
-            known = item.low + item.high - known
+            known_scores = item.low + item.high - known_scores
         box = top_box_from(item.high) if item.low else item.high
-        top += int((known >= box).sum())
-        n += len(known)
+        top += int((known_scores >= box).sum())
+        n += len(known_scores)
     return top, n
 
 
 def _tops(parts: Sequence[dict[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
+    tops: dict[str, tuple[int, int]] = {}
     for part in parts:
         for name, (top, n) in part.items():
-            before = found.get(name, (0, 0))
-            found[name] = before[0] + top, before[1] + n
-    return found
+            earlier = tops.get(name, (0, 0))
+            tops[name] = earlier[0] + top, earlier[1] + n
+    return tops
 
 
 def _top_box(counted: tuple[int, int]) -> Reply:
@@ -132,9 +138,9 @@ def _top_box(counted: tuple[int, int]) -> Reply:
 
 
 def _row(
-    request: InsightRequest, name: str, place: int, values: Floats, found: tuple[Any, Any, Any]
+    request: InsightRequest, name: str, place: int, values: Floats, importance: tuple[Any, Any, Any]
 ) -> Reply:
-    weights, shares, correlations = found
+    weights, shares, correlations = importance
     n, mean, interval = interval_of_mean(values[:, place])
     correlation = float(correlations[place])
     return {
@@ -150,7 +156,7 @@ def _row(
 
 
 def _add_quadrants(rows: Sequence[Reply]) -> None:
-    """Say of each driver what to do: by importance and performance against their averages."""
+    """Add what to do about each driver: its importance and performance against the averages."""
     share = 100 / len(rows)
     means = [row["mean_0_100"] for row in rows if row["mean_0_100"] is not None]
     average = sum(means) / len(means) if means else 0.0

@@ -5,7 +5,7 @@ from app.insights.request import InsightRequest
 
 
 def label_of(request: InsightRequest, kind: str, value: str) -> str:
-    """Return the name of a value of ours, or the company's own value with blanks."""
+    """Return the name of a built-in value, or a company's own value with blanks."""
     names = texts_of("names", shipped_language(request.metric_request.workspace.default_locale))
-    found: str = names.get(f"{kind}.{value}") or value.replace("_", " ")
-    return found
+    label: str = names.get(f"{kind}.{value}") or value.replace("_", " ")
+    return label

@@ -29,7 +29,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
     "spending": ("within", "currency"),
     "comments": ("side", "limit"),
 }
-# A rating of any metric counts for an insight; the period is found from all of them.
+# Insights read ratings of every metric; this metric stands for all of them.
 _ANY_RATING = "rating"
 
 
@@ -40,11 +40,11 @@ def _is_duration(value: str) -> str:
 
 def duration_of(value: str) -> dt.timedelta:
     """Return a duration of days or weeks, such as P90D or P12W."""
-    found = _WITHIN.fullmatch(value)
-    if not found:
+    match = _WITHIN.fullmatch(value)
+    if not match:
         msg = "must be days or weeks, such as P90D or P12W"
         raise ValueError(msg)
-    days, weeks = found.groups()
+    days, weeks = match.groups()
     duration = dt.timedelta(days=int(days or 0), weeks=int(weeks or 0))
     if not dt.timedelta() < duration <= _LONGEST:
         msg = "must be from P1D to P3650D"
@@ -125,23 +125,25 @@ async def resolve_insight(
         options["within"] = duration_of(query.within or "P90D")
     if "limit" in options:
         options["limit"] = query.limit or 100
-    asked = query.model_dump(
+    metric_params = query.model_dump(
         include={"to", "period", "timezone", "survey", "touchpoint", "channel", "locale", "stage",
                  "count"}
     ) | {"from_": query.from_}  # fmt: skip
     if insight == "spending" and not query.period:
-        asked |= _span_of_spending(query, utc_now() - options["within"])
-    found = await resolve(session, workspace, _ANY_RATING, MetricQuery(**asked), properties)
-    return InsightRequest(insight, found, options)
+        metric_params |= _span_of_spending(query, utc_now() - options["within"])
+    metric_request = await resolve(
+        session, workspace, _ANY_RATING, MetricQuery(**metric_params), properties
+    )
+    return InsightRequest(insight, metric_request, options)
 
 
-def _span_of_spending(query: InsightQuery, over: dt.datetime) -> dict[str, str]:
-    """Return `from_` and `to` of the answers whose time to buy is over, by default of a year."""
-    to = query.to or over.replace(microsecond=0).isoformat()
+def _span_of_spending(query: InsightQuery, latest_end: dt.datetime) -> dict[str, str]:
+    """Return `from_` and `to` of answers with time to buy afterwards; by default a year."""
+    to = query.to or latest_end.replace(microsecond=0).isoformat()
     if query.from_:
         return {"from_": query.from_, "to": to}
     try:
         return {"from_": (dt.datetime.fromisoformat(to) - _SPAN_OF_SPENDING).isoformat(), "to": to}
     except (ValueError, OverflowError):
-        # What is wrong with `to` is said by who reads it.
+        # The metric's own check reports what is wrong with `to`.
         return {"to": to}

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.insights.linear import Floats, cronbach_alpha, importance_of
 from app.insights.names import label_of
-from app.insights.questions import SurveyItems, surveys_of, together
+from app.insights.questions import SurveyItems, select_comparable, surveys_of
 from app.insights.request import (
     NOTHING_TAGGED,
     TOO_FEW,
@@ -19,15 +19,21 @@ from app.insights.request import (
     Reply,
     ResponseQuery,
 )
-from app.insights.scores import by_tag, interval_of_mean, mean_of_rows, read_scores, rescaled
+from app.insights.scores import (
+    interval_of_mean,
+    mean_of_rows,
+    positions_by_tag,
+    read_scores,
+    rescale,
+)
 from app.metrics.statistics import wilson
 from app.surveys.question_types import QuestionType
 
 _LEAST = 10
-# So many complete answers carry weights of their own.
+# The least number of complete answers for which weights are computed.
 _LEAST_WEIGHTED = 200
 _HALF = 0.5
-# The module that is told apart: it is not part of the brand-experience score.
+# This module is not part of the brand-experience score.
 _APART = "relational"
 
 
@@ -38,8 +44,8 @@ async def find_pillars(session: AsyncSession, request: InsightRequest) -> Reply:
 
 async def find_modules(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the experience modules; the brand-experience score is the mean of four of them."""
-    found = await _find(session, request, "module")
-    return found | {"wow": await _wow(session, request)}
+    reply = await _find(session, request, "module")
+    return reply | {"wow": await _wow(session, request)}
 
 
 async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Reply:
@@ -50,7 +56,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
         raise InsightRefused(NOTHING_TAGGED, detail)
     warnings: list[str] = []
     if tag == "pillar" and any(survey.outcome for survey in tagged):
-        tagged, warnings = together(tagged)
+        tagged, warnings = select_comparable(tagged)
     names, scores, outcome, alphas = await _read(session, request, tagged, tag)
     counted = int((~np.isnan(scores)).any(axis=1).sum())
     if counted < _LEAST:
@@ -90,12 +96,12 @@ async def _read(
             continue
         wanted = [*items, *([survey.outcome] if survey.outcome else [])]
         read = await read_scores(session, request, survey, wanted)
-        values = rescaled(read[:, : len(items)], items)
-        found = np.full((len(read), len(names)), np.nan)
-        for name, places in by_tag(items, tag).items():
-            found[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
+        values = rescale(read[:, : len(items)], items)
+        tag_scores = np.full((len(read), len(names)), np.nan)
+        for name, places in positions_by_tag(items, tag).items():
+            tag_scores[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
             alphas.setdefault(name, (cronbach_alpha(values[:, places]), len(places)))
-        scores.append(found)
+        scores.append(tag_scores)
         outcomes.append(read[:, -1] if survey.outcome else np.full(len(read), np.nan))
     return names, np.concatenate(scores), np.concatenate(outcomes), alphas
 
@@ -110,14 +116,14 @@ def _weights(
         return equal, "equal"
     values = np.column_stack([scores, outcome])
     complete = int((~np.isnan(values)).all(axis=1).sum())
-    asked = request.options.get("weights")
-    if asked == "johnson" and complete < _LEAST_WEIGHTED:
+    requested = request.options.get("weights")
+    if requested == "johnson" and complete < _LEAST_WEIGHTED:
         detail = (
             f"{complete} answers rate every pillar and say the outcome; Johnson's weights need "
             f"{_LEAST_WEIGHTED}. Leave `weights` out for equal ones."
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
-    if asked == "equal" or complete < _LEAST_WEIGHTED:
+    if requested == "equal" or complete < _LEAST_WEIGHTED:
         return equal, "equal"
     shares = importance_of(values).shares
     return (shares / 100, "johnson") if shares.sum() > 0 else (equal, "equal")

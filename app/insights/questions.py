@@ -1,4 +1,4 @@
-"""The published questions of surveys, and which surveys one insight can speak of together."""
+"""The published questions of surveys, and which surveys an insight can combine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -83,26 +83,26 @@ async def surveys_of(
     )
     counts = {row.survey_id: int(row.n) for row in counted}
     rows = await run_sql(session, _ITEMS.bindparams(workspace=request.metric_request.workspace.id))
-    found: dict[UUID, tuple[str, list[Item]]] = {}
+    items_by_survey: dict[UUID, tuple[str, list[Item]]] = {}
     for row in rows:
         values = dict(row._mapping)
         survey_id, survey = values.pop("survey_id"), values.pop("survey")
         item = Item(**values | {"type": QuestionType(values["type"])})
-        found.setdefault(survey_id, (survey, []))[1].append(item)
+        items_by_survey.setdefault(survey_id, (survey, []))[1].append(item)
     if outcome is not None:
-        _require_outcome(outcome, [item for _, items in found.values() for item in items])
+        _require_outcome(outcome, [item for _, items in items_by_survey.values() for item in items])
     surveys = [
         SurveyItems(id_, key, items, _outcome_of(items, outcome), counts[id_])
-        for id_, (key, items) in found.items()
+        for id_, (key, items) in items_by_survey.items()
         if id_ in counts
     ]
     return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
 
 
 def _require_outcome(name: str, items: Sequence[Item]) -> None:
-    known = [item.key for item in items if item.is_number]
-    if name not in known:
-        msg = f"`{name[:64]}` is no scored question of these surveys{did_you_mean(name, known)}"
+    keys = [item.key for item in items if item.is_number]
+    if name not in keys:
+        msg = f"`{name[:64]}` is no scored question of these surveys{did_you_mean(name, keys)}"
         raise InvalidInput.at("query", "outcome", msg=msg)
 
 
@@ -113,7 +113,7 @@ def _outcome_of(items: Sequence[Item], outcome: str | None) -> Item | None:
     return None
 
 
-def together(surveys: Sequence[SurveyItems]) -> tuple[list[SurveyItems], list[str]]:
+def select_comparable(surveys: Sequence[SurveyItems]) -> tuple[list[SurveyItems], list[str]]:
     """Return the surveys whose outcome has one metric and scale, and a warning of the others.
 
     The metric and scale with most answers are taken; raise InsightRefused where there is no

@@ -31,19 +31,19 @@ class InsightRequest:
     def seed(self) -> int:
         """The seed of every sample: the same question gives the same interval."""
         request = self.metric_request
-        said = repr((
+        key = repr((
             self.insight, str(request.workspace.id), request.span, request.timezone,
             sorted(request.filters.items()), sorted(request.properties.items()), request.latest,
             sorted((k, str(v)) for k, v in self.options.items()),
         ))  # fmt: skip
-        return int.from_bytes(hashlib.sha256(said.encode()).digest()[:8], "big")
+        return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
 
 
 @dataclass(frozen=True, slots=True)
 class InsightRefused(Exception):
-    """The data cannot carry what was asked: why, how many answers are needed, and what to do.
+    """The data is not enough for an insight: why, how many answers it needs, and what to do.
 
-    `about` is what is known of the reply all the same, such as its outcome.
+    `about` holds the parts of the reply that are known anyway, such as its outcome.
     """
 
     reason: str
@@ -89,7 +89,7 @@ class ResponseQuery:
         return f"(cast({self.bind(bound)} as date) ::timestamp at time zone :zone)"
 
     def _narrow(self) -> None:
-        known = {
+        columns = {
             "touchpoint": "nullif(r.touchpoint, '')",
             "channel": "r.channel",
             "locale": "r.locale",
@@ -107,7 +107,7 @@ class ResponseQuery:
                     f"and t.key = r.touchpoint and t.stage = any({given}))"
                 )
             else:
-                self._conditions.append(f"{known[name]} = any({given})")
+                self._conditions.append(f"{columns[name]} = any({given})")
         for name, values in self._request.properties.items():
             parameter, given = self.bind(name), self.bind(values)
             self._conditions.append(f"r.properties ->> {parameter} = any(cast({given} as text[]))")

@@ -22,7 +22,7 @@ from app.workspaces.service import get_workspace
 
 routes = router("Insights")
 
-# What stands around the figures of a reply.
+# The fields that every reply has beside its figures.
 _ENVELOPE = frozenset(InsightOut.model_fields) | {"from"}
 # Insights whose figures stand at the top level, with the column that names their rows.
 _TOTALLED = {"recovery": "by", "word-of-mouth": "survey", "spending": "band"}
@@ -57,9 +57,9 @@ RequestDep = Annotated[InsightRequest, Depends(_insight_request)]
 async def get_insight(
     request: Request, session: ReadSessionDep, insight_request: RequestDep
 ) -> Response:
-    """Return what drives the experience, what followed bad ones, what is said and what it is worth.
+    """Return one insight: drivers, pillars, recovery, word of mouth, spending or comments.
 
-    Never an estimate that the data cannot carry: then `rows` is empty and `refused` says why.
+    If the data is not enough for an estimate, `rows` is empty and `refused` says why.
     """
     cache: InsightCache = request.app.state.insights
     reply = await cache.reply(session, insight_request)
@@ -71,16 +71,16 @@ async def get_insight(
 def _to_csv(reply: Reply) -> str:
     """Write one line a row, then the figures of the top level as the line `total`."""
     rows: list[dict[str, Any]] = list(reply["rows"])
-    named = _TOTALLED.get(reply["insight"])
+    name_column = _TOTALLED.get(reply["insight"])
     if reply["insight"] == "spending":
-        before = {row["band"]: row for row in reply.get("before", ())}
-        rows = [row | {"before": before.get(row["band"], {})} for row in rows]
-    if named and reply["refused"] is None:
+        spent_before = {row["band"]: row for row in reply.get("before", ())}
+        rows = [row | {"before": spent_before.get(row["band"], {})} for row in rows]
+    if name_column and reply["refused"] is None:
         figures = {
             name: json.dumps(value) if isinstance(value, list) and value
             and isinstance(value[0], dict) else value
             for name, value in reply.items()
             if name not in _ENVELOPE and name != "before"
         }  # fmt: skip
-        rows.append({named: "total", "n": reply["n"], **figures})
+        rows.append({name_column: "total", "n": reply["n"], **figures})
     return rows_to_csv(rows)

@@ -1,4 +1,4 @@
-"""Reading the scores of many responses at once: one letter an answer, one text a survey."""
+"""Read the scores of many responses at once: one letter per answer, one text per survey."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from app.insights.questions import Item, SurveyItems
 from app.insights.request import InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
 
-# A score of -2 is the letter A, 10 the letter M; what is not there reads like -1.
+# A score of -2 is the letter A, 10 the letter M; a missing answer is read as -1.
 _ORIGIN = 67
 
 
@@ -33,23 +33,23 @@ async def read_scores(
             f"{query.source(f'r.survey_id = {query.bind(survey.id)}')}"
         ).bindparams(**query.bound),
     )
-    said: str | None = rows.one()[0]
-    if not said:
+    encoded: str | None = rows.one()[0]
+    if not encoded:
         return np.empty((0, len(items)))
-    raw = np.frombuffer(said.encode(), dtype=np.uint8).reshape(-1, len(items))
+    raw = np.frombuffer(encoded.encode(), dtype=np.uint8).reshape(-1, len(items))
     scores: Floats = raw.astype(np.float64)
     scores -= _ORIGIN
     return np.where(scores >= 0, scores, np.nan)
 
 
-def rescaled(scores: Floats, items: Sequence[Item]) -> Floats:
+def rescale(scores: Floats, items: Sequence[Item]) -> Floats:
     """Return scores on 0-100, those of reverse items flipped."""
     low = np.array([item.low for item in items], dtype=float)
     high = np.array([item.high for item in items], dtype=float)
-    found: Floats = 100 * (scores - low) / (high - low)
+    on_scale: Floats = 100 * (scores - low) / (high - low)
     reverse = np.array([item.reverse for item in items], dtype=bool)
-    found[:, reverse] = 100 - found[:, reverse]
-    return found
+    on_scale[:, reverse] = 100 - on_scale[:, reverse]
+    return on_scale
 
 
 def mean_of_rows(values: Floats, *, least_share: float = 0.0) -> Floats:
@@ -61,14 +61,14 @@ def mean_of_rows(values: Floats, *, least_share: float = 0.0) -> Floats:
     return np.where(enough, sums / np.maximum(counts, 1), np.nan)
 
 
-def by_tag(items: Sequence[Item], tag: str) -> dict[str, list[int]]:
-    """Return the places of the items that have each value of a tag, in the tags' order."""
-    found: dict[str, list[int]] = {}
-    for place, item in enumerate(items):
+def positions_by_tag(items: Sequence[Item], tag: str) -> dict[str, list[int]]:
+    """Return the positions of the items by the value of a tag, sorted by that value."""
+    positions: dict[str, list[int]] = {}
+    for position, item in enumerate(items):
         value = getattr(item, tag)
         if value:
-            found.setdefault(value, []).append(place)
-    return dict(sorted(found.items()))
+            positions.setdefault(value, []).append(position)
+    return dict(sorted(positions.items()))
 
 
 def interval_of_mean(values: Floats, low: float = 0.0, high: float = 100.0) -> Any:

@@ -1,4 +1,4 @@
-"""Answers an insight's query: computed once while no answer changes, or refused with its reason."""
+"""Compute insights, or refuse them with a reason; replies are kept while no answer changes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,8 +14,8 @@ from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.metrics.service import shown_bound
 
 _MOST_KEPT, _KEPT_SECONDS = 256, 300
-# Rows of so many are shown with their names and numbers only, where they are fewer than
-# the workspace's smallest group; each insight counts its rows under one of these names.
+# The fields that hold the size of a row. A row that is smaller than the workspace's smallest
+# group is shown with its names and its size only.
 _SIZES = ("n", "customers", "failures")
 _SHOWN_OF_SMALL = {
     "driver", "pillar", "module", "label", "by", "metric", "survey", "band", "items", "weight",
@@ -26,7 +26,7 @@ Finder = Callable[[AsyncSession, InsightRequest], Awaitable[Reply]]
 
 
 def _finder(insight: str) -> Finder:
-    """Return what computes an insight; numpy is loaded with the first that is asked for."""
+    """Return the function that computes an insight; the first call loads numpy."""
     from app.insights import (  # noqa: PLC0415 - they load numpy, which a start does without
         comments,
         drivers,
@@ -56,7 +56,7 @@ class InsightCache:
         self._replies: TTLCache[tuple[Any, ...], Reply] = TTLCache(_MOST_KEPT, _KEPT_SECONDS)
 
     async def reply(self, session: AsyncSession, request: InsightRequest) -> Reply:
-        """Return the reply of a query, computed where none that still holds is kept."""
+        """Return the kept reply of a query, or compute it."""
         changed = await _last_change(session, request.metric_request.workspace.id)
         key = (request.insight, request.seed, changed)
         if key not in self._replies:
@@ -100,12 +100,14 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
         "refused": None,
     }
     try:
-        found = await (await asyncio.to_thread(_finder, request.insight))(session, request)
-        _require_group(request, found["n"])
+        figures = await (await asyncio.to_thread(_finder, request.insight))(session, request)
+        _require_group(request, figures["n"])
     except InsightRefused as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}
-    found["rows"] = [_without_small(row, wanted.workspace.min_group_size) for row in found["rows"]]
-    return reply | found
+    figures["rows"] = [
+        _without_small(row, wanted.workspace.min_group_size) for row in figures["rows"]
+    ]
+    return reply | figures
 
 
 def _require_group(request: InsightRequest, n: int) -> None:
@@ -117,7 +119,7 @@ def _require_group(request: InsightRequest, n: int) -> None:
 
 
 def _without_small(row: Reply, least: int) -> Reply:
-    """Return a row without its figures where it is of too few."""
+    """Return a row, without its figures if it is smaller than the smallest group."""
     size = next((row[name] for name in _SIZES if name in row), None)
     if size is None or size >= least or not size:
         return row

@@ -1,6 +1,6 @@
 """Whether happier customers spend more: orders after the answer, by band.
 
-An association is all that is found; that one causes the other is never said.
+The insight reports an association only; it never claims a cause.
 """
 
 import math
@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.linear import bootstrap_means, spearman
-from app.insights.questions import surveys_of, together
+from app.insights.questions import select_comparable, surveys_of
 from app.insights.request import (
     NO_ORDERS,
     TOO_FEW,
@@ -33,7 +33,7 @@ _ORDER = (
 
 async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return what customers spent after, and before, their first answer of the period."""
-    surveys, warnings = together(await surveys_of(session, request))
+    surveys, warnings = select_comparable(await surveys_of(session, request))
     ids = [survey.id for survey in surveys]
     currency, others = await _currency(session, request)
     if currency is None:
@@ -53,7 +53,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
         detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
     link = _link(rows)
-    found = link["p_value"] is not None and link["p_value"] < _ALPHA
+    is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
         "survey": surveys[0].key if len(surveys) == 1 else None,
         "n": n,
@@ -61,7 +61,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
         "rows": _by_band(rows, "after", request.seed),
         "before": _by_band(rows, "before", request.seed + 1),
         "spearman": link,
-        "conclusion": "associated" if found else "no_association_found",
+        "conclusion": "associated" if is_associated else "no_association_found",
         "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
         "warnings": warnings,
     }
@@ -77,11 +77,11 @@ async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str
             "and not test group by 1 order by 2 desc, 1"
         ).bindparams(workspace=request.metric_request.workspace.id),
     )
-    known = [row.currency for row in rows if row.currency]
-    asked = request.options.get("currency")
-    if asked is not None:
-        return (asked, []) if asked in known else (None, [])
-    return (known[0], known[1:]) if known else (None, [])
+    currencies = [row.currency for row in rows if row.currency]
+    requested = request.options.get("currency")
+    if requested is not None:
+        return (requested, []) if requested in currencies else (None, [])
+    return (currencies[0], currencies[1:]) if currencies else (None, [])
 
 
 async def _read(
@@ -117,7 +117,7 @@ order by f.customer_id"""
 
 def _by_band(rows: Sequence[Mapping[str, Any]], column: str, seed: int) -> list[Reply]:
     """Return what each band spent; the means are over all of its customers."""
-    found = []
+    replies = []
     bands = sorted({row["band"] for row in rows if row["band"]}, key=_ORDER.index)
     for band in bands:
         spent = np.array([float(max(row[column], 0)) for row in rows if row["band"] == band])
@@ -125,13 +125,13 @@ def _by_band(rows: Sequence[Mapping[str, Any]], column: str, seed: int) -> list[
         share = wilson(buyers, n)
         interval = bootstrap_means(spent, seed)
         ordered = np.sort(spent)
-        found.append({
+        replies.append({
             "band": band, "customers": n, "buyers": buyers, "buyers_share": 100 * buyers / n,
             "buyers_share_ci": [100 * share[0], 100 * share[1]] if share else None,
             "mean": float(spent.mean()), "mean_ci": list(interval) if interval else None,
             "median": float(ordered[(n - 1) // 2]),
         })  # fmt: skip
-    return found
+    return replies
 
 
 def _link(rows: Sequence[Mapping[str, Any]]) -> Reply:

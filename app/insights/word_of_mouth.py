@@ -1,4 +1,4 @@
-"""How far satisfied and dissatisfied customers carry the word: assumed, and as asked."""
+"""How many people customers tell about the brand: by assumed rates, and by their answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _GROUPS = {
 _TRIMMED = 0.1
 
 
-def reach(satisfied: int, dissatisfied: int, a: float, b: float) -> Reply:
+def compute_reach(satisfied: int, dissatisfied: int, a: float, b: float) -> Reply:
     """Return how many people hear good and bad of the brand, and the index of both.
 
     index = 100·(a·S − b·D)/(a·S + b·D); `break_even` is the ratio D/S at which it is 0.
@@ -38,7 +38,7 @@ def reach(satisfied: int, dissatisfied: int, a: float, b: float) -> Reply:
 
 
 async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> Reply:
-    """Return the reach by the assumed multipliers, and what customers say that they told."""
+    """Return the reach by the assumed rates, and how many people customers really told."""
     workspace = request.metric_request.workspace
     own = workspace.word_of_mouth or {}
     a = request.options.get("a") or own.get("told_by_satisfied") or TOLD_BY_SATISFIED
@@ -68,9 +68,13 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     return {
         "n": n,
         **total,
-        **reach(total["satisfied"], total["dissatisfied"], a, b),
+        **compute_reach(total["satisfied"], total["dissatisfied"], a, b),
         "rows": [
-            {"survey": survey, **found, **reach(found["satisfied"], found["dissatisfied"], a, b)}
+            {
+                "survey": survey,
+                **found,
+                **compute_reach(found["satisfied"], found["dissatisfied"], a, b),
+            }
             for survey, found in sorted(counts.items())
         ],
         "measured": await _told(session, request, surveys),
@@ -88,17 +92,17 @@ async def _told(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
 ) -> Reply | None:
     """Return how many people customers say that they have told, where that was asked."""
-    told: list[float] = []
+    numbers: list[float] = []
     by_band: dict[str, list[float]] = {}
     for survey, item in _tagged(surveys, "told"):
         for band, number in await _numbers(session, request, survey, item):
-            told.append(number)
+            numbers.append(number)
             group = next((name for name, bands in _GROUPS.items() if band in bands), None)
             if group:
                 by_band.setdefault(group, []).append(number)
-    if not told:
+    if not numbers:
         return None
-    values = np.sort(np.array(told))
+    values = np.sort(np.array(numbers))
     cut = int(len(values) * _TRIMMED)
     trimmed = values[cut : len(values) - cut] if len(values) > 2 * cut else values
     return {
@@ -135,7 +139,7 @@ async def _heard(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
 ) -> list[Reply] | None:
     """Return the mean score by what customers had heard of the brand before."""
-    found: dict[str, list[Any]] = {}
+    scores_by_answer: dict[str, list[Any]] = {}
     for survey, item in _tagged(surveys, "heard"):
         query = ResponseQuery(request.metric_request)
         rows = await run_sql(
@@ -148,11 +152,11 @@ async def _heard(
         )
         for row in rows:
             if row.heard and row.heard != "na":
-                found.setdefault(row.heard, []).append((row.score, row.n))
-    if not found:
+                scores_by_answer.setdefault(row.heard, []).append((row.score, row.n))
+    if not scores_by_answer:
         return None
     return [
         {"heard": heard, "n": sum(n for _, n in scores),
          "mean_score": sum(score * n for score, n in scores) / sum(n for _, n in scores)}
-        for heard, scores in sorted(found.items())
+        for heard, scores in sorted(scores_by_answer.items())
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What an adapter of a source is, and what it gives. Pure."""
+"""The interface of an adapter, and the results that it returns. Pure."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
@@ -69,12 +69,12 @@ class NotUsed:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What a delivery says happened.
+    """The interactions that a delivery reports.
 
-    `problems` are parts that make no interaction though they should, `notes` what was left out.
-    `order_names` are further names of the order, such as a payment's id: what is told under one
-    of them is about the same order. With `needs_order` the order is known by these names alone,
-    so that the delivery waits until one of them has been told.
+    `problems` are parts that should make an interaction but do not, `notes` what was left out.
+    `order_names` are further names of the order, such as a payment's id; deliveries that share
+    one of them are about the same order. With `needs_order` the order is known by these names
+    alone, so the delivery waits until an earlier one has connected one of them with an order.
     """
 
     interactions: Sequence[InteractionBody]
@@ -94,9 +94,9 @@ class Adapter:
     Without a signature the URL carries a token. The first of `delivery_headers` names the
     delivery, else `delivery_field` of the body, else the hash of the body does; the event's name
     in one of `event_headers` is part of the identity, because one body may be sent for two events.
-    `timeless_case` returns the case of a delivery that says neither its id nor its time: there
-    only an immediate repeat is a repeat. With `numbers_orders` it is a shop: another shop's order
-    of the same number is another order.
+    `timeless_case` returns the case of a delivery without an id and a time; such a delivery is a
+    repeat only if it equals the one just before. With `numbers_orders` the source is a shop with
+    its own order numbers: the same number of another shop is another order.
     """
 
     translate: Callable[[InboundDelivery, SourceSettings], Translation]

@@ -19,7 +19,7 @@ _NAME = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
 def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
     """Return the body without its compression, at most 1 MiB of it.
 
-    Raises UntranslatableError for another coding, for bytes that are none, and for too many.
+    Raises UntranslatableError for an unknown coding, for invalid bytes, and for too large a body.
     """
     coding = headers.get("content-encoding", "").strip().lower()
     if coding in {"", "identity"}:
@@ -62,18 +62,18 @@ def _form(body: bytes) -> dict[str, Any]:
     except (ValueError, UnicodeError) as error:
         msg = f"the body is no valid form: {error}"
         raise UntranslatableError(msg) from None
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in fields:
-        _put(found, name, value)
-    found = {name: _listed(value) for name, value in found.items()}
-    if reason := unstorable(found, 1):
+        _put(values, name, value)
+    values = {name: _listed(value) for name, value in values.items()}
+    if reason := unstorable(values, 1):
         msg = f"the form {reason}"
         raise UntranslatableError(msg)
-    return found
+    return values
 
 
 def _listed(value: Any) -> Any:
-    """Return what has the names 0, 1, 2 … as the list that a form cannot say otherwise."""
+    """Turn an object with the names 0, 1, 2 … into a list, since forms have no lists."""
     if not isinstance(value, dict):
         return value
     parts = {name: _listed(part) for name, part in value.items()}
@@ -81,18 +81,18 @@ def _listed(value: Any) -> Any:
     return list(parts.values()) if is_list else parts
 
 
-def _put(found: dict[str, Any], name: str, value: str) -> None:
-    """Put `a[b][c]=d` where PHP would, and a name that comes twice into a list."""
+def _put(target: dict[str, Any], name: str, value: str) -> None:
+    """Store `a[b][c]=d` as PHP does; a name that occurs twice gets a list."""
     match = _NAME.match(name)
     steps = [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])] if match else [name]
     for step in steps[:-1]:
-        inner = found.setdefault(step, {})
+        inner = target.setdefault(step, {})
         if not isinstance(inner, dict):
             return
-        found = inner
-    last = steps[-1] or str(len(found))
-    if last in found:
-        known = found[last]
-        found[last] = [*known, value] if isinstance(known, list) else [known, value]
+        target = inner
+    last = steps[-1] or str(len(target))
+    if last in target:
+        existing = target[last]
+        target[last] = [*existing, value] if isinstance(existing, list) else [existing, value]
     else:
-        found[last] = value
+        target[last] = value

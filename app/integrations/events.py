@@ -1,4 +1,4 @@
-"""What senders sent: listed, translated again, and what waits for a mapping or an order."""
+"""List inbound events, translate them again, and wake those that wait."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ TRANSLATE_JOB = "integrations.translate"
 KEPT_FOR = dt.timedelta(days=30)
 # What a delivery may wait for.
 STATUS, ORDER, END = "status:", "order:", "end:"
-# Behind a delivery of the same case that waits for a status.
+# It waits for an earlier delivery of the same case, which waits for a status.
 TURN = "turn:"
 
 
@@ -99,7 +99,7 @@ async def retry_event(
 async def enqueue_translation(
     session: AsyncSession, workspace_id: UUID, event_id: UUID, *, again: str = ""
 ) -> None:
-    """Add the job that translates one delivery; `again` tells it from one that is still at it."""
+    """Add the job that translates one delivery; `again` tells it from one that still runs."""
     await jobs.enqueue(
         session,
         TRANSLATE_JOB,
@@ -128,7 +128,7 @@ async def enqueue_waiting(
     prefixes: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> None:
-    """Translate again what waits for any of these names, or for a name that begins so."""
+    """Translate again what waits for one of these names, or for a name with such a prefix."""
     rows = await run_sql(
         session,
         text(

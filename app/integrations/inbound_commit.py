@@ -77,7 +77,7 @@ class RawDelivery:
 
 
 class InboundCommit:
-    """Stores deliveries in batches; each caller hears whether its own is new."""
+    """Stores deliveries in batches; each caller learns whether its own is new."""
 
     def __init__(self, database: Database, *, max_waiting: int) -> None:
         """Prepare; nothing runs before the first delivery."""
@@ -114,12 +114,12 @@ class InboundCommit:
                     raise
                 await asyncio.sleep(_PAUSE)
                 continue
-            found: list[bool | AfterwordError] = []
+            results: list[bool | AfterwordError] = []
             for delivery in deliveries:
-                found.append(delivery.id in new)
-                # Of two of one batch the first is new.
+                results.append(delivery.id in new)
+                # Of two equal deliveries in one batch, the first is new.
                 new.discard(delivery.id)
-            return found
+            return results
         raise Busy("The database does not answer; send it again shortly.")
 
     async def _store(self, workspace_id: UUID, deliveries: list[RawDelivery]) -> set[UUID]:
@@ -145,18 +145,18 @@ class IntegrationCache:
 
     async def get(self, integration_id: UUID) -> Integration:
         """Return the sender of an address, or raise NotFound."""
-        found = self._known.get(integration_id)
-        if found is not None:
-            return found
+        cached = self._known.get(integration_id)
+        if cached is not None:
+            return cached
         generation = self._generation
         async with self._database.session() as session:
             rows = await session.exec(select(Integration).where(Integration.id == integration_id))
-            read = rows.first()
-        if read is None:
+            integration = rows.first()
+        if integration is None:
             raise NotFound("No integration has this address.")
         if generation == self._generation:
-            self._known[integration_id] = read
-        return read
+            self._known[integration_id] = integration
+        return integration
 
     def forget(self, payload: str = EVERYTHING) -> None:
         """Forget the senders of one workspace, or all; what is being read is not remembered."""

@@ -1,4 +1,4 @@
-"""From a delivery to interactions, held to the same rules as the API's own; nothing is stored."""
+"""Turn a delivery into interactions, checked by the API's own rules; nothing is stored."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ _KINDS = {
     type(None): "empty", list: "a list", str: "a text", bool: "true or false",
     int: "a number", float: "a number",
 }  # fmt: skip
-# What may be left out of an interaction where it cannot be read; the rest makes it what it is.
+# These fields are left out if they cannot be read; a fault in any other field is an error.
 _SIDE_FIELDS = {"customer", "locale", "value", "touchpoint"}
 
 
 @dataclass(slots=True)
-class Interpreted:
-    """The interactions of a delivery, ready to be recorded, and what was left out of them.
+class CheckedInterpretation:
+    """The interactions of a delivery, ready to be recorded, and notes on what was left out.
 
-    `problems` say why parts of it make none.
+    `problems` say why parts of the delivery make no interaction.
     """
 
     interactions: list[InteractionIn] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Interpreted:
 
 def interpret(
     integration: Integration, delivery: InboundDelivery, settings: SourceSettings
-) -> Interpreted:
+) -> CheckedInterpretation:
     """Translate a delivery; raises UntranslatableError where it makes no interaction."""
     if integration.source != "generic" and not isinstance(delivery.payload, dict):
         msg = f"the body is {_KINDS[type(delivery.payload)]}, not a JSON object"
@@ -58,16 +58,16 @@ def interpret(
         msg = f"a part of the body is of another kind than its sender sends: {error}"
         raise UntranslatableError(msg) from error
     if isinstance(found, NotUsed):
-        return Interpreted(skipped=found.reason)
-    result = Interpreted(
+        return CheckedInterpretation(skipped=found.reason)
+    result = CheckedInterpretation(
         order_names=found.order_names,
         needs_order=found.needs_order,
         problems=list(found.problems),
         notes=list(found.notes),
     )
-    for body in _whole(integration, delivery, found, result):
+    for body in _complete_bodies(integration, delivery, found, result):
         try:
-            result.interactions.append(_checked(body, result.notes))
+            result.interactions.append(_validate(body, result.notes))
         except UntranslatableError as error:
             result.problems.append(error)
     if not result.interactions and len(result.problems) == 1:
@@ -75,12 +75,15 @@ def interpret(
     return result
 
 
-def _whole(
-    integration: Integration, delivery: InboundDelivery, found: Interpretation, result: Interpreted
+def _complete_bodies(
+    integration: Integration,
+    delivery: InboundDelivery,
+    found: Interpretation,
+    result: CheckedInterpretation,
 ) -> Iterable[InteractionBody]:
-    """Fill in what the workspace has set, and the time of receipt where none was said."""
-    for said in found.interactions:
-        body = {**said, "source": integration.key}
+    """Fill in what the workspace has set, and the time of receipt if there is no other."""
+    for interaction in found.interactions:
+        body = {**interaction, "source": integration.key}
         if integration.accept_test:
             body["test"] = False
         if integration.touchpoint and "touchpoint" not in body:
@@ -89,23 +92,23 @@ def _whole(
             result.timeless |= not body.get("external_id")
             body["occurred_at"] = rfc3339(delivery.received_at)
         if not body.get("external_id"):
-            # One event of a case is told from the next by its time, if need be that of receipt.
+            # Events of one case are distinguished by their time, or else by that of receipt.
             case = body.get("ticket") or body.get("order") or ""
             kind = str(body["type"]).rpartition(".")[2]
             body["external_id"] = f"{case[:80]}:{kind}:{body['occurred_at']}"
         yield body
 
 
-def _checked(body: InteractionBody, notes: list[str]) -> InteractionIn:
-    """Return the interaction; side fields that are not right are left out and noted."""
+def _validate(body: InteractionBody, notes: list[str]) -> InteractionIn:
+    """Return the interaction; invalid side fields are left out and noted."""
     if "properties" in body:
         body["properties"] = _fit_properties(body["properties"], notes)
     try:
         return InteractionIn.model_validate(body)
     except ValidationError as error:
-        odd = [(found["loc"], found["msg"].removeprefix("Value error, "))
+        faults = [(found["loc"], found["msg"].removeprefix("Value error, "))
                for found in error.errors()]  # fmt: skip
-    for loc, message in odd:
+    for loc, message in faults:
         if loc[0] not in _SIDE_FIELDS:
             msg = f"{'.'.join(map(str, loc))}: {message}"
             raise UntranslatableError(msg)
@@ -120,7 +123,7 @@ def _checked(body: InteractionBody, notes: list[str]) -> InteractionIn:
 
 
 def _leave_out(body: InteractionBody, loc: Sequence[int | str]) -> None:
-    """Take a part away; an amount goes with its currency, a customer whom nothing names wholly."""
+    """Remove a part; an amount goes with its currency, a customer without an id altogether."""
     name = str(loc[0])
     part = body.get(name)
     if name == "customer" and isinstance(part, dict) and len(loc) > 1:
@@ -131,16 +134,16 @@ def _leave_out(body: InteractionBody, loc: Sequence[int | str]) -> None:
     body.pop(name, None)
 
 
-def _fit_properties(said: Any, notes: list[str]) -> dict[str, Any]:
+def _fit_properties(properties: Any, notes: list[str]) -> dict[str, Any]:
     """Return the properties that can be kept: long texts are cut, what is no property is noted."""
     kept: dict[str, Any] = {}
-    for name, value in said.items():
-        found = _fit(value)
-        reason = unfit_property(found)
+    for name, value in properties.items():
+        fitted = _fit(value)
+        reason = unfit_property(fitted)
         if reason is None and len(kept) >= _MOST_PROPERTIES:
             reason = f"there are more than {_MOST_PROPERTIES} properties"
         if reason is None:
-            kept[name] = found
+            kept[name] = fitted
         else:
             notes.append(f"left out properties.{name}: {reason}")
     return kept

@@ -1,6 +1,6 @@
-"""Translating by a mapping: what its rules find in a body, a header, or say themselves. Pure.
+"""Translate by a mapping: its rules read the body and the headers, or are constants. Pure.
 
-`mapping_rules` says what a mapping may hold; here it is taken as checked.
+`mapping_rules` checks a mapping when it is saved; here it is assumed to be valid.
 """
 
 import datetime as dt
@@ -49,16 +49,16 @@ class MappingScope:
 
 
 def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
-    """Make the interactions that the mapping finds; what no mapping wants is skipped."""
+    """Make the interactions that the mapping finds; a delivery without any is skipped."""
     bodies: list[InteractionBody] = []
     reasons: list[str] = []
     problems: list[UntranslatableError] = []
     notes: list[str] = []
     for mapping, scope in _scopes(settings.mapping, delivery, settings):
         try:
-            body = _judged(mapping, scope, reasons, notes)
+            body = _translate_member(mapping, scope, reasons, notes)
         except UntranslatableError as error:
-            # One odd member holds up none of the others.
+            # A faulty member does not stop the others.
             problems.append(error)
             continue
         if body is None:
@@ -72,7 +72,7 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
     return NotUsed(reasons[0] if reasons else "the mapping's `items` finds nothing in it")
 
 
-def _judged(
+def _translate_member(
     mapping: Mapping[str, Any], scope: MappingScope, reasons: list[str], notes: list[str]
 ) -> InteractionBody | None:
     """Return the interaction of one member, or None and the reason why it makes none."""
@@ -97,7 +97,7 @@ def timeless_case(delivery: InboundDelivery, settings: SourceSettings) -> str | 
             continue
         case = text(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
         if case is not None:
-            # Deliveries of many cases come in one order, as they may share any of them.
+            # Deliveries with several cases share one sequence, as any two may share a case.
             return case if settings.mapping.get("items") is None else _ALL_CASES
     return None
 
@@ -141,19 +141,19 @@ def _interaction(
 ) -> InteractionBody | None:
     currency = find((mapping.get("value") or {}).get("currency"), scope)
     scope = replace(scope, currency=currency)
-    found: InteractionBody = {
+    body: InteractionBody = {
         name: value for name in _TEXTS if (value := text(find(mapping.get(name), scope)))
     }
-    if "type" not in found:
+    if "type" not in body:
         return None
-    if not _TYPE.fullmatch(found["type"]):
-        msg = f"type: {found['type'][:80]!r} is no name such as ticket.solved"
+    if not _TYPE.fullmatch(body["type"]):
+        msg = f"type: {body['type'][:80]!r} is no name such as ticket.solved"
         raise UntranslatableError(msg)
     if at := _occurred_at(mapping.get("occurred_at"), scope):
-        found["occurred_at"] = at
+        body["occurred_at"] = at
     is_test = find(mapping.get("test"), scope)
     if is_test is True or str(is_test).lower() in _TRUE:
-        found["test"] = True
+        body["test"] = True
     for name in ("customer", "value", "properties"):
         rules = mapping.get(name) or {}
         parts = {key: value for key, rule in rules.items() if (value := find(rule, scope)) not in
@@ -161,8 +161,8 @@ def _interaction(
         if name == "customer":
             parts = {key: value for key in parts if (value := text(parts[key]))}
         if parts and (name != "value" or _is_whole_value(parts, notes)):
-            found[name] = parts
-    return found
+            body[name] = parts
+    return body
 
 
 def _is_whole_value(parts: Mapping[str, Any], notes: list[str]) -> bool:

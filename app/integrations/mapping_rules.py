@@ -1,4 +1,4 @@
-"""What a mapping may say: its rules and conditions, checked when it is saved. Pure."""
+"""Check the rules and conditions of a mapping, when it is saved. Pure."""
 
 import datetime as dt
 import re
@@ -22,7 +22,7 @@ _FURTHEST_SCALE = 12
 
 
 def check_pointer(pointer: str) -> str:
-    """Return a pointer that is one, or raise ValueError that says what to write."""
+    """Return a valid pointer, or raise ValueError that says what to write."""
     is_pointer = pointer.startswith(("/", "root:/")) or pointer == "root:"
     is_pointer &= not _ODD_ESCAPE.search(pointer)
     if len(pointer) > _LONGEST or not (is_pointer or _HEADER.match(pointer)):
@@ -35,7 +35,7 @@ def check_pointer(pointer: str) -> str:
 
 
 def check_rule(rule: Any, depth: int = 0) -> Any:
-    """Return a rule that is one, or raise ValueError that says what is wrong with it."""
+    """Return a valid rule, or raise ValueError that says what is wrong with it."""
     if depth > _DEPTH:
         msg = "is nested too deeply"
         raise ValueError(msg)
@@ -141,7 +141,7 @@ def _check_format(form: Any) -> None:
 
 
 def check_condition(condition: Any, depth: int = 0) -> Any:
-    """Return a condition that is one: `all`, `any`, or a pointer with `op` and `value`."""
+    """Return a valid condition: `all`, `any`, or a pointer with `op` and `value`."""
     if not isinstance(condition, dict) or depth > _DEPTH:
         msg = 'must be an object such as {"pointer": "/status", "op": "eq", "value": "paid"}'
         raise ValueError(msg)

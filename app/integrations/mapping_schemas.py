@@ -35,7 +35,7 @@ ItemsPointer = Annotated[str, StringConstraints(pattern=r"^((root:)?/.*)?$", max
 
 
 class IntegrationMapping(Body):
-    """Where in a body lies what. What is left out is not read."""
+    """Where each field is found in a body; a field that is left out is not read."""
 
     type: Rule
     external_id: Rule | None = Field(
@@ -135,7 +135,7 @@ class Signature(Body):
         return self
 
     def stored(self) -> dict[str, Any]:
-        """Return it as it is kept: what is given and what it means by default."""
+        """Return it as it is stored, without default values."""
         return self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 

@@ -47,9 +47,9 @@ class InboundEvent(SQLModel, table=True):
     """One delivery as it came: its raw bytes are kept, so that nothing is lost.
 
     Its id is derived from the sender's own: a replay is the same row. `case_ref` is the ticket or
-    order of one that says neither its id nor its time. `waits_for` names what it waits for: a
-    status that nobody has mapped yet (`status:…`), an order that was not told of yet (`order:…`).
-    `notes` say what was left out because it could not be read.
+    order of a delivery without an id and a time. `waits_for` names what it waits for: a status
+    that is not mapped yet (`status:…`), an order that is not known yet (`order:…`). `notes` say
+    what was left out because it could not be read.
     """
 
     __tablename__ = "inbound_event"

@@ -1,4 +1,4 @@
-"""What a sender says of orders in pieces: their other names, tests, and refunds."""
+"""Combine what a sender reports about an order: its other names, tests, and refunds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.integrations.interpreting import Interpreted
+from app.integrations.interpreting import CheckedInterpretation
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
@@ -20,13 +20,16 @@ from app.invitations.service import cancel_invitations
 REFUNDED = "order.refunded"
 
 
-async def settle_order(
-    session: AsyncSession, integration: Integration, found: Interpreted, drafts: Sequence[Draft]
+async def resolve_order(
+    session: AsyncSession,
+    integration: Integration,
+    found: CheckedInterpretation,
+    drafts: Sequence[Draft],
 ) -> str | None:
     """Return the order that a delivery is about, and remember its names.
 
-    What was told under one of its names decides, so that two events of one order agree in any
-    sequence. None where the order is known by its names alone and none was told of yet.
+    An earlier delivery under one of its names decides, so that all deliveries of an order agree
+    in any sequence. None if the order is known by its names alone and none of them is known yet.
     """
     bound: dict[str, Any] = {"workspace_id": integration.workspace_id, "source": integration.key}
     rows = await run_sql(
@@ -36,8 +39,8 @@ async def settle_order(
             "and source = :source and name = any(:names)"
         ).bindparams(**bound, names=list(found.order_names)),
     )
-    known = {row.name: row.order_ref for row in rows}
-    order = next((known[name] for name in found.order_names if name in known), None)
+    order_by_name = {row.name: row.order_ref for row in rows}
+    order = next((order_by_name[name] for name in found.order_names if name in order_by_name), None)
     if found.needs_order and order is None:
         return None
     order = order or drafts[0].order
@@ -55,7 +58,7 @@ async def settle_order(
 async def complete(
     session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
 ) -> list[Draft]:
-    """Mark what belongs to a test order as a test, refunds as full or partial, once each state."""
+    """Mark drafts of test orders as tests and refunds as full or partial; drop repeats."""
     orders = sorted({draft.order for draft in drafts if draft.order})
     if not orders:
         return list(drafts)
@@ -74,14 +77,20 @@ async def complete(
     completed = []
     for draft in drafts:
         story = by_order.get(draft.order or "", [])
-        found = draft
+        completed_draft = draft
         if any(row.test for row in story) and not integration.accept_test:
-            found = replace(found, test=True)
-        if found.type == REFUNDED and "refund" not in found.properties:
-            found = replace(found, properties={**found.properties, **_refund(found, story)})
-        found = replace(found, order_source=numbered_by(integration))
-        if not (_is_cancelled_again(found, story) or _is_anothers_session(found, story)):
-            completed.append(found)
+            completed_draft = replace(completed_draft, test=True)
+        if completed_draft.type == REFUNDED and "refund" not in completed_draft.properties:
+            completed_draft = replace(
+                completed_draft,
+                properties={**completed_draft.properties, **_refund(completed_draft, story)},
+            )
+        completed_draft = replace(completed_draft, order_source=numbered_by(integration))
+        if not (
+            _is_cancelled_again(completed_draft, story)
+            or _is_anothers_session(completed_draft, story)
+        ):
+            completed.append(completed_draft)
     return completed
 
 
@@ -95,7 +104,7 @@ def numbered_by(integration: Integration) -> str | None:
 async def mark_tests(
     session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
 ) -> None:
-    """Make tests of what was told of a test order before it was known to be one."""
+    """Turn earlier interactions of an order into tests once it proves to be a test order."""
     tests = sorted({draft.order for draft in drafts if draft.test and draft.order})
     if not tests:
         return
@@ -125,9 +134,9 @@ def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
     """Tell whether the order's last known state is the same: a shop repeats it at every change."""
     if draft.type != "order.cancelled" or draft.occurred_at is None:
         return False
-    before = [row for row in story if row.occurred_at <= draft.occurred_at
+    earlier = [row for row in story if row.occurred_at <= draft.occurred_at
               and row.type != REFUNDED]  # fmt: skip
-    return bool(before) and before[-1].type == "order.cancelled"
+    return bool(earlier) and earlier[-1].type == "order.cancelled"
 
 
 def _refund(draft: Draft, story: Sequence[Any]) -> Mapping[str, str]:
@@ -140,10 +149,10 @@ def _refund(draft: Draft, story: Sequence[Any]) -> Mapping[str, str]:
         return {}
     if values[-1].currency != draft.currency:
         return {"refund": "partial"}
-    before = sum(
+    refunded_before = sum(
         (row.amount for row in story
          if row.type == REFUNDED and row.external_id != draft.external_id and row.amount),
         Decimal(),
     )  # fmt: skip
-    is_full = before + draft.amount >= values[-1].amount
+    is_full = refunded_before + draft.amount >= values[-1].amount
     return {"refund": "full" if is_full else "partial"}

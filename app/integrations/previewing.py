@@ -1,4 +1,4 @@
-"""What a delivery would become, told before anything is sent for real; nothing is stored."""
+"""Preview what a delivery would become; nothing is stored."""
 
 import json
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.integrations.adapter import InboundDelivery, UntranslatableError
 from app.integrations.bodies import decode_body
-from app.integrations.interpreting import Interpreted, interpret
+from app.integrations.interpreting import CheckedInterpretation, interpret
 from app.integrations.models import Integration
 from app.integrations.receiving import (
     TOKEN_HEADER,
@@ -50,7 +50,7 @@ async def preview(
             integration, delivery, source_settings(integration, workspace_timezone=zone)
         )
     except UntranslatableError as error:
-        found = Interpreted(skipped=str(error))
+        found = CheckedInterpretation(skipped=str(error))
     problems = [str(problem) for problem in found.problems]
     return DeliveryPreviewOut(
         interactions=[_shown(body, found) for body in found.interactions],
@@ -82,7 +82,7 @@ def _verdict(
     return "ok" if refusal is None else "wrong"
 
 
-def _shown(body: InteractionIn, found: Interpreted) -> PreviewedInteraction:
+def _shown(body: InteractionIn, found: CheckedInterpretation) -> PreviewedInteraction:
     shown: dict[str, Any] = body.model_dump(mode="json", exclude_none=True)
     customer = shown.get("customer")
     if customer is not None:

@@ -1,4 +1,4 @@
-"""Small tools with which adapters read payloads that may hold anything. Pure."""
+"""Functions with which adapters read payloads of unknown content. Pure."""
 
 import datetime as dt
 import math
@@ -125,7 +125,7 @@ def _from_common_form(value: str) -> dt.datetime:
 
 
 def email(value: Any) -> str | None:
-    """Return an address that is one, in its one form."""
+    """Return a normalised e-mail address, or None if it is none."""
     found = text(value)
     return fit_email(found) if found else None
 
@@ -192,10 +192,10 @@ def decimal(value: Any) -> Decimal | None:
 
 def money(amount: Any, currency: Any) -> dict[str, str] | None:
     """Return an amount with its currency, or None where either is missing or odd."""
-    known, code = decimal(amount), text(currency)
-    if known is None or code is None or not re.fullmatch(r"[A-Za-z]{3}", code):
+    number, code = decimal(amount), text(currency)
+    if number is None or code is None or not re.fullmatch(r"[A-Za-z]{3}", code):
         return None
-    return {"amount": f"{known:f}", "currency": code.upper()}
+    return {"amount": f"{number:f}", "currency": code.upper()}
 
 
 _WITHOUT_MINOR_UNITS = frozenset(
@@ -214,8 +214,8 @@ def minor_digits(currency: Any) -> int:
 def interaction(type_: str, case: str, **more: Any) -> InteractionBody:
     """Return an interaction of a ticket or order; what is None is left out.
 
-    Its `external_id` is made of the case, the type and the time. Without a time none is made:
-    then the time of receipt must tell one such event of the case from the next.
+    Its `external_id` is made of the case, the type and the time. Without a time none is made, and
+    the time of receipt must distinguish the events of the case.
     """
     at, number = more.pop("occurred_at", None), more.pop("external_id", None)
     if number is None and at is not None:
@@ -227,9 +227,9 @@ def interaction(type_: str, case: str, **more: Any) -> InteractionBody:
 def with_opening(
     interactions: Iterable[InteractionBody], ticket: str, opened_at: str | None, **more: Any
 ) -> list[InteractionBody]:
-    """Put the opening before, made from the payload's creation time: once a ticket."""
+    """Put the ticket's opening in front, once, made from the payload's creation time."""
     bodies = list(interactions)
-    rest = [found for found in bodies if found["type"] != "ticket.opened"]
+    rest = [body for body in bodies if body["type"] != "ticket.opened"]
     if opened_at is None and len(rest) == len(bodies):
         return bodies
     opening = interaction(

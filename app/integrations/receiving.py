@@ -66,7 +66,7 @@ _LONGEST_DELIVERY = 200
 
 
 class ProbeReply(BaseModel):
-    """Somebody is there."""
+    """The address of an integration is right."""
 
     status: Literal["ok"]
     challenge: str | None = None
@@ -85,10 +85,10 @@ async def probe_integration(
     integration_id: UUID,
     challenge: Annotated[str | None, Query(max_length=500, description="Sent back.")] = None,
 ) -> Response:
-    """Answer 200 to a sender that only looks whether somebody is there."""
+    """Answer 200 to a sender that only checks the address."""
     await _find(request, integration_id)
-    found = {"status": "ok"} | ({"challenge": challenge} if challenge else {})
-    return json_reply(found)
+    reply = {"status": "ok"} | ({"challenge": challenge} if challenge else {})
+    return json_reply(reply)
 
 
 @routes.post(
@@ -124,7 +124,7 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
     case = _timeless_case(integration, headers, body, now=now)
     raw = RawDelivery(
         derived_uuid(str(integration.id), delivery), integration.id, delivery,
-        _kept(integration, headers), body, verified, now,
+        _headers_to_store(integration, headers), body, verified, now,
     )  # fmt: skip
     event_id: UUID | None = raw.id
     if case is None:
@@ -224,10 +224,10 @@ def is_token(integration: Integration, sent: str, *, now: dt.datetime) -> bool:
     live = [integration.token_hash]
     if integration.old_until is not None and now < integration.old_until:
         live.append(integration.old_token_hash)
-    found = False
-    for known in live:
-        found |= known is not None and hmac.compare_digest(digest, known)
-    return found
+    matches = False
+    for token_hash in live:
+        matches |= token_hash is not None and hmac.compare_digest(digest, token_hash)
+    return matches
 
 
 def refusal_of_delivery(
@@ -262,7 +262,7 @@ def refusal_of_delivery(
 
 
 def delivery_of(integration: Integration, headers: Mapping[str, str], body: bytes) -> str:
-    """Return what makes a delivery itself: the sender's id, else its body; and its event's name."""
+    """Return the identity of a delivery: the sender's id, else the body's hash; and its event."""
     adapter = ADAPTERS[integration.source]
     named = [headers[name] for name in adapter.delivery_headers if headers.get(name)]
     parts = named[:1]
@@ -272,10 +272,10 @@ def delivery_of(integration: Integration, headers: Mapping[str, str], body: byte
         parts.append(hashlib.sha256(body).hexdigest())
     events = {*adapter.event_headers, *headers_named(mapping_of(integration))}
     parts += [headers[name] for name in sorted(events) if headers.get(name)]
-    found = ":".join(parts).replace("\x00", "")
-    if len(found) <= _LONGEST_DELIVERY:
-        return found
-    return f"{found[:100]}…{hashlib.sha256(found.encode()).hexdigest()}"
+    identity = ":".join(parts).replace("\x00", "")
+    if len(identity) <= _LONGEST_DELIVERY:
+        return identity
+    return f"{identity[:100]}…{hashlib.sha256(identity.encode()).hexdigest()}"
 
 
 def _field(body: bytes, name: str) -> list[str]:
@@ -307,7 +307,7 @@ async def _id_of_timeless(
 ) -> UUID | None:
     """Return an id made of the delivery and the one before it, or None for an immediate repeat.
 
-    The same words after other words are news: resolved, open, resolved are three deliveries.
+    The same content after another content is new: resolved, open, resolved are three deliveries.
     """
     rows = await run_sql(
         session,
@@ -327,8 +327,8 @@ async def _id_of_timeless(
     return derived_uuid(str(integration.id), delivery, str(last.id))
 
 
-def _kept(integration: Integration, headers: Mapping[str, str]) -> dict[str, str]:
-    """Return what translation and a later check of the signature need; no token, no cookie."""
+def _headers_to_store(integration: Integration, headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that translation and a later check need, without tokens and cookies."""
     rule = rule_of(integration)
     needed = _KEPT_HEADERS | (rule.headers if rule else frozenset())
     if integration.source == "generic":

@@ -18,7 +18,7 @@ from app.integrations.sources import (
 
 
 class SourceName(StrEnum):
-    """Who may send."""
+    """The sources that have an adapter."""
 
     ZENDESK = "zendesk"
     FRESHDESK = "freshdesk"

@@ -71,7 +71,7 @@ def _shown(
 async def _shown_whole(
     request: Request, session: AsyncSession, made: NewIntegration
 ) -> IntegrationOut:
-    """Return one integration with what it last sent and what of it means nothing yet."""
+    """Return one integration with its last event and its unmapped statuses."""
     row = made.integration
     last = await events.last_events(session, row.workspace_id, [row.id])
     unmapped = await events.unmapped_statuses(session, row)
@@ -248,7 +248,7 @@ async def set_write_back(
 async def delete_write_back(
     session: SessionDep, caller: Admin, integration: IntegrationRef
 ) -> None:
-    """Forget where scores go, and the token with it."""
+    """Delete the settings of the write-back, with the token."""
     row = await service.find(session, caller.workspace_id, integration)
     row.write_back = None
     session.add(row)

@@ -58,7 +58,7 @@ class IntegrationSettings(Body):
 
     secret: Secret | None = Field(default=None, description="The sender's own signing secret.")
     touchpoint: TouchpointKey | None = Field(
-        default=None, description="Of interactions that name none."
+        default=None, description="For interactions that name none."
     )
     timezone: Zone | None = Field(
         default=None,
@@ -70,7 +70,7 @@ class IntegrationSettings(Body):
     )
     status_map: StatusMap = Field(
         default={},
-        description='What its statuses mean, such as `{"Gelöst": "solved"}`; before all we know.',
+        description='What its statuses mean, such as `{"Gelöst": "solved"}`; before our labels.',
     )
     signature: Signature | None = Field(default=None, description="For `generic`.")
 

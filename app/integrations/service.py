@@ -51,12 +51,12 @@ def signs(integration: Integration) -> bool:
 
 def rule_of(integration: Integration) -> SignatureRule | None:
     """Return how it signs, or None where its URL carries a token."""
-    said = integration.signature
-    if said is None and integration.preset is not None:
-        said = PRESETS[integration.preset]["signature"]
-    if said is None:
+    settings = integration.signature
+    if settings is None and integration.preset is not None:
+        settings = PRESETS[integration.preset]["signature"]
+    if settings is None:
         return ADAPTERS[integration.source].signature
-    rule = rule_of_settings(said)
+    rule = rule_of_settings(settings)
     return None if rule.scheme == "token" else rule
 
 
@@ -68,8 +68,10 @@ def awaits_secret(integration: Integration) -> bool:
 
 def mapping_of(integration: Integration) -> dict[str, Any]:
     """Return the whole mapping: the preset's, with the fields that the workspace replaced."""
-    known = PRESETS[integration.preset]["mapping"] if integration.preset is not None else {}
-    return {**known, **integration.mapping}
+    preset_mapping = (
+        PRESETS[integration.preset]["mapping"] if integration.preset is not None else {}
+    )
+    return {**preset_mapping, **integration.mapping}
 
 
 def source_settings(integration: Integration, *, workspace_timezone: str) -> SourceSettings:
@@ -117,9 +119,9 @@ async def create(
 
 def _checked_mapping(preset: str | None, mapping: dict[str, Any]) -> dict[str, Any]:
     """Return a mapping that is right together with its preset, or raise InvalidInput."""
-    known = PRESETS[preset]["mapping"] if preset is not None else {}
+    preset_mapping = PRESETS[preset]["mapping"] if preset is not None else {}
     try:
-        IntegrationMappingWithMore.model_validate({**known, **mapping})
+        IntegrationMappingWithMore.model_validate({**preset_mapping, **mapping})
     except ValidationError as error:
         errors = from_validation(
             list(error.errors()), list(IntegrationMappingWithMore.model_fields)
@@ -148,7 +150,7 @@ async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: IntegrationPatch,
     *, box: SealedBox,
 ) -> NewIntegration:  # fmt: skip
-    """Change what is given. With its first secret, what waited unverified is looked at."""
+    """Change what is given. With the first secret, deliveries that wait for it are translated."""
     integration = await find(session, workspace_id, reference)
     given = patch.model_fields_set
     if given & {"mapping", "signature"} and integration.source != "generic":

@@ -116,17 +116,17 @@ def refusal_of(
     signed = _signed_bytes(rule, request, stamp or "")
     if rule.scheme == "rsa":
         return None if _is_signed_by_key(rule, signed, given) else _MISMATCH
-    right = [_hmac(rule, secret, signed).encode() for secret in secrets]
+    expected = [_hmac(rule, secret, signed).encode() for secret in secrets]
     sent_forms = [_in_one_form(rule, signature).encode() for signature in given]
-    found = False
-    for known in right:
+    matches = False
+    for candidate in expected:
         for form in sent_forms:
-            found |= hmac.compare_digest(known, form)
-    return None if found else _MISMATCH
+            matches |= hmac.compare_digest(candidate, form)
+    return None if matches else _MISMATCH
 
 
 def _in_one_form(rule: SignatureRule, signature: str) -> str:
-    """Return a signature as we write it: hex in small letters."""
+    """Return a signature with hex in lower case, as we write it."""
     if rule.encoding != "hex":
         return signature
     return rule.prefix + signature.removeprefix(rule.prefix).lower()
@@ -206,12 +206,12 @@ def _refusal_of_standard(
         for signature in sent.split()
         if signature.startswith("v1,")
     ]
-    found = False
+    matches = False
     for key in _standard_keys(secrets):
-        right = base64.b64encode(hmac.digest(key, signed, "sha256"))
+        expected = base64.b64encode(hmac.digest(key, signed, "sha256"))
         for signature in given:
-            found |= hmac.compare_digest(right, signature)
-    return None if found else _MISMATCH
+            matches |= hmac.compare_digest(expected, signature)
+    return None if matches else _MISMATCH
 
 
 def _standard_keys(secrets: Iterable[bytes]) -> Iterator[bytes]:
@@ -232,7 +232,7 @@ def moment_of(stamp: str) -> dt.datetime | None:
         if stamp.isascii() and stamp.isdigit():
             seconds = int(stamp) / (1000 if len(stamp) >= _DIGITS_OF_MILLISECONDS else 1)
             return dt.datetime.fromtimestamp(seconds, dt.UTC)
-        found = dt.datetime.fromisoformat(stamp)
+        moment = dt.datetime.fromisoformat(stamp)
     except (ValueError, OverflowError, OSError):
         return None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)

@@ -1,7 +1,7 @@
-"""Whether an integration is as talkative as it usually is.
+"""Detect integrations that have stopped sending.
 
-One is silent when nothing has come for a day, and for ten times its usual pause: the mean pause
-of its last 200 deliveries. One of fewer than ten deliveries has no habit yet.
+An integration is silent if nothing has come for a day, and for ten times its usual pause, which
+is the mean pause of its last 200 deliveries. With fewer than ten deliveries it is never silent.
 """
 
 import datetime as dt
@@ -19,14 +19,14 @@ from app.core.telemetry import SILENT
 
 logger = logging.getLogger(__name__)
 
-_LEAST = dt.timedelta(days=1)
-_TIMES = 10
-_HABIT = 10
+_MIN_PAUSE = dt.timedelta(days=1)
+_PAUSE_FACTOR = 10
+_MIN_DELIVERIES = 10
 
 
 @dataclass(frozen=True, slots=True)
 class IntegrationHealth:
-    """One integration as it stands."""
+    """The health of one integration."""
 
     key: str
     source: str
@@ -54,11 +54,11 @@ from integration i left join lateral (
 def is_silent(
     n: int, first: dt.datetime | None, last: dt.datetime | None, now: dt.datetime
 ) -> bool:
-    """Tell whether the pause since the last delivery is longer than the habit explains."""
-    if first is None or last is None or n < _HABIT:
+    """Tell whether the pause since the last delivery is much longer than usual."""
+    if first is None or last is None or n < _MIN_DELIVERIES:
         return False
     usual = (last - first) / (n - 1)
-    return now - last > max(_LEAST, usual * _TIMES)
+    return now - last > max(_MIN_PAUSE, usual * _PAUSE_FACTOR)
 
 
 def _state(row: Any, now: dt.datetime) -> IntegrationHealth:
@@ -80,7 +80,7 @@ async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationH
 
 
 async def notice(session: AsyncSession, now: dt.datetime) -> None:
-    """Log which integrations are silent, and count them for whoever watches."""
+    """Log which integrations are silent, and set their gauge."""
     silent: list[Any] = []
     with_senders = "select distinct workspace_id from integration"
     for workspace_id in await workspaces_of(session, with_senders):

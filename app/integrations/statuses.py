@@ -30,7 +30,7 @@ TYPES: Mapping[str, str | None] = {
     "cancelled": "order.cancelled",
     "ignored": None,
 }
-# Where a case that is closed was solved by that.
+# For sources where a closed case counts as solved.
 CLOSED_IS_SOLVED = {**TYPES, "closed": "ticket.solved"}
 
 

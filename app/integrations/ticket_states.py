@@ -1,4 +1,4 @@
-"""What a ticket's state tells: repeats left out, openings that came too early, states that wait."""
+"""Filter what senders report of a ticket's state: drop repeats, hold early reopenings."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from app.core.database import run_sql
 from app.core.jobs import LaterError
 from app.integrations.adapter import UntranslatableError
 from app.integrations.events import END
-from app.integrations.interpreting import Interpreted
+from app.integrations.interpreting import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.interactions.recording import Draft
 from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_tickets
 
-# What was sent before about the same case is translated first.
-TURN_SECONDS = dt.timedelta(seconds=0.2)
+# How long a delivery waits for an earlier one of its case.
+TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = "ticket.reopened"
 ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
 _STATES = (
@@ -29,7 +29,7 @@ _STATES = (
 
 
 class BehindAnotherError(UntranslatableError):
-    """What it tells hangs on an earlier delivery of its case that waits for a status."""
+    """It depends on an earlier delivery of its case that waits for a status."""
 
     def __init__(self, case: str) -> None:
         """Name the case."""
@@ -37,13 +37,13 @@ class BehindAnotherError(UntranslatableError):
         self.case = case
 
 
-async def without_early(
+async def split_early_reopenings(
     session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
 ) -> tuple[list[Draft], list[Draft]]:
-    """Set apart what is told as opened again before any end of the ticket is known.
+    """Return the drafts, and apart those that reopen a ticket before any known end of it.
 
-    A ticket that is merely new or open is told so by many senders; where an end comes later,
-    because deliveries overtook each other, what waits is looked at again.
+    Many senders report a ticket that is merely new or open like this. If an end comes later,
+    because deliveries overtook each other, the waiting ones are translated again.
     """
     kept: list[Draft] = []
     early: list[Draft] = []
@@ -52,12 +52,12 @@ async def without_early(
             kept.append(draft)
             continue
         at = draft.occurred_at or utc_now()
-        before = any(
+        ends_here = any(
             d.type in ENDS and d.ticket == draft.ticket and (d.occurred_at or at) <= at
             for d in drafts
         )
-        known = before or await _ended_before(session, integration, draft)
-        (kept if known else early).append(draft)
+        has_ended = ends_here or await _ended_before(session, integration, draft)
+        (kept if has_ended else early).append(draft)
     return kept, early
 
 
@@ -79,29 +79,27 @@ async def _ended_before(session: AsyncSession, integration: Integration, draft: 
 async def wait_for_ends(
     session: AsyncSession, integration: Integration, event: InboundEvent, early: Sequence[Draft]
 ) -> None:
-    """Have a delivery wait for the end of its tickets; LaterError where one came meanwhile."""
+    """Let a delivery wait for the end of its tickets; LaterError if one came meanwhile."""
     named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
     if not named:
         return
     counting = await lock_counting(session, integration.workspace_id)
-    # Whoever tells of an end holds the same lock until that can be seen.
+    # A transaction that records an end holds the same lock until it commits.
     await lock_tickets(session, counting, named)
     if any([await _ended_before(session, integration, draft) for draft in early]):
-        raise LaterError(
-            "an end of the ticket has come meanwhile", after=TURN_SECONDS, counted=False
-        )
+        raise LaterError("an end of the ticket has come meanwhile", after=TURN_DELAY, counted=False)
     await forget_empty_tickets(session, integration.workspace_id, named)
     event.waits_for = sorted(END + ticket for _, ticket in named)
 
 
-async def not_known(
+async def drop_repeats(
     session: AsyncSession,
     integration: Integration,
     event: InboundEvent,
     drafts: list[Draft],
-    found: Interpreted,
+    found: CheckedInterpretation,
 ) -> list[Draft]:
-    """Leave out what the ticket's state says already: senders repeat the same resolution."""
+    """Drop drafts that the ticket's state already contains, since senders repeat themselves."""
     kept = []
     for draft in drafts:
         if draft.ticket is None:
@@ -109,7 +107,7 @@ async def not_known(
             continue
         ticket = await find_ticket(session, integration, draft.ticket)
         if found.timeless:
-            fresh = await _news_of_state(session, integration, event, draft)
+            fresh = await _new_state_of(session, integration, event, draft)
             if fresh is not None:
                 kept.append(fresh)
         elif ticket is None or not _is_repeated(draft, ticket):
@@ -117,17 +115,17 @@ async def not_known(
     return kept
 
 
-async def _news_of_state(
+async def _new_state_of(
     session: AsyncSession, integration: Integration, event: InboundEvent, draft: Draft
 ) -> Draft | None:
-    """Return what a state without a time tells: nothing where it is the last one known.
+    """Return the draft of a state without a time, or None if it is the last known state.
 
-    Raises BehindAnotherError where that hangs on a state which nobody has mapped yet.
+    Raises BehindAnotherError if that depends on a state which is not mapped yet.
     """
     if draft.type not in _STATES:
         return draft
-    fresh, hangs = await _judge_state(session, integration, draft)
-    if hangs and await _is_behind(session, event):
+    fresh, depends = await _judge_state(session, integration, draft)
+    if depends and await _is_behind(session, event):
         raise BehindAnotherError(event.case_ref or "")
     return fresh
 
@@ -153,7 +151,7 @@ async def _is_behind(session: AsyncSession, event: InboundEvent) -> bool:
 async def _judge_state(
     session: AsyncSession, integration: Integration, draft: Draft
 ) -> tuple[Draft | None, bool]:
-    """Return what a state tells after the last one, and whether one between would change that."""
+    """Return the draft if its state is new, and whether a state in between could change that."""
     rows = await run_sql(
         session,
         text(
@@ -186,7 +184,7 @@ def _is_repeated(draft: Draft, ticket: Any) -> bool:
 
 
 async def find_ticket(session: AsyncSession, integration: Integration, ticket: str) -> Any:
-    """Return how far a ticket is, or None."""
+    """Return the stored state of a ticket, or None."""
     rows = await run_sql(
         session,
         text(

@@ -1,4 +1,4 @@
-"""The job that turns a stored delivery into interactions; what it cannot is kept with a reason."""
+"""The job that turns a stored delivery into interactions, or keeps it with a reason."""
 
 import datetime as dt
 import logging
@@ -22,19 +22,19 @@ from app.integrations import orders
 from app.integrations.adapter import InboundDelivery, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.events import END, ORDER, STATUS, TRANSLATE_JOB, TURN, enqueue_waiting
-from app.integrations.interpreting import Interpreted, interpret
+from app.integrations.interpreting import CheckedInterpretation, interpret
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.receiving import address_of, integration_by_id, refusal_of_delivery
 from app.integrations.schemas import EventStatus
 from app.integrations.service import awaits_secret, source_settings
 from app.integrations.ticket_states import (
     ENDS,
-    TURN_SECONDS,
+    TURN_DELAY,
     BehindAnotherError,
+    drop_repeats,
     find_ticket,
-    not_known,
+    split_early_reopenings,
     wait_for_ends,
-    without_early,
 )
 from app.interactions.recording import Draft, Recorded
 from app.triggers.interaction_intake import take_interactions
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 500
 _MOST_NOTES = 20
-# The order that a delivery waits for may be told of in a transaction that is still open.
+# The order that a delivery waits for may be in a transaction that is still open.
 _SECOND_LOOK = dt.timedelta(seconds=10)
 _TOLD_BEFORE = "all of it was told before"
 _NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
@@ -59,9 +59,9 @@ class TranslationContext:
 
 
 async def translate_event(database: Database, context: TranslationContext, job: Job) -> None:
-    """Translate one delivery and tell what it means, in one transaction."""
+    """Translate one delivery and record its interactions, in one transaction."""
     async with database.transaction() as session:
-        event = await _locked(session, job)
+        event = await _lock_event(session, job)
         if event is None or event.status not in {EventStatus.RECEIVED, EventStatus.FAILED}:
             return
         await _wait_for_turn(session, event)
@@ -73,14 +73,14 @@ async def translate_event(database: Database, context: TranslationContext, job: 
         except LaterError:
             raise
         except (UntranslatableError, AfterwordError) as error:
-            _end(event, EventStatus.FAILED, str(error))
+            _set_status(event, EventStatus.FAILED, str(error))
             event.waits_for = _waits_for(error)
         except Exception as error:
             if is_connection_lost(error):
                 # The job is tried again.
                 raise
             logger.exception("webhook was not translated", extra={"event": str(event.id)})
-            _end(event, EventStatus.FAILED, f"unexpected: {error!r}")
+            _set_status(event, EventStatus.FAILED, f"unexpected: {error!r}")
         waits_for_order = any(name.startswith(ORDER) for name in event.waits_for)
         if event.status == EventStatus.SKIPPED and waits_for_order and not job.payload.get("again"):
             await _look_again(session, event)
@@ -95,7 +95,7 @@ def _waits_for(error: Exception) -> list[str]:
     return [STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
 
 
-async def _locked(session: AsyncSession, job: Job) -> InboundEvent | None:
+async def _lock_event(session: AsyncSession, job: Job) -> InboundEvent | None:
     found = await session.exec(
         select(InboundEvent)
         .where(
@@ -126,11 +126,11 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
     )
     if rows.first() is not None:
         raise LaterError(
-            "an earlier delivery of the case comes first", after=TURN_SECONDS, counted=False
+            "an earlier delivery of the case comes first", after=TURN_DELAY, counted=False
         )
 
 
-def _end(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
+def _set_status(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
     event.status, event.translated_at = str(status), utc_now()
     event.reason = reason.replace("\x00", "")[:_LONGEST_REASON] if reason else None
 
@@ -147,20 +147,20 @@ async def _translate(
     workspace = await get_workspace(session, integration.workspace_id)
     settings = source_settings(integration, workspace_timezone=workspace.timezone)
     payload = decode_body(event.headers, event.body)
-    found = interpret(
+    interpreted = interpret(
         integration, InboundDelivery(event.headers, payload, event.received_at), settings
     )
-    event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
-    if found.skipped is not None:
-        _end(event, EventStatus.SKIPPED, found.skipped)
+    event.notes = [note.replace("\x00", "")[:300] for note in interpreted.notes[:_MOST_NOTES]]
+    if interpreted.skipped is not None:
+        _set_status(event, EventStatus.SKIPPED, interpreted.skipped)
         return
-    drafts = await _drafts(session, integration, found)
+    drafts = await _drafts(session, integration, interpreted)
     if drafts is None:
-        _end(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
-        event.waits_for = [ORDER + name for name in found.order_names]
+        _set_status(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
+        event.waits_for = [ORDER + name for name in interpreted.order_names]
         return
-    drafts = await not_known(session, integration, event, drafts, found)
-    drafts, too_early = await without_early(session, integration, drafts)
+    drafts = await drop_repeats(session, integration, event, drafts, interpreted)
+    drafts, too_early = await split_early_reopenings(session, integration, drafts)
     recorded = (
         await take_interactions(session, context.box, integration.workspace_id, drafts)
         if drafts
@@ -174,30 +174,30 @@ async def _translate(
     fresh = [interaction for interaction in recorded if interaction.created]
     if fresh:
         event.interactions = [*event.interactions, *(str(draft.id) for draft in fresh)]
-        _end(event, EventStatus.TRANSLATED, await _odd_times(session, integration, fresh))
+        _set_status(event, EventStatus.TRANSLATED, await _odd_times(session, integration, fresh))
     elif too_early:
-        _end(event, EventStatus.SKIPPED, _NOT_SOLVED)
+        _set_status(event, EventStatus.SKIPPED, _NOT_SOLVED)
     else:
-        _end(event, EventStatus.SKIPPED, _TOLD_BEFORE)
-    if found.problems:
-        _end_in_part(event, found, len(drafts))
+        _set_status(event, EventStatus.SKIPPED, _TOLD_BEFORE)
+    if interpreted.problems:
+        _end_in_part(event, interpreted, len(drafts))
 
 
-def _end_in_part(event: InboundEvent, found: Interpreted, told: int) -> None:
-    """Note which parts made no interaction; those that lack a status are translated with it."""
+def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_count: int) -> None:
+    """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
     unmapped = {STATUS + p.status for p in found.problems if isinstance(p, UnmappedStatusError)}
-    whole = f"{told} of its parts are told; " if told else ""
-    _end(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
+    whole = f"{recorded_count} of its parts are told; " if recorded_count else ""
+    _set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
     event.waits_for = [*event.waits_for, *sorted(unmapped)]
 
 
 async def _drafts(
-    session: AsyncSession, integration: Integration, found: Interpreted
+    session: AsyncSession, integration: Integration, found: CheckedInterpretation
 ) -> list[Draft] | None:
-    """Return what is to be told, with its order; None where the order is not known yet."""
+    """Return the drafts with their order; None if the order is not known yet."""
     drafts = [body.draft(test=False) for body in found.interactions]
     if found.order_names:
-        order = await orders.settle_order(session, integration, found, drafts)
+        order = await orders.resolve_order(session, integration, found, drafts)
         if order is None:
             return None
         drafts = [replace(draft, order=order) for draft in drafts]
@@ -221,7 +221,7 @@ def _require_verified(
 
 
 async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
-    """Have a delivery that waits for its order looked at once more."""
+    """Enqueue one more try for a delivery that waits for its order."""
     event.status = str(EventStatus.RECEIVED)
     await jobs.enqueue(
         session,
@@ -236,7 +236,7 @@ async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
 async def _odd_times(
     session: AsyncSession, integration: Integration, recorded: Sequence[Recorded]
 ) -> str | None:
-    """Say where a ticket would have been solved before it was opened, and what sets that right."""
+    """Return a remedy if a ticket would have been solved before it was opened, else None."""
     for name in sorted(
         {
             interaction.ticket

@@ -1,8 +1,8 @@
 """Scores back onto their tickets: a private note and a tag, never the status.
 
 A helpdesk would reopen the ticket for a changed status. Each answer goes back once, when it is
-complete or was left for half an hour; only one that a known invitation or a secret key brought,
-since anybody may claim to be about a ticket.
+complete or was left for half an hour; only answers by an invitation or a secret key do, since
+anybody may claim to answer about a ticket.
 """
 
 import base64
@@ -44,8 +44,8 @@ from app.invitations.sending import require_sending
 WRITE_BACK_JOB = "integrations.write_back"
 _LEFT_ALONE = dt.timedelta(minutes=30)
 _GOOD = range(200, 300)
-# What another try will not mend.
-_FOR_GOOD = {400, 401, 403, 404, 410, 422}
+# Statuses for which another try is useless.
+_PERMANENT = {400, 401, 403, 404, 410, 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _zendesk(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequ
     note = {"ticket": {"comment": {"body": answer.note, "public": False}}}
     requests = []
     if wanted.tags and answer.band:
-        # Before the note: a tag that is added again is no second one.
+        # Before the note, since adding a tag twice does no harm.
         tag = {"tags": [f"{answer.survey}_{answer.band}"]}
         requests.append(HelpdeskRequest("PUT", f"{path}/tags.json", headers, tag))
     return [*requests, HelpdeskRequest("PUT", f"{path}.json", headers, note)]
@@ -145,7 +145,7 @@ async def set_write_back(
 
 
 async def consume_responses(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
-    """Note the answers that go back onto a ticket, each once."""
+    """Enqueue the answers that go back onto a ticket, each once."""
     answered = [
         event
         for event in events
@@ -173,12 +173,12 @@ async def consume_responses(session: AsyncSession, events: Sequence[StoredEvent]
             ),
         )
         for row in rows.all():
-            await _note(session, workspace_id, row)
+            await _enqueue_write_back(session, workspace_id, row)
         whole = [event.data["id"] for event in events if event.data.get("completes")]
         await jobs.hasten(session, WRITE_BACK_JOB, workspace_id=workspace_id, dedupes=whole)
 
 
-async def _note(session: AsyncSession, workspace_id: UUID, row: Any) -> None:
+async def _enqueue_write_back(session: AsyncSession, workspace_id: UUID, row: Any) -> None:
     now = utc_now()
     noted = await session.exec(
         insert(WriteBack)
@@ -233,7 +233,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     outcome = "delivered"
     if error is not None:
         tries = len(row.attempts) + 1
-        wait = None if status in _FOR_GOOD else retry_delay(tries, asked=asked)
+        wait = None if status in _PERMANENT else retry_delay(tries, asked=asked)
         outcome = "pending" if wait is not None else "failed"
     async with database.transaction() as session:
         await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)

@@ -1,4 +1,4 @@
-"""Customers as they were before a file changed them, and what nothing else names."""
+"""Restore customers as they were before an import, and delete those that nothing refers to."""
 
 import json
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ from app.core.notices import notify
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
 from app.interactions.customers import NAMING_TABLES
 
-SAID = ("email", "name", "locale", "properties", "consent", "do_not_survey")
+CALLER_FIELDS = ("email", "name", "locale", "properties", "consent", "do_not_survey")
 
 
-def said_of(customer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what callers have said of a customer, with the ids by which it is known."""
-    return {name: customer[name] for name in (*SAID, "external_ids", "phone_number")}
+def fields_of(customer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that callers have set on a customer, with its identities."""
+    return {name: customer[name] for name in (*CALLER_FIELDS, "external_ids", "phone_number")}
 
 
 async def remove_unnamed(session: AsyncSession, workspace_id: UUID, customer_id: UUID) -> bool:
-    """Delete a customer whom no answer, interaction or other row names; tell whether it is gone."""
+    """Delete a customer that no row refers to; tell whether it was deleted."""
     for table in NAMING_TABLES:
         rows = await run_sql(
             session,
@@ -36,7 +36,7 @@ async def remove_unnamed(session: AsyncSession, workspace_id: UUID, customer_id:
             return False
     bound = {"workspace_id": workspace_id, "customer": customer_id}
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
-    # Its names go with it.
+    # Its identities are deleted with it.
     await run_sql(
         session,
         text(
@@ -49,10 +49,12 @@ async def remove_unnamed(session: AsyncSession, workspace_id: UUID, customer_id:
 async def put_back(
     session: AsyncSession, workspace_id: UUID, customer_id: UUID, before: Mapping[str, Any]
 ) -> None:
-    """Make a customer what it was: what was said of it, and the names by which it is known."""
-    known = [(f"id:{one['source'] or ''}", one["id"]) for one in before["external_ids"]]
-    known += [("email", before["email"].lower())] if before["email"] else []
-    known += [("phone", before["phone_number"])] if before["phone_number"] else []
+    """Restore a customer's fields and identities."""
+    identities = [
+        (f"id:{external['source'] or ''}", external["id"]) for external in before["external_ids"]
+    ]
+    identities += [("email", before["email"].lower())] if before["email"] else []
+    identities += [("phone", before["phone_number"])] if before["phone_number"] else []
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     await run_sql(
         session,
@@ -64,7 +66,7 @@ async def put_back(
             "where workspace_id = :workspace_id and id = :customer"
         ).bindparams(
             workspace_id=workspace_id, customer=customer_id, now=utc_now(),
-            before=json.dumps([{name: before[name] for name in SAID}], default=str),
+            before=json.dumps([{name: before[name] for name in CALLER_FIELDS}], default=str),
         ),
     )  # fmt: skip
     await run_sql(
@@ -76,6 +78,6 @@ async def put_back(
             "where n.kind = k.kind and n.value = k.value)"
         ).bindparams(
             workspace_id=workspace_id, customer=customer_id,
-            kinds=[kind for kind, _ in known], values=[value for _, value in known],
+            kinds=[kind for kind, _ in identities], values=[value for _, value in identities],
         ),
     )  # fmt: skip

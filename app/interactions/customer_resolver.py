@@ -1,8 +1,8 @@
-"""The directory: who a customer is and which touchpoints there are, resolved before ingest.
+"""Resolve customers and register touchpoints before answers are written.
 
 Both are written in short transactions of their own, so that the statement that writes answers
-locks nothing here. What was found once is kept in memory, bounded. The hot path makes customers
-but never changes or joins them.
+takes no locks here. Results are kept in bounded memory. The hot path makes customers but never
+changes or merges them.
 """
 
 import datetime as dt
@@ -42,14 +42,14 @@ class CustomerReference:
     @property
     def identities(self) -> list[tuple[str, str]]:
         """Return the names as (kind, value), the strongest first."""
-        found = []
+        pairs = []
         if self.external_id:
-            found.append((f"id:{self.source or ''}", self.external_id))
+            pairs.append((f"id:{self.source or ''}", self.external_id))
         if self.email:
-            found.append((EMAIL, self.email.lower()))
+            pairs.append((EMAIL, self.email.lower()))
         if self.phone:
-            found.append((PHONE, self.phone))
-        return found
+            pairs.append((PHONE, self.phone))
+        return pairs
 
 
 class CustomerResolver:
@@ -66,12 +66,12 @@ class CustomerResolver:
         self, workspace_id: UUID, persons: Iterable[CustomerReference]
     ) -> dict[CustomerReference, UUID]:
         """Return the customer of each person, making those that are new."""
-        found: dict[CustomerReference, UUID] = {}
+        resolved: dict[CustomerReference, UUID] = {}
         unknown: list[CustomerReference] = []
         for person in dict.fromkeys(persons):
-            known = self._customers.get((workspace_id, *person.identities[0]))
-            if known:
-                found[person] = known
+            cached = self._customers.get((workspace_id, *person.identities[0]))
+            if cached:
+                resolved[person] = cached
             else:
                 unknown.append(person)
         if unknown:
@@ -79,8 +79,8 @@ class CustomerResolver:
                 fresh = await resolve_customers(session, workspace_id, unknown, told_at=utc_now())
             for person, customer_id in fresh.items():
                 self._customers[workspace_id, *person.identities[0]] = customer_id
-            found |= fresh
-        return found
+            resolved |= fresh
+        return resolved
 
     async def touchpoints(self, workspace_id: UUID, keys: Iterable[str]) -> None:
         """Register touchpoints that an answer names, as not declared."""
@@ -108,8 +108,8 @@ class CustomerResolver:
 
     def forget_customers(self, payload: str = EVERYTHING) -> None:
         """Forget the customers of one workspace, or of all, after some were merged or erased."""
-        for known in [k for k in self._customers if payload in {EVERYTHING, str(k[0])}]:
-            del self._customers[known]
+        for key in [k for k in self._customers if payload in {EVERYTHING, str(k[0])}]:
+            del self._customers[key]
 
     def forget(self, payload: str = EVERYTHING) -> None:
         """Forget the touchpoints of one workspace, or of all, after one was deleted there."""
@@ -146,40 +146,40 @@ async def resolve_customers(
 ) -> dict[CustomerReference, UUID]:
     """Find each person by their strongest name, else by e-mail, else make them.
 
-    `told_at` is when that was said of those who are new, where the caller does not keep it.
+    `told_at` is the time of these statements about new customers, if the caller stores none.
 
-    An id of no named source is the workspace's own: it is also the same id of the one source
-    that has it, and the other way round. Such an id, and an e-mail, leads to its customer only
-    where that one has no other id of the same source.
+    An id without a source is the workspace's own: it matches the same id of the only source that
+    has it, and the other way round. Such an id, or an e-mail, matches a customer only if that
+    customer has no other id of the same source.
     """
-    found: dict[CustomerReference, UUID] = {}
+    resolved: dict[CustomerReference, UUID] = {}
     unique = list(dict.fromkeys(persons))
-    # Who has an id of some source comes first; an e-mail alone then leads to the same person.
+    # Persons with an external id come first; an e-mail alone then finds the same customer.
     for group in (
         [person for person in unique if person.external_id],
         [person for person in unique if not person.external_id],
     ):
         if group:
-            found |= await _settle(session, workspace_id, group, told_at=told_at)
-    return found
+            resolved |= await _resolve_group(session, workspace_id, group, told_at=told_at)
+    return resolved
 
 
-async def _settle(
+async def _resolve_group(
     session: AsyncSession,
     workspace_id: UUID,
     group: list[CustomerReference],
     *,
     told_at: dt.datetime | None,
 ) -> dict[CustomerReference, UUID]:
-    """Return whose persons are, making those that are new.
+    """Return the customer of each person, making those that are new.
 
-    The strongest names are claimed alone: whoever else claims one at the same time may win it,
-    and all further names then belong to that customer.
+    The strongest identities are claimed first and alone. If another transaction wins one at the
+    same time, all further identities belong to its customer.
     """
-    found = await _find(session, workspace_id, group)
-    unknown = [person for person in group if person not in found]
+    resolved = await _find(session, workspace_id, group)
+    unknown = [person for person in group if person not in resolved]
     made = {person.identities[0]: uuid7() for person in unknown}
-    firsts = {p.identities[0]: found.get(p) or made[p.identities[0]] for p in reversed(group)}
+    firsts = {p.identities[0]: resolved.get(p) or made[p.identities[0]] for p in reversed(group)}
     won = await _claim_identities(session, workspace_id, firsts)
     await _insert_customers(
         session,
@@ -189,10 +189,10 @@ async def _settle(
         told_at=told_at,
     )
     if unknown:
-        found |= await _find(session, workspace_id, unknown)
-    rest = {name: found[p] for p in reversed(group) for name in p.identities[1:]}
+        resolved |= await _find(session, workspace_id, unknown)
+    rest = {name: resolved[p] for p in reversed(group) for name in p.identities[1:]}
     await _claim_identities(session, workspace_id, rest)
-    return found
+    return resolved
 
 
 async def _find(
@@ -232,7 +232,7 @@ async def _find(
 async def _claim_identities(
     session: AsyncSession, workspace_id: UUID, wanted: dict[tuple[str, str], UUID]
 ) -> set[UUID]:
-    """Insert names in order, so that two writers never wait in a circle; return who got any."""
+    """Insert identities in order, to avoid deadlocks; return the customers that got any."""
     if not wanted:
         return set()
     ordered = sorted(wanted)

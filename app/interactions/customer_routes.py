@@ -39,7 +39,7 @@ async def list_customers(
 
 @routes.post("/v1/customers/merge", summary="Merge two customers")
 async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMerge) -> CustomerOut:
-    """Give one customer everything of another; the other's id leads here from now on."""
+    """Merge one customer into another; the id of the first leads to the other from now on."""
     merged = await customers.merge_customers(
         session, caller.workspace_id, loser=body.from_, winner=body.into
     )

@@ -102,7 +102,7 @@ class CustomerRow(CustomerPut):
 
     external_id: Short | None = None
     phone: Annotated[str, StringConstraints(min_length=3, max_length=32)] | None = Field(
-        default=None, description="A phone number; nobody is asked by it."
+        default=None, description="A phone number; it is never used for asking."
     )
 
     @model_validator(mode="after")
@@ -154,6 +154,10 @@ class CustomerOut(BaseModel):
 class CustomerFilter(BaseModel):
     """Filters of the list of customers."""
 
+    q: str | None = Field(
+        default=None, min_length=1, max_length=255,
+        description="A part of the name or of the e-mail address, or the beginning of an id.",
+    )  # fmt: skip
     email: str | None = Field(default=None, max_length=255)
     external_id: str | None = Field(default=None, max_length=128)
     source: str | None = Field(default=None, max_length=128, description="Whose external ids.")

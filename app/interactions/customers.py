@@ -26,7 +26,7 @@ from app.interactions.customer_resolver import (
 from app.interactions.customer_schemas import CustomerFilter, CustomerPatch, CustomerRow
 
 REASSIGN_JOB = "customers.settle"
-# Answers that were on their way when two customers were merged still named the old one.
+# Answers that are written during a merge may still name the old customer.
 REASSIGNED_AFTER = dt.timedelta(seconds=60)
 
 _SELECT = """
@@ -40,8 +40,7 @@ select c.*, coalesce((
 from customer c where c.workspace_id = :workspace_id"""
 _JSON = {"external_ids": Json, "properties": Json, "consent": Json, "told_at": Json}
 
-# Every column that names a customer, by table.
-# The tables that name a customer, and their columns that tell of a change.
+# The tables that name a customer, each with its column that holds the time of a change.
 NAMING_TABLES = {
     "interaction": "changed_at",
     "ticket": "updated_at",
@@ -55,6 +54,10 @@ _KNOWN_AS = (
     "c.id in (select customer_id from customer_identity where workspace_id = :workspace_id and {})"
 )
 _BY_EMAIL = _KNOWN_AS.format("kind = 'email' and value = lower(:email)")
+_BY_PART = (
+    "(position(lower(:part) in lower(c.name)) > 0 or position(lower(:part) in lower(c.email)) > 0 "
+    "or " + _KNOWN_AS.format("starts_with(lower(value), lower(:part))") + ")"
+)
 _BY_ID = _KNOWN_AS.format(
     "kind like 'id:%' and value = coalesce(:external_id, value) "
     "and kind = coalesce('id:' || :source, kind)"
@@ -67,6 +70,9 @@ async def find_customers(
     """Return up to `limit + 1` customers, newest first."""
     conditions = ["c.merged_into is null"]
     bound: dict[str, Any] = {"workspace_id": workspace_id, "limit": wanted.limit + 1}
+    if wanted.q is not None:
+        conditions.append(_BY_PART)
+        bound["part"] = wanted.q.strip()
     if wanted.email is not None:
         conditions.append(_BY_EMAIL)
         bound["email"] = wanted.email
@@ -205,7 +211,7 @@ async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str
 
 
 async def require_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Refuse the filter `customer` for an id of ours that no customer has; other names may wait."""
+    """Refuse the filter `customer` for a UUID of no customer; other names may be unknown yet."""
     if as_uuid(reference) is not None and (
         await find_customer(session, workspace_id, reference) is None
     ):
@@ -225,10 +231,10 @@ async def put_customer(
         locale=wanted.locale,
         phone=wanted.phone,
     )
-    before = utc_now()
+    began = utc_now()
     customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
     changed = await change_customer(session, workspace_id, str(customer_id), wanted)
-    return changed, changed["created_at"] >= before
+    return changed, changed["created_at"] >= began
 
 
 async def change_customer(
@@ -245,9 +251,9 @@ async def change_customer(
         at = consent.get("at") or utc_now()
         given["consent"] = consent | {"at": rfc3339(at), "source": consent.get("source")}
     if given:
-        said = [name for name in ("email", "name", "locale") if name in given]
+        timed_fields = [name for name in ("email", "name", "locale") if name in given]
         now = rfc3339(utc_now())
-        given["told_at"] = customer["told_at"] | dict.fromkeys(said, now)
+        given["told_at"] = customer["told_at"] | dict.fromkeys(timed_fields, now)
         await update_customer(session, workspace_id, customer["id"], given)
     return await get_customer(session, workspace_id, str(customer["id"]))
 
@@ -281,7 +287,7 @@ async def _rename(
 ) -> None:
     """Give the customer another e-mail; Conflict where another customer has it.
 
-    By the one before they are found as ever. None forgets all addresses.
+    The old address still finds the customer. None removes all addresses.
     """
     bound = {"workspace_id": workspace_id, "customer_id": customer_id}
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
@@ -328,7 +334,7 @@ _MERGE = (
 async def merge_customers(
     session: AsyncSession, workspace_id: UUID, *, loser: str, winner: str
 ) -> dict[str, Any]:
-    """Give one customer all that the other had; what both have, the winner keeps of its own."""
+    """Merge one customer into another; where both have a value, the winner keeps its own."""
     with named_in("body", "from"):
         first = await get_customer(session, workspace_id, loser)
     with named_in("body", "into"):
@@ -356,7 +362,7 @@ async def merge_customers(
 
 
 async def lock_cases(session: AsyncSession, workspace_id: UUID, customers: Iterable[UUID]) -> None:
-    """Lock what customers' tickets and interactions there are, in the order of who records."""
+    """Lock the tickets and interactions of customers, in the order in which `record` locks."""
     for table in ("ticket", "interaction"):
         await run_sql(
             session,
@@ -383,7 +389,7 @@ async def move_references(
 ) -> None:
     """Let every row that names one customer name the other; no count is by customer."""
     for table, changed in NAMING_TABLES.items():
-        # What is exported says so, or a warehouse would go on naming the other one.
+        # The time of change makes exports send the row again with the new customer.
         moved = f", {changed} = :now" if changed else ""
         bound = {"now": utc_now()} if changed else {}
         await run_sql(
@@ -396,7 +402,7 @@ async def move_references(
 
 
 async def reassign_merged(database: Database, job: Job) -> None:
-    """Move what was still on its way when two customers were merged."""
+    """Move the rows that were still being written when two customers were merged."""
     async with database.transaction() as session:
         await move_references(
             session,

@@ -56,7 +56,7 @@ DOCUMENT = BatchOperation(
 
 
 async def _take(request: Request) -> Response:
-    """Take many customers; reply when all that are good are on disk."""
+    """Take many customers; reply when all valid ones are on disk."""
     caller = await admit(request, Scope.WRITE)
     refuse_query(request)
     body, lines = await read_lines(request, wrapped_as="customers")
@@ -64,12 +64,12 @@ async def _take(request: Request) -> Response:
 
     async def write() -> LinesReport:
         report = LinesReport(more={"created": 0, "updated": 0})
-        good = _good(lines, report)
-        # In one order, so that two batches never wait for each other in a circle.
-        good.sort(key=lambda pair: (_name(pair[1]), pair[0]))
-        for start in range(0, len(good), _CHUNK):
+        rows = _valid_rows(lines, report)
+        # Sorted, so that two batches cannot deadlock.
+        rows.sort(key=lambda pair: (_sort_key(pair[1]), pair[0]))
+        for start in range(0, len(rows), _CHUNK):
             async with database.transaction() as session:
-                for number, row in good[start : start + _CHUNK]:
+                for number, row in rows[start : start + _CHUNK]:
                     await _put(session, caller, number, row, report)
         report.accepted = report.more["created"] + report.more["updated"]
         return report
@@ -80,13 +80,13 @@ async def _take(request: Request) -> Response:
 post_batch = batch_route(_take)
 
 
-def _name(row: CustomerRow) -> tuple[str, str]:
-    """Return by what a customer is found; lines of one name keep their order."""
+def _sort_key(row: CustomerRow) -> tuple[str, str]:
+    """Return the sort key of a row; lines of the same customer keep their order."""
     return row.external_id or "", "" if row.external_id else (row.email or "").lower()
 
 
-def _good(lines: Sequence[BatchLine], report: LinesReport) -> list[tuple[int, CustomerRow]]:
-    """Return the customers of lines that are right, and note why others are not."""
+def _valid_rows(lines: Sequence[BatchLine], report: LinesReport) -> list[tuple[int, CustomerRow]]:
+    """Return the customers of valid lines, and report why other lines are rejected."""
     rows = []
     for line in lines:
         try:
@@ -107,28 +107,30 @@ def _row(line: BatchLine) -> CustomerRow:
 async def _put(
     session: AsyncSession, caller: Caller, number: int, row: CustomerRow, report: LinesReport
 ) -> None:
-    """Put one customer; one that cannot be is rejected, and the others stay."""
+    """Store one customer; one that cannot be stored is rejected, and the others stay."""
     try:
         async with session.begin_nested():
-            before = await _known(session, caller, row)
-            after, created = await put_customer(session, caller.workspace_id, row)
+            existing = await _find_existing(session, caller, row)
+            stored, created = await put_customer(session, caller.workspace_id, row)
     except AfterwordError as error:
         report.reject(number, error)
         return
-    if before is not None and _said(before) == _said(after):
+    if existing is not None and _caller_fields(existing) == _caller_fields(stored):
         report.duplicates += 1
     else:
         report.more["created" if created else "updated"] += 1
 
 
-async def _known(session: AsyncSession, caller: Caller, row: CustomerRow) -> dict[str, Any] | None:
+async def _find_existing(
+    session: AsyncSession, caller: Caller, row: CustomerRow
+) -> dict[str, Any] | None:
     if row.external_id is None:
         return await find_by_email(session, caller.workspace_id, row.email or "")
     return await find_customer(session, caller.workspace_id, row.external_id, source=row.source)
 
 
-def _said(customer: dict[str, Any]) -> dict[str, Any]:
-    """Return what callers say of a customer; when they said it changes nothing."""
+def _caller_fields(customer: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that callers set on a customer, without the times of setting."""
     names = ("email", "name", "locale", "properties", "do_not_survey", "external_ids")
     consent = customer["consent"] or {}
     return {n: customer[n] for n in names} | {"consent": (consent.get("surveys"),

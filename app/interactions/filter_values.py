@@ -10,7 +10,7 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 
-# Those that are declared or were named by what happened, and those that surveys are about.
+# Touchpoints that are declared or have occurred, and those that surveys name.
 _TOUCHPOINTS = """
 select key from touchpoint where workspace_id = :id
 union select touchpoint from question where workspace_id = :id and touchpoint is not null

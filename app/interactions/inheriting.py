@@ -1,4 +1,4 @@
-"""Within a case: what an interaction lacks it has from the latest earlier one of it."""
+"""Fill what an interaction lacks from the latest earlier interaction of the same case."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,13 +33,13 @@ async def inherit(
 ) -> None:
     """Fill what interactions lack from the latest earlier one of their ticket or order.
 
-    One that arrives late gives to those that came before it, too.
+    An interaction that arrives late also fills the later ones that arrived before it.
     """
     tickets = sorted({r["ticket"] for r in created if r["ticket"]})
     orders = sorted({r["order_ref"] for r in created if r["order_ref"]})
     if not tickets and not orders:
         return
-    found = await run_sql(
+    rows = await run_sql(
         session,
         text(
             f"select {COLUMNS} from interaction where workspace_id = :workspace_id "
@@ -50,7 +50,7 @@ async def inherit(
     )
     latest: dict[tuple[object, ...], dict[str, Any]] = {}
     changed = []
-    for row in found:
+    for row in rows:
         values = dict(row._mapping)
         cases = _cases(values)
         earlier = _earlier(values, cases, latest)
@@ -71,8 +71,8 @@ def _earlier(
 ) -> list[dict[str, Any]]:
     """Return the latest interactions of the same cases.
 
-    An order under the workspace's own number is that of the one shop that has it too. Where two
-    shops have it, nobody can tell of which it is: then nothing is inherited by the number.
+    An order number without a shop matches the only shop that has the same number. If two shops
+    have it, the number is ambiguous, and nothing is inherited by it.
     """
     named = set(cases)
     if values["order_ref"] is not None:
@@ -111,11 +111,11 @@ def _filled(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, 
 
 
 def _passed_on(values: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the value that later ones inherit: a refund's own is not that of its order."""
+    """Return the value that later interactions inherit; a refund passes on that of its order."""
     if values["type"] != "order.refunded":
         return {}
-    before = max(earlier, key=lambda e: (e["occurred_at"], e["id"]), default=None)
-    return {name: before[name] if before else None for name in ("amount", "currency")}
+    last = max(earlier, key=lambda e: (e["occurred_at"], e["id"]), default=None)
+    return {name: last[name] if last else None for name in ("amount", "currency")}
 
 
 async def _fill(

@@ -1,4 +1,4 @@
-"""Routes of interactions that are read; taking them decides, and is a floor higher."""
+"""Routes that read interactions; those that record them are in `triggers`, a floor higher."""
 
 import datetime as dt
 from typing import Annotated

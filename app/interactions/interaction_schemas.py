@@ -49,7 +49,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class InteractionCustomer(Body):
-    """Who it happened to; an external id is the interaction's source's, or that of `source`."""
+    """The customer; an external id belongs to `source`, else to the interaction's source."""
 
     external_id: Short | None = None
     source: Short | None = None
@@ -67,7 +67,7 @@ class InteractionCustomer(Body):
         return self
 
     def person(self, source: str | None) -> CustomerReference:
-        """Return whom it names; an external id without a source is the given one's."""
+        """Return the reference; an external id without a source belongs to the given source."""
         return CustomerReference(
             external_id=self.external_id,
             source=self.source or source,
@@ -90,12 +90,14 @@ class InteractionIn(Body):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
 
     type: EventType = Field(description="Such as `ticket.solved` or `order.paid`; any dotted name.")
-    source: Short = Field(description="Who tells, such as `shop` or `helpdesk`.")
+    source: Short = Field(description="Who reports it, such as `shop` or `helpdesk`.")
     external_id: Short = Field(description="The source's id of this event.")
     ticket: Short | None = Field(default=None, description="The source's case.")
     order: Short | None = None
     touchpoint: TouchpointKey | None = None
-    occurred_at: PastMoment | None = Field(default=None, description="Default: its receipt.")
+    occurred_at: PastMoment | None = Field(
+        default=None, description="Default: the time of receipt."
+    )
     customer: InteractionCustomer | None = None
     locale: AnyLocale | None = None
     properties: Properties = Field(default={})

@@ -43,9 +43,9 @@ class Journey(SQLModel, table=True):
 class Customer(SQLModel, table=True):
     """A person the workspace knows by external id or e-mail.
 
-    `consent` is `{surveys, at, source}`; `told_at` holds when `email`, `name` and `locale` were
-    last said, so that what is said of an earlier time replaces nothing. One that was merged into
-    another leads there; an erased one is an empty pseudonym.
+    `consent` is `{surveys, at, source}`; `told_at` holds the times of the latest `email`, `name`
+    and `locale`, so that older statements replace nothing. A merged customer points to the other
+    by `merged_into`; an erased customer is an empty pseudonym.
     """
 
     __table_args__ = (
@@ -73,8 +73,8 @@ class Customer(SQLModel, table=True):
 class CustomerIdentity(SQLModel, table=True):
     """One name by which a customer is known: `email`, or `id` with the source that gave it.
 
-    The foreign key is checked at commit, because of two writers who meet a person at once the
-    one who gets the identity makes the customer.
+    The foreign key is checked at commit: if two writers meet a new person at the same time, the
+    writer that gets the identity makes the customer.
     """
 
     __tablename__ = "customer_identity"
@@ -98,12 +98,12 @@ class CustomerIdentity(SQLModel, table=True):
 
 
 class Interaction(SQLModel, table=True):
-    """One moment that happened. Its id is derived from source and external id: once is once.
+    """One moment that happened. Its id is derived from source and external id.
 
-    What it lacks of customer, locale, value and properties it has from the latest earlier one
-    of its ticket or order. `contact` is the address and name that it gave: mails about it go
-    there. `changed_at` is when anything of it was changed after it came. `order_source` names
-    the shop whose own number the order is, None for the workspace's numbers.
+    It inherits missing customer, locale, value and properties from the latest earlier one of its
+    ticket or order. `contact` is the address and name that it gave: mails about it go there.
+    `changed_at` is the time of the last change after it was recorded. `order_source` names the
+    shop that numbered the order, None for the workspace's own numbers.
     """
 
     __table_args__ = (

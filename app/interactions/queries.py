@@ -84,8 +84,8 @@ async def get_interaction(
 
 def interaction_out(row: dict[str, Any]) -> InteractionOut:
     """Return a stored interaction as the API shows it."""
-    known = {"created", "ordinal", "ticket_open"}
-    columns = {name: row[name] for name in Recorded.__dataclass_fields__ if name not in known}
+    computed = {"created", "ordinal", "ticket_open"}
+    columns = {name: row[name] for name in Recorded.__dataclass_fields__ if name not in computed}
     return InteractionOut.model_validate(shown(Recorded(created=False, **columns)))
 
 

@@ -1,8 +1,8 @@
-"""Recording what happened: once per source and external id, inheriting within its case.
+"""Record interactions, once per source and external id; gaps are filled from their case.
 
 Locks are taken in one order by every transaction that records: customers' names, the workspace's
-row (FOR KEY SHARE), tickets by id, interactions by id, then customers by id. So none of them can
-wait in a circle.
+row (FOR KEY SHARE), tickets by id, interactions by id, then customers by id. This prevents
+deadlocks.
 """
 
 import datetime as dt
@@ -44,9 +44,9 @@ RESOLVED_EVENT, REOPENED_EVENT = "ticket.resolved", "ticket.reopened"
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One interaction as a caller or an integration tells of it.
+    """One interaction as a caller or an integration reports it.
 
-    `order_source` names the shop whose own number the order is; None for the workspace's numbers.
+    `order_source` names the shop that numbered the order; None for the workspace's own numbers.
     """
 
     type: str
@@ -72,8 +72,8 @@ class Draft:
 class Recorded:
     """One interaction as it is stored, with what it inherited.
 
-    `ordinal` numbers the resolution of its ticket that it belongs to, `ticket_open` tells where
-    the ticket stands now; both are None without a ticket.
+    `ordinal` is the number of its ticket's resolution to which it belongs, `ticket_open` tells
+    whether the ticket is open now; both are None without a ticket.
     """
 
     id: UUID
@@ -99,7 +99,7 @@ class Recorded:
 
 
 def interaction_id(workspace_id: UUID, source: str, external_id: str) -> UUID:
-    """Return the id of an interaction, which its source and its number there always give."""
+    """Return the id of an interaction, derived from its source and its id there."""
     return derived_uuid(str(workspace_id), "interaction", source, external_id)
 
 
@@ -112,8 +112,8 @@ async def record(
 ) -> list[Recorded]:
     """Store interactions that are new and return all, in the order given.
 
-    Tickets are computed anew from their interactions, in the same transaction. With a `change`
-    of history, what an earlier file told is rewritten, and no news is written.
+    Tickets are computed again from their interactions, in the same transaction. With a `change`,
+    the interactions of an earlier import are rewritten, and no events are written.
     """
     began = utc_now()
     persons = [d.person for d in drafts if d.person is not None and not d.test]
@@ -135,14 +135,14 @@ async def record(
     stories = await stories_of(session, workspace_id, ids)
     if change is not None:
         stories = {id_: [] for id_ in ids} | stories
-    before = {id_: resolution_without(story, created) for id_, story in stories.items()}
+    resolutions_before = {id_: resolution_without(story, created) for id_, story in stories.items()}
     resolutions = await save_tickets(session, counting, stories)
     stored = await find_interactions(session, workspace_id, [r["id"] for r in rows])
-    found = []
-    first = set(created)
+    recorded = []
+    not_listed_yet = set(created)
     for row in rows:
-        interaction = Recorded(created=row["id"] in first, **stored[row["id"]])
-        first.discard(row["id"])
+        interaction = Recorded(created=row["id"] in not_listed_yet, **stored[row["id"]])
+        not_listed_yet.discard(row["id"])
         if interaction.ticket and (
             resolution := resolutions.get(
                 ticket_id(workspace_id, interaction.source, interaction.ticket)
@@ -150,59 +150,61 @@ async def record(
         ):
             interaction.ordinal = resolution.ordinals.get(interaction.id)
             interaction.ticket_open = resolution.status == "open"
-        found.append(interaction)
+        recorded.append(interaction)
     concerned = {
         *customers.values(),
-        *(interaction.customer_id for interaction in found if interaction.customer_id),
+        *(interaction.customer_id for interaction in recorded if interaction.customer_id),
     }
     await lock_customers(session, workspace_id, concerned)
     await _complete_customers(session, workspace_id, drafts, customers, began=began)
     if change is None:
-        await _tell_of_tickets(session, workspace_id, found, resolutions, before)
+        await _emit_ticket_events(session, workspace_id, recorded, resolutions, resolutions_before)
     else:
         await mark_empty_tickets(session, workspace_id, ids)
-    return found
+    return recorded
 
 
-async def _tell_of_tickets(
+async def _emit_ticket_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
     resolutions: Mapping[UUID, Resolution],
     before: Mapping[UUID, Resolution],
 ) -> None:
-    """Write the news of tickets that were resolved or opened again, each number once."""
+    """Write the events of tickets that were resolved or reopened, once for each number."""
     by_ticket = {
         ticket_id(workspace_id, interaction.source, interaction.ticket): interaction
         for interaction in recorded
         if interaction.ticket and not interaction.test
     }
-    news: dict[str, list[dict[str, Any]]] = {RESOLVED_EVENT: [], REOPENED_EVENT: []}
+    data_by_event: dict[str, list[dict[str, Any]]] = {RESOLVED_EVENT: [], REOPENED_EVENT: []}
     for id_, interaction in sorted(by_ticket.items()):
-        now, then = resolutions.get(id_), before.get(id_)
-        if now is None or then is None:
+        resolution, previous = resolutions.get(id_), before.get(id_)
+        if resolution is None or previous is None:
             continue
         for event, after, earlier in (
-            (RESOLVED_EVENT, now.resolutions, then.resolutions),
-            (REOPENED_EVENT, now.reopenings, then.reopenings),
+            (RESOLVED_EVENT, resolution.resolutions, previous.resolutions),
+            (REOPENED_EVENT, resolution.reopenings, previous.reopenings),
         ):
-            news[event] += [
-                _ticket_news(id_, interaction, now, number)
+            data_by_event[event] += [
+                _ticket_event(id_, interaction, resolution, number)
                 for number in range(earlier + 1, after + 1)
             ]
-    for event, data in news.items():
+    for event, data in data_by_event.items():
         await emit(session, workspace_id, event, data=data)
 
 
-def _ticket_news(id_: UUID, interaction: Recorded, now: Resolution, number: int) -> dict[str, Any]:
-    times = {"opened_at": now.opened_at, "first_solved_at": now.first_solved_at,
-             "last_solved_at": now.last_solved_at}  # fmt: skip
+def _ticket_event(
+    id_: UUID, interaction: Recorded, resolution: Resolution, number: int
+) -> dict[str, Any]:
+    times = {"opened_at": resolution.opened_at, "first_solved_at": resolution.first_solved_at,
+             "last_solved_at": resolution.last_solved_at}  # fmt: skip
     return {
         "id": str(id_),
         "source": interaction.source,
         "ticket": interaction.ticket,
         "number": number,
-        "status": str(now.status),
+        "status": str(resolution.status),
         "customer_id": str(interaction.customer_id) if interaction.customer_id else None,
         "touchpoint": interaction.touchpoint or None,
         "properties": interaction.properties,
@@ -218,18 +220,18 @@ async def _complete_customers(
     *,
     began: dt.datetime,
 ) -> None:
-    """Keep of each customer what was said last: e-mail, name, locale, properties, consent.
+    """Update each customer with the latest e-mail, name, locale, properties and consent.
 
-    The newest `occurred_at` wins, of equal ones what came last; what is said of an earlier time
-    only fills what is empty. What bears no time was said when the customer was made; of those
-    made since `began`, by this very transaction, nothing was said before.
+    The newest `occurred_at` wins, on a tie the last draft; an older one only fills empty fields.
+    A field without a time is as old as its customer; a customer that was made since `began`, by
+    this transaction, has no older fields.
     """
-    said: dict[UUID, dict[str, Any]] = {}
+    latest: dict[UUID, dict[str, Any]] = {}
     now = utc_now()
     for draft in sorted(drafts, key=lambda d: d.occurred_at or now):
         if draft.test or draft.person is None:
             continue
-        entry = said.setdefault(customers[draft.person], {"properties": {}})
+        entry = latest.setdefault(customers[draft.person], {"properties": {}})
         for name in ("email", "name", "locale"):
             entry.setdefault(name, None)
             if value := getattr(draft.person, name):
@@ -238,9 +240,9 @@ async def _complete_customers(
         if draft.consent is not None:
             at = draft.consent.get("at") or rfc3339(now)
             entry["consent"] = {**draft.consent, "at": at}
-    if not said:
+    if not latest:
         return
-    rows = [{"id": str(id_), **entry} for id_, entry in sorted(said.items())]
+    rows = [{"id": str(id_), **entry} for id_, entry in sorted(latest.items())]
     await run_sql(
         session,
         _KEEP_LATEST.bindparams(
@@ -250,7 +252,7 @@ async def _complete_customers(
 
 
 def _latest(name: str) -> str:
-    """Return the SQL condition that what is said now of a field is the latest that was said."""
+    """Return the SQL condition that the new value of a field is the latest one."""
     return (
         f"n.{name} is not null and (c.{name} is null or n.{name}_at >= "
         f"coalesce((c.told_at ->> '{name}')::timestamptz, "
@@ -258,16 +260,16 @@ def _latest(name: str) -> str:
     )
 
 
-_TOLD = ("email", "name", "locale")
+_TIMED_FIELDS = ("email", "name", "locale")
 _KEEP_LATEST = text(f"""
 with said as (
   select c.id, c.properties || n.properties as properties,
     coalesce(n.consent, c.consent) as consent,
-    {", ".join(f"case when {_latest(f)} then n.{f} else c.{f} end as {f}" for f in _TOLD)},
+    {", ".join(f"case when {_latest(f)} then n.{f} else c.{f} end as {f}" for f in _TIMED_FIELDS)},
     c.told_at {
     " ".join(
         f"|| case when {_latest(f)} then json_build_object('{f}', n.{f}_at)::jsonb else '{{}}' end"
-        for f in _TOLD
+        for f in _TIMED_FIELDS
     )
 } as told_at
   from json_to_recordset(cast(:rows as json)) n(id uuid, email text, name text, locale text,
@@ -309,7 +311,7 @@ def _row(
 
 
 def _contact(person: CustomerReference | None) -> dict[str, str] | None:
-    """Return whom a mail about the interaction is addressed to, where it says so itself."""
+    """Return the address for mails about the interaction, if it names one itself."""
     if person is None or person.email is None:
         return None
     return {"email": person.email, **({"name": person.name} if person.name else {})}
@@ -318,7 +320,7 @@ def _contact(person: CustomerReference | None) -> dict[str, str] | None:
 async def _insert(
     session: AsyncSession, workspace_id: UUID, rows: Iterable[Mapping[str, Any]]
 ) -> set[UUID]:
-    """Insert by id, so that two writers never wait in a circle; return the ids that are new."""
+    """Insert in the order of ids, to avoid deadlocks; return the ids that are new."""
     inserted = await run_sql(
         session,
         text(

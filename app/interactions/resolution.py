@@ -1,4 +1,4 @@
-"""What became of a ticket, from its events alone: late, twice or out of order, the same. Pure."""
+"""Compute the resolution of a ticket from its events, in whatever order they arrive. Pure."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -39,8 +39,8 @@ class Resolution:
     """A ticket's story: when it was opened, first answered, first and last solved.
 
     `ordinals` numbers, for each event, the resolution it belongs to: how often the ticket had
-    been resolved by then. A ticket closed without being solved is resolved by the close; one that
-    was deleted or merged is as resolved as it was before. One on hold is not solved any more.
+    been resolved by then. A ticket that is closed without being solved is resolved by that. A
+    deleted or merged ticket keeps its resolution; a ticket on hold is no longer solved.
     """
 
     status: TicketStatus = TicketStatus.OPEN
@@ -66,33 +66,35 @@ def _order(event: TicketEvent) -> tuple[dt.datetime, int, UUID]:
 
 
 def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
-    """Tell a ticket's story.
+    """Compute the resolution of a ticket.
 
     Events of one instant count in the order opened, reopened, solved, closed.
     """
-    found = Resolution()
+    resolution = Resolution()
     story = sorted(set(events), key=_order)
     for event in story:
-        is_open = not found.is_resolved
-        if event.type == OPENED and found.opened_at is None:
-            found.opened_at = event.at
-        elif event.type == REPLIED and found.first_reply_at is None:
-            found.first_reply_at = event.at
+        is_open = not resolution.is_resolved
+        if event.type == OPENED and resolution.opened_at is None:
+            resolution.opened_at = event.at
+        elif event.type == REPLIED and resolution.first_reply_at is None:
+            resolution.first_reply_at = event.at
         elif event.type == SOLVED or (event.type == CLOSED and is_open):
-            found.resolutions += is_open
-            found.first_solved_at = found.first_solved_at or event.at
-            found.last_solved_at = event.at
-        elif event.type == REOPENED or (event.type == ON_HOLD and found.is_resolved):
-            # Who tells of a reopening says that it had been solved, whenever that was.
-            found.reopened |= event.type == REOPENED or found.first_solved_at is not None
-            found.reopenings += found.is_resolved
-        found.status = _status_after(event.type, found.status)
-        if found.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:
-            found.is_resolved = found.status is not TicketStatus.OPEN
-        found.ordinals[event.id] = found.resolutions
+            resolution.resolutions += is_open
+            resolution.first_solved_at = resolution.first_solved_at or event.at
+            resolution.last_solved_at = event.at
+        elif event.type == REOPENED or (event.type == ON_HOLD and resolution.is_resolved):
+            # A reopening implies that the ticket was solved before, at whatever time.
+            resolution.reopened |= event.type == REOPENED or resolution.first_solved_at is not None
+            resolution.reopenings += resolution.is_resolved
+        resolution.status = _status_after(event.type, resolution.status)
+        if resolution.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:
+            resolution.is_resolved = resolution.status is not TicketStatus.OPEN
+        resolution.ordinals[event.id] = resolution.resolutions
     # One that was solved and reopened within one instant was reopened.
-    found.reopened |= any(e.type == REOPENED and e.at == found.first_solved_at for e in story)
-    return found
+    resolution.reopened |= any(
+        e.type == REOPENED and e.at == resolution.first_solved_at for e in story
+    )
+    return resolution
 
 
 def _status_after(type_: str, status: TicketStatus) -> TicketStatus:

@@ -1,7 +1,7 @@
-"""History that is told anew: a corrected file replaces or withdraws what an earlier one told.
+"""Rewrite history: a corrected file replaces or withdraws interactions of an earlier file.
 
-An interaction that is withdrawn stays as a test, so that those who read what changed hear of it;
-a ticket of which nothing is left stays as deleted, without times.
+A withdrawn interaction stays as a test, so that readers of changes learn of it; a ticket without
+interactions stays as deleted, without times.
 """
 
 import json
@@ -27,7 +27,7 @@ _REWRITTEN = tuple(
 
 @dataclass(frozen=True)
 class Rewrite:
-    """What of the history is replaced, withdrawn, or put back as it was, and the tickets of it."""
+    """The interactions that are replaced, withdrawn or restored, and their tickets."""
 
     replaced: frozenset[UUID] = frozenset()
     withdrawn: frozenset[UUID] = frozenset()
@@ -56,7 +56,7 @@ async def rewrite(
 ) -> set[UUID]:
     """Replace and withdraw interactions whose tickets are locked; return the ids replaced.
 
-    One that was withdrawn before may be told again; one that somebody else told stays as it is.
+    A withdrawn interaction may be recorded again; one from another sender stays as it is.
     """
     withdrawn = text(
         "update interaction set test = true, changed_at = :now "
@@ -84,7 +84,7 @@ async def rewrite(
 async def mark_empty_tickets(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> None:
-    """Mark locked tickets of which nothing is told any more as deleted."""
+    """Mark locked tickets that have no interactions any more as deleted."""
     await run_sql(
         session,
         text(

@@ -23,7 +23,7 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Counting:
-    """What the workspace's locked row says: under which configuration to count."""
+    """The locked configuration under which a workspace's tickets are counted."""
 
     workspace_id: UUID
     config: int
@@ -31,7 +31,7 @@ class Counting:
 
 
 def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
-    """Return the id of a ticket, which its source and its number there always give."""
+    """Return the id of a ticket, derived from its source and its number there."""
     return derived_uuid(str(workspace_id), "ticket", source, ticket)
 
 
@@ -86,7 +86,7 @@ async def lock_tickets(
 async def forget_empty_tickets(
     session: AsyncSession, workspace_id: UUID, named: Iterable[tuple[str, str]]
 ) -> None:
-    """Delete locked tickets of which nothing has been told."""
+    """Delete locked tickets that have no interactions."""
     await run_sql(
         session,
         text(
@@ -116,9 +116,9 @@ async def save_tickets(
     resolutions = {}
     rows = []
     for id_, story in stories.items():
-        found = resolution_of(TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story)
-        resolutions[id_] = found
-        rows.append({"id": id_, **_row(found, story), **_times(found, counting.schedule)})
+        resolution = resolution_of(TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story)
+        resolutions[id_] = resolution
+        rows.append({"id": id_, **_row(resolution, story), **_times(resolution, counting.schedule)})
     if rows:
         await run_sql(
             session,
@@ -134,14 +134,14 @@ async def save_tickets(
 def resolution_without(
     story: Sequence[Mapping[str, Any]], left_out: Collection[UUID]
 ) -> Resolution:
-    """Return what a ticket had come to before these interactions were told."""
+    """Return the resolution of a ticket without these interactions."""
     return resolution_of(
         TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story if i["id"] not in left_out
     )
 
 
-def _row(found: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the columns of a ticket: what its latest interactions say wins."""
+def _row(resolution: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the columns of a ticket; of differing interactions the latest wins."""
     properties: dict[str, Any] = {}
     customer_id, touchpoint = None, ""
     for interaction in story:
@@ -149,30 +149,30 @@ def _row(found: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any
         customer_id = interaction["customer_id"] or customer_id
         touchpoint = interaction["touchpoint"] or touchpoint
     return {
-        "status": str(found.status),
+        "status": str(resolution.status),
         "customer_id": customer_id,
         "touchpoint": touchpoint,
         "properties": properties,
-        "opened_at": found.opened_at,
-        "first_reply_at": found.first_reply_at,
-        "first_solved_at": found.first_solved_at,
-        "last_solved_at": found.last_solved_at,
-        "reopened": found.reopened,
-        "invalid": found.invalid,
+        "opened_at": resolution.opened_at,
+        "first_reply_at": resolution.first_reply_at,
+        "first_solved_at": resolution.first_solved_at,
+        "last_solved_at": resolution.last_solved_at,
+        "reopened": resolution.reopened,
+        "invalid": resolution.invalid,
     }
 
 
-def _times(found: Resolution, schedule: Schedule | None) -> dict[str, int | None]:
+def _times(resolution: Resolution, schedule: Schedule | None) -> dict[str, int | None]:
     """Return the seconds of each measure by both clocks; null where there is none."""
-    resolved = found.is_resolved and not found.invalid
+    resolved = resolution.is_resolved and not resolution.invalid
     ends = {
-        "first": found.first_solved_at if resolved else None,
-        "full": found.last_solved_at if resolved else None,
-        "reply": found.first_reply_at,
+        "first": resolution.first_solved_at if resolved else None,
+        "full": resolution.last_solved_at if resolved else None,
+        "reply": resolution.first_reply_at,
     }
     times: dict[str, int | None] = {}
     for measure, end in ends.items():
-        start = found.opened_at
+        start = resolution.opened_at
         if start is None or end is None or end < start:
             times |= {f"{measure}_seconds": None, f"{measure}_business": None}
             continue

@@ -1,1 +1,1 @@
-"""Asking one customer one survey over one channel; the mail."""
+"""Invitations: ask one customer one survey over one channel; and the mails for it."""

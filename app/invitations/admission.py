@@ -1,4 +1,4 @@
-"""May this customer be asked now? One order of reasons, for triggers and invitations alike."""
+"""Decide whether a customer may be asked now, by the same reasons for triggers and the API."""
 
 import datetime as dt
 from collections import defaultdict
@@ -40,7 +40,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reason with what there is to say of it."""
+    """A reason with its details."""
 
     reason: Reason
     detail: str | None = None
@@ -84,10 +84,10 @@ async def refusal_now(
 ) -> Refusal | None:
     """Return why this one customer may not be asked now, or None where they may."""
     email = customer["email"] if customer else None
-    known = await suppressed(session, workspace.id, [email] if email else [])
+    suppressions = await suppressed(session, workspace.id, [email] if email else [])
     return refusal_of_customer(
         customer,
-        suppressed_as=known.get(email) if email else None,
+        suppressed_as=suppressions.get(email) if email else None,
         by_mail=by_mail,
         needs_consent=workspace.require_consent,
     )
@@ -102,7 +102,7 @@ class PastInvitation:
     metric: str
 
 
-async def recently_asked(
+async def find_recent_invitations(
     session: AsyncSession,
     workspace_id: UUID,
     customers: Iterable[UUID],
@@ -110,10 +110,10 @@ async def recently_asked(
     since: dt.datetime,
     but_by: UUID | None = None,
 ) -> dict[UUID, list[PastInvitation]]:
-    """Return what customers were asked since then, or will be; what was never sent is left out.
+    """Return the invitations that were sent to customers since then, or are scheduled.
 
-    Their rows must be locked: so of two that ask at once, the second sees the first. What the
-    trigger `but_by` asked is left out.
+    The customers must be locked, so that of two transactions that ask at the same time the second
+    sees the first. Invitations of the trigger `but_by` are left out.
     """
     rows = await run_sql(
         session,
@@ -136,10 +136,10 @@ async def recently_asked(
             but_by=but_by or UUID(int=0),
         ),
     )
-    found: dict[UUID, list[PastInvitation]] = defaultdict(list)
+    by_customer: dict[UUID, list[PastInvitation]] = defaultdict(list)
     for row in rows:
-        found[row.customer_id].append(PastInvitation(row.at, row.survey_id, row.metric))
-    return found
+        by_customer[row.customer_id].append(PastInvitation(row.at, row.survey_id, row.metric))
+    return by_customer
 
 
 def pause_of(throttle: Mapping[str, Any] | None) -> dt.timedelta:
@@ -154,7 +154,7 @@ def refusal_by_throttle(
     throttle: Mapping[str, Any] | None,
     send_at: dt.datetime,
 ) -> Refusal | None:
-    """Return until when the throttle holds, or None where an invitation may be sent then."""
+    """Return a refusal that says until when the throttle holds, or None if it allows the time."""
     if throttle is None:
         return None
     pause, scope = pause_of(throttle), throttle.get("scope", "workspace")

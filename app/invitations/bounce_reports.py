@@ -1,6 +1,6 @@
-"""What mail providers report of addresses, each in its own words. Pure.
+"""Read what mail providers report of dead addresses, each in its own format. Pure.
 
-Understood are Postmark, Mailgun, SendGrid, Amazon SES, Brevo and Mailjet, and plain addresses. An
+It knows Postmark, Mailgun, SendGrid, Amazon SES, Brevo and Mailjet, and plain addresses. An
 address is dead where its provider calls the failure permanent, or somebody complained of spam;
 a refusal by policy (5.7.x) says nothing of the address.
 """
@@ -16,10 +16,10 @@ from app.core.text import fit_email
 Report = Mapping[str, Any]
 _LONGEST_DETAIL = 300
 _CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
-# Postmark's types that mean: this address will never take a mail.
-# Refused by policy, or for want of room: that says nothing of the address.
+# Refused by policy or because the mailbox is full, which does not mean that the address is dead.
 _OTHER_REASONS = re.compile(r"5\.(7\.|2\.2\b|2\.3\b|3\.4\b)")
 _MAILGUN_DEAD = {"bounce", "suppress-bounce", "suppress-complaint"}
+# Postmark's types for an address that will never take a mail.
 _POSTMARK_DEAD = {"HardBounce", "BadEmailAddress", "ManuallyDeactivated"}
 _SENDGRID_DROPPED = ("bounced address", "invalid", "spam reporting address")
 _BREVO_DEAD = {"hard_bounce", "hardbounce", "invalid_email", "invalid"}
@@ -29,7 +29,7 @@ _MAILJET_BLOCKED = {"user unknown", "invalid domain", "no mail host", "mailbox i
 
 @dataclass(frozen=True, slots=True)
 class DeadAddress:
-    """An address that is dead, and what was said of it."""
+    """A dead address, with the provider's explanation."""
 
     email: str
     detail: str | None = None
@@ -37,7 +37,7 @@ class DeadAddress:
 
 @dataclass(slots=True)
 class BounceReport:
-    """The dead addresses, and how many reports say nothing of the kind."""
+    """The dead addresses, and how many reports were ignored."""
 
     dead: list[DeadAddress] = field(default_factory=list)
     ignored: int = 0
@@ -45,7 +45,7 @@ class BounceReport:
 
 def addresses_of(entries: Sequence[Any]) -> list[str]:
     """Return plain addresses, or raise InvalidInput naming the first entry that is none."""
-    found = []
+    addresses = []
     for number, entry in enumerate(entries):
         where: tuple[str | int, ...] = ("body",) if len(entries) == 1 else ("body", number)
         if not isinstance(entry, Mapping):
@@ -58,12 +58,12 @@ def addresses_of(entries: Sequence[Any]) -> list[str]:
         if address is None:
             msg = "is no e-mail address such as ala@example.pl"
             raise InvalidInput.at(*where, "email", msg=msg)
-        found.append(address)
-    return found
+        addresses.append(address)
+    return addresses
 
 
 def read_reports(body: Any) -> BounceReport:
-    """Read one report or a list of them; what is no provider's must be plain addresses."""
+    """Read one report or a list of them; entries of no known provider must be plain addresses."""
     entries = body if isinstance(body, list) else [body]
     report, plain = BounceReport(), []
     for entry in entries:
@@ -71,9 +71,9 @@ def read_reports(body: Any) -> BounceReport:
         if reader is None:
             plain.append(entry)
             continue
-        found = [dead for dead in reader(entry) if dead is not None]
-        report.dead += found
-        report.ignored += not found
+        addresses = [dead for dead in reader(entry) if dead is not None]
+        report.dead += addresses
+        report.ignored += not addresses
     report.dead += [DeadAddress(email) for email in addresses_of(plain)] if plain else []
     return report
 
@@ -82,7 +82,7 @@ Reader = Callable[[Report], Sequence[DeadAddress | None]]
 
 
 def _reader_of(entry: Any) -> Reader | None:
-    """Tell whose report it is by what only theirs hold; None for a plain address."""
+    """Return the reader of a provider's report, known by its fields; None for an address."""
     if not isinstance(entry, Mapping):
         return None
     names = set(entry)
@@ -112,15 +112,15 @@ def _dead(
 
 
 def _complained(email: Any, detail: str | None = "a complaint of spam") -> DeadAddress | None:
-    """Return an address whose owner wants no more mail, whatever code stands beside that."""
+    """Return the address of somebody who complained, whatever the status code is."""
     address = fit_email(email) if isinstance(email, str) else None
     return None if address is None else DeadAddress(address, detail)
 
 
 def code_of(text: str) -> str | None:
     """Return the enhanced status code (RFC 3463) in an SMTP reply, such as `5.1.1`."""
-    found = _CODE.search(text)
-    return found[0] if found else None
+    match = _CODE.search(text)
+    return match[0] if match else None
 
 
 def _mapping(value: Any) -> Report:
@@ -132,11 +132,11 @@ def _members(value: Any) -> list[Report]:
 
 
 def _postmark(report: Report) -> Sequence[DeadAddress | None]:
-    kind, said = report["RecordType"], report.get("Details") or report.get("Description")
+    kind, detail = report["RecordType"], report.get("Details") or report.get("Description")
     is_bounce = kind == "Bounce" and str(report.get("Type")) in _POSTMARK_DEAD
     if kind == "SpamComplaint" or report.get("Type") == "SpamComplaint":
         return [_complained(report.get("Email"))]
-    return [_dead(report.get("Email"), said, permanent=is_bounce)]
+    return [_dead(report.get("Email"), detail, permanent=is_bounce)]
 
 
 def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
@@ -144,7 +144,7 @@ def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
     if data.get("event") == "complained":
         return [_complained(data.get("recipient"))]
     status = _mapping(data.get("delivery-status"))
-    said = f"{status.get('code')} {status.get('enhanced-code') or ''} {status.get('message')}"
+    detail = f"{status.get('code')} {status.get('enhanced-code') or ''} {status.get('message')}"
     enhanced = status.get("enhanced-code") or code_of(str(status.get("message")))
     # Mailgun calls a failure permanent whatever its reason was.
     reason = data.get("reason")
@@ -152,18 +152,18 @@ def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
     if reason is not None:
         about_address = str(reason) in _MAILGUN_DEAD
     permanent = data.get("severity") == "permanent" and about_address
-    return [_dead(data.get("recipient"), said, permanent=permanent)]
+    return [_dead(data.get("recipient"), detail, permanent=permanent)]
 
 
 def _sendgrid(report: Report) -> Sequence[DeadAddress | None]:
-    event, said = report.get("event"), str(report.get("reason") or "")
+    event, detail = report.get("event"), str(report.get("reason") or "")
     if event == "spamreport":
         return [_complained(report.get("email"))]
     permanent = event == "bounce" and report.get("type", "bounce") == "bounce"
-    permanent |= event == "dropped" and said.lower().startswith(_SENDGRID_DROPPED)
+    permanent |= event == "dropped" and detail.lower().startswith(_SENDGRID_DROPPED)
     code = report.get("status")
-    known = code if isinstance(code, str) and code_of(code) else None
-    return [_dead(report.get("email"), said or event, permanent=permanent, code=known)]
+    enhanced = code if isinstance(code, str) and code_of(code) else None
+    return [_dead(report.get("email"), detail or event, permanent=permanent, code=enhanced)]
 
 
 def _ses(report: Report) -> Sequence[DeadAddress | None]:
@@ -193,8 +193,8 @@ def _brevo(report: Report) -> Sequence[DeadAddress | None]:
     if event in {"spam", "complaint"}:
         return [_complained(report.get("email"))]
     permanent = event in _BREVO_DEAD
-    said = report.get("reason") or report.get("event")
-    return [_dead(report.get("email"), said, permanent=permanent)]
+    detail = report.get("reason") or report.get("event")
+    return [_dead(report.get("email"), detail, permanent=permanent)]
 
 
 def _mailjet(report: Report) -> Sequence[DeadAddress | None]:
@@ -204,5 +204,5 @@ def _mailjet(report: Report) -> Sequence[DeadAddress | None]:
     hard = str(report.get("hard_bounce")).lower() in {"true", "1"}
     permanent = event == "bounce" and hard
     permanent |= event == "blocked" and error in _MAILJET_BLOCKED
-    said = report.get("comment") or error or event
-    return [_dead(report.get("email"), said, permanent=permanent)]
+    detail = report.get("comment") or error or event
+    return [_dead(report.get("email"), detail, permanent=permanent)]

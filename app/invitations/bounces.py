@@ -1,4 +1,4 @@
-"""What becomes of invitations to an address that is dead."""
+"""Mark invitations to dead addresses as bounced."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -33,5 +33,5 @@ async def mark_bounced(
                 now=utc_now(),
             ),
         )
-        news = [dict(row._mapping) | {"status": "bounced"} for row in rows]
-        await emit(session, workspace_id, "invitation.bounced", data=news)
+        bounced = [dict(row._mapping) | {"status": "bounced"} for row in rows]
+        await emit(session, workspace_id, "invitation.bounced", data=bounced)

@@ -1,4 +1,4 @@
-"""Asking by hand: `POST /v1/invitations`, held to the same rules as triggers."""
+"""Invite by hand with `POST /v1/invitations`, under the same rules as triggers."""
 
 import datetime as dt
 from typing import Any
@@ -17,8 +17,8 @@ from app.invitations import service
 from app.invitations.admission import (
     Reason,
     Refusal,
+    find_recent_invitations,
     pause_of,
-    recently_asked,
     refusal_by_throttle,
     refusal_now,
 )
@@ -49,7 +49,7 @@ async def invite(
     send_at = max(body.send_at or now, now)
     if send_at > now + _FURTHEST:
         raise InvalidInput.at("body", "send_at", msg="is more than a year ahead")
-    about = await _interaction(session, caller.workspace_id, body)
+    interaction = await _interaction(session, caller.workspace_id, body)
     test = body.test or caller.test
     customer = await _customer(session, caller.workspace_id, body, test=test)
     refusal = Refusal(Reason.TEST) if test and body.channel == "email" else None
@@ -60,13 +60,13 @@ async def invite(
         customer=customer,
         channel=body.channel,
         send_at=send_at,
-        locale=body.locale or customer["locale"] or about.get("locale"),
-        interaction_id=about.get("id"),
-        source=about.get("source"),
-        ticket=body.ticket or about.get("ticket"),
-        order=body.order or about.get("order_ref"),
-        touchpoint=body.touchpoint or about.get("touchpoint") or survey.touchpoint,
-        context=_context(body, about),
+        locale=body.locale or customer["locale"] or interaction.get("locale"),
+        interaction_id=interaction.get("id"),
+        source=interaction.get("source"),
+        ticket=body.ticket or interaction.get("ticket"),
+        order=body.order or interaction.get("order_ref"),
+        touchpoint=body.touchpoint or interaction.get("touchpoint") or survey.touchpoint,
+        context=_context(body, interaction),
         test=test,
     )
     status = "suppressed" if refusal else "scheduled"
@@ -90,7 +90,9 @@ async def _refusal(
     if refusal is not None or body.ignore_throttle or workspace.throttle is None:
         return refusal
     since = send_at - pause_of(workspace.throttle)
-    asked = await recently_asked(session, survey.workspace_id, [customer["id"]], since=since)
+    asked = await find_recent_invitations(
+        session, survey.workspace_id, [customer["id"]], since=since
+    )
     return refusal_by_throttle(
         asked[customer["id"]], survey, throttle=workspace.throttle, send_at=send_at
     )
@@ -99,7 +101,7 @@ async def _refusal(
 async def _customer(
     session: AsyncSession, workspace_id: UUID, body: InvitationIn, *, test: bool
 ) -> dict[str, Any]:
-    """Return the customer, locked; a test's is nobody."""
+    """Return the locked customer; a test has none."""
     named = body.customer
     if test:
         return {"id": None, "email": named.email, "name": named.name, "locale": named.locale}
@@ -122,20 +124,23 @@ async def _interaction(
         if isinstance(reference, UUID)
         else interaction_id(workspace_id, reference.source, reference.external_id)
     )
-    found = await find_interactions(session, workspace_id, [wanted])
-    if wanted not in found:
+    interactions = await find_interactions(session, workspace_id, [wanted])
+    if wanted not in interactions:
         raise InvalidInput.at("body", "interaction", msg="is not known here; record it first")
-    return found[wanted]
+    return interactions[wanted]
 
 
-def _context(body: InvitationIn, about: dict[str, Any]) -> dict[str, Any]:
-    context: dict[str, Any] = {"properties": about.get("properties", {}) | body.properties}
-    if about:
-        context["interaction"] = {"source": about["source"], "external_id": about["external_id"]}
-        context["type"] = about["type"]
-        if about["amount"] is not None:
-            amount = f"{about['amount']:f}"
-            context["value"] = {"amount": amount, "currency": about["currency"]}
+def _context(body: InvitationIn, interaction: dict[str, Any]) -> dict[str, Any]:
+    context: dict[str, Any] = {"properties": interaction.get("properties", {}) | body.properties}
+    if interaction:
+        context["interaction"] = {
+            "source": interaction["source"],
+            "external_id": interaction["external_id"],
+        }
+        context["type"] = interaction["type"]
+        if interaction["amount"] is not None:
+            amount = f"{interaction['amount']:f}"
+            context["value"] = {"amount": amount, "currency": interaction["currency"]}
     return context
 
 

@@ -1,4 +1,4 @@
-"""What the mail that asks says, as text and as HTML, in the customer's language. Pure."""
+"""The content of an invitation's mail, as text and HTML, in the customer's language. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from app.surveys.words import Words, choose_language, direction_of
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 
 _COLOUR = "#0b5cad"
-# The part of a hidden link where others name a score.
+# Stands in the hidden link in place of a score.
 TRAP = "all"
-# A score's cell is 44 px with its gap 48: six stand side by side on the narrowest phone.
+# A score's cell is 48 px wide with its gap, so six of them fit on the narrowest phone.
 _ONE_GROUP = 6
 _templates = Environment(
     loader=PackageLoader("app.invitations"),
@@ -54,12 +54,12 @@ class Links:
 
     @property
     def unsubscribe(self) -> str:
-        """Where the customer says: no more."""
+        """Where the customer unsubscribes."""
         return f"{self.base_url}/u/{self.token}"
 
     @property
     def trap(self) -> str:
-        """A link that no person sees; what follows it opens everything."""
+        """A hidden link, which only scanners follow."""
         return f"{self.page}/{TRAP}"
 
     def score(self, score: int) -> str:
@@ -69,7 +69,7 @@ class Links:
 
 @dataclass(frozen=True, slots=True)
 class MailSender:
-    """Who writes: the workspace's own words, else the service's."""
+    """The sender of a mail, by the settings of the workspace or else of the service."""
 
     company: str
     address: str
@@ -109,8 +109,8 @@ class Letter:
         """Choose the language: the customer's where the survey speaks it, else the survey's own."""
         self._definition, self._asked = definition, asked
         self._sender, self._links = sender, links
-        known = sorted({language for q in definition.questions for language in q.text})
-        locale = choose_language([asked.locale or ""], known, definition.default_locale)
+        languages = sorted({language for q in definition.questions for language in q.text})
+        locale = choose_language([asked.locale or ""], languages, definition.default_locale)
         words = Words(locale, {str(k): v for k, v in definition.texts.words.items()})
         values = asked.values
         self._wording = Wording(
@@ -222,7 +222,7 @@ def score_links(question: Question) -> list[int]:
 
 
 def _groups(choices: Sequence[tuple[Choice, str]]) -> list[Sequence[tuple[Choice, str]]]:
-    """Cut a long scale in two halves, the first the longer one; words stand one a line."""
+    """Split a long scale in two rows, the first one longer; words get one row each."""
     if choices and choices[0][0].word is not None:
         return [[choice] for choice in choices]
     if len(choices) <= _ONE_GROUP:

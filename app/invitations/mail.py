@@ -1,4 +1,4 @@
-"""The mail that asks, with its headers; what it says is in `letter`. Pure."""
+"""Write the mail of an invitation with its headers; its content is in `letter`. Pure."""
 
 import datetime as dt
 from email.headerregistry import Address
@@ -47,7 +47,7 @@ def write_mail(
 
 
 def _envelope(sender: MailSender, to: Address) -> EmailMessage:
-    # A name before the @ in letters beyond ASCII can only stand as it is (RFC 6532).
+    # A local part with letters beyond ASCII cannot be encoded, only sent as UTF-8 (RFC 6532).
     plain = (to.username + sender.address).isascii()
     message = EmailMessage(policy=POLICY if plain else POLICY.clone(utf8=True))
     message["Date"] = format_datetime(dt.datetime.now(dt.UTC))
@@ -78,9 +78,9 @@ def write_notice(
     text: str,
     about: object = None,
 ) -> EmailMessage:
-    """Write a plain mail to somebody of the company: news, a link to sign in.
+    """Write a plain mail to somebody of the company, such as an event or a link to sign in.
 
-    `about` is the customer whose words it holds, so that an erasure finds a stored mail.
+    `about` is the customer whose data it holds, so that an erasure finds a stored mail.
     """
     host = urlsplit(base_url).hostname or "localhost"
     message = _envelope(sender, _address("", address))

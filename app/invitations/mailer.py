@@ -1,4 +1,4 @@
-"""Sending one mail: by SMTP, or into a folder where there is none; and what the reply means."""
+"""Send one mail by SMTP, or store it in a folder without SMTP; and judge the server's reply."""
 
 import datetime as dt
 import re
@@ -21,7 +21,7 @@ _NO_SUCH_MAILBOX = {550, 551, 553}
 
 
 class MailOutcome(StrEnum):
-    """What became of a mail that is not to be sent again."""
+    """The outcome of a mail that is not sent again."""
 
     SENT = "sent"
     STORED = "stored"
@@ -84,7 +84,7 @@ class Mailer:
         except aiosmtplib.SMTPAuthenticationError as error:
             raise MailWaitsError(f"SMTP login failed: {error.code}", temporary=False) from error
         except aiosmtplib.SMTPResponseException as error:
-            # About the sender or the server, never about the customer: the operator mends it.
+            # It concerns the sender or the server, not the customer; the operator must fix it.
             raise MailWaitsError(f"{error.code} {error.message}"[:300], temporary=True) from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailWaitsError(f"SMTP: {error!r}"[:300], temporary=False) from error
@@ -98,16 +98,16 @@ class Mailer:
         return MailResult(MailOutcome.STORED, "no AFTERWORD_SMTP_URL is set")
 
 
-def judge(code: int, said: str) -> MailResult:
-    """Say what a refusal means: 4xx is tried again, 5xx bounces; 5.1.x alone kills the address.
+def judge(code: int, text: str) -> MailResult:
+    """Judge a refusal: 4xx is tried again, 5xx is a bounce; only 5.1.x means a dead address.
 
     5.7.x is about policy or the sender, 5.2.x about a full mailbox: neither says that the
     address is dead.
     """
-    detail = f"{code} {said}"[:300]
+    detail = f"{code} {text}"[:300]
     if code < 500 or code in _NEEDS_LOGIN:
         raise MailWaitsError(detail, temporary=True)
-    enhanced = _ENHANCED.search(said)
+    enhanced = _ENHANCED.search(text)
     dead = enhanced[2] == "1" if enhanced else code in _NO_SUCH_MAILBOX
     return MailResult(MailOutcome.BOUNCED, detail, address_is_dead=dead)
 

@@ -14,9 +14,9 @@ class Invitation(SQLModel, table=True):
     """One request to one customer to answer one survey; its answer bears the same id.
 
     `context` is frozen when it is decided: touchpoint, properties, order, ticket, source and
-    interaction. The token is kept as a hash, to be found by, and sealed, to be sent; `queued`
-    tells that a job will send it. `hits` are the last times that somebody, or something, opened
-    or sent its page.
+    interaction. The token is kept as a hash, to find the row, and sealed, to be sent; `queued`
+    tells that a job will send it. `hits` are the latest times when its page was opened or sent,
+    by a person or a program.
     """
 
     __table_args__ = (
@@ -86,7 +86,7 @@ class Invitation(SQLModel, table=True):
 
 
 class Suppression(SQLModel, table=True):
-    """An address that is not written to: `unsubscribed` or `bounced`.
+    """An address that gets no mails: `unsubscribed` or `bounced`.
 
     It is found by the hash of the address, so that it outlives the erasure of its customer.
     """

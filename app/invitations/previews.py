@@ -1,4 +1,4 @@
-"""Seeing a survey's mail before customers do: as a preview, and as a real mail to oneself."""
+"""Preview a survey's mail, or send it as a test."""
 
 from typing import Annotated
 from uuid import UUID
@@ -28,7 +28,7 @@ _NO_TOKEN = "preview"  # noqa: S105 - leads nowhere
 
 
 class MailPreviewIn(Body):
-    """Whom the mail shall be written to, for the sake of the example."""
+    """The example customer to whom the mail is written."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -96,10 +96,10 @@ async def preview(
     """Write the mail of a survey's latest content, published or not."""
     survey, definition, _ = await surveys.read(session, caller, reference)
     workspace = await get_workspace(session, caller.workspace_id)
-    asked = _addressee(wanted, email="preview@example.com", id_=survey.id)
+    addressee = _addressee(wanted, email="preview@example.com", id_=survey.id)
     sender, links = sender_of(workspace, settings), Links(settings.base_url, _NO_TOKEN)
-    letter = Letter(definition, asked, sender=sender, links=links)
-    message = write_mail(definition, asked, sender=sender, links=links)
+    letter = Letter(definition, addressee, sender=sender, links=links)
+    message = write_mail(definition, addressee, sender=sender, links=links)
     return MailPreviewOut(
         subject=message["Subject"],
         text=letter.text,
@@ -117,7 +117,7 @@ async def send_test(
     settings: Settings,
     box: SealedBox,
 ) -> TestMailOut:
-    """Send the mail of a survey's latest content to whoever wants to see it."""
+    """Send the mail of a survey's latest content to one address."""
     if settings.sending == "paused":
         raise Conflict("Sending is paused (AFTERWORD_SENDING); no mail leaves.")
     _, definition, _ = await surveys.read(session, caller, reference)
@@ -145,7 +145,7 @@ async def _test_invitation(
     if survey is None or not survey.live:
         return _NO_TOKEN, None
     customer = {"id": None, "email": wanted.email, "name": wanted.name, "locale": wanted.locale}
-    asked = service.InvitationRequest(
+    request = service.InvitationRequest(
         survey=survey,
         customer=customer,
         channel="link",
@@ -156,5 +156,5 @@ async def _test_invitation(
         context={"properties": dict(wanted.properties)},
         test=True,
     )
-    invitation, token = await service.schedule(session, box, asked)
+    invitation, token = await service.schedule(session, box, request)
     return token, invitation.id

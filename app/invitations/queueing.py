@@ -1,4 +1,4 @@
-"""When an invitation is due: jobs that send and remind, and the end of what was not answered."""
+"""Enqueue invitations and reminders that are due, and expire those that were not answered."""
 
 import datetime as dt
 from uuid import UUID
@@ -76,7 +76,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
 
 
 async def expire_due(session: AsyncSession, now: dt.datetime) -> None:
-    """End the invitations whose time is over; what is answered stays."""
+    """Expire the invitations whose time is over; those that are answered stay."""
     await run_sql(
         session,
         text(

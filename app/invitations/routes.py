@@ -98,13 +98,13 @@ async def list_invitations(
 async def get_invitation(
     request: Request, session: SessionDep, caller: Reader, box: BoxDep, invitation_id: UUID
 ) -> InvitationOut:
-    """Return one invitation; of a link its `url`, to keys that may write."""
+    """Return one invitation; keys that may write also get the `url` of a link."""
     row = await service.get(session, caller.workspace_id, invitation_id)
-    found = await _out(session, row)
+    reply = await _out(session, row)
     if row.channel == "link" and Scope.WRITE in caller.scopes and row.token:
         settings: Settings = request.app.state.settings
-        found.url = Links(settings.base_url, await token_of(session, box, row)).page
-    return found
+        reply.url = Links(settings.base_url, await token_of(session, box, row)).page
+    return reply
 
 
 @routes.post("/v1/invitations/{invitation_id}/cancel", summary="Cancel an invitation")
@@ -121,7 +121,7 @@ async def cancel_invitation(
 async def remind_invitation(
     session: SessionDep, caller: Writer, invitation_id: UUID
 ) -> InvitationOut:
-    """Send the one reminder, of a mail that was sent and is not answered."""
+    """Send the only reminder of an invitation that was mailed and is not answered."""
     return await _out(session, await service.remind(session, caller.workspace_id, invitation_id))
 
 
@@ -181,7 +181,7 @@ async def list_unsubscribes(
 async def create_unsubscribes(
     session: SessionDep, caller: Writer, body: AddressesIn
 ) -> AddressesReport:
-    """Write to these addresses no more."""
+    """Send no more mails to these addresses."""
     emails = addresses_of([entry.model_dump(exclude_unset=True) for entry in body.entries])
     added = await suppression.suppress(
         session, caller.workspace_id, emails, kind=SuppressionKind.UNSUBSCRIBED, detail="by the API"
@@ -199,8 +199,8 @@ async def delete_unsubscribe(
     """Take an address off the list, only where its owner asked for it; in the query or the body."""
     if email is None and body is None:
         raise InvalidInput.at("query", "email", msg="is required")
-    asked = {"email": email} if email else (body or AddressIn()).model_dump(exclude_unset=True)
-    for address in addresses_of([asked]):
+    entry = {"email": email} if email else (body or AddressIn()).model_dump(exclude_unset=True)
+    for address in addresses_of([entry]):
         if not await suppression.release(
             session, caller.workspace_id, address, kind=SuppressionKind.UNSUBSCRIBED
         ):

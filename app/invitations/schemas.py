@@ -105,7 +105,9 @@ class NewInvitationOut(InvitationOut):
     """A new invitation with its links."""
 
     url: str
-    score_urls: dict[str, str] = Field(description="One link a score: it opens with it chosen.")
+    score_urls: dict[str, str] = Field(
+        description="One link per score; the page opens with it chosen."
+    )
 
 
 class InvitationFilter(BaseModel):
@@ -158,7 +160,7 @@ class AddressesIn(RootModel[AddressIn | list[AddressIn]]):
 
     @property
     def entries(self) -> list[AddressIn]:
-        """All of them."""
+        """The addresses as a list."""
         return [self.root] if isinstance(self.root, AddressIn) else list(self.root)
 
 
@@ -170,7 +172,7 @@ class AddressesReport(BaseModel):
 
 
 class SuppressedOut(BaseModel):
-    """An address that is not written to; null once its customer was erased."""
+    """An address that gets no mails; null once its customer was erased."""
 
     email: str | None
     detail: str | None

@@ -39,7 +39,7 @@ _PAUSED = dt.timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class MailContext:
-    """What sending needs of the process."""
+    """The settings and tools that sending needs."""
 
     settings: Settings
     box: SealedBox
@@ -54,12 +54,12 @@ async def recheck(session: AsyncSession, invitation: Invitation) -> Refusal | No
         return Refusal(Reason.SURVEY_NOT_LIVE, "the survey was closed")
     customer = None
     if invitation.customer_id is not None:
-        known = await find_customers_by_id(
+        customers = await find_customers_by_id(
             session, invitation.workspace_id, [invitation.customer_id]
         )
-        customer = known.get(invitation.customer_id)
+        customer = customers.get(invitation.customer_id)
     if customer is not None and invitation.email:
-        # The mail goes to the address of its time, which need not be the customer's any more.
+        # The mail goes to the invitation's own address; the customer's may have changed since.
         customer = customer | {"email": invitation.email}
     return await refusal_now(session, workspace, customer, by_mail=invitation.channel == "email")
 
@@ -98,10 +98,10 @@ async def send_invitation(database: Database, post: MailContext, job: Job) -> No
         await send_or_later(post.mailer, job, message) if message else MailResult(MailOutcome.SENT)
     )
     async with database.transaction() as session:
-        # In the order of all who lock both: the customer, then the invitation.
+        # Everywhere the customer is locked first, then the invitation.
         await lock_customers(session, job.workspace_id, [customer_id] if customer_id else [])
         invitation = await _find(session, job)
-        # What was cancelled while the mail was on its way has reached the customer all the same.
+        # An invitation that was cancelled while its mail was being sent counts as sent.
         waited = invitation is not None and invitation.status in {"scheduled", "cancelled"}
         if invitation is not None and waited and (invitation.email or not message):
             await _note_result(session, invitation, result)
@@ -133,7 +133,7 @@ async def send_reminder(database: Database, post: MailContext, job: Job) -> None
 
 
 def require_sending(settings: Settings) -> None:
-    """Let a job wait, without an attempt, while everything that goes out is held."""
+    """Let a job wait, without counting an attempt, while sending is paused."""
     if settings.sending == "paused":
         why = "sending is paused (AFTERWORD_SENDING, or a copy before `afterword resume`)"
         raise LaterError(why, after=_PAUSED, counted=False)
@@ -154,7 +154,7 @@ async def _message(
     workspace = await get_workspace(session, invitation.workspace_id)
     survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
     assert survey is not None  # noqa: S101 - `recheck` has just found it
-    asked = Addressee(
+    addressee = Addressee(
         invitation_id=invitation.id,
         email=invitation.email or "",
         name=invitation.name,
@@ -166,7 +166,7 @@ async def _message(
     links = Links(post.settings.base_url, await token_of(session, post.box, invitation))
     return write_mail(
         survey.definition,
-        asked,
+        addressee,
         sender=sender_of(workspace, post.settings),
         links=links,
         kind="reminder" if reminder else "invitation",

@@ -153,7 +153,7 @@ def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dic
 
 
 async def note_sent(session: AsyncSession, invitation: Invitation) -> None:
-    """Remember when the customer was last asked, and tell of it."""
+    """Store when the customer was last asked, and emit the event."""
     await run_sql(
         session,
         text(
@@ -170,7 +170,7 @@ async def note_sent(session: AsyncSession, invitation: Invitation) -> None:
 
 
 def event_data(invitation: Invitation) -> dict[str, Any]:
-    """Return what the news say of an invitation: no address, no token."""
+    """Return an invitation as its events show it, without address and token."""
     return {
         "id": str(invitation.id),
         "survey_id": str(invitation.survey_id),
@@ -199,7 +199,7 @@ async def get(
 
 
 async def require_trigger(session: AsyncSession, workspace_id: UUID, trigger_id: UUID) -> None:
-    """Refuse the filter `trigger` for an id that no trigger has, nor had when it invited."""
+    """Refuse the filter `trigger` for an id of no trigger, unless it has invitations."""
     rows = await run_sql(
         session,
         text(
@@ -251,7 +251,7 @@ async def find_by_token(
 def end(
     invitation: Invitation, status: str, *, reason: str | None = None, detail: str | None = None
 ) -> None:
-    """Bring an invitation to the end of its life."""
+    """Set the status of an invitation, with the reason for it."""
     invitation.status, invitation.reason, invitation.detail = status, reason, detail
     invitation.updated_at = utc_now()
 
@@ -286,7 +286,7 @@ async def remind(session: AsyncSession, workspace_id: UUID, invitation_id: UUID)
 async def cancel_invitations(
     session: AsyncSession, workspace_id: UUID, interactions: Sequence[UUID], *, detail: str
 ) -> None:
-    """Cancel what waits to be asked about these interactions."""
+    """Cancel the scheduled invitations about these interactions."""
     found = await session.exec(
         select(Invitation)
         .where(
@@ -305,7 +305,7 @@ async def cancel_invitations(
 async def cancel_of_customer(
     session: AsyncSession, workspace_id: UUID, customer_id: UUID, *, detail: str
 ) -> int:
-    """Cancel what waits to be asked of a customer; return how much that was."""
+    """Cancel the scheduled invitations of a customer; return how many."""
     found = await session.exec(
         select(Invitation)
         .where(
@@ -351,7 +351,7 @@ async def note_hit(session: AsyncSession, invitation: Invitation, hit: LinkHit) 
 
 
 async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
-    """Remember that the customer has looked."""
+    """Note that the customer has opened the page."""
     if invitation.status in {"sent", "stored"}:
         invitation.status, invitation.opened_at = "opened", utc_now()
         # A mail that was only stored has reached its customer by some other way.
@@ -365,7 +365,7 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
 
 
 async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
-    """Remember that the customer has answered, and tell of it the first time."""
+    """Note that the customer has answered, and emit the event the first time."""
     if invitation.answered_at is None:
         invitation.answered_at = utc_now()
         invitation.sent_at = invitation.sent_at or invitation.answered_at

@@ -1,4 +1,4 @@
-"""Amazon's notifications (SNS), in which SES reports bounces: verified, and once confirmed.
+"""Amazon's notifications (SNS) with SES bounce reports: verify them, confirm subscriptions.
 
 They come as `text/plain`, signed with a certificate of Amazon's that every message names; only
 one at Amazon's own address is believed.

@@ -1,4 +1,4 @@
-"""Addresses that are not written to: who unsubscribed, and what bounced."""
+"""Addresses that get no mails, because they unsubscribed or bounced."""
 
 import datetime as dt
 import hashlib
@@ -17,7 +17,7 @@ from app.core.paging import decode_cursor
 
 
 class SuppressionKind(StrEnum):
-    """Why an address is not written to."""
+    """Why an address gets no mails."""
 
     UNSUBSCRIBED = "unsubscribed"
     BOUNCED = "bounced"
@@ -31,7 +31,7 @@ def address_hash(workspace_id: UUID, email: str) -> bytes:
 async def suppressed(
     session: AsyncSession, workspace_id: UUID, emails: Iterable[str]
 ) -> dict[str, SuppressionKind]:
-    """Return which of these addresses must not be written to, and why."""
+    """Return which of these addresses get no mails, and why."""
     hashes = {address_hash(workspace_id, email): email for email in emails}
     if not hashes:
         return {}
@@ -53,7 +53,7 @@ async def suppress(
     kind: SuppressionKind,
     detail: str | None = None,
 ) -> int:
-    """Write to these addresses no more; return how many are new on the list."""
+    """Put addresses on the list; return how many of them are new there."""
     wanted = {address_hash(workspace_id, email): email.strip().lower() for email in emails}
     now = utc_now()
     rows = await run_sql(
@@ -74,8 +74,8 @@ async def suppress(
     )
     fresh = [row.email for row in rows]
     if kind is SuppressionKind.UNSUBSCRIBED:
-        news = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
-        await emit(session, workspace_id, "customer.unsubscribed", data=news)
+        events = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
+        await emit(session, workspace_id, "customer.unsubscribed", data=events)
     return len(fresh)
 
 

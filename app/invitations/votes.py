@@ -1,12 +1,12 @@
 """Whether a person has voted: mail scanners open every link, run scripts and press buttons. Pure.
 
 A GET never counts: it is at most *provisional*. An answer is *confirmed* by a gesture that the
-browser itself vouches for, or, where no script ran, by being sent no sooner than a person could
-(what bears no time of ours comes from none of our forms, and is taken at its word).
-What a script sent without a gesture is *unverified*. Whoever tries three scores within two
-minutes, follows a hidden link or fills a hidden field is *quarantined*, and so is all that comes
-after such a scanner without a gesture, however late; a person who moves is counted all the same,
-and one who was in two minds may confirm by one more press.
+browser itself reports. Without a script, it is confirmed if it was not sent faster than a person
+could; a request without our timestamp comes from none of our forms and is trusted.
+An answer that a script sent without a gesture is *unverified*. It is *quarantined* if three scores
+were tried within two minutes, or a hidden link was followed, or a hidden field was filled; so is
+every later answer without a gesture to the same invitation. An answer with a gesture counts even
+after such a scanner, and a person who tried several scores may confirm one with a button.
 """
 
 import datetime as dt
@@ -60,7 +60,7 @@ class SubmissionSignals:
 
     @property
     def moved(self) -> bool:
-        """Whether a person is known to have moved."""
+        """Whether the page saw a gesture of a person."""
         return self.scripted and self.gesture
 
 
@@ -74,22 +74,22 @@ def judge_opening(hits: Sequence[LinkHit], *, now: dt.datetime) -> HoldState:
 
 
 def judge_sending(
-    hits: Sequence[LinkHit], signs: SubmissionSignals, *, now: dt.datetime
+    hits: Sequence[LinkHit], signals: SubmissionSignals, *, now: dt.datetime
 ) -> HoldState | None:
     """Judge an answer that was sent; None where a person confirmed it. `hits` include this one."""
-    if signs.trapped or (judge_scores(hits, signs, now=now) and not signs.asked_again):
+    if signals.trapped or (has_too_many_scores(hits, signals, now=now) and not signals.asked_again):
         return "quarantined"
-    if not signs.moved and _was_scanned(hits):
+    if not signals.moved and _was_scanned(hits):
         return "quarantined"
-    if signs.scripted:
-        return None if signs.gesture else "unverified"
-    # A scanner sends what our form holds; what bears no time of ours was sent on purpose.
-    seen = signs.rendered_at
+    if signals.scripted:
+        return None if signals.gesture else "unverified"
+    # A scanner sends our own form, which has our timestamp; other requests are made on purpose.
+    seen = signals.rendered_at
     return "unverified" if seen is not None and now - seen < SLOWEST_ROBOT else None
 
 
 def _was_scanned(hits: Sequence[LinkHit]) -> bool:
-    """Tell whether a scanner has ever gone through the links of the letter."""
+    """Tell whether a scanner has ever opened the links of the mail."""
     if any(hit.kind is HitKind.TRAP for hit in hits):
         return True
     opened = [hit for hit in hits if hit.kind is HitKind.OPENED]
@@ -100,12 +100,14 @@ def _was_scanned(hits: Sequence[LinkHit]) -> bool:
     )
 
 
-def judge_scores(hits: Sequence[LinkHit], signs: SubmissionSignals, *, now: dt.datetime) -> bool:
-    """Tell whether more scores were sent of late than a person tries.
+def has_too_many_scores(
+    hits: Sequence[LinkHit], signals: SubmissionSignals, *, now: dt.datetime
+) -> bool:
+    """Tell whether more scores were sent recently than a person would try.
 
-    What was sent without a gesture does not speak against a person who moves.
+    Scores that were sent without a gesture do not count against an answer with one.
     """
-    recent = [hit for hit in hits if now - hit.at < _WITHIN and hit.gesture >= signs.moved]
+    recent = [hit for hit in hits if now - hit.at < _WITHIN and hit.gesture >= signals.moved]
     return _scores(recent, HitKind.SENT) >= _TOO_MANY_SCORES
 
 

@@ -15,7 +15,7 @@ from app.invitations.votes import HoldState
 from app.pages.form import not_asked
 from app.responses.batch_writing import Ingest
 from app.responses.body import AboutInteraction, ResponseIn
-from app.responses.claims import give_way
+from app.responses.claims import supersede_claims
 from app.responses.queries import COUNTED, StoredAnswers, find_stored
 from app.responses.replies import refuse
 from app.responses.submission import SubmissionOrigin, submission_of
@@ -98,7 +98,7 @@ async def save(
         written = await ingest.group.submit(survey.workspace_id, submission)
         refuse(written.outcome)
         answered = [(survey, page.body)]
-        await give_way(ingest.database, ingest.group.slot, survey.workspace_id, answered)
+        await supersede_claims(ingest.database, ingest.group.slot, survey.workspace_id, answered)
         if (
             written.outcome in {WriteOutcome.CREATED, WriteOutcome.UPDATED}
             and written.stored is not None

@@ -23,9 +23,9 @@ from app.invitations.votes import (
     HoldState,
     LinkHit,
     SubmissionSignals,
+    has_too_many_scores,
     hits_of,
     judge_opening,
-    judge_scores,
     judge_sending,
 )
 from app.pages import survey_flow
@@ -161,7 +161,7 @@ class InvitedVisit:
                 await invitations.note_answered(session, found)
                 hits = hits_of(found.hits)
             # Another score may have been sent while this one was being stored.
-            if judge_scores(hits, signs, now=utc_now()) and not signs.asked_again:
+            if has_too_many_scores(hits, signs, now=utc_now()) and not signs.asked_again:
                 return await save(self.ingest, page, {}, held="quarantined", gesture=signs.moved)
         return stored
 

@@ -1,4 +1,4 @@
-"""Answers that were left alone: half an hour after their last change they are whole."""
+"""Settle abandoned answers: half an hour after the last change, an answer is final."""
 
 import datetime as dt
 from collections import defaultdict
@@ -19,7 +19,7 @@ _CHUNK = 500
 
 
 async def queue_abandoned(session: AsyncSession, now: dt.datetime) -> None:
-    """Have the answers settled that nobody has changed for half an hour."""
+    """Enqueue the answers that have not changed for half an hour."""
     rows = await run_sql(
         session,
         text(
@@ -27,17 +27,17 @@ async def queue_abandoned(session: AsyncSession, now: dt.datetime) -> None:
             "and updated_at <= :oldest order by workspace_id, id limit 10000"
         ).bindparams(oldest=now - LEFT_ALONE),
     )
-    found: dict[UUID, list[str]] = defaultdict(list)
+    ids_by_workspace: dict[UUID, list[str]] = defaultdict(list)
     for row in rows:
-        found[row.workspace_id].append(str(row.id))
-    for workspace_id, ids in found.items():
+        ids_by_workspace[row.workspace_id].append(str(row.id))
+    for workspace_id, ids in ids_by_workspace.items():
         await jobs.enqueue(
             session, COMPLETE_JOB, workspace_id=workspace_id, payload={"ids": ids}, dedupe="settle"
         )
 
 
 async def complete_abandoned(database: Database, job: Job) -> None:
-    """Mark answers as whole and tell of it; one that was changed meanwhile waits again."""
+    """Mark answers as final and emit their events; one that was changed meanwhile waits again."""
     ids = [UUID(id_) for id_ in job.payload["ids"]]
     for start in range(0, len(ids), _CHUNK):
         await change_state(

@@ -15,7 +15,7 @@ PATH = "/v1/responses/batch"
 
 
 async def _take(request: Request) -> Response:
-    """Take many answers; reply when all that are good are on disk."""
+    """Take many answers; reply when all valid ones are on disk."""
     caller = await admit(request, Scope.WRITE)
     events = read_flag(request, "events", default=True)
     body, lines = await read_lines(request)

@@ -1,4 +1,4 @@
-"""Many answers at once: each line stands for itself, so that a bad one never spoils the others."""
+"""Write many answers at once; an invalid line never affects the others."""
 
 import asyncio
 import hashlib
@@ -12,7 +12,7 @@ from app.core.errors import AfterwordError, named_in
 from app.interactions.customer_resolver import CustomerResolver
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
-from app.responses.claims import give_way
+from app.responses.claims import supersede_claims
 from app.responses.group_commit import GroupCommit
 from app.responses.replies import refuse
 from app.responses.submission import SubmissionOrigin, person_of, submission_of, survey_for
@@ -25,7 +25,7 @@ _AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """What writing answers needs of the process."""
+    """The services that writing answers needs."""
 
     database: Database
     catalogue: Catalogue
@@ -86,7 +86,7 @@ async def _write_chunk(
     )
     results = await ingest.group.write(caller.workspace_id, submissions, events=events)
     answered = [(survey, body) for _, body, survey, _ in good]
-    await give_way(ingest.database, ingest.group.slot, caller.workspace_id, answered)
+    await supersede_claims(ingest.database, ingest.group.slot, caller.workspace_id, answered)
     for (line, *_), result in zip(good, results, strict=True):
         _count(report, line.number, result)
 
@@ -101,10 +101,10 @@ async def _customers(
         else None
         for body in bodies
     ]
-    found = await ingest.directory.customers(
+    customers = await ingest.directory.customers(
         origin.caller.workspace_id, (p for p in persons if p is not None)
     )
-    return [found[p] if p is not None else None for p in persons]
+    return [customers[p] if p is not None else None for p in persons]
 
 
 def _count(report: LinesReport, number: int, result: WriteResult | AfterwordError) -> None:

@@ -78,10 +78,10 @@ Shape = TypeVar("Shape", bound=Struct)
 
 def decode_response(body: bytes | msgspec.Raw) -> ResponseIn:
     """Decode one submission, or raise InvalidInput naming the first wrong field."""
-    found = decode(_decoder, body, fields=_FIELDS)
+    response = decode(_decoder, body, fields=_FIELDS)
     if _MAY_HOLD_NUL in bytes(body):
-        refuse_nul(found)
-    return check_response(found)
+        refuse_nul(response)
+    return check_response(response)
 
 
 def decode(
@@ -98,21 +98,21 @@ def decode(
         raise InvalidInput.at("body", msg="is nested too deeply") from None
 
 
-def check_response(found: ResponseIn) -> ResponseIn:
+def check_response(response: ResponseIn) -> ResponseIn:
     """Check what no type says, or raise InvalidInput naming the first wrong field."""
-    check_times(found.responded_at)
-    if found.properties:
-        _check_properties(found.properties)
-    if found.id is not None and found.external_id is not None:
+    check_times(response.responded_at)
+    if response.properties:
+        _check_properties(response.properties)
+    if response.id is not None and response.external_id is not None:
         msg = "stands instead of an `id`; send one of them"
         raise InvalidInput.at("body", "external_id", msg=msg)
-    if found.customer is not None:
-        found.customer = _fit(found.customer)
-    return found
+    if response.customer is not None:
+        response.customer = _fit(response.customer)
+    return response
 
 
 def _fit(customer: CustomerIn) -> CustomerIn:
-    """Return the customer with the address in its one form; refuse one that names nobody."""
+    """Return the customer with a normalised address; refuse one without id and address."""
     if customer.email is None:
         if not customer.external_id:
             raise InvalidInput.at("body", "customer", msg="needs an `external_id` or an `email`")

@@ -33,7 +33,7 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
     """Change the responses named, or those that the filter finds, at most 1,000 of them."""
     if (patch.restore or patch.reject) and Scope.WRITE not in caller.scopes:
         raise Forbidden("This key may follow up; restoring and rejecting need the scope `write`.")
-    ids = await _named(session, caller, patch, wanted, properties)
+    ids = await _find_ids(session, caller, patch, wanted, properties)
     changed: set[UUID] = set()
     if patch.restore or patch.reject:
         statement = RESTORE if patch.restore else REJECT
@@ -43,30 +43,30 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
                 ids=ids[start : start + 500],
             )  # fmt: skip
             changed.update(done)
-    said = patch.model_fields_set & {"tags", "add_tags", "remove_tags", "follow_up"}
-    if said:
+    given = patch.model_fields_set & {"tags", "add_tags", "remove_tags", "follow_up"}
+    if given:
         tags = await _tags(session, caller.workspace_id, ids)
         for id_ in ids:
-            await annotate(session, caller, id_, _one(patch, tags[id_]))
+            await annotate(session, caller, id_, _patch_for(patch, tags[id_]))
             changed.add(id_)
     return ResponsesPatched(found=len(ids), changed=len(changed))
 
 
-async def _named(
+async def _find_ids(
     session: AsyncSession,
     caller: Caller,
     patch: ResponsesPatch,
     wanted: ResponseFilter,
     properties: Mapping[str, list[str]],
 ) -> list[UUID]:
-    """Return the ids in one order, so that two changes never wait in a circle."""
+    """Return the ids sorted, so that two changes cannot deadlock."""
     narrowed = bool(wanted.model_fields_set or properties)
     if patch.ids is not None:
         if narrowed:
             raise InvalidInput.at("body", "ids", msg="stands instead of the query's filters")
-        known = await _tags(session, caller.workspace_id, patch.ids)
+        tags_by_id = await _tags(session, caller.workspace_id, patch.ids)
         for place, id_ in enumerate(patch.ids):
-            if id_ not in known:
+            if id_ not in tags_by_id:
                 msg = "is no response of this workspace"
                 raise InvalidInput.at("body", "ids", place, msg=msg)
         return sorted(set(patch.ids))
@@ -85,7 +85,7 @@ async def _named(
 async def _tags(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, list[str]]:
-    """Return the tags of the responses that there are."""
+    """Return the tags of the responses that exist."""
     rows = await run_sql(
         session,
         text(
@@ -98,14 +98,14 @@ async def _tags(
     return {row.id: row.tags for row in rows}
 
 
-def _one(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
+def _patch_for(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
     """Return what the change means for one response with these tags."""
-    said: dict[str, object] = {}
+    changes: dict[str, object] = {}
     if patch.tags is not None:
-        said["tags"] = patch.tags
+        changes["tags"] = patch.tags
     elif patch.add_tags or patch.remove_tags:
         kept = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
-        said["tags"] = list(dict.fromkeys(kept))[:_MOST_TAGS]
+        changes["tags"] = list(dict.fromkeys(kept))[:_MOST_TAGS]
     if patch.follow_up is not None:
-        said["follow_up"] = patch.follow_up.model_dump(exclude_unset=True)
-    return ResponsePatch.model_validate(said)
+        changes["follow_up"] = patch.follow_up.model_dump(exclude_unset=True)
+    return ResponsePatch.model_validate(changes)

@@ -1,6 +1,6 @@
 """The case an answer is about: an interaction, a ticket or an order that it names.
 
-An answer has from it what it does not say itself; one that is not known yet is joined when it
+An answer inherits from its case what it lacks; a case that is not known yet is joined when it
 arrives.
 """
 
@@ -30,10 +30,10 @@ _MOST_JOINED = 500
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the latest interaction of a case says; `about` is what news tell of it.
+    """The latest interaction of a case; `about` is what events show of it.
 
-    `segments` are those of its properties by which the workspace groups its figures: all that an
-    answer has from a case that it only claims.
+    `segments` are the properties by which the workspace groups its figures. An answer that only
+    claims its case inherits no other properties.
     """
 
     touchpoint: str
@@ -122,7 +122,7 @@ def _interaction_id(workspace_id: UUID, body: ResponseIn) -> UUID | None:
 
 
 async def consume_interactions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
-    """Have answers joined that were given before their interaction was known."""
+    """Enqueue the joining of answers that came before their interaction."""
     for workspace_id in {event.workspace_id for event in events}:
         ids = [event.data["id"] for event in events if event.workspace_id == workspace_id]
         await jobs.enqueue(
@@ -130,8 +130,8 @@ async def consume_interactions(session: AsyncSession, events: Sequence[StoredEve
         )
 
 
-# Only answers whose case was unknown when they came: what an invitation froze, and what a case
-# said at the time, stays.
+# Only answers whose case was unknown when they came; values from an invitation, or from an
+# interaction that was known at the time, stay.
 _UNJOINED = text("""
 select distinct on (r.id) r.id, i.id as interaction_id
 from interaction i join response r on r.workspace_id = i.workspace_id and (
@@ -159,22 +159,22 @@ order by r.id, i.occurred_at desc
 
 
 async def join(database: Database, job: Job) -> None:
-    """Give answers what an interaction that came later says of their case."""
+    """Add to answers the values of an interaction that came later."""
     workspace_id = job.workspace_id
     wanted = [UUID(id_) for id_ in job.payload["interactions"]]
     async with database.session() as session:
         rows = await run_sql(session, _UNJOINED.bindparams(workspace_id=workspace_id, ids=wanted))
         pairs = [(row.id, row.interaction_id) for row in rows]
-        found = await find_interactions(session, workspace_id, {i for _, i in pairs})
+        interactions = await find_interactions(session, workspace_id, {i for _, i in pairs})
     if not pairs:
         return
     given = [
         {
             "id": response_id,
             "event_id": uuid7(),
-            "touchpoint": found[about]["touchpoint"],
-            "customer_id": found[about]["customer_id"],
-            "properties": found[about]["properties"],
+            "touchpoint": interactions[about]["touchpoint"],
+            "customer_id": interactions[about]["customer_id"],
+            "properties": interactions[about]["properties"],
         }
         for response_id, about in pairs
     ]

@@ -1,7 +1,7 @@
-"""What public pages say of an order, ticket or customer: a claim, until somebody knows.
+"""Claims: what public pages state about an order, ticket or customer without a proof.
 
-A claim takes nobody's place. Once whoever has a secret key, or the invited customer, answers about
-the same case, the claim gives its place in the figures to that answer, in either order of arrival.
+A claim never replaces another answer. If a caller with a secret key, or the invited customer,
+answers about the same case, the claim is taken out of the figures, in either order of arrival.
 """
 
 from collections import defaultdict
@@ -19,25 +19,25 @@ from app.responses.submission import claim_ids
 from app.surveys.compiled import CompiledSurvey
 
 
-async def give_way(
+async def supersede_claims(
     database: Database,
     slot: int,
     workspace_id: UUID,
     answered: Iterable[tuple[CompiledSurvey, ResponseIn]],
 ) -> None:
-    """Take claims out of the figures about whose case somebody who knows has answered.
+    """Take claims out of the figures if a trusted answer about their case exists.
 
-    It is called after each write, by both sides: of two that write at once one sees the other.
+    It is called after each write of either kind; of two simultaneous writes one sees the other.
     """
     ids: dict[str, list[UUID]] = defaultdict(list)
     for survey, body in answered:
         if survey.one_answer_per is not None and not body.test:
             ids[survey.one_answer_per] += claim_ids(body, survey)
     for per, claims in ids.items():
-        found = await _find_superseded(database, workspace_id, per, claims)
-        if found:
+        superseded = await _find_superseded(database, workspace_id, per, claims)
+        if superseded:
             statement = SUPERSEDE[per]
-            await change_state(database, slot, workspace_id, statement=statement, ids=found)
+            await change_state(database, slot, workspace_id, statement=statement, ids=superseded)
 
 
 async def _find_superseded(

@@ -19,11 +19,11 @@ from app.responses.writing import MOST_ROWS, Submission, WriteBatch, WriteResult
 logger = logging.getLogger(__name__)
 
 _CONNECTIONS = 4
-_PATIENCE = 30.0
+_MAX_WAIT_SECONDS = 30.0
 # Settings that a pool's reset would forget; the default plan cache re-plans the statement at
 # every call, which halves the speed of one connection.
 _SERVER_SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
-_PASSING = (
+_TRANSIENT = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
@@ -77,7 +77,7 @@ class GroupCommit:
     ) -> list[WriteResult | AfterwordError]:
         """Write a batch, waiting for a lost database, halving it where a row cannot be stored."""
         batch = WriteBatch(workspace_id, self.slot, events, utc_now())
-        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        deadline = asyncio.get_running_loop().time() + _MAX_WAIT_SECONDS
         while True:
             try:
                 written = await self._send(batch, submissions)
@@ -90,7 +90,7 @@ class GroupCommit:
                     *await self._write_held(workspace_id, submissions[half:], events=events),
                 ]
             except Exception as error:
-                if not _is_passing(error):
+                if not _is_transient(error):
                     raise
                 await _wait_before_retry(error, deadline)
                 batch = replace(batch, again=True)
@@ -103,7 +103,7 @@ class GroupCommit:
     async def _connect(self) -> RawConnection:
         connection = await self._database.connect(**_SERVER_SETTINGS)
         if await connection.fetchval("select 1 from pg_extension where extname = 'citus'"):
-            # Which node a statement goes to is known once its workspace is.
+            # On a cluster the node depends on the workspace, so the plan needs the parameters.
             await connection.execute("set plan_cache_mode = force_custom_plan")
         return connection
 
@@ -115,7 +115,7 @@ class GroupCommit:
             self._idle.append(connection)
             raise
         except asyncpg.DiskFullError as error:
-            # Whoever has no room now has none in a second; that is said at once.
+            # A full disk will not be free in a second, so the error is raised at once.
             self._idle.append(connection)
             self._database.full_at = time.monotonic()
             msg = "The database's disk is full; send it again once there is room."
@@ -127,9 +127,9 @@ class GroupCommit:
         return written
 
 
-def _is_passing(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Tell whether the same batch may succeed a moment later."""
-    return isinstance(error, (*_PASSING, *CONNECTION_LOST)) or is_node_lost(error)
+    return isinstance(error, (*_TRANSIENT, *CONNECTION_LOST)) or is_node_lost(error)
 
 
 async def _wait_before_retry(error: Exception, deadline: float) -> None:

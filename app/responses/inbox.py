@@ -103,7 +103,7 @@ async def find_comments(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return what customers wrote, newest first, and the cursor of the next page.
 
-    A page looks through so many answers at most, so that a rare word costs no more than another.
+    A page searches a limited number of answers, so that a rare word costs no more than another.
     """
     position = decode_cursor(cursor, UUID) or (_EVER, UUID(int=(1 << 128) - 1))
     edge = await _window_before(session, workspace_id, position)
@@ -139,7 +139,7 @@ async def find_comments(
 async def _window_before(
     session: AsyncSession, workspace_id: UUID, position: tuple[dt.datetime, UUID]
 ) -> tuple[dt.datetime, UUID] | None:
-    """Return where the answers end that one page looks through; None where all are looked at."""
+    """Return the last position that one page searches; None if it searches all answers."""
     rows = await run_sql(
         session,
         text(

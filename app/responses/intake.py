@@ -30,11 +30,11 @@ from app.invitations.votes import HoldState
 from app.responses.batch_writing import Ingest
 from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.cases import Case, find_cases, names_a_case
-from app.responses.claims import give_way
+from app.responses.claims import supersede_claims
 from app.responses.replies import public_summary, refuse, status_of, summary
 from app.responses.submission import (
     SubmissionOrigin,
-    names_itself,
+    identifies_itself,
     person_of,
     proven_person_of,
     refuse_untrusted,
@@ -85,16 +85,16 @@ async def store(
     """Store one answer and reply when it is on disk; one that is held is listed, not counted."""
     ingest: Ingest = request.app.state.ingest
     with named_in("body", "survey"):
-        found = await ingest.catalogue.get(caller.workspace_id, body.survey)
-    survey = survey_for(caller, found, body.survey)
+        published = await ingest.catalogue.get(caller.workspace_id, body.survey)
+    survey = survey_for(caller, published, body.survey)
     if not caller.trusted:
         await _fall_back(ingest.directory, survey, body)
     checked = survey.check(body.answers, complete=body.complete)
     key = idempotency.requested_key(request)
     body_hash = hashlib.sha256(raw).digest() if key is not None else b""
-    seen = False
-    if key is not None and names_itself(body, survey):
-        seen = await _seen_before(request, caller, key, body_hash)
+    is_repeat = False
+    if key is not None and identifies_itself(body, survey):
+        is_repeat = await _seen_before(request, caller, key, body_hash)
     case = await _case(request, caller, body) if names_a_case(body) else None
     origin = SubmissionOrigin(
         caller=caller,
@@ -110,15 +110,15 @@ async def store(
         await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
     written = await ingest.group.submit(caller.workspace_id, submission)
     refuse(written.outcome)
-    await give_way(
+    await supersede_claims(
         request.app.state.database, ingest.group.slot, caller.workspace_id, [(survey, body)]
     )
-    if written.outcome is WriteOutcome.UNCHANGED and seen:
+    if written.outcome is WriteOutcome.UNCHANGED and is_repeat:
         first = body.seq == 1 and written.stored is not None and written.stored.seq == 1
         written = replace(
             written, outcome=WriteOutcome.REPLAYED if first else WriteOutcome.UNCHANGED
         )
-    if seen or written.outcome is WriteOutcome.REPLAYED:
+    if is_repeat or written.outcome is WriteOutcome.REPLAYED:
         reply_headers(request)["Idempotency-Replayed"] = "true"
     stored = written.stored
     assert stored is not None  # noqa: S101 - only a refusal stores nothing
@@ -135,8 +135,8 @@ async def _case(request: Request, caller: Caller, body: ResponseIn) -> Case | No
 async def _seen_before(request: Request, caller: Caller, key: str, body_hash: bytes) -> bool:
     """Remember an idempotency key that comes with an id; Conflict if it came with another body.
 
-    The id alone makes the answer count once; the key is only held to its body. A publishable key
-    is public, so what it remembers binds nobody but itself.
+    The id alone makes the answer count once; the idempotency key only detects another body. Those
+    of a publishable key are kept apart, because everybody can use such a key.
     """
     route = f"POST {PATH}" if caller.trusted else f"POST {PATH} {caller.key_id}"
     database: Database = request.app.state.database
@@ -151,7 +151,7 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
 
 
 async def _fall_back(directory: CustomerResolver, survey: CompiledSurvey, body: ResponseIn) -> None:
-    """Replace a touchpoint or language that a public caller made up by the survey's own."""
+    """Drop an undeclared touchpoint or language of a public caller; the survey's own applies."""
     if body.touchpoint and not await directory.is_declared(survey.workspace_id, body.touchpoint):
         body.touchpoint = None
     if body.locale and body.locale not in survey.locales:
@@ -159,7 +159,7 @@ async def _fall_back(directory: CustomerResolver, survey: CompiledSurvey, body: 
 
 
 async def _identify(request: Request, caller: Caller, body: ResponseIn) -> UUID | None:
-    """Return the customer; what a publishable key says of one is only claimed without a proof."""
+    """Return the customer; with a publishable key and no proof it is only a claim, so None."""
     named = body.customer
     if named is None or body.test or caller.test:
         return None

@@ -20,12 +20,12 @@ class Response(SQLModel, table=True):
     `state` is `counted`, or why it is in no figure: `test`, `provisional`, `unverified`,
     `quarantined`, `superseded` (a claim that gave way), `rejected`, `deleted`. `scores` maps
     each scored question to its number, -1 for skipped and -2 for not applicable; `counted_as`
-    is the workspace's configuration version under which the rollups hold it; `told` that news
-    of it went out, which they do once a person is known to have given it, and `settled` that it
-    is whole, which is news once. `public` ones were given by whoever had a publishable key or
-    the survey's own page; such a caller may change no other, and what they say of an order,
-    ticket or customer is a claim. `gesture` tells whether a page saw a person move, None for
-    what no page of ours sent.
+    is the workspace's configuration version under which the rollups hold it. `told` means that
+    events of it were emitted, which begins when it is first counted; `settled` that it is final,
+    for which there is one event. `public` ones came by a publishable key or the survey's own
+    page; such callers may change no other responses, and what they state about an order, ticket
+    or customer is a claim. `gesture` tells whether our page saw a gesture of a person; None
+    without such a page.
     """
 
     __table_args__ = (

@@ -195,7 +195,7 @@ async def find_stored(
 class Window:
     """Which responses of a survey: by their own time, by their last change, of one customer.
 
-    `segment` is a value and the properties of which one must have it.
+    `segment` is a list of properties, and a value that one of them must have.
     """
 
     since: dt.datetime | None = None

@@ -1,4 +1,4 @@
-"""What a submission is answered: the stored response in short, or the reason against it."""
+"""Replies to a submission: the stored response in short, or the reason of a refusal."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def integrity_of(state: str) -> str:
 
 
 def refuse(outcome: WriteOutcome) -> None:
-    """Raise Conflict where nothing was and nothing will be stored for this submission."""
+    """Raise Conflict if nothing is stored for this submission."""
     if outcome in _REFUSALS:
         raise Conflict(_REFUSALS[outcome])
 

@@ -89,7 +89,7 @@ class StoredResponse(Struct, kw_only=True):
 
 
 def sql_type(name: str) -> str:
-    """Return the type that a column of `Row` has in SQL."""
+    """Return the type that a column of `ResponseRow` has in SQL."""
     if name in _BYTES:
         return "bytea"
     annotation = ResponseRow.__annotations__[name]
@@ -97,7 +97,7 @@ def sql_type(name: str) -> str:
 
 
 def stored_as(row: ResponseRow, now: dt.datetime) -> StoredResponse:
-    """Return a row that was just created."""
+    """Return the stored form of a row that was just created."""
     return StoredResponse(
         id=row.id,
         survey_id=row.survey_id,

@@ -81,7 +81,7 @@ class RevisionOut(BaseModel):
 
 
 class ImportedFrom(BaseModel):
-    """Which import made the response, whose file it was, and its id there."""
+    """The import that made the response, the file's source, and the response's id in it."""
 
     id: UUID
     source: str | None
@@ -133,7 +133,7 @@ class ResponseWithRevisions(ResponseOut):
 
 
 class FollowUpReply(BaseModel):
-    """What a key learns that may follow up but not read."""
+    """The reply for a key that may follow up but not read."""
 
     model_config = ConfigDict(extra="forbid")
 

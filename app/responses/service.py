@@ -100,17 +100,17 @@ async def annotate(
     values = _values(caller, patch, row)
     if values:
         await _change_columns(session, caller.workspace_id, response_id, values)
-    shown_now = await read(session, caller.workspace_id, response_id)
+    response = await read(session, caller.workspace_id, response_id)
     if "follow_up" in patch.model_fields_set:
         resolved = (
             "status" in patch.follow_up.model_fields_set
             and patch.follow_up.status is _CLOSED
             and row.follow_up != str(_CLOSED)
         )
-        data = shown_now.model_dump(mode="json", include={"id", "survey", "score", "follow_up"})
+        data = response.model_dump(mode="json", include={"id", "survey", "score", "follow_up"})
         data |= {"customer_id": row.customer_id, "resolved": resolved}
         await emit(session, caller.workspace_id, FOLLOW_UP_EVENT, data=[data])
-    return shown_now
+    return response
 
 
 def _values(caller: Caller, patch: ResponsePatch, row: Any) -> dict[str, Any]:
@@ -148,7 +148,7 @@ async def _change_columns(
 
 
 def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:
-    """Return the columns that follow a follow-up's status: when it was opened and closed."""
+    """Return the columns of a follow-up's new status, with when it was opened and closed."""
     now = utc_now()
     opened = None if status is FollowUpStatus.NONE else row.follow_up_opened_at or now
     closed = now if status is _CLOSED else None
@@ -164,7 +164,7 @@ async def change_state(
 ) -> tuple[list[UUID], list[UUID]]:
     """Run one of the statements that change responses; return the ids found and changed.
 
-    It is a transaction of its own, so that it holds no lock but those in their order.
+    It is a transaction of its own, so that it takes its locks in the common order only.
     """
     connection = await database.connect(jit="off")
     try:
@@ -178,21 +178,21 @@ async def change_state(
 
 
 async def delete(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
-    """Delete a response with all it says; whoever hears of it forgets the news that told it."""
+    """Delete a response with its content; a consumer then empties its earlier events."""
     await change_one(database, slot, workspace_id, statement=DELETE, response_id=response_id)
 
 
 async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
-    """Count a response that was held back; the invitation that it answers is answered then."""
+    """Count a response that was held back; its invitation then counts as answered."""
     await change_one(database, slot, workspace_id, statement=RESTORE, response_id=response_id)
     async with database.transaction() as session:
         with contextlib.suppress(NotFound):
-            found = await invitations.get(session, workspace_id, response_id, lock=True)
-            await invitations.note_answered(session, found)
+            invitation = await invitations.get(session, workspace_id, response_id, lock=True)
+            await invitations.note_answered(session, invitation)
 
 
 async def consume_deletions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
-    """Have the earlier news of deleted responses forgotten, those of a workspace together."""
+    """Enqueue the redaction of earlier events of deleted responses, one job per workspace."""
     deleted: dict[UUID, list[str]] = defaultdict(list)
     for event in events:
         deleted[event.workspace_id].append(event.data["id"])

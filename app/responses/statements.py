@@ -116,7 +116,7 @@ counted as (
 )"""
 
 
-# What a case says, where the statement is not told: the latest of its ticket or order.
+# The case, for statements without a given one: the latest of the ticket or order.
 _ABOUT = """case when r.ticket_ref is not null or r.order_ref is not null then (
     select jsonb_build_object('type', i.type, 'source', i.source, 'ticket', i.ticket,
       'order', i.order_ref, 'properties', i.properties)
@@ -125,7 +125,7 @@ _ABOUT = """case when r.ticket_ref is not null or r.order_ref is not null then (
     order by i.ticket is null, i.occurred_at desc limit 1) end"""
 
 # The frozen data of a response's event, as a webhook's subscriber gets it. `completes` marks the
-# news with which an answer is first whole.
+# event with which an answer becomes final.
 _EVENT_DATA = """jsonb_build_object(
   'id', r.id,
   'survey', jsonb_build_object('key', s.key, 'name', s.name, 'version', r.survey_version),
@@ -204,9 +204,9 @@ def _kept(column: str) -> str:
     return f"({value}){'::text' if column == 'request_hash' else ''} as {column}"
 
 
-# Whether an answer may take the place of the one before: what no person has confirmed never
-# replaces what one has. An answer that an operator rejected stays so, and only our own word or
-# that of a secret key lifts a quarantine.
+# Whether an answer may replace the one before: an unconfirmed answer never replaces a confirmed
+# one. An answer that an operator rejected stays rejected, and only a trusted caller lifts a
+# quarantine.
 _MAY_REPLACE = """case n.state
       when 'provisional' then o.state = 'provisional'
       when 'unverified' then o.state in ('provisional', 'unverified')
@@ -215,11 +215,11 @@ _NEXT_STATE = """case
       when o.state = 'rejected' then o.state
       when o.state in ('quarantined', 'superseded') and n.editable_from is not null then o.state
       else n.state end"""
-# What a page saw a person give is changed by no later page that saw nobody; it may add.
+# An answer with a gesture is never changed by one without; it may only be extended.
 _MAY_OVERWRITE = """(n.gesture is distinct from false or o.gesture is not true
       or (n.answers @> jsonb_strip_nulls(o.answers) and n.state = o.state))"""
-# What nobody had confirmed was no news yet.
-_NEWS = """case when (select o.told from old o where o.id = r.id)
+# The first event of an answer that was unconfirmed so far is `response.created`.
+_EVENT_TYPE = """case when (select o.told from old o where o.id = r.id)
     then 'response.updated' else 'response.created' end"""
 _COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
 
@@ -274,7 +274,7 @@ moved as (
   union all {_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {_rollups("$3::int2")},
-{_events("updated", _NEWS, "$4::bool", completes=_COMPLETES, about="n.about")}
+{_events("updated", _EVENT_TYPE, "$4::bool", completes=_COMPLETES, about="n.about")}
 select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
@@ -285,7 +285,7 @@ def _change(
 ) -> str:
     """Return a statement that changes responses by id and moves their contributions with them.
 
-    `event_type` is SQL; without one nothing is said of it. Without `touches` the response's own
+    `event_type` is SQL; without one no event is written. Without `touches` the response's own
     time of change stays. `also` are more columns of `old`: no query may stand in SET itself.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
@@ -314,8 +314,8 @@ select array(select id from old) as found, array(select id from updated) as chan
 """
 
 
-# What a case that became known later says; the response's own wins. One that a public page gave
-# only claims its case: it has the touchpoint and the declared segments from it, and no customer.
+# Adds the values of a case that became known later; the response's own values win. A public
+# response only claims its case: it gets the touchpoint and the declared segments, no customer.
 # $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
 JOIN = f"""
 with {_GATE},
@@ -361,12 +361,12 @@ _NOTHING_LEFT = (
     "follow_up_closed_at = null, assignee = null, due_at = null"
 )
 DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", "'response.deleted'")
-# What an import takes back was no news either.
+# For imports, which emit no events.
 DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
 QUARANTINE = _change(
     "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
 )
-# A low score that nobody had confirmed opened no follow-up; counted, it does.
+# A low score opens its follow-up only once the answer is counted.
 _OPENS = """, r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
     and coalesce(r.score < (
       select (v.definition ->> 'follow_up_below')::int from survey_version v
@@ -379,7 +379,7 @@ RESTORE = _change(
     "follow_up_opened_at = case when o.opens then $2::timestamptz "
     "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
-    _NEWS,
+    _EVENT_TYPE,
     also=_OPENS,
 )
 # Whether somebody with a secret key, or the invited customer, has answered about the same case.
@@ -393,7 +393,7 @@ _SAME_CASE = {
 
 
 def gives_way(per: str, workspace_id: str) -> str:
-    """Return the SQL that tells whether the claim `o` gives way to an answer that needs no proof.
+    """Return the SQL condition that a trusted answer supersedes the claim `o`.
 
     `per` is what the survey takes one answer for, `workspace_id` the SQL that names the workspace.
     """
@@ -415,7 +415,7 @@ REJECT = _change(
 )
 # Counts responses anew that were counted under an older configuration; nothing else of them moves.
 RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
-# An answer that was left alone is as whole as it will be.
+# An abandoned answer becomes final.
 COMPLETE = _change(
     "settled = true",
     "not o.settled and o.state = 'counted' "

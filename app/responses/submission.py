@@ -21,7 +21,7 @@ from app.workspaces.caller import Caller
 
 PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
 PUBLIC_EDITING = dt.timedelta(days=14)
-# A page numbers what it sends; a number near the type's end would leave no place for the next.
+# Pages number their submissions; a number near the type's maximum would block the next one.
 _MOST_PUBLIC_SEQ = 100_000
 _CLAIMED = ("claimed",)
 _BY_KEY = "idempotency_key"
@@ -60,7 +60,7 @@ def survey_for(caller: Caller, survey: CompiledSurvey | None, reference: str) ->
 
 
 def refuse_untrusted(body: ResponseIn) -> None:
-    """Refuse what a publishable key may not say: it is no secret, so it is believed little."""
+    """Refuse what a publishable key may not send, because it is no secret."""
     if body.channel not in PUBLIC_CHANNELS:
         msg = "a publishable key answers as `web`, `widget` or `kiosk`"
         raise InvalidInput.at("body", "channel", msg=msg)
@@ -73,13 +73,13 @@ def refuse_untrusted(body: ResponseIn) -> None:
             "ticket again"
         )
         raise InvalidInput.at("body", "id", msg=msg)
-    said = {
+    fields = {
         "responded_at": body.responded_at,
         "tags": body.tags,
         "external_id": body.external_id,
         "imported": body.imported,
     }
-    for name, value in said.items():
+    for name, value in fields.items():
         if value:
             raise InvalidInput.at("body", name, msg="is not for publishable keys; leave it out")
 
@@ -126,8 +126,8 @@ def submission_of(
         customer_id = case.customer_id
     claimed = None
     if body.customer and customer_id is None:
-        said = msgspec.structs.asdict(body.customer)
-        claimed = _json({k: v for k, v in said.items() if v and k != "proof"})
+        fields = msgspec.structs.asdict(body.customer)
+        claimed = _json({k: v for k, v in fields.items() if v and k != "proof"})
     row = ResponseRow(
         id=id_,
         survey_id=survey.id,
@@ -165,8 +165,8 @@ def submission_of(
     return Submission(row, must_exist=not survey.live, former=former)
 
 
-def names_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
-    """Tell whether the body itself says which response it is, beside any idempotency key."""
+def identifies_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
+    """Tell whether the body identifies its response without an idempotency key."""
     return (
         body.id is not None or body.external_id is not None or _case(body, survey, None) is not None
     )
@@ -178,10 +178,10 @@ def names_a_case_of(body: ResponseIn, survey: CompiledSurvey) -> bool:
 
 
 def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
-    """Return the ids of what public pages answer about the case that the body names.
+    """Return the ids under which public answers about the body's case are stored.
 
-    None where the survey takes any number of answers, or the body names no such case; two where
-    the answer may be stored under the id of before.
+    There are none if the survey takes any number of answers, or the body names no such case; two
+    if the answer may be stored under its former id.
     """
     case = _case(body, survey, None)
     if case is None:
@@ -194,7 +194,7 @@ def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
 def _identify(
     body: ResponseIn, survey: CompiledSurvey, origin: SubmissionOrigin, customer_id: UUID | None
 ) -> tuple[UUID, str | None, FormerId | None]:
-    """Return the id by which repeats are known, the hash of the body, and the id of before.
+    """Return the id by which repeats are recognised, the hash of the body, and the former id.
 
     An id is the caller's own, or derived: from the external id, from the order, ticket or
     customer where the survey takes one answer per such, from a line of an import, from the

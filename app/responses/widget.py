@@ -36,7 +36,7 @@ _FASTEST_MILLISECONDS = 700
 
 
 class WidgetIn(Struct, forbid_unknown_fields=True):
-    """One answer so far: `t` is how long its question was shown, `trap` what nobody should fill."""
+    """One answer so far; `t`: how many ms its question was shown, `trap`: a hidden field."""
 
     id: UUID
     key: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -91,7 +91,7 @@ _OWN = {"key", "t", "trap"}
 
 async def take(request: Request) -> Response:
     """Take one answer and reply when it is on disk, so that an allowed page may read the reply."""
-    # Until the key tells whose page it is, only this is said: an error, which any page may read.
+    # Before the key is checked, every page may read the reply, which can only be an error.
     headers = readable_by(request)
     try:
         require_content_type(request, "text/plain", "application/json")
@@ -100,15 +100,15 @@ async def take(request: Request) -> Response:
         refuse_nul(sent)
         caller = await admit(request, Scope.COLLECT, key=sent.key)
         headers = reply_headers(request)
-        said = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
-        body = check_response(ResponseIn(channel="widget", **said))
+        fields = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
+        body = check_response(ResponseIn(channel="widget", **fields))
         refuse_untrusted(body)
         held = judge(sent)
         ingest: Ingest = request.app.state.ingest
         with named_in("body", "survey"):
             survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
         if survey is not None and names_a_case_of(body, survey):
-            # Another page of the same order made another id; the order names the response.
+            # Two pages of the same order make different ids; the order identifies the response.
             body.id = None
         reply = await store(request, caller, body, raw=raw, held=held)
         VOTES.labels(held or "confirmed").inc()

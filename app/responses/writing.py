@@ -38,7 +38,7 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class FormerId:
-    """The id that a response would have had before `since`, when anybody could tell it."""
+    """The id that a response would have had before `since`, when ids could be guessed."""
 
     id: UUID
     since: dt.datetime
@@ -48,7 +48,7 @@ class FormerId:
 class Submission:
     """One answer to write; a closed survey's may only change a response that exists.
 
-    `former` is the id under which the same response may be stored from before.
+    `former` is an older id under which the same response may be stored.
     """
 
     row: ResponseRow
@@ -99,7 +99,7 @@ async def write_batch(
 async def _use_former_ids(
     connection: RawConnection, batch: WriteBatch, submissions: Sequence[Submission]
 ) -> None:
-    """Give a submission the id of before where its response is stored under that."""
+    """Give a submission its former id if its response is stored under that."""
     formers = {s.former.id: s.former.since for s in submissions if s.former is not None}
     if not formers:
         return
@@ -125,8 +125,8 @@ async def _store(
     if rest:
         for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(rest)):
             values = dict(record)
-            before = values.pop("seq_before")
-            stored[values["id"]] = StoredResponse(**values), before
+            earlier_seq = values.pop("seq_before")
+            stored[values["id"]] = StoredResponse(**values), earlier_seq
     return created, stored
 
 

@@ -1,4 +1,4 @@
-"""Calling off: what happens to a ticket or order after a question about it was planned."""
+"""Cancel invitations because of what happens to their ticket or order after they were planned."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,32 +20,32 @@ from app.triggers.decision_context import (
     CaseEvent,
     DecisionContext,
     case_of,
-    happened,
+    find_case_events,
     same_shop,
 )
 from app.triggers.models import Trigger
 
 
-def withdrawn(
+def refusal_by_later_events(
     context: DecisionContext, rule: ActiveTrigger, interaction: Recorded
 ) -> Refusal | None:
-    """Return what has since happened to the ticket or order that calls the question off."""
+    """Return a refusal if a later event of the ticket or order cancels the invitation."""
     if interaction.ticket_open and rule.trigger.on_type in ENDS:
         return Refusal(Reason.CANCELLED, "the ticket is open again")
     case = case_of(interaction)
     story = context.happened.get(case, []) if case else []
     for event in story:
         later = event.at >= interaction.occurred_at and event.id != interaction.id
-        told = AskedOrder(
+        asked_order = AskedOrder(
             interaction.amount, interaction.currency, interaction.properties.get("session")
         )
-        if later and calls_off(rule, event, story, told):
+        if later and calls_off(rule, event, story, asked_order):
             return Refusal(Reason.CANCELLED, event.type)
     return None
 
 
 class AskedOrder(NamedTuple):
-    """What the order was worth that is asked about, and the session in which it was paid."""
+    """The value of the order that is asked about, and the session in which it was paid."""
 
     amount: Decimal | None
     currency: str | None
@@ -60,8 +60,8 @@ def calls_off(
 ) -> bool:
     """Tell whether an event of the case calls the question off; a partial refund never does.
 
-    A refund that does not say whether it is partial is so while all that was paid back is less
-    than the order's value. A session that ends calls off only what was paid in it.
+    A refund that does not say whether it is partial counts as partial while all refunds together
+    are less than the order's value. A session that ends cancels only what was paid in it.
     """
     if event.type in GONE:
         return True
@@ -73,7 +73,7 @@ def calls_off(
 
 
 def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -> bool:
-    """Tell whether all was paid back by now; without amounts a refund is a whole one."""
+    """Tell whether everything was paid back by now; without amounts, a refund is full."""
     if event.amount is None or asked.amount is None:
         return True
     if asked.currency != event.currency:
@@ -83,16 +83,16 @@ def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -
 
 
 async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]) -> None:
-    """Cancel what waits for the same ticket, else the same order, where a trigger says so.
+    """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
 
-    What waits for a ticket that was deleted or merged is cancelled whatever the trigger says.
+    Those of a deleted or merged ticket are cancelled whatever the trigger says.
     """
-    told = [
+    interactions = [
         interaction
         for interaction in recorded
         if not interaction.test and case_of(interaction) is not None
     ]
-    if not told:
+    if not interactions:
         return
     rows = await run_sql(
         session,
@@ -105,12 +105,16 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
             "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
         ).bindparams(
             workspace_id=workspace_id,
-            tickets=sorted({interaction.ticket for interaction in told if interaction.ticket}),
-            orders=sorted({interaction.order_ref for interaction in told if interaction.order_ref}),
+            tickets=sorted(
+                {interaction.ticket for interaction in interactions if interaction.ticket}
+            ),
+            orders=sorted(
+                {interaction.order_ref for interaction in interactions if interaction.order_ref}
+            ),
         ),
     )
     for row in rows.all():
-        for interaction in told:
+        for interaction in interactions:
             is_later = row.occurred_at is None or interaction.occurred_at >= row.occurred_at
             if is_later and _concerns(interaction, row):
                 await _call_off_one(session, workspace_id, row, interaction)
@@ -149,7 +153,7 @@ async def _is_called_off(
     if trigger is None:
         return False
     rule = ActiveTrigger(trigger)
-    story = (await happened(session, workspace_id, [interaction], [rule])).get(
+    story = (await find_case_events(session, workspace_id, [interaction], [rule])).get(
         case_of(interaction) or ("", "", "")
     )
     refund = interaction.properties.get("refund")

@@ -9,12 +9,12 @@ Condition = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
+class ConditionsMet:
     """All conditions hold."""
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class ConditionFailed:
     """A condition does not hold; `detail` says which."""
 
     detail: str
@@ -22,14 +22,14 @@ class Skipped:
 
 def judge(
     where: Sequence[Condition], unless: Sequence[Condition], facts: Mapping[str, Any]
-) -> Matched | Skipped:
-    """Hold the facts to all of `where`; skip where the whole of `unless` holds, too."""
+) -> ConditionsMet | ConditionFailed:
+    """Check the facts: all of `where` must hold, and `unless` must not hold as a whole."""
     for condition in where:
         if not holds(condition, facts):
-            return Skipped(f"where: {_said(condition)}")
+            return ConditionFailed(f"where: {_describe(condition)}")
     if unless and all(holds(condition, facts) for condition in unless):
-        return Skipped(f"unless: {' and '.join(map(_said, unless))}")
-    return Matched()
+        return ConditionFailed(f"unless: {' and '.join(map(_describe, unless))}")
+    return ConditionsMet()
 
 
 def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
@@ -44,7 +44,7 @@ def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
     return negated if fact is None else operator(fact, wanted) is not negated
 
 
-def _said(condition: Condition) -> str:
+def _describe(condition: Condition) -> str:
     value = f" {condition['value']!r}" if "value" in condition else ""
     return f"{condition['property']} {condition['op']}{value}"[:200]
 
@@ -53,19 +53,19 @@ def _number(value: Any) -> Decimal | None:
     if isinstance(value, bool):
         return None
     try:
-        found = Decimal(str(value))
+        number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return found if found.is_finite() else None
+    return number if number.is_finite() else None
 
 
 def _same(fact: Any, wanted: Any) -> bool:
     """Compare as numbers where both are; senders write numbers and truth as text, too."""
     if isinstance(fact, list) or isinstance(wanted, list):
         return bool(fact == wanted)
-    left, two = _number(fact), _number(wanted)
-    if left is not None and two is not None:
-        return left == two
+    left, right = _number(fact), _number(wanted)
+    if left is not None and right is not None:
+        return left == right
     return _text(fact) == _text(wanted)
 
 
@@ -79,10 +79,10 @@ def _contains(fact: Any, wanted: Any) -> bool:
     return _text(wanted) in _text(fact)
 
 
-def _compared(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:
+def _comparison(compare: Callable[[Decimal, Decimal], bool]) -> Callable[[Any, Any], bool]:
     def check(fact: Any, wanted: Any) -> bool:
-        left, two = _number(fact), _number(wanted)
-        return left is not None and two is not None and compare(left, two)
+        left, right = _number(fact), _number(wanted)
+        return left is not None and right is not None and compare(left, right)
 
     return check
 
@@ -96,9 +96,9 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "eq": _same,
     "in": _among,
     "contains": _contains,
-    "gt": _compared(lambda left, two: left > two),
-    "gte": _compared(lambda left, two: left >= two),
-    "lt": _compared(lambda left, two: left < two),
-    "lte": _compared(lambda left, two: left <= two),
+    "gt": _comparison(lambda left, right: left > right),
+    "gte": _comparison(lambda left, right: left >= right),
+    "lt": _comparison(lambda left, right: left < right),
+    "lte": _comparison(lambda left, right: left <= right),
 }
 _NEGATED = {"ne": "eq", "not_in": "in", "not_contains": "contains"}

@@ -1,8 +1,8 @@
-"""Deciding: each trigger that hears an interaction invites its customer or says why not.
+"""Decide for each trigger and each new interaction whether to invite its customer.
 
-Everything is in the transaction that records the interaction. The tickets and customers
-concerned are locked by then, so of two that would ask one customer at once the second waits and
-sees the first.
+Everything happens in the transaction that records the interaction. The tickets and customers
+concerned are locked by then, so if two transactions would invite one customer at the same time,
+the second waits and sees the first invitation.
 """
 
 import datetime as dt
@@ -33,23 +33,23 @@ from app.invitations.admission import (
     refusal_of_customer,
 )
 from app.surveys.compiled import CompiledSurvey
-from app.triggers.calling_off import call_off, withdrawn
-from app.triggers.conditions import Skipped, judge
+from app.triggers.calling_off import call_off, refusal_by_later_events
+from app.triggers.conditions import ConditionFailed, judge
 from app.triggers.decision_context import (
     ActiveTrigger,
     DecisionContext,
     read_context,
 )
 from app.triggers.models import Trigger
-from app.triggers.timing import duration_of, is_sampled, moved_into_window
+from app.triggers.timing import duration_of, is_sampled, move_into_window
 
-# Nobody has asked the company for anything in a conversation that it began itself.
+# A conversation that the company opened itself is no request of the customer.
 _COMPANY = {"admin", "bot"}
 
 
 @dataclass(frozen=True, slots=True)
 class TriggerVerdict:
-    """What one trigger came to: when to send which survey, or why not."""
+    """The verdict of one trigger: when to send which survey, or why not."""
 
     refusal: Refusal | None
     survey: CompiledSurvey | None = None
@@ -59,18 +59,20 @@ class TriggerVerdict:
 async def decide(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, recorded: Sequence[Recorded]
 ) -> None:
-    """Let every active trigger hear the interactions that are new; write its decisions down."""
+    """Let every active trigger decide about the new interactions, and store the decisions."""
     fresh = [interaction for interaction in recorded if interaction.created]
     await call_off(session, workspace_id, fresh)
-    by_type = await _listening(session, workspace_id, {interaction.type for interaction in fresh})
-    heard = [interaction for interaction in fresh if interaction.type in by_type]
-    if not heard:
+    by_type = await _find_active_triggers(
+        session, workspace_id, {interaction.type for interaction in fresh}
+    )
+    relevant = [interaction for interaction in fresh if interaction.type in by_type]
+    if not relevant:
         return
     every = [rule for rules in by_type.values() for rule in rules]
-    context = await read_context(session, workspace_id, heard, every)
+    context = await read_context(session, workspace_id, relevant, every)
     decisions: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
-    for interaction in heard:
+    for interaction in relevant:
         for rule in by_type[interaction.type]:
             verdict = judge_interaction(context, rule, interaction)
             invitation = plan_invitation(context, rule, interaction, verdict)
@@ -83,7 +85,7 @@ async def decide(
         DECISIONS.labels(decision["outcome"], decision["reason"] or "").inc()
 
 
-async def _listening(
+async def _find_active_triggers(
     session: AsyncSession, workspace_id: UUID, types: set[str]
 ) -> dict[str, list[ActiveTrigger]]:
     """Return active triggers by type, those of higher priority first."""
@@ -119,7 +121,7 @@ def judge_interaction(
             by_mail=rule.rules.channel == "email",
             needs_consent=context.workspace.require_consent,
         )
-    refusal = refusal or withdrawn(context, rule, interaction)
+    refusal = refusal or refusal_by_later_events(context, rule, interaction)
     key = rule.once_key(interaction)
     if refusal is None and (rule.trigger.id, key) in context.invited:
         refusal = Refusal(Reason.DUPLICATE, key)
@@ -142,8 +144,8 @@ def _refusal_at_once(
         return Refusal(Reason.TEST, "tests ask no real person")
     oldest = duration_of(rule.rules.max_age) if rule.rules.max_age else None
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
-        told = f"it happened more than {rule.rules.max_age} before it was told"
-        return Refusal(Reason.TOO_OLD, told)
+        detail = f"it happened more than {rule.rules.max_age} before it was told"
+        return Refusal(Reason.TOO_OLD, detail)
     if refusal := judge_facts(rule, facts_of(interaction, customer)):
         return refusal
     if not is_sampled(
@@ -154,20 +156,22 @@ def _refusal_at_once(
 
 
 def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None:
-    """Hold what is known to the trigger's conditions."""
+    """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
     if isinstance(opened_by, str) and opened_by in _COMPANY:
         return Refusal(Reason.CONDITION, "the company itself has opened the conversation")
     verdict = judge(rule.where, rule.unless, facts)
-    return Refusal(Reason.CONDITION, verdict.detail) if isinstance(verdict, Skipped) else None
+    return (
+        Refusal(Reason.CONDITION, verdict.detail) if isinstance(verdict, ConditionFailed) else None
+    )
 
 
 def facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return what conditions may name: properties, the customer, the value and the case."""
-    known = customer or {}
+    fields = customer or {}
     facts = dict(interaction.properties)
-    facts |= {f"customer.{name}": value for name, value in known.get("properties", {}).items()}
-    facts |= {f"customer.{name}": known.get(name) for name in ("email", "name", "locale")}
+    facts |= {f"customer.{name}": value for name, value in fields.get("properties", {}).items()}
+    facts |= {f"customer.{name}": fields.get(name) for name in ("email", "name", "locale")}
     facts |= {
         "value.amount": interaction.amount,
         "value.currency": interaction.currency,
@@ -182,7 +186,7 @@ def facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[
 
 def _send_at(context: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
     window = rule.rules.send_window
-    return moved_into_window(
+    return move_into_window(
         max(context.as_of or utc_now(), interaction.occurred_at + rule.delay),
         window.model_dump(by_alias=True) if window else None,
         zone=ZoneInfo(context.workspace.timezone),
@@ -192,7 +196,7 @@ def _send_at(context: DecisionContext, rule: ActiveTrigger, interaction: Recorde
 def plan_invitation(
     context: DecisionContext, rule: ActiveTrigger, interaction: Recorded, verdict: TriggerVerdict
 ) -> invitations.InvitationRequest | None:
-    """Return the invitation of a verdict, and let those that follow know of it."""
+    """Return the invitation of a verdict, and add it to the context for later verdicts."""
     survey, send_at, customer = verdict.survey, verdict.send_at, context.customer_of(interaction)
     if verdict.refusal is not None or survey is None or send_at is None or customer is None:
         return None
@@ -266,7 +270,7 @@ async def _store(
     decisions: Sequence[dict[str, Any]],
     wanted: dict[UUID, invitations.InvitationRequest],
 ) -> None:
-    """Insert decisions; one whose key another transaction has invited under is a duplicate."""
+    """Insert decisions; if another transaction invited under the same key, it is a duplicate."""
     stored = await _insert(session, workspace_id, decisions)
     lost = [decision for decision in decisions if decision["id"] not in stored]
     for decision in lost:
@@ -285,7 +289,7 @@ async def _insert(
     session: AsyncSession, workspace_id: UUID, decisions: Sequence[Mapping[str, Any]]
 ) -> set[UUID]:
     now, step = utc_now(), dt.timedelta(microseconds=1)
-    # A microsecond apart, so that lists tell them in the order in which they were made.
+    # One microsecond apart, so that lists show them in the order in which they were made.
     timed = [{**decision, "at": now + n * step} for n, decision in enumerate(decisions)]
     rows = await run_sql(
         session,

@@ -1,4 +1,4 @@
-"""What deciding needs to know, read once for all interactions and triggers of a transaction."""
+"""What decisions need, read once for all interactions and triggers of a transaction."""
 
 import datetime as dt
 from collections import defaultdict
@@ -18,7 +18,7 @@ from app.core.errors import NotFound
 from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded
 from app.interactions.resolution import GONE
-from app.invitations.admission import PastInvitation, pause_of, recently_asked
+from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.invitations.suppression import SuppressionKind, suppressed
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
@@ -36,7 +36,7 @@ CaseKey = tuple[str, str, str]
 
 
 class CaseEvent(NamedTuple):
-    """What happened to a ticket or order, as far as it may call a question off."""
+    """An event of a ticket or order that may cancel an invitation."""
 
     at: dt.datetime
     type: str
@@ -91,7 +91,7 @@ class ActiveTrigger:
         return workspace.throttle
 
     def once_key(self, interaction: Recorded) -> str:
-        """Return what must not be asked about twice by this trigger."""
+        """Return the key under which this trigger may invite only once."""
         per = self.rules.once_per
         if per is None:
             per = "resolution" if self.trigger.on_type in ENDS else "interaction"
@@ -108,7 +108,7 @@ class ActiveTrigger:
 
 @dataclass(slots=True)
 class DecisionContext:
-    """Customers, surveys and what was asked before; what is planned is added as it is decided."""
+    """Customers, surveys and past invitations; planned ones are added as they are decided."""
 
     workspace: Workspace
     customers: Mapping[UUID, dict[str, Any]]
@@ -117,7 +117,7 @@ class DecisionContext:
     invited: set[tuple[UUID, str]]
     asked: dict[UUID, list[PastInvitation]]
     happened: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
-    # When it is judged, where that is not now.
+    # The time for which it is judged, if that is not now.
     as_of: dt.datetime | None = None
 
     def customer_of(self, interaction: Recorded) -> dict[str, Any] | None:
@@ -129,7 +129,7 @@ class DecisionContext:
 
 
 def case_of(interaction: Recorded) -> CaseKey | None:
-    """Return the case that calls off: the ticket, else the order."""
+    """Return the case of an interaction: its ticket, else its order."""
     if interaction.ticket:
         return "ticket", interaction.source, interaction.ticket
     return (
@@ -143,7 +143,7 @@ async def read_context(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    ruled: Sequence[ActiveTrigger],
+    rules: Sequence[ActiveTrigger],
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
     workspace = await get_workspace(session, workspace_id)
@@ -151,45 +151,45 @@ async def read_context(
     customers = await find_customers_by_id(session, workspace_id, ids)
     emails = [c["email"] for c in customers.values() if c["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
-    pauses = [pause_of(rule.throttle(workspace)) for rule in ruled]
+    pauses = [pause_of(rule.throttle(workspace)) for rule in rules]
     asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
         since = utc_now() - max(pauses)
-        asked = await recently_asked(session, workspace_id, customers, since=since)
+        asked = await find_recent_invitations(session, workspace_id, customers, since=since)
     return DecisionContext(
         workspace=workspace,
         customers=customers,
         suppressed=await suppressed(session, workspace_id, emails),
-        surveys=await _live_surveys(session, workspace_id, {r.trigger.survey_id for r in ruled}),
-        invited=await _invited(session, workspace_id, recorded, ruled),
+        surveys=await _live_surveys(session, workspace_id, {r.trigger.survey_id for r in rules}),
+        invited=await _invited(session, workspace_id, recorded, rules),
         asked=asked,
-        happened=await happened(session, workspace_id, recorded, ruled),
+        happened=await find_case_events(session, workspace_id, recorded, rules),
     )
 
 
 async def _live_surveys(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, CompiledSurvey]:
-    found = {}
+    live = {}
     for survey_id in ids:
         try:
             survey = await find_published(session, workspace_id, str(survey_id))
         except NotFound:
             continue
         if survey is not None and survey.live:
-            found[survey_id] = survey
-    return found
+            live[survey_id] = survey
+    return live
 
 
 async def _invited(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    ruled: Sequence[ActiveTrigger],
+    rules: Sequence[ActiveTrigger],
 ) -> set[tuple[UUID, str]]:
-    """Return what these triggers have invited about already.
+    """Return the keys under which these triggers have invited already.
 
-    An order that one side names by its shop and the other does not is the same order.
+    An order number with a shop and the same number without one mean the same order.
     """
     keys: dict[str, set[str]] = defaultdict(set)
     shared = {
@@ -198,7 +198,7 @@ async def _invited(
         if interaction.order_ref and not interaction.order_source
     }
     for interaction in recorded:
-        for rule in ruled:
+        for rule in rules:
             key = rule.once_key(interaction)
             keys[key].add(key)
             if key.startswith("order:") and interaction.order_source:
@@ -212,25 +212,25 @@ async def _invited(
             "and once_key like 'order:%')) and outcome = 'invited'"
         ).bindparams(
             workspace_id=workspace_id,
-            triggers=[rule.trigger.id for rule in ruled],
+            triggers=[rule.trigger.id for rule in rules],
             keys=list(keys),
             orders=sorted(shared),
         ),
     )
     invited = {(row.trigger_id, key) for row in rows for key in keys.get(row.once_key, ())}
-    # Whoever does not name the shop means the order of any.
+    # An order number without a shop matches that of any shop.
     named = {(row.trigger_id, f"order:{row.order_ref}") for row in rows if row.order_ref in shared}
     return invited | named
 
 
-async def happened(
+async def find_case_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    ruled: Sequence[ActiveTrigger],
+    rules: Sequence[ActiveTrigger],
 ) -> dict[CaseKey, list[CaseEvent]]:
-    """Return what has happened to the same tickets and orders that calls a question off."""
-    types = sorted(GONE.union(*(rule.called_off_by for rule in ruled)))
+    """Return the events of the same tickets and orders that may cancel an invitation."""
+    types = sorted(GONE.union(*(rule.called_off_by for rule in rules)))
     tickets = sorted({interaction.ticket for interaction in recorded if interaction.ticket})
     orders = sorted({interaction.order_ref for interaction in recorded if interaction.order_ref})
     cases = {
@@ -255,12 +255,12 @@ async def happened(
         )
         if row.ticket:
             found["ticket", row.source, row.ticket].append(case_event)
-        for interaction in cases:
-            if interaction[2] == row.order_ref and same_shop(interaction[1], row.order_source):
-                found[interaction].append(case_event)
+        for case in cases:
+            if case[2] == row.order_ref and same_shop(case[1], row.order_source):
+                found[case].append(case_event)
     return found
 
 
-def same_shop(interaction: str | None, other: str | None) -> bool:
+def same_shop(shop: str | None, other: str | None) -> bool:
     """Tell whether an order number of one shop may be that of the other; unnamed ones may be."""
-    return not interaction or not other or interaction == other
+    return not shop or not other or shop == other

@@ -1,4 +1,4 @@
-"""Reading decisions. What became of an invitation later is its decision's reason from then on."""
+"""Read decisions; if an invitation ends unsent or unanswered, its decision shows that reason."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -43,7 +43,7 @@ _CONDITIONS = {
 }
 
 
-async def of_interactions(
+async def find_by_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> list[DecisionOut]:
     """Return the decisions about interactions, in the order they were made."""
@@ -94,9 +94,9 @@ async def _trigger_id(session: AsyncSession, workspace_id: UUID, reference: str)
 async def _require_interaction(
     session: AsyncSession, workspace_id: UUID, interaction_id: UUID
 ) -> None:
-    """Refuse an id that no interaction has, nor had when it was decided about."""
+    """Refuse an id of no interaction, unless there are decisions about it."""
     known = await find_interactions(session, workspace_id, [interaction_id])
-    if interaction_id not in known and not await of_interactions(
+    if interaction_id not in known and not await find_by_interactions(
         session, workspace_id, [interaction_id]
     ):
         msg = "is the id of no interaction of this workspace"

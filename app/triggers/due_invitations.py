@@ -1,4 +1,4 @@
-"""When the delay is over, the trigger looks again before anything is sent."""
+"""Send invitations that are due, after their triggers have judged them again."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
 from app.invitations.models import Invitation
 from app.invitations.sending import MailContext, send_invitation
-from app.triggers.calling_off import withdrawn
+from app.triggers.calling_off import refusal_by_later_events
 from app.triggers.deciding import facts_of, judge_facts
 from app.triggers.decision_context import ActiveTrigger, read_context
 from app.triggers.models import Trigger
@@ -30,7 +30,7 @@ async def send_due(database: Database, post: MailContext, job: Job) -> None:
         except NotFound:
             return
         if invitation.status == "scheduled" and invitation.trigger_id is not None:
-            refusal = await _second_thought(session, invitation)
+            refusal = await _recheck(session, invitation)
             if refusal is not None:
                 invitations.end(
                     invitation, "cancelled", reason=str(refusal.reason), detail=refusal.detail
@@ -40,23 +40,25 @@ async def send_due(database: Database, post: MailContext, job: Job) -> None:
     await send_invitation(database, post, job)
 
 
-async def _second_thought(session: AsyncSession, invitation: Invitation) -> Refusal | None:
+async def _recheck(session: AsyncSession, invitation: Invitation) -> Refusal | None:
     workspace_id = invitation.workspace_id
     trigger = await session.get(Trigger, (workspace_id, invitation.trigger_id))
     if trigger is None or not trigger.active:
         return Refusal(Reason.INACTIVE, "the trigger was switched off or deleted")
-    interaction = await _case_now(session, invitation)
+    interaction = await _find_current_interaction(session, invitation)
     if interaction is None:
         return None
     rule = ActiveTrigger(trigger)
     context = await read_context(session, workspace_id, [interaction], [rule])
-    if refusal := withdrawn(context, rule, interaction):
+    if refusal := refusal_by_later_events(context, rule, interaction):
         return refusal
     return judge_facts(rule, facts_of(interaction, context.customer_of(interaction)))
 
 
-async def _case_now(session: AsyncSession, invitation: Invitation) -> Recorded | None:
-    """Return the interaction with what its ticket has come to since."""
+async def _find_current_interaction(
+    session: AsyncSession, invitation: Invitation
+) -> Recorded | None:
+    """Return the interaction with the present state of its ticket."""
     workspace_id, interaction_id = invitation.workspace_id, invitation.interaction_id
     if interaction_id is None:
         return None

@@ -1,4 +1,4 @@
-"""What has happened lately: the choices that a trigger's form offers, and what became of asking."""
+"""Recent interactions and invitations, for the form of a trigger and the figures of asking."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ async def properties_seen(session: AsyncSession, workspace_id: UUID) -> dict[str
             "from interaction where workspace_id = :workspace and not test "
             "order by created_at desc, id desc limit :sample) i "
             "cross join lateral jsonb_each(i.properties) p "
-            "where jsonb_typeof(p.value) in ('string', 'number', 'boolean') "
+            "where jsonb_typeof(p.value) in ('string', 'number', 'boolean') and p.key <> 'response' "
             "group by 1, 2 order by 1, 3 desc"
         ).bindparams(workspace=workspace_id, sample=_SAMPLE),
     )

@@ -31,7 +31,7 @@ _CHUNK = 500
 
 
 async def _take(request: Request) -> Response:
-    """Take many interactions; reply when all that are good are on disk."""
+    """Take many interactions; reply when all valid ones are on disk."""
     caller = await admit(request, Scope.WRITE)
     triggers = read_flag(request, "triggers", default=False)
     body, lines = await read_lines(request)
@@ -40,14 +40,14 @@ async def _take(request: Request) -> Response:
 
     async def write() -> LinesReport:
         report = LinesReport()
-        good = _good(lines, caller, report)
-        for start in range(0, len(good), _CHUNK):
+        drafts = _valid_drafts(lines, caller, report)
+        for start in range(0, len(drafts), _CHUNK):
             async with database.transaction() as session:
                 recorded = await take_interactions(
                     session,
                     box,
                     caller.workspace_id,
-                    good[start : start + _CHUNK],
+                    drafts[start : start + _CHUNK],
                     triggers=triggers,
                 )
             created = sum(interaction.created for interaction in recorded)
@@ -61,8 +61,8 @@ async def _take(request: Request) -> Response:
 post_batch = batch_route(_take)
 
 
-def _good(lines: Sequence[BatchLine], caller: Caller, report: LinesReport) -> list[Draft]:
-    """Return the interactions of lines that are right, and note why others are not."""
+def _valid_drafts(lines: Sequence[BatchLine], caller: Caller, report: LinesReport) -> list[Draft]:
+    """Return the interactions of valid lines, and report why other lines are rejected."""
     drafts = []
     for line in lines:
         try:
@@ -77,8 +77,8 @@ def batch_path(schema: dict[str, Any]) -> dict[str, Any]:
     return BatchOperation(
         tag="Customers, interactions and tickets",
         summary="Record many interactions",
-        description="Record what happened; triggers hear of it only with `triggers=true`, "
-        "because history must not mail people.",
+        description="Record many interactions; triggers run only with `triggers=true`, because "
+        "history must not cause mails.",
         operation_id="create_interactions",
         item=schema,
         example=EXAMPLE,
@@ -87,7 +87,7 @@ def batch_path(schema: dict[str, Any]) -> dict[str, Any]:
                 "name": "triggers",
                 "in": "query",
                 "schema": {"type": "boolean"},
-                "description": "True lets the triggers hear them; default false.",
+                "description": "True runs the triggers on them; default false.",
             }
         ],
     ).document()

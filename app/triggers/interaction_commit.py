@@ -18,24 +18,24 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE, _MOST = 4, 200
 _TRIES, _PAUSE = 50, 0.1
-# What PostgreSQL says of a row that it cannot store: data, constraints, limits.
+# The SQLSTATE classes of rows that cannot be stored: data, constraints, limits.
 _BAD_DATA = ("22", "23", "54")
 
-Taken = tuple[InteractionWithDecisions, bool]
+RecordResult = tuple[InteractionWithDecisions, bool]
 
 
 class InteractionCommit:
-    """Records interactions in batches; each caller hears of its own when it is on disk."""
+    """Records interactions in batches; each caller gets its result when it is on disk."""
 
     def __init__(self, database: Database, box: SealedBox, *, max_waiting: int) -> None:
         """Prepare; nothing runs before the first interaction."""
         self._database = database
         self._box = box
-        self._gathering: Gathering[Draft, Taken] = Gathering(
+        self._gathering: Gathering[Draft, RecordResult] = Gathering(
             self._write, places=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
         )
 
-    async def submit(self, workspace_id: UUID, draft: Draft) -> Taken:
+    async def submit(self, workspace_id: UUID, draft: Draft) -> RecordResult:
         """Return the interaction with its decisions, and whether it is new."""
         return await self._gathering.submit(workspace_id, draft)
 
@@ -43,8 +43,10 @@ class InteractionCommit:
         """Record what waits."""
         await self._gathering.close()
 
-    async def _write(self, workspace_id: UUID, drafts: list[Draft]) -> list[Taken | AfterwordError]:
-        """Record a batch, halving it where a row cannot be stored; twins go one after another."""
+    async def _write(
+        self, workspace_id: UUID, drafts: list[Draft]
+    ) -> list[RecordResult | AfterwordError]:
+        """Record a batch; if a row cannot be stored, halve the batch until it is found."""
         for _ in range(_TRIES):
             try:
                 return list(await self._record(workspace_id, drafts))
@@ -66,7 +68,7 @@ class InteractionCommit:
             await asyncio.sleep(_PAUSE)
         raise Busy("The database does not answer; send it again shortly.")
 
-    async def _record(self, workspace_id: UUID, drafts: list[Draft]) -> list[Taken]:
+    async def _record(self, workspace_id: UUID, drafts: list[Draft]) -> list[RecordResult]:
         async with self._database.transaction() as session:
             return await take_and_show(session, self._box, workspace_id, drafts)
 

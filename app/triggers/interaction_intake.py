@@ -1,4 +1,4 @@
-"""Telling what happened: record interactions and let the triggers hear them."""
+"""Record interactions and run the triggers on them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,29 +29,29 @@ async def take_interactions(
     *,
     triggers: bool = True,
 ) -> list[Recorded]:
-    """Record interactions; new ones are heard by the triggers, unless it is history."""
+    """Record interactions; with `triggers`, these decide about the new ones."""
     recorded = await record(session, workspace_id, drafts)
     if triggers:
         await decide(session, box, workspace_id, recorded)
     created = [interaction for interaction in recorded if interaction.created]
-    await _tell(session, workspace_id, created, await shown(session, workspace_id, created))
+    await _emit_events(session, workspace_id, created, await shown(session, workspace_id, created))
     return recorded
 
 
 async def take_and_show(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, drafts: Sequence[Draft]
 ) -> list[tuple[InteractionWithDecisions, bool]]:
-    """Record interactions that the triggers hear; return each, and whether it is new."""
+    """Record interactions and run the triggers; return each, and whether it is new."""
     recorded = await record(session, workspace_id, drafts)
     await decide(session, box, workspace_id, recorded)
     replies = await shown(session, workspace_id, recorded)
-    await _tell(session, workspace_id, recorded, replies)
+    await _emit_events(session, workspace_id, recorded, replies)
     return [
         (reply, interaction.created) for reply, interaction in zip(replies, recorded, strict=True)
     ]
 
 
-async def _tell(
+async def _emit_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
@@ -71,7 +71,7 @@ async def shown(
 ) -> list[InteractionWithDecisions]:
     """Return recorded interactions with their decisions."""
     by_interaction: dict[UUID | None, list[DecisionOut]] = defaultdict(list)
-    for decision in await decisions.of_interactions(
+    for decision in await decisions.find_by_interactions(
         session, workspace_id, [interaction.id for interaction in recorded]
     ):
         by_interaction[decision.interaction].append(decision)

@@ -1,6 +1,6 @@
-"""`POST /v1/interactions`, the hot way: it stands before the framework's own layers.
+"""`POST /v1/interactions` on the fast path, outside the framework's own layers.
 
-A request with an `Idempotency-Key` or a query goes the usual way, in a transaction of its own.
+A request with an `Idempotency-Key` or a query takes the usual route, in its own transaction.
 """
 
 from pydantic import ValidationError

@@ -36,7 +36,7 @@ class Trigger(SQLModel, table=True):
 class Decision(SQLModel, table=True):
     """What one trigger decided of one interaction.
 
-    Of the decisions to invite under one `once_key` of a trigger there is only one.
+    For each `once_key`, a trigger has at most one decision to invite.
     """
 
     __table_args__ = (

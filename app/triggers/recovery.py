@@ -1,4 +1,4 @@
-"""A follow-up that was resolved is a moment of its own, about which a trigger may ask again."""
+"""Record resolved follow-ups as interactions, about which a trigger may ask again."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,7 +18,7 @@ TYPE, SOURCE = "recovery.resolved", "afterword"
 
 
 async def consume_follow_ups(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
-    """Have the resolved ones told."""
+    """Enqueue a job for each follow-up that was resolved."""
     for event in events:
         if event.data.get("resolved"):
             await jobs.enqueue(

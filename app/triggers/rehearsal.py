@@ -1,7 +1,7 @@
 """Trying a trigger over history: whom it would have asked of what has happened.
 
-Each interaction is judged as if it had been told when it happened. The trigger's own throttle is
-simulated; what other triggers really sent counts, what this one sent does not.
+Each interaction is judged as if it had been recorded when it happened. The trigger's own throttle
+is simulated: invitations by other triggers count, those by this trigger do not.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from app.core.database import run_sql
 from app.core.schema import Json
 from app.interactions.inheriting import COLUMNS
 from app.interactions.recording import Recorded
-from app.invitations.admission import PastInvitation, pause_of, recently_asked
+from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.triggers.deciding import judge_interaction, plan_invitation
 from app.triggers.decision_context import (
     ENDS,
@@ -54,9 +54,9 @@ async def rehearse(session: AsyncSession, trigger: Trigger, since: dt.timedelta)
             _number(interaction, ordinals)
         context = await _context(session, trigger, rule, chunk, until - since, asked)
         for interaction in chunk:
-            now = _as_of(context, rule, interaction, invited, asked)
-            verdict = judge_interaction(now, rule, interaction)
-            plan_invitation(now, rule, interaction, verdict)
+            past_context = _as_of(context, rule, interaction, invited, asked)
+            verdict = judge_interaction(past_context, rule, interaction)
+            plan_invitation(past_context, rule, interaction, verdict)
             refusal = verdict.refusal
             outcomes[str(refusal.reason) if refusal else "invited"] += 1
             if len(examples) < _EXAMPLES:
@@ -87,12 +87,14 @@ async def _history(
                 id=id_, most=_CHUNK,
             ),
         )  # fmt: skip
-        found = [Recorded(created=True, **row._mapping) for row in rows]
-        if not found:
+        interactions = [Recorded(created=True, **row._mapping) for row in rows]
+        if not interactions:
             return
-        # It was told when it happened.
-        yield [replace(interaction, created_at=interaction.occurred_at) for interaction in found]
-        after, id_ = found[-1].occurred_at, found[-1].id
+        # As if it had been recorded when it happened.
+        yield [
+            replace(interaction, created_at=interaction.occurred_at) for interaction in interactions
+        ]
+        after, id_ = interactions[-1].occurred_at, interactions[-1].id
 
 
 def _number(interaction: Recorded, ordinals: Counter[tuple[str, str | None]]) -> None:
@@ -116,7 +118,7 @@ async def _context(
     new = set(context.customers) - set(asked)
     pause = pause_of(rule.throttle(context.workspace))
     if new and pause:
-        sent = await recently_asked(
+        sent = await find_recent_invitations(
             session, trigger.workspace_id, new, since=since - pause, but_by=trigger.id
         )
         for customer, past in sent.items():

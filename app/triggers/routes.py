@@ -1,4 +1,4 @@
-"""Routes of triggers, decisions, and of telling what happened."""
+"""Routes of triggers and decisions, and of recording an interaction."""
 
 import datetime as dt
 from typing import Annotated, Any
@@ -47,9 +47,9 @@ async def _out(session: SessionDep, trigger: Trigger) -> TriggerOut:
 async def create_interaction(
     session: SessionDep, caller: Writer, box: BoxDep, body: InteractionIn, reply: Response
 ) -> InteractionWithDecisions:
-    """Tell what happened; every trigger that hears it says whom it asks, or why not.
+    """Record one interaction; every trigger of its type decides whether to ask the customer.
 
-    The same source and external id again is 200, and nothing new.
+    The same source and external id again returns 200 and records nothing.
     """
     draft = body.draft(test=caller.test)
     taken = await interaction_intake.take_and_show(session, box, caller.workspace_id, [draft])
@@ -60,7 +60,7 @@ async def create_interaction(
 
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
 async def create_trigger(session: SessionDep, caller: Writer, body: TriggerIn) -> TriggerOut:
-    """Make a rule: on this, under these conditions, ask that."""
+    """Make a rule: after interactions of a type, under conditions, ask a survey."""
     return await _out(session, await service.create(session, caller.workspace_id, body))
 
 

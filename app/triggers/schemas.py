@@ -101,7 +101,7 @@ class TriggerRules(Body):
     cancel_on: list[EventType] | None = Field(
         default=None,
         max_length=20,
-        description="What of the same ticket or order calls the invitation off; default "
+        description="Types of the same ticket or order that cancel the invitation; default "
         "`ticket.reopened` for tickets, `order.refunded` and `order.cancelled` for orders. A "
         "partial refund never does; a ticket that is deleted or merged always.",
     )
@@ -152,7 +152,7 @@ class TriggerIn(TriggerPatch):
     survey: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-# What our sources tell; anybody may tell more.
+# The types that our own sources send; other senders may send more.
 KNOWN_TYPES = (
     "ticket.opened", "ticket.replied", "ticket.solved", "ticket.closed", "ticket.reopened",
     "ticket.on_hold", "ticket.deleted", "ticket.merged", "order.placed", "order.paid",
@@ -185,7 +185,9 @@ class DecisionOut(BaseModel):
     interaction: UUID | None
     outcome: Literal["invited", "skipped"]
     reason: Reason | None
-    detail: str | None = Field(description="Which condition failed, or until when it holds.")
+    detail: str | None = Field(
+        description="Which condition failed, or until when the throttle holds."
+    )
     invitation: UUID | None
     at: dt.datetime
 

@@ -51,7 +51,7 @@ async def create(session: AsyncSession, workspace_id: UUID, wanted: TriggerIn) -
 
 
 def _rules(given: TriggerPatch) -> dict[str, Any]:
-    """Return what was said of the rules; a throttle that was left out is the workspace's."""
+    """Return the rules that were given; without a throttle, the workspace's applies."""
     return given.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=_COLUMNS)
 
 
@@ -110,7 +110,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
 
 
 def _warnings(on_type: str) -> list[str]:
-    """Return a hint where a type that nobody else tells is nearly one that is told."""
+    """Return a hint if the type is unknown but similar to a known one."""
     hint = "" if on_type in KNOWN_TYPES else did_you_mean(on_type, KNOWN_TYPES)
     return [f"on: no source of ours tells `{on_type}`{hint}"] if hint else []
 

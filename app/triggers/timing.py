@@ -23,7 +23,7 @@ def duration_of(text: str) -> dt.timedelta | None:
     return dt.timedelta(**{unit: int(n) for unit, n in match.groupdict().items() if n})
 
 
-def moved_into_window(
+def move_into_window(
     at: dt.datetime, window: Mapping[str, Any] | None, *, zone: ZoneInfo
 ) -> dt.datetime:
     """Return the first moment from `at` on that lies in the window, in the zone's local time."""

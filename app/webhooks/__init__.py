@@ -1,1 +1,1 @@
-"""Our news out: subscribers' endpoints, signed deliveries, and the feed to pull."""
+"""Events out: webhook endpoints, signed deliveries, and the feed to pull."""

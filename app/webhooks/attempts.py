@@ -28,7 +28,7 @@ _LONGEST_REPLY = 4096
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What became of one try; `asked` is the wait that the receiver asked for."""
+    """The result of one try; `asked` is the wait that the receiver asked for."""
 
     at: dt.datetime
     duration_ms: int
@@ -39,7 +39,7 @@ class Attempt:
 
     @property
     def is_gone(self) -> bool:
-        """Whether the receiver wants nothing any more."""
+        """Whether the receiver wants no more deliveries."""
         return self.status_code == _GONE
 
     def logged(self) -> dict[str, Any]:
@@ -71,10 +71,10 @@ async def post(
     client: GuardedClient, endpoint: WebhookEndpoint, event: SubscriberEvent, *, secrets: list[str],
     extra: dict[str, str] | None, base_url: str,
 ) -> Attempt:  # fmt: skip
-    """Send news to a URL with the endpoint's own headers; anything but a 2xx is an error."""
+    """Send an event to a URL with the endpoint's own headers; all but a 2xx is an error."""
     began = utc_now()
     if not secrets or extra is None:
-        return _ended(began, error="its secret cannot be opened by a live secret key")
+        return _failed_attempt(began, error="its secret cannot be opened by a live secret key")
     body = body_of(endpoint, event, base_url=base_url)
     is_delighted = endpoint.format == EndpointFormat.DELIGHTED
     headers = {
@@ -89,23 +89,23 @@ async def post(
             "POST", endpoint.url, headers=headers, content=body, most_kept=_LONGEST_REPLY
         )
     except (RefusedAddressError, UnreachableError) as error:
-        return _ended(began, error=str(error))
-    return _judged(began, reply)
+        return _failed_attempt(began, error=str(error))
+    return _attempt_of_reply(began, reply)
 
 
-def _judged(began: dt.datetime, reply: HttpReply) -> Attempt:
+def _attempt_of_reply(began: dt.datetime, reply: HttpReply) -> Attempt:
     # PostgreSQL's text holds no NUL.
-    said = reply.body.decode("utf-8", "replace").replace("\x00", "") or None
+    text = reply.body.decode("utf-8", "replace").replace("\x00", "") or None
     good = 200 <= reply.status < 300
     error = None if good else f"the receiver answered {reply.status}"
     if 300 <= reply.status < 400:
         error = f"the receiver answered {reply.status}; redirects are not followed"
     return Attempt(
-        began, _ms_since(began), reply.status, error, said, None if good else reply.retry_after
+        began, _ms_since(began), reply.status, error, text, None if good else reply.retry_after
     )
 
 
-def _ended(began: dt.datetime, *, error: str | None) -> Attempt:
+def _failed_attempt(began: dt.datetime, *, error: str | None) -> Attempt:
     return Attempt(began, _ms_since(began), error=error)
 
 
@@ -121,7 +121,7 @@ async def mail(
     sender: MailSender,
     base_url: str,
 ) -> Attempt:
-    """Send news as a mail; a mailbox that does not exist is like an answer of 410."""
+    """Send an event as a mail; a mailbox that does not exist counts like the status 410."""
     began = utc_now()
     subject, text = as_mail(event, personal=endpoint.include_personal, base_url=base_url)
     address = endpoint.url.removeprefix(MAILTO)
@@ -132,9 +132,9 @@ async def mail(
         async with asyncio.timeout(_LONGEST_MAIL_SECONDS):
             result = await mailer.send(message)
     except (MailWaitsError, TimeoutError) as error:
-        # What the operator's server said is nothing for the log of a company.
+        # The log of a workspace does not show what the operator's mail server replied.
         logger.warning("a webhook's mail waits", extra={"why": str(error)})
-        return _ended(began, error="the mail server could not take it now")
+        return _failed_attempt(began, error="the mail server could not take it now")
     if result.outcome is MailOutcome.BOUNCED:
         code = _GONE if result.address_is_dead else None
         return Attempt(began, _ms_since(began), code, result.detail)

@@ -1,4 +1,4 @@
-"""What attempts leave behind: the log, the next time, and whether an endpoint still works."""
+"""Store the results of attempts: the log, the next try, and whether an endpoint still works."""
 
 import datetime as dt
 import json
@@ -33,13 +33,13 @@ class FinishedAttempt:
 
 
 async def write(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
-    """Write the ends of attempts, and judge their endpoints by them."""
+    """Store finished attempts, and judge their endpoints by them."""
     await _log(session, ended)
     await _judge_endpoints(session, ended)
 
 
 async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
-    """Give back what was claimed and not tried."""
+    """Release deliveries that were claimed but not tried."""
     await run_sql(
         session,
         text(
@@ -59,7 +59,7 @@ async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None
 async def _log(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Append the attempts to their deliveries, and say when each is tried again."""
     now = utc_now()
-    rows = [_outcome(ended, now) for ended in ended]
+    rows = [_outcome(finished, now) for finished in ended]
     await run_sql(
         session,
         text(
@@ -68,7 +68,7 @@ async def _log(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
             "status = n.status, next_at = coalesce(n.next_at, d.next_at), updated_at = :now "
             "from json_to_recordset(cast(:rows as json)) n(workspace_id uuid, id uuid, "
             "attempt jsonb, status text, next_at timestamptz, lease timestamptz) "
-            # Whose lease was over has been sent by somebody else, who says what became of it.
+            # If the lease is over, another worker sends it and stores its own result.
             "where d.workspace_id = n.workspace_id and d.id = n.id and d.status = 'pending' "
             "and d.next_at = n.lease"
         ).bindparams(rows=json.dumps(rows, default=str), now=now),
@@ -93,9 +93,9 @@ def _outcome(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]:
 
 async def _judge_endpoints(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Note which endpoints work and which fail; disable one that is gone or only fails."""
-    # In one order, so that two workers never wait in a circle.
-    for endpoint_id in sorted({ended.delivery.endpoint_id for ended in ended}):
-        outcomes = [ended for ended in ended if ended.delivery.endpoint_id == endpoint_id]
+    # Sorted, so that two workers cannot deadlock.
+    for endpoint_id in sorted({finished.delivery.endpoint_id for finished in ended}):
+        outcomes = [finished for finished in ended if finished.delivery.endpoint_id == endpoint_id]
         why = await _judge(session, outcomes[0].delivery.workspace_id, endpoint_id, outcomes)
         if why is not None:
             await _disable(session, outcomes[0].delivery.workspace_id, endpoint_id, why)
@@ -109,7 +109,7 @@ async def _judge(
 ) -> str | None:
     """Return why an endpoint should get nothing more, or None.
 
-    A test or a replay that arrives shows that it works; one that fails says nothing.
+    A successful test or replay shows that it works; a failed one is ignored.
     """
     if any(ended.attempt.is_gone for ended in outcomes):
         return "the receiver answered 410: it wants nothing any more"
@@ -140,19 +140,19 @@ async def _set_failing(
     )
     if rows.first() is not None or at is None:
         return at
-    known = await run_sql(
+    present = await run_sql(
         session,
         text(
             "select failing_since from webhook_endpoint "
             "where workspace_id = :workspace_id and id = :id"
         ).bindparams(workspace_id=workspace_id, id=endpoint_id),
     )
-    row = known.first()
+    row = present.first()
     return row.failing_since if row is not None else None
 
 
 async def _disable(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, why: str) -> None:
-    """Switch an endpoint off, say so, and give up what waits for it."""
+    """Disable an endpoint, notify the admins, and give up its pending deliveries."""
     now = utc_now()
     bound = {"workspace_id": workspace_id, "id": endpoint_id, "now": now}
     disabled = await run_sql(

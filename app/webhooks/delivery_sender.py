@@ -29,7 +29,12 @@ from app.invitations.sending import sender_of
 from app.webhooks import attempts, delivery_outcomes, queries
 from app.webhooks.attempts import Attempt
 from app.webhooks.delivery_outcomes import FinishedAttempt
-from app.webhooks.endpoint_lanes import AT_ONCE, LANE, ClaimedDelivery, EndpointLanes
+from app.webhooks.endpoint_lanes import (
+    MAX_CLAIMED_PER_ENDPOINT,
+    MAX_CONCURRENT_DELIVERIES,
+    ClaimedDelivery,
+    EndpointLanes,
+)
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.service import MAILTO, live_headers, live_secrets
 from app.webhooks.subscriber_events import (
@@ -43,11 +48,11 @@ from app.workspaces.service import get_workspace
 logger = logging.getLogger(__name__)
 
 _LEASE_SECONDS = 30
-# The longest attempt, and the writing of its end, must fit into the lease.
+# The longest attempt, and the storing of its result, must fit into the lease.
 _BEGIN_WITHIN_SECONDS = 12
 _MANY_ENDED = 64
 _LOOK_SECONDS = 0.25
-# Whoever makes deliveries of news wakes us; a test or a retry can wait for a moment.
+# New deliveries of events wake the loop; a test or a retry can wait for a moment.
 _IDLE_SECONDS = 1.0
 _GRACE_SECONDS = 16
 
@@ -57,7 +62,7 @@ update delivery d set next_at = :until from (
     select q.workspace_id, q.id from delivery q
     where q.workspace_id = :workspace_id and q.endpoint_id = e.id and q.status = 'pending'
     and q.next_at <= :now order by q.next_at, q.created_at, q.id for update skip locked
-    limit greatest(0, case when e.failing_since is null then {LANE} else 1 end
+    limit greatest(0, case when e.failing_since is null then {MAX_CLAIMED_PER_ENDPOINT} else 1 end
       - coalesce((cast(:held as jsonb) ->> e.id::text)::int, 0))
   ) c where e.workspace_id = :workspace_id and e.disabled_at is null
 ) due where d.workspace_id = :workspace_id and d.id = due.id returning d.*
@@ -114,7 +119,10 @@ class DeliverySender:
     async def turn(self, client: GuardedClient) -> int:
         """Write what has ended and begin what is due; return how many attempts run or wait."""
         await self._write()
-        if self._settings.sending != "paused" and self._lanes.running.total() < AT_ONCE:
+        if (
+            self._settings.sending != "paused"
+            and self._lanes.running.total() < MAX_CONCURRENT_DELIVERIES
+        ):
             await self._claim()
         self._begin(client)
         return len(self._tasks) + len(self._ended)
@@ -132,7 +140,7 @@ class DeliverySender:
                     _CLAIM.bindparams(workspace_id=workspace_id, until=until, now=now, held=held),
                 )
                 due += [Delivery.model_validate(dict(row._mapping)) for row in rows.all()]
-            news = await _events_by_delivery(session, due)
+            events = await _events_by_delivery(session, due)
             endpoints = {
                 key: await session.get(WebhookEndpoint, key)
                 for key in {(delivery.workspace_id, delivery.endpoint_id) for delivery in due}
@@ -140,7 +148,7 @@ class DeliverySender:
         for delivery in sorted(due, key=lambda delivery: (delivery.created_at, delivery.id)):
             endpoint = endpoints[delivery.workspace_id, delivery.endpoint_id]
             if endpoint is not None:
-                self._lanes.add(ClaimedDelivery(delivery, endpoint, news[delivery.id], begin_by))
+                self._lanes.add(ClaimedDelivery(delivery, endpoint, events[delivery.id], begin_by))
 
     def _begin(self, client: GuardedClient) -> None:
         for claimed in self._lanes.next(asyncio.get_running_loop().time()):
@@ -161,20 +169,20 @@ class DeliverySender:
         self._ended.append(FinishedAttempt(claimed.delivery, attempt))
         DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
         if attempt.error:
-            # From now on it gets one at a time.
+            # From now on this endpoint gets one delivery at a time.
             self._untried += self._lanes.empty(claimed.endpoint.id)
 
     async def _try_safely(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
-        """Try once; what breaks on our side is a failed attempt like any other."""
+        """Try once; an internal error is a failed attempt like any other."""
         try:
             return await self._try(client, claimed)
         except Exception:
             extra = {"delivery": str(claimed.delivery.id)}
-            logger.exception("a delivery broke", extra=extra)
+            logger.exception("a delivery failed by an internal error", extra=extra)
             return Attempt(utc_now(), 0, error="it broke on our side; the service's log says why")
 
     async def _try(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
-        endpoint, event = claimed.endpoint, claimed.told
+        endpoint, event = claimed.endpoint, claimed.event
         if event is None:
             return Attempt(utc_now(), 0, error="the event is not kept any more")
         base_url = self._settings.base_url
@@ -192,7 +200,7 @@ class DeliverySender:
         )  # fmt: skip
 
     async def _write(self) -> None:
-        """Write the ends of attempts; what cannot be written now is kept for the next turn."""
+        """Store finished attempts; those that cannot be stored now are kept for the next turn."""
         ended, self._ended = self._ended, []
         untried, self._untried = self._untried, []
         if not ended and not untried:
@@ -228,7 +236,7 @@ def _subscriber_event(
     for event in subscriber_events(outbox_event):
         if event.id == delivery.webhook_id:
             return event
-    # An erasure has emptied its data; that it happened is still delivered.
+    # Its data was erased; the empty event is still delivered.
     return SubscriberEvent(
         delivery.webhook_id, type_, outbox_event.at, outbox_event.data, outbox_event
     )

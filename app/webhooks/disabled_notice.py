@@ -1,4 +1,4 @@
-"""Saying that an endpoint was disabled: to the workspace's admins, by mail."""
+"""Mail the workspace's admins that an endpoint was disabled."""
 
 from uuid import UUID
 
@@ -27,7 +27,7 @@ _WORDS = {
 
 
 async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
-    """Have the admins told, each by a mail of their own."""
+    """Enqueue a mail to each admin."""
     rows = await session.exec(
         select(Member.id).where(Member.workspace_id == workspace_id, Member.role == Role.ADMIN)
     )

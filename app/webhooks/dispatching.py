@@ -1,6 +1,6 @@
-"""From events to deliveries: once per endpoint and event, in the transaction that moves on.
+"""Turn events into deliveries, once per endpoint and event, together with the cursor.
 
-Each workspace with endpoints has a place in the feed of its own, so that one with many events
+Each workspace with endpoints has its own cursor in the feed, so that one with many events
 delays no other, and workspaces without endpoints cost nothing.
 """
 
@@ -29,7 +29,7 @@ _CHUNK = 500
 async def dispatch(database: Database) -> int | None:
     """Make the deliveries of all workspaces' next events; return how many events were read.
 
-    None where nobody listens at all. A workspace that breaks is told after the others' turn.
+    None if no workspace has endpoints. An error of one workspace is raised after the others' turn.
     """
     async with database.session() as session:
         rows = await run_sql(session, text("select distinct workspace_id from webhook_endpoint"))
@@ -37,7 +37,7 @@ async def dispatch(database: Database) -> int | None:
     if not workspaces:
         return None
     read = 0
-    broke: Exception | None = None
+    failure: Exception | None = None
     for workspace_id in workspaces:
         try:
             async with database.transaction() as session:
@@ -46,19 +46,19 @@ async def dispatch(database: Database) -> int | None:
             if is_connection_lost(error):
                 raise
             error.add_note(f"in workspace {workspace_id}")
-            broke = error
-    if broke is not None:
-        raise broke
+            failure = error
+    if failure is not None:
+        raise failure
     return read
 
 
 async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
     consumer = consumer_name(workspace_id)
-    place = await event_consumer.lock_cursor(session, consumer)
-    if place is None:
+    cursor = await event_consumer.lock_cursor(session, consumer)
+    if cursor is None:
         await event_consumer.create_cursor(session, consumer)
-        place = await event_consumer.lock_cursor(session, consumer)
-    if place is None:
+        cursor = await event_consumer.lock_cursor(session, consumer)
+    if cursor is None:
         return 0
     rows = await session.exec(
         select(WebhookEndpoint)
@@ -70,7 +70,7 @@ async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
     which = f"({' or '.join(sorted(wanted))})" if wanted else "false"
     top = await event_consumer.readable_below(session)
     events = await queries.events_after(
-        session, workspace_id, place, below=top, limit=_CHUNK, which=which
+        session, workspace_id, cursor, below=top, limit=_CHUNK, which=which
     )
     pairs = [
         (endpoint, event)
@@ -80,12 +80,12 @@ async def _dispatch_next(session: AsyncSession, workspace_id: UUID) -> int:
         if _is_due(endpoint, event)
     ]
     await _insert(session, pairs, once=False)
-    # Events that nobody wants are passed over without being read.
-    reached = (events[-1].xid, events[-1].id) if events else place
+    # Events that no endpoint wants are skipped without being read.
+    reached = (events[-1].xid, events[-1].id) if events else cursor
     if len(events) < _CHUNK:
         reached = max(reached, (top, UUID(int=0)))
-    if events or event_consumer.is_worth_saving(place, reached):
-        await event_consumer.advance_cursor(session, consumer, max(place, reached))
+    if events or event_consumer.is_worth_saving(cursor, reached):
+        await event_consumer.advance_cursor(session, consumer, max(cursor, reached))
     return len(events)
 
 
@@ -100,7 +100,7 @@ async def _insert(
     once: bool,
     run: str = "",
 ) -> None:
-    """Insert deliveries that are not there yet; `run` makes those of a replay their own."""
+    """Insert deliveries that are missing; `run` gives those of a replay their own ids."""
     rows = [
         {
             "id": str(derived_uuid("delivery", str(endpoint.id), str(event.id), run)),
@@ -134,10 +134,10 @@ async def _insert(
 
 
 async def replay(database: Database, job: Job) -> None:
-    """Send an endpoint everything since a moment that it wants, once each."""
+    """Deliver to an endpoint every event since a moment that it wants, once each."""
     since = dt.datetime.fromisoformat(job.payload["since"])
     endpoint_id = UUID(job.payload["endpoint"])
-    place = (0, UUID(int=0))
+    cursor = (0, UUID(int=0))
     below = job.payload.get("below")
     while True:
         async with database.transaction() as session:
@@ -146,11 +146,11 @@ async def replay(database: Database, job: Job) -> None:
                 return
             top = await event_consumer.readable_below(session)
             events = await queries.events_after(
-                session, job.workspace_id, place, below=top, limit=_CHUNK,
+                session, job.workspace_id, cursor, below=top, limit=_CHUNK,
                 which=event_condition_of(endpoint), since=since,
             )  # fmt: skip
             if below is not None:
-                # What came after the replay was asked for is delivered by itself.
+                # Events after the request of the replay are delivered anyway.
                 events = [event for event in events if event.xid < below]
             wanted = filter_of(endpoint)
             pairs = [
@@ -162,4 +162,4 @@ async def replay(database: Database, job: Job) -> None:
             await _insert(session, pairs, once=True, run=job.payload["run"])
         if len(events) < _CHUNK:
             return
-        place = (events[-1].xid, events[-1].id)
+        cursor = (events[-1].xid, events[-1].id)

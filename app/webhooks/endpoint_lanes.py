@@ -1,7 +1,7 @@
 """Which delivery is sent next: a lane for each endpoint, so that none waits for another. Pure.
 
 What is claimed waits in its endpoint's lane for one of a few places. What has waited too long is
-not begun: its lease would end while it runs, and somebody else would send it too.
+not begun: its lease would end while it runs, and another worker would send it too.
 """
 
 from collections import Counter, deque
@@ -12,10 +12,10 @@ from uuid import UUID
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.subscriber_events import SubscriberEvent
 
-AT_ONCE = 256
-TO_ONE = 8
-OF_ONE_WORKSPACE = 64
-LANE = 128
+MAX_CONCURRENT_DELIVERIES = 256
+MAX_PER_ENDPOINT = 8
+MAX_PER_WORKSPACE = 64
+MAX_CLAIMED_PER_ENDPOINT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class ClaimedDelivery:
 
     delivery: Delivery
     endpoint: WebhookEndpoint
-    told: SubscriberEvent | None
+    event: SubscriberEvent | None
     begin_by: float
 
 
@@ -41,8 +41,8 @@ class EndpointLanes:
         self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
 
     def next(self, now: float) -> Iterator[ClaimedDelivery]:
-        """Return what is to be begun now; whoever begins it counts as running."""
-        # Whoever has least on its way comes first.
+        """Yield the deliveries to begin now; each counts as running from then on."""
+        # The endpoint with the fewest running attempts comes first.
         for endpoint_id in sorted(self.waiting, key=lambda endpoint_id: self.running[endpoint_id]):
             lane = self.waiting[endpoint_id]
             while lane and self._has_place(lane[0].endpoint):
@@ -56,9 +56,9 @@ class EndpointLanes:
 
     def _has_place(self, endpoint: WebhookEndpoint) -> bool:
         return (
-            self.running[endpoint.id] < TO_ONE
-            and self.running_of[endpoint.workspace_id] < OF_ONE_WORKSPACE
-            and self.running.total() < AT_ONCE
+            self.running[endpoint.id] < MAX_PER_ENDPOINT
+            and self.running_of[endpoint.workspace_id] < MAX_PER_WORKSPACE
+            and self.running.total() < MAX_CONCURRENT_DELIVERIES
         )
 
     def end(self, endpoint: WebhookEndpoint) -> None:
@@ -74,10 +74,10 @@ class EndpointLanes:
 
     def held(self) -> dict[str, int]:
         """Return how many deliveries of each endpoint are claimed."""
-        found = Counter({str(id_): count for id_, count in self.running.items()})
+        counts = Counter({str(id_): count for id_, count in self.running.items()})
         for endpoint_id, lane in self.waiting.items():
-            found[str(endpoint_id)] += len(lane)
-        return dict(found)
+            counts[str(endpoint_id)] += len(lane)
+        return dict(counts)
 
     def is_idle(self, endpoint_id: UUID) -> bool:
         """Tell whether an endpoint has nothing more to do."""

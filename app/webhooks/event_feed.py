@@ -21,8 +21,8 @@ from app.webhooks.subscriber_events import (
     subscriber_events,
 )
 
-# A restored database counts its transactions anew. A reader that was further gets the last
-# minutes again, and knows by the ids what it has.
+# A restored database restarts the numbers of its transactions. A reader that was ahead gets the
+# last minutes again, and recognises by the ids which events it has.
 _READ_AGAIN = dt.timedelta(minutes=10)
 _NIL = UUID(int=0)
 
@@ -52,16 +52,16 @@ class FeedCursor:
         try:
             text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
             xid, id_, delivered, mark = text.split(".")
-            found = cls(int(xid), UUID(hex=id_), int(delivered), mark)
+            parsed = cls(int(xid), UUID(hex=id_), int(delivered), mark)
         except ValueError:
-            found = cls(-1)
-        if not (0 <= found.xid < 1 << 63 and 0 <= found.delivered <= 3):
+            parsed = cls(-1)
+        if not (0 <= parsed.xid < 1 << 63 and 0 <= parsed.delivered <= 3):
             msg = "is no cursor of this feed; start without one"
             raise InvalidInput.at("query", "after", msg=msg)
-        return found
+        return parsed
 
 
-def types_asked(text: str | None) -> frozenset[str]:
+def parse_types(text: str | None) -> frozenset[str]:
     """Read a comma-separated list of types; all where none is given."""
     if text is None:
         return frozenset(EventType)
@@ -98,21 +98,27 @@ async def read(
         which=queries.event_condition_sql(types, any_score=False),
     )
     wanted = EventFilter(frozenset(types))
-    found: list[SubscriberEvent] = []
+    page: list[SubscriberEvent] = []
     for event in outbox:
-        derived = [each for each in subscriber_events(event) if wanted.wants(each)]
-        known = cursor.delivered if event.id == cursor.id else 0
-        taken = derived[known : known + limit - len(found)]
+        wanted_events = [
+            derived_event
+            for derived_event in subscriber_events(event)
+            if wanted.wants(derived_event)
+        ]
+        delivered = cursor.delivered if event.id == cursor.id else 0
+        taken = wanted_events[delivered : delivered + limit - len(page)]
         if not taken:
             break
-        found += taken
-        reached = known + len(taken)
-        cursor = FeedCursor(event.xid, event.id, reached if reached < len(derived) else 0, mark)
-    if len(outbox) < limit and len(found) < limit and top > cursor.xid:
+        page += taken
+        reached = delivered + len(taken)
+        cursor = FeedCursor(
+            event.xid, event.id, reached if reached < len(wanted_events) else 0, mark
+        )
+    if len(outbox) < limit and len(page) < limit and top > cursor.xid:
         # Everything below was read, so events that nobody asks for are not read again.
         cursor = FeedCursor(top)
     cursor = replace(cursor, mark=mark)
-    return EventFeed(data=[_shown(event) for event in found], next_cursor=str(cursor))
+    return EventFeed(data=[_shown(event) for event in page], next_cursor=str(cursor))
 
 
 def _start_of(cursor: FeedCursor) -> tuple[int, UUID]:

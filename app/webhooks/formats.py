@@ -26,8 +26,8 @@ def headline(event: SubscriberEvent) -> str:
         "response.updated": "A changed answer",
     }.get(event.type)
     if event.type.startswith("alert."):
-        said = "Alert" if event.type == EventType.ALERT_RAISED else "Alert over"
-        return f"{prefix}{said}: {data['alert']['name']}"
+        label = "Alert" if event.type == EventType.ALERT_RAISED else "Alert over"
+        return f"{prefix}{label}: {data['alert']['name']}"
     if what is None:
         return prefix + event.type.replace("_", " ").replace(".", " ").capitalize()
     score = data.get("score")
@@ -39,28 +39,28 @@ def headline(event: SubscriberEvent) -> str:
 def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
     """Return what else is worth a line, as name and value."""
     data = event.data
-    found: list[tuple[str, str]] = []
+    lines: list[tuple[str, str]] = []
     customer = data.get("customer")
     if personal and isinstance(customer, Mapping):
         who = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
-        found.append(("Customer", who))
+        lines.append(("Customer", who))
     if event.type.startswith("alert."):
-        found += [(name.capitalize(), str(data[name])) for name in ("period", "value", "expected")]
-    found += [(n.capitalize(), str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
+        lines += [(name.capitalize(), str(data[name])) for name in ("period", "value", "expected")]
+    lines += [(n.capitalize(), str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]
     follow_up = data.get("follow_up")
     if isinstance(follow_up, Mapping):
-        found.append(("Follow-up", str(follow_up.get("status") or "")))
-    return [(name, value) for name, value in found if value]
+        lines.append(("Follow-up", str(follow_up.get("status") or "")))
+    return [(name, value) for name, value in lines if value]
 
 
 def comment(event: SubscriberEvent) -> str | None:
     """Return the customer's own words."""
-    if isinstance(said := event.data.get("comment"), str):
-        return said[:_LONGEST_COMMENT]
+    if isinstance(text := event.data.get("comment"), str):
+        return text[:_LONGEST_COMMENT]
     answers = event.data.get("answers")
     if not isinstance(answers, Mapping):
         return None
-    # An event of before has no comment; only a free text holds a blank, an option is a key.
+    # Older events have no `comment`; a free text is recognised by its blanks or its length.
     texts = [v for v in answers.values() if isinstance(v, str) and (" " in v or len(v) > 64)]
     return "\n".join(texts)[:_LONGEST_COMMENT] or None
 
@@ -79,8 +79,8 @@ def as_slack(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[s
     title = _slack(headline(event))
     lines = [f"*{title}*"]
     lines += [f"{name}: {_slack(value)}" for name, value in facts(event, personal=personal)]
-    if said := comment(event):
-        lines += [f"> {_slack(line)}" for line in said[:_LONGEST_IN_SLACK].splitlines()]
+    if words := comment(event):
+        lines += [f"> {_slack(line)}" for line in words[:_LONGEST_IN_SLACK].splitlines()]
     if url := link(event, base_url):
         lines.append(f"<{url}|Open>")
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}
@@ -100,8 +100,8 @@ def as_teams(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[s
     if found := facts(event, personal=personal):
         shown = [{"title": name, "value": _plain(value)} for name, value in found]
         body.append({"type": "FactSet", "facts": shown})
-    if said := comment(event):
-        body.append({"type": "TextBlock", "wrap": True, "text": _plain(said)})
+    if words := comment(event):
+        body.append({"type": "TextBlock", "wrap": True, "text": _plain(words)})
     card: dict[str, Any] = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -115,15 +115,15 @@ def as_teams(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[s
 
 
 def _plain(value: str) -> str:
-    """Take the meaning from Markdown: nobody's comment becomes a link."""
+    """Escape Markdown, so that a comment cannot become a link."""
     return _MARKDOWN.sub(r"\\\g<0>", value)
 
 
 def as_mail(event: SubscriberEvent, *, personal: bool, base_url: str) -> tuple[str, str]:
     """Return subject and text of a mail."""
     lines = [f"{name}: {value}" for name, value in facts(event, personal=personal)]
-    if said := comment(event):
-        lines += ["", said]
+    if words := comment(event):
+        lines += ["", words]
     if url := link(event, base_url):
         lines += ["", url]
     return headline(event), "\n".join([headline(event), "", *lines, ""])

@@ -13,7 +13,7 @@ from app.core.schema import TENANT, Instant, Json
 class WebhookEndpoint(SQLModel, table=True):
     """A subscriber's URL. Secrets are sealed; the old one signs too until `old_until`.
 
-    `headers` are sent along: their values are sealed like secrets. It hears of what happens from
+    `headers` are sent along: their values are sealed like secrets. It gets the events from
     `listens_from` on: since it was made, or last enabled. `failing_since` is the first failure
     after the last success; an endpoint with `disabled_at` gets nothing until somebody enables it.
     """

@@ -17,28 +17,32 @@ from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.subscriber_events import FRESH, WHOLE_TYPES, EventFilter, EventType, OutboxEvent
 
 _WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
-_SAYS_WHOLE = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
+_COMPLETES = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
 _LOW = ", ".join(f"'{band}'" for band in sorted(LOW_BANDS))
 _FRESH_SECONDS = int(FRESH.total_seconds())
 DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)
 
 
 def event_condition_sql(types: Collection[str], *, any_score: bool) -> str:
-    """Return the SQL condition of the events that tell news of these types.
+    """Return the SQL condition of the stored events from which these types are delivered.
 
-    A low score is one of the low band or, with `any_score`, whatever its hearer calls low.
+    A low score is one of the low band or, with `any_score`, any score that the filter allows.
     """
-    written = [f"'{name}'" for name in EventType if name in types and name not in DERIVED]
-    event = [f"type in ({', '.join(written)})"] if written else []
+    stored_types = [f"'{name}'" for name in EventType if name in types and name not in DERIVED]
+    conditions = [f"type in ({', '.join(stored_types)})"] if stored_types else []
     if EventType.RESPONSE_COMPLETED in types:
-        event.append(_SAYS_WHOLE)
+        conditions.append(_COMPLETES)
     if EventType.RESPONSE_LOW_SCORE in types:
         low = "data ->> 'score' is not null" if any_score else f"data ->> 'band' in ({_LOW})"
-        event.append(
-            f"{_SAYS_WHOLE} and {low} and (data ->> 'responded_at')::timestamptz > "
+        conditions.append(
+            f"{_COMPLETES} and {low} and (data ->> 'responded_at')::timestamptz > "
             f"created_at - make_interval(secs => {_FRESH_SECONDS})"
         )
-    return "(" + " or ".join(f"({condition})" for condition in event) + ")" if event else "false"
+    return (
+        "(" + " or ".join(f"({condition})" for condition in conditions) + ")"
+        if conditions
+        else "false"
+    )
 
 
 async def events_after(  # noqa: PLR0913 - what a page of a feed is
@@ -83,9 +87,9 @@ async def count_wanted(
     *,
     below: int,
 ) -> int:
-    """Return how much a wish is told by the events since: an answer may tell several things."""
+    """Count the deliveries of a filter from the events since; one event may give several."""
     counts = [
-        f"count(*) filter (where {_wants_more(type_, wanted)})" for type_ in sorted(wanted.events)
+        f"count(*) filter (where {_wanted_sql(type_, wanted)})" for type_ in sorted(wanted.events)
     ]
     sql = f"select {' + '.join(counts)} from event"
     named = {
@@ -102,12 +106,12 @@ async def count_wanted(
             **{name: value for name, value in named.items() if f":{name}" in sql},
         ),
     )  # fmt: skip
-    found: int = rows.one()[0]
-    return found
+    count: int = rows.one()[0]
+    return count
 
 
-def _wants_more(type_: str, wanted: EventFilter) -> str:
-    """Return the SQL of `Wish.wants` for one type of news."""
+def _wanted_sql(type_: str, wanted: EventFilter) -> str:
+    """Return the SQL of `EventFilter.wants` for one type of event."""
     conditions = [event_condition_sql([type_], any_score=wanted.bounded)]
     if wanted.survey is not None:
         conditions.append(
@@ -129,7 +133,7 @@ def _wants_more(type_: str, wanted: EventFilter) -> str:
 async def events_of_deliveries(
     session: AsyncSession, deliveries: Sequence[Delivery]
 ) -> dict[UUID, OutboxEvent]:
-    """Return the events that deliveries bring, by id; those kept no longer are left out."""
+    """Return the events of deliveries, by id; events that are no longer kept are left out."""
     named = [row for row in deliveries if row.event_id is not None]
     if not named:
         return {}

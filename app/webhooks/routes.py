@@ -68,7 +68,7 @@ def _delivery(row: Delivery) -> DeliveryOut:
 async def create_webhook_endpoint(
     settings: SettingsDep, session: SessionDep, caller: Writer, box: BoxDep, body: EndpointIn
 ) -> EndpointWithSecret:
-    """Send news to a URL, signed by the Standard Webhooks specification; the secret is shown once.
+    """Send events to a URL, signed by Standard Webhooks; the secret is shown once.
 
     `mailto:` URLs get a mail; `format` may be `slack` or `teams`.
     """
@@ -192,6 +192,6 @@ async def list_events(
         session,
         caller.workspace_id,
         after=after,
-        types=event_feed.types_asked(types),
+        types=event_feed.parse_types(types),
         limit=limit,
     )

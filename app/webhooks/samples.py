@@ -1,4 +1,4 @@
-"""What a test sends: news as they would be, of nobody. Pure."""
+"""Sample events, for testing an endpoint. Pure."""
 
 from collections.abc import Mapping
 from typing import Any

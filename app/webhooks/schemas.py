@@ -73,7 +73,7 @@ def check_format(format_: EndpointFormat, events: Iterable[EventType]) -> None:
 
 
 class EndpointFilter(Body):
-    """Which answers it hears of; other news pass."""
+    """Which events are sent; kinds of events that lack a field are not filtered by it."""
 
     survey: Slug | None = Field(default=None, description="Key of the survey.")
     touchpoint: TouchpointKey | None = None
@@ -169,7 +169,7 @@ class EndpointWithSecret(EndpointOut):
 
 
 class SecretOut(BaseModel):
-    """The new signing secret; the one before signs too for 24 hours."""
+    """The new signing secret; for 24 hours the old one signs too."""
 
     secret: str
 
@@ -249,4 +249,6 @@ class EventFeed(BaseModel):
     """Events oldest first."""
 
     data: list[EventOut]
-    next_cursor: str = Field(description="Pass it as `after`; never null, so that one can poll on.")
+    next_cursor: str = Field(
+        description="Pass it as `after`; it is never null, so you can keep polling."
+    )

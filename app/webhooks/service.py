@@ -51,11 +51,11 @@ def consumer_name(workspace_id: UUID) -> str:
 
 
 def filter_of(endpoint: WebhookEndpoint) -> EventFilter:
-    """Return what an endpoint wants to hear."""
-    kept = dict(endpoint.filter)
-    named = kept.pop("type", [])
-    types = frozenset([named] if isinstance(named, str) else named)
-    return EventFilter(frozenset(endpoint.events), types, **kept)
+    """Return which events an endpoint wants."""
+    stored = dict(endpoint.filter)
+    type_names = stored.pop("type", [])
+    types = frozenset([type_names] if isinstance(type_names, str) else type_names)
+    return EventFilter(frozenset(endpoint.events), types, **stored)
 
 
 def event_condition_of(endpoint: WebhookEndpoint) -> str:
@@ -71,7 +71,7 @@ async def create(
     box: SealedBox,
     settings: Settings,
 ) -> tuple[WebhookEndpoint, str]:
-    """Make an endpoint and return it with its secret; it hears of what happens from now on."""
+    """Make an endpoint and return it with its secret; it gets the events from now on."""
     await _check_url(wanted.url, wanted.format, settings)
     secret = new_signing_secret()
     now = utc_now()
@@ -97,7 +97,7 @@ async def create(
         detail = f"A workspace has {_MOST} webhook endpoints at most; delete one."
         raise Conflict(detail)
     if not others:
-        # Nobody has listened: what happened before is not even looked at.
+        # It is the first endpoint, so earlier events are skipped.
         await event_consumer.create_cursor(
             session, consumer_name(workspace_id), at=await event_consumer.readable_below(session)
         )
@@ -123,7 +123,7 @@ def live_headers(endpoint: WebhookEndpoint, box: SealedBox) -> dict[str, str] | 
 
 
 async def _lock_endpoints(session: AsyncSession, workspace_id: UUID) -> None:
-    """Let nobody else make an endpoint of this workspace meanwhile; answers go on."""
+    """Lock the workspace against other new endpoints; answers are not blocked."""
     await run_sql(
         session,
         text("select 1 from workspace where id = :id for no key update").bindparams(
@@ -149,7 +149,7 @@ def _sends(endpoint: WebhookEndpoint) -> tuple[object, ...]:
 
 
 async def _check_url(url: str, format_: str, settings: Settings) -> None:
-    """Refuse a URL that news cannot, or must not, be sent to."""
+    """Refuse a URL to which events cannot, or must not, be sent."""
     if url.lower().startswith(MAILTO):
         address = url.removeprefix(MAILTO)
         if fit_email(address) is None or not _ADDRESS.fullmatch(address):
@@ -217,11 +217,11 @@ async def change(
     settings: Settings,
 ) -> WebhookEndpoint:
     """Change what is given; what is left out stays."""
-    known = await find(session, workspace_id, endpoint_id)
+    present = await find(session, workspace_id, endpoint_id)
     given = patch.model_fields_set
-    url = patch.url if "url" in given else known.url
-    format_ = patch.format if "format" in given else EndpointFormat(known.format)
-    if (url, format_) != (known.url, known.format):
+    url = patch.url if "url" in given else present.url
+    format_ = patch.format if "format" in given else EndpointFormat(present.format)
+    if (url, format_) != (present.url, present.format):
         # Before the lock: a slow name server must hold up nobody's deliveries.
         await _check_url(url, format_, settings)
     endpoint = await find(session, workspace_id, endpoint_id, lock=True)
@@ -310,16 +310,16 @@ async def redeliver(session: AsyncSession, workspace_id: UUID, delivery_id: UUID
         raise NotFound(detail)
     endpoint = await find(session, workspace_id, old.endpoint_id)
     _require_active(endpoint)
-    again = _single(endpoint, old.type, old.webhook_id)
-    again.event_xid, again.event_id, again.sample = old.event_xid, old.event_id, old.sample
-    session.add(again)
-    return again
+    copy = _single(endpoint, old.type, old.webhook_id)
+    copy.event_xid, copy.event_id, copy.sample = old.event_xid, old.event_id, old.sample
+    session.add(copy)
+    return copy
 
 
 async def start_replay(
     session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, since: dt.datetime
 ) -> int:
-    """Have what it wants of all events since sent again in the background; return how many."""
+    """Enqueue a replay of the events since a moment that it wants; return how many."""
     endpoint = await find(session, workspace_id, endpoint_id)
     _require_active(endpoint)
     top = await event_consumer.readable_below(session)
@@ -333,7 +333,7 @@ async def start_replay(
 
 
 async def count(session: AsyncSession, now: dt.datetime) -> None:
-    """Count the endpoints and what is due, for whoever watches."""
+    """Update the gauges of the endpoints and of the deliveries that are due."""
     rows = await run_sql(
         session,
         text(

@@ -1,4 +1,4 @@
-"""What subscribers hear of an event of ours, and who wants to hear it. Pure.
+"""Events as subscribers get them, and the filters of their endpoints. Pure.
 
 `response.completed` and `response.low_score` are not written beside the answer: they are read
 from the one event that says that the answer is whole, and bear ids derived from its own. So
@@ -19,13 +19,13 @@ from app.surveys.scales import LOW_BANDS
 
 MOST_BYTES = 20_000
 _LONGEST_KEPT = 200
-_NAMES_IT = {"id", "survey", "seq", "score", "band", "truncated"}
-# An older answer alarms nobody.
+_IDENTIFYING = {"id", "survey", "seq", "score", "band", "truncated"}
+# Answers that are older than this give no low-score event.
 FRESH = dt.timedelta(days=7)
 
 
 class EventType(StrEnum):
-    """The news that can be subscribed to."""
+    """The events that can be subscribed to."""
 
     RESPONSE_CREATED = "response.created"
     RESPONSE_UPDATED = "response.updated"
@@ -66,7 +66,7 @@ class OutboxEvent:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberEvent:
-    """One piece of news as a subscriber hears it; `id` is its `webhook-id`."""
+    """One event as a subscriber gets it; `id` is its `webhook-id`."""
 
     id: UUID
     type: EventType
@@ -81,7 +81,7 @@ class SubscriberEvent:
 
 
 def subscriber_events(event: OutboxEvent) -> Iterator[SubscriberEvent]:
-    """Return what an event tells, itself first; a low score is told whatever its band."""
+    """Yield the event and those derived from it; any score gives a low-score event here."""
     yield SubscriberEvent(event.id, EventType(event.type), event.at, event.data, event)
     if not event.data.get("completes"):
         return
@@ -102,7 +102,7 @@ def _derived_event(event: OutboxEvent, type_: EventType) -> SubscriberEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """What an endpoint wants to hear: events, and for some of them what they must say.
+    """The events that an endpoint wants, and for some of them conditions on their data.
 
     `types` are the types of interactions; empty means all.
     """
@@ -116,11 +116,11 @@ class EventFilter:
 
     @property
     def bounded(self) -> bool:
-        """Whether the wish says itself which scores it is about."""
+        """Whether the filter itself limits the scores."""
         return self.min_score is not None or self.max_score is not None
 
     def wants(self, event: SubscriberEvent) -> bool:
-        """Tell whether the endpoint hears of this."""
+        """Tell whether the endpoint gets this event."""
         if event.type not in self.events:
             return False
         if event.type is EventType.RESPONSE_LOW_SCORE and not self.bounded and not event.is_low:
@@ -130,7 +130,7 @@ class EventFilter:
         return self._fits_place(event.data) and self._fits_score(event)
 
     def _fits_place(self, data: Mapping[str, Any]) -> bool:
-        """Hold survey and touchpoint against news that have them; other news pass."""
+        """Check survey and touchpoint of events that have them; other events pass."""
         survey = data.get("survey")
         key = survey.get("key") if isinstance(survey, Mapping) else survey
         if self.survey is not None and key is not None and key != self.survey:
@@ -142,7 +142,7 @@ class EventFilter:
         if not self.bounded or not event.type.startswith("response."):
             return True
         if event.type is EventType.RESPONSE_DELETED:
-            # What is gone has no score any more; who heard of it must hear that.
+            # A deleted answer has no score; subscribers that know it must learn of its deletion.
             return True
         score = event.data.get("score")
         if score is None:
@@ -152,7 +152,7 @@ class EventFilter:
 
 
 def event_body(event: SubscriberEvent, *, personal: bool = True) -> dict[str, Any]:
-    """Return news as they are sent: `{type, timestamp, data}`."""
+    """Return an event as it is sent: `{type, timestamp, data}`."""
     data = dict(event.data)
     if event.type.startswith("response."):
         data.pop("completes", None)
@@ -165,7 +165,7 @@ def event_body(event: SubscriberEvent, *, personal: bool = True) -> dict[str, An
 
 
 def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out who it is: of a customer the id alone stays."""
+    """Leave out personal data; of a customer only the id stays."""
     kept = {name: value for name, value in data.items() if name not in {"email", "detail"}}
     if isinstance(customer := kept.get("customer"), Mapping):
         kept["customer"] = {"id": customer.get("id")}
@@ -173,7 +173,7 @@ def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode_body(message: Mapping[str, Any]) -> bytes:
-    """Write a message as JSON of less than 20 KB; longer texts are cut, and it says so."""
+    """Write a message as JSON of less than 20 KB; if texts are cut, `truncated` is set."""
     body = _json(message)
     if len(body) < MOST_BYTES:
         return body
@@ -181,9 +181,9 @@ def encode_body(message: Mapping[str, Any]) -> bytes:
     body = _json({**message, "data": data})
     if len(body) < MOST_BYTES:
         return body
-    # What is still too long goes, the longest first; what says which one it is stays.
+    # Drop the longest fields until it fits; the fields that identify the event stay.
     for name in sorted(data, key=lambda name: len(_json(data[name])), reverse=True):
-        if name not in _NAMES_IT:
+        if name not in _IDENTIFYING:
             data.pop(name)
         body = _json({**message, "data": data})
         if len(body) < MOST_BYTES:

@@ -13,8 +13,8 @@ from app.alerts.control_chart import (
     baseline_of,
     chart,
     deviation_of,
+    find_rejected,
     limit_of,
-    rejected,
 )
 
 VECTORS = {
@@ -26,7 +26,7 @@ VECTORS = {
 def test_false_discoveries_by_the_published_example() -> None:
     vector = VECTORS["fdr-001"]
     p_values = dict(enumerate(vector["input"]["p"]))
-    assert rejected(p_values, vector["input"]["q"]) == set(range(vector["expected"]))
+    assert find_rejected(p_values, vector["input"]["q"]) == set(range(vector["expected"]))
 
 
 def test_moving_average_of_the_handbook() -> None:

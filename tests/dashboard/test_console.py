@@ -28,7 +28,7 @@ async def member_page(browser: Browser, shop: Shop, role: str) -> None:
 
 async def test_a_survey_is_made_edited_published_and_answered(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
-    assert "Three steps" in await browser.page("/")
+    assert "The first answer in a few steps" in await browser.page("/")
     fields = {"template": "csat", "name": "After checkout", "key": "", "default_locale": "en"}
     made = await press(browser, "survey-create", "/surveys/new", **fields)
     assert made.headers["location"].startswith("/surveys/after-checkout/edit")
@@ -98,14 +98,26 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(browser: Browser, s
     assert 'value="order.paid"' in page
     made = await press(
         browser, "trigger-create", "/asking/new", name="Paid", on="order.paid", survey="nps",
-        delay="PT2H", where="value.amount gte 40", active="0", has_throttle="0",
+        active="0", has_throttle="0", sample_percent="100",
+        **{"delay.amount": "2", "delay.unit": "hours", "max_age.amount": "", "max_age.unit": "days",
+           "where.0.property": "value.amount", "where.0.op": "gte", "where.0.value": "40",
+           "where.1.property": "", "where.1.op": "eq", "where.1.value": ""},
     )  # fmt: skip
     path = made.headers["location"].partition("?")[0]
     tried = await browser.page(f"{path}?rehearse=1")
     assert "It would have asked 2 of 3." in tried
     trigger = path.rpartition("/")[2]
     await press(browser, "trigger-switch", path, trigger=trigger, active="1")
-    assert (await shop.get(f"/v1/triggers/{trigger}"))["active"] is True
+    saved = await shop.get(f"/v1/triggers/{trigger}")
+    assert (saved["active"], saved["delay"], saved["max_age"]) == (True, "PT2H", None)
+    assert saved["where"] == [{"property": "value.amount", "op": "gte", "value": 40}]
+    await press(
+        browser, "trigger-save", path, trigger=trigger,
+        **{"where.0.property": "", "where.0.op": "eq", "delay.amount": "90", "delay.unit": "minutes"},
+    )  # fmt: skip
+    saved = await shop.get(f"/v1/triggers/{trigger}")
+    assert (saved["where"], saved["delay"]) == ([], "PT90M")
+    assert 'name="delay.amount" value="90"' in await browser.page(path)
 
 
 async def test_answers_are_tagged_rejected_and_restored_in_bulk(

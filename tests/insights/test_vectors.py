@@ -16,7 +16,7 @@ from app.insights.linear import (
     scaled_interval,
     spearman,
 )
-from app.insights.word_of_mouth import reach
+from app.insights.word_of_mouth import compute_reach
 
 DATA = Path(__file__).parents[1] / "data"
 VECTORS = {v["id"]: v for v in json.loads((DATA / "metric_vectors.json").read_text())}
@@ -133,7 +133,7 @@ def test_alpha_of_attitude() -> None:
 def test_reach() -> None:
     vector = VECTORS["wom-001"]
     given, expected = vector["input"], vector["expected"]
-    found = reach(
+    found = compute_reach(
         given["satisfied"], given["dissatisfied"],
         given["tells_satisfied"], given["tells_dissatisfied"],
     )  # fmt: skip
@@ -143,7 +143,7 @@ def test_reach() -> None:
     )  # fmt: skip
     assert found["index"] == pytest.approx(expected["index"], abs=vector["tolerance"])
     assert found["break_even"] == pytest.approx(0.1)
-    assert reach(0, 0, 1, 10)["index"] is None
+    assert compute_reach(0, 0, 1, 10)["index"] is None
 
 
 def test_rank_correlation_with_ties() -> None:

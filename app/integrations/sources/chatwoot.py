@@ -62,14 +62,14 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
     at = moment(payload.get("updated_at"), zone) or moment(payload.get("timestamp"), zone)
     body = interaction(type_, ticket, ticket=ticket, occurred_at=at, **shared)
     opened_at = moment(payload.get("created_at"), zone)
-    stories = with_opening([body], ticket, opened_at, **shared)
+    interactions = with_opening([body], ticket, opened_at, **shared)
     if replied_at := moment(payload.get("first_reply_created_at"), zone):
         first_reply = interaction(
             "ticket.replied", ticket, ticket=ticket, occurred_at=replied_at,
             external_id=f"{ticket}:first-reply",
         )  # fmt: skip
-        stories = [*stories, first_reply]
-    return Interpretation(stories)
+        interactions = [*interactions, first_reply]
+    return Interpretation(interactions)
 
 
 ADAPTER = Adapter(

@@ -1,4 +1,4 @@
-"""Intercom: conversations. One that an agent or a bot has opened asks nobody."""
+"""Intercom: conversations. Those that an agent or a bot has opened lead to no survey."""
 
 from typing import Any
 
@@ -76,8 +76,8 @@ def _opened_by(item: Any) -> str | None:
 def _customer(item: Any) -> dict[str, Any] | None:
     """Put the customer together from every place that names the contact.
 
-    A contact often bears the id alone, and the author of the first message the address. The
-    author is the same person where the contact is one and the ids do not differ.
+    Often the contact has only an id, and the author of the first message has the address. Both
+    are the same person if there is one contact and the ids do not differ.
     """
     contacts = dig(item, "contacts", "contacts")
     contact = contacts[0] if isinstance(contacts, list) and contacts else dig(item, "contact")

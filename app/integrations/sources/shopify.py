@@ -70,7 +70,7 @@ def _order(delivery: InboundDelivery, topic: str, settings: SourceSettings) -> T
         return NotUsed("`id` is missing")
     person, zone = payload.get("customer"), settings.timezone
     at = moment(payload.get(time_field), zone) or moment(payload.get("created_at"), zone)
-    # An order is edited many times, and each of the others happens to it once.
+    # An order may be edited many times; each of the other events happens once.
     number = f"{order}:edited:{text(payload.get('id'))}:{at}" if type_ == "order.edited" else None
     total = payload.get("total_price")
     if type_ == "order.edited":
@@ -136,14 +136,14 @@ def _fulfilment(delivery: InboundDelivery, settings: SourceSettings) -> Translat
 
 
 def _refund(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
-    """Translate a refund; whether it is a partial one, the order's own value tells."""
+    """Translate a refund; `orders` decides by the order's value whether it is partial."""
     payload, zone = delivery.payload, settings.timezone
     order, number = text(payload.get("order_id")), text(payload.get("id"))
     if order is None:
         return NotUsed("`order_id` is missing")
     at = moment(payload.get("processed_at"), zone) or moment(payload.get("created_at"), zone)
     value = _refunded(payload.get("transactions"))
-    # What pays nothing back, such as goods put back into stock, is no whole refund.
+    # A refund without a payment, such as goods put back into stock, is never a full refund.
     partial = properties(refund="partial") if value is None else {}
     event = interaction(
         "order.refunded",

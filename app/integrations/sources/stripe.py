@@ -29,7 +29,7 @@ _PAID = {"paid", "no_payment_required"}
 
 
 def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
-    """Translate by the event's type; all that is no live event is a test."""
+    """Translate by the event's type; an event that is not live is a test."""
     kind = text(delivery.payload.get("type")) or ""
     translates = _BY_TYPE.get(kind)
     if translates is None:

@@ -100,7 +100,7 @@ def _type_of(status: str, settings: SourceSettings) -> tuple[str, str] | None:
 
 
 def _refunds(payload: Payload, order: str, settings: SourceSettings) -> list[InteractionBody]:
-    """Return the refunds that the order lists, each once; the one that makes it whole is full."""
+    """Return the refunds that the order lists; the one that reaches the order's value is full."""
     listed = payload.get("refunds")
     if not isinstance(listed, list):
         return []

@@ -120,7 +120,7 @@ def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
 
 
 def _changed_to(payload: Payload, labels: list[str], settings: SourceSettings) -> str | None:
-    """Return what a change of the status tells; to open from anything but an end, nothing."""
+    """Return the type of a change of status; opening a ticket that had not ended is none."""
     current, previous = (
         (text(dig(payload, "event", name)) or "").upper() for name in ("current", "previous")
     )

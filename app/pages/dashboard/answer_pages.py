@@ -1,4 +1,4 @@
-"""Answers on the dashboard: all of them, one of them, what customers wrote, whom to call."""
+"""Answers on the dashboard: the list, one answer, comments, and follow-ups."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from app.responses import inbox
 from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter
 from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
+from app.workspaces import members
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -41,8 +42,8 @@ class AnswerQuery(PageFilter):
 
     def more_filters(self) -> dict[str, str]:
         """Return the filters beside those of every page."""
-        said = {name: getattr(self, name) for name in ("band", "integrity", "tag", "q")}
-        return {name: value for name, value in said.items() if value and value != "all"}
+        filters = {name: getattr(self, name) for name in ("band", "integrity", "tag", "q")}
+        return {name: value for name, value in filters.items() if value and value != "all"}
 
 
 AnswerDep = Annotated[AnswerQuery, Query()]
@@ -64,7 +65,6 @@ async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
         bands=_BANDS, integrities=_INTEGRITY,
         here_with=wanted.link("/answers", properties, **more),
         csv=wanted.link("/answers.csv", properties, **more),
-        scripts=("console.js",),
     )  # fmt: skip
 
 
@@ -82,17 +82,17 @@ async def post_answers(visit: ConsoleDep) -> Response:
     """Change the answers that are ticked: tag, close follow-ups, restore, reject."""
     visit.require(Scope.RESPOND)
     fields = await visit.read_all_fields()
-    said = {name: values[-1] for name, values in fields.items()}
-    back = said.get("back", "/answers")
+    form = {name: values[-1] for name, values in fields.items()}
+    back = form.get("back", "/answers")
     back = back if back.startswith("/answers") else "/answers"
-    body: dict[str, Any] = {"ids": [one for one in fields.get("ids", []) if one]}
-    tags = [tag.strip() for tag in said.get("tags", "").split(",") if tag.strip()]
+    body: dict[str, Any] = {"ids": [id_ for id_ in fields.get("ids", []) if id_]}
+    tags = [tag.strip() for tag in form.get("tags", "").split(",") if tag.strip()]
     changes: dict[str, dict[str, Any]] = {
         "tag": {"add_tags": tags}, "untag": {"remove_tags": tags},
         "close": {"follow_up": {"status": "resolved"}},
         "restore": {"restore": True}, "reject": {"reject": True},
     }  # fmt: skip
-    body |= changes.get(said.get("_do", ""), {})
+    body |= changes.get(form.get("_do", ""), {})
     try:
         await visit.api.send("PATCH", "/v1/responses", json_body=body)
     except ApiRefused as refused:
@@ -115,34 +115,34 @@ async def show_follow_ups(
     visit: VisitDep, wanted: Annotated[FollowUpQuery, Query()]
 ) -> HTMLResponse:
     """Show whom to call, by when, and who does it."""
-    found, cursor = await inbox.find_follow_ups(
+    rows, cursor = await inbox.find_follow_ups(
         visit.session,
         visit.workspace.id,
         FollowUpFilter(wanted.status, wanted.owner, wanted.overdue),
         cursor=wanted.cursor,
     )
-    said = wanted.model_dump(exclude={"cursor"})
+    filters = wanted.model_dump(exclude={"cursor"})
     return visit.page(
         "follow_ups", wanted=wanted,
-        follow_ups=found, cursor=cursor, said_filters={k: v for k, v in said.items() if v},
+        follow_ups=rows, cursor=cursor, said_filters={k: v for k, v in filters.items() if v},
     )  # fmt: skip
 
 
 @routes.get("/responses/{response_id}", include_in_schema=False)
 async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
     """Show one answer with its follow-up, as it was saved a moment ago."""
-    found = await responses.read(session, visit.workspace.id, response_id)
-    texts = await answers.questions_of(visit, found.survey, found.survey_version)
+    response = await responses.read(session, visit.workspace.id, response_id)
+    texts = await answers.questions_of(visit, response.survey, response.survey_version)
     order = {key: place for place, key in enumerate(texts)}
-    given = sorted(found.answers.items(), key=lambda item: order.get(item[0], len(order)))
-    owners = await visit.api.list("/v1/members") if visit.may_admin else []
+    given = sorted(response.answers.items(), key=lambda item: order.get(item[0], len(order)))
+    owners = await members.find_page(session, visit.workspace.id, limit=200, cursor=None)
     return visit.page(
         "response",
-        title=f"{visit.said['answer']}: {found.survey}",
-        response=found,
+        title=f"{visit.said['answer']}: {response.survey}",
+        response=response,
         given=given,
         questions=texts,
-        owners=[member["name"] for member in owners],
+        owners=[member.name for member in owners],
         statuses=list(FollowUpStatus),
     )
 
@@ -154,8 +154,8 @@ async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID
     fields = await visit.read_form()
     if fields.get("status") not in set(FollowUpStatus):
         raise InvalidInput.at("body", "status", msg=f"must be one of {', '.join(FollowUpStatus)}")
-    before = await responses.read(session, visit.workspace.id, response_id)
-    due_at = answers.due_of(fields.get("due_at", ""), visit, before.follow_up.due_at)
+    response = await responses.read(session, visit.workspace.id, response_id)
+    due_at = answers.due_of(fields.get("due_at", ""), visit, response.follow_up.due_at)
     values: dict[str, Any] = {
         "status": fields["status"],
         "assignee": fields.get("assignee", "").strip() or None,

@@ -1,6 +1,6 @@
-"""The API as the visitor calls it: the console does what the API does, and nothing else.
+"""Call the API on behalf of a visitor; the console can do nothing that the API cannot do.
 
-A request passes the same gates, limits, checks and audit as one from outside, without a network.
+A request passes the same checks, limits and audit as one from outside, but no network.
 """
 
 import asyncio
@@ -54,13 +54,13 @@ class ApiRefused(Exception):
         self.detail: str = problem.get("detail", "")
         self.fields: dict[str, str] = {}
         for error in problem.get("errors", ()):
-            place = [str(part) for part in error["loc"][1:]]
-            self.fields.setdefault(".".join(place) or str(error["loc"][0]), error["msg"])
+            where, *place = [str(part) for part in error["loc"]] or ["body"]
+            self.fields.setdefault(".".join(place) or where, error["msg"])
         super().__init__(self.detail)
 
 
 def page_error(status: int, detail: str) -> AfterwordError:
-    """Return the error of a page that needs what the API refuses."""
+    """Return the error that a page raises when the API refuses its request."""
     kinds: dict[int, type[AfterwordError]] = {403: Forbidden, 404: NotFound, 409: Conflict}
     return kinds.get(status, InvalidInput)(detail)
 
@@ -98,7 +98,7 @@ async def call_application(request: Request, inner: InnerRequest) -> ApiReply:
 
 
 def _receiver(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
-    """Return what hands the body over once; after that nothing comes, as from a patient caller."""
+    """Return an ASGI `receive` that gives the body once and then waits forever."""
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> dict[str, Any]:
@@ -137,7 +137,7 @@ async def stream_application(request: Request, inner: InnerRequest) -> AsyncIter
 
 @dataclass(frozen=True)
 class VisitorApi:
-    """Calls the API in the name of somebody who is signed in."""
+    """Calls the API on behalf of a visitor who is signed in."""
 
     request: Request
     caller: Caller
@@ -169,11 +169,15 @@ class VisitorApi:
 
     async def get(self, path: str, **params: Any) -> Any:
         """Read something as JSON; an error is the page's error."""
+        return (await self.read(path, **params)).json()
+
+    async def read(self, path: str, **params: Any) -> ApiReply:
+        """Read something of any kind; an error is the page's error."""
         try:
-            return (await self.send("GET", path, params=params)).json()
+            return await self.send("GET", path, params=params)
         except ApiRefused as refused:
-            said = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items())
-            raise page_error(refused.status, said or refused.detail) from None
+            details = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items())
+            raise page_error(refused.status, details or refused.detail) from None
 
     async def list(self, path: str, *, most: int = 1000, **params: Any) -> list[Any]:
         """Read a whole list, page by page, up to so many rows."""

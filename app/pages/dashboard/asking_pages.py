@@ -1,17 +1,23 @@
-"""Asking on the dashboard: triggers, what they would have done, decisions, invitations."""
+"""Triggers on the dashboard, with their rehearsals, decisions and invitations."""
 
 import datetime as dt
-from typing import Annotated, Any
+from collections import Counter
+from typing import Annotated, Any, get_args
+from urllib.parse import urlencode
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
 from app.core.clock import rfc3339, utc_now
+from app.core.http import at
+from app.core.paging import encode_cursor
 from app.core.routing import router
+from app.invitations.admission import Reason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep, checked
+from app.pages.dashboard.console_forms import MOST_CONDITIONS
+from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, checked
 from app.surveys import service as surveys
 from app.triggers import decisions
 from app.triggers.happened import (
@@ -20,13 +26,16 @@ from app.triggers.happened import (
     properties_seen,
     types_seen,
 )
-from app.triggers.schemas import KNOWN_TYPES, DecisionFilter, DecisionPage
+from app.triggers.schemas import KNOWN_TYPES, ConditionIn, DecisionFilter, DecisionPage
+from app.triggers.timing import duration_of
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
 _LATELY = dt.timedelta(days=30)
 _STATUSES = tuple(InvitationStatus)
+# What conditions may ask of beside the properties.
+_FACTS = ("value.amount", "value.currency", "touchpoint", "ticket", "order", "source", "locale")
 
 
 @routes.get("/asking", include_in_schema=False)
@@ -69,10 +78,26 @@ async def show_trigger(visit: ConsoleDep, trigger: str, rehearse: bool = False) 
     )  # fmt: skip
 
 
+def _amount_and_unit(duration: str | None) -> tuple[str, str]:
+    """Return an ISO 8601 duration as an amount and the largest unit that it is a multiple of."""
+    length = duration_of(duration) if duration else None
+    if length is None:
+        return "", "days"
+    minutes = int(length.total_seconds()) // 60
+    for unit, size in (("days", 1440), ("hours", 60)):
+        if minutes and minutes % size == 0:
+            return str(minutes // size), unit
+    return str(minutes), "minutes"
+
+
 async def _choices(visit: DashboardVisit) -> dict[str, Any]:
-    """Return what the form offers: what has happened, and what is known to happen."""
+    """Return the form's choices: types and properties that have occurred, and known types."""
     seen = await types_seen(visit.session, visit.workspace.id)
     return {
+        "amount_and_unit": _amount_and_unit,
+        "operators": get_args(ConditionIn.model_fields["op"].annotation),
+        "facts": _FACTS,
+        "most_conditions": MOST_CONDITIONS,
         "surveys": await surveys.names_of(visit.session, visit.workspace.id),
         "types": sorted({*seen, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
         "seen": await properties_seen(visit.session, visit.workspace.id),
@@ -92,23 +117,29 @@ class DecisionQuery(BaseModel):
 
 @routes.get("/decisions", include_in_schema=False)
 async def show_decisions(
-    visit: VisitDep, wanted: Annotated[DecisionQuery, Query()]
+    visit: ConsoleDep, wanted: Annotated[DecisionQuery, Query()]
 ) -> HTMLResponse:
     """Show why somebody was asked, and why not."""
     since = utc_now() - _LATELY
     given = {name: value for name, value in wanted.model_dump().items() if value}
-    asked = checked(DecisionPage, given | {"since": since.isoformat()})
-    found = await decisions.find_page(visit.session, visit.workspace.id, asked)
+    page_query = checked(DecisionPage, given | {"since": since.isoformat()})
+    rows = await decisions.find_page(visit.session, visit.workspace.id, page_query)
     lately = checked(DecisionFilter, {"since": since.isoformat()})
-    about = await decided_about(
-        visit.session, visit.workspace.id, [row["id"] for row in found[: asked.limit]]
-    )
+    shown = rows[: page_query.limit]
+    counts: Counter[tuple[str, str | None]] = Counter()
+    for count in await decisions.summary(visit.session, visit.workspace.id, lately):
+        counts[count.outcome, count.reason] += count.n
+    subjects = await decided_about(visit.session, visit.workspace.id, [row["id"] for row in shown])
     return visit.page(
         "decisions",
         wanted=wanted,
-        decisions=found[: asked.limit],
-        about=about,
-        summary=await decisions.summary(visit.session, visit.workspace.id, lately),
+        decisions=shown,
+        about=subjects,
+        summary=counts.most_common(),
+        reasons=list(Reason),
+        triggers=await visit.api.list("/v1/triggers"),
+        here_with=at(f"/decisions?{urlencode({k: v for k, v in given.items() if k != 'cursor'})}"),
+        cursor=encode_cursor(shown[-1]["at"], shown[-1]["id"]) if len(rows) > len(shown) else None,
     )
 
 

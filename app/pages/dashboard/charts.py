@@ -1,13 +1,13 @@
-"""Where the marks of a chart stand; templates draw them. Pure geometry, no library needed.
+"""Lay out charts, which templates draw. Pure geometry, without a library.
 
-Every chart knows its own table: the same figures as text.
+Every chart also holds its figures as text, for the table beside it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 28
 _ROW, _LABEL = 34, 190
 _MOST_LABELS = 8
 
@@ -65,11 +65,13 @@ def line_of(
     before: Sequence[float | None] = (),
     is_over: bool = True,
     write: Callable[[float], str] | None = None,
+    unit: float = 1,
 ) -> ChartLine:
-    """Lay out a series; the axis holds every interval, and no more than `within`.
+    """Lay out a series; the axis covers all intervals, limited to `within`.
 
-    `before` are the values of the period before, point by point; of a series whose last period
-    is not over the last step is `unfinished`. `write` writes what stands at the axis.
+    `before` are the values of the previous period, point by point. If the last period is not over
+    (`is_over`), its step is drawn as `unfinished`. `write` formats the labels of the axis, which
+    are round multiples of `unit`.
     """
     bottom, top = _range(points, within, before)
     step = (WIDTH - _LEFT - _RIGHT) / max(len(points) - 1, 1)
@@ -104,7 +106,7 @@ def line_of(
         bands=bands,
         dots=[(x(n), y(p.value)) for n, p in enumerate(points) if p.value is not None],
         across=[Tick(x(n), p.label) for n, p in enumerate(points) if n % every == 0],
-        up=[Tick(y(v), shown(v)) for v in _round_values(bottom, top)],
+        up=[Tick(y(v), shown(v)) for v in _round_values(bottom, top, unit)],
         zero=y(0) if bottom < 0 < top else None,
         before=[path(run, lambda n: before[n] or 0) for run in _runs(before[: len(points)])],
         unfinished=unfinished,
@@ -112,7 +114,7 @@ def line_of(
 
 
 def _runs(values: Sequence[float | None]) -> list[list[int]]:
-    """Return the places of values that follow one another, for each line without a gap."""
+    """Return the positions of consecutive values, one list for each line without a gap."""
     runs: list[list[int]] = [[]]
     for number, value in enumerate(values):
         if value is None:
@@ -135,8 +137,10 @@ def _range(
     return bottom, top
 
 
-def _round_values(bottom: float, top: float) -> list[float]:
-    """Return up to six round numbers between two others."""
+def _round_values(bottom: float, top: float, unit: float = 1) -> list[float]:
+    """Return up to six round multiples of a unit between two numbers."""
+    if unit != 1:
+        return [value * unit for value in _round_values(bottom / unit, top / unit)]
     span = top - bottom
     step = 10.0 ** len(str(int(span))) / 100
     while span / step > 5:
@@ -214,8 +218,14 @@ class Whiskers:
     label: int = _LABEL
 
 
-def whiskers_of(points: Sequence[Point], *, within: tuple[float, float]) -> Whiskers:
-    """Lay out groups with their intervals on the whole scale."""
+def whiskers_of(
+    points: Sequence[Point],
+    *,
+    within: tuple[float, float],
+    write: Callable[[float], str] | None = None,
+    unit: float = 1,
+) -> Whiskers:
+    """Lay out groups with their intervals on the whole scale; labels as in `line_of`."""
     bottom, top = within
 
     def x(value: float | None) -> float | None:
@@ -224,7 +234,8 @@ def whiskers_of(points: Sequence[Point], *, within: tuple[float, float]) -> Whis
         share = (min(max(value, bottom), top) - bottom) / (top - bottom)
         return round(_LABEL + share * (WIDTH - _LABEL - 24), 1)
 
-    ticks = [Tick(x(v) or 0.0, f"{v:g}") for v in _round_values(bottom, top)]
+    shown = write or (lambda value: f"{value:g}".replace("-", "−"))
+    ticks = [Tick(x(v) or 0.0, shown(v)) for v in _round_values(bottom, top, unit)]
     rows = [
         Whisker(point, _ROW * number + _ROW / 2, x(point.value), x(point.low), x(point.high))
         for number, point in enumerate(points)

@@ -1,4 +1,4 @@
-"""Connections on the dashboard: who tells us, whom we tell, keys, and files that are read in."""
+"""Connections on the dashboard: integrations, webhook endpoints, keys, and imports."""
 
 import time
 from pathlib import Path
@@ -33,7 +33,7 @@ _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undat
 
 @routes.get("/connections", include_in_schema=False)
 async def show_connections(visit: ConsoleDep) -> HTMLResponse:
-    """Show who tells us, whom we tell, and the keys."""
+    """Show the integrations, the webhook endpoints and the keys."""
     shown: dict[str, Any] = {"endpoints_full": [], "keys": [], "deliveries": {}, "roles": []}
     if visit.may_admin:
         endpoints = await visit.api.list("/v1/webhook-endpoints")
@@ -91,22 +91,24 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
     """Look at a file that is sent, or take one that was looked at."""
     visit.require(Scope.WRITE)
     async with request.form(max_files=1, max_fields=40, max_part_size=1 << 16) as form:
-        said = {name: str(value) for name, value in form.multi_items()
+        values = {name: str(value) for name, value in form.multi_items()
                 if not isinstance(value, UploadFile)}  # fmt: skip
-        visit.require_own(said)
+        visit.require_own(values)
         upload = form.get("file")
         folder = current_settings(request).data_dir / "uploads"
         if isinstance(upload, UploadFile) and upload.filename:
-            said["name"] = upload.filename[:200]
-            said["upload"] = await _keep(folder, visit, await upload.read())
-    fields = {name: [value] for name, value in said.items()}
+            values["name"] = upload.filename[:200]
+            values["upload"] = await _store_upload(folder, visit, await upload.read())
+    fields = {name: [value] for name, value in values.items()}
     try:
-        path = _kept(folder, visit, said.get("upload", ""))
+        path = _find_upload(folder, visit, values.get("upload", ""))
         content = await anyio.Path(path).read_bytes()
-        params: dict[str, Any] = {n: said[n] for n in (*_OPTIONS, "name") if said.get(n)}
-        params["map"] = [line.strip() for line in said.get("map", "").splitlines() if line.strip()]
-        params |= {"allow_rejects": "true"} if said.get("allow_rejects") == "1" else {}
-        is_look = said.get("_do") != "take"
+        params: dict[str, Any] = {n: values[n] for n in (*_OPTIONS, "name") if values.get(n)}
+        params["map"] = [
+            line.strip() for line in values.get("map", "").splitlines() if line.strip()
+        ]
+        params |= {"allow_rejects": "true"} if values.get("allow_rejects") == "1" else {}
+        is_look = values.get("_do") != "take"
         params |= {"dry_run": "true"} if is_look else {}
         reply = await visit.api.send("POST", "/v1/imports", params=params, content=content)
     except ApiRefused as refused:
@@ -116,14 +118,14 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
         outcome = FormOutcome("import", fields, error.detail)
         return await show_again(visit, "/files", outcome, status=422)
     if is_look:
-        # What was typed stands again, beside what was seen.
+        # The form is shown again with its values, beside the report.
         outcome = FormOutcome("import", fields, "", reply=reply.json())
         return await show_again(visit, "/files", outcome)
     await anyio.Path(path).unlink(missing_ok=True)
     return RedirectResponse(saved_at("/files"), status_code=303)
 
 
-async def _keep(folder: Path, visit: DashboardVisit, content: bytes) -> str:
+async def _store_upload(folder: Path, visit: DashboardVisit, content: bytes) -> str:
     """Keep a file for an hour, so that it need not be sent again to be taken."""
     await anyio.Path(folder).mkdir(mode=0o700, exist_ok=True)
     async for old in anyio.Path(folder).iterdir():
@@ -134,7 +136,7 @@ async def _keep(folder: Path, visit: DashboardVisit, content: bytes) -> str:
     return name
 
 
-def _kept(folder: Path, visit: DashboardVisit, name: str) -> Path:
+def _find_upload(folder: Path, visit: DashboardVisit, name: str) -> Path:
     """Return where a file of this workspace is kept."""
     try:
         path = folder / f"{visit.workspace.id}.{UUID(name)}"

@@ -5,6 +5,7 @@ from typing import Any
 from app.pages.dashboard.forms import (
     ConsoleForm,
     flag,
+    json_text,
     lines,
     many,
     number,
@@ -14,30 +15,44 @@ from app.pages.dashboard.forms import (
     text_or_null,
 )
 
+MOST_CONDITIONS = 12
+_UNITS = {"minutes": "PT{}M", "hours": "PT{}H", "days": "P{}D"}
+_DURATIONS = ("delay", "max_age", "expires_after", "reminder_after")
+# These may be cleared; the others have a default of their own.
+_CLEARABLE = {"max_age", "reminder_after"}
 
-def _condition(said: str) -> dict[str, Any]:
-    """Read one line of conditions: PROPERTY OP VALUE."""
-    parts = said.split(" ", 2)
-    value: Any = parts[2] if len(parts) > 2 else None
-    op = parts[1] if len(parts) > 1 else "exists"
+
+def _condition(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the API's condition of one row of the form."""
+    value, op = row.get("value"), row.get("op", "eq")
     if op in {"in", "not_in"}:
-        value = [one.strip() for one in (value or "").split(",")]
+        value = [entry.strip() for entry in (value or "").split(",")]
     elif op in {"gt", "gte", "lt", "lte"}:
         value = _as_number(value)
     elif op == "exists":
         value = None
-    return {"property": parts[0], "op": op, "value": value}
+    return {"property": row["property"], "op": op, "value": value}
 
 
-def _conditions(body: dict[str, Any]) -> dict[str, Any]:
-    """Turn the lines that a trigger's form holds into what the API takes."""
+def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
+    """Turn the rows, durations and percentages of a trigger's form into what the API takes."""
     for name in ("where", "unless"):
         if name in body:
-            body[name] = [_condition(line) for line in body[name]]
+            rows = body[name].values()
+            body[name] = [_condition(row) for row in rows if row.get("property")]
+    for name in _DURATIONS:
+        if name in body:
+            amount, unit = body[name].get("amount"), body[name].get("unit", "hours")
+            body[name] = None if amount is None else _UNITS.get(unit, "PT{}H").format(amount)
+            if amount is None and name not in _CLEARABLE:
+                del body[name]
+    if "sample_percent" in body:
+        share = body.pop("sample_percent")
+        body["sample_rate"] = share / 100 if isinstance(share, int | float) else share
     days = body.pop("throttle_days", None)
     if "has_throttle" in body:
-        own = body.pop("has_throttle")
-        if own:
+        has_own = body.pop("has_throttle")
+        if has_own:
             body["throttle"] = {
                 "days": days or 30,
                 "scope": body.pop("throttle_scope", "workspace"),
@@ -53,35 +68,35 @@ def _as_number(value: Any) -> Any:
         return value
 
 
-def _throttle(body: dict[str, Any]) -> dict[str, Any]:
+def _shape_throttle(body: dict[str, Any]) -> dict[str, Any]:
     days = body.pop("throttle_days", None)
     body["throttle"] = {"days": days, "scope": "workspace"} if days else None
     return body
 
 
-def _consent(body: dict[str, Any]) -> dict[str, Any]:
-    said = body.pop("consent_said", None)
-    if said in {"yes", "no"}:
-        body["consent"] = {"surveys": said == "yes", "source": "dashboard"}
+def _shape_consent(body: dict[str, Any]) -> dict[str, Any]:
+    answer = body.pop("consent_said", None)
+    if answer in {"yes", "no"}:
+        body["consent"] = {"surveys": answer == "yes", "source": "dashboard"}
     return body
 
 
 def _source(body: dict[str, Any]) -> dict[str, Any]:
-    """A preset is a generic source with a mapping that we know."""
+    """Turn a preset into the generic source with that preset."""
     source = body.get("source", "")
     if source.startswith("preset:"):
         body |= {"source": "generic", "preset": source.removeprefix("preset:")}
     return body
 
 
-def _reach(body: dict[str, Any]) -> dict[str, Any]:
-    found = body.get("word_of_mouth", {})
-    if None in found.values():
+def _shape_reach(body: dict[str, Any]) -> dict[str, Any]:
+    rates = body.get("word_of_mouth", {})
+    if None in rates.values():
         body["word_of_mouth"] = None
     return body
 
 
-def _alert(body: dict[str, Any]) -> dict[str, Any]:
+def _shape_alert(body: dict[str, Any]) -> dict[str, Any]:
     kind = body.pop("kind", "shift")
     rule: dict[str, Any] = {"kind": kind}
     value = body.pop("value", None)
@@ -93,10 +108,16 @@ def _alert(body: dict[str, Any]) -> dict[str, Any]:
 
 
 _TRIGGER = {
-    "name": text, "on": text, "survey": text, "channel": text, "delay": text,
-    "sample_rate": number, "max_age": text_or_null, "reminder_after": text_or_null,
-    "expires_after": text, "where": lines, "unless": lines, "has_throttle": flag,
+    "name": text, "on": text, "survey": text, "channel": text,
+    "sample_percent": number, "has_throttle": flag,
     "throttle_days": number, "throttle_scope": text, "priority": number, "active": flag,
+} | {
+    f"{name}.{part}": read
+    for name in _DURATIONS for part, read in (("amount", number), ("unit", text))
+} | {
+    f"{name}.{place}.{part}": text
+    for name in ("where", "unless") for place in range(MOST_CONDITIONS)
+    for part in ("property", "op", "value")
 }  # fmt: skip
 
 FORMS: dict[str, ConsoleForm] = {
@@ -124,10 +145,10 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     # Asking
     "trigger-create": ConsoleForm(
-        "POST", "/v1/triggers", "/asking/new", _TRIGGER, then="/asking/{id}", shape=_conditions
+        "POST", "/v1/triggers", "/asking/new", _TRIGGER, then="/asking/{id}", shape=_shape_trigger
     ),
     "trigger-save": ConsoleForm(
-        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", _TRIGGER, shape=_conditions
+        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", _TRIGGER, shape=_shape_trigger
     ),
     "trigger-switch": ConsoleForm(
         "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", {"active": flag}
@@ -150,7 +171,7 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/customers/{customer}", "/people/{customer}",
         {"name": text_or_null, "email": text_or_null, "locale": text_or_null,
          "do_not_survey": flag, "consent_said": text},
-        shape=_consent,
+        shape=_shape_consent,
     ),
     "person-merge": ConsoleForm(
         "POST", "/v1/customers/merge", "/people/{customer}", {"from": text, "into": text},
@@ -173,7 +194,8 @@ FORMS: dict[str, ConsoleForm] = {
     # Connections
     "integration-create": ConsoleForm(
         "POST", "/v1/integrations", "/connections",
-        {"source": text, "key": text, "touchpoint": text}, then="/connections/{id}", shape=_source,
+        {"source": text, "key": text, "touchpoint": text, "mapping": json_text},
+        then="/connections/{id}", shape=_source,
     ),
     "integration-save": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
@@ -221,7 +243,7 @@ FORMS: dict[str, ConsoleForm] = {
         "POST", "/v1/alerts", "/alerts",
         {"name": text, "metric": text, "interval": text, "direction": text, "kind": text,
          "value": number, "filter.survey": text, "filter.touchpoint": text, "notify": many},
-        shape=_alert,
+        shape=_shape_alert,
     ),
     "alert-switch": ConsoleForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": flag}),
     "alert-delete": ConsoleForm("DELETE", "/v1/alerts/{alert}", "/alerts"),
@@ -239,7 +261,7 @@ FORMS: dict[str, ConsoleForm] = {
     "workspace-asking": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",
         {"throttle_days": number, "require_consent": flag, "retention_days": number_or_null},
-        shape=_throttle,
+        shape=_shape_throttle,
     ),
     "workspace-mail": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",
@@ -250,7 +272,7 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/workspace", "/settings",
         {"word_of_mouth.told_by_satisfied": number_or_null,
          "word_of_mouth.told_by_dissatisfied": number_or_null},
-        shape=_reach,
+        shape=_shape_reach,
     ),
     "member-create": ConsoleForm(
         "POST", "/v1/members", "/settings",

@@ -5,13 +5,13 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.pages.dashboard.sessions import language_of_browser
+from app.pages.dashboard.sessions import texts_for
 from app.pages.rendering import page
 
 
 def dashboard_problem(request: Request, problem: Response) -> Response:
     """Show a problem's own words and its request id."""
-    said = language_of_browser(request)
+    said = texts_for(request)
     document = json.loads(bytes(problem.body))
     return page(
         "dashboard/problem.html",

@@ -22,6 +22,7 @@ from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import QuestionType
 from app.surveys.scales import LOW_BANDS, Band, band_of, scale_of
 
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 CARDS = ("nps", "csat", "ces", "ttr")
 _PLACES = {Band.PASSIVE: "middle", Band.NEUTRAL: "middle"}
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
@@ -43,7 +44,7 @@ class Card:
     excluded: int
 
 
-def written(said: DashboardTexts, metric: str, value: float | None) -> str:
+def format_value(said: DashboardTexts, metric: str, value: float | None) -> str:
     """Write a metric's value with its unit."""
     unit = METRICS[metric].unit
     if unit.kind == "duration":
@@ -56,7 +57,7 @@ def interval_of(said: DashboardTexts, metric: str, ci: Sequence[float] | None) -
     """Write an interval."""
     if not ci:
         return None
-    return " … ".join(written(said, metric, bound) for bound in ci)
+    return " … ".join(format_value(said, metric, bound) for bound in ci)
 
 
 async def request_of(
@@ -91,11 +92,15 @@ async def cards(
 ) -> list[Card]:
     """Read the four figures, each against the period before."""
     more = {} if view.period == "all" else {"compare": "previous_period"}
-    found = []
+    shown_cards = []
     for metric in CARDS:
+        unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
+        if any(getattr(view, name) for name in unknown):
+            # A ticket belongs to no survey, channel or language: its figure would not change.
+            continue
         reply = await read(visit, view, metric, properties, **more)
-        found.append(_card(visit.said, metric, reply))
-    return found
+        shown_cards.append(_card(visit.said, metric, reply))
+    return shown_cards
 
 
 def _card(said: DashboardTexts, metric: str, reply: Reply) -> Card:
@@ -105,7 +110,7 @@ def _card(said: DashboardTexts, metric: str, reply: Reply) -> Card:
     better = None if not delta else (delta < 0) is lower
     return Card(
         metric=metric,
-        value=written(said, metric, total["value"]),
+        value=format_value(said, metric, total["value"]),
         interval=interval_of(said, metric, total["ci"]),
         n=said.number(total["n"]),
         is_empty=not total["n"],
@@ -154,16 +159,23 @@ async def trend(
         within=within,
         before=before,
         is_over=dt.date.fromisoformat(reply["to"][:10]) <= today,
-        write=visit.said.duration if is_time else None,
+        **(time_axis(visit.said, points) if is_time else {}),
     )
-    band = bander(metric, reply.get("scale"))
+    band = band_reader(metric, reply.get("scale"))
     return Trend(metric, line, bars_of(counts, band), reply["total"]["n"])
+
+
+def time_axis(said: DashboardTexts, points: Sequence[Point]) -> dict[str, Any]:
+    """Return how an axis of durations is labelled: in whole minutes, hours or days."""
+    longest = max((p.high or p.value or 0 for p in points), default=0)
+    unit = next((u for u in (_DAY, _HOUR) if longest > 2 * u), _MINUTE)
+    return {"write": said.duration, "unit": unit}
 
 
 async def _before(
     visit: DashboardVisit, view: PageFilter, metric: str, properties: Mapping[str, list[str]]
 ) -> list[float | None]:
-    """Return the values of the period before, in its order; none where there is no period."""
+    """Return the values of the previous period, in order; none if there is no such period."""
     if view.period == "all" and not view.has_dates:
         return []
     request = await request_of(visit, view, metric, properties, interval=view.interval)
@@ -172,8 +184,8 @@ async def _before(
     return [row["value"] for row in reply["rows"]]
 
 
-def bander(metric: str, scale: str | None) -> Callable[[str], str]:
-    """Return what says whether a score is low, in between or high; nothing where none is."""
+def band_reader(metric: str, scale: str | None) -> Callable[[str], str]:
+    """Return a function that names the band of a score: low, middle, high, or none."""
     points = int(scale) if scale and scale.isdigit() else None
     if metric not in set(QuestionType) or (metric != "nps" and points is None):
         return lambda _: ""
@@ -190,15 +202,15 @@ def point_of(said: DashboardTexts, metric: str, label: str, row: Mapping[str, An
     """Return one row of a reply as a chart's point."""
     low, high = row["ci"] or (None, None)
     return Point(
-        label, row["value"], low, high, row["n"], written(said, metric, row["value"]),
+        label, row["value"], low, high, row["n"], format_value(said, metric, row["value"]),
         interval_of(said, metric, row["ci"]) or "–",
     )  # fmt: skip
 
 
-def first_with_answers(found: Sequence[Card]) -> str:
+def first_metric_with_answers(shown_cards: Sequence[Card]) -> str:
     """Return the metric to look at first."""
     return next(
-        (card.metric for card in found if not card.is_empty and card.metric != "ttr"), "nps"
+        (card.metric for card in shown_cards if not card.is_empty and card.metric != "ttr"), "nps"
     )
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import BaseModel, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.clock import rfc3339
+from app.core.clock import rfc3339, utc_now
 from app.core.http import at
 from app.core.routing import PROPERTY_PARAMETER
 from app.interactions import service as interactions
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from app.pages.dashboard.sessions import DashboardVisit
 
 _NAMES = ("survey", "touchpoint", "channel", "locale")
+# Filters of lists alone.
+_OF_LISTS = {"band", "tag", "q"}
 PERIODS = ("30d", "90d", "12mo", "24mo", "this_month", "last_month", "all")
+_MONTH = dt.timedelta(days=30)
 _INTERVALS = {
     "30d": Interval.DAY, "this_month": Interval.DAY, "last_month": Interval.DAY,
     "90d": Interval.WEEK,
@@ -45,25 +48,33 @@ class PageFilter(BaseModel):
 
     @property
     def has_dates(self) -> bool:
-        """Whether own dates are given; they go before the period."""
-        return _is_day(self.from_) and _is_day(self.to)
+        """Whether own dates are given; they take precedence over the period."""
+        return _is_day(self.from_) or _is_day(self.to)
+
+    @property
+    def days(self) -> tuple[dt.date, dt.date]:
+        """The first and the last day, both inclusive; a missing one is a month from the other."""
+        last = dt.date.fromisoformat(self.to) if _is_day(self.to) else utc_now().date()
+        first = dt.date.fromisoformat(self.from_) if _is_day(self.from_) else last - _MONTH
+        return min(first, last), max(first, last)
 
     @property
     def dates(self) -> dict[str, str]:
-        """The time that is looked at, as the API takes it: own dates, or a period.
+        """The time span as parameters of the API: own dates, or a period.
 
-        The page's last day belongs to it, the API's does not.
+        The page's last day is inclusive, the API's `to` is exclusive.
         """
         if not self.has_dates:
             return {"period": self.period}
-        end = dt.date.fromisoformat(self.to) + dt.timedelta(days=1)
-        return {"from": self.from_, "to": end.isoformat()}
+        first, last = self.days
+        return {"from": first.isoformat(), "to": (last + dt.timedelta(days=1)).isoformat()}
 
     @property
     def interval(self) -> Interval:
         """How fine the trend of this period is."""
         if self.has_dates:
-            days = (dt.date.fromisoformat(self.to) - dt.date.fromisoformat(self.from_)).days
+            first, last = self.days
+            days = (last - first).days
             return Interval.DAY if days <= 45 else Interval.WEEK if days <= 180 else Interval.MONTH
         return _INTERVALS.get(self.period, Interval.MONTH)
 
@@ -77,48 +88,57 @@ class PageFilter(BaseModel):
 
     def api_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return the view as parameters of the API's figures."""
-        said = {name: getattr(self, name) for name in _NAMES}
-        said |= {f"property.{name}": list(values) for name, values in properties.items()}
-        return self.dates | {name: value for name, value in said.items() if value}
+        params = {name: getattr(self, name) for name in _NAMES}
+        params |= {f"property.{name}": list(values) for name, values in properties.items()}
+        return self.dates | {name: value for name, value in params.items() if value}
 
     async def list_filters(
         self, visit: "DashboardVisit", properties: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
         """Return the view as parameters of the API's lists: the period as two moments."""
         query = self.query().model_copy(update={"survey": [], "touchpoint": [], "channel": []})
-        found = await resolve(visit.session, visit.workspace, "rating", query, {})
-        said = {name: getattr(self, name) for name in _NAMES if name != "locale"}
-        said |= {f"property.{name}": list(values) for name, values in properties.items()}
+        request = await resolve(visit.session, visit.workspace, "rating", query, {})
+        params = {name: getattr(self, name) for name in _NAMES if name != "locale"}
+        params |= {f"property.{name}": list(values) for name, values in properties.items()}
         if self.period != "all" or self.has_dates:
-            start, end = (moment_of(b, found.zone) for b in (found.span.start, found.span.end))
-            said |= {"since": rfc3339(start), "until": rfc3339(end)}
-        return {name: value for name, value in said.items() if value}
+            start, end = (
+                moment_of(b, request.zone) for b in (request.span.start, request.span.end)
+            )
+            params |= {"since": rfc3339(start), "until": rfc3339(end)}
+        return {name: value for name, value in params.items() if value}
 
     def is_narrowed(self, properties: Mapping[str, Sequence[str]]) -> bool:
         """Tell whether anything but the time is chosen."""
         return bool(properties) or any(getattr(self, name) for name in _NAMES)
 
+    def page_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Return the view as parameters of a page."""
+        params = {name: getattr(self, name) for name in _NAMES}
+        params |= {f"property.{name}": values[-1] for name, values in properties.items()}
+        dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self.period}
+        return {name: value for name, value in (dates | params).items() if value}
+
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:
         """Return the address of another page with the same filters."""
-        said = {name: getattr(self, name) for name in _NAMES}
-        said |= {f"property.{name}": values[-1] for name, values in properties.items()}
-        dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self.period}
-        kept = dates | said | more
+        kept = self.page_params(properties) | more
         return f"{at(path)}?{urlencode({n: v for n, v in kept.items() if v})}"
 
     def chips(
         self, path: str, properties: Mapping[str, Sequence[str]], **more: str
     ) -> list[tuple[str, str, str]]:
         """Return what the view is narrowed to: a name, its value, and the address without it."""
-        found = [
+        chips = [
             (name, getattr(self, name), self.link(path, properties, **more, **{name: ""}))
             for name in _NAMES
             if getattr(self, name)
         ]
         for name, values in properties.items():
             others = {other: v for other, v in properties.items() if other != name}
-            found.append((name, values[-1], self.link(path, others, **more)))
-        return found
+            chips.append((name, values[-1], self.link(path, others, **more)))
+        for name in _OF_LISTS & more.keys():
+            without = {other: value for other, value in more.items() if other != name}
+            chips.append((name, more[name], self.link(path, properties, **without)))
+        return chips
 
 
 def _is_day(text: str) -> bool:

@@ -1,10 +1,11 @@
-"""`POST /forms/{name}`: one request of the API, and the page again."""
+"""`POST /forms/{name}`: send one request of the API, then show the page again."""
 
 from urllib.parse import quote
 
 from starlette.responses import RedirectResponse, Response
 
 from app.core.errors import InvalidInput, NotFound
+from app.core.http import at
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import FORMS
@@ -15,6 +16,14 @@ from app.pages.dashboard.shown_again import saved_at, show_again
 routes = router("Dashboard")
 
 
+@routes.get("/forms/{name}", include_in_schema=False)
+async def show_form_page(name: str) -> RedirectResponse:
+    """Lead to the page of a form whose address was opened or loaded again."""
+    form = FORMS.get(name)
+    path = form.page if form is not None and "{" not in form.page else "/"
+    return RedirectResponse(at(path), status_code=303)
+
+
 @routes.post("/forms/{name}", include_in_schema=False)
 async def post_form(visit: ConsoleDep, name: str) -> Response:
     """Send the request of a form, then show its page: changed, or with what is wrong."""
@@ -22,40 +31,40 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
     if form is None:
         raise NotFound("There is no such form.")
     fields = await visit.read_all_fields()
-    page = _filled(form.page, fields)
+    page = _fill(form.page, fields)
     try:
         _require_typed(visit, form, fields)
         body = form.request_body(fields)
         params = {field: fields[field][-1] for field in form.query if field in fields}
         reply = await visit.api.send(
-            form.method, _filled(form.path, fields), params=params, json_body=body
+            form.method, _fill(form.path, fields), params=params, json_body=body
         )
     except ApiRefused as refused:
         outcome = FormOutcome(name, fields, refused.detail, refused.fields)
         return await show_again(visit, page, outcome, status=refused.status)
     except InvalidInput as error:
-        wrong = {str(one["loc"][-1]): one["msg"] for one in error.errors}
+        wrong = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}
         outcome = FormOutcome(name, fields, error.detail, wrong)
         return await show_again(visit, page, outcome, status=422)
     if form.shows_reply:
         return await show_again(visit, page, FormOutcome(name, fields, reply=reply.json()))
     then = page
     if form.then is not None:
-        said = reply.json() if reply.content else {}
-        then = _filled(form.then, fields | {k: [str(v)] for k, v in (said or {}).items()})
+        values = reply.json() if reply.content else {}
+        then = _fill(form.then, fields | {k: [str(v)] for k, v in (values or {}).items()})
     return RedirectResponse(saved_at(then), status_code=303)
 
 
-def _filled(template: str, fields: Fields) -> str:
-    values = {name: quote(found[-1], safe="") for name, found in fields.items()}
+def _fill(template: str, fields: Fields) -> str:
+    values = {name: quote(field_values[-1], safe="") for name, field_values in fields.items()}
     try:
         return template.format_map(values)
     except (KeyError, ValueError):
-        raise InvalidInput("The form is not whole; reload the page.") from None
+        raise InvalidInput("The form is incomplete; reload the page.") from None
 
 
 def _require_typed(visit: DashboardVisit, form: ConsoleForm, fields: Fields) -> None:
-    """Refuse what cannot be undone where its name was not typed."""
+    """Refuse an action that cannot be undone unless its name was typed correctly."""
     if form.typed is None:
         return
     typed, wanted = (fields.get(name, [""])[-1].strip() for name in form.typed)

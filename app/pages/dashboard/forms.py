@@ -1,8 +1,9 @@
-"""The console's forms: each is one request of the API, made of what its fields say.
+"""The console's forms: each sends one request of the API, built from its fields.
 
-After an error the page stands again, with what was typed and what is wrong at each field.
+After an error the page is shown again, with the typed values and an error at each wrong field.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,35 +15,35 @@ Read = Callable[[list[str]], Any]
 
 
 class _LeftOut:
-    """A field that says nothing; the request does without it."""
+    """Marks an empty field, which the request leaves out."""
 
 
 LEFT_OUT = _LeftOut()
 
 
 def text(values: list[str]) -> Any:
-    """Read a line of text; an empty one says nothing."""
+    """Read a line of text; an empty one is left out."""
     return values[-1].strip() or LEFT_OUT
 
 
 def text_or_null(values: list[str]) -> Any:
-    """Read a line of text; an empty one takes away what there was."""
+    """Read a line of text; an empty one clears the value."""
     return values[-1].strip() or None
 
 
 def number(values: list[str]) -> Any:
-    """Read a number; an empty field says nothing."""
-    said = values[-1].strip()
-    if not said:
+    """Read a number; an empty field is left out."""
+    typed = values[-1].strip()
+    if not typed:
         return LEFT_OUT
     try:
-        return float(said) if "." in said else int(said)
+        return float(typed) if "." in typed else int(typed)
     except ValueError:
-        return said
+        return typed
 
 
 def number_or_null(values: list[str]) -> Any:
-    """Read a number; an empty field takes away what there was."""
+    """Read a number; an empty field clears the value."""
     found = number(values)
     return None if found is LEFT_OUT else found
 
@@ -71,6 +72,17 @@ def pairs(values: list[str]) -> dict[str, str]:
             raise InvalidInput.at("body", "pairs", msg=f"`{line[:80]}` must be NAME = VALUE")
         found[name.strip()] = value.strip()
     return found
+
+
+def json_text(values: list[str]) -> Any:
+    """Read a text of JSON; an empty one is left out, any other text raises InvalidInput."""
+    typed = values[-1].strip()
+    if not typed:
+        return LEFT_OUT
+    try:
+        return json.loads(typed)
+    except ValueError as error:
+        raise InvalidInput.at("body", "mapping", msg=f"is no JSON: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,7 @@ def _put(body: dict[str, Any], path: list[str], value: Any) -> None:
 
 @dataclass(frozen=True)
 class FormOutcome:
-    """What became of a form that was sent: what was wrong, or what is shown once."""
+    """The result of a form that was sent: its errors, or a reply that is shown once."""
 
     form: str
     fields: Fields

@@ -1,4 +1,4 @@
-"""How the connections are: who tells us, and whom we tell."""
+"""The health of connections: integrations and webhook endpoints."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.webhooks import queries as webhooks
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection: `health` is a word of ours, `why` says more."""
+    """One connection: `health` names its state, `why` explains it."""
 
     id: Any
     name: str
@@ -29,7 +29,7 @@ class Connection:
 
 
 async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
-    """Return the senders with their state."""
+    """Return the integrations with their state."""
     found = await silence.states(visit.session, visit.workspace.id)
     return [
         Connection(
@@ -46,7 +46,7 @@ async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
 
 
 async def endpoints(visit: DashboardVisit) -> Sequence[Connection]:
-    """Return the subscribers with their state."""
+    """Return the webhook endpoints with their state."""
     workspace_id = visit.workspace.id
     rows = await webhooks.find_endpoints(visit.session, workspace_id, limit=200, cursor=None)
     counts = await webhooks.count_open(visit.session, workspace_id, [row.id for row in rows])

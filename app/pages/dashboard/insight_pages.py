@@ -1,4 +1,4 @@
-"""The experience on the dashboard: one insight a page, each with its sentence; and comparing."""
+"""Insights on the dashboard, one per page with a summary sentence; and comparisons."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-# What the page tells, in its order; those of answers are read as figures, not as insights.
+# The tabs in their order; emotions and expectation are metrics, the others insights.
 TABS = ("drivers", "pillars", "modules", "emotions", "expectation", "recovery", "comments",
         "spending", "word-of-mouth")  # fmt: skip
 _TAGS = {"drivers": "driver", "pillars": "pillar", "modules": "module"}
@@ -43,7 +43,7 @@ async def show_experience(
     name = view.insight if view.insight in tabs else tabs[0]
     shown: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": ""}
     if name in _FIGURES:
-        shown |= await _of_figures(visit, view, properties, name)
+        shown |= await _read_metric_tab(visit, view, properties, name)
     else:
         params = view.api_params(properties)
         if name == "spending":
@@ -55,7 +55,7 @@ async def show_experience(
         if name in {"pillars", "modules"} and reply["rows"]:
             shown["points"] = _scores(visit, reply["rows"])
         elif name in _TAGS and not reply["rows"]:
-            # Means stand with any number of answers; what they weigh needs more.
+            # Means can be shown with any number of answers; weights need more.
             means = await figures.tag_points(visit, view, _TAGS[name], properties)
             shown["points"] = whiskers(means)
     return visit.page(
@@ -64,20 +64,20 @@ async def show_experience(
     )  # fmt: skip
 
 
-async def _of_figures(
+async def _read_metric_tab(
     visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]], name: str
 ) -> dict[str, Any]:
     """Return how often each emotion, or each expectation, was chosen."""
     if name == "emotions":
         points, total = await figures.emotion_points(visit, view, properties)
         best = max(points, key=lambda p: p.value or 0, default=None)
-        said = visit.said["no_emotions"]
+        sentence = visit.said["no_emotions"]
         if best is not None and total["n"]:
-            said = visit.said["sentence.emotions"].format(
+            sentence = visit.said["sentence.emotions"].format(
                 emotion=best.label, share=visit.said.number(best.value or 0),
                 value=visit.said.number(total["value"], 1), n=visit.said.number(total["n"]),
             )  # fmt: skip
-        return {"points": whiskers(points) if total["n"] else None, "sentence": said}
+        return {"points": whiskers(points) if total["n"] else None, "sentence": sentence}
     reply = await figures.read(visit, view, _FIGURES[name], properties)
     total = reply["total"]
     points = [
@@ -85,12 +85,12 @@ async def _of_figures(
               f"{visit.said.number(100 * n / total['n'])} %", "–")
         for key, n in total.get("distribution", {}).items()
     ] if total["n"] else []  # fmt: skip
-    said = visit.said["no_expectation"]
+    sentence = visit.said["no_expectation"]
     if total["n"]:
-        said = visit.said["sentence.expectation"].format(
+        sentence = visit.said["sentence.expectation"].format(
             value=visit.said.number(total["value"], 1), n=visit.said.number(total["n"])
         )
-    return {"points": whiskers(points), "sentence": said}
+    return {"points": whiskers(points), "sentence": sentence}
 
 
 def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -122,7 +122,7 @@ class CompareFilter(PageFilter):
 async def show_compare(
     visit: VisitDep, view: Annotated[CompareFilter, Query()], asked: PropertiesDep
 ) -> HTMLResponse:
-    """Show one figure by store, channel, language or whatever else, side by side."""
+    """Show one figure by store, channel, language or another group, side by side."""
     properties = chosen(asked)
     groups = ["touchpoint", "channel", "locale", "survey",
               *(f"property.{name}" for name in visit.workspace.segments)]  # fmt: skip
@@ -138,10 +138,13 @@ async def show_compare(
     ]
     within = METRICS[metric].unit.ends
     known = [p.value for p in points if p.value is not None]
+    is_time = METRICS[metric].unit.kind == "duration"
     if within is None:
         within = (0.0, max([*(p.high or p.value or 0 for p in points), 1.0]))
     return visit.page(
         "compare", by=by, groups=groups, metric=metric, metrics=CARD_METRICS, points=points,
-        chart=whiskers_of(points, within=within) if known else None, total=reply["total"],
-        write=figures.written, **await filter_form(visit, view, properties),
+        chart=whiskers_of(
+            points, within=within, **(figures.time_axis(visit.said, points) if is_time else {})
+        ) if known else None, total=reply["total"],
+        write=figures.format_value, **await filter_form(visit, view, properties),
     )  # fmt: skip

@@ -16,14 +16,14 @@ from app.workspaces.service import get_workspace
 
 ASKED_JOB = "dashboard.link_asked"
 LINK_JOB = "dashboard.send_link"
-# Whose workspace it is, nobody knows before it is looked up.
-NOBODYS = UUID(int=0)
+# Stands for the workspace of an address until the address is looked up.
+UNKNOWN_WORKSPACE = UUID(int=0)
 _MAIL_ATTEMPTS = 5
 SIGN_IN = "/sign-in"
 
 
 async def look_up(database: Database, job: Job) -> None:
-    """Have a link mailed to every member who has the address; to a stranger nothing is."""
+    """Enqueue a mail with a link to every member with the address; other addresses get none."""
     async with database.transaction() as session:
         for member in await members.with_email(session, job.payload["email"]):
             await jobs.enqueue(
@@ -38,7 +38,7 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
     require_sending(settings)
     async with database.transaction() as session:
         member = await members.get(session, job.workspace_id, UUID(job.payload["member"]))
-        # A retry has a link of its own making, and its mail may never have left.
+        # On a retry the fresh link is its own, and the mail may never have been sent.
         if job.attempts == 1 and await sessions.has_fresh_link(session, member):
             return
         workspace = await get_workspace(session, job.workspace_id)

@@ -9,14 +9,16 @@ from app.workspaces.scopes import Scope
 class DashboardPage:
     """One page: its name (also of its template and of its title's text) and its path.
 
-    A page of one thing, such as one answer, has that thing behind its path, and stands in the
-    navigation under the page named `below`. `scope` is what a visitor needs to be led to it.
+    The path of a page about one thing, such as one answer, is a prefix; the navigation marks the
+    page named `below` for it. `scope` is what a visitor needs to see its link, and `group` the
+    heading under which the link stands.
     """
 
     name: str
     path: str
     below: str | None = None
     scope: Scope = Scope.READ
+    group: str = ""
 
     @property
     def template(self) -> str:
@@ -25,28 +27,28 @@ class DashboardPage:
 
     @property
     def in_navigation(self) -> bool:
-        """Whether every page leads to it."""
+        """Whether the navigation links to it."""
         return self.below is None
 
 
 PAGES = {
     page.name: page
     for page in (
-        DashboardPage("overview", "/"),
-        DashboardPage("experience", "/experience"),
-        DashboardPage("journey", "/journey"),
-        DashboardPage("compare", "/compare"),
-        DashboardPage("answers", "/answers"),
-        DashboardPage("comments", "/comments"),
-        DashboardPage("follow_ups", "/follow-ups"),
-        DashboardPage("people", "/people"),
-        DashboardPage("surveys", "/surveys"),
-        DashboardPage("asking", "/asking"),
-        DashboardPage("decisions", "/decisions"),
-        DashboardPage("alerts", "/alerts"),
-        DashboardPage("connections", "/connections"),
-        DashboardPage("imports", "/files"),
-        DashboardPage("settings", "/settings"),
+        DashboardPage("overview", "/", group="figures"),
+        DashboardPage("experience", "/experience", group="figures"),
+        DashboardPage("journey", "/journey", group="figures"),
+        DashboardPage("compare", "/compare", group="figures"),
+        DashboardPage("answers", "/answers", group="voices"),
+        DashboardPage("comments", "/comments", group="voices"),
+        DashboardPage("follow_ups", "/follow-ups", group="voices"),
+        DashboardPage("people", "/people", group="voices"),
+        DashboardPage("surveys", "/surveys", group="asking_group"),
+        DashboardPage("asking", "/asking", group="asking_group"),
+        DashboardPage("decisions", "/decisions", group="asking_group"),
+        DashboardPage("alerts", "/alerts", group="setup"),
+        DashboardPage("connections", "/connections", group="setup"),
+        DashboardPage("imports", "/files", group="setup"),
+        DashboardPage("settings", "/settings", group="setup"),
         DashboardPage("survey", "/surveys/", below="surveys"),
         DashboardPage("survey_editor", "/surveys/", below="surveys"),
         DashboardPage("survey_new", "/surveys/new", below="surveys"),

@@ -11,7 +11,7 @@ from app.pages.dashboard.sessions import DashboardVisit
 CARD_METRICS = ("nps", "csat", "ces", "ttr")
 
 
-async def about(
+async def figures_context(
     visit: DashboardVisit,
     view: PageFilter,
     properties: dict[str, list[str]],
@@ -19,11 +19,15 @@ async def about(
     survey: str | None = None,
 ) -> dict[str, Any]:
     """Return what every page of figures shows: the form, the figures, the trend."""
-    found = await figures.cards(visit, view, properties)
-    metric = view.metric if view.metric in CARD_METRICS else figures.first_with_answers(found)
+    shown_cards = await figures.cards(visit, view, properties)
+    metric = (
+        view.metric
+        if view.metric in CARD_METRICS
+        else figures.first_metric_with_answers(shown_cards)
+    )
     return {
         **await filter_form(visit, view, properties, survey=survey),
-        "cards": found,
+        "cards": shown_cards,
         "trend": await figures.trend(visit, view, metric, properties),
     }
 

@@ -1,4 +1,4 @@
-"""Customers on the dashboard: found, looked at, changed, and erased."""
+"""Customers on the dashboard: find, show, change and erase them."""
 
 import datetime as dt
 from typing import Annotated
@@ -7,7 +7,6 @@ from fastapi import Query
 from starlette.responses import HTMLResponse, Response
 
 from app.core.routing import router
-from app.core.text import fit_email
 from app.pages.dashboard.sessions import ConsoleDep
 
 routes = router("Dashboard")
@@ -19,13 +18,10 @@ async def show_people(
     q: Annotated[str, Query(max_length=255)] = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> HTMLResponse:
-    """List customers, or those of an address or an id."""
+    """List customers, or those whose name, address or id holds what is searched."""
     wanted = q.strip()
-    filters = {}
-    if wanted:
-        filters = {"email": wanted} if fit_email(wanted) else {"external_id": wanted}
-    found = await visit.api.get("/v1/customers", limit=50, cursor=cursor, **filters)
-    return visit.page("people", rows=found["data"], cursor=found["next_cursor"], q=wanted)
+    reply = await visit.api.get("/v1/customers", limit=50, cursor=cursor, q=wanted)
+    return visit.page("people", rows=reply["data"], cursor=reply["next_cursor"], q=wanted)
 
 
 @routes.get("/people/{customer}", include_in_schema=False)
@@ -33,18 +29,19 @@ async def show_person(
     visit: ConsoleDep, customer: str, cursor: Annotated[str | None, Query(max_length=200)] = None
 ) -> HTMLResponse:
     """Show one customer: who it is, what happened, what was answered."""
-    found = await visit.api.get(f"/v1/customers/{customer}")
+    person = await visit.api.get(f"/v1/customers/{customer}")
     timeline = await visit.api.get(f"/v1/customers/{customer}/timeline", limit=50, cursor=cursor)
     moments = [row | {"at": dt.datetime.fromisoformat(row["at"])} for row in timeline["data"]]
-    name = found["name"] or found["email"] or visit.said["anonymous"]
+    ids = [known["id"] for known in person["external_ids"]]
+    name = person["name"] or person["email"] or next(iter(ids), visit.said["anonymous"])
     return visit.page(
-        "person", title=name, customer=found, moments=moments, cursor=timeline["next_cursor"]
+        "person", title=name, customer=person, moments=moments, cursor=timeline["next_cursor"]
     )
 
 
 @routes.get("/people/{customer}/export", include_in_schema=False)
 async def export_person(visit: ConsoleDep, customer: str) -> Response:
     """Return all that is known of a customer as a file."""
-    reply = await visit.api.send("GET", f"/v1/customers/{customer}/export")
+    reply = await visit.api.read(f"/v1/customers/{customer}/export")
     headers = {"Content-Disposition": 'attachment; filename="customer.json"'}
     return Response(reply.content, media_type="application/json", headers=headers)

@@ -17,11 +17,12 @@ from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
 from app.pages.dashboard.filters import PageFilter, choices_of, chosen
-from app.pages.dashboard.parts import CARD_METRICS, about, whiskers
+from app.pages.dashboard.parts import CARD_METRICS, figures_context, whiskers
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.survey_pages import comments_of
 from app.responses import inbox
 from app.triggers.happened import invitation_funnel
+from app.workspaces import members
 
 routes = router("Dashboard")
 
@@ -34,18 +35,23 @@ _LATELY = dt.timedelta(days=30)
 async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
     """Show the four figures, the trend, whom to call and what was written."""
     properties = chosen(asked)
-    shown = await about(visit, view, properties)
+    shown = await figures_context(visit, view, properties)
     journey = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
+    for_members = (
+        HIDDEN_FROM_SHARED if visit.shared else await _for_members(visit, view, properties)
+    )
     return visit.page(
         "overview",
+        # A new workspace shows its first answer as it comes.
+        refresh=20 if for_members["steps"] else None,
         weakest=next((step for step in journey["steps"] if step["weakest"]), None),
-        **(NOBODYS if visit.shared else await _for_members(visit, view, properties)),
+        **for_members,
         **shown,
     )
 
 
-# What somebody with a link to the figures does not see.
-NOBODYS: dict[str, Any] = {
+# Stands for the parts that a visitor with a share link does not see.
+HIDDEN_FROM_SHARED: dict[str, Any] = {
     "follow_ups": [], "open_count": 0, "comments": [], "raised": [], "troubled": [],
     "funnel": None, "steps": None,
 }  # fmt: skip
@@ -61,29 +67,39 @@ async def _for_members(
         **await view.list_filters(visit, properties),
     )  # fmt: skip
     since = utc_now() - _LATELY
+    whole = not view.is_narrowed(properties)
     return {
         "follow_ups": urgent["data"],
-        "open_count": await inbox.count_open_follow_ups(visit.session, visit.workspace.id),
+        # Both are of the whole workspace, so they stand only where nothing is filtered.
+        "open_count": await inbox.count_open_follow_ups(visit.session, visit.workspace.id)
+        if whole
+        else 0,
         "comments": await comments_of(visit, view, properties, limit=5),
         "raised": await alerts.raised_alerts(visit.session, visit.workspace.id),
         "troubled": [connection for connection in connections if connection.needs_somebody],
-        "funnel": await invitation_funnel(visit.session, visit.workspace.id, since),
+        "funnel": await invitation_funnel(visit.session, visit.workspace.id, since)
+        if whole
+        else None,
         "steps": await first_steps(visit),
     }
 
 
 async def first_steps(visit: DashboardVisit) -> list[tuple[str, str, bool]] | None:
-    """Return the steps of a new workspace with what is done; None once answers have come."""
-    answered = await visit.api.get("/v1/responses", limit=1)
-    if answered["data"]:
+    """Return the steps of a new workspace, each done or not; None once two answers have come."""
+    answered = await visit.api.get("/v1/responses", limit=2)
+    if len(answered["data"]) > 1:
         return None
+    invited = await visit.api.get("/v1/invitations", limit=1)
+    connected = await visit.api.get("/v1/integrations", limit=1) if visit.may_admin else invited
+    came = bool(answered["data"])
     made = await visit.api.get("/v1/surveys", limit=1)
     live = await visit.api.get("/v1/surveys", limit=1, status="live")
     where = "/surveys/new" if not made["data"] else f"/surveys/{made['data'][0]['key']}"
     return [
         ("make", "/surveys/new", bool(made["data"])),
         ("publish", where, bool(live["data"])),
-        ("place", where, False),
+        ("place", where, came or bool(invited["data"] or connected["data"])),
+        ("answer", "/answers?period=all", came),
     ]
 
 
@@ -124,7 +140,7 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         stages=[(stage, [s for s in steps if s["stage"] == stage]) for stage in _STAGES],
         names=names,
         chart=whiskers(points),
-        write=figures.written,
+        write=figures.format_value,
         interval=figures.interval_of,
     )
 
@@ -135,6 +151,7 @@ async def show_alerts(visit: VisitDep) -> HTMLResponse:
     found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
     return visit.page(
         "alerts", alerts=found,
+        members=await members.find_page(visit.session, visit.workspace.id, limit=200, cursor=None),
         choices=await choices_of(visit.session, visit.workspace), metrics=CARD_METRICS,
     )  # fmt: skip
 

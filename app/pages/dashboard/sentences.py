@@ -1,6 +1,6 @@
-"""What an insight says in one sentence: its finding, or why the data cannot carry one. Pure."""
+"""Describe an insight in one sentence: its finding, or why the data is not enough. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.pages.dashboard.texts import DashboardTexts
@@ -8,7 +8,7 @@ from app.pages.dashboard.texts import DashboardTexts
 Insight = Mapping[str, Any]
 
 
-# What to tag, where nothing is.
+# The text that says what to tag, for insights without tagged questions.
 _UNTAGGED = {"drivers": "no_drivers", "pillars": "no_pillars"}
 
 
@@ -38,10 +38,17 @@ def _pillars(said: DashboardTexts, reply: Insight) -> str:
     rows = [row for row in reply["rows"] if row["score"] is not None]
     best, worst = max(rows, key=lambda r: r["score"]), min(rows, key=lambda r: r["score"])
     index = reply["index"]
+    if _overlap(best["ci"], worst["ci"]):
+        return said["sentence.pillars_same"].format(index=said.number(index["value"], 1))
     return said["sentence.pillars"].format(
         best=best["label"], worst=worst["label"], high=said.number(best["score"]),
         low=said.number(worst["score"]), index=said.number(index["value"], 1),
     )  # fmt: skip
+
+
+def _overlap(high: Sequence[float] | None, low: Sequence[float] | None) -> bool:
+    """Tell whether two intervals share a value, so that neither is surely above the other."""
+    return high is None or low is None or high[0] <= low[1]
 
 
 def _recovery(said: DashboardTexts, reply: Insight) -> str:
@@ -85,9 +92,9 @@ def _reach(said: DashboardTexts, reply: Insight) -> str:
 
 
 def _or_refusal(
-    tell: Callable[[DashboardTexts, Insight], str],
+    describe: Callable[[DashboardTexts, Insight], str],
 ) -> Callable[[DashboardTexts, Insight], str]:
-    return lambda said, reply: _refused(said, reply) or tell(said, reply)
+    return lambda said, reply: _refused(said, reply) or describe(said, reply)
 
 
 SENTENCES: dict[str, Callable[[DashboardTexts, Insight], str]] = {

@@ -1,8 +1,9 @@
-"""Who looks at the dashboard: a cookie names a session, and forms prove that they are ours."""
+"""Sessions of the dashboard: a cookie names the session, and forms carry a CSRF token."""
 
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -37,9 +38,10 @@ from app.workspaces.sessions import Visitor
 T = TypeVar("T", bound=BaseModel)
 
 _CSRF = "dashboard.csrf"
-# Where a page that is shown again finds what became of its form, and a shared one its visitor:
-# nothing from outside can write there.
+# Keys of the request's scope: the outcome of a form for the page that is shown again, and the
+# visitor of a shared page. Nothing from outside can set them.
 OUTCOME, SHARED = "afterword.form_outcome", "afterword.shared"
+_TEXTS = "afterword.texts"
 NO_OUTCOME = FormOutcome("", {})
 
 
@@ -49,7 +51,7 @@ Saved = Annotated[str, Query(max_length=5)]
 
 @dataclass(frozen=True, slots=True)
 class SharedVisitor:
-    """Somebody with a link to one view: they see its figures, and nobody's words or names."""
+    """A visitor with a share link: sees the figures of one view, but no comments or names."""
 
     visitor: Visitor
 
@@ -69,8 +71,14 @@ def give_cookie(request: Request, reply: Response, token: str, *, seconds: int) 
     )  # fmt: skip
 
 
+def texts_for(request: Request) -> DashboardTexts:
+    """Return the texts in the visitor's own language where it is known, else the browser's."""
+    known: DashboardTexts | None = request.scope.get(_TEXTS)
+    return known or language_of_browser(request)
+
+
 def language_of_browser(request: Request) -> DashboardTexts:
-    """Return the words of whoever has not signed in yet."""
+    """Return the dashboard's texts in the language of the browser."""
     accepted = accepted_languages(request.headers.get("accept-language", ""))
     languages = [language_of(locale) for locale in accepted]
     return DashboardTexts(next((language for language in languages if language in LANGUAGES), "en"))
@@ -78,7 +86,7 @@ def language_of_browser(request: Request) -> DashboardTexts:
 
 @dataclass(frozen=True)
 class DashboardVisit:
-    """One page's request of somebody who is signed in."""
+    """One request of a page by a visitor who is signed in."""
 
     request: Request
     visitor: Visitor
@@ -95,9 +103,9 @@ class DashboardVisit:
 
     @property
     def outcome(self) -> FormOutcome:
-        """What became of the form that this page shows again; of none on a first look."""
-        found: FormOutcome = self.request.scope.get(OUTCOME, NO_OUTCOME)
-        return found
+        """The outcome of the form that this page shows again; an empty one on a first visit."""
+        outcome: FormOutcome = self.request.scope.get(OUTCOME, NO_OUTCOME)
+        return outcome
 
     @property
     def was_saved(self) -> bool:
@@ -141,9 +149,11 @@ class DashboardVisit:
         )
 
     def _notices(self) -> list[str]:
-        """Return what a manager should know before the figures."""
+        """Return what an admin should know before the figures; nobody else can mend it."""
         settings = current_settings(self.request)
-        found = []
+        found: list[str] = []
+        if not self.may_admin or self.shared:
+            return found
         if settings.smtp_url is None:
             found.append(self.said["mail_stored"])
         if settings.sending == "paused":
@@ -200,14 +210,14 @@ async def read_own_fields(request: Request) -> dict[str, list[str]]:
     return {name: [v.replace("\x00", "") for v in values] for name, values in fields.items()}
 
 
-async def _signed_in(
+async def _page_visit(
     request: Request,
     session: SessionDep,
     reading: ReadSessionDep,
     saved: Saved = "",  # noqa: ARG001 - it may be asked
 ) -> DashboardVisit:
     visit = await _visit_of(request, session, reading)
-    # All figures of a page are of one moment.
+    # All figures of a page are read from one snapshot.
     await read_snapshot(reading)
     return visit
 
@@ -227,30 +237,30 @@ async def _visit_of(
         asked = urlencode({"next": request.url.path + query})
         raise ShowPage(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
     workspace = await get_workspace(session, visitor.caller.workspace_id)
-    return DashboardVisit(
-        request, visitor, workspace, DashboardTexts(visitor.locale), token, reading
-    )
+    said = request.scope[_TEXTS] = DashboardTexts(visitor.locale)
+    return DashboardVisit(request, visitor, workspace, said, token, reading)
 
 
-async def _calls_the_api(
+async def _console_visit(
     request: Request,
     session: SessionDep,
     reading: ReadSessionDep,
     saved: Saved = "",  # noqa: ARG001 - it may be asked
 ) -> DashboardVisit:
     visit = await _visit_of(request, session, reading)
-    # The requests that the page makes need connections too: this one is given back before.
+    # The page's own requests need connections too, so this one is given back first.
     await session.commit()
     return visit
 
 
-VisitDep = Annotated[DashboardVisit, Depends(_signed_in)]
+VisitDep = Annotated[DashboardVisit, Depends(_page_visit)]
 # Of pages that read and change through the API.
-ConsoleDep = Annotated[DashboardVisit, Depends(_calls_the_api)]
+ConsoleDep = Annotated[DashboardVisit, Depends(_console_visit)]
 
 
-def navigation_for(visit: DashboardVisit) -> tuple[DashboardPage, ...]:
-    """Return the pages that the visitor is led to."""
+def navigation_for(visit: DashboardVisit) -> list[tuple[str, list[DashboardPage]]]:
+    """Return the pages that the visitor is led to, by the groups in which they stand."""
     if visit.shared:
-        return ()
-    return tuple(page for page in NAVIGATION if visit.visitor.may(page.scope))
+        return []
+    pages = [page for page in NAVIGATION if visit.visitor.may(page.scope)]
+    return [(name, list(group)) for name, group in groupby(pages, lambda page: page.group)]

@@ -57,7 +57,7 @@ async def show_audit(
 
 @routes.get("/account", include_in_schema=False)
 async def show_account(visit: ConsoleDep) -> HTMLResponse:
-    """Show who is signed in, in which language, with which letter, and where else they may go."""
+    """Show the member who is signed in: language, letter, and their other workspaces."""
     workspace_id, caller = visit.workspace.id, visit.visitor.caller
     member = await sessions.find_member(visit.session, workspace_id, caller.key_id)
     others = await sessions.workspaces_of(visit.session, member.email) if member else []
@@ -68,10 +68,10 @@ async def show_account(visit: ConsoleDep) -> HTMLResponse:
 
 @routes.post("/account", include_in_schema=False)
 async def post_account(visit: VisitDep, session: SessionDep) -> Response:
-    """Change one's own language and letter; anybody who is signed in may."""
+    """Change the member's own language and letter; everybody who is signed in may."""
     fields = await visit.read_form()
     language = fields.get("locale", "")
-    digest = next((one for one in _DIGESTS if one == fields.get("digest")), None)
+    digest = next((choice for choice in _DIGESTS if choice == fields.get("digest")), None)
     await sessions.change_own(
         session, visit.workspace.id, visit.visitor.caller.key_id, visit.token,
         locale=language if language in LANGUAGES else None,
@@ -82,7 +82,7 @@ async def post_account(visit: VisitDep, session: SessionDep) -> Response:
 
 @routes.post("/account/workspace", include_in_schema=False)
 async def post_switch(visit: VisitDep, session: SessionDep, request: Request) -> Response:
-    """Go on in another workspace in which the same address is a member."""
+    """Switch to another workspace in which the same address is a member."""
     fields = await visit.read_form()
     member = await sessions.find_member(session, visit.workspace.id, visit.visitor.caller.key_id)
     token = await sessions.switch(session, member, fields.get("workspace", "")) if member else None
@@ -107,7 +107,7 @@ async def show_sharing(
 
 @routes.get("/shared/{token}", include_in_schema=False)
 async def show_shared(request: Request, session: SessionDep, token: str) -> Response:
-    """Show a view to somebody with its link: figures, and nobody's words or names."""
+    """Show a view to a visitor with its share link: its figures, but no comments or names."""
     link = await share_links.find_by_token(session, token)
     if link is None:
         raise NotFound("There is no such link.")

@@ -11,7 +11,7 @@ from app.pages.dashboard.forms import FormOutcome
 from app.pages.dashboard.sessions import OUTCOME, DashboardVisit
 from app.pages.rendering import HEADERS
 
-# What is shown once must not be found by Back.
+# A secret that is shown once must not be cached for the Back button.
 _NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -23,7 +23,7 @@ def saved_at(path: str) -> str:
 async def show_again(
     visit: DashboardVisit, path: str, outcome: FormOutcome, *, status: int = 200
 ) -> Response:
-    """Show a page as it is now, with what became of its form."""
+    """Show a page as it is now, with the outcome of its form."""
     if status == HTTPStatus.FORBIDDEN:
         raise page_error(status, outcome.error or "")
     path, _, query = path.partition("?")

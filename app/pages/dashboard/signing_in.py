@@ -1,4 +1,4 @@
-"""Signing in and out: a mailed link that is confirmed by a press, or a key."""
+"""Sign in and out: by a mailed link that is confirmed with a button, or by a key."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from app.core.errors import Unauthorized
 from app.core.http import at
 from app.core.routing import SessionDep, current_settings, router
 from app.core.text import fit_email
-from app.pages.dashboard.link_mail import ASKED_JOB, NOBODYS, SIGN_IN
+from app.pages.dashboard.link_mail import ASKED_JOB, SIGN_IN, UNKNOWN_WORKSPACE
 from app.pages.dashboard.sessions import (
     VisitDep,
     cookie_name,
@@ -27,17 +27,22 @@ from app.workspaces.limits import require_public_rate
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
-# A path with its query: no blanks, so that it can say nothing in a mail.
+# A path with its query; without blanks it cannot smuggle a message into a mail.
 _ADDRESS = re.compile(r"[!-~]+")
 
 
 def _form(
-    request: Request, *, next_: str, status: int = 200, told: str | None = None, wrong: bool = False
+    request: Request,
+    *,
+    next_: str,
+    status: int = 200,
+    message: str | None = None,
+    wrong: bool = False,
 ) -> HTMLResponse:
     said = language_of_browser(request)
     shown = page(
         "dashboard/sign_in.html", lang=said.language, status=status, title=said["sign_in"],
-        said=said, next=_local(next_), told=told, wrong=wrong,
+        said=said, next=_local(next_), told=message, wrong=wrong,
         stored=current_settings(request).smtp_url is None,
     )  # fmt: skip
     shown.headers["Cache-Control"] = "no-store"
@@ -67,11 +72,14 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
     next_ = _local(fields.get("next", "/"))
     email = fit_email(fields.get("email", "").strip())
     if email:
-        # Whether it is a member's is looked up later: neither words nor time tell who is one.
+        # The address is looked up later, so neither text nor timing reveals who is a member.
         await jobs.enqueue(
-            session, ASKED_JOB, workspace_id=NOBODYS, payload={"email": email, "next": next_}
+            session,
+            ASKED_JOB,
+            workspace_id=UNKNOWN_WORKSPACE,
+            payload={"email": email, "next": next_},
         )
-    return _form(request, next_=next_, told=said["link_sent"])
+    return _form(request, next_=next_, message=said["link_sent"])
 
 
 async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, str]) -> Response:
@@ -83,7 +91,7 @@ async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, 
     except Unauthorized:
         caller = None
     if caller is None or Scope.READ not in caller.scopes:
-        return _form(request, next_=next_, status=401, told=said["key_wrong"], wrong=True)
+        return _form(request, next_=next_, status=401, message=said["key_wrong"], wrong=True)
     token = await sessions.open_with_key(session, caller, locale=said.language)
     return await _enter(request, session, token, next_)
 
@@ -100,7 +108,7 @@ async def _enter(request: Request, session: SessionDep, token: str, next_: str) 
 
 @routes.get(SIGN_IN + "/{token}", include_in_schema=False)
 async def show_link(request: Request, token: str, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
-    """Ask for a press: mail scanners open links, and must not use this one up."""
+    """Ask for a click, because mail scanners open links and would use this one up."""
     said = language_of_browser(request)
     shown = page(
         "dashboard/sign_in_link.html", lang=said.language, title=said["sign_in"], said=said,
@@ -119,7 +127,7 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
     opened = await sessions.redeem(session, token)
     if opened is None:
         said = language_of_browser(request)
-        return _form(request, next_=next_, status=410, told=said["link_old"], wrong=True)
+        return _form(request, next_=next_, status=410, message=said["link_old"], wrong=True)
     return await _enter(request, session, opened, next_)
 
 

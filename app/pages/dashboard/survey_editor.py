@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from fastapi import Request
+from fastapi import Query, Request
 from pydantic import ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -30,15 +30,20 @@ _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
 @routes.get("/surveys/{key}/edit", include_in_schema=False)
-async def show_editor(visit: ConsoleDep, key: str) -> HTMLResponse:
-    """Show a survey's draft as a form, with a preview beside."""
+async def show_editor(
+    visit: ConsoleDep, key: str, add_language: Annotated[str, Query(max_length=20)] = ""
+) -> HTMLResponse:
+    """Show a survey's draft as a form, with a preview beside; a new language has empty fields."""
     visit.require(Scope.ADMIN)
     survey = await visit.api.get(f"/v1/surveys/{key}")
+    languages = _languages(survey)
+    if _LANGUAGE.fullmatch(add_language) and add_language not in languages:
+        languages.append(add_language)
     return visit.page(
         "survey_editor",
         title=survey["name"],
         survey=survey,
-        languages=_languages(survey),
+        languages=languages,
         types=list(QuestionType),
         spec_of=lambda name: spec_of(QuestionType(name)),
         displays_of=lambda name: _displays(visit, QuestionType(name)),
@@ -47,7 +52,6 @@ async def show_editor(visit: ConsoleDep, key: str) -> HTMLResponse:
         modules=[str(module) for module in Module],
         operators=[str(operator) for operator in get_args(Operator)],
         known_drivers=KNOWN_DRIVERS,
-        scripts=("console.js",),
     )
 
 
@@ -62,7 +66,7 @@ def _displays(visit: DashboardVisit, type_: QuestionType) -> list[tuple[str, str
 
 
 def _languages(survey: Mapping[str, Any]) -> list[str]:
-    """Return the languages in which anything is said, the survey's own first."""
+    """Return the languages of the survey's texts, its default language first."""
     found = {language for q in survey["questions"] for language in q["text"]}
     return sorted(found | {survey["default_locale"]}, key=lambda x: x != survey["default_locale"])
 
@@ -72,28 +76,30 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
     """Save the draft, then do what was pressed: add, move or remove a question, or publish."""
     visit.require(Scope.ADMIN)
     fields = await visit.read_all_fields()
-    said = {name: values[-1] for name, values in fields.items()}
+    form = {name: values[-1] for name, values in fields.items()}
     survey = await visit.api.get(f"/v1/surveys/{key}")
-    change = _read(said, survey)
-    _do(change["questions"], said.get("_do", ""), said)
+    change = _read_draft(form, survey)
+    _apply_button(change["questions"], form.get("_do", ""), form)
     try:
         await visit.api.send("PATCH", f"/v1/surveys/{key}", json_body=change)
-        if said.get("_do") == "publish":
+        if form.get("_do") == "publish":
             await visit.api.send("POST", f"/v1/surveys/{key}/publish")
             return RedirectResponse(saved_at(f"/surveys/{key}"), status_code=303)
     except ApiRefused as refused:
         outcome = FormOutcome(_FORM, fields, refused.detail, refused.fields)
         return await show_again(visit, f"/surveys/{key}/edit", outcome, status=refused.status)
-    return RedirectResponse(saved_at(f"/surveys/{key}/edit"), status_code=303)
+    added = form.get("add_language", "").strip()
+    more = f"?add_language={added}" if _LANGUAGE.fullmatch(added) else ""
+    return RedirectResponse(saved_at(f"/surveys/{key}/edit{more}"), status_code=303)
 
 
-def _read(said: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, Any]:
+def _read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, Any]:
     """Return the draft that the form holds; what the form does not show stays as it is."""
-    languages = _form_languages(said, survey)
+    languages = _form_languages(form, survey)
     texts = dict(survey["texts"])
     for name in _TEXTS:
         found = {lang: text for lang in languages
-                 if (text := said.get(f"texts.{name}.{lang}", "").strip())}  # fmt: skip
+                 if (text := form.get(f"texts.{name}.{lang}", "").strip())}  # fmt: skip
         if name == "thank_you":
             thanks = dict(texts.get("thank_you") or {})
             if found:
@@ -101,36 +107,40 @@ def _read(said: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, Any]:
             texts["thank_you"] = thanks
         else:
             texts[name] = found or None
-    numbers = sorted({int(m[1]) for name in said if (m := re.match(r"questions\.(\d+)\.", name))})
+    numbers = sorted({int(m[1]) for name in form if (m := re.match(r"questions\.(\d+)\.", name))})
     before = survey["questions"]
-    below = said.get("follow_up_below", "").strip()
+    below = form.get("follow_up_below", "").strip()
     return {
-        "name": said.get("name", "").strip() or survey["name"],
+        "name": form.get("name", "").strip() or survey["name"],
         "metric": survey["metric"],
-        "touchpoint": said.get("touchpoint", "").strip() or None,
-        "default_locale": said.get("default_locale", survey["default_locale"]),
-        "one_answer_per": said.get("one_answer_per") or None,
+        "touchpoint": form.get("touchpoint", "").strip() or None,
+        "default_locale": form.get("default_locale", survey["default_locale"]),
+        "one_answer_per": form.get("one_answer_per") or None,
         "follow_up_below": int(below) if below.isdigit() else None,
         "texts": texts,
         "questions": [
-            _question(said, n, languages, before[n] if n < len(before) else {}) for n in numbers
+            _question(form, n, languages, before[n] if n < len(before) else {}) for n in numbers
         ],
     }
 
 
-def _form_languages(said: Mapping[str, str], survey: Mapping[str, Any]) -> list[str]:
+def _form_languages(form: Mapping[str, str], survey: Mapping[str, Any]) -> list[str]:
+    """Return the survey's languages, and those that the form has fields for."""
     languages = _languages(survey)
-    added = said.get("add_language", "").strip()
-    return [*languages, added] if _LANGUAGE.fullmatch(added) else languages
+    for name in form:
+        _, separator, language = name.partition(".text.")
+        if separator and _LANGUAGE.fullmatch(language) and language not in languages:
+            languages.append(language)
+    return languages
 
 
 def _question(
-    said: Mapping[str, str], n: int, languages: Sequence[str], before: Mapping[str, Any]
+    form: Mapping[str, str], n: int, languages: Sequence[str], before: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return one question of the form."""
 
     def of(name: str) -> str:
-        return said.get(f"questions.{n}.{name}", "").strip()
+        return form.get(f"questions.{n}.{name}", "").strip()
 
     type_ = QuestionType(of("type")) if of("type") in set(QuestionType) else QuestionType.TEXT
     spec = spec_of(type_)
@@ -176,20 +186,20 @@ def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[d
 
 
 def _condition_value(op: str, text: str) -> Any:
-    def one(part: str) -> Any:
+    def parse(part: str) -> Any:
         part = part.strip()
         if part in {"true", "false"}:
             return part == "true"
         return int(part) if re.fullmatch(r"-?\d+", part) else part
 
-    return [one(part) for part in text.split(",")] if op in {"in", "not_in"} else one(text)
+    return [parse(part) for part in text.split(",")] if op in {"in", "not_in"} else parse(text)
 
 
-def _do(questions: list[dict[str, Any]], pressed: str, said: Mapping[str, str]) -> None:
+def _apply_button(questions: list[dict[str, Any]], pressed: str, form: Mapping[str, str]) -> None:
     """Add, move or remove a question, as a button says."""
     verb, _, place = pressed.partition(".")
     if verb == "add":
-        questions.append(_new_question(questions, said.get("add_type", "text")))
+        questions.append(_new_question(questions, form.get("add_type", "text")))
         return
     if not place.isdigit() or int(place) >= len(questions):
         return
@@ -214,7 +224,7 @@ def _new_question(questions: Sequence[Mapping[str, Any]], type_: str) -> dict[st
 
 @routes.get("/surveys/{key}/preview", include_in_schema=False)
 async def show_preview(visit: ConsoleDep, request: Request, key: str, lang: str = "") -> Response:
-    """Show the draft as its page would look; nothing that is sent from here is stored."""
+    """Show the draft as its page would look; nothing that the preview sends is stored."""
     survey = await visit.api.get(f"/v1/surveys/{key}")
     names = set(Definition.model_fields)
     definition = Definition.model_validate({k: v for k, v in survey.items() if k in names})
@@ -225,13 +235,13 @@ async def show_preview(visit: ConsoleDep, request: Request, key: str, lang: str 
 async def post_preview(visit: ConsoleDep, request: Request, key: str) -> Response:
     """Show what stands in the editor's form, and store nothing."""
     fields = await visit.read_all_fields()
-    said = {name: values[-1] for name, values in fields.items()}
+    form = {name: values[-1] for name, values in fields.items()}
     survey = await visit.api.get(f"/v1/surveys/{key}")
     try:
-        definition = Definition.model_validate(_read(said, survey))
+        definition = Definition.model_validate(_read_draft(form, survey))
     except ValidationError as error:
         return Response(str(error.errors()[0]["msg"]), status_code=422, media_type="text/plain")
-    return await _preview(visit, request, key, definition, said.get("lang", ""))
+    return await _preview(visit, request, key, definition, form.get("lang", ""))
 
 
 async def _preview(

@@ -10,7 +10,7 @@ from app.core.routing import PropertiesDep, router
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.filters import PageFilter, chosen
-from app.pages.dashboard.parts import about
+from app.pages.dashboard.parts import figures_context
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
 from app.surveys import service as surveys
 from app.surveys.question_types import QuestionType, spec_of
@@ -34,7 +34,7 @@ async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
     for metric in _LISTED:
         reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
         found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
-    return visit.page("surveys", surveys=rows, figures=found, write=figures.written)
+    return visit.page("surveys", surveys=rows, figures=found, write=figures.format_value)
 
 
 @routes.get("/surveys/new", include_in_schema=False)
@@ -52,8 +52,10 @@ async def show_survey(
     survey = await surveys.find(visit.session, visit.workspace.id, key)
     definition = await surveys.definition_of(visit.session, survey, survey.latest_version)
     view = view.model_copy(update={"survey": survey.key})
-    shown = await about(visit, view, properties, survey=survey.key)
-    links = {} if visit.shared else await visit.api.get(f"/v1/surveys/{survey.key}/links")
+    shown = await figures_context(visit, view, properties, survey=survey.key)
+    links: dict[str, Any] = {}
+    if survey.published_version and not visit.shared:
+        links = await visit.api.get(f"/v1/surveys/{survey.key}/links")
     return visit.page(
         "survey",
         title=survey.name,
@@ -97,7 +99,7 @@ async def results_of(
                       for k, v in total.get("distribution", {}).items()]  # fmt: skip
             shown |= {
                 "n": total["n"], "bars": bars_of(counts) if counts and total["n"] else None,
-                "value": figures.written(visit.said, metric, total.get("value")),
+                "value": figures.format_value(visit.said, metric, total.get("value")),
                 "interval": figures.interval_of(visit.said, metric, total.get("ci")),
                 "counts": counts,
             }  # fmt: skip
@@ -124,14 +126,14 @@ def _label(visit: DashboardVisit, question: Question, key: str, definition: Defi
 @routes.get("/surveys/{key}/qr.svg", include_in_schema=False)
 async def show_qr(visit: ConsoleDep, key: str) -> Response:
     """Show the QR code that leads to the survey's page."""
-    reply = await visit.api.send("GET", f"/v1/surveys/{key}/qr.svg")
+    reply = await visit.api.read(f"/v1/surveys/{key}/qr.svg")
     return Response(reply.content, media_type="image/svg+xml")
 
 
 @routes.get("/surveys/{key}/mail", include_in_schema=False)
 async def show_mail(visit: ConsoleDep, key: str, lang: str = "") -> Response:
     """Show the mail of a survey, as it would be sent."""
-    reply = await visit.api.send("GET", f"/v1/surveys/{key}/email-preview", params={"lang": lang})
+    reply = await visit.api.read(f"/v1/surveys/{key}/email-preview", lang=lang)
     if "html" not in reply.headers.get("content-type", ""):
         raise NotFound("There is no mail to show.")
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 
 from app.core.texts import number_in, shipped_language, texts_of
 
@@ -10,7 +10,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 class DashboardTexts:
-    """What the dashboard says in one language; English for any that is not shipped."""
+    """The dashboard's texts in one language; English for languages that are not shipped."""
 
     def __init__(self, locale: str | None) -> None:
         """Choose the language of a locale."""
@@ -24,10 +24,17 @@ class DashboardTexts:
         return text
 
     def name(self, kind: str, value: str) -> str:
-        """Return the name of a value of ours, or the value where it is the company's own."""
+        """Return the name of a built-in value, or the value itself if it is the company's own."""
         key = f"{kind}.{value}"
         text: str = self._names.get(key) or self._texts.get(key) or value.replace("_", " ")
         return text
+
+    def action(self, request: str) -> str:
+        """Say in words what a request of the API did: `POST /v1/alerts` made an alert."""
+        method, _, path = request.partition(" ")
+        subject, *rest = [part for part in path.split("/")[2:] if not part.startswith("{")] or [""]
+        verb = self.name("audit_verb", rest[-1] if rest else method)
+        return f"{self.name('audit_subject', subject)}: {verb}"
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Write a number as the language groups and separates it."""
@@ -41,9 +48,12 @@ class DashboardTexts:
             return f"{self.number(seconds / _MINUTE)} min"
         if seconds < 2 * _DAY:
             hours, rest = divmod(int(seconds), _HOUR)
-            return f"{hours} h {rest // _MINUTE} min"
+            minutes = rest // _MINUTE
+            return f"{hours} h {minutes} min" if minutes else f"{hours} h"
         days, rest = divmod(int(seconds), _DAY)
-        return f"{days} {self['days_short']} {rest // _HOUR} h"
+        hours = rest // _HOUR
+        shown = f"{days} {self['days_short']}"
+        return f"{shown} {hours} h" if hours else shown
 
     def period(self, text: str) -> str:
         """Write a period of a series shortly: a day, or a month with its year."""
@@ -52,9 +62,11 @@ class DashboardTexts:
         return format_date(day, form, locale=self.language)
 
     def moment(self, at: dt.datetime | str | None, zone: dt.tzinfo) -> str:
-        """Write a moment in the workspace's zone; it may stand as the API writes it."""
+        """Write a moment in the workspace's zone; `at` may also be a text of the API."""
         try:
             at = dt.datetime.fromisoformat(at) if isinstance(at, str) else at
-            return f"{at.astimezone(zone):%Y-%m-%d %H:%M}" if at else "–"
+            if at is None:
+                return "–"
+            return format_datetime(at.astimezone(zone), "d MMM y, HH:mm", locale=self.language)
         except OverflowError:
             return "–"
