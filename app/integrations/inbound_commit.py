@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
@@ -142,6 +142,13 @@ class IntegrationCache:
         self._database = database
         self._known: LRUCache[UUID, Integration] = LRUCache(_REMEMBERED)
         self._generation = 0
+        self._refused: TTLCache[UUID, bool] = TTLCache(_REMEMBERED, ttl=60)
+
+    def is_first_refusal(self, integration_id: UUID) -> bool:
+        """Tell whether no other delivery to this address was refused within a minute."""
+        first = integration_id not in self._refused
+        self._refused[integration_id] = True
+        return first
 
     async def get(self, integration_id: UUID) -> Integration:
         """Return the sender of an address, or raise NotFound."""

@@ -39,6 +39,8 @@ class Integration(SQLModel, table=True):
     old_token_hash: bytes | None = None
     old_until: dt.datetime | None = Field(default=None, sa_type=Instant)
     write_back: bytes | None = None
+    refused_at: dt.datetime | None = Field(default=None, sa_type=Instant)
+    refused_reason: str | None = None
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
 

@@ -119,7 +119,11 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
         # The sender only asks whether the address is right.
         return json_reply({"challenge": challenge[:1000]})
     now = utc_now()
-    verified = _verify(request, integration, headers, body, now=now)
+    verified, refusal = _verify(request, integration, headers, body, now=now)
+    if refusal is not None:
+        await _note_refusal(request, integration, refusal, now)
+        detail = f"The webhook is not believed: {refusal}. {_REMEDY}"
+        raise Unauthorized(detail)
     delivery = delivery_of(integration, headers, body)
     case = _timeless_case(integration, headers, body, now=now)
     raw = RawDelivery(
@@ -192,8 +196,8 @@ def _verify(
     body: bytes,
     *,
     now: dt.datetime,
-) -> bool:
-    """Tell whether it is verified; False while no secret is set. Raise Unauthorized if wrong."""
+) -> tuple[bool, str | None]:
+    """Tell whether it is verified (not while no secret is set), and why it is refused."""
     box: SealedBox = request.app.state.box
     refusal = None
     if rule_of(integration) is None:
@@ -201,16 +205,30 @@ def _verify(
         if not is_token(integration, sent, now=now):
             refusal = "the token is missing or wrong"
     elif awaits_secret(integration):
-        return False
+        return False, None
     else:
         settings: Settings = request.app.state.settings
         uri = address_of(settings, integration, request.url.query)
         refusal = refusal_of_delivery(integration, box, headers, body, now=now, uri=uri)
-    if refusal is not None:
-        INBOUND.labels(integration.source, "refused").inc()
-        detail = f"The webhook is not believed: {refusal}. {_REMEDY}"
-        raise Unauthorized(detail)
-    return True
+    return refusal is None, refusal
+
+
+async def _note_refusal(
+    request: Request, integration: Integration, refusal: str, now: dt.datetime
+) -> None:
+    """Let the owner see that somebody sends with a wrong secret; once a minute is enough."""
+    INBOUND.labels(integration.source, "refused").inc()
+    cache: IntegrationCache = request.app.state.integrations
+    if not cache.is_first_refusal(integration.id):
+        return
+    database: Database = request.app.state.database
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "update integration set refused_at = :now, refused_reason = :reason where id = :id"
+            ).bindparams(now=now, reason=refusal[:200], id=integration.id),
+        )
 
 
 def address_of(settings: Settings, integration: Integration, query: str = "") -> str:

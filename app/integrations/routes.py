@@ -63,6 +63,8 @@ def _shown(
         writes_back=row.write_back is not None,
         old_secret_until=row.old_until,
         last_event_at=last_event_at,
+        last_refused_at=row.refused_at,
+        last_refused_reason=row.refused_reason,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -175,6 +175,10 @@ class IntegrationOut(BaseModel):
     writes_back: bool
     old_secret_until: dt.datetime | None
     last_event_at: dt.datetime | None
+    last_refused_at: dt.datetime | None = Field(
+        description="When a delivery last came whose signature or token was wrong, to the minute."
+    )
+    last_refused_reason: str | None
     created_at: dt.datetime
     updated_at: dt.datetime
 

@@ -36,7 +36,8 @@ async def properties_seen(session: AsyncSession, workspace_id: UUID) -> dict[str
             "from interaction where workspace_id = :workspace and not test "
             "order by created_at desc, id desc limit :sample) i "
             "cross join lateral jsonb_each(i.properties) p "
-            "where jsonb_typeof(p.value) in ('string', 'number', 'boolean') and p.key <> 'response' "
+            "where jsonb_typeof(p.value) in ('string', 'number', 'boolean') "
+            "and p.key <> 'response' "
             "group by 1, 2 order by 1, 3 desc"
         ).bindparams(workspace=workspace_id, sample=_SAMPLE),
     )

@@ -113,7 +113,8 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(browser: Browser, s
     assert saved["where"] == [{"property": "value.amount", "op": "gte", "value": 40}]
     await press(
         browser, "trigger-save", path, trigger=trigger,
-        **{"where.0.property": "", "where.0.op": "eq", "delay.amount": "90", "delay.unit": "minutes"},
+        **{"where.0.property": "", "where.0.op": "eq",
+           "delay.amount": "90", "delay.unit": "minutes"},
     )  # fmt: skip
     saved = await shop.get(f"/v1/triggers/{trigger}")
     assert (saved["where"], saved["delay"]) == ([], "PT90M")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.interactions.schedule import WEEKDAYS
 from app.pages.dashboard.forms import (
     ConsoleForm,
     flag,
@@ -34,18 +35,22 @@ def _condition(row: dict[str, Any]) -> dict[str, Any]:
     return {"property": row["property"], "op": op, "value": value}
 
 
-def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
-    """Turn the rows, durations and percentages of a trigger's form into what the API takes."""
-    for name in ("where", "unless"):
-        if name in body:
-            rows = body[name].values()
-            body[name] = [_condition(row) for row in rows if row.get("property")]
+def _shape_durations(body: dict[str, Any]) -> None:
     for name in _DURATIONS:
         if name in body:
             amount, unit = body[name].get("amount"), body[name].get("unit", "hours")
             body[name] = None if amount is None else _UNITS.get(unit, "PT{}H").format(amount)
             if amount is None and name not in _CLEARABLE:
                 del body[name]
+
+
+def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
+    """Turn the rows, durations and percentages of a trigger's form into what the API takes."""
+    for name in ("where", "unless"):
+        if name in body:
+            rows = body[name].values()
+            body[name] = [_condition(row) for row in rows if row.get("property")]
+    _shape_durations(body)
     if "sample_percent" in body:
         share = body.pop("sample_percent")
         body["sample_rate"] = share / 100 if isinstance(share, int | float) else share
@@ -72,6 +77,18 @@ def _shape_throttle(body: dict[str, Any]) -> dict[str, Any]:
     days = body.pop("throttle_days", None)
     body["throttle"] = {"days": days, "scope": "workspace"} if days else None
     return body
+
+
+def _shape_hours(body: dict[str, Any]) -> dict[str, Any]:
+    """Turn a line of hours a day into business hours; no hours at all mean none."""
+    weekly = {
+        day: [[part.strip() for part in span.replace("–", "-").split("-")]
+              for span in spans.split(",") if span.strip()]
+        for day, spans in body.pop("hours", {}).items()
+    }  # fmt: skip
+    holidays = body.pop("holidays", [])
+    hours = {"weekly": weekly, "holidays": holidays} if any(weekly.values()) else None
+    return body | {"business_hours": hours}
 
 
 def _shape_consent(body: dict[str, Any]) -> dict[str, Any]:
@@ -216,7 +233,7 @@ FORMS: dict[str, ConsoleForm] = {
         shows_reply=True,
     ),
     "endpoint-switch": ConsoleForm(
-        "PATCH", "/v1/webhook-endpoints/{endpoint}", "/connections", {"disabled": flag}
+        "PATCH", "/v1/webhook-endpoints/{endpoint}", "/connections", {"active": flag}
     ),
     "endpoint-test": ConsoleForm(
         "POST", "/v1/webhook-endpoints/{endpoint}/test", "/connections"
@@ -262,6 +279,10 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/workspace", "/settings",
         {"throttle_days": number, "require_consent": flag, "retention_days": number_or_null},
         shape=_shape_throttle,
+    ),
+    "workspace-hours": ConsoleForm(
+        "PATCH", "/v1/workspace", "/settings",
+        {f"hours.{day}": text for day in WEEKDAYS} | {"holidays": lines}, shape=_shape_hours,
     ),
     "workspace-mail": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",

@@ -2,7 +2,9 @@
 
 from typing import Annotated
 from urllib.parse import parse_qs
+from zoneinfo import available_timezones
 
+from babel.dates import get_day_names
 from fastapi import Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -10,6 +12,7 @@ from app.core.errors import Gone, NotFound
 from app.core.http import at
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
+from app.interactions.schedule import WEEKDAYS
 from app.pages.dashboard.api import InnerRequest, call_application
 from app.pages.dashboard.sessions import (
     SHARED,
@@ -40,6 +43,11 @@ async def show_settings(visit: ConsoleDep) -> HTMLResponse:
         members=await visit.api.list("/v1/members"),
         touchpoints=await visit.api.list("/v1/touchpoints"),
         languages=LANGUAGES,
+        weekdays=[
+            (day, get_day_names("wide", locale=visit.said.language)[place])
+            for place, day in enumerate(WEEKDAYS)
+        ],
+        zones=sorted(available_timezones()),
         roles=list(Role),
         digests=_DIGESTS,
     )

@@ -50,7 +50,8 @@ async def show_survey(
     """Show one survey: its figures, the results of each question, where it can be answered."""
     properties = chosen(asked)
     survey = await surveys.find(visit.session, visit.workspace.id, key)
-    definition = await surveys.definition_of(visit.session, survey, survey.latest_version)
+    version = survey.published_version or survey.latest_version
+    definition = await surveys.definition_of(visit.session, survey, version)
     view = view.model_copy(update={"survey": survey.key})
     shown = await figures_context(visit, view, properties, survey=survey.key)
     links: dict[str, Any] = {}
@@ -61,7 +62,9 @@ async def show_survey(
         title=survey.name,
         survey=survey,
         definition=definition,
-        results=await results_of(visit, view, properties, definition),
+        results=await results_of(visit, view, properties, definition)
+        if survey.published_version
+        else [],
         links=links,
         comments=[] if visit.shared else await comments_of(visit, view, properties, limit=10),
         **shown,

@@ -1,0 +1,150 @@
+"""Corners of the console in which a manager was once stuck."""
+
+import re
+from typing import Any
+
+from app.core.database import Database
+from tests.dashboard.conftest import Browser
+from tests.dashboard.test_console import member_page, press
+from tests.shop import Shop
+
+
+async def editor_form(browser: Browser, key: str) -> dict[str, str]:
+    page = await browser.page(f"/surveys/{key}/edit")
+    inputs = re.findall(r'<input type="(?:text|hidden)" name="([^"]+)" value="([^"]*)"', page)
+    return dict(inputs) | {"default_locale": "en", "_do": "save"}
+
+
+async def test_connections_open_with_deliveries(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    body = {"url": "https://93.184.216.34/hook", "events": ["response.completed"]}
+    made = await shop.post("/v1/webhook-endpoints", body)
+    await press(browser, "endpoint-test", "/connections", endpoint=made["id"])
+    page = await browser.page("/connections")
+    assert "response.completed" in page
+    assert "Send again" in page
+    await press(browser, "endpoint-switch", "/connections", endpoint=made["id"], active="0")
+    shown = await shop.get(f"/v1/webhook-endpoints/{made['id']}")
+    assert shown["disabled_at"] is not None
+    replay = await press(
+        browser, "endpoint-replay", "/connections", endpoint=made["id"], since="2026-01-01"
+    )
+    assert replay.status_code in {303, 409}, replay.text
+
+
+async def test_a_draft_has_its_page(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    await shop.post("/v1/surveys", {"key": "draft", "template": "nps"})
+    page = await browser.page("/surveys/draft")
+    assert "Publish the survey" in page
+    await shop.post("/v1/surveys/draft/publish", status=200)
+    survey = await shop.get("/v1/surveys/draft")
+    new = {"key": "more", "type": "text", "text": {"en": "More?"}}
+    await shop.call("PATCH", "/v1/surveys/draft", json={"questions": [*survey["questions"], new]})
+    assert "Publish the survey" not in await browser.page("/surveys/draft")
+
+
+async def test_the_editor_names_what_is_wrong_and_adds_languages(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    await shop.post("/v1/surveys", {"key": "s", "template": "nps"})
+    form = await editor_form(browser, "s")
+    same = form | {"questions.1.key": form["questions.0.key"]}
+    refused = await browser.client.post("/surveys/s/edit", data=same)
+    assert refused.status_code == 422
+    assert 'role="alert"' in refused.text
+
+    added = await browser.client.post("/surveys/s/edit", data=form | {"add_language": "de"})
+    page = await browser.page(added.headers["location"])
+    assert 'name="questions.0.text.de" value=""' in page
+    german = form | {"questions.0.text.de": "Würden Sie uns empfehlen?"}
+    await browser.client.post("/surveys/s/edit", data=german)
+    texts = (await shop.get("/v1/surveys/s"))["questions"][0]["text"]
+    assert texts["de"] == "Würden Sie uns empfehlen?"
+
+
+async def test_only_admins_read_of_the_mail_server(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    assert "no mail server is set up" in await browser.page("/")
+    await member_page(browser, shop, "viewer")
+    assert "mail server" not in await browser.page("/")
+
+
+async def test_customers_are_found_by_a_part_of_their_name(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    for key, name in (("c-1", "Jan Kowalski"), ("c-2", "Ala 100% Nowak")):
+        await shop.call("PUT", f"/v1/customers/{key}", json={"name": name})
+    page = await browser.page("/people?q=kowal")
+    assert "Jan Kowalski" in page
+    assert "Nowak" not in page
+    assert "Nowak" in await browser.page("/people?q=0%25 no")
+    assert "Jan Kowalski" in await browser.page("/people?q=C-1")
+
+
+async def test_one_date_is_enough_and_their_order_does_not_matter(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    await shop.publish("nps")
+    assert "2026-01-01 – 2026-01-05" in await browser.page("/?from=2026-01-05&to=2026-01-01")
+    assert "2025-12-06 – 2026-01-05" in await browser.page("/?to=2026-01-05")
+    assert (await browser.open("/?from=2026-01-05")).status_code == 200
+
+
+async def test_business_hours_are_set_by_day(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    hours = {"hours.mon": "09:00-12:00, 13:00–17:00", "hours.tue": "9-17"}
+    wrong = await press(browser, "workspace-hours", "/settings", **hours)
+    assert wrong.status_code == 422
+    assert "9-17" in wrong.text
+    hours |= {"hours.tue": "", "holidays": "2027-01-01"}
+    await press(browser, "workspace-hours", "/settings", **hours)
+    kept = (await shop.get("/v1/workspace"))["business_hours"]
+    assert kept["weekly"] == {"mon": [["09:00", "12:00"], ["13:00", "17:00"]]}
+    assert kept["holidays"] == ["2027-01-01"]
+    assert 'value="09:00-12:00, 13:00-17:00"' in await browser.page("/settings")
+    await press(browser, "workspace-hours", "/settings", **{"hours.mon": ""})
+    assert (await shop.get("/v1/workspace"))["business_hours"] is None
+
+
+async def test_a_wrong_signature_is_seen(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    made = await shop.post("/v1/integrations", {"source": "shopify", "secret": "the right one"})
+    headers = {"x-shopify-hmac-sha256": "d3Jvbmc=", "x-shopify-topic": "orders/paid"}
+    reply = await shop.client.post(f"/in/{made['id']}", content=b"{}", headers=headers)
+    assert reply.status_code == 401
+    shown = await shop.get(f"/v1/integrations/{made['id']}")
+    assert shown["last_refused_at"] is not None
+    assert "not signed with this secret" in await browser.page(f"/connections/{made['id']}")
+
+
+async def test_decisions_are_narrowed_and_paged(
+    browser: Browser, shop: Shop, database: Database
+) -> None:
+    await browser.sign_in()
+    await shop.publish("nps")
+    trigger = await shop.make_trigger("nps", on="order.paid")
+    for number in range(55):
+        await shop.happened("order.paid", f"o-{number}", order=f"o-{number}")
+    page = await browser.page("/decisions?reason=no_address")
+    assert page.count("o-") >= 50
+    more = re.search(r'rel="next" href="([^"]+)"', page)
+    assert more
+    rest = await browser.page(more[1].replace("&amp;", "&"))
+    assert 0 < rest.count("<td>o-") < 10
+    assert "<td>o-" not in await browser.page("/decisions?reason=throttled")
+    assert "<td>o-" in await browser.page(f"/decisions?trigger={trigger['id']}")
+
+
+async def test_the_audit_speaks_in_words(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    fields: dict[str, Any] = {"name": "Till", "scopes": ["read"], "test": "0"}
+    await press(browser, "key-create", "/connections", **fields)
+    assert "API key: made" in await browser.page("/audit")
+
+
+async def test_a_form_that_is_opened_again_leads_to_its_page(browser: Browser) -> None:
+    await browser.sign_in()
+    again = await browser.client.get("/forms/key-create", follow_redirects=False)
+    assert (again.status_code, again.headers["location"]) == (303, "/connections")
