@@ -5,6 +5,7 @@ from typing import Any
 from app.interactions.schedule import WEEKDAYS
 from app.pages.dashboard.forms import (
     ConsoleForm,
+    day,
     flag,
     json_text,
     lines,
@@ -239,7 +240,7 @@ FORMS: dict[str, ConsoleForm] = {
         "POST", "/v1/webhook-endpoints/{endpoint}/test", "/connections"
     ),
     "endpoint-replay": ConsoleForm(
-        "POST", "/v1/webhook-endpoints/{endpoint}/replay", "/connections", {"since": text}
+        "POST", "/v1/webhook-endpoints/{endpoint}/replay", "/connections", {"since": day}
     ),
     "endpoint-delete": ConsoleForm(
         "DELETE", "/v1/webhook-endpoints/{endpoint}", "/connections"

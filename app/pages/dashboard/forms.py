@@ -31,6 +31,12 @@ def text_or_null(values: list[str]) -> Any:
     return values[-1].strip() or None
 
 
+def day(values: list[str]) -> Any:
+    """Read a day as the moment at which it begins in UTC; an empty field is left out."""
+    typed = values[-1].strip()
+    return f"{typed}T00:00:00Z" if typed else LEFT_OUT
+
+
 def number(values: list[str]) -> Any:
     """Read a number; an empty field is left out."""
     typed = values[-1].strip()
