@@ -17,13 +17,21 @@ from app.core.database import Database
 from app.core.ids import derived_uuid
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
+from app.integrations import service as integrations
+from app.integrations.schemas import IntegrationIn
 from app.interactions import service as interactions
 from app.interactions.customer_resolver import CustomerResolver
 from app.interactions.interaction_schemas import InteractionIn
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
+from app.invitations import service as invitations
+from app.invitations import suppression
 from app.pages.demo_shop import demo_key
+from app.responses import inbox
+from app.responses import service as responses
 from app.responses.batch_writing import Ingest, write_lines
 from app.responses.group_commit import GroupCommit
+from app.responses.inbox import FollowUpFilter
+from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
 from app.responses.submission import SubmissionOrigin
 from app.surveys import service as surveys
 from app.surveys.catalogue import Catalogue
@@ -55,6 +63,7 @@ _TEMPLATES = {
     "nps": "nps", "csat": "csat", "ces": "ces", "delivery": "delivery", "support": "support",
     "relationship": "relationship", "pillars": "six_pillars", "brand": "brand_experience",
 }  # fmt: skip
+_MEMBERS = (("Manager", Role.ADMIN), ("Ewa", Role.RESPONDER))
 _TRIGGERS: tuple[dict[str, Any], ...] = (
     {"key": "after-order", "name": "After an order", "on": "order.paid", "survey": "relationship",
      "channel": "link", "throttle": {"days": 30}, "max_age": "P30D"},
@@ -77,7 +86,7 @@ async def fill_demo(database: Database, settings: Settings) -> str | None:
         await workspaces.change_workspace(
             session,
             workspace.id,
-            WorkspacePatch(timezone="Europe/Warsaw", segments=["store"], min_group_size=1),
+            WorkspacePatch(timezone="Europe/Warsaw", segments=["store", "agent"], min_group_size=1),
         )
         await _declare(session, workspace.id)
         _, secret = await workspaces.create_key(
@@ -85,8 +94,11 @@ async def fill_demo(database: Database, settings: Settings) -> str | None:
         )
         await _open_shop(session, settings)
     box = SealedBox(load_secret_keys(settings))
-    await _fill(database, workspace.id, box)
     await _connect(database, workspace.id, box, settings)
+    await _fill(database, workspace.id, box)
+    async with database.transaction() as session:
+        await _open_invitations(session, workspace.id)
+        await _share_out_follow_ups(session, workspace.id)
     return secret
 
 
@@ -161,7 +173,7 @@ async def _answer(
         BatchLine(number, json.dumps(body, default=str).encode())
         for number, body in enumerate(bodies, start=1)
     ]
-    report = await write_lines(ingest, origin, lines, events=False)
+    report = await write_lines(ingest, origin, lines, events=not as_history)
     assert not report.rejected, report.rejected[:1]  # noqa: S101 - our own made-up answers
     await group.close()
 
@@ -186,8 +198,45 @@ async def _connect(
         alert = {"name": "NPS falls", "metric": "nps", "interval": "week", "direction": "down",
                  "rule": {"kind": "shift"}}  # fmt: skip
         await alerts.create(session, workspace, AlertIn.model_validate(alert))
-        member = MemberIn(email="manager@demo-shop.example", name="Manager", role=Role.ADMIN)
-        await members.create(session, workspace_id, member)
+        for name, role in _MEMBERS:
+            member = MemberIn(email=f"{name.lower()}@demo-shop.example", name=name, role=role)
+            await members.create(session, workspace_id, member)
+        shopify = IntegrationIn.model_validate({"source": "shopify", "touchpoint": "checkout"})
+        await integrations.create(session, workspace_id, shopify, box=box)
+        await suppression.suppress(
+            session,
+            workspace_id,
+            ["c-13@customers.example"],
+            kind=suppression.SuppressionKind.UNSUBSCRIBED,
+        )
+
+
+async def _open_invitations(session: AsyncSession, workspace_id: UUID) -> None:
+    """Let the customers who were asked lately open most of their links, and answer some."""
+    rows = await invitations.find_page(
+        session, workspace_id, limit=200, cursor=None, narrowed={"status": "scheduled"}
+    )
+    for number, invitation in enumerate(rows):
+        if number % 5 == 4:
+            continue
+        invitation.status, invitation.sent_at = "sent", invitation.send_at
+        await invitations.note_opened(session, invitation)
+        if number % 5 < 2:
+            await invitations.note_answered(session, invitation)
+
+
+async def _share_out_follow_ups(session: AsyncSession, workspace_id: UUID) -> None:
+    """Give the oldest calls an owner and a day, one of them overdue."""
+    rows, _ = await inbox.find_follow_ups(session, workspace_id, FollowUpFilter("open", "", False))
+    for number, row in enumerate(rows[-4:]):
+        patch = FollowUpPatch(
+            status=FollowUpStatus.CONTACTED if number % 2 else FollowUpStatus.OPEN,
+            assignee=_MEMBERS[number % 2][0],
+            due_at=utc_now() + dt.timedelta(days=number - 1),
+        )
+        await responses.annotate(
+            session, _caller(workspace_id), row["id"], ResponsePatch(follow_up=patch)
+        )
 
 
 def _caller(workspace_id: UUID, *, bootstrap: bool = False) -> Caller:

@@ -109,8 +109,10 @@ def _answer(
     return {
         "survey": survey, "channel": chance.choices(("email", "web", "widget"), (4, 3, 3))[0],
         "answers": answers, "touchpoint": touchpoint, "locale": locale,
-        "properties": {"store": chance.choice(STORES)},
-        "customer": {"external_id": customer}, "responded_at": min(moment, day).isoformat(),
+        "properties": {"store": chance.choice(STORES)} | (
+            {"agent": chance.choice(AGENTS)} if touchpoint == "support" else {}
+        ),
+        "customer": {"external_id": customer}, "responded_at": moment.isoformat(),
     }  # fmt: skip
 
 

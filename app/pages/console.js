@@ -1,5 +1,6 @@
 // The console without this script works as well; with it filters apply at once, rows can be ticked
-// together, and the editor shows its preview while one types.
+// together, the editor shows its preview while one types, and a new workspace shows its first
+// answer as it comes.
 for (const form of document.querySelectorAll("form.filters")) {
   form.addEventListener("change", (event) => {
     if (event.target.tagName === "SELECT") form.requestSubmit();
@@ -31,4 +32,15 @@ if (editor && frame) {
     clearTimeout(waiting);
     waiting = setTimeout(() => show().catch(() => {}), 400);
   });
+}
+
+const steps = document.querySelector(".first-run");
+if (steps) {
+  setInterval(async () => {
+    const reply = await fetch(location.href).catch(() => null);
+    if (!reply || !reply.ok) return;
+    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    const fresh = page.querySelector(".first-run");
+    if (fresh && fresh.innerHTML !== steps.innerHTML) steps.replaceChildren(...fresh.childNodes);
+  }, 5000);
 }

@@ -42,8 +42,6 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
     )
     return visit.page(
         "overview",
-        # A new workspace shows its first answer as it comes.
-        refresh=20 if for_members["steps"] else None,
         weakest=next((step for step in journey["steps"] if step["weakest"]), None),
         **for_members,
         **shown,

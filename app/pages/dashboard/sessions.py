@@ -42,6 +42,8 @@ _CSRF = "dashboard.csrf"
 # visitor of a shared page. Nothing from outside can set them.
 OUTCOME, SHARED = "afterword.form_outcome", "afterword.shared"
 _TEXTS = "afterword.texts"
+# The pages on which an admin reads what holds up mails and figures.
+_WITH_NOTICES = {"overview", "asking", "invitations", "settings"}
 NO_OUTCOME = FormOutcome("", {})
 
 
@@ -144,7 +146,7 @@ class DashboardVisit:
             said=self.said,
             visit=self,
             navigation=navigation_for(self),
-            notices=self._notices(),
+            notices=self._notices() if name in _WITH_NOTICES else [],
             **shown,
         )
 
