@@ -6,6 +6,7 @@ It can be run again, on a database that became a cluster later and after a new t
 
 from sqlalchemy import Connection, text
 
+from app.responses import cluster_ingest
 from app.tables import metadata
 
 _FOREIGN_KEYS = text("""
@@ -61,6 +62,20 @@ def spread(connection: Connection) -> list[str]:
     for key in keys:
         connection.execute(text(f"alter table {key.of} add constraint {key.name} {key.says}"))
     return order
+
+
+def make_functions(connection: Connection) -> None:
+    """Make anew what the coordinator hands over to the node of a workspace as a whole."""
+    if not is_cluster(connection):
+        return
+    # A percent sign or a colon of the body is none of a parameter.
+    connection.exec_driver_sql(cluster_ingest.FUNCTION)
+    connection.execute(
+        text(
+            "select create_distributed_function(cast(:signature as regprocedure), 'p_workspace', "
+            "colocate_with := :anchor)"
+        ).bindparams(signature=cluster_ingest.SIGNATURE, anchor=_ANCHOR)
+    )
 
 
 def _names(connection: Connection, query: str) -> set[str]:

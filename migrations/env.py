@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from app.core.database import Database
 from app.tables import metadata
-from migrations.citus import spread
+from migrations.citus import make_functions, spread
 from migrations.types import type_differs
 
 # Any number: two migrations that start at once wait for each other on it.
@@ -28,6 +28,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         context.run_migrations()
         spread(connection)
+        make_functions(connection)
 
 
 async def connect_and_run() -> None:

@@ -1,10 +1,10 @@
 """What `afterword doctor` says of a cluster: its nodes, its tables and where the rows lie."""
 
 from sqlalchemy import text
+from sqlmodel import SQLModel
 
 from app.cli.findings import Finding, Severity, judged
 from app.core.database import Database, is_cluster, run_sql
-from app.tables import metadata
 
 # The fullest node may hold this many times what the nodes hold on average.
 _SKEW = 3
@@ -30,7 +30,7 @@ async def examine(database: Database) -> list[Finding]:
     apart = [f"{row.from_nodename} to {row.to_nodename}" for row in unreached]
     waiting = sorted(
         name
-        for name, table in metadata.tables.items()
+        for name, table in SQLModel.metadata.tables.items()
         if table.info["kind"] != "queue" and name not in spread
     )
     return [

@@ -87,6 +87,20 @@ and xid < cast(cast(:below as text) as xid8) and {WAKES}
 order by xid, id limit :chunk
 """).columns(data=Json)
 
+# Writers of a cluster that hold a number lock its lowest bits in this space of advisory locks.
+HELD_NUMBERS, NUMBER_MASK = 1_100_001, 2**31 - 1
+# The snapshot is taken before the locks are read: a number is locked before its transaction ends.
+_OPEN_ON_CLUSTER = text(
+    f"""
+select least(xmin, (
+  select min(case when near > xmax then near - {NUMBER_MASK + 1} else near end) from (
+    select xmax - (xmax & {NUMBER_MASK}) + objid::int8 as near from pg_locks
+    where locktype = 'advisory' and classid = {HELD_NUMBERS} and objsubid = 2
+    and database = (select oid from pg_database where datname = current_database())) held))
+from (select pg_snapshot_xmin(pg_current_snapshot())::text::int8 as xmin,
+  pg_snapshot_xmax(pg_current_snapshot())::text::int8 as xmax) now
+""".replace("::", r"\:\:")
+)
 # What a cluster has committed on some of its nodes only.
 _HALF_DONE = text(
     r"""
@@ -147,11 +161,11 @@ async def readable_below(session: AsyncSession) -> int:
 async def _below_on_cluster(session: AsyncSession) -> int:
     """Return the same where transactions are numbered by the coordinator.
 
-    It is asked before the events are, which lie elsewhere; what is committed on some nodes only
-    holds all back until it is whole.
+    It is asked before the events are, which lie elsewhere. Below are no transaction that is open
+    and no number that a writer holds (`responses.cluster_ingest`); what is committed on some nodes
+    only holds all back until it is whole.
     """
-    query = text("select pg_snapshot_xmin(pg_current_snapshot())::text::int8")
-    found: int = (await run_sql(session, query)).one()[0]
+    found: int = (await run_sql(session, _OPEN_ON_CLUSTER)).one()[0]
     half = await _half_done(session)
     for _ in range(_LOOKS):
         if not half:

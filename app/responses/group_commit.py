@@ -44,6 +44,7 @@ class GroupCommit:
         self._database = database
         self.slot = slot
         self._idle: list[RawConnection] = []
+        self._on_cluster = False
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._gathering: Gathering[Submission, WriteResult] = Gathering(
             self._write_with_events, places=self._places, most=MOST_ROWS, max_waiting=max_waiting
@@ -105,11 +106,13 @@ class GroupCommit:
         if await connection.fetchval("select 1 from pg_extension where extname = 'citus'"):
             # On a cluster the node depends on the workspace, so the plan needs the parameters.
             await connection.execute("set plan_cache_mode = force_custom_plan")
+            self._on_cluster = True
         return connection
 
     async def _send(self, batch: WriteBatch, submissions: list[Submission]) -> list[WriteResult]:
         connection = self._idle.pop() if self._idle else await self._connect()
         try:
+            batch = replace(batch, on_cluster=self._on_cluster)
             written = await write_batch(connection, batch, submissions)
         except _BAD_DATA:
             self._idle.append(connection)

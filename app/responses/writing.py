@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.database import RawConnection
+from app.responses import cluster_ingest
 from app.responses.rows import ResponseRow, StoredResponse, column_values, encode_rows, stored_as
 from app.responses.statements import FIND_FORMER, INSERT, INSERT_ONE, UPDATE
 
@@ -65,6 +66,7 @@ class WriteBatch:
     events: bool
     now: dt.datetime
     again: bool = False
+    on_cluster: bool = False
 
 
 async def write_batch(
@@ -152,7 +154,14 @@ async def _insert(
 ) -> list[UUID]:
     """Insert the rows whose ids are new and return these ids."""
     created: list[UUID]
-    if len(rows) == 1:
+    if batch.on_cluster:
+        number = await connection.fetchval(cluster_ingest.TAKE_NUMBER)
+        try:
+            parameters = (*_shared(batch), encode_rows(rows), number)
+            created = await connection.fetchval(cluster_ingest.CALL, *parameters)
+        finally:
+            await connection.execute(cluster_ingest.RELEASE_NUMBER, number)
+    elif len(rows) == 1:
         created = await connection.fetchval(INSERT_ONE, *_shared(batch), *column_values(rows[0]))
     else:
         created = await connection.fetchval(INSERT, *_shared(batch), encode_rows(rows))

@@ -1,6 +1,7 @@
 """Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
 [webhooks] [dashboard]
-[exports] [start]`, or `… mixed [MINUTES]` for mixed load under random kills.
+[exports] [start]`, `… mixed [MINUTES]` for mixed load under random kills, or `… cluster` for
+what a Citus cluster costs.
 """
 
 import json
@@ -8,7 +9,7 @@ import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import dashboard, exports, figures, ingest, interactions, mixed, webhooks
+from tests.bench import cluster, dashboard, exports, figures, ingest, interactions, mixed, webhooks
 from tests.bench.report import Row, show
 from tests.service import Service
 
@@ -58,5 +59,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["mixed"]:
         mixed.measure(*map(float, sys.argv[2:3]))
+    elif sys.argv[1:] == ["cluster"]:
+        show(cluster.measure())
     else:
         main()

@@ -1,0 +1,87 @@
+"""What a cluster costs: the same load on one PostgreSQL and on a Citus cluster, in turns.
+
+All nodes share this machine's cores with each other and with the service, so that the ratios are
+the price of the cluster and not its gain. AFTERWORD_TEST_CLUSTER_URL names an empty database.
+"""
+
+import os
+import statistics
+import time
+from collections import defaultdict
+
+from tests.bench.ingest import BATCH, BODY, prepare_survey
+from tests.bench.load import Measured, median, wrk
+from tests.bench.report import Row
+from tests.service import Service
+
+ROUNDS, SECONDS = 3, 5
+_SERIES = "/v1/metrics/nps?survey=bench&period=12mo&interval=month"
+
+
+def measure() -> list[Row]:
+    """Return the ratios of a cluster to one PostgreSQL."""
+    cluster_url = os.environ.get("AFTERWORD_TEST_CLUSTER_URL")
+    if not cluster_url:
+        print("  AFTERWORD_TEST_CLUSTER_URL names no cluster; nothing is measured.")
+        return []
+    plain = Service()
+    cluster = Service(
+        AFTERWORD_DATABASE_URL=cluster_url, AFTERWORD_SECRET_KEYS="a secret of the benchmark"
+    )
+    try:
+        for service in (plain, cluster):
+            service.start()
+            prepare_survey(service)
+        return _compare(plain, cluster)
+    finally:
+        for service in (plain, cluster):
+            service.remove()
+
+
+def _compare(plain: Service, cluster: Service) -> list[Row]:
+    rounds: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    series: dict[str, list[float]] = defaultdict(list)
+    for number in range(ROUNDS + 1):
+        for name, service in (("plain", plain), ("cluster", cluster)):
+            found = {
+                "64": _load(service, "/v1/responses", BODY, 64),
+                "1": _load(service, "/v1/responses", BODY, 1),
+                "batch": _load(service, "/v1/responses/batch", BATCH, 4),
+            }
+            if number:
+                for load, measured in found.items():
+                    rounds[name, load].append(measured)
+                series[name].append(_seconds_of_series(service))
+    ratios = {}
+    for load in ("64", "1", "batch"):
+        middle = {name: median(rounds[name, load]) for name in ("plain", "cluster")}
+        for name in ("plain", "cluster"):
+            print(f"  {name:8} load {load:6} {middle[name]}")
+        ratios[load] = middle["cluster"].per_second / middle["plain"].per_second
+    alone = 1000 / median(rounds["cluster", "1"]).per_second
+    print(f"  one connection on the cluster: {alone:.1f} ms an answer")
+    slower = statistics.median(series["cluster"]) / statistics.median(series["plain"])
+    return [
+        Row("single answers at 64 connections, cluster against plain", ratios["64"], 0.3),
+        Row("one connection, cluster against plain", ratios["1"], 0.05),
+        Row("batches, cluster against plain", ratios["batch"], 0.5),
+        Row("a year's series, cluster against plain", slower, 1.5, at_most=True),
+    ]
+
+
+def _load(service: Service, path: str, body: str, connections: int) -> Measured:
+    kind = "application/x-ndjson" if path.endswith("batch") else "application/json"
+    return wrk(
+        service.url + path, body=body, key=service.key, connections=connections,
+        content_type=kind, seconds=SECONDS,
+    )  # fmt: skip
+
+
+def _seconds_of_series(service: Service) -> float:
+    took = []
+    with service.client() as client:
+        for _ in range(20):
+            began = time.perf_counter()
+            client.get(_SERIES).raise_for_status()
+            took.append(time.perf_counter() - began)
+    return statistics.median(took)
