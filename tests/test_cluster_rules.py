@@ -78,7 +78,11 @@ def test_the_number_of_a_transaction_is_taken_in_few_places() -> None:
         for word in ("pg_current_xact_id()", "pg_snapshot_xmin(")
     }
     assert places == {
-        "pg_current_xact_id()": ["core/outbox.py", "responses/statements.py"],
+        "pg_current_xact_id()": [
+            "core/outbox.py",
+            "responses/cluster_ingest.py",
+            "responses/statements.py",
+        ],
         "pg_snapshot_xmin(": ["core/event_consumer.py"],
     }
 

@@ -1,7 +1,7 @@
 """Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
 [webhooks] [dashboard]
-[exports] [start]`, `… mixed [MINUTES]` for mixed load under random kills, or `… cluster` for
-what a Citus cluster costs.
+[exports] [start]`, `… mixed [MINUTES]` for mixed load under random kills, `… cluster` for what a
+Citus cluster costs, or `… insights` for insights at 1,000,000 responses.
 """
 
 import json
@@ -9,7 +9,17 @@ import sys
 import time
 
 from app.core.postgres import url_of
-from tests.bench import cluster, dashboard, exports, figures, ingest, interactions, mixed, webhooks
+from tests.bench import (
+    cluster,
+    dashboard,
+    exports,
+    figures,
+    ingest,
+    insights,
+    interactions,
+    mixed,
+    webhooks,
+)
 from tests.bench.report import Row, show
 from tests.service import Service
 
@@ -61,5 +71,7 @@ if __name__ == "__main__":
         mixed.measure(*map(float, sys.argv[2:3]))
     elif sys.argv[1:] == ["cluster"]:
         show(cluster.measure())
+    elif sys.argv[1:] == ["insights"]:
+        insights.measure()
     else:
         main()
