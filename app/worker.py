@@ -30,10 +30,11 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import bi_roles
 from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
+from app.integrations import translating
 from app.integrations.events import TRANSLATE_JOB
 from app.integrations.events import forget_old as forget_old_webhooks
 from app.integrations.silence import notice as notice_silence
-from app.integrations.translating import TranslationContext, translate_event
+from app.integrations.translating import Translator
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
 from app.interactions.customers import REASSIGN_JOB, reassign_merged
 from app.invitations.mailer import Mailer
@@ -45,7 +46,8 @@ from app.responses.cases import JOIN_JOB, consume_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
 from app.responses.service import FORGET_JOB, consume_deletions, redact_events
-from app.triggers.due_invitations import send_due
+from app.triggers import due_invitations
+from app.triggers.due_invitations import InvitationSender
 from app.triggers.recovery import RECOVERY_JOB, consume_follow_ups, record_recovery
 from app.webhooks import disabled_notice
 from app.webhooks import service as webhooks
@@ -57,16 +59,16 @@ from app.workspaces.service import RECOUNT_JOB
 logger = logging.getLogger(__name__)
 
 
-def handlers(settings: Settings) -> dict[str, Handler]:
+def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
     """Say who does which job."""
     box = SealedBox(load_secret_keys(settings))
     post = MailContext(settings, box, Mailer(settings))
-    context = TranslationContext(box, settings)
+    translator = Translator(database, box, settings)
     return {
         RECOUNT_JOB: recount,
         REASSIGN_JOB: reassign_merged,
-        TRANSLATE_JOB: lambda database, job: translate_event(database, context, job),
-        SEND_JOB: lambda database, job: send_due(database, post, job),
+        TRANSLATE_JOB: translator.translate,
+        SEND_JOB: InvitationSender(database, post).send,
         JOIN_JOB: join,
         FORGET_JOB: redact_events,
         COMPLETE_JOB: complete_abandoned,
@@ -87,6 +89,12 @@ def handlers(settings: Settings) -> dict[str, Handler]:
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
 
+
+# Kinds whose jobs share their transactions, and how many of each run at once.
+LANES = {
+    TRANSLATE_JOB: translating.MOST_AT_ONCE,
+    SEND_JOB: due_invitations.MOST_AT_ONCE,
+}
 
 # Who wakes for which news: rooms only write it.
 EVENT_CONSUMERS: dict[str, EventConsumer] = {
@@ -130,7 +138,7 @@ class Worker:
         """Prepare; nothing connects before `run`."""
         assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
         self._database = Database(settings.database_url)
-        self._runner = JobRunner(self._database, handlers(settings))
+        self._runner = JobRunner(self._database, handlers(self._database, settings), lanes=LANES)
         box = SealedBox(load_secret_keys(settings))
         self._sender = DeliverySender(self._database, box, settings)
 

@@ -47,6 +47,17 @@ class Mailbox:
         self._controller: _Controller | None = None
 
     @property
+    def connections(self) -> int:
+        """How many connections were opened since it was started."""
+        return len(self._controller.servers) if self._controller else 0
+
+    def hang_up(self) -> None:
+        """End every connection, as a server does that waited too long."""
+        if self._controller is not None:
+            ending = self._controller.hang_up()
+            asyncio.run_coroutine_threadsafe(ending, self._controller.loop).result(10)
+
+    @property
     def url(self) -> str:
         return f"smtp://127.0.0.1:{self.port}"
 
@@ -60,8 +71,7 @@ class Mailbox:
 
     def stop(self) -> None:
         if self._controller is not None:
-            hanging_up = self._controller.hang_up()
-            asyncio.run_coroutine_threadsafe(hanging_up, self._controller.loop).result(10)
+            self.hang_up()
             self._controller.stop()
             self._controller = None
 

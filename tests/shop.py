@@ -14,7 +14,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.event_consumer import consume, readable_below
 from app.core.job_runner import Handler, JobRunner
-from app.worker import CONSUMER, EVENT_CONSUMERS, handlers
+from app.worker import CONSUMER, EVENT_CONSUMERS, LANES, handlers
 
 
 async def wait_until_readable(database: Database) -> None:
@@ -98,7 +98,7 @@ class Shop:
         """Run the background jobs that are due, and those that they make, as the worker would."""
         state = self.client._transport.app.state  # type: ignore[attr-defined]
         database: Database = state.database
-        known = known or handlers(state.settings)
+        known = known or handlers(database, state.settings)
         for _ in range(50):
             await self._work_once(database, known)
             async with database.session() as session:
@@ -108,7 +108,7 @@ class Shop:
         raise AssertionError("jobs are left")
 
     async def _work_once(self, database: Database, known: Mapping[str, Handler]) -> None:
-        runner = JobRunner(database, known)
+        runner = JobRunner(database, known, lanes=LANES)
         running = asyncio.create_task(runner.run())
         for _ in range(200):
             await wait_until_readable(database)

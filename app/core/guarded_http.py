@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpcore
+import httpcore2
 
 from app.core.clock import utc_now
 
@@ -133,21 +133,21 @@ def is_public(number: str) -> bool:
     return address.is_global and not address.is_multicast and not closed
 
 
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
+class _GuardedBackend(httpcore2.AsyncNetworkBackend):
     """Dials only numbers that were checked."""
 
     def __init__(self, *, allow_private: bool) -> None:
         self._allow_private = allow_private
-        self._inner = httpcore.AnyIOBackend()
+        self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's own signature
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's own signature
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+    ) -> httpcore2.AsyncNetworkStream:
         number = await resolve_public(host, port, allow_private=self._allow_private)
         return await self._inner.connect_tcp(
             number, port, timeout=timeout, local_address=local_address,
@@ -164,7 +164,7 @@ class GuardedClient:
     def __init__(self, *, allow_private: bool) -> None:
         """Prepare; nothing connects before the first request."""
         self._allow_private = allow_private
-        self._pool = httpcore.AsyncConnectionPool(
+        self._pool = httpcore2.AsyncConnectionPool(
             network_backend=_GuardedBackend(allow_private=allow_private),
             max_connections=_MOST_CONNECTIONS,
             max_keepalive_connections=_MOST_IDLE,
@@ -213,7 +213,11 @@ class GuardedClient:
                         break
                 found = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in reply.headers}
                 return HttpReply(reply.status, found, body[:most_kept])
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        except (
+            httpcore2.NetworkError,
+            httpcore2.TimeoutException,
+            httpcore2.ProtocolError,
+        ) as error:
             raise UnreachableError(type(error).__name__) from error
         except (TimeoutError, OSError) as error:
             raise UnreachableError("no reply within 15 seconds") from error

@@ -1,23 +1,28 @@
-"""The loop that runs jobs: a few at a time, leases renewed, returned at shutdown."""
+"""The loop that runs jobs: a few at a time, leases renewed, returned at shutdown.
+
+Each turn removes the jobs that are done and claims those that are due, in one transaction.
+"""
 
 import asyncio
 import contextlib
 import datetime as dt
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from uuid import UUID, uuid4
 
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
-from app.core.jobs import Job, LaterError
+from app.core.jobs import Job, Lane, LaterError
 from app.core.telemetry import JOBS
 
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[Database, Job], Awaitable[None]]
 
+_SHARED = "shared"
 _LONGEST_SLEEP = 5.0
 _HEARTBEAT = 10.0
 _GRACE = 25.0
@@ -43,17 +48,29 @@ def _forgiving() -> Iterator[None]:
 
 
 class JobRunner:
-    """Runs the jobs of the kinds it has handlers for."""
+    """Runs the jobs of the kinds it has handlers for.
+
+    `concurrency` jobs run at once. A kind in `lanes` has places of its own: many of its jobs run
+    at once, because they share their transactions.
+    """
 
     def __init__(
-        self, database: Database, handlers: Mapping[str, Handler], *, concurrency: int = 8
+        self,
+        database: Database,
+        handlers: Mapping[str, Handler],
+        *,
+        concurrency: int = 8,
+        lanes: Mapping[str, int] | None = None,
     ) -> None:
         """Prepare; `run` works until it is cancelled through `stop`."""
         self._database = database
         self._handlers = dict(handlers)
         self._concurrency = concurrency
+        self._lanes = {k: most for k, most in (lanes or {}).items() if k in handlers}
         self._worker = uuid4()
         self._running: dict[UUID, asyncio.Task[None]] = {}
+        self._busy: Counter[str] = Counter()
+        self._done: list[Job] = []
         self._woken = asyncio.Event()
         self._stopping = False
 
@@ -68,7 +85,7 @@ class JobRunner:
             while not self._stopping:
                 self._woken.clear()
                 try:
-                    sleep = await self._start_due()
+                    sleep = await self._turn()
                 except Exception as error:
                     if not is_connection_lost(error):
                         raise
@@ -87,32 +104,43 @@ class JobRunner:
         for task in list(self._running.values()):
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
+        with _forgiving():
+            async with self._database.transaction() as session:
+                await jobs.finish(session, self._done)
 
-    async def _start_due(self) -> float:
-        """Start what is due and return how long to sleep, in seconds."""
-        free = self._concurrency - len(self._running)
-        if free <= 0:
-            return _LONGEST_SLEEP
+    async def _turn(self) -> float:
+        """Remove what is done, start what is due, and return how long to sleep, in seconds."""
+        lanes, done = self._free_lanes(), list(self._done)
         async with self._database.transaction() as session:
-            claimed = await jobs.claim(
-                session, worker=self._worker, kinds=list(self._handlers), limit=free
-            )
+            await jobs.finish(session, done)
+            claimed = await jobs.claim(session, worker=self._worker, lanes=lanes)
+            taken = Counter(self._lane_of(job.kind) for job in claimed)
+            # Where all places are taken, the end of a job wakes the loop.
+            free = [lane for lane in lanes if taken[self._lane_of(lane.kinds[0])] < lane.free]
+            due = await jobs.next_due(session, [kind for lane in free for kind in lane.kinds])
+        del self._done[: len(done)]
+        self._busy += taken
         for job in claimed:
             self._running[job.id] = asyncio.create_task(self._attempt(job))
-        if len(claimed) == free:
-            return _LONGEST_SLEEP
-        async with self._database.session() as session:
-            due = await jobs.next_due(session, list(self._handlers))
         if due is None:
             return _LONGEST_SLEEP
         return max(0.05, min(_LONGEST_SLEEP, (due - utc_now()).total_seconds()))
+
+    def _free_lanes(self) -> list[Lane]:
+        """Return the lanes that have free places."""
+        shared = [kind for kind in self._handlers if kind not in self._lanes]
+        lanes = [Lane(shared, self._concurrency - self._busy[_SHARED])]
+        lanes += [Lane([kind], most - self._busy[kind]) for kind, most in self._lanes.items()]
+        return [lane for lane in lanes if lane.free > 0 and lane.kinds]
+
+    def _lane_of(self, kind: str) -> str:
+        return kind if kind in self._lanes else _SHARED
 
     async def _attempt(self, job: Job) -> None:
         outcome = "done"
         try:
             await self._handlers[job.kind](self._database, job)
-            async with self._database.transaction() as session:
-                await jobs.finish(session, job)
+            self._done.append(job)
         except asyncio.CancelledError:
             outcome = "returned"
             await self._put_back(job, "", utc_now(), counted=False)
@@ -127,6 +155,7 @@ class JobRunner:
         finally:
             JOBS.labels(job.kind, outcome).inc()
             self._running.pop(job.id, None)
+            self._busy[self._lane_of(job.kind)] -= 1
             self.wake()
 
     async def _put_back(
@@ -141,7 +170,8 @@ class JobRunner:
             await asyncio.sleep(_HEARTBEAT)
             try:
                 async with self._database.transaction() as session:
-                    await jobs.renew(session, worker=self._worker, ids=list(self._running))
+                    held = [*self._running, *(job.id for job in self._done)]
+                    await jobs.renew(session, worker=self._worker, ids=held)
             except Exception as error:
                 # The next beat comes before a lease is over.
                 if not is_connection_lost(error):

@@ -42,7 +42,7 @@ class Job(SQLModel, table=True):
     """One piece of background work for one workspace."""
 
     __table_args__ = (
-        Index(None, "run_at", postgresql_where=text("dead_at is null")),
+        Index(None, "kind", "run_at", postgresql_where=text("dead_at is null")),
         Index(
             "uq_job_dedupe",
             "workspace_id",
@@ -152,35 +152,62 @@ async def hasten(
     await notify(session, CHANNEL, kind)
 
 
-async def claim(session: AsyncSession, *, worker: UUID, kinds: list[str], limit: int) -> list[Job]:
-    """Lease up to `limit` jobs that are due; those out of attempts die instead."""
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Kinds of jobs that share places, and how many of these are free."""
+
+    kinds: Sequence[str]
+    free: int
+
+
+_KILLED = "its worker was killed while it ran"
+# Each kind is looked up by itself, so that a crowd of one kind hides nothing of another.
+_CLAIM = text("""
+update job set
+  dead_at = case when job.attempts >= job.max_attempts then :now end,
+  error = case when job.attempts >= job.max_attempts then coalesce(job.error, :killed)
+    else job.error end,
+  worker = case when job.attempts < job.max_attempts then cast(:worker as uuid) end,
+  run_at = case when job.attempts < job.max_attempts then :until else job.run_at end,
+  attempts = job.attempts + case when job.attempts < job.max_attempts then 1 else 0 end
+from (
+  select due.id, l.free, row_number() over (partition by l.lane order by due.run_at) as place
+  from json_to_recordset(cast(:lanes as json)) l(lane int, kind text, free int)
+  cross join lateral (
+    select j.id, j.run_at from job j where j.run_at <= :now and j.dead_at is null
+    and j.kind = l.kind order by j.run_at for update skip locked limit l.free
+  ) due
+) due
+where job.id = due.id and due.place <= due.free returning job.*
+""").columns(payload=Json)
+
+
+async def claim(session: AsyncSession, *, worker: UUID, lanes: Sequence[Lane]) -> list[Job]:
+    """Lease as many due jobs as lanes have places; those out of attempts die instead."""
     now = utc_now()
-    await run_sql(
-        session,
-        text(
-            "update job set dead_at = :now, worker = null, "
-            "error = coalesce(error, 'its worker was killed while it ran') "
-            "where run_at <= :now and dead_at is null and attempts >= max_attempts"
-        ).bindparams(now=now),
-    )
+    places = [
+        {"lane": number, "kind": kind, "free": lane.free}
+        for number, lane in enumerate(lanes)
+        for kind in lane.kinds
+        if lane.free > 0
+    ]
     rows = await run_sql(
         session,
-        text(
-            "update job set run_at = :until, attempts = job.attempts + 1, worker = :worker "
-            "from (select id from job where run_at <= :now and dead_at is null "
-            "and kind = any(:kinds) order by run_at for update skip locked limit :limit) due "
-            "where job.id = due.id returning job.*"
-        )
-        .columns(payload=Json)
-        .bindparams(now=now, until=now + LEASE, worker=worker, kinds=kinds, limit=limit),
+        _CLAIM.bindparams(
+            now=now, until=now + LEASE, worker=worker, killed=_KILLED, lanes=json.dumps(places)
+        ),
     )
-    return [Job.model_validate(dict(row._mapping)) for row in rows]
+    return [Job.model_validate(dict(row._mapping)) for row in rows if row.dead_at is None]
 
 
-async def next_due(session: AsyncSession, kinds: list[str]) -> dt.datetime | None:
+async def next_due(session: AsyncSession, kinds: Sequence[str]) -> dt.datetime | None:
     """Return when the next job of these kinds is due."""
-    query = text("select min(run_at) from job where dead_at is null and kind = any(:kinds)")
-    row = await run_sql(session, query.bindparams(kinds=kinds))
+    query = text(
+        "select min(next.run_at) from unnest(cast(:kinds as text[])) k(kind) cross join lateral "
+        "(select run_at from job where dead_at is null and job.kind = k.kind "
+        "order by run_at limit 1) next"
+    )
+    row = await run_sql(session, query.bindparams(kinds=list(kinds)))
     due: dt.datetime | None = row.one()[0]
     return due
 
@@ -195,15 +222,18 @@ async def renew(session: AsyncSession, *, worker: UUID, ids: list[UUID]) -> None
     )
 
 
-async def finish(session: AsyncSession, job: Job) -> bool:
-    """Remove a job that is done; False where another worker has it by now."""
-    done = await run_sql(
+async def finish(session: AsyncSession, done: Sequence[Job]) -> set[UUID]:
+    """Remove jobs that are done; return their ids, without those another worker has by now."""
+    if not done:
+        return set()
+    rows = await run_sql(
         session,
-        text("delete from job where id = :id and worker = :worker returning 1").bindparams(
-            id=job.id, worker=job.worker
-        ),
+        text(
+            "delete from job using unnest(cast(:ids as uuid[]), cast(:workers as uuid[])) "
+            "d(id, worker) where job.id = d.id and job.worker = d.worker returning job.id"
+        ).bindparams(ids=[job.id for job in done], workers=[job.worker for job in done]),
     )
-    return done.first() is not None
+    return {row.id for row in rows}
 
 
 async def put_back(

@@ -20,7 +20,7 @@ from app.integrations.schemas import EventStatus
 TRANSLATE_JOB = "integrations.translate"
 KEPT_FOR = dt.timedelta(days=30)
 # What a delivery may wait for.
-STATUS, ORDER, END = "status:", "order:", "end:"
+STATUS, ORDER, END, REOPENING = "status:", "order:", "end:", "reopening:"
 # It waits for an earlier delivery of the same case, which waits for a status.
 TURN = "turn:"
 
@@ -128,20 +128,26 @@ async def enqueue_waiting(
     prefixes: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> None:
-    """Translate again what waits for one of these names, or for a name with such a prefix."""
+    """Translate again what waits for one of these names, or else for one with such a prefix."""
+    # Each of the two is found by an index of its own.
+    wanted = (
+        "waits_for ?| cast(:wanted as text[])"
+        if names
+        else (
+            "exists (select from jsonb_array_elements_text(waits_for) w "
+            "where w like any(cast(:wanted as text[])))"
+        )
+    )
     rows = await run_sql(
         session,
         text(
             "update inbound_event set status = 'received', reason = null, waits_for = '[]' "
             "where workspace_id = :workspace_id and integration_id = :id and waits_for <> '[]' "
-            "and (waits_for ?| cast(:names as text[]) or exists (select from "
-            "jsonb_array_elements_text(waits_for) w where w like any(cast(:prefixes as text[])))) "
-            "returning id"
+            f"and {wanted} returning id"
         ).bindparams(
             workspace_id=integration.workspace_id,
             id=integration.id,
-            names=list(names),
-            prefixes=[f"{prefix}%" for prefix in prefixes],
+            wanted=list(names) or [f"{prefix}%" for prefix in prefixes],
         ),
     )
     for row in rows:

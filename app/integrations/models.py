@@ -50,8 +50,9 @@ class InboundEvent(SQLModel, table=True):
 
     Its id is derived from the sender's own: a replay is the same row. `case_ref` is the ticket or
     order of a delivery without an id and a time. `waits_for` names what it waits for: a status
-    that is not mapped yet (`status:…`), an order that is not known yet (`order:…`). `notes` say
-    what was left out because it could not be read.
+    that is not mapped yet (`status:…`), an order that is not known yet (`order:…`), or a change
+    of its ticket that would make news of it (`end:…`, `reopening:…`). `notes` say what was left
+    out because it could not be read.
     """
 
     __tablename__ = "inbound_event"
@@ -78,6 +79,12 @@ class InboundEvent(SQLModel, table=True):
             "ix_inbound_event_waiting",
             "workspace_id",
             "integration_id",
+            postgresql_where=text("waits_for <> '[]'"),
+        ),
+        Index(
+            "ix_inbound_event_waits_for",
+            "waits_for",
+            postgresql_using="gin",
             postgresql_where=text("waits_for <> '[]'"),
         ),
         TENANT,

@@ -55,13 +55,13 @@ async def resolve_order(
     return order
 
 
-async def complete(
+async def read_stories(
     session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
-) -> list[Draft]:
-    """Mark drafts of test orders as tests and refunds as full or partial; drop repeats."""
+) -> dict[str, list[Any]]:
+    """Return what was told before of the drafts' orders, by order, in the order it happened."""
     orders = sorted({draft.order for draft in drafts if draft.order})
     if not orders:
-        return list(drafts)
+        return {}
     rows = await run_sql(
         session,
         text(
@@ -71,12 +71,21 @@ async def complete(
             "and order_ref = any(:orders) order by occurred_at, id"
         ).bindparams(workspace_id=integration.workspace_id, source=integration.key, orders=orders),
     )
-    by_order: dict[str, list[Any]] = {order: [] for order in orders}
+    stories: dict[str, list[Any]] = {order: [] for order in orders}
     for row in rows:
-        by_order[row.order_ref].append(row)
+        stories[row.order_ref].append(row)
+    return stories
+
+
+def complete(
+    integration: Integration, drafts: Sequence[Draft], stories: Mapping[str, Sequence[Any]]
+) -> list[Draft]:
+    """Mark drafts of test orders as tests and refunds as full or partial; drop repeats."""
+    if not any(draft.order for draft in drafts):
+        return list(drafts)
     completed = []
     for draft in drafts:
-        story = by_order.get(draft.order or "", [])
+        story = stories.get(draft.order or "", [])
         completed_draft = draft
         if any(row.test for row in story) and not integration.accept_test:
             completed_draft = replace(completed_draft, test=True)

@@ -1,8 +1,8 @@
 """Filter what senders report of a ticket's state: drop repeats, hold early reopenings."""
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import text
@@ -12,7 +12,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.jobs import LaterError
 from app.integrations.adapter import UntranslatableError
-from app.integrations.events import END
+from app.integrations.events import END, REOPENING
 from app.integrations.interpreting import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.interactions.recording import Draft
@@ -22,10 +22,29 @@ from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_t
 TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = "ticket.reopened"
 ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
+# A repeat is news after all if the opposite happened in between.
+_OPPOSITE = {"ticket.solved": REOPENING, _REOPENED: END}
+# What opens a ticket again that was solved.
+REOPENINGS = frozenset({_REOPENED, "ticket.on_hold"})
 _STATES = (
     "ticket.opened", "ticket.reopened", "ticket.on_hold", "ticket.solved", "ticket.closed",
     "ticket.deleted", "ticket.merged",
 )  # fmt: skip
+
+
+@dataclass(slots=True)
+class TicketStory:
+    """What is known of a ticket, and the states that it was told to be in, the oldest first."""
+
+    status: str
+    opened_at: dt.datetime | None
+    invalid: bool
+    states: list[tuple[dt.datetime, str]] = field(default_factory=list)
+
+    def state_at(self, at: dt.datetime | None) -> str | None:
+        """Return the last state that it was told to be in until then, or until now."""
+        known = [type_ for since, type_ in self.states if at is None or since <= at]
+        return known[-1] if known else None
 
 
 class BehindAnotherError(UntranslatableError):
@@ -96,23 +115,28 @@ async def drop_repeats(
     session: AsyncSession,
     integration: Integration,
     event: InboundEvent,
-    drafts: list[Draft],
+    drafts: Sequence[Draft],
     found: CheckedInterpretation,
-) -> list[Draft]:
-    """Drop drafts that the ticket's state already contains, since senders repeat themselves."""
-    kept = []
+    tickets: Mapping[str, TicketStory],
+) -> tuple[list[Draft], list[str]]:
+    """Drop drafts that the ticket's state already contains, since senders repeat themselves.
+
+    Return those that are news, and what would make news of the others if it were told late.
+    """
+    kept: list[Draft] = []
+    would_change: list[str] = []
     for draft in drafts:
         if draft.ticket is None:
             kept.append(draft)
-            continue
-        ticket = await find_ticket(session, integration, draft.ticket)
-        if found.timeless:
+        elif found.timeless:
             fresh = await _new_state_of(session, integration, event, draft)
             if fresh is not None:
                 kept.append(fresh)
-        elif ticket is None or not _is_repeated(draft, ticket):
+        elif draft.ticket not in tickets or not _is_repeated(draft, tickets[draft.ticket]):
             kept.append(draft)
-    return kept
+        elif draft.type in _OPPOSITE:
+            would_change.append(_OPPOSITE[draft.type] + draft.ticket)
+    return kept, would_change
 
 
 async def _new_state_of(
@@ -172,24 +196,43 @@ async def _judge_state(
     return (None if is_known else draft), is_known
 
 
-def _is_repeated(draft: Draft, ticket: Any) -> bool:
-    at = draft.occurred_at
+def _is_repeated(draft: Draft, ticket: TicketStory) -> bool:
+    """Tell whether the ticket was in that state already, at the time of the draft."""
     if draft.type == "ticket.opened":
         return ticket.opened_at is not None
-    if draft.type == "ticket.solved" and ticket.status in {"solved", "closed"}:
-        return bool(at is None or ticket.last_solved_at is None or at >= ticket.last_solved_at)
-    if draft.type == "ticket.reopened" and ticket.status == "open":
-        return bool(at is None or ticket.last_solved_at is None or at >= ticket.last_solved_at)
+    if draft.type == "ticket.solved":
+        return ticket.state_at(draft.occurred_at) in {"ticket.solved", "ticket.closed"}
+    if draft.type == _REOPENED:
+        return ticket.state_at(draft.occurred_at) in {"ticket.opened", _REOPENED}
     return bool(draft.type.removeprefix("ticket.") == ticket.status in {"deleted", "merged"})
 
 
-async def find_ticket(session: AsyncSession, integration: Integration, ticket: str) -> Any:
-    """Return the stored state of a ticket, or None."""
-    rows = await run_sql(
+async def find_stories(
+    session: AsyncSession, integration: Integration, names: Sequence[str]
+) -> dict[str, TicketStory]:
+    """Return what is known of tickets, by their name."""
+    if not names:
+        return {}
+    bound = {"workspace_id": integration.workspace_id, "source": integration.key,
+             "names": list(names)}  # fmt: skip
+    tickets = await run_sql(
         session,
         text(
-            "select status, opened_at, last_solved_at, invalid from ticket "
-            "where workspace_id = :workspace_id and source = :source and ticket = :ticket"
-        ).bindparams(workspace_id=integration.workspace_id, source=integration.key, ticket=ticket),
+            "select ticket, status, opened_at, invalid from ticket "
+            "where workspace_id = :workspace_id and source = :source and ticket = any(:names)"
+        ).bindparams(**bound),
     )
-    return rows.first()
+    stories = {row.ticket: TicketStory(row.status, row.opened_at, row.invalid) for row in tickets}
+    states = await run_sql(
+        session,
+        text(
+            "select ticket, type, occurred_at from interaction "
+            "where workspace_id = :workspace_id and source = :source and ticket = any(:names) "
+            "and not test and type = any(:types) "
+            "order by occurred_at, type <> 'ticket.opened', id"
+        ).bindparams(**bound, types=list(_STATES)),
+    )
+    for row in states:
+        if row.ticket in stories:
+            stories[row.ticket].states.append((row.occurred_at, row.type))
+    return stories

@@ -1,12 +1,15 @@
 """Send one mail by SMTP, or store it in a folder without SMTP; and judge the server's reply."""
 
+import asyncio
+import contextlib
 import datetime as dt
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.message import EmailMessage
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import aiosmtplib
 
@@ -18,6 +21,14 @@ _ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _DEAD_ADDRESS = re.compile(r"\b5\.1\.\d{1,3}\b")
 _NEEDS_LOGIN = {530, 535}
 _NO_SUCH_MAILBOX = {550, 551, 553}
+
+
+# The most connections at once, the most mails over one, and how long it waits for the next mail.
+_MOST_CONNECTIONS = 8
+_MOST_MAILS = 100
+_IDLE_SECONDS = 10.0
+# A connection that was used so recently is not asked first whether it still works.
+_SURE_SECONDS = 1.0
 
 
 class MailOutcome(StrEnum):
@@ -38,6 +49,13 @@ class MailWaitsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class _IdleConnection:
+    connection: aiosmtplib.SMTP
+    mails: int
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
 class MailResult:
     """The outcome, what the server said, and whether the address is dead."""
 
@@ -47,34 +65,28 @@ class MailResult:
 
 
 class Mailer:
-    """Sends mails as the settings say."""
+    """Sends mails as the settings say; connections to the server are used again for a while."""
 
     def __init__(self, settings: Settings) -> None:
         """Read the server's address; nothing connects before the first mail."""
         secret = settings.smtp_url
         self._url = urlsplit(secret.get_secret_value()) if secret else None
         self._folder: Path = settings.data_dir / "mail"
+        self._places = asyncio.Semaphore(_MOST_CONNECTIONS)
+        self._idle: list[_IdleConnection] = []
 
     async def send(self, message: EmailMessage) -> MailResult:
         """Send a mail; raise MailWaitsError where it should be tried again."""
         if self._url is None:
             return self._store(message)
-        url = self._url
-        tls = url.query
         try:
-            await aiosmtplib.send(
-                message.as_bytes(),
-                sender=message["From"].addresses[0].addr_spec,
-                recipients=[a.addr_spec for a in message["To"].addresses],
-                mail_options=["SMTPUTF8"] if getattr(message.policy, "utf8", False) else None,
-                hostname=url.hostname,
-                port=url.port or (465 if tls == "tls=tls" else 587 if tls else 25),
-                username=unquote(url.username) if url.username else None,
-                password=unquote(url.password) if url.password else None,
-                use_tls=tls == "tls=tls",
-                start_tls=tls == "tls=starttls",
-                timeout=_TIMEOUT_SECONDS,
-            )
+            async with self._connection(self._url) as connection:
+                await connection.sendmail(
+                    message["From"].addresses[0].addr_spec,
+                    [a.addr_spec for a in message["To"].addresses],
+                    message.as_bytes(),
+                    mail_options=["SMTPUTF8"] if getattr(message.policy, "utf8", False) else [],
+                )
         except aiosmtplib.SMTPRecipientsRefused as error:
             return judge(error.recipients[0].code, error.recipients[0].message)
         except aiosmtplib.SMTPDataError as error:
@@ -90,12 +102,64 @@ class Mailer:
             raise MailWaitsError(f"SMTP: {error!r}"[:300], temporary=False) from error
         return MailResult(MailOutcome.SENT)
 
+    @contextlib.asynccontextmanager
+    async def _connection(self, url: SplitResult) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Lend a connection; one on which something went wrong is not used again."""
+        async with self._places:
+            connection, mails = await self._take_idle() or (await _connect(url), 0)
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            if mails + 1 >= _MOST_MAILS:
+                connection.close()
+                return
+            loop = asyncio.get_running_loop()
+            self._idle.append(_IdleConnection(connection, mails + 1, loop.time()))
+            loop.call_later(_IDLE_SECONDS, self._close_idle)
+
+    async def _take_idle(self) -> tuple[aiosmtplib.SMTP, int] | None:
+        """Return a connection that still works, with the number of its mails; or None."""
+        while self._idle:
+            idle = self._idle.pop()
+            if asyncio.get_running_loop().time() - idle.since < _SURE_SECONDS:
+                return idle.connection, idle.mails
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await idle.connection.noop()
+                return idle.connection, idle.mails
+            idle.connection.close()
+        return None
+
+    def _close_idle(self) -> None:
+        """Close the connections that nobody has needed for a while."""
+        oldest = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        for idle in [idle for idle in self._idle if idle.since <= oldest]:
+            self._idle.remove(idle)
+            idle.connection.close()
+
     def _store(self, message: EmailMessage) -> MailResult:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = message["Message-ID"].strip("<>").partition("@")[0]
         path = self._folder / f"{name}.eml"
         path.write_bytes(message.as_bytes())
         return MailResult(MailOutcome.STORED, "no AFTERWORD_SMTP_URL is set")
+
+
+async def _connect(url: SplitResult) -> aiosmtplib.SMTP:
+    """Open a connection to the mail server, with TLS and a login where its address says so."""
+    tls = url.query
+    connection = aiosmtplib.SMTP(
+        hostname=url.hostname,
+        port=url.port or (465 if tls == "tls=tls" else 587 if tls else 25),
+        username=unquote(url.username) if url.username else None,
+        password=unquote(url.password) if url.password else None,
+        use_tls=tls == "tls=tls",
+        start_tls=tls == "tls=starttls",
+        timeout=_TIMEOUT_SECONDS,
+    )
+    await connection.connect()
+    return connection
 
 
 def judge(code: int, text: str) -> MailResult:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
+from app.core.clock import utc_now
 from app.core.database import run_sql, workspaces_of
 
 SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
@@ -55,11 +56,16 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
                 f"  select id from invitation where workspace_id = :workspace_id and {soon} "
                 "  order by send_at limit 5000 for update skip locked) due "
                 "where i.workspace_id = :workspace_id and i.id = due.id "
-                "returning i.workspace_id, i.id, i.send_at"
+                "returning i.id, i.send_at"
             ).bindparams(workspace_id=workspace_id, near=now + NEAR),
         )
-        for row in rows:
-            await enqueue_send(session, row.workspace_id, row.id, run_at=row.send_at)
+        await jobs.enqueue_many(
+            session,
+            SEND_JOB,
+            workspace_id=workspace_id,
+            wanted=[(row.send_at, str(row.id), {"invitation": str(row.id)}) for row in rows],
+            max_attempts=SEND_ATTEMPTS,
+        )
     for workspace_id in await workspaces_of(session, busy + due, now=now):
         rows = await run_sql(
             session,
@@ -68,11 +74,16 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
                 f"  select id from invitation where workspace_id = :workspace_id and {due} "
                 "  limit 5000 for update skip locked) due "
                 "where i.workspace_id = :workspace_id and i.id = due.id "
-                "returning i.workspace_id, i.id"
+                "returning i.id"
             ).bindparams(workspace_id=workspace_id, now=now),
         )
-        for row in rows:
-            await enqueue_reminder(session, row.workspace_id, row.id)
+        await jobs.enqueue_many(
+            session,
+            REMIND_JOB,
+            workspace_id=workspace_id,
+            wanted=[(utc_now(), str(row.id), {"invitation": str(row.id)}) for row in rows],
+            max_attempts=SEND_ATTEMPTS,
+        )
 
 
 async def expire_due(session: AsyncSession, now: dt.datetime) -> None:

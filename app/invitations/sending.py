@@ -1,10 +1,11 @@
-"""The jobs that send invitations and reminders.
+"""Prepare the mails of invitations, send them, and note what became of them.
 
 A mail leaves between two transactions: the first decides that it may, the second writes down
 that it did. A worker killed in between sends it once more, under the same Message-ID.
 """
 
 import datetime as dt
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from uuid import UUID
@@ -22,12 +23,12 @@ from app.core.telemetry import MAILS
 from app.core.tokens import new_token, token_hash
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
-from app.invitations.admission import Reason, Refusal, refusal_now
+from app.invitations.admission import Reason, Refusal, refusal_of_customer
 from app.invitations.letter import Addressee, Links, MailSender
-from app.invitations.mail import write_mail
+from app.invitations.mail import MailKind, write_mail
 from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, wait_before
 from app.invitations.models import Invitation
-from app.invitations.suppression import SuppressionKind, suppress
+from app.invitations.suppression import SuppressionKind, suppress, suppressed
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.brand import company_of, logo_url
@@ -46,22 +47,109 @@ class MailContext:
     mailer: Mailer
 
 
-async def recheck(session: AsyncSession, invitation: Invitation) -> Refusal | None:
-    """Return why an invitation that was scheduled may not be sent any more, or None."""
-    workspace = await get_workspace(session, invitation.workspace_id)
-    survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
-    if survey is None:
-        return Refusal(Reason.SURVEY_NOT_LIVE, "the survey was closed")
-    customer = None
-    if invitation.customer_id is not None:
-        customers = await find_customers_by_id(
-            session, invitation.workspace_id, [invitation.customer_id]
-        )
-        customer = customers.get(invitation.customer_id)
+@dataclass(frozen=True, slots=True)
+class MailDraft:
+    """All that the mail of one invitation is written from."""
+
+    survey: CompiledSurvey
+    addressee: Addressee
+    sender: MailSender
+    links: Links
+    kind: MailKind
+
+    def write(self) -> EmailMessage:
+        """Return the mail."""
+        return write_mail(
+            self.survey.definition, self.addressee, sender=self.sender, links=self.links,
+            kind=self.kind,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """An invitation that left, to whom, and what its server said."""
+
+    invitation_id: UUID
+    customer_id: UUID | None
+    result: MailResult
+
+
+async def prepare_mails(
+    session: AsyncSession,
+    post: MailContext,
+    workspace_id: UUID,
+    invitations: Sequence[Invitation],
+    *,
+    kind: MailKind = "invitation",
+) -> dict[UUID, MailDraft | Refusal | None]:
+    """Return the mail of each invitation, None for a link, or why it may not be sent any more."""
+    if not invitations:
+        return {}
+    workspace = await get_workspace(session, workspace_id)
+    surveys = {
+        survey_id: await live_survey(session, workspace_id, survey_id)
+        for survey_id in {invitation.survey_id for invitation in invitations}
+    }
+    customers = await find_customers_by_id(
+        session, workspace_id, [i.customer_id for i in invitations if i.customer_id]
+    )
+    emails = {invitation.email for invitation in invitations if invitation.email}
+    emails |= {customer["email"] for customer in customers.values() if customer["email"]}
+    suppressions = await suppressed(session, workspace_id, emails)
+    prepared: dict[UUID, MailDraft | Refusal | None] = {}
+    for invitation in invitations:
+        survey = surveys[invitation.survey_id]
+        customer = customers.get(invitation.customer_id) if invitation.customer_id else None
+        if survey is None:
+            prepared[invitation.id] = Refusal(Reason.SURVEY_NOT_LIVE, "the survey was closed")
+        elif refusal := _refusal(workspace, invitation, customer, suppressions):
+            prepared[invitation.id] = refusal
+        elif invitation.channel == "email":
+            prepared[invitation.id] = await _draft(
+                session, post, workspace, survey, invitation, kind
+            )
+        else:
+            prepared[invitation.id] = None
+    return prepared
+
+
+def _refusal(
+    workspace: Workspace,
+    invitation: Invitation,
+    customer: Mapping[str, object] | None,
+    suppressions: Mapping[str, SuppressionKind],
+) -> Refusal | None:
     if customer is not None and invitation.email:
         # The mail goes to the invitation's own address; the customer's may have changed since.
-        customer = customer | {"email": invitation.email}
-    return await refusal_now(session, workspace, customer, by_mail=invitation.channel == "email")
+        customer = {**customer, "email": invitation.email}
+    email = str(customer["email"]) if customer and customer["email"] else None
+    return refusal_of_customer(
+        customer,
+        suppressed_as=suppressions.get(email) if email else None,
+        by_mail=invitation.channel == "email",
+        needs_consent=workspace.require_consent,
+    )
+
+
+async def _draft(
+    session: AsyncSession,
+    post: MailContext,
+    workspace: Workspace,
+    survey: CompiledSurvey,
+    invitation: Invitation,
+    kind: MailKind,
+) -> MailDraft:
+    addressee = Addressee(
+        invitation_id=invitation.id,
+        email=invitation.email or "",
+        name=invitation.name,
+        locale=invitation.locale or workspace.default_locale,
+        order=invitation.order_ref,
+        ticket=invitation.ticket,
+        properties=invitation.context.get("properties", {}),
+    )
+    links = Links(post.settings.base_url, await token_of(session, post.box, invitation))
+    return MailDraft(survey, addressee, sender_of(workspace, post.settings), links, kind)
 
 
 async def live_survey(
@@ -75,38 +163,6 @@ async def live_survey(
     return survey if survey is not None and survey.live else None
 
 
-async def send_invitation(database: Database, post: MailContext, job: Job) -> None:
-    """Send one invitation that is due and was checked; one that ended meanwhile is left alone."""
-    async with database.transaction() as session:
-        invitation = await _find(session, job)
-        if invitation is None or invitation.status != "scheduled":
-            return
-        if invitation.send_at > utc_now():
-            wait = invitation.send_at - utc_now()
-            raise LaterError("not due yet", after=wait, counted=False)
-        require_sending(post.settings)
-        refusal = await recheck(session, invitation)
-        if refusal is not None:
-            service.end(invitation, "suppressed", reason=str(refusal.reason), detail=refusal.detail)
-            session.add(invitation)
-            return
-        customer_id = invitation.customer_id
-        message = None
-        if invitation.channel == "email":
-            message = await _message(session, post, invitation, reminder=False)
-    result = (
-        await send_or_later(post.mailer, job, message) if message else MailResult(MailOutcome.SENT)
-    )
-    async with database.transaction() as session:
-        # Everywhere the customer is locked first, then the invitation.
-        await lock_customers(session, job.workspace_id, [customer_id] if customer_id else [])
-        invitation = await _find(session, job)
-        # An invitation that was cancelled while its mail was being sent counts as sent.
-        waited = invitation is not None and invitation.status in {"scheduled", "cancelled"}
-        if invitation is not None and waited and (invitation.email or not message):
-            await _note_result(session, invitation, result)
-
-
 async def send_reminder(database: Database, post: MailContext, job: Job) -> None:
     """Remind once of an invitation that was sent and is not answered."""
     async with database.transaction() as session:
@@ -118,10 +174,13 @@ async def send_reminder(database: Database, post: MailContext, job: Job) -> None
         ):
             return
         require_sending(post.settings)
-        if await recheck(session, invitation) is not None:
-            return
-        message = await _message(session, post, invitation, reminder=True)
-    result = await send_or_later(post.mailer, job, message)
+        prepared = await prepare_mails(
+            session, post, job.workspace_id, [invitation], kind="reminder"
+        )
+        draft = prepared[invitation.id]
+    if not isinstance(draft, MailDraft):
+        return
+    result = await send_or_later(post.mailer, job, draft.write())
     async with database.transaction() as session:
         invitation = await _find(session, job)
         if invitation is None:
@@ -146,31 +205,6 @@ async def _find(session: AsyncSession, job: Job) -> Invitation | None:
         )
     except NotFound:
         return None
-
-
-async def _message(
-    session: AsyncSession, post: MailContext, invitation: Invitation, *, reminder: bool
-) -> EmailMessage:
-    workspace = await get_workspace(session, invitation.workspace_id)
-    survey = await live_survey(session, invitation.workspace_id, invitation.survey_id)
-    assert survey is not None  # noqa: S101 - `recheck` has just found it
-    addressee = Addressee(
-        invitation_id=invitation.id,
-        email=invitation.email or "",
-        name=invitation.name,
-        locale=invitation.locale or workspace.default_locale,
-        order=invitation.order_ref,
-        ticket=invitation.ticket,
-        properties=invitation.context.get("properties", {}),
-    )
-    links = Links(post.settings.base_url, await token_of(session, post.box, invitation))
-    return write_mail(
-        survey.definition,
-        addressee,
-        sender=sender_of(workspace, post.settings),
-        links=links,
-        kind="reminder" if reminder else "invitation",
-    )
 
 
 def sender_of(workspace: Workspace, settings: Settings) -> MailSender:
@@ -229,16 +263,38 @@ async def _note_bounce(session: AsyncSession, invitation: Invitation, result: Ma
         )
 
 
-async def _note_result(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
+async def note_results(
+    session: AsyncSession, workspace_id: UUID, mails: Sequence[SentMail]
+) -> None:
+    """Write down what became of invitations whose mails have left.
+
+    One that was cancelled while its mail was being sent counts as sent.
+    """
+    # Everywhere the customer is locked first, then the invitation.
+    customers = [mail.customer_id for mail in mails if mail.customer_id]
+    await lock_customers(session, workspace_id, customers)
+    result_by_id = {mail.invitation_id: mail.result for mail in mails}
+    sent = []
+    for invitation in await service.lock_all(session, workspace_id, list(result_by_id)):
+        is_erased = invitation.channel == "email" and not invitation.email
+        if invitation.status not in {"scheduled", "cancelled"} or is_erased:
+            continue
+        result = result_by_id[invitation.id]
+        if result.outcome is MailOutcome.BOUNCED:
+            await _note_bounce(session, invitation, result)
+            continue
+        _set_sent(invitation, result)
+        session.add(invitation)
+        if result.outcome is MailOutcome.SENT:
+            sent.append(invitation)
+    await service.note_sent(session, workspace_id, sent)
+
+
+def _set_sent(invitation: Invitation, result: MailResult) -> None:
     now = utc_now()
-    if result.outcome is MailOutcome.BOUNCED:
-        await _note_bounce(session, invitation, result)
-        return
     service.end(invitation, str(result.outcome), detail=result.detail)
     invitation.expires_at = now + dt.timedelta(seconds=invitation.expires_seconds)
     if result.outcome is MailOutcome.SENT:
         invitation.sent_at = now
         if invitation.remind_seconds:
             invitation.remind_at = now + dt.timedelta(seconds=invitation.remind_seconds)
-        await service.note_sent(session, invitation)
-    session.add(invitation)

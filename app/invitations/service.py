@@ -68,7 +68,7 @@ async def schedule(
     if invitation.status == "scheduled" and invitation.queued:
         await enqueue_send(session, invitation.workspace_id, invitation.id, run_at=wanted.send_at)
     if invitation.status == "sent":
-        await note_sent(session, invitation)
+        await note_sent(session, invitation.workspace_id, [invitation])
     return invitation, token
 
 
@@ -152,21 +152,25 @@ def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dic
     return row, token
 
 
-async def note_sent(session: AsyncSession, invitation: Invitation) -> None:
-    """Store when the customer was last asked, and emit the event."""
+async def note_sent(session: AsyncSession, workspace_id: UUID, sent: Sequence[Invitation]) -> None:
+    """Store when customers were last asked, and emit the events."""
+    if not sent:
+        return
     await run_sql(
         session,
         text(
-            "update customer set last_invited_at = :at "
-            "where workspace_id = :workspace_id and id = :id"
+            "update customer c set last_invited_at = n.at from ("
+            "  select customer_id, max(at) as at from unnest(cast(:customers as uuid[]), "
+            "  cast(:times as timestamptz[])) n(customer_id, at) group by 1) n "
+            "where c.workspace_id = :workspace_id and c.id = n.customer_id"
         ).bindparams(
-            at=invitation.sent_at, workspace_id=invitation.workspace_id, id=invitation.customer_id
+            workspace_id=workspace_id,
+            customers=[invitation.customer_id for invitation in sent],
+            times=[invitation.sent_at for invitation in sent],
         ),
     )
-    if not invitation.test:
-        await emit(
-            session, invitation.workspace_id, "invitation.sent", data=[event_data(invitation)]
-        )
+    news = [event_data(invitation) for invitation in sent if not invitation.test]
+    await emit(session, workspace_id, "invitation.sent", data=news)
 
 
 def event_data(invitation: Invitation) -> dict[str, Any]:
@@ -196,6 +200,19 @@ async def get(
         detail = "There is no such invitation in this workspace."
         raise NotFound(detail)
     return found
+
+
+async def lock_all(
+    session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
+) -> list[Invitation]:
+    """Return those of these invitations that are there, locked in the order of their ids."""
+    found = await session.exec(
+        select(Invitation)
+        .where(Invitation.workspace_id == workspace_id, col(Invitation.id).in_(ids))
+        .order_by(col(Invitation.id))
+        .with_for_update()
+    )
+    return list(found.all())
 
 
 async def require_trigger(session: AsyncSession, workspace_id: UUID, trigger_id: UUID) -> None:

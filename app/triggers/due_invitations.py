@@ -1,85 +1,206 @@
-"""Send invitations that are due, after their triggers have judged them again."""
+"""Send invitations that are due, after their triggers have judged them again.
 
+Many are sent at once: those that wait share the transaction that checks them, and the one that
+notes what became of their mails.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.errors import NotFound
-from app.core.jobs import Job
+from app.core.gathering import Gathering
+from app.core.jobs import Job, LaterError
 from app.core.schema import Json
 from app.interactions.recording import Recorded, find_interactions
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
+from app.invitations.mailer import MailOutcome, MailResult
 from app.invitations.models import Invitation
-from app.invitations.sending import MailContext, send_invitation
+from app.invitations.sending import (
+    MailContext,
+    MailDraft,
+    SentMail,
+    note_results,
+    prepare_mails,
+    require_sending,
+    send_or_later,
+)
 from app.triggers.calling_off import refusal_by_later_events
 from app.triggers.deciding import facts_of, judge_facts
 from app.triggers.decision_context import ActiveTrigger, read_context
 from app.triggers.models import Trigger
 
+# How many invitations are sent at once, and how many share a transaction.
+MOST_AT_ONCE = 64
+_TRANSACTIONS = 2
 
-async def send_due(database: Database, post: MailContext, job: Job) -> None:
-    """Send an invitation that is due, unless its trigger would not ask any more."""
-    async with database.transaction() as session:
-        try:
-            invitation = await invitations.get(
-                session, job.workspace_id, UUID(job.payload["invitation"]), lock=True
-            )
-        except NotFound:
+
+@dataclass(frozen=True, slots=True)
+class CheckedInvitation:
+    """An invitation that may be sent now; a link has no mail."""
+
+    customer_id: UUID | None
+    mail: MailDraft | None
+
+
+class InvitationSender:
+    """Sends the invitations of jobs."""
+
+    def __init__(self, database: Database, post: MailContext) -> None:
+        """Prepare; nothing runs before the first invitation."""
+        self._database = database
+        self._post = post
+        self._checks: Gathering[UUID, CheckedInvitation | LaterError | None] = Gathering(
+            self._check, places=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
+            max_waiting=100 * MOST_AT_ONCE,
+        )  # fmt: skip
+        self._results: Gathering[SentMail, None] = Gathering(
+            self._note, places=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
+            max_waiting=100 * MOST_AT_ONCE,
+        )  # fmt: skip
+
+    async def send(self, _database: Database, job: Job) -> None:
+        """Send an invitation that is due, unless it may not be sent any more."""
+        invitation_id = UUID(job.payload["invitation"])
+        checked = await self._checks.submit(job.workspace_id, invitation_id)
+        if isinstance(checked, LaterError):
+            raise checked
+        if checked is None:
             return
-        if invitation.status == "scheduled" and invitation.trigger_id is not None:
-            refusal = await _recheck(session, invitation)
-            if refusal is not None:
-                invitations.end(
-                    invitation, "cancelled", reason=str(refusal.reason), detail=refusal.detail
-                )
-                session.add(invitation)
-                return
-    await send_invitation(database, post, job)
+        result = MailResult(MailOutcome.SENT)
+        if checked.mail is not None:
+            result = await send_or_later(self._post.mailer, job, checked.mail.write())
+        sent = SentMail(invitation_id, checked.customer_id, result)
+        await self._results.submit(job.workspace_id, sent)
 
+    async def _note(self, workspace_id: UUID, mails: list[SentMail]) -> list[None]:
+        async with self._database.transaction() as session:
+            await note_results(session, workspace_id, mails)
+        return [None for _ in mails]
 
-async def _recheck(session: AsyncSession, invitation: Invitation) -> Refusal | None:
-    workspace_id = invitation.workspace_id
-    trigger = await session.get(Trigger, (workspace_id, invitation.trigger_id))
-    if trigger is None or not trigger.active:
-        return Refusal(Reason.INACTIVE, "the trigger was switched off or deleted")
-    interaction = await _find_current_interaction(session, invitation)
-    if interaction is None:
+    async def _check(
+        self, workspace_id: UUID, ids: list[UUID]
+    ) -> list[CheckedInvitation | LaterError | None]:
+        """Return those that may be sent; one that may not is ended, with the reason."""
+        checked: dict[UUID, CheckedInvitation | LaterError] = {}
+        async with self._database.transaction() as session:
+            waiting = [
+                invitation
+                for invitation in await invitations.lock_all(session, workspace_id, ids)
+                if invitation.status == "scheduled"
+            ]
+            refusals = await _refusals_of_triggers(session, workspace_id, waiting)
+            due = []
+            for invitation in waiting:
+                if refusal := refusals.get(invitation.id):
+                    _end(session, invitation, "cancelled", refusal)
+                elif later := self._reason_to_wait(invitation):
+                    checked[invitation.id] = later
+                else:
+                    due.append(invitation)
+            mails = await prepare_mails(session, self._post, workspace_id, due)
+            for invitation in due:
+                mail = mails[invitation.id]
+                if isinstance(mail, Refusal):
+                    _end(session, invitation, "suppressed", mail)
+                else:
+                    checked[invitation.id] = CheckedInvitation(invitation.customer_id, mail)
+        return [checked.get(id_) for id_ in ids]
+
+    def _reason_to_wait(self, invitation: Invitation) -> LaterError | None:
+        if invitation.send_at > utc_now():
+            return LaterError("not due yet", after=invitation.send_at - utc_now(), counted=False)
+        try:
+            require_sending(self._post.settings)
+        except LaterError as later:
+            return later
         return None
-    rule = ActiveTrigger(trigger)
-    context = await read_context(session, workspace_id, [interaction], [rule])
-    if refusal := refusal_by_later_events(context, rule, interaction):
-        return refusal
-    return judge_facts(rule, facts_of(interaction, context.customer_of(interaction)))
 
 
-async def _find_current_interaction(
-    session: AsyncSession, invitation: Invitation
-) -> Recorded | None:
-    """Return the interaction with the present state of its ticket."""
-    workspace_id, interaction_id = invitation.workspace_id, invitation.interaction_id
-    if interaction_id is None:
-        return None
-    found = await find_interactions(session, workspace_id, [interaction_id])
-    if interaction_id not in found:
-        return None
-    interaction = Recorded(created=False, **found[interaction_id])
-    if interaction.ticket:
-        rows = await run_sql(
-            session,
-            text(
-                "select status, properties from ticket where workspace_id = :workspace_id "
-                "and source = :source and ticket = :ticket"
-            )
-            .columns(properties=Json)
-            .bindparams(
-                workspace_id=workspace_id, source=interaction.source, ticket=interaction.ticket
-            ),
+def _end(session: AsyncSession, invitation: Invitation, status: str, refusal: Refusal) -> None:
+    invitations.end(invitation, status, reason=str(refusal.reason), detail=refusal.detail)
+    session.add(invitation)
+
+
+async def _refusals_of_triggers(
+    session: AsyncSession, workspace_id: UUID, waiting: Sequence[Invitation]
+) -> dict[UUID, Refusal]:
+    """Return which invitations their triggers would not make any more, and why."""
+    by_trigger = [invitation for invitation in waiting if invitation.trigger_id is not None]
+    if not by_trigger:
+        return {}
+    rules = await _active_rules(session, workspace_id, by_trigger)
+    recorded = await _find_current_interactions(session, workspace_id, by_trigger)
+    context = await read_context(
+        session, workspace_id, list(recorded.values()), list(rules.values())
+    )
+    refusals = {}
+    for invitation in by_trigger:
+        rule = rules.get(invitation.trigger_id) if invitation.trigger_id else None
+        interaction = recorded.get(invitation.interaction_id or UUID(int=0))
+        if rule is None:
+            detail = "the trigger was switched off or deleted"
+            refusals[invitation.id] = Refusal(Reason.INACTIVE, detail)
+        elif interaction is not None:
+            facts = facts_of(interaction, context.customer_of(interaction))
+            refusal = refusal_by_later_events(context, rule, interaction)
+            if refusal := refusal or judge_facts(rule, facts):
+                refusals[invitation.id] = refusal
+    return refusals
+
+
+async def _active_rules(
+    session: AsyncSession, workspace_id: UUID, invited: Sequence[Invitation]
+) -> dict[UUID, ActiveTrigger]:
+    triggers = await session.exec(
+        select(Trigger).where(
+            Trigger.workspace_id == workspace_id,
+            col(Trigger.active),
+            col(Trigger.id).in_({invitation.trigger_id for invitation in invited}),
         )
-        ticket = rows.first()
-        if ticket is not None:
-            interaction.ticket_open = ticket.status == "open"
-            interaction.properties = interaction.properties | ticket.properties
-    return interaction
+    )
+    return {trigger.id: ActiveTrigger(trigger) for trigger in triggers}
+
+
+async def _find_current_interactions(
+    session: AsyncSession, workspace_id: UUID, invited: Sequence[Invitation]
+) -> Mapping[UUID, Recorded]:
+    """Return the interactions of invitations with the present state of their tickets."""
+    ids = [invitation.interaction_id for invitation in invited if invitation.interaction_id]
+    found = await find_interactions(session, workspace_id, ids)
+    recorded = {id_: Recorded(created=False, **fields) for id_, fields in found.items()}
+    tickets = await _ticket_states(
+        session, workspace_id, {one.ticket for one in recorded.values() if one.ticket}
+    )
+    for interaction in recorded.values():
+        state = tickets.get((interaction.source, interaction.ticket or ""))
+        if state is not None:
+            status, properties = state
+            interaction.ticket_open = status == "open"
+            interaction.properties = interaction.properties | properties
+    return recorded
+
+
+async def _ticket_states(
+    session: AsyncSession, workspace_id: UUID, names: set[str]
+) -> dict[tuple[str, str], tuple[str, dict[str, object]]]:
+    """Return the status and the properties of tickets, by source and name."""
+    if not names:
+        return {}
+    rows = await run_sql(
+        session,
+        text(
+            "select source, ticket, status, properties from ticket "
+            "where workspace_id = :workspace_id and ticket = any(:names)"
+        )
+        .columns(properties=Json)
+        .bindparams(workspace_id=workspace_id, names=sorted(names)),
+    )
+    return {(row.source, row.ticket): (row.status, row.properties) for row in rows}

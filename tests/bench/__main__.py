@@ -1,15 +1,18 @@
-"""Run the benchmarks: `uv run python -m tests.bench [ingest] [figures] [interactions]
-[webhooks] [dashboard]
-[exports] [start]`, `… mixed [MINUTES]` for mixed load under random kills, `… cluster` for what a
-Citus cluster costs, or `… insights` for insights at 1,000,000 responses.
+"""Run the benchmarks: `uv run --dev python -m tests.bench [PART]…`.
+
+The parts are ingest, figures, interactions, background, webhooks, dashboard, exports and start.
+By themselves run `mixed [MINUTES]` (mixed load under random kills), `cluster` (what a Citus
+cluster costs) and `insights` (insights at 1,000,000 responses).
 """
 
 import json
 import sys
 import time
+from collections.abc import Callable
 
 from app.core.postgres import url_of
 from tests.bench import (
+    background,
     cluster,
     dashboard,
     exports,
@@ -22,8 +25,6 @@ from tests.bench import (
 )
 from tests.bench.report import Row, show
 from tests.service import Service
-
-_PARTS = ["ingest", "figures", "interactions", "webhooks", "dashboard", "exports", "start"]
 
 
 def measure_start(service: Service) -> list[Row]:
@@ -38,29 +39,34 @@ def measure_start(service: Service) -> list[Row]:
     return [Row("seconds from start to ready", sorted(took)[1], 3, at_most=True)]
 
 
+def _measure_ingest(service: Service, url: str) -> list[Row]:
+    ingest.prepare_survey(service)
+    return ingest.measure(service, url)
+
+
+# Each part measures on one service that all share, and returns its rows.
+_PARTS: dict[str, Callable[[Service, str], list[Row]]] = {
+    "ingest": _measure_ingest,
+    "figures": figures.measure,
+    "interactions": interactions.measure,
+    "background": lambda _service, _url: background.measure(),
+    "webhooks": lambda _service, _url: webhooks.measure(),
+    "dashboard": dashboard.measure,
+    "exports": lambda service, _url: exports.measure(service),
+    "start": lambda service, _url: measure_start(service),
+}
+
+
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
-    wanted = sys.argv[1:] or _PARTS
+    wanted = sys.argv[1:] or list(_PARTS)
     service = Service()
     service.start()
     rows: list[Row] = []
     try:
         state = json.loads((service.folder / "data" / "postgres.json").read_text())
-        if "ingest" in wanted:
-            ingest.prepare_survey(service)
-            rows += ingest.measure(service, url_of(state))
-        if "figures" in wanted:
-            rows += figures.measure(service, url_of(state))
-        if "interactions" in wanted:
-            rows += interactions.measure(service, url_of(state))
-        if "webhooks" in wanted:
-            webhooks.measure()
-        if "dashboard" in wanted:
-            dashboard.measure(service, url_of(state))
-        if "exports" in wanted:
-            rows += exports.measure(service)
-        if "start" in wanted:
-            rows += measure_start(service)
+        for name in wanted:
+            rows += _PARTS[name](service, url_of(state))
     finally:
         service.remove()
     show(rows)

@@ -7,6 +7,7 @@ import time
 import httpx
 
 from tests.bench.figures import LARGE, fill
+from tests.bench.report import Row
 from tests.service import Service
 
 _PATHS = (
@@ -16,7 +17,7 @@ _PATHS = (
 _TIMES = 7
 
 
-def measure(service: Service, database_url: str) -> None:
+def measure(service: Service, database_url: str) -> list[Row]:
     """Print the median of each page; no test asserts it."""
     key = asyncio.run(fill(service, database_url, LARGE, name="dashboard"))[0]
     with httpx.Client(base_url=service.url, timeout=120) as client:
@@ -29,3 +30,4 @@ def measure(service: Service, database_url: str) -> None:
                 took.append(time.perf_counter() - began)
                 assert reply.status_code == 200, reply.text
             print(f"  {path:<16} {statistics.median(took) * 1000:7.1f} ms")
+    return []

@@ -1,4 +1,4 @@
-"""How fast interactions become decisions, webhooks are taken, and jobs are done."""
+"""How fast interactions become decisions, and webhooks are taken."""
 
 import asyncio
 import json
@@ -7,17 +7,13 @@ import time
 from collections import defaultdict
 from uuid import uuid4
 
-from app.core import jobs
-from app.core.database import Database
-from app.core.job_runner import JobRunner
-from app.core.jobs import Job
 from tests.bench.ingest import BODY, prepare_baseline
 from tests.bench.load import Measured, median, uvicorn_of, wrk
 from tests.bench.report import Row
 from tests.integrations.signing import SECRET, signed_headers
 from tests.service import Service
 
-_TRIGGERS, _BATCH, _WEBHOOKS, _JOBS = 3, 1000, 12_000, 5_000
+_TRIGGERS, _BATCH, _WEBHOOKS = 3, 1000, 12_000
 _ROUNDS, _SECONDS = 5, 4
 _SINGLE = (
     '{"type":"ticket.solved","source":"bench","external_id":"s-NUMBER-%s","ticket":"s-NUMBER",'
@@ -64,7 +60,6 @@ def measure(service: Service, database_url: str) -> list[Row]:
     print(f"  the same, 1 connection                 {middle['alone']}")
     print(f"  the same in batches of 1,000           {middle['batch'].per_second:>9,.0f}/s")
     print(f"  signed webhooks, 64 connections        {middle['webhooks']}")
-    print(f"  jobs that do nothing                   {asyncio.run(_jobs(database_url)):>9,.0f}/s")
     bars = (("single", 1.5), ("alone", 0.25), ("batch", 4), ("webhooks", 2))
     rows = []
     for name, bar in bars:
@@ -117,30 +112,3 @@ def _webhooks(service: Service, round_: int) -> Measured:
         f"{service.url}/in/{made['id']}", body="", key="", connections=64, signed=signed,
         seconds=_SECONDS,
     )  # fmt: skip
-
-
-async def _jobs(database_url: str) -> float:
-    """Return how many jobs a second one worker does, counted from the first to the last."""
-    database = Database(database_url)
-    done = asyncio.Event()
-    count = 0
-
-    async def nothing(_database: Database, _job: Job) -> None:
-        nonlocal count
-        count += 1
-        if count == _JOBS:
-            done.set()
-
-    workspace = uuid4()
-    async with database.transaction() as session:
-        for _ in range(_JOBS):
-            await jobs.enqueue(session, "bench.nothing", workspace_id=workspace)
-    runner = JobRunner(database, {"bench.nothing": nothing})
-    began = time.perf_counter()
-    running = asyncio.create_task(runner.run())
-    await done.wait()
-    took = time.perf_counter() - began
-    await runner.stop()
-    await running
-    await database.close()
-    return _JOBS / took

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from tests.bench.load import wrk
+from tests.bench.report import Row
 from tests.service import Service
 
 _MANY, _BATCH = 5_000, 1_000
@@ -54,7 +55,7 @@ async def _receiving() -> AsyncIterator[FastReceiver]:
         yield receiver
 
 
-def measure() -> None:
+def measure() -> list[Row]:
     """Print both; neither has a bar."""
     service = Service(AFTERWORD_ALLOW_PRIVATE_WEBHOOKS="true")
     service.start()
@@ -62,6 +63,7 @@ def measure() -> None:
         asyncio.run(_measure(service))
     finally:
         service.remove()
+    return []
 
 
 async def _measure(service: Service) -> None:

@@ -112,7 +112,7 @@ async def test_a_link_whose_mail_had_to_wait_is_mailed_by_the_retry(
     email = f"late-{shop.workspace_key}@c.pl"
     await shop.post("/v1/members", {"email": email, "name": "Late"})
     mailbox = Mailbox()
-    by_mail = handlers(settings.model_copy(update={"smtp_url": SecretStr(mailbox.url)}))
+    by_mail = handlers(database, settings.model_copy(update={"smtp_url": SecretStr(mailbox.url)}))
     await browser.client.post("/sign-in", data={"email": email})
     await shop.work(known=by_mail)
     mailbox.start()

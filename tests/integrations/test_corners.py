@@ -492,3 +492,31 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     assert (
         await shop.call("GET", f"/v1/customers/{made['customer_id']}/export")
     ).status_code == 200
+
+
+async def test_one_that_cannot_be_translated_stops_none_of_those_beside_it(shop: Shop) -> None:
+    made = await generic(
+        shop, external_id="/id", occurred_at="/at",
+        type={"pointer": "/s", "map": {"a": "visit.made"}}, customer={"email": "/mail"},
+    )  # fmt: skip
+    for number in range(30):
+        body = {"id": number, "at": "2026-03-02T09:00:00Z", "mail": f"{number}@e.pl", "s": "a"}
+        if number in {7, 19}:
+            body["at"] = "soon"
+        assert (await deliver(shop, made, JSON, body)).status_code == 202
+    await shop.work()
+    found = await events(shop, made)
+    assert [number for number, (status, _) in enumerate(found) if status == "failed"] == [7, 19]
+    assert all("'soon'" in str(found[number][1]) for number in (7, 19))
+    assert len(await types(shop)) == 28
+
+
+async def test_deliveries_of_one_case_that_wait_together_keep_their_order(shop: Shop) -> None:
+    """Without times, the order of arrival is all there is."""
+    made = await register(shop, "freshdesk")
+    for status in ("Open", "Resolved", "Open", "Resolved"):
+        assert (await deliver(shop, made, *simple(status))).status_code == 202
+    await shop.work()
+    assert await types(shop) == [
+        "ticket.opened", "ticket.solved", "ticket.reopened", "ticket.solved",
+    ]  # fmt: skip

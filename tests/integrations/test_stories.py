@@ -327,14 +327,23 @@ def doubled(deliveries: Sequence[Told]) -> list[Told]:
     return twice
 
 
+def middle_last(deliveries: Sequence[Told]) -> list[Told]:
+    """Return the one in the middle last."""
+    middle = len(deliveries) // 2
+    return [*deliveries[:middle], *deliveries[middle + 1 :], deliveries[middle]]
+
+
 ORDERS: dict[str, Callable[[Sequence[Told]], list[Told]]] = {
-    "in order": list, "shuffled": shuffled, "doubled": doubled,
+    "in order": list, "shuffled": shuffled, "doubled": doubled, "middle last": middle_last,
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: f"{story.source}: {story.name}")
-async def test_a_story_comes_to_the_same_in_any_order(shop: Shop, story: Story, order: str) -> None:
+async def test_a_story_comes_to_the_same_in_any_order(
+    shop: Shop, story: Story, order: str, together: bool
+) -> None:
     made = await register(shop, story.source, **story.settings)
     if story.trigger is not None:
         await shop.publish("s", "nps")
@@ -342,7 +351,9 @@ async def test_a_story_comes_to_the_same_in_any_order(shop: Shop, story: Story, 
         await shop.make_trigger("s", **rules)
     for headers, body in ORDERS[order](story.deliveries):
         assert (await deliver(shop, made, headers, body)).status_code in {200, 202}
-        await shop.work()
+        if not together:
+            await shop.work()
+    await shop.work()
     events = (await shop.get(f"/v1/integrations/{made['id']}/events", limit=100))["data"]
     assert {e["status"] for e in events} <= {"translated", "skipped"}, events
     found = (await shop.get("/v1/interactions"))["data"]

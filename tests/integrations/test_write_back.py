@@ -28,7 +28,9 @@ async def connect(shop: Shop, settings: Settings, receiver: Receiver, source: st
 
 
 async def work(shop: Shop, settings: Settings) -> None:
-    await shop.work(known=handlers(settings.model_copy(update={"allow_private_webhooks": True})))
+    database = shop.client._transport.app.state.database  # type: ignore[attr-defined]
+    changed = settings.model_copy(update={"allow_private_webhooks": True})
+    await shop.work(known=handlers(database, changed))
 
 
 EXPECTED: list[tuple[str, list[tuple[str, str, Any]]]] = [

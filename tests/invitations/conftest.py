@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from pydantic import SecretStr
 
+from app.core.database import Database
 from app.core.job_runner import Handler
 from app.core.settings import Settings
 from app.worker import handlers
@@ -21,7 +22,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def by_mail(settings: Settings, mailbox: Mailbox) -> Mapping[str, Handler]:
+def by_mail(database: Database, settings: Settings, mailbox: Mailbox) -> Mapping[str, Handler]:
     """The jobs of a worker that has the mail server."""
     changes = {"smtp_url": SecretStr(mailbox.url), "public_url": "https://ask.example"}
-    return handlers(settings.model_copy(update=changes))
+    return handlers(database, settings.model_copy(update=changes))

@@ -368,3 +368,24 @@ async def test_what_waits_for_days_becomes_a_job_when_due(
         await queue_due(session, utc_now())
     await shop.work(known=by_mail)
     assert len(mailbox.about(made["id"])) == 1
+
+
+async def test_many_mails_share_a_few_connections_and_outlive_them(
+    shop: Shop, mailbox: Mailbox, by_mail: Jobs
+) -> None:
+    await shop.publish("s")
+    await shop.make_trigger("s", throttle=None)
+    addresses = [f"c-{number}@c.pl" for number in range(40)]
+    for address in addresses:
+        customer = {"email": address}
+        await shop.happened("ticket.solved", f"e-{address}", customer=customer)
+    before = mailbox.connections
+    await shop.work(known=by_mail)
+    assert mailbox.connections - before <= 8
+    mailbox.hang_up()
+    await shop.happened("ticket.solved", "e-last", customer={"email": "last@c.pl"})
+    await asyncio.sleep(1.1)
+    await shop.work(known=by_mail)
+    assert sorted(mail["To"] for mail in mailbox.mails) == sorted([*addresses, "last@c.pl"])
+    found = (await shop.get("/v1/invitations", limit=100))["data"]
+    assert {invitation["status"] for invitation in found} == {"sent"}
