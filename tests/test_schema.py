@@ -33,13 +33,20 @@ def first_columns(table: Table) -> dict[str, str]:
     return found
 
 
+# What is forgotten is found by its age, and events by their order; an index over the names in a
+# document cannot hold the workspace beside them.
+ACROSS_WORKSPACES = {
+    "ix_idempotency_created_at", "ix_event_created_at", "ix_event_waking",
+    "ix_inbound_event_waits_for",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("table", TENANT, ids=lambda t: t.name)
 def test_the_workspace_comes_first_in_every_key(table: Table) -> None:
     assert table.columns.keys()[0] == "workspace_id"
     assert not table.columns["workspace_id"].nullable
     for name, column in first_columns(table).items():
-        # What is forgotten is found by its age, and events by their order, across workspaces.
-        if name not in {"ix_idempotency_created_at", "ix_event_created_at", "ix_event_waking"}:
+        if name not in ACROSS_WORKSPACES:
             assert column == "workspace_id", name
 
 

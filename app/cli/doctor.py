@@ -211,8 +211,8 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
                 )  # fmt: skip
         for endpoint in endpoints:
             if endpoint.disabled_at or endpoint.failing_since:
-                said = endpoint.disabled_reason or f"fails since {endpoint.failing_since:%F %T}"
+                reason = endpoint.disabled_reason or f"fails since {endpoint.failing_since:%F %T}"
                 yield Finding(
-                    Severity.WARN, f"{key}: webhook {endpoint.id}: {said}",
+                    Severity.WARN, f"{key}: webhook {endpoint.id}: {reason}",
                     f"see /v1/webhook-endpoints/{endpoint.id}/deliveries",
                 )  # fmt: skip

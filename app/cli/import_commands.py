@@ -32,9 +32,11 @@ _Yes = Annotated[bool, typer.Option(help="Do not ask.")]
 _Column = Annotated[str, typer.Option(help="Column of it.")]
 
 
-def _import(file: Path, said: dict[str, Any], *, workspace: str, dry_run: bool, yes: bool) -> None:
+def _import(
+    file: Path, options: dict[str, Any], *, workspace: str, dry_run: bool, yes: bool
+) -> None:
     """Read a file as it was said; the exit code is 1 where rows or the whole were refused."""
-    given = {name: value for name, value in said.items() if value != ""}
+    given = {name: value for name, value in options.items() if value != ""}
 
     async def work(database: Database) -> int:
         query = ImportQuery.model_validate(given | {"name": file.name})
@@ -81,7 +83,7 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
     yes: _Yes = False,
 ) -> None:
     """Read answers from a file: look first, then take; a run broken off goes on where it was."""
-    said = {
+    options = {
         "survey": survey, "source": source or source_of(file.name), "map": maps,
         "set": constants, "value": value, "where": where, "ignore": ignore, "missing": missing,
         "na": na, "pivot": pivot, "by": by, "encoding": encoding, "sheet": sheet,
@@ -89,7 +91,7 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
         "undated": undated, "preset": preset, "replace": replace, "ticket_source": ticket_source,
         "allow_rejects": allow_rejects,
     }  # fmt: skip
-    _import(file, said, workspace=workspace, dry_run=dry_run, yes=yes)
+    _import(file, options, workspace=workspace, dry_run=dry_run, yes=yes)
 
 
 def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -132,7 +134,7 @@ def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
     yes: _Yes = False,
 ) -> None:
     """Read tickets from a file, one a row or one event a row; other columns are properties."""
-    said = {
+    options = {
         "kind": "tickets", "source": source, "id": id_, "opened": opened,
         "first_reply": first_reply, "solved": solved, "reopened": reopened, "closed": closed,
         "customer_email": customer_email, "customer_id": customer_id, "agent": agent,
@@ -142,7 +144,7 @@ def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
         "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
         "preset": preset, "replace": replace, "allow_rejects": allow_rejects,
     }  # fmt: skip
-    _import(file, said, workspace=workspace, dry_run=dry_run, yes=yes)
+    _import(file, options, workspace=workspace, dry_run=dry_run, yes=yes)
 
 
 def import_customers(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -169,10 +171,10 @@ def import_customers(  # noqa: PLR0913, PLR0917 - one parameter an option
     yes: _Yes = False,
 ) -> None:
     """Read customers from a file, one a row; other columns are properties of theirs."""
-    said = {
+    options = {
         "kind": "customers", "source": source or source_of(file.name), "map": maps,
         "set": constants, "where": where, "ignore": ignore, "encoding": encoding, "sheet": sheet,
         "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
         "preset": preset, "replace": replace, "allow_rejects": allow_rejects,
     }  # fmt: skip
-    _import(file, said, workspace=workspace, dry_run=dry_run, yes=yes)
+    _import(file, options, workspace=workspace, dry_run=dry_run, yes=yes)

@@ -53,10 +53,10 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
 
 
 def _email(given: Parameters, name: str) -> str | None:
-    said = given.text(name)
-    if said is None:
+    text = given.text(name)
+    if text is None:
         return None
-    found = fit_email(said)
+    found = fit_email(text)
     if found is None:
         raise InvalidInput.at("body", name, msg="is not an email address")
     return found
@@ -73,11 +73,11 @@ async def _put(
     """Make or change the customer of an address or a number."""
     session, workspace_id = request.session, request.caller.workspace_id
     named = {"email": email, "phone": phone, "name": request.parameters.text("name")}
-    said: dict[str, Any] = {name: value for name, value in named.items() if value}
+    fields: dict[str, Any] = {name: value for name, value in named.items() if value}
     if locale:
-        said["locale"] = str(locale)
+        fields["locale"] = str(locale)
     try:
-        row = CustomerRow.model_validate(said | {"properties": properties})
+        row = CustomerRow.model_validate(fields | {"properties": properties})
     except ValidationError as error:
         raise InvalidInput(errors=from_validation(list(error.errors()))) from None
     customer, _ = await customers.put_customer(session, workspace_id, row)

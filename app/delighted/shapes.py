@@ -27,11 +27,11 @@ def seconds(at: dt.datetime | None) -> int | None:
 
 def delighted_error(problem: Response) -> Response:
     """Return one of our problems as Delighted's clients read it; status and headers stay."""
-    said = json.loads(bytes(problem.body))
+    document = json.loads(bytes(problem.body))
     errors: dict[str, list[str]] = {}
-    for error in said.get("errors", []):
+    for error in document.get("errors", []):
         errors.setdefault(str(error["loc"][-1]), []).append(error["msg"])
-    body = {"status": said["status"], "message": said["detail"], "errors": errors}
+    body = {"status": document["status"], "message": document["detail"], "errors": errors}
     reply = json_reply(body, status=problem.status_code)
     for name, value in problem.headers.items():
         if name.lower() not in {"content-type", "content-length"}:

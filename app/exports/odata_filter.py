@@ -173,13 +173,13 @@ class Filter:
         raise self._refused("compares properties with values")
 
     def _cast(self, operand: Expression, target: Expression) -> Typed:
-        said = target.name if isinstance(target, Property) else ""
+        name = target.name if isinstance(target, Property) else ""
         if isinstance(target, Literal):
-            said = str(target.value)
-        wanted = _CAST_NAMES.get(said.lower())
+            name = str(target.value)
+        wanted = _CAST_NAMES.get(name.lower())
         if wanted is None:
             known = "Edm.String, Edm.Int64, Edm.Double, Edm.Date and Edm.Boolean"
-            raise self._refused(f"casts to {known}, not to `{said[:40]}`")
+            raise self._refused(f"casts to {known}, not to `{name[:40]}`")
         sql, kind = self._value(operand)
         form = _CASTS[wanted].get(kind)
         if form is None:

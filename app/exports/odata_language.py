@@ -149,8 +149,8 @@ class _Reader:
 
     def take(self, word: str) -> bool:
         """Take a mark or word where it stands next."""
-        kind, said = self._peek()
-        found = kind in {"mark", "word"} and said.lower() == word
+        kind, lexeme = self._peek()
+        found = kind in {"mark", "word"} and lexeme.lower() == word
         self._at += found
         return found
 
@@ -193,10 +193,10 @@ class _Reader:
 
     def _comparison(self) -> Expression:
         left = self._operand()
-        kind, said = self._peek()
-        if kind == "word" and said.lower() in _COMPARISONS:
+        kind, lexeme = self._peek()
+        if kind == "word" and lexeme.lower() in _COMPARISONS:
             self._at += 1
-            return Comparison(said.lower(), left, self._operand())
+            return Comparison(lexeme.lower(), left, self._operand())
         if self.take("in"):
             self.require("(")
             return Membership(left, self._list())
@@ -211,20 +211,20 @@ class _Reader:
         return tuple(found)
 
     def _operand(self) -> Expression:
-        kind, said = self._next()
-        if kind == "mark" and said == "(":
+        kind, lexeme = self._next()
+        if kind == "mark" and lexeme == "(":
             found = self.disjunction()
             self.require(")")
             return found
         if kind == "word":
-            if said.lower() in _WORDS:
-                return Literal(_WORDS[said.lower()])
+            if lexeme.lower() in _WORDS:
+                return Literal(_WORDS[lexeme.lower()])
             if not self.take("("):
-                return Property(said)
-            return Call(said.lower(), () if self.take(")") else self._list())
+                return Property(lexeme)
+            return Call(lexeme.lower(), () if self.take(")") else self._list())
         if kind in {"text", "time", "number"}:
-            return Literal(_value(kind, said))
-        msg = f"has {said!r} where a value was expected" if said else "ends too early"
+            return Literal(_value(kind, lexeme))
+        msg = f"has {lexeme!r} where a value was expected" if lexeme else "ends too early"
         raise NotUnderstood(msg)
 
     def transformation(self) -> Transformation:
@@ -280,11 +280,11 @@ class _Reader:
         return Aggregate(method, source, self._name())
 
     def _name(self) -> str:
-        kind, said = self._next()
+        kind, lexeme = self._next()
         if kind != "word":
-            msg = f"has {said!r} where a name was expected"
+            msg = f"has {lexeme!r} where a name was expected"
             raise NotUnderstood(msg)
-        return said
+        return lexeme
 
 
 def _tokens(text: str) -> Sequence[tuple[str, str]]:
@@ -301,15 +301,15 @@ def _tokens(text: str) -> Sequence[tuple[str, str]]:
     return found
 
 
-def _value(kind: str, said: str) -> Value:
+def _value(kind: str, lexeme: str) -> Value:
     if kind == "text":
-        return said[1:-1].replace("''", "'")
+        return lexeme[1:-1].replace("''", "'")
     if kind == "number":
-        return int(said) if said.removeprefix("-").isdigit() else float(said)
+        return int(lexeme) if lexeme.removeprefix("-").isdigit() else float(lexeme)
     try:
-        if "T" not in said:
-            return dt.date.fromisoformat(said)
-        return dt.datetime.fromisoformat(said)
+        if "T" not in lexeme:
+            return dt.date.fromisoformat(lexeme)
+        return dt.datetime.fromisoformat(lexeme)
     except ValueError:
-        msg = f"holds {said!r}, which is no date"
+        msg = f"holds {lexeme!r}, which is no date"
         raise NotUnderstood(msg) from None

@@ -142,11 +142,11 @@ def metadata() -> bytes:
             ElementTree.SubElement(key, "PropertyRef", {"Name": name})
         for name, type_ in found.types.items():
             nullable = "false" if name in found.keys else "true"
-            said = {"Name": name, "Type": type_, "Nullable": nullable}
-            ElementTree.SubElement(kind, "Property", said)
+            attributes = {"Name": name, "Type": type_, "Nullable": nullable}
+            ElementTree.SubElement(kind, "Property", attributes)
     container = ElementTree.SubElement(schema, "EntityContainer", {"Name": "Container"})
     for name in SETS:
-        said = {"Name": name, "EntityType": f"{NAMESPACE}.{name}"}
-        ElementTree.SubElement(container, "EntitySet", said)
+        attributes = {"Name": name, "EntityType": f"{NAMESPACE}.{name}"}
+        ElementTree.SubElement(container, "EntitySet", attributes)
     described: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return described

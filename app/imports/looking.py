@@ -29,7 +29,7 @@ from app.imports.report import file_report, too_many_rejects
 from app.imports.rows import ReadRow, RowReader, RowRejected
 from app.imports.spool import Spool
 from app.imports.stored import find_latest
-from app.imports.values import OUT_OF_SCALE, fold
+from app.imports.values import fold
 from app.metrics.counts import Counts
 from app.metrics.figures import Series
 from app.metrics.registry import METRICS
@@ -91,6 +91,7 @@ class OpenFile:
     def _read(self) -> Iterator[list[IdentifiedRow]]:
         self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
         self.reader.notes.clear()
+        self.reader.misfits.clear()
         chunk = []
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
@@ -299,13 +300,9 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
     with_answers = taken + len(file.rejected)
     if not with_answers:
         return "No row holds an answer."
-    misfits = Counter(row.column for row in file.rejected if OUT_OF_SCALE.search(row.reason))
-    for note, n in file.reader.notes.items():
-        if OUT_OF_SCALE.search(note):
-            misfits[note.partition(":")[0]] += n
     if file.options.allow_rejects:
         return None if taken else "No row can be taken."
-    for column, n in misfits.items():
+    for column, n in file.reader.misfits.items():
         if n >= max(_MIN_MISFITS, 0.01 * with_answers):
             return (
                 f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "

@@ -15,7 +15,7 @@ from app.core.text import fit_email, unfit_property
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import PROPERTY, ImportOptions
-from app.imports.values import ReadCell, reader_of
+from app.imports.values import OtherScaleError, ReadCell, reader_of
 from app.responses.body import Channel, ResponseIn, check_response
 from app.surveys.compiled import Checked, CompiledSurvey
 
@@ -61,6 +61,8 @@ class RowReader:
     dates: DateReading | None
     undated: dt.datetime | None
     notes: Counter[str] = field(default_factory=Counter)
+    # How many values of a column are of another scale than its question.
+    misfits: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         """Prepare a reader for each question."""
@@ -122,6 +124,8 @@ class RowReader:
         try:
             answer = self._readers[target](text)
         except ValueError as error:
+            if isinstance(error, OtherScaleError):
+                self.misfits[column] += 1
             if target in self.decisive:
                 raise RowRejected(column, str(error)) from None
             self._leave_out(column, str(error))

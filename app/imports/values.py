@@ -25,8 +25,10 @@ _OF = re.compile(
 _LABELLED = re.compile(r"^(\d{1,2}) *[-–—:.)=] *\D.*$|^\D+\((\d{1,2})\)$")
 _STARS = re.compile(r"^([★⭐]+)([☆✩]*)$")
 
-# Matches the errors below that mean a value of another scale.
-OUT_OF_SCALE = re.compile(r"` is not from | is of \d+ points,| stars, and the question ")
+
+class OtherScaleError(ValueError):
+    """The value is a score of another scale than the question's."""
+
 
 # Reads one cell that is not empty; raises ValueError that names what can be read.
 ReadCell = Callable[[str], Any]
@@ -93,19 +95,19 @@ def _score(text: str, low: int, high: int) -> int:
         score, of = int(match[1] or match[3]), int(match[2] or match[4])
         if of != high:
             msg = f"`{text[:40]}` is of {of} points, and the question has {high}"
-            raise ValueError(msg)
+            raise OtherScaleError(msg)
     elif match := _STARS.match(text):
         score = len(match[1])
         if match[2] and score + len(match[2]) != high:
             msg = f"`{text[:40]}` has {score + len(match[2])} stars, and the question has {high}"
-            raise ValueError(msg)
+            raise OtherScaleError(msg)
     elif match := _LABELLED.match(text):
         score = int(match[1] or match[2])
     else:
         return _named_score(text, high)
     if not low <= score <= high:
         msg = f"`{text[:40]}` is not from {low} to {high}"
-        raise ValueError(msg)
+        raise OtherScaleError(msg)
     return score
 
 

@@ -292,7 +292,7 @@ def _read_time(value: Any, form: str, zone: ZoneInfo) -> str:
         at = _parse_time(value, form)
     except (ValueError, OverflowError, OSError, TypeError):
         raise UnreadableTimeError(value) from None
-    return written(at, zone, said=value)
+    return written(at, zone, given=value)
 
 
 def _parse_time(value: Any, form: str) -> dt.datetime:

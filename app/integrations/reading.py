@@ -68,13 +68,13 @@ def moment(value: Any, zone: ZoneInfo) -> str | None:
     found = _from_number(value) if isinstance(value, int | float) else _from_text(value)
     if found is None:
         raise UnreadableTimeError(value)
-    return written(found, zone, said=value)
+    return written(found, zone, given=value)
 
 
-def written(at: dt.datetime, zone: ZoneInfo, *, said: object) -> str:
+def written(at: dt.datetime, zone: ZoneInfo, *, given: object) -> str:
     """Write a time as RFC 3339, in `zone` where it has none; refuse a year that cannot be."""
     if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
-        raise UnreadableTimeError(said)
+        raise UnreadableTimeError(given)
     return rfc3339(at if at.tzinfo else at.replace(tzinfo=zone))
 
 

@@ -33,7 +33,7 @@ _STATES = (
 
 
 @dataclass(slots=True)
-class TicketStory:
+class KnownTicket:
     """What is known of a ticket, and the states that it was told to be in, the oldest first."""
 
     status: str
@@ -117,7 +117,7 @@ async def drop_repeats(
     event: InboundEvent,
     drafts: Sequence[Draft],
     found: CheckedInterpretation,
-    tickets: Mapping[str, TicketStory],
+    tickets: Mapping[str, KnownTicket],
 ) -> tuple[list[Draft], list[str]]:
     """Drop drafts that the ticket's state already contains, since senders repeat themselves.
 
@@ -196,7 +196,7 @@ async def _judge_state(
     return (None if is_known else draft), is_known
 
 
-def _is_repeated(draft: Draft, ticket: TicketStory) -> bool:
+def _is_repeated(draft: Draft, ticket: KnownTicket) -> bool:
     """Tell whether the ticket was in that state already, at the time of the draft."""
     if draft.type == "ticket.opened":
         return ticket.opened_at is not None
@@ -209,7 +209,7 @@ def _is_repeated(draft: Draft, ticket: TicketStory) -> bool:
 
 async def find_stories(
     session: AsyncSession, integration: Integration, names: Sequence[str]
-) -> dict[str, TicketStory]:
+) -> dict[str, KnownTicket]:
     """Return what is known of tickets, by their name."""
     if not names:
         return {}
@@ -222,7 +222,7 @@ async def find_stories(
             "where workspace_id = :workspace_id and source = :source and ticket = any(:names)"
         ).bindparams(**bound),
     )
-    stories = {row.ticket: TicketStory(row.status, row.opened_at, row.invalid) for row in tickets}
+    stories = {row.ticket: KnownTicket(row.status, row.opened_at, row.invalid) for row in tickets}
     states = await run_sql(
         session,
         text(

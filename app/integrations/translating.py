@@ -70,7 +70,7 @@ _NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadDelivery:
     """A delivery, what its body says, and the drafts of it that are left to be recorded."""
 
     event: InboundEvent
@@ -236,11 +236,11 @@ def _cases_of(integration: Integration, timezone: str, event: InboundEvent) -> s
         return None
 
 
-def _read(integration: Integration, event: InboundEvent, timezone: str) -> Reading:
+def _read(integration: Integration, event: InboundEvent, timezone: str) -> ReadDelivery:
     settings = source_settings(integration, workspace_timezone=timezone)
     payload = decode_body(event.headers, event.body)
     delivery = InboundDelivery(event.headers, payload, event.received_at)
-    return Reading(event, interpret(integration, delivery, settings))
+    return ReadDelivery(event, interpret(integration, delivery, settings))
 
 
 async def _integration_of(session: AsyncSession, integration_id: UUID) -> tuple[Integration, str]:
@@ -288,7 +288,10 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
 
 
 async def _record(
-    session: AsyncSession, box: SealedBox, integration: Integration, readings: Sequence[Reading]
+    session: AsyncSession,
+    box: SealedBox,
+    integration: Integration,
+    readings: Sequence[ReadDelivery],
 ) -> None:
     """Record what deliveries of different cases report, and set the status of each."""
     # Names of orders are locked in one order, so that two transactions cannot deadlock.
@@ -315,7 +318,7 @@ async def _record(
         _set_outcome(reading, invalid)
 
 
-async def _begin(session: AsyncSession, integration: Integration, reading: Reading) -> bool:
+async def _begin(session: AsyncSession, integration: Integration, reading: ReadDelivery) -> bool:
     """Draft what a delivery reports; False where it reports nothing now, and its status is set."""
     event, found = reading.event, reading.found
     event.waits_for = []
@@ -340,7 +343,10 @@ def _tickets_in(told: Iterable[Draft | Recorded]) -> list[str]:
 
 
 async def _take(
-    session: AsyncSession, box: SealedBox, integration: Integration, readings: Sequence[Reading]
+    session: AsyncSession,
+    box: SealedBox,
+    integration: Integration,
+    readings: Sequence[ReadDelivery],
 ) -> None:
     """Record all drafts at once, and note with each delivery which of its own are new."""
     drafts = [draft for reading in readings for draft in reading.drafts]
@@ -353,7 +359,7 @@ async def _take(
 
 
 async def _wake_waiting(
-    session: AsyncSession, integration: Integration, readings: Sequence[Reading]
+    session: AsyncSession, integration: Integration, readings: Sequence[ReadDelivery]
 ) -> None:
     """Translate again what waits for an order, or for a change of a ticket, that is known now."""
     names = {ORDER + name for reading in readings for name in reading.found.order_names}
@@ -364,7 +370,7 @@ async def _wake_waiting(
         await enqueue_waiting(session, integration, names=sorted(names))
 
 
-def _set_outcome(reading: Reading, invalid: set[str]) -> None:
+def _set_outcome(reading: ReadDelivery, invalid: set[str]) -> None:
     """Set the status of a delivery by what was recorded of it."""
     event, found = reading.event, reading.found
     if reading.fresh:

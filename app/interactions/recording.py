@@ -262,7 +262,7 @@ def _latest(name: str) -> str:
 
 _TIMED_FIELDS = ("email", "name", "locale")
 _KEEP_LATEST = text(f"""
-with said as (
+with latest as (
   select c.id, c.properties || n.properties as properties,
     coalesce(n.consent, c.consent) as consent,
     {", ".join(f"case when {_latest(f)} then n.{f} else c.{f} end as {f}" for f in _TIMED_FIELDS)},
@@ -279,7 +279,7 @@ with said as (
 )
 update customer c set email = n.email, name = n.name, locale = n.locale, told_at = n.told_at,
   properties = n.properties, consent = n.consent, updated_at = :now
-from said n where c.workspace_id = :workspace_id and c.id = n.id
+from latest n where c.workspace_id = :workspace_id and c.id = n.id
 and (c.email, c.name, c.locale, c.properties, c.consent, c.told_at)
   is distinct from (n.email, n.name, n.locale, n.properties, n.consent, n.told_at)
 """)

@@ -84,11 +84,11 @@ def asset(request: Request, name: str, **headers: str) -> Response:
     if name not in _ASSETS:
         raise NotFound("There is no such file.")
     plain, small = _file(name)
-    said = {"Cache-Control": "public, max-age=3600", "Vary": "Accept-Encoding"} | headers
+    sent = {"Cache-Control": "public, max-age=3600", "Vary": "Accept-Encoding"} | headers
     if "gzip" in request.headers.get("accept-encoding", ""):
-        said["Content-Encoding"] = "gzip"
-        return Response(small, media_type=_ASSETS[name], headers=said)
-    return Response(plain, media_type=_ASSETS[name], headers=said)
+        sent["Content-Encoding"] = "gzip"
+        return Response(small, media_type=_ASSETS[name], headers=sent)
+    return Response(plain, media_type=_ASSETS[name], headers=sent)
 
 
 def asks_only_for_headers(request: Request) -> bool:

@@ -192,7 +192,7 @@ def show_message(
 ) -> HTMLResponse:
     """Show one message of the service's own words; `links` add what an invited person may do."""
     words = Words(locale, {})
-    lang = words.locale if not words.said(name) else "en"
+    lang = words.locale if not words.language_attributes(name) else "en"
     return page(
         "message.html",
         lang=lang,
@@ -242,20 +242,20 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise Forbidden("This form is sent from its own page only.")
     fields = await read_fields(request)
-    said = {name: values[-1] for name, values in fields.items()}
-    at = box.signed(_RENDERED, said.get("_at", ""))
+    last = {name: values[-1] for name, values in fields.items()}
+    at = box.signed(_RENDERED, last.get("_at", ""))
     rendered = dt.datetime.fromtimestamp(struct.unpack(">d", at)[0], dt.UTC) if at else None
-    if rendered is None and "_at" in said:
+    if rendered is None and "_at" in last:
         # A time that we did not sign is no time that has passed.
         rendered = utc_now()
     signs = SubmissionSignals(
-        scripted=bool(said.get("_js")),
-        gesture=bool(said.get("_g")),
-        trapped=bool(said.get("_website")),
-        asked_again=bool(said.get("_again")),
+        scripted=bool(last.get("_js")),
+        gesture=bool(last.get("_g")),
+        trapped=bool(last.get("_website")),
+        asked_again=bool(last.get("_again")),
         rendered_at=rendered,
     )
-    asked = said["_asked"].split(",") if "_asked" in said else list(fields)
+    asked = last["_asked"].split(",") if "_asked" in last else list(fields)
     return PostedForm(fields, signs, asked)
 
 

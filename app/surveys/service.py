@@ -281,10 +281,10 @@ def _new_version(survey: Survey, definition: Definition) -> SurveyVersion:
 
 def _merge(content: dict[str, Any], patch: SurveyPatch | SurveyIn) -> Definition:
     """Lay what the patch says over the content and validate the whole."""
-    said = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
-    said = {k: v for k, v in said.items() if v is not None or k not in _NEVER_EMPTY}
+    given = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
+    given = {k: v for k, v in given.items() if v is not None or k not in _NEVER_EMPTY}
     try:
-        return Definition.model_validate(content | said)
+        return Definition.model_validate(content | given)
     except ValidationError as error:
         raise InvalidInput(errors=from_validation(error.errors())) from None
 

@@ -54,11 +54,11 @@ def fill(text: str, values: Mapping[str, object]) -> str:
     What is not known leaves no hole: the blanks before it go, and so does what it began with.
     """
 
-    def said(found: re.Match[str]) -> str:
+    def value_of(found: re.Match[str]) -> str:
         value = str(values.get(found[2], ""))
         return found[1] + value if value else ""
 
-    filled = _PLACEHOLDER.sub(said, text)
+    filled = _PLACEHOLDER.sub(value_of, text)
     if filled and _PLACEHOLDER.match(text) and (rest := _LEFT_OVER.sub("", filled)) != filled:
         return rest[:1].upper() + rest[1:]
     return filled
@@ -149,10 +149,10 @@ def choices_of(question: Question, wording: Wording) -> list[Choice]:
 
 def _word(answer: WordAnswer, question: Question, wording: Wording) -> Choice:
     """Return one fixed answer, in words or as a thumb."""
-    said = wording.words[answer.word]
+    spoken = wording.words[answer.word]
     if question.display == "thumbs":
-        return Choice(answer.value, _THUMBS[answer.score], answer.score, answer.word, spoken=said)
-    return Choice(answer.value, said, answer.score, answer.word)
+        return Choice(answer.value, _THUMBS[answer.score], answer.score, answer.word, spoken=spoken)
+    return Choice(answer.value, spoken, answer.score, answer.word)
 
 
 def _sign(question: Question, score: int, high: int) -> str:

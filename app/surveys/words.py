@@ -51,7 +51,7 @@ class Words:
         forms: dict[str, str] = self._shipped[name]
         return forms[plural_of(self._language, n)].format(n=n)
 
-    def said(self, name: str) -> Markup:
+    def language_attributes(self, name: str) -> Markup:
         """Return the attributes that say in which language a word is, where not in the page's."""
         if name in self._own or self._language == language_of(self.locale):
             return Markup("")

@@ -9,7 +9,7 @@ from app.core import jobs
 from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
-from app.core.texts import language_of
+from app.core.texts import shipped_language, texts_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
 from app.invitations.sending import require_sending, send_or_later, sender_of
@@ -19,11 +19,6 @@ from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
 NOTICE_JOB = "webhooks.tell_disabled"
-_WORDS = {
-    "en": ("A webhook was disabled", "gets no more news", "Enable it again, then replay"),
-    "pl": ("Webhook został wyłączony", "nie dostaje już wiadomości", "Włącz go i odtwórz"),
-    "ro": ("Un webhook a fost dezactivat", "nu mai primește vești", "Activează-l, apoi reia"),
-}
 
 
 async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
@@ -48,15 +43,15 @@ async def tell_disabled(database: Database, settings: Settings, mailer: Mailer, 
         workspace = await get_workspace(session, job.workspace_id)
     if member is None or endpoint is None or endpoint.disabled_at is None:
         return
-    subject, what, remedy = _WORDS.get(language_of(member.locale), _WORDS["en"])
+    phrases = texts_of("mail", shipped_language(member.locale))
     url = endpoint.url.partition("?")[0]
     path = f"/v1/webhook-endpoints/{endpoint.id}"
     since = f"{endpoint.disabled_at:%Y-%m-%dT%H:%M:%SZ}"
+    what = phrases["webhook_disabled"].format(url=url, reason=endpoint.disabled_reason)
     message = write_notice(
         sender_of(workspace, settings), member.email, settings.base_url,
-        subject=f"{subject}: {workspace.name}",
-        text=f"{url} {what}: {endpoint.disabled_reason}.\n\n{remedy}:\n"
-        f'PATCH {path} {{"active": true}}\nPOST {path}/replay {{"since": "{since}"}}\n\n'
-        f"{settings.base_url}/connections\n",
+        subject=phrases["webhook_disabled_subject"].format(workspace=workspace.name),
+        text=f'{what}\nPATCH {path} {{"active": true}}\n'
+        f'POST {path}/replay {{"since": "{since}"}}\n\n{settings.base_url}/connections\n',
     )  # fmt: skip
     await send_or_later(mailer, job, message)

@@ -67,8 +67,8 @@ async def change_brand(
     session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Image | None
 ) -> None:
     """Set what was said of a brand, null takes away; `picture` is the logo where it is new."""
-    said = wanted.model_dump(include=wanted.model_fields_set)
-    brand: dict[str, Any] = workspace.brand | said
+    given = wanted.model_dump(include=wanted.model_fields_set)
+    brand: dict[str, Any] = workspace.brand | given
     if picture is not None:
         logo = Logo(
             workspace_id=workspace.id,

@@ -45,9 +45,9 @@ def test_a_number_takes_its_form() -> None:
 
 def test_a_surveys_own_words_win_and_the_rest_says_its_language() -> None:
     words = Words("ar", {"send": {"ar": "إرسال"}})
-    assert (words["send"], words.said("send")) == ("إرسال", "")
+    assert (words["send"], words.language_attributes("send")) == ("إرسال", "")
     assert words["next"] == "Next"
-    assert words.said("next") == ' lang="en" dir="ltr"'
+    assert words.language_attributes("next") == ' lang="en" dir="ltr"'
     assert [direction_of(locale) for locale in ("ar-EG", "he", "pl", "en-GB")] == [
         "rtl", "rtl", "ltr", "ltr",
     ]  # fmt: skip

@@ -138,7 +138,7 @@ async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUI
     owners = await members.find_page(session, visit.workspace.id, limit=200, cursor=None)
     return visit.page(
         "response",
-        title=f"{visit.said['answer']}: {response.survey}",
+        title=f"{visit.texts['answer']}: {response.survey}",
         response=response,
         given=given,
         questions=texts,

@@ -17,7 +17,7 @@ async def questions_of(visit: DashboardVisit, survey: str, version: int) -> dict
     default = definition.default_locale
     return {
         question.key: question.text.get(
-            visit.said.language, question.text.get(default, question.key)
+            visit.texts.language, question.text.get(default, question.key)
         )
         for question in definition.questions
     }

@@ -141,7 +141,7 @@ def _find_upload(folder: Path, visit: DashboardVisit, name: str) -> Path:
     try:
         path = folder / f"{visit.workspace.id}.{UUID(name)}"
     except ValueError:
-        raise InvalidInput(visit.said["file_missing"]) from None
+        raise InvalidInput(visit.texts["file_missing"]) from None
     if not path.exists():
-        raise InvalidInput(visit.said["file_missing"])
+        raise InvalidInput(visit.texts["file_missing"])
     return path

@@ -11,14 +11,14 @@ from app.pages.rendering import page
 
 def dashboard_problem(request: Request, problem: Response) -> Response:
     """Show a problem's own words and its request id."""
-    said = texts_for(request)
+    texts = texts_for(request)
     document = json.loads(bytes(problem.body))
     return page(
         "dashboard/problem.html",
-        lang=said.language,
+        lang=texts.language,
         status=problem.status_code,
-        title=said["problem"],
-        said=said,
+        title=texts["problem"],
+        texts=texts,
         detail=document["detail"],
         errors=[
             f"{'.'.join(str(part) for part in error['loc'][1:])}: {error['msg']}"

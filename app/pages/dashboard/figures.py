@@ -44,20 +44,20 @@ class Card:
     excluded: int
 
 
-def format_value(said: DashboardTexts, metric: str, value: float | None) -> str:
+def format_value(texts: DashboardTexts, metric: str, value: float | None) -> str:
     """Write a metric's value with its unit."""
     unit = METRICS[metric].unit
     if unit.kind == "duration":
-        return said.duration(value)
+        return texts.duration(value)
     sign = " %" if unit.kind == "percent" and value is not None else ""
-    return said.number(value, unit.digits) + sign
+    return texts.number(value, unit.digits) + sign
 
 
-def interval_of(said: DashboardTexts, metric: str, ci: Sequence[float] | None) -> str | None:
+def interval_of(texts: DashboardTexts, metric: str, ci: Sequence[float] | None) -> str | None:
     """Write an interval."""
     if not ci:
         return None
-    return " … ".join(format_value(said, metric, bound) for bound in ci)
+    return " … ".join(format_value(texts, metric, bound) for bound in ci)
 
 
 async def request_of(
@@ -99,34 +99,34 @@ async def cards(
             # A ticket belongs to no survey, channel or language: its figure would not change.
             continue
         reply = await read(visit, view, metric, properties, **more)
-        shown_cards.append(_card(visit.said, metric, reply))
+        shown_cards.append(_card(visit.texts, metric, reply))
     return shown_cards
 
 
-def _card(said: DashboardTexts, metric: str, reply: Reply) -> Card:
+def _card(texts: DashboardTexts, metric: str, reply: Reply) -> Card:
     total, change = reply["total"], reply.get("change") or {}
     delta = change.get("delta")
     lower = METRICS[metric].better == "lower"
     better = None if not delta else (delta < 0) is lower
     return Card(
         metric=metric,
-        value=format_value(said, metric, total["value"]),
-        interval=interval_of(said, metric, total["ci"]),
-        n=said.number(total["n"]),
+        value=format_value(texts, metric, total["value"]),
+        interval=interval_of(texts, metric, total["ci"]),
+        n=texts.number(total["n"]),
         is_empty=not total["n"],
         reliability=total["reliability"],
-        delta=None if delta is None else _signed(said, metric, delta),
+        delta=None if delta is None else _signed(texts, metric, delta),
         direction="same" if better is None else "better" if better else "worse",
         significant=bool(change.get("significant")),
         excluded=sum((total.get("excluded") or {}).values()),
     )
 
 
-def _signed(said: DashboardTexts, metric: str, delta: float) -> str:
+def _signed(texts: DashboardTexts, metric: str, delta: float) -> str:
     sign = "+" if delta > 0 else "−" if delta < 0 else "±"
     if METRICS[metric].unit.kind == "duration":
-        return sign + said.duration(abs(delta))
-    return sign + said.number(abs(delta), 1)
+        return sign + texts.duration(abs(delta))
+    return sign + texts.number(abs(delta), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,8 @@ async def trend(
     """Read one metric over time, beside the period before."""
     reply = await read(visit, view, metric, properties, interval=view.interval)
     points = [
-        point_of(visit.said, metric, visit.said.period(row["period"]), row) for row in reply["rows"]
+        point_of(visit.texts, metric, visit.texts.period(row["period"]), row)
+        for row in reply["rows"]
     ]
     within = METRICS[metric].unit.ends
     if metric == "ces" and reply.get("scale") == "5":
@@ -159,17 +160,17 @@ async def trend(
         within=within,
         before=before,
         is_over=dt.date.fromisoformat(reply["to"][:10]) <= today,
-        **(time_axis(visit.said, points) if is_time else {}),
+        **(time_axis(visit.texts, points) if is_time else {}),
     )
     band = band_reader(metric, reply.get("scale"))
     return Trend(metric, line, bars_of(counts, band), reply["total"]["n"])
 
 
-def time_axis(said: DashboardTexts, points: Sequence[Point]) -> dict[str, Any]:
+def time_axis(texts: DashboardTexts, points: Sequence[Point]) -> dict[str, Any]:
     """Return how an axis of durations is labelled: in whole minutes, hours or days."""
     longest = max((p.high or p.value or 0 for p in points), default=0)
     unit = next((u for u in (_DAY, _HOUR) if longest > 2 * u), _MINUTE)
-    return {"write": said.duration, "unit": unit}
+    return {"write": texts.duration, "unit": unit}
 
 
 async def _before(
@@ -198,12 +199,12 @@ def band_reader(metric: str, scale: str | None) -> Callable[[str], str]:
     return band
 
 
-def point_of(said: DashboardTexts, metric: str, label: str, row: Mapping[str, Any]) -> Point:
+def point_of(texts: DashboardTexts, metric: str, label: str, row: Mapping[str, Any]) -> Point:
     """Return one row of a reply as a chart's point."""
     low, high = row["ci"] or (None, None)
     return Point(
-        label, row["value"], low, high, row["n"], format_value(said, metric, row["value"]),
-        interval_of(said, metric, row["ci"]) or "–",
+        label, row["value"], low, high, row["n"], format_value(texts, metric, row["value"]),
+        interval_of(texts, metric, row["ci"]) or "–",
     )  # fmt: skip
 
 
@@ -221,9 +222,9 @@ async def tag_points(
     reply = await read(visit, view, "rating", properties, group_by=[group])
     points = [
         point_of(
-            visit.said,
+            visit.texts,
             "rating",
-            visit.said.name(group, row["group"][group]),
+            visit.texts.name(group, row["group"][group]),
             {"value": row.get("mean_0_100"), "ci": row.get("mean_0_100_ci"), "n": row["n"]},
         )
         for row in reply["rows"]
@@ -242,8 +243,8 @@ async def emotion_points(
     for name, n in total.get("distribution", {}).items():
         ci = [100 * bound for bound in wilson(n, total["n"]) or ()]
         row = {"value": 100 * n / total["n"] if total["n"] else None, "ci": ci, "n": n}
-        label = _EMOTIONS.get(name, {}).get(visit.said.language, name)
-        points.append(point_of(visit.said, "csat", label, row))
+        label = _EMOTIONS.get(name, {}).get(visit.texts.language, name)
+        points.append(point_of(visit.texts, "csat", label, row))
     return points, total
 
 

@@ -69,4 +69,4 @@ def _require_typed(visit: DashboardVisit, form: ConsoleForm, fields: Fields) -> 
         return
     typed, wanted = (fields.get(name, [""])[-1].strip() for name in form.typed)
     if typed != wanted or not wanted:
-        raise InvalidInput.at("body", form.typed[0], msg=visit.said["typed_wrong"])
+        raise InvalidInput.at("body", form.typed[0], msg=visit.texts["typed_wrong"])

@@ -49,7 +49,7 @@ async def show_experience(
         if name == "spending":
             params = {k: v for k, v in params.items() if k not in {"period", "from", "to"}}
         reply = await visit.api.get(f"/v1/insights/{name}", **params)
-        shown |= {"reply": reply, "sentence": SENTENCES[name](visit.said, reply)}
+        shown |= {"reply": reply, "sentence": SENTENCES[name](visit.texts, reply)}
         if name == "drivers" and reply["rows"]:
             shown["scatter"] = _scatter(reply["rows"])
         if name in {"pillars", "modules"} and reply["rows"]:
@@ -59,7 +59,7 @@ async def show_experience(
             means = await figures.tag_points(visit, view, _TAGS[name], properties)
             shown["points"] = whiskers(means)
     return visit.page(
-        "experience", tab=name, tabs=tabs, title=visit.said["experience"],
+        "experience", tab=name, tabs=tabs, title=visit.texts["experience"],
         **await filter_form(visit, view, properties), **shown,
     )  # fmt: skip
 
@@ -71,24 +71,24 @@ async def _read_metric_tab(
     if name == "emotions":
         points, total = await figures.emotion_points(visit, view, properties)
         best = max(points, key=lambda p: p.value or 0, default=None)
-        sentence = visit.said["no_emotions"]
+        sentence = visit.texts["no_emotions"]
         if best is not None and total["n"]:
-            sentence = visit.said["sentence.emotions"].format(
-                emotion=best.label, share=visit.said.number(best.value or 0),
-                value=visit.said.number(total["value"], 1), n=visit.said.number(total["n"]),
+            sentence = visit.texts["sentence.emotions"].format(
+                emotion=best.label, share=visit.texts.number(best.value or 0),
+                value=visit.texts.number(total["value"], 1), n=visit.texts.number(total["n"]),
             )  # fmt: skip
         return {"points": whiskers(points) if total["n"] else None, "sentence": sentence}
     reply = await figures.read(visit, view, _FIGURES[name], properties)
     total = reply["total"]
     points = [
-        Point(visit.said.name("answer", str(key)), 100 * n / total["n"], None, None, n,
-              f"{visit.said.number(100 * n / total['n'])} %", "–")
+        Point(visit.texts.name("answer", str(key)), 100 * n / total["n"], None, None, n,
+              f"{visit.texts.number(100 * n / total['n'])} %", "–")
         for key, n in total.get("distribution", {}).items()
     ] if total["n"] else []  # fmt: skip
-    sentence = visit.said["no_expectation"]
+    sentence = visit.texts["no_expectation"]
     if total["n"]:
-        sentence = visit.said["sentence.expectation"].format(
-            value=visit.said.number(total["value"], 1), n=visit.said.number(total["n"])
+        sentence = visit.texts["sentence.expectation"].format(
+            value=visit.texts.number(total["value"], 1), n=visit.texts.number(total["n"])
         )
     return {"points": whiskers(points), "sentence": sentence}
 
@@ -104,7 +104,7 @@ def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:
 def _scores(visit: DashboardVisit, rows: Sequence[Mapping[str, Any]]) -> Any:
     points = [
         figures.point_of(
-            visit.said, "rating", row["label"],
+            visit.texts, "rating", row["label"],
             {"value": row["score"], "ci": row["ci"], "n": row["n"]},
         )
         for row in rows
@@ -133,7 +133,7 @@ async def show_compare(
     by = view.by if view.by in groups else groups[0]
     reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by="-value")
     points = [
-        figures.point_of(visit.said, metric, row["group"][by] or visit.said["without_group"], row)
+        figures.point_of(visit.texts, metric, row["group"][by] or visit.texts["without_group"], row)
         for row in reply["rows"]
     ]
     within = METRICS[metric].unit.ends
@@ -144,7 +144,7 @@ async def show_compare(
     return visit.page(
         "compare", by=by, groups=groups, metric=metric, metrics=CARD_METRICS, points=points,
         chart=whiskers_of(
-            points, within=within, **(figures.time_axis(visit.said, points) if is_time else {})
+            points, within=within, **(figures.time_axis(visit.texts, points) if is_time else {})
         ) if known else None, total=reply["total"],
         write=figures.format_value, **await filter_form(visit, view, properties),
     )  # fmt: skip

@@ -43,13 +43,13 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
             return
         workspace = await get_workspace(session, job.workspace_id)
         token = await sessions.new_link(session, member)
-    said = DashboardTexts(member.locale)
+    texts = DashboardTexts(member.locale)
     link = f"{settings.base_url}{SIGN_IN}/{token}"
     if job.payload["next"] != "/":
         link += "?" + urlencode({"next": job.payload["next"]})
     message = write_notice(
         sender_of(workspace, settings), member.email, settings.base_url,
-        subject=f"{said['link_subject']}: {workspace.name}",
-        text=f"{said['link_text']}\n\n{link}\n",
+        subject=f"{texts['link_subject']}: {workspace.name}",
+        text=f"{texts['link_text']}\n\n{link}\n",
     )  # fmt: skip
     await send_or_later(mailer, job, message)

@@ -33,7 +33,7 @@ async def show_person(
     timeline = await visit.api.get(f"/v1/customers/{customer}/timeline", limit=50, cursor=cursor)
     moments = [row | {"at": dt.datetime.fromisoformat(row["at"])} for row in timeline["data"]]
     ids = [known["id"] for known in person["external_ids"]]
-    name = person["name"] or person["email"] or next(iter(ids), visit.said["anonymous"])
+    name = person["name"] or person["email"] or next(iter(ids), visit.texts["anonymous"])
     return visit.page(
         "person", title=name, customer=person, moments=moments, cursor=timeline["next_cursor"]
     )

@@ -119,14 +119,14 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
     found = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
     steps = [*found["steps"], *found["elsewhere"]]
     names = {
-        row.key: row.name.get(visit.said.language) or row.name.get("en") or row.key
+        row.key: row.name.get(visit.texts.language) or row.name.get("en") or row.key
         for row in await interactions.touchpoints(visit.session, visit.workspace.id)
     }
     points = [
         Point(
             names.get(step["touchpoint"], step["touchpoint"]), step["score_0_100"], None, None,
             sum(step[metric]["n"] for metric in ("nps", "csat", "ces") if step[metric]),
-            visit.said.number(step["score_0_100"], 1), "–",
+            visit.texts.number(step["score_0_100"], 1), "–",
         )
         for step in steps if step["score_0_100"] is not None
     ]  # fmt: skip

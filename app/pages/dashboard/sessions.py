@@ -93,7 +93,7 @@ class DashboardVisit:
     request: Request
     visitor: Visitor
     workspace: Workspace
-    said: DashboardTexts
+    texts: DashboardTexts
     token: str
     session: AsyncSession
     shared: bool = False
@@ -140,10 +140,10 @@ class DashboardVisit:
         shown_page = PAGES[name]
         return page(
             shown_page.template,
-            lang=self.said.language,
-            title=title or self.said[name],
+            lang=self.texts.language,
+            title=title or self.texts[name],
             here=PAGES[shown_page.below or name].path,
-            said=self.said,
+            texts=self.texts,
             visit=self,
             navigation=navigation_for(self),
             notices=self._notices() if name in _WITH_NOTICES else [],
@@ -157,11 +157,11 @@ class DashboardVisit:
         if not self.may_admin or self.shared:
             return found
         if settings.smtp_url is None:
-            found.append(self.said["mail_stored"])
+            found.append(self.texts["mail_stored"])
         if settings.sending == "paused":
-            found.append(self.said["sending_paused"])
+            found.append(self.texts["sending_paused"])
         if self.workspace.recount is not None:
-            found.append(self.said["recounting"])
+            found.append(self.texts["recounting"])
         return found
 
     async def read_form(self) -> Mapping[str, str]:
@@ -181,12 +181,12 @@ class DashboardVisit:
         box: SealedBox = self.request.app.state.box
         given = box.signed(_CSRF, fields.get("_csrf", "")) or b""
         if not hmac.compare_digest(given, token_hash(self.token)):
-            raise Forbidden(self.said["csrf"])
+            raise Forbidden(self.texts["csrf"])
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden where the visitor may only look."""
         if not self.visitor.may(scope):
-            raise Forbidden(self.said["no_right"])
+            raise Forbidden(self.texts["no_right"])
 
 
 def checked(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -230,8 +230,8 @@ async def _visit_of(
     shared: SharedVisitor | None = request.scope.get(SHARED)
     if shared is not None:
         workspace = await get_workspace(session, shared.visitor.caller.workspace_id)
-        said = language_of_browser(request)
-        return DashboardVisit(request, shared.visitor, workspace, said, "", reading, shared=True)
+        texts = language_of_browser(request)
+        return DashboardVisit(request, shared.visitor, workspace, texts, "", reading, shared=True)
     token = request.cookies.get(cookie_name(current_settings(request)), "")
     visitor = await sessions.find(session, token) if token else None
     if visitor is None or not visitor.may(Scope.READ):
@@ -239,8 +239,8 @@ async def _visit_of(
         asked = urlencode({"next": request.url.path + query})
         raise ShowPage(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
     workspace = await get_workspace(session, visitor.caller.workspace_id)
-    said = request.scope[_TEXTS] = DashboardTexts(visitor.locale)
-    return DashboardVisit(request, visitor, workspace, said, token, reading)
+    texts = request.scope[_TEXTS] = DashboardTexts(visitor.locale)
+    return DashboardVisit(request, visitor, workspace, texts, token, reading)
 
 
 async def _console_visit(

@@ -44,7 +44,7 @@ async def show_settings(visit: ConsoleDep) -> HTMLResponse:
         touchpoints=await visit.api.list("/v1/touchpoints"),
         languages=LANGUAGES,
         weekdays=[
-            (day, get_day_names("wide", locale=visit.said.language)[place])
+            (day, get_day_names("wide", locale=visit.texts.language)[place])
             for place, day in enumerate(WEEKDAYS)
         ],
         zones=sorted(available_timezones()),

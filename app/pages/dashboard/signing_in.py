@@ -39,10 +39,10 @@ def _form(
     message: str | None = None,
     wrong: bool = False,
 ) -> HTMLResponse:
-    said = language_of_browser(request)
+    texts = language_of_browser(request)
     shown = page(
-        "dashboard/sign_in.html", lang=said.language, status=status, title=said["sign_in"],
-        said=said, next=_local(next_), told=message, wrong=wrong,
+        "dashboard/sign_in.html", lang=texts.language, status=status, title=texts["sign_in"],
+        texts=texts, next=_local(next_), told=message, wrong=wrong,
         stored=current_settings(request).smtp_url is None,
     )  # fmt: skip
     shown.headers["Cache-Control"] = "no-store"
@@ -68,7 +68,7 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
     fields = await read_own_form(request)
     if fields.get("key", "").strip():
         return await _with_key(request, session, fields)
-    said = language_of_browser(request)
+    texts = language_of_browser(request)
     next_ = _local(fields.get("next", "/"))
     email = fit_email(fields.get("email", "").strip())
     if email:
@@ -79,20 +79,20 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
             workspace_id=UNKNOWN_WORKSPACE,
             payload={"email": email, "next": next_},
         )
-    return _form(request, next_=next_, message=said["link_sent"])
+    return _form(request, next_=next_, message=texts["link_sent"])
 
 
 async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, str]) -> Response:
     keyring: Keyring = request.app.state.keyring
-    said = language_of_browser(request)
+    texts = language_of_browser(request)
     next_ = _local(fields.get("next", "/"))
     try:
         caller = await keyring.caller(f"Bearer {fields['key'].strip()}")
     except Unauthorized:
         caller = None
     if caller is None or Scope.READ not in caller.scopes:
-        return _form(request, next_=next_, status=401, message=said["key_wrong"], wrong=True)
-    token = await sessions.open_with_key(session, caller, locale=said.language)
+        return _form(request, next_=next_, status=401, message=texts["key_wrong"], wrong=True)
+    token = await sessions.open_with_key(session, caller, locale=texts.language)
     return await _enter(request, session, token, next_)
 
 
@@ -109,9 +109,9 @@ async def _enter(request: Request, session: SessionDep, token: str, next_: str) 
 @routes.get(SIGN_IN + "/{token}", include_in_schema=False)
 async def show_link(request: Request, token: str, next: str = "/") -> HTMLResponse:  # noqa: A002 - its name in the URL
     """Ask for a click, because mail scanners open links and would use this one up."""
-    said = language_of_browser(request)
+    texts = language_of_browser(request)
     shown = page(
-        "dashboard/sign_in_link.html", lang=said.language, title=said["sign_in"], said=said,
+        "dashboard/sign_in_link.html", lang=texts.language, title=texts["sign_in"], texts=texts,
         action=at(f"{SIGN_IN}/{token}"), next=_local(next),
     )  # fmt: skip
     shown.headers["Cache-Control"] = "no-store"
@@ -126,8 +126,8 @@ async def post_link(request: Request, session: SessionDep, token: str) -> Respon
     next_ = _local(fields.get("next", "/"))
     opened = await sessions.redeem(session, token)
     if opened is None:
-        said = language_of_browser(request)
-        return _form(request, next_=next_, status=410, message=said["link_old"], wrong=True)
+        texts = language_of_browser(request)
+        return _form(request, next_=next_, status=410, message=texts["link_old"], wrong=True)
     return await _enter(request, session, opened, next_)
 
 

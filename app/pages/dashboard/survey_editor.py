@@ -47,7 +47,7 @@ async def show_editor(
         types=list(QuestionType),
         spec_of=lambda name: spec_of(QuestionType(name)),
         displays_of=lambda name: _displays(visit, QuestionType(name)),
-        pairs_of=lambda values, said=None, kind="": _pairs(values, said, kind),
+        pairs_of=lambda values, texts=None, kind="": _pairs(values, texts, kind),
         pillars=[str(pillar) for pillar in Pillar],
         modules=[str(module) for module in Module],
         operators=[str(operator) for operator in get_args(Operator)],
@@ -55,14 +55,14 @@ async def show_editor(
     )
 
 
-def _pairs(values: Sequence[Any], said: Any, kind: str) -> list[tuple[str, str]]:
+def _pairs(values: Sequence[Any], texts: Any, kind: str) -> list[tuple[str, str]]:
     """Return the choices of a field: each value with its name, where it has one."""
-    return [(str(v), said.name(kind, str(v)) if said else str(v)) for v in values]
+    return [(str(v), texts.name(kind, str(v)) if texts else str(v)) for v in values]
 
 
 def _displays(visit: DashboardVisit, type_: QuestionType) -> list[tuple[str, str]]:
     """Return how a scale may be shown; none for what is no scale."""
-    return [(name, visit.said["display." + name]) for name in displays_for(type_)]
+    return [(name, visit.texts["display." + name]) for name in displays_for(type_)]
 
 
 def _languages(survey: Mapping[str, Any]) -> list[str]:

@@ -102,8 +102,8 @@ async def results_of(
                       for k, v in total.get("distribution", {}).items()]  # fmt: skip
             shown |= {
                 "n": total["n"], "bars": bars_of(counts) if counts and total["n"] else None,
-                "value": figures.format_value(visit.said, metric, total.get("value")),
-                "interval": figures.interval_of(visit.said, metric, total.get("ci")),
+                "value": figures.format_value(visit.texts, metric, total.get("value")),
+                "interval": figures.interval_of(visit.texts, metric, total.get("ci")),
                 "counts": counts,
             }  # fmt: skip
         results.append(shown)
@@ -112,7 +112,7 @@ async def results_of(
 
 def _text(visit: DashboardVisit, question: Question, definition: Definition) -> str:
     texts = question.text
-    return texts.get(visit.said.language) or texts.get(definition.default_locale) or question.key
+    return texts.get(visit.texts.language) or texts.get(definition.default_locale) or question.key
 
 
 def _label(visit: DashboardVisit, question: Question, key: str, definition: Definition) -> str:
@@ -120,9 +120,9 @@ def _label(visit: DashboardVisit, question: Question, key: str, definition: Defi
     for option in question.options:
         if option.key == key:
             text = option.text
-            return text.get(visit.said.language) or text.get(definition.default_locale) or key
+            return text.get(visit.texts.language) or text.get(definition.default_locale) or key
     if question.type in {QuestionType.YES_NO, QuestionType.EXPECTATION}:
-        return visit.said.name("answer", key)
+        return visit.texts.name("answer", key)
     return key
 
 
