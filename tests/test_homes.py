@@ -12,8 +12,14 @@ from sqlmodel import SQLModel
 
 import app
 import app.tables
+from app.alerts.schemas import UNWATCHED
+from app.alerts.series import SUMS
+from app.core.database import Database
+from app.core.settings import Settings
 from app.metrics.registry import METRICS
+from app.metrics.ticket_times import TicketCounter
 from app.surveys.question_types import QuestionType, spec_of
+from app.worker import handlers
 
 ROOT = Path(app.__file__).parents[1]
 SOURCES = sorted((ROOT / "app").rglob("*.py"))
@@ -128,3 +134,67 @@ def test_every_metric_is_documented() -> None:
     documented = (ROOT / "docs" / "metrics.md").read_text()
     for name in METRICS:
         assert f"| `{name}`" in documented, name
+
+
+def test_every_metric_is_computed_in_a_test() -> None:
+    rooms = (ROOT / "tests" / room for room in ("metrics", "responses"))
+    computed = "".join(path.read_text() for room in rooms for path in room.glob("*.py"))
+    for name in METRICS:
+        assert re.search(rf'FIGURES\["{name}"\]|metric\("{name}"|metrics/{name}\b', computed), name
+
+
+def test_every_metric_is_watched_or_says_why_not() -> None:
+    durations = {name for name, m in METRICS.items() if isinstance(m.counter, TicketCounter)}
+    assert {*SUMS} | {*UNWATCHED} | durations == set(METRICS)
+
+
+def test_every_job_has_its_handler(settings: Settings, database: Database) -> None:
+    kinds = {
+        node.value.value
+        for path in SOURCES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id.endswith("_JOB")
+    } | {
+        value.value
+        for path in SOURCES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+        for target in node.targets
+        if isinstance(target, ast.Tuple)
+        for name, value in zip(target.elts, node.value.elts, strict=True)
+        if isinstance(name, ast.Name) and name.id.endswith("_JOB")
+        if isinstance(value, ast.Constant)
+    }
+    assert kinds == set(handlers(database, settings))
+
+
+def test_a_mail_leaves_in_one_place() -> None:
+    """There it waits while sending is paused, and is tried again."""
+    senders = {
+        str(path.relative_to(ROOT / "app"))
+        for path in SOURCES
+        if re.search(r"mailer\.send\(", path.read_text())
+    }
+    # A webhook's mail is tried again by its delivery, which waits while sending is paused.
+    assert senders == {"invitations/sending.py", "webhooks/attempts.py"}
+
+
+def test_every_setting_is_described_and_used() -> None:
+    source = "".join(path.read_text() for path in SOURCES)
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert re.search(rf"\.{name}\b", source), name
+
+
+def test_only_settings_read_the_environment() -> None:
+    readers = {
+        str(path.relative_to(ROOT / "app"))
+        for path in SOURCES
+        if re.search(r"os\.(environ|getenv)", path.read_text())
+    }
+    # The others hand it to processes that they start, or share a folder or a number with them.
+    assert readers == {
+        "core/settings.py", "core/copies.py", "core/telemetry.py", "cli/processes.py", "main.py",
+    }  # fmt: skip

@@ -20,7 +20,7 @@ from app.workspaces.schemas import Body
 _FILTERS = ("survey", "touchpoint", "channel", "locale")
 _PROPERTY = "property."
 # A choice has no single figure that could be watched.
-_UNWATCHED = {"choice"}
+UNWATCHED = {"choice"}
 _MEMBER = r"^member:[^\s@]+@[^\s@]+$"
 _Value = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 _Group = Annotated[str, StringConstraints(min_length=1, max_length=80)]
@@ -28,8 +28,8 @@ Notified = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
 
 
 def _is_watched(metric: MetricName) -> MetricName:
-    if metric in _UNWATCHED:
-        watchable = ", ".join(name for name in METRICS if name not in _UNWATCHED)
+    if metric in UNWATCHED:
+        watchable = ", ".join(name for name in METRICS if name not in UNWATCHED)
         msg = f"has no one figure to watch; use {watchable}"
         raise ValueError(msg)
     return metric

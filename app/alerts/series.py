@@ -67,7 +67,7 @@ _NETS = {
     "expectation": _net("better", "worse"),
     "emotion": _net("positive", "negative"),
 }
-_SUMS: Mapping[str, Callable[[FigureDict], AnswerSums]] = {
+SUMS: Mapping[str, Callable[[FigureDict], AnswerSums]] = {
     **_NETS,
     "csat": _share("satisfied"),
     "yes_no": _share("yes"),
@@ -164,7 +164,7 @@ async def read_series(
 
 def _sums_of(metric: str, figure: FigureDict) -> AnswerSums:
     """Return the figure as sums; they are empty if it is hidden or has no answers."""
-    return AnswerSums() if figure["value"] is None else _SUMS[metric](figure)
+    return AnswerSums() if figure["value"] is None else SUMS[metric](figure)
 
 
 def _in_time(

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from starlette.responses import Response
 
@@ -100,6 +100,8 @@ def _answer(question: Question, given: Any, locale: str) -> dict[str, Any]:
             value[kind] = {"id": word, "text": texts.get(word, word)}
         case TextAnswers():
             value[kind] = given
+        case answers:
+            assert_never(answers)
     text = in_language(question.text, locale, locale)
     return {"id": question.key, "value": value,
             "question": {"id": question.key, "type": kind, "text": text}}  # fmt: skip

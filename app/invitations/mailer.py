@@ -69,6 +69,7 @@ class Mailer:
 
     def __init__(self, settings: Settings) -> None:
         """Read the server's address; nothing connects before the first mail."""
+        self.settings = settings
         secret = settings.smtp_url
         self._url = urlsplit(secret.get_secret_value()) if secret else None
         self._folder: Path = settings.data_dir / "mail"

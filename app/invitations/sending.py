@@ -233,7 +233,8 @@ async def token_of(session: AsyncSession, box: SealedBox, invitation: Invitation
 
 
 async def send_or_later(mailer: Mailer, job: Job, message: EmailMessage) -> MailResult:
-    """Send a job's mail; LaterError where it should be tried again."""
+    """Send a job's mail; LaterError while sending is paused, or where it should be tried again."""
+    require_sending(mailer.settings)
     try:
         result = await mailer.send(message)
     except MailWaitsError as error:

@@ -40,6 +40,7 @@ from app.metrics.request import (
 )
 from app.responses.body import Channel
 from app.responses.filter_values import require_known
+from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
@@ -163,10 +164,14 @@ async def _zone(session: AsyncSession, name: str) -> ZoneInfo:
 
 def _scale(name: str | None) -> str | None:
     aliases = {"nps": "0-10", "11": "0-10"} | {f"1-{p}": str(p) for p in range(2, 11)}
-    known = {"0-10", "yes_no", *map(str, range(2, 11))}
+    in_words = [str(t) for t in QuestionType if isinstance(spec_of(t).answers, WordAnswers)]
+    known = {"0-10", *in_words, *map(str, range(2, 11))}
     scale = aliases.get(name, name) if name else None
     if scale is not None and scale not in known:
-        _refuse("scale", "must be `0-10`, `yes_no`, or a number of points from 2 to 10")
+        _refuse(
+            "scale",
+            f"must be `0-10`, `{'`, `'.join(in_words)}`, or a number of points from 2 to 10",
+        )
     return scale
 
 

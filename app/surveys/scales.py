@@ -49,7 +49,8 @@ def scale_of(type_: QuestionType, points: int | None) -> Scale:
     if isinstance(answers, ScoreAnswers):
         return Scale(type_, answers.low, points or answers.default)
     if isinstance(answers, WordAnswers):
-        return Scale(type_, 0, max(answer.score for answer in answers.answers))
+        scores = [answer.score for answer in answers.answers]
+        return Scale(type_, min(scores), max(scores))
     return Scale(type_, 0, 1)
 
 

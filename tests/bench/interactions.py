@@ -23,13 +23,14 @@ _HEADER = "X-Shopify-Hmac-Sha256"
 
 
 def prepare(service: Service) -> None:
-    """Publish three surveys with a trigger each, whose mails are far away."""
+    """Publish three surveys with a trigger each: one invites, its mails are far away."""
     with service.client() as client:
         for number in range(_TRIGGERS):
             key = f"bench-{number}"
             client.post("/v1/surveys", json={"template": "ces", "key": key}).raise_for_status()
             client.post(f"/v1/surveys/{key}/publish").raise_for_status()
-            where = [{"property": "tags", "op": "contains", "value": "vip"}]
+            tag = "gold" if number else "vip"
+            where = [{"property": "tags", "op": "contains", "value": tag}]
             body = {"name": key, "on": "ticket.solved", "survey": key, "delay": "P30D"}
             client.post("/v1/triggers", json=body | {"where": where}).raise_for_status()
 

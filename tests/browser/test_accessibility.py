@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page
 
 from app.integrations.registry import SourceName
 from app.pages.guides import BI, PROSE
+from app.surveys.question_types import QuestionType
 from tests.browser.conftest import Company
 from tests.browser.shop_pages import script, stand
 from tests.service import Service
@@ -20,8 +21,10 @@ EVERY_TYPE: list[dict[str, Any]] = [
     {"type": "nps", "required": True}, {"type": "csat"}, {"type": "ces"}, {"type": "yes_no"},
     {"type": "rating", "points": 10, "allow_na": True}, {"type": "expectation"},
     {"type": "emotion"}, {"type": "text", "required": True},
-    {"type": "choices", "options": [{"key": k, "text": {"en": k}} for k in ("one", "two")]},
+    *({"type": type_, "options": [{"key": k, "text": {"en": k}} for k in ("one", "two")]}
+      for type_ in ("choice", "choices")),
 ]  # fmt: skip
+assert {question["type"] for question in EVERY_TYPE} == {*QuestionType}
 
 
 async def violations(page: Page) -> list[str]:

@@ -5,30 +5,17 @@ from typing import Literal
 import pytest
 from playwright.async_api import Browser, Page
 
+from app.pages.dashboard.pages import NAVIGATION
 from tests.browser.conftest import Company
 from tests.browser.test_accessibility import WIDTHS, violations
 from tests.service import Service
 
 PATHS = (
-    "/",
-    "/journey",
-    "/experience",
-    "/follow-ups",
-    "/comments",
-    "/decisions",
-    "/alerts",
-    "/connections",
-    "/compare",
-    "/answers",
-    "/people",
-    "/surveys",
+    *(page.path for page in NAVIGATION),
     "/surveys/new",
-    "/asking",
     "/asking/new",
     "/invitations",
     "/suppressions",
-    "/files",
-    "/settings",
     "/account",
     "/sharing",
     "/audit",

@@ -7,25 +7,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.pages.dashboard.pages import NAVIGATION
 from tests.shop import Shop
 
-PAGES = [
-    "/",
-    "/journey",
-    "/experience",
-    "/follow-ups",
-    "/comments",
-    "/decisions",
-    "/alerts",
-    "/connections",
-    "/compare",
-    "/answers",
-    "/people",
-    "/surveys",
-    "/asking",
-    "/files",
-    "/settings",
-]
+PAGES = [page.path for page in NAVIGATION]
 
 
 class Browser:

@@ -1,7 +1,9 @@
 """The dashboard, as a manager's browser asks for it: look, filter, follow up."""
 
+import dataclasses
 import datetime as dt
 import html
+import itertools
 import re
 from importlib.resources import files
 
@@ -12,7 +14,10 @@ from app.alerts.service import queue_due
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.texts import texts_of
+from app.pages.dashboard.pages import NAVIGATION
+from app.pages.dashboard.pages import PAGES as DASHBOARD_PAGES
 from app.pages.dashboard.texts import DashboardTexts
+from app.workspaces.scopes import Scope
 from tests.dashboard.conftest import PAGES, Browser
 from tests.shop import Shop
 
@@ -67,6 +72,23 @@ async def test_follow_ups_are_paged_and_keep_their_time(browser: Browser, shop: 
         body = {"follow_up": {"due_at": odd}}
         reply = await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=body)
         assert reply.status_code == 422
+
+
+def test_the_groups_of_the_navigation_stand_together() -> None:
+    groups = [page.group for page in NAVIGATION]
+    assert [group for group, _ in itertools.groupby(groups)] == list(dict.fromkeys(groups))
+
+
+async def test_what_a_visitor_may_not_see_is_not_shown(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scope of a page guards the page, not its link alone."""
+    guarded = dataclasses.replace(DASHBOARD_PAGES["alerts"], scope=Scope.ADMIN)
+    made = await browser.shop.post("/v1/api-keys", {"name": "reader", "scopes": ["read"]})
+    await browser.sign_in(made["secret"])
+    assert (await browser.open("/alerts")).status_code == 200
+    monkeypatch.setitem(DASHBOARD_PAGES, "alerts", guarded)
+    assert (await browser.open("/alerts")).status_code == 403
 
 
 async def test_a_neighbours_answers_are_not_there(
@@ -233,7 +255,7 @@ async def test_the_dashboard_speaks_its_readers_language(
     browser.client.headers["accept-language"] = accepted
     await browser.sign_in()
     said = DashboardTexts(language)
-    for path, name in zip(PAGES, ("overview", "journey", "experience"), strict=False):
+    for path, name in (("/", "overview"), ("/journey", "journey"), ("/experience", "experience")):
         page = await browser.page(path)
         assert f'<html lang="{language}"' in page
         assert f"<h1>{said[name]}</h1>" in page

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import pkgutil
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from app.integrations import sources
+from app.integrations.registry import ADAPTERS, SourceName
 from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 
@@ -18,7 +21,7 @@ Told = tuple[dict[str, str], Any]
 
 @dataclass(frozen=True)
 class Story:
-    """Deliveries of one source, and what they must come to in any order."""
+    """Deliveries of one source, and what they must come to in any order: `types`, sorted."""
 
     name: str
     source: str
@@ -565,9 +568,12 @@ async def test_two_buyers_of_one_number_are_each_written_to(shop: Shop) -> None:
 
 
 def test_every_source_has_a_story() -> None:
-    told = {story.source for story in STORIES}
-    assert told == {"zendesk", "freshdesk", "intercom", "helpscout", "chatwoot", "zammad",
-                    "shopify", "woocommerce", "stripe"}  # fmt: skip
+    assert {story.source for story in STORIES} == {*SourceName} - {SourceName.GENERIC}
+
+
+def test_every_module_of_a_source_is_registered() -> None:
+    found = {module.name for module in pkgutil.iter_modules(sources.__path__)}
+    assert found == {source.value for source in SourceName} == set(ADAPTERS)
 
 
 def test_no_two_stories_say_the_same() -> None:

@@ -230,3 +230,29 @@ def test_a_yes_no_recommendation_has_no_passives() -> None:
     figure = FIGURES["nps"]({Series("yes_no", 0, 1): counts({1: 3, 0: 1})})
     assert figure.value == 50
     assert figure.parts["counts"] == {"promoters": 3, "passives": 0, "detractors": 1}
+
+
+def wilson(k: int, n: int) -> list[float]:
+    """Return Wilson's 95 % interval of a share, by the formula of 1927, in percent."""
+    z, p = 1.959963984540054, k / n
+    middle, half = p + z * z / (2 * n), z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return [100 * (middle + sign * half) / (1 + z * z / n) for sign in (-1, 1)]
+
+
+def test_expectation_is_better_less_worse_with_its_wow_share() -> None:
+    figure = FIGURES["expectation"]({Series("expectation", 0, 2): counts({0: 10, 1: 70, 2: 20})})
+    assert (figure.value, figure.n) == (10, 100)
+    assert figure.parts["counts"] == {"worse": 10, "as": 70, "better": 20}
+    assert figure.parts["wow_share"] == 20
+    assert figure.parts["wow_share_ci"] == pytest.approx(wilson(20, 100))
+    assert figure.distribution == {"worse": 10, "as": 70, "better": 20}
+
+
+def test_choice_is_the_share_of_the_option_chosen_most() -> None:
+    cell: Cell = {Series("options", 0, 3): counts({1: 50})}
+    for option, n in (("price", 30), ("place", 15), ("people", 5)):
+        cell[Series("options", 0, 3, option=option)] = counts({1: n})
+    figure = FIGURES["choice"](cell)
+    assert (figure.value, figure.n, figure.parts["leading"]) == (60, 50, "price")
+    assert figure.parts["options"]["place"]["share"] == 30
+    assert figure.parts["options"]["place"]["ci"] == pytest.approx(wilson(15, 50))

@@ -32,6 +32,7 @@ NAMELESS = {"hubspot", "bigcommerce"}
 
 
 async def test_every_source_and_preset_has_its_guide(shop: Shop) -> None:
+    assert set(FIRST) == {*map(str, SourceName)} - {"generic"}
     assert set(GUIDES) == {*map(str, SourceName), *PRESETS}
     index = await shop.client.get("/guides")
     for source, guide in GUIDES.items():

@@ -1,8 +1,12 @@
 """The service's own words: three whole languages, their plurals, and the choice among them."""
 
+from typing import get_args
+
 import pytest
 
 from app.core.texts import LANGUAGES, SECTIONS, plural_of, texts_of
+from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of
+from app.surveys.schemas import WordName
 from app.surveys.words import (
     Words,
     accepted_languages,
@@ -16,6 +20,24 @@ def test_every_language_has_every_word() -> None:
         names = [texts_of(section, language).keys() for language in LANGUAGES]
         assert names[0] == names[1] == names[2], section
         assert names[0]
+
+
+def test_every_question_type_has_its_words() -> None:
+    for type_ in QuestionType:
+        assert f"type.{type_}" in texts_of("dashboard", "en")
+        match spec_of(type_).answers:
+            case ScoreAnswers(low_end=low, high_end=high):
+                words = {word for word in (low, high) if word is not None}
+            case WordAnswers(answers=answers):
+                words = {answer.word for answer in answers}
+                # Statements of SQL take scales of words to begin at 0.
+                assert min(answer.score for answer in answers) == 0
+                shown = {f"answer.{str(answer.value).lower()}" for answer in answers}
+                assert shown <= texts_of("dashboard", "en").keys()
+            case _:
+                continue
+        assert words <= texts_of("survey", "en").keys()
+        assert words <= set(get_args(WordName))
 
 
 @pytest.mark.parametrize(

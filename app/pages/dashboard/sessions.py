@@ -136,8 +136,14 @@ class DashboardVisit:
         return box.sign(_CSRF, token_hash(self.token))
 
     def page(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
-        """Render one of the dashboard's pages; `title` says more than its name does."""
+        """Render one of the dashboard's pages; `title` says more than its name does.
+
+        Raises Forbidden for a visitor who may not see it.
+        """
         shown_page = PAGES[name]
+        # What a link shares is judged by its own path.
+        if not self.shared:
+            self.require(shown_page.scope)
         return page(
             shown_page.template,
             lang=self.texts.language,

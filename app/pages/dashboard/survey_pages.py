@@ -13,7 +13,7 @@ from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.parts import figures_context
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
 from app.surveys import service as surveys
-from app.surveys.question_types import QuestionType, spec_of
+from app.surveys.question_types import WordAnswers, spec_of
 from app.surveys.schemas import Definition, Question
 
 routes = router("Dashboard")
@@ -121,7 +121,7 @@ def _label(visit: DashboardVisit, question: Question, key: str, definition: Defi
         if option.key == key:
             text = option.text
             return text.get(visit.texts.language) or text.get(definition.default_locale) or key
-    if question.type in {QuestionType.YES_NO, QuestionType.EXPECTATION}:
+    if isinstance(spec_of(question.type).answers, WordAnswers):
         return visit.texts.name("answer", key)
     return key
 
