@@ -48,13 +48,13 @@ READERS = {
     "suppression": {"exports"},
     "survey": {
         *("exports", "insights", "integrations", "invitations", "metrics", "responses"),
-        "workspaces",
+        *("triggers", "workspaces"),
     },
     "survey_version": {"interactions", "invitations", "responses"},
     "ticket": {"exports", "insights", "integrations", "metrics", "triggers"},
     "touchpoint": {"insights", "metrics"},
     "trigger": {"invitations"},
-    "workspace": {"cli", "exports", "insights", "responses", "surveys", "webhooks"},
+    "workspace": {"cli", "exports", "insights", "responses", "surveys", "triggers", "webhooks"},
     "workspace_config": {"interactions", "responses"},
 }
 

@@ -43,9 +43,9 @@ def _entity_request(entity_set: str) -> EntityRequest:
     match = _BY_KEY.fullmatch(entity_set)
     if match is None:
         return EntityRequest(_set_of(entity_set))
-    found, keys = _set_of(match[1]), match[2]
+    found, given = _set_of(match[1]), match[2]
     keys = {name: value.removeprefix("'").removesuffix("'").replace("''", "'")
-            for name, value in _KEY.findall(keys)}  # fmt: skip
+            for name, value in _KEY.findall(given)}  # fmt: skip
     if set(keys) != set(found.keys):
         raise NotFound(f"An entity of {found.name} is named by {', '.join(found.keys)}.")
     return EntityRequest(found, keys)

@@ -188,7 +188,9 @@ async def _resolve_group(
         {customer_id for customer_id in made.values() if customer_id in won},
         told_at=told_at,
     )
-    if unknown:
+    if all(customer_id in won for customer_id in made.values()):
+        resolved |= {person: made[person.identities[0]] for person in unknown}
+    else:
         resolved |= await _find(session, workspace_id, unknown)
     rest = {name: resolved[p] for p in reversed(group) for name in p.identities[1:]}
     await _claim_identities(session, workspace_id, rest)

@@ -30,15 +30,16 @@ TYPES = (
 
 async def inherit(
     session: AsyncSession, workspace_id: UUID, created: Sequence[Mapping[str, Any]]
-) -> None:
+) -> list[dict[str, Any]]:
     """Fill what interactions lack from the latest earlier one of their ticket or order.
 
-    An interaction that arrives late also fills the later ones that arrived before it.
+    An interaction that arrives late also fills the later ones that arrived before it. Return all
+    interactions of these cases as they are stored now, the oldest first.
     """
     tickets = sorted({r["ticket"] for r in created if r["ticket"]})
     orders = sorted({r["order_ref"] for r in created if r["order_ref"]})
     if not tickets and not orders:
-        return
+        return []
     rows = await run_sql(
         session,
         text(
@@ -49,7 +50,7 @@ async def inherit(
         .bindparams(workspace_id=workspace_id, tickets=tickets, orders=orders),
     )
     latest: dict[tuple[object, ...], dict[str, Any]] = {}
-    changed = []
+    changed, stored = [], []
     for row in rows:
         values = dict(row._mapping)
         cases = _cases(values)
@@ -58,10 +59,14 @@ async def inherit(
             filled = _filled(values, max(earlier, key=lambda e: (e["occurred_at"], e["id"])))
             if filled != values:
                 changed.append(filled)
+            stored.append(filled)
             values = filled | _passed_on(filled, earlier)
+        else:
+            stored.append(values)
         latest |= dict.fromkeys(cases, values)
     if changed:
         await _fill(session, workspace_id, sorted(changed, key=lambda r: r["id"]))
+    return stored
 
 
 def _earlier(

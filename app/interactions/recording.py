@@ -7,6 +7,7 @@ deadlocks.
 
 import datetime as dt
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -130,14 +131,18 @@ async def record(
         )
     named = (draft.touchpoint for draft in drafts if not draft.test)
     await register_touchpoints(session, workspace_id, named)
-    await inherit(session, workspace_id, [r for r in rows if r["id"] in created])
+    fresh = [row for row in rows if row["id"] in created]
+    in_cases = await inherit(session, workspace_id, fresh)
     ids = [ticket_id(workspace_id, *name) for name in tickets]
-    stories = await stories_of(session, workspace_id, ids)
+    stories = _stories_in(workspace_id, in_cases, fresh) if change is None else {}
+    stories |= await stories_of(session, workspace_id, [id_ for id_ in ids if id_ not in stories])
     if change is not None:
-        stories = {id_: [] for id_ in ids} | stories
+        stories = dict.fromkeys(ids, ()) | stories
     resolutions_before = {id_: resolution_without(story, created) for id_, story in stories.items()}
     resolutions = await save_tickets(session, counting, stories)
-    stored = await find_interactions(session, workspace_id, [r["id"] for r in rows])
+    stored = {row["id"]: row for row in in_cases}
+    elsewhere = [row["id"] for row in rows if row["id"] not in stored]
+    stored |= await find_interactions(session, workspace_id, elsewhere)
     recorded = []
     not_listed_yet = set(created)
     for row in rows:
@@ -162,6 +167,20 @@ async def record(
     else:
         await mark_empty_tickets(session, workspace_id, ids)
     return recorded
+
+
+def _stories_in(
+    workspace_id: UUID,
+    in_cases: Sequence[Mapping[str, Any]],
+    fresh: Sequence[Mapping[str, Any]],
+) -> dict[UUID, Sequence[Mapping[str, Any]]]:
+    """Return the stories of the tickets of fresh interactions, from all of their cases."""
+    tickets = {(row["source"], row["ticket"]) for row in fresh if row["ticket"]}
+    stories: dict[UUID, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in in_cases:
+        if (row["source"], row["ticket"]) in tickets and not row["test"]:
+            stories[ticket_id(workspace_id, row["source"], row["ticket"])].append(row)
+    return dict(stories)
 
 
 async def _emit_ticket_events(
@@ -336,6 +355,9 @@ async def find_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
     """Return stored interactions by id."""
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
     rows = await run_sql(
         session,
         text(
@@ -343,7 +365,7 @@ async def find_interactions(
             "where workspace_id = :workspace_id and id = any(:ids)"
         )
         .columns(properties=Json, contact=Json)
-        .bindparams(workspace_id=workspace_id, ids=list(set(ids))),
+        .bindparams(workspace_id=workspace_id, ids=wanted),
     )
     return {row.id: dict(row._mapping) for row in rows}
 

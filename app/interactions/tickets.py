@@ -57,12 +57,15 @@ async def lock_counting(session: AsyncSession, workspace_id: UUID) -> Counting:
 async def lock_tickets(
     session: AsyncSession, counting: Counting, named: Iterable[tuple[str, str]]
 ) -> None:
-    """Make the tickets that are new and lock all of them, in order."""
+    """Make the tickets that are new and lock all of them, in order.
+
+    A ticket that this transaction makes is locked by that.
+    """
     wanted = sorted((ticket_id(counting.workspace_id, *name), *name) for name in set(named))
     if not wanted:
         return
     ids = [id_ for id_, _, _ in wanted]
-    await run_sql(
+    made = await run_sql(
         session,
         text("""
             insert into ticket (workspace_id, id, source, ticket, status, touchpoint, properties,
@@ -70,7 +73,7 @@ async def lock_tickets(
             select :workspace_id, n.id, n.source, n.ticket, 'open', '', '{}',
               false, false, :config, :now, :now
             from unnest(:ids ::uuid[], :sources ::text[], :tickets ::text[]) n(id, source, ticket)
-            order by n.id on conflict do nothing
+            order by n.id on conflict do nothing returning id
         """).bindparams(
             workspace_id=counting.workspace_id,
             ids=ids,
@@ -80,7 +83,8 @@ async def lock_tickets(
             now=utc_now(),
         ),
     )
-    await _lock(session, counting.workspace_id, ids)
+    new = {row.id for row in made}
+    await _lock(session, counting.workspace_id, [id_ for id_ in ids if id_ not in new])
 
 
 async def forget_empty_tickets(
@@ -100,6 +104,8 @@ async def forget_empty_tickets(
 
 
 async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    if not ids:
+        return
     await run_sql(
         session,
         text(
@@ -185,8 +191,10 @@ def _times(resolution: Resolution, schedule: Schedule | None) -> dict[str, int |
 
 async def stories_of(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
-) -> dict[UUID, list[dict[str, Any]]]:
+) -> dict[UUID, Sequence[Mapping[str, Any]]]:
     """Return the interactions of tickets, oldest first."""
+    if not ids:
+        return {}
     rows = await run_sql(
         session,
         text("""
@@ -203,7 +211,7 @@ async def stories_of(
     stories: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         stories[row.ticket_id].append(dict(row._mapping))
-    return stories
+    return dict(stories)
 
 
 async def recount_tickets(database: Database, workspace_id: UUID) -> None:

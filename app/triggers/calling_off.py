@@ -13,10 +13,8 @@ from app.interactions.recording import Recorded
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
+from app.triggers.active_trigger import ENDS, REFUNDED, ActiveTrigger
 from app.triggers.decision_context import (
-    ENDS,
-    REFUNDED,
-    ActiveTrigger,
     CaseEvent,
     DecisionContext,
     case_of,

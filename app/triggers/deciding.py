@@ -7,7 +7,6 @@ the second waits and sees the first invitation.
 
 import datetime as dt
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
@@ -33,15 +31,13 @@ from app.invitations.admission import (
     refusal_of_customer,
 )
 from app.surveys.compiled import CompiledSurvey
+from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.calling_off import call_off, refusal_by_later_events
 from app.triggers.conditions import ConditionFailed, judge
-from app.triggers.decision_context import (
-    ActiveTrigger,
-    DecisionContext,
-    read_context,
-)
-from app.triggers.models import Trigger
+from app.triggers.decision_context import DecisionContext, read_context
+from app.triggers.schemas import DecisionOut
 from app.triggers.timing import duration_of, is_sampled, move_into_window
+from app.triggers.workspace_rules import read_rules
 
 # A conversation that the company opened itself is no request of the customer.
 _COMPANY = {"admin", "bot"}
@@ -58,18 +54,17 @@ class TriggerVerdict:
 
 async def decide(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, recorded: Sequence[Recorded]
-) -> None:
-    """Let every active trigger decide about the new interactions, and store the decisions."""
+) -> list[DecisionOut]:
+    """Let every active trigger decide about the new interactions; store and return what it says."""
     fresh = [interaction for interaction in recorded if interaction.created]
     await call_off(session, workspace_id, fresh)
-    by_type = await _find_active_triggers(
-        session, workspace_id, {interaction.type for interaction in fresh}
-    )
-    relevant = [interaction for interaction in fresh if interaction.type in by_type]
+    known = await read_rules(session, workspace_id)
+    by_type = {type_: known.on(type_) for type_ in {interaction.type for interaction in fresh}}
+    relevant = [interaction for interaction in fresh if by_type[interaction.type]]
     if not relevant:
-        return
+        return []
     every = [rule for rules in by_type.values() for rule in rules]
-    context = await read_context(session, workspace_id, relevant, every)
+    context = await read_context(session, known, relevant, every)
     decisions: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:
@@ -83,25 +78,13 @@ async def decide(
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
     for decision in decisions:
         DECISIONS.labels(decision["outcome"], decision["reason"] or "").inc()
-
-
-async def _find_active_triggers(
-    session: AsyncSession, workspace_id: UUID, types: set[str]
-) -> dict[str, list[ActiveTrigger]]:
-    """Return active triggers by type, those of higher priority first."""
-    rows = await session.exec(
-        select(Trigger)
-        .where(
-            Trigger.workspace_id == workspace_id,
-            col(Trigger.active),
-            col(Trigger.on_type).in_(types),
-        )
-        .order_by(col(Trigger.priority).desc(), col(Trigger.created_at), col(Trigger.id))
-    )
-    found: dict[str, list[ActiveTrigger]] = defaultdict(list)
-    for trigger in rows:
-        found[trigger.on_type].append(ActiveTrigger(trigger))
-    return found
+    return [
+        DecisionOut.model_validate(decision | {
+            "trigger": decision["trigger_id"], "interaction": decision["interaction_id"],
+            "invitation": decision["invitation_id"],
+        })
+        for decision in decisions
+    ]  # fmt: skip
 
 
 def judge_interaction(
@@ -286,13 +269,16 @@ async def _store(
 
 
 async def _insert(
-    session: AsyncSession, workspace_id: UUID, decisions: Sequence[Mapping[str, Any]]
+    session: AsyncSession, workspace_id: UUID, decisions: Sequence[dict[str, Any]]
 ) -> set[UUID]:
     now, step = utc_now(), dt.timedelta(microseconds=1)
-    # One microsecond apart, so that lists show them in the order in which they were made.
-    timed = [{**decision, "at": now + n * step} for n, decision in enumerate(decisions)]
+    for number, decision in enumerate(decisions):
+        # One microsecond apart, so that lists show them in the order in which they were made.
+        decision["at"] = now + number * step
     rows = await run_sql(
         session,
-        _INSERT.bindparams(workspace_id=workspace_id, rows=json.dumps(timed, default=str)),
+        _INSERT.bindparams(
+            workspace_id=workspace_id, rows=json.dumps(list(decisions), default=str)
+        ),
     )
     return {row.id for row in rows}

@@ -2,10 +2,9 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -14,24 +13,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.core.errors import NotFound
 from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded
 from app.interactions.resolution import GONE
 from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.invitations.suppression import SuppressionKind, suppressed
-from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
-from app.triggers.conditions import Condition
-from app.triggers.models import Trigger
-from app.triggers.schemas import TriggerRules
-from app.triggers.timing import duration_of
+from app.triggers.active_trigger import ActiveTrigger
+from app.triggers.workspace_rules import WorkspaceRules
 from app.workspaces.models import Workspace
-from app.workspaces.service import get_workspace
 
-ENDS = frozenset({"ticket.solved", "ticket.closed"})
-REFUNDED = "order.refunded"
-_ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
 CaseKey = tuple[str, str, str]
 
 
@@ -45,65 +36,6 @@ class CaseEvent(NamedTuple):
     amount: Decimal | None = None
     currency: str | None = None
     session: str | None = None
-
-
-@dataclass(frozen=True)
-class ActiveTrigger:
-    """A trigger with its rules read and their defaults filled in."""
-
-    trigger: Trigger
-
-    @cached_property
-    def rules(self) -> TriggerRules:
-        """The rules with their defaults."""
-        return TriggerRules.model_validate(self.trigger.rules)
-
-    @cached_property
-    def where(self) -> list[Condition]:
-        """What must hold."""
-        return [c.model_dump(exclude_unset=True) for c in self.rules.where]
-
-    @cached_property
-    def unless(self) -> list[Condition]:
-        """What must not hold as a whole."""
-        return [c.model_dump(exclude_unset=True) for c in self.rules.unless]
-
-    @cached_property
-    def delay(self) -> dt.timedelta:
-        """How long to wait."""
-        return duration_of(self.rules.delay) or dt.timedelta()
-
-    @cached_property
-    def called_off_by(self) -> frozenset[str]:
-        """What calls an invitation of this trigger off."""
-        stated = self.rules.cancel_on
-        if stated is not None:
-            return frozenset(stated)
-        if self.trigger.on_type in ENDS:
-            return frozenset({"ticket.reopened"})
-        return _ENDS_OF_ORDERS if self.trigger.on_type.startswith("order.") else frozenset()
-
-    def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
-        """Return its own throttle, or the workspace's where it says nothing of one."""
-        if "throttle" in self.trigger.rules:
-            stated: Mapping[str, Any] | None = self.trigger.rules["throttle"]
-            return stated
-        return workspace.throttle
-
-    def once_key(self, interaction: Recorded) -> str:
-        """Return the key under which this trigger may invite only once."""
-        per = self.rules.once_per
-        if per is None:
-            per = "resolution" if self.trigger.on_type in ENDS else "interaction"
-            per = "order" if self.trigger.on_type.startswith("order.") else per
-        if per == "resolution" and interaction.ticket:
-            return f"resolution:{interaction.source}:{interaction.ticket}:{interaction.ordinal}"
-        if per == "order" and interaction.order_ref:
-            shop = f"{interaction.order_source}:" if interaction.order_source else ""
-            return f"order:{shop}{interaction.order_ref}"
-        if per == "customer" and interaction.customer_id:
-            return f"customer:{interaction.customer_id}"
-        return f"interaction:{interaction.id}"
 
 
 @dataclass(slots=True)
@@ -141,12 +73,12 @@ def case_of(interaction: Recorded) -> CaseKey | None:
 
 async def read_context(
     session: AsyncSession,
-    workspace_id: UUID,
+    known: WorkspaceRules,
     recorded: Sequence[Recorded],
     rules: Sequence[ActiveTrigger],
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
-    workspace = await get_workspace(session, workspace_id)
+    workspace, workspace_id = known.workspace, known.workspace.id
     ids = {interaction.customer_id for interaction in recorded if interaction.customer_id}
     customers = await find_customers_by_id(session, workspace_id, ids)
     emails = [c["email"] for c in customers.values() if c["email"]]
@@ -160,25 +92,11 @@ async def read_context(
         workspace=workspace,
         customers=customers,
         suppressed=await suppressed(session, workspace_id, emails),
-        surveys=await _live_surveys(session, workspace_id, {r.trigger.survey_id for r in rules}),
+        surveys=known.surveys,
         invited=await _invited(session, workspace_id, recorded, rules),
         asked=asked,
         happened=await find_case_events(session, workspace_id, recorded, rules),
     )
-
-
-async def _live_surveys(
-    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
-) -> dict[UUID, CompiledSurvey]:
-    live = {}
-    for survey_id in ids:
-        try:
-            survey = await find_published(session, workspace_id, str(survey_id))
-        except NotFound:
-            continue
-        if survey is not None and survey.live:
-            live[survey_id] = survey
-    return live
 
 
 async def _invited(

@@ -47,10 +47,13 @@ async def find_by_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> list[DecisionOut]:
     """Return the decisions about interactions, in the order they were made."""
+    wanted = list(ids)
+    if not wanted:
+        return []
     rows = await run_sql(
         session,
         text(f"{_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id").bindparams(
-            workspace_id=workspace_id, ids=list(ids)
+            workspace_id=workspace_id, ids=wanted
         ),
     )
     return [DecisionOut.model_validate(dict(row._mapping)) for row in rows]

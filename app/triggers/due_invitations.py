@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
@@ -34,8 +33,8 @@ from app.invitations.sending import (
 )
 from app.triggers.calling_off import refusal_by_later_events
 from app.triggers.deciding import facts_of, judge_facts
-from app.triggers.decision_context import ActiveTrigger, read_context
-from app.triggers.models import Trigger
+from app.triggers.decision_context import read_context
+from app.triggers.workspace_rules import read_rules
 
 # How many invitations are sent at once, and how many share a transaction.
 MOST_AT_ONCE = 64
@@ -136,14 +135,14 @@ async def _refusals_of_triggers(
     by_trigger = [invitation for invitation in waiting if invitation.trigger_id is not None]
     if not by_trigger:
         return {}
-    rules = await _active_rules(session, workspace_id, by_trigger)
+    known = await read_rules(session, workspace_id)
+    triggers = {invitation.trigger_id for invitation in by_trigger}
+    rules = [rule for id_, rule in known.active.items() if id_ in triggers]
     recorded = await _find_current_interactions(session, workspace_id, by_trigger)
-    context = await read_context(
-        session, workspace_id, list(recorded.values()), list(rules.values())
-    )
+    context = await read_context(session, known, list(recorded.values()), rules)
     refusals = {}
     for invitation in by_trigger:
-        rule = rules.get(invitation.trigger_id) if invitation.trigger_id else None
+        rule = known.active.get(invitation.trigger_id or UUID(int=0))
         interaction = recorded.get(invitation.interaction_id or UUID(int=0))
         if rule is None:
             detail = "the trigger was switched off or deleted"
@@ -154,19 +153,6 @@ async def _refusals_of_triggers(
             if refusal := refusal or judge_facts(rule, facts):
                 refusals[invitation.id] = refusal
     return refusals
-
-
-async def _active_rules(
-    session: AsyncSession, workspace_id: UUID, invited: Sequence[Invitation]
-) -> dict[UUID, ActiveTrigger]:
-    triggers = await session.exec(
-        select(Trigger).where(
-            Trigger.workspace_id == workspace_id,
-            col(Trigger.active),
-            col(Trigger.id).in_({invitation.trigger_id for invitation in invited}),
-        )
-    )
-    return {trigger.id: ActiveTrigger(trigger) for trigger in triggers}
 
 
 async def _find_current_interactions(

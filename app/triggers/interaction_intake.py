@@ -13,10 +13,12 @@ from app.interactions.recording import Draft, Recorded, record
 from app.interactions.recording import shown as shown_interaction
 from app.invitations.admission import Reason, Refusal
 from app.triggers import decisions
+from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.deciding import TriggerVerdict, decide, judge_interaction
-from app.triggers.decision_context import ActiveTrigger, read_context
+from app.triggers.decision_context import read_context
 from app.triggers.models import Trigger
 from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
+from app.triggers.workspace_rules import read_rules
 
 CREATED_EVENT = "interaction.created"
 
@@ -31,10 +33,9 @@ async def take_interactions(
 ) -> list[Recorded]:
     """Record interactions; with `triggers`, these decide about the new ones."""
     recorded = await record(session, workspace_id, drafts)
-    if triggers:
-        await decide(session, box, workspace_id, recorded)
+    made = await decide(session, box, workspace_id, recorded) if triggers else []
     created = [interaction for interaction in recorded if interaction.created]
-    await _emit_events(session, workspace_id, created, await shown(session, workspace_id, created))
+    await _emit_events(session, workspace_id, created, _with_decisions(created, made))
     return recorded
 
 
@@ -43,8 +44,10 @@ async def take_and_show(
 ) -> list[tuple[InteractionWithDecisions, bool]]:
     """Record interactions and run the triggers; return each, and whether it is new."""
     recorded = await record(session, workspace_id, drafts)
-    await decide(session, box, workspace_id, recorded)
-    replies = await shown(session, workspace_id, recorded)
+    made = await decide(session, box, workspace_id, recorded)
+    repeated = [interaction.id for interaction in recorded if not interaction.created]
+    earlier = await decisions.find_by_interactions(session, workspace_id, repeated)
+    replies = _with_decisions(recorded, [*made, *earlier])
     await _emit_events(session, workspace_id, recorded, replies)
     return [
         (reply, interaction.created) for reply, interaction in zip(replies, recorded, strict=True)
@@ -66,14 +69,12 @@ async def _emit_events(
     await emit(session, workspace_id, CREATED_EVENT, data=events)
 
 
-async def shown(
-    session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]
+def _with_decisions(
+    recorded: Sequence[Recorded], decisions: Sequence[DecisionOut]
 ) -> list[InteractionWithDecisions]:
-    """Return recorded interactions with their decisions."""
+    """Return interactions as the API shows them, each with the decisions about it."""
     by_interaction: dict[UUID | None, list[DecisionOut]] = defaultdict(list)
-    for decision in await decisions.find_by_interactions(
-        session, workspace_id, [interaction.id for interaction in recorded]
-    ):
+    for decision in decisions:
         by_interaction[decision.interaction].append(decision)
     return [
         InteractionWithDecisions.model_validate(
@@ -83,14 +84,23 @@ async def shown(
     ]
 
 
+async def shown(
+    session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]
+) -> list[InteractionWithDecisions]:
+    """Return recorded interactions with the decisions about them."""
+    ids = [interaction.id for interaction in recorded]
+    found = await decisions.find_by_interactions(session, workspace_id, ids)
+    return _with_decisions(recorded, found)
+
+
 async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryRunOut:
     """Say what a trigger would decide of an interaction now, and store nothing."""
     workspace_id = trigger.workspace_id
     async with session.begin_nested() as attempt:
         interaction = (await record(session, workspace_id, [draft]))[0]
-        rule = ActiveTrigger(trigger)
+        rule, known = ActiveTrigger(trigger), await read_rules(session, workspace_id)
         verdict = judge_interaction(
-            await read_context(session, workspace_id, [interaction], [rule]), rule, interaction
+            await read_context(session, known, [interaction], [rule]), rule, interaction
         )
         if interaction.type != trigger.on_type:
             detail = f"the trigger hears `{trigger.on_type}` only"

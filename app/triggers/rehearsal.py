@@ -19,16 +19,12 @@ from app.core.schema import Json
 from app.interactions.inheriting import COLUMNS
 from app.interactions.recording import Recorded
 from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
+from app.triggers.active_trigger import ENDS, ActiveTrigger
 from app.triggers.deciding import judge_interaction, plan_invitation
-from app.triggers.decision_context import (
-    ENDS,
-    ActiveTrigger,
-    DecisionContext,
-    case_of,
-    read_context,
-)
+from app.triggers.decision_context import DecisionContext, case_of, read_context
 from app.triggers.models import Trigger
 from app.triggers.schemas import RehearsalOut
+from app.triggers.workspace_rules import read_rules
 
 _CHUNK = 500
 _EXAMPLES = 20
@@ -114,7 +110,8 @@ async def _context(
     asked: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
     """Read what judging a chunk needs; what others sent its customers joins what was asked."""
-    context = await read_context(session, trigger.workspace_id, chunk, [rule])
+    known = await read_rules(session, trigger.workspace_id)
+    context = await read_context(session, known, chunk, [rule])
     new = set(context.customers) - set(asked)
     pause = pause_of(rule.throttle(context.workspace))
     if new and pause:

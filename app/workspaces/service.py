@@ -180,8 +180,8 @@ async def change_workspace(
     for name in given.keys() - _CONFIGURATION - {"brand", "mail"}:
         setattr(workspace, name, given[name])
     if "mail" in given:
-        given = patch.mail.model_dump(mode="json", include=patch.mail.model_fields_set)
-        workspace.mail = workspace.mail | given
+        mail = patch.mail.model_dump(mode="json", include=patch.mail.model_fields_set)
+        workspace.mail = workspace.mail | mail
     if "brand" in given:
         await change_brand(session, workspace, patch.brand, picture=picture)
     configuration: dict[str, Any] = {

@@ -123,3 +123,15 @@ async def test_a_logo_comes_from_the_public_internet(shop: Shop, url: str) -> No
     reply = await shop.call("PATCH", "/v1/workspace", json={"brand": {"logo_url": url}})
     assert reply.status_code == 422
     assert reply.json()["errors"][0]["loc"] == ["body", "brand", "logo_url"]
+
+
+async def test_mail_brand_and_zone_change_together(shop: Shop) -> None:
+    body = {
+        "mail": {"from_name": "Ala"}, "brand": {"name": "Łąka"}, "timezone": "Europe/Warsaw",
+        "min_group_size": 7,
+    }  # fmt: skip
+    reply = await shop.call("PATCH", "/v1/workspace", json=body)
+    assert reply.status_code == 200, reply.text
+    found = await shop.get("/v1/workspace")
+    assert (found["mail"]["from_name"], found["brand"]["name"]) == ("Ala", "Łąka")
+    assert (found["timezone"], found["min_group_size"]) == ("Europe/Warsaw", 7)

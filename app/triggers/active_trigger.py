@@ -1,0 +1,77 @@
+"""A trigger with its rules read, and what follows from them. Pure."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from app.interactions.recording import Recorded
+from app.triggers.conditions import Condition
+from app.triggers.models import Trigger
+from app.triggers.schemas import TriggerRules
+from app.triggers.timing import duration_of
+from app.workspaces.models import Workspace
+
+ENDS = frozenset({"ticket.solved", "ticket.closed"})
+REFUNDED = "order.refunded"
+_ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
+
+
+@dataclass(frozen=True)
+class ActiveTrigger:
+    """A trigger with its rules read and their defaults filled in."""
+
+    trigger: Trigger
+
+    @cached_property
+    def rules(self) -> TriggerRules:
+        """The rules with their defaults."""
+        return TriggerRules.model_validate(self.trigger.rules)
+
+    @cached_property
+    def where(self) -> list[Condition]:
+        """What must hold."""
+        return [c.model_dump(exclude_unset=True) for c in self.rules.where]
+
+    @cached_property
+    def unless(self) -> list[Condition]:
+        """What must not hold as a whole."""
+        return [c.model_dump(exclude_unset=True) for c in self.rules.unless]
+
+    @cached_property
+    def delay(self) -> dt.timedelta:
+        """How long to wait."""
+        return duration_of(self.rules.delay) or dt.timedelta()
+
+    @cached_property
+    def called_off_by(self) -> frozenset[str]:
+        """What calls an invitation of this trigger off."""
+        stated = self.rules.cancel_on
+        if stated is not None:
+            return frozenset(stated)
+        if self.trigger.on_type in ENDS:
+            return frozenset({"ticket.reopened"})
+        return _ENDS_OF_ORDERS if self.trigger.on_type.startswith("order.") else frozenset()
+
+    def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
+        """Return its own throttle, or the workspace's where it says nothing of one."""
+        if "throttle" in self.trigger.rules:
+            stated: Mapping[str, Any] | None = self.trigger.rules["throttle"]
+            return stated
+        return workspace.throttle
+
+    def once_key(self, interaction: Recorded) -> str:
+        """Return the key under which this trigger may invite only once."""
+        per = self.rules.once_per
+        if per is None:
+            per = "resolution" if self.trigger.on_type in ENDS else "interaction"
+            per = "order" if self.trigger.on_type.startswith("order.") else per
+        if per == "resolution" and interaction.ticket:
+            return f"resolution:{interaction.source}:{interaction.ticket}:{interaction.ordinal}"
+        if per == "order" and interaction.order_ref:
+            shop = f"{interaction.order_source}:" if interaction.order_source else ""
+            return f"order:{shop}{interaction.order_ref}"
+        if per == "customer" and interaction.customer_id:
+            return f"customer:{interaction.customer_id}"
+        return f"interaction:{interaction.id}"

@@ -1,0 +1,96 @@
+"""What deciding needs of a workspace itself: its settings, triggers and surveys, compiled.
+
+They are kept in memory and checked by one statement against what changed last, so that nothing
+is ever decided by rules of yesterday, on any machine.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from cachetools import LRUCache
+from sqlalchemy import text
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import run_sql
+from app.core.errors import NotFound
+from app.surveys.catalogue import find_published
+from app.surveys.compiled import CompiledSurvey
+from app.triggers.active_trigger import ActiveTrigger
+from app.triggers.models import Trigger
+from app.workspaces.models import Workspace
+from app.workspaces.service import get_workspace
+
+_REMEMBERED = 1000
+Row = TypeVar("Row", Trigger, Workspace)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRules:
+    """A workspace with its active triggers, those of higher priority first, and live surveys."""
+
+    workspace: Workspace
+    active: Mapping[UUID, ActiveTrigger]
+    surveys: Mapping[UUID, CompiledSurvey]
+
+    def on(self, type_: str) -> Sequence[ActiveTrigger]:
+        """Return the triggers that hear interactions of a type, in the order they decide."""
+        return [rule for rule in self.active.values() if rule.trigger.on_type == type_]
+
+
+_known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceRules]] = LRUCache(_REMEMBERED)
+
+_STAMP = text("""
+select config, throttle::text, require_consent,
+  (select count(*) from trigger where workspace_id = :workspace_id),
+  (select max(updated_at) from trigger where workspace_id = :workspace_id),
+  (select count(*) from survey where workspace_id = :workspace_id),
+  (select max(updated_at) from survey where workspace_id = :workspace_id)
+from workspace where id = :workspace_id
+""")
+
+
+async def read_rules(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
+    """Return the rules of a workspace as they stand in this transaction."""
+    rows = await run_sql(session, _STAMP.bindparams(workspace_id=workspace_id))
+    stamp = tuple(rows.one())
+    known = _known.get(workspace_id)
+    if known is not None and known[0] == stamp:
+        return known[1]
+    rules = await _compile(session, workspace_id)
+    _known[workspace_id] = stamp, rules
+    return rules
+
+
+async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
+    triggers = await session.exec(
+        select(Trigger)
+        .where(Trigger.workspace_id == workspace_id)
+        .order_by(col(Trigger.priority).desc(), col(Trigger.created_at), col(Trigger.id))
+    )
+    found = [_copy_of(trigger) for trigger in triggers.all()]
+    surveys = {}
+    for survey_id in {trigger.survey_id for trigger in found}:
+        survey = await _live_survey(session, workspace_id, survey_id)
+        if survey is not None:
+            surveys[survey_id] = survey
+    active = {trigger.id: ActiveTrigger(trigger) for trigger in found if trigger.active}
+    workspace = _copy_of(await get_workspace(session, workspace_id))
+    return WorkspaceRules(workspace, active, surveys)
+
+
+def _copy_of(row: Row) -> Row:
+    """Return a row that no session can expire."""
+    return type(row)(**row.model_dump())
+
+
+async def _live_survey(
+    session: AsyncSession, workspace_id: UUID, survey_id: UUID
+) -> CompiledSurvey | None:
+    try:
+        survey = await find_published(session, workspace_id, str(survey_id))
+    except NotFound:
+        return None
+    return survey if survey is not None and survey.live else None
