@@ -1,0 +1,61 @@
+"""A process that tells a service what happened, in an order of its own, until all is acknowledged.
+
+`python -m tests.slow.teller URL KEY FILE SEED` tells the interactions of FILE (a JSON array), some
+one by one over a few connections and some in batches. Whatever is not acknowledged is told again.
+"""
+
+import json
+import random
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+_CONNECTIONS = 6
+_ALONE, _MOST_TOGETHER = 0.6, 25
+
+
+def tell(client: httpx.Client, told: list[Any]) -> None:
+    """Tell one interaction, or a batch, until it is acknowledged."""
+    alone = len(told) == 1
+    path = "/v1/interactions" if alone else "/v1/interactions/batch?triggers=true"
+    while True:
+        try:
+            reply = client.post(path, json=told[0] if alone else told)
+        except httpx.TransportError:
+            reply = None
+        if reply is not None and reply.status_code in {200, 201}:
+            rejected = [] if alone else reply.json()["rejected"]
+            assert not rejected, rejected
+            return
+        # Anything below 500 but a limit would never be acknowledged.
+        refused = reply is not None and reply.status_code < 500 and reply.status_code != 429
+        assert not refused, reply and reply.text
+        time.sleep(0.1)
+
+
+def main() -> None:
+    """Tell everything once, in pieces of different lengths."""
+    url, key, file, seed = sys.argv[1:]
+    chance = random.Random(seed)
+    waiting = json.loads(Path(file).read_text())
+    chance.shuffle(waiting)
+    pieces = []
+    while waiting:
+        length = 1 if chance.random() < _ALONE else chance.randint(2, _MOST_TOGETHER)
+        pieces.append(waiting[:length])
+        del waiting[:length]
+    headers = {"Authorization": f"Bearer {key}"}
+    with (
+        httpx.Client(base_url=url, headers=headers, timeout=30) as client,
+        ThreadPoolExecutor(_CONNECTIONS) as tellers,
+    ):
+        for _ in tellers.map(lambda piece: tell(client, piece), pieces):
+            pass
+
+
+if __name__ == "__main__":
+    main()
