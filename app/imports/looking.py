@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,7 +28,7 @@ from app.imports.reading import FileOptions, SourceFile, Table, read_table
 from app.imports.report import file_report, too_many_rejects
 from app.imports.rows import ReadRow, RowReader, RowRejected
 from app.imports.spool import Spool
-from app.imports.stored import find_latest
+from app.imports.stored import find_latest, has_source
 from app.imports.values import fold
 from app.metrics.counts import Counts
 from app.metrics.figures import Series
@@ -46,8 +46,7 @@ CHUNK = 2000
 _MIN_MISFITS = 3
 
 
-@dataclass(frozen=True)
-class IdentifiedRow:
+class IdentifiedRow(NamedTuple):
     """One row with the id of its response, derived from its source and its id or content."""
 
     row: ReadRow
@@ -228,14 +227,18 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
     histograms: dict[str, Counter[str]] = {}
     states: Counter[str] = Counter()
     chunks = file.chunks()
+    async with database.session() as session:
+        is_known = await has_source(session, workspace_id, file.options.source)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         for entry in chunk:
             for key, value in entry.row.checked.answers.items():
                 parts = value if isinstance(value, list) else [value]
                 for part in parts:
                     histograms.setdefault(key, Counter())[_shown(part)] += 1
-        async with database.session() as session:
-            earlier = await find_latest(session, workspace_id, [entry.id for entry in chunk])
+        earlier: dict[UUID, Any] = {}
+        if is_known:
+            async with database.session() as session:
+                earlier = await find_latest(session, workspace_id, [entry.id for entry in chunk])
         for entry in chunk:
             states[_state_of(earlier.get(entry.id), entry)] += 1
     return _report(file, histograms, states)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import run_sql
+from app.core.database import RawConnection, run_sql
 from app.core.schema import Json
 
 _LATEST = """
@@ -77,6 +77,24 @@ async def keep_rows(
             **{"workspace": workspace_id, "import": import_id,
                "rows": json.dumps(list(rows), default=str)}
         ),
+    )  # fmt: skip
+
+
+async def add_rows(
+    connection: RawConnection, workspace_id: UUID, import_id: UUID, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Note which responses an import has added; UniqueViolationError where it has noted one before.
+
+    It is `keep_rows` for rows of which nothing is stored, in a fraction of its time.
+    """
+    await connection.copy_records_to_table(
+        "import_row",
+        columns=["workspace_id", "response_id", "import_id", "external_id", "content", "seq", "at"],
+        records=[
+            (workspace_id, row["response_id"], import_id, row["external_id"], row["content"],
+             row["seq"], row["at"])
+            for row in rows
+        ],
     )  # fmt: skip
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
-from app.core.clock import rfc3339, utc_now
-from app.core.database import Database
+from app.core.clock import utc_now
+from app.core.database import Database, RawConnection
 from app.core.errors import AfterwordError, Conflict, NotFound
 from app.core.ids import derived_uuid
 from app.imports import models, stored  # noqa: F401 - the tables must be known
@@ -116,6 +117,8 @@ class Taker:
         self._origin = SubmissionOrigin(importer(workspace_id), now=utc_now(), import_id=run.id)
         self.taken = ImportCounts()
         self._seen: set[UUID] = set()
+        self._connection: RawConnection | None = None
+        self._copying = asyncio.Lock()
 
     async def take(self, on_progress: Any = None) -> ImportCounts:
         """Take every row that can be taken; it may be interrupted and started again."""
@@ -133,6 +136,8 @@ class Taker:
                 on_progress(self._file.seen)
         if self._file.options.replace is not None:
             await self._remove_missing(self._file.options.replace)
+        if self._connection is not None:
+            await self._connection.close()
         return self.taken
 
     def report(self) -> dict[str, Any]:
@@ -236,10 +241,26 @@ class Taker:
             self.taken.added += earlier is None
             rows.append({
                 "response_id": entry.id, "external_id": entry.row.external_id,
-                "content": entry.row.content, "seq": seq, "before": earlier, "at": rfc3339(at),
+                "content": entry.row.content, "seq": seq, "before": earlier, "at": at,
             })  # fmt: skip
-        async with ingest.database.transaction() as session:
-            await stored.keep_rows(session, workspace_id, self._run.id, rows)
+        await self._keep(rows)
+
+    async def _keep(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Note what was made of responses; those that were added are copied in."""
+        if all(row["before"] is None for row in rows):
+            try:
+                async with self._copying:
+                    connection = self._connection = (
+                        self._connection or await self._ingest.database.connect()
+                    )
+                    await stored.add_rows(connection, self._workspace_id, self._run.id, rows)
+            except asyncpg.UniqueViolationError:
+                # An import that was interrupted has noted some of them before.
+                pass
+            else:
+                return
+        async with self._ingest.database.transaction() as session:
+            await stored.keep_rows(session, self._workspace_id, self._run.id, rows)
 
     async def _remove_missing(self, replaced: UUID) -> None:
         """Delete the responses of another import that this file does not hold."""
@@ -259,7 +280,7 @@ class Taker:
             await change_state(
                 database, slot, self._workspace_id, statement=DELETE_SILENTLY, ids=ids
             )
-            at = rfc3339(utc_now())
+            at = utc_now()
             async with database.transaction() as session:
                 await stored.keep_rows(
                     session, self._workspace_id, self._run.id,

@@ -157,7 +157,8 @@ def submission_of(
         follow_up="open" if opens else "none",
         responded_at=(body.responded_at or origin.now).astimezone(dt.UTC),
         request_hash=request_hash,
-        event_id=uuid7(),
+        # An import tells nobody, so its rows need no event's id.
+        event_id=uuid7() if origin.import_id is None else id_,
         editable_from=None if caller.trusted else origin.now - PUBLIC_EDITING,
         about=_json(case.about) if case.about else None,
         gesture=origin.gesture,
