@@ -27,16 +27,25 @@ _QUALITY = """case when r.band in ('promoter', 'satisfied', 'easy') then 'good'
   when r.band in ('detractor', 'dissatisfied', 'hard') then 'bad' else 'middle' end"""
 _METRIC = """case when r.band in ('promoter', 'passive', 'detractor') then 'nps'
   when r.band in ('satisfied', 'dissatisfied') then 'csat'
-  when r.band in ('easy', 'hard') then 'ces'
-  else (select q.type from question q where q.workspace_id = r.workspace_id
-    and q.survey_id = r.survey_id and q.main limit 1) end"""
-# Every rating of known customers with the one that came next, of any survey of that metric.
-_RATINGS = f"""
+  when r.band in ('easy', 'hard') then 'ces' else main.type end"""
+# The main questions, which tell what a neutral answer is about.
+_MAIN = """(select distinct on (q.survey_id) q.survey_id, q.type from question q
+  where q.workspace_id = :workspace and q.main order by q.survey_id)"""
+
+
+def _ratings(chosen: str) -> str:
+    """Return every rating of known customers with the one that came next, of the same metric.
+
+    `chosen` is the condition of those that are asked about; the next one may be any.
+    """
+    return f"""
 select x.*, lead(x.responded_at) over w as next_at, lead(x.quality) over w as next_quality
 from (
-  select r.workspace_id, r.id, r.customer_id, r.responded_at, r.follow_up, r.follow_up_closed_at,
+  select r.id, r.customer_id, r.responded_at, {chosen} as chosen,
+    case when r.follow_up = 'resolved' then r.follow_up_closed_at end as resolved_at,
     {_METRIC} as metric, {_QUALITY} as quality
-  from response r where r.workspace_id = :workspace and r.state = 'counted'
+  from response r left join {_MAIN} main on main.survey_id = r.survey_id
+  where r.workspace_id = :workspace and r.state = 'counted'
   and r.customer_id is not null and r.band is not null) x
 window w as (partition by x.customer_id, x.metric order by x.responded_at, x.id)"""
 
@@ -48,18 +57,19 @@ async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply
     rows = await run_sql(
         session,
         text(f"""
-with rated as ({_RATINGS}),
-chosen as (select r.id {query.source("r.customer_id is not null", "r.band is not null")}),
+with rated as ({_ratings(query.condition())}),
 judged as (
   select f.metric, f.quality,
     case when f.next_at <= f.responded_at + make_interval(secs => {within})
       then f.next_quality end as next_quality,
     extract(epoch from f.next_at - f.responded_at) / 86400 as days,
-    coalesce(f.follow_up = 'resolved' and f.follow_up_closed_at < f.next_at, false)
-      or exists (select 1 from interaction i where i.workspace_id = :workspace
-        and i.customer_id = f.customer_id and i.type like 'recovery.%'
-        and i.occurred_at > f.responded_at and i.occurred_at < f.next_at) as contacted
-  from rated f join chosen c on c.id = f.id)
+    -- Calling back is asked of bad ratings alone.
+    f.quality = 'bad' and f.next_at is not null
+      and (coalesce(f.resolved_at < f.next_at, false)
+        or exists (select 1 from interaction i where i.workspace_id = :workspace
+          and i.customer_id = f.customer_id and i.type like 'recovery.%'
+          and i.occurred_at > f.responded_at and i.occurred_at < f.next_at)) as contacted
+  from rated f where f.chosen)
 select metric, quality, next_quality, contacted, count(*) as n,
   case when quality = 'bad' and next_quality = 'good' then array_agg(days) end as days
 from judged group by 1, 2, 3, 4""").bindparams(**query.bound),
@@ -171,7 +181,8 @@ select coalesce(n.metric, 'none') as metric, n.quality, count(*) as n,
 from ticket t left join lateral (
   select {_METRIC} as metric, {_QUALITY} as quality,
     extract(epoch from r.responded_at - t.last_solved_at) / 86400 as days
-  from response r where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
+  from response r left join {_MAIN} main on main.survey_id = r.survey_id
+  where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
   and r.state = 'counted' and r.band in
     ('satisfied', 'neutral', 'dissatisfied', 'easy', 'hard')
   and r.responded_at >= t.last_solved_at

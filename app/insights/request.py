@@ -112,6 +112,12 @@ class ResponseQuery:
             parameter, given = self.bind(name), self.bind(values)
             self._conditions.append(f"r.properties ->> {parameter} = any(cast({given} as text[]))")
 
+    def condition(self, *more: str) -> str:
+        """Return the condition that a response `r` is one of them and meets further conditions."""
+        if self._request.latest:
+            return f"r.id in (select r.id {self.source(*more)})"
+        return " and ".join([*self._conditions, *more])
+
     def source(self, *more: str) -> str:
         """Return `from … where …` of the responses, with further conditions."""
         conditions = " and ".join([*self._conditions, *more])
