@@ -132,13 +132,20 @@ async def open_file(
     database: Database, workspace_id: UUID, survey: str, source: SourceFile, options: ImportOptions
 ) -> OpenFile:
     """Find out what the file is and what its columns mean; raise InvalidInput with the remedy."""
+    published = await survey_of(database, workspace_id, survey)
+    async with database.session() as session:
+        workspace = await get_workspace(session, workspace_id)
+    return await asyncio.to_thread(_open, published, workspace.timezone, source, options)
+
+
+async def survey_of(database: Database, workspace_id: UUID, survey: str) -> CompiledSurvey:
+    """Return the published survey of a key or id; Conflict for a draft."""
     async with database.session() as session:
         published = await find_published(session, workspace_id, survey)
-        workspace = await get_workspace(session, workspace_id)
     if published is None:
         detail = f"The survey `{survey[:64]}` is a draft; publish it first."
         raise Conflict(detail)
-    return await asyncio.to_thread(_open, published, workspace.timezone, source, options)
+    return published
 
 
 def _open(
@@ -146,7 +153,7 @@ def _open(
 ) -> OpenFile:
     table = pivot_rows(read_table(source, options.file), options)
     preset = preset_of(table.columns, options.preset)
-    uses = uses_of(table, options, _vocabulary(survey.definition, preset))
+    uses = uses_of(table, options, vocabulary_of(survey.definition, preset))
     _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
     require_one_reading(table, uses, source)
     own_zone = presets()[preset].get("timezone") if preset else None
@@ -177,7 +184,7 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-def _vocabulary(definition: Definition, preset: str | None) -> Vocabulary:
+def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
     """Return what columns may become in a survey."""
     main = definition.main_question
     comments = [q.key for q in definition.questions if q.type is QuestionType.TEXT]

@@ -176,6 +176,35 @@ async def test_a_customer_is_found_changed_and_erased(browser: Browser, shop: Sh
     assert (await shop.get(f"/v1/customers/{customer[1]}"))["erased_at"]
 
 
+async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) -> None:
+    await shop.publish("nps")
+    await browser.sign_in()
+    page = await browser.page("/files")
+    csrf = re.findall(r'name="_csrf" value="([^"]+)"', page)[0]
+    file = {"file": ("b.csv", b"When,Mark,Words,Aisle\n2026-03-01,9,Fine,4\n2026-03-02,3,Slow,2\n")}
+    fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "till"}
+    refused = await browser.client.post("/files", data=fields | {"_do": "look"}, files=file)
+    assert refused.status_code == 422
+    assert 'name="column" value="Mark"' in refused.text
+    kept = re.search(r'name="upload" value="([^"]+)"', refused.text)
+    assert kept
+    fields |= {"upload": kept[1], "name": "b.csv"}
+    chosen = {
+        "column": ["When", "Mark", "Words", "Aisle"],
+        "becomes": ["responded_at", "score", "", "property.Aisle"],
+    }
+    seen = await browser.client.post("/files", data={**fields, **chosen, "_do": "look"})
+    assert seen.status_code == 200, seen.text
+    assert '<option value="property.Aisle" selected>' in seen.text
+    assert "2 new" in seen.text
+    taken = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
+    assert taken.status_code == 303
+    stored = (await shop.get("/v1/responses"))["data"]
+    assert sorted((r["score"], r["properties"]) for r in stored) == [
+        (3, {"Aisle": "2"}), (9, {"Aisle": "4"}),
+    ]  # fmt: skip
+
+
 async def test_a_file_is_looked_at_taken_and_taken_back(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     await shop.publish("nps")

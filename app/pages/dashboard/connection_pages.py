@@ -1,18 +1,23 @@
 """Connections on the dashboard: integrations, webhook endpoints, keys, and imports."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import anyio
 from fastapi import Query, Request
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.core.errors import InvalidInput
+from app.core.errors import AfterwordError, InvalidInput
 from app.core.routing import current_settings, router
 from app.exports.bi_roles import list_roles
+from app.imports.choosing import ColumnChoices, find_choices
+from app.imports.reading import SourceFile
+from app.imports.schemas import ImportQuery
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.pages.dashboard import health
@@ -90,7 +95,8 @@ async def show_files(
 async def post_file(visit: ConsoleDep, request: Request) -> Response:
     """Look at a file that is sent, or take one that was looked at."""
     visit.require(Scope.WRITE)
-    async with request.form(max_files=1, max_fields=40, max_part_size=1 << 16) as form:
+    chosen: dict[str, str] = {}
+    async with request.form(max_files=1, max_fields=400, max_part_size=1 << 16) as form:
         values = {name: str(value) for name, value in form.multi_items()
                 if not isinstance(value, UploadFile)}  # fmt: skip
         visit.require_own(values)
@@ -99,30 +105,72 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
         if isinstance(upload, UploadFile) and upload.filename:
             values["name"] = upload.filename[:200]
             values["upload"] = await _store_upload(folder, visit, await upload.read())
+        elif "upload" in values:
+            columns, becomes = map(str, form.getlist("column")), map(str, form.getlist("becomes"))
+            chosen = dict(zip(columns, becomes, strict=False))
     fields = {name: [value] for name, value in values.items()}
+    params = _params_of(values, chosen)
+    choices: ColumnChoices | None = None
     try:
         path = _find_upload(folder, visit, values.get("upload", ""))
         content = await anyio.Path(path).read_bytes()
-        params: dict[str, Any] = {n: values[n] for n in (*_OPTIONS, "name") if values.get(n)}
-        params["map"] = [
-            line.strip() for line in values.get("map", "").splitlines() if line.strip()
-        ]
-        params |= {"allow_rejects": "true"} if values.get("allow_rejects") == "1" else {}
-        is_look = values.get("_do") != "take"
-        params |= {"dry_run": "true"} if is_look else {}
+        choices = await _choices(visit, params, content)
         reply = await visit.api.send("POST", "/v1/imports", params=params, content=content)
     except ApiRefused as refused:
-        outcome = FormOutcome("import", fields, refused.detail, refused.fields)
+        shown = _chosen_so_far(choices, None, chosen)
+        outcome = FormOutcome("import", fields, refused.detail, refused.fields, shown)
         return await show_again(visit, "/files", outcome, status=refused.status)
     except InvalidInput as error:
         outcome = FormOutcome("import", fields, error.detail)
         return await show_again(visit, "/files", outcome, status=422)
-    if is_look:
+    if "dry_run" in params:
         # The form is shown again with its values, beside the report.
-        outcome = FormOutcome("import", fields, "", reply=reply.json())
-        return await show_again(visit, "/files", outcome)
+        shown = _chosen_so_far(choices, reply.json(), chosen)
+        return await show_again(visit, "/files", FormOutcome("import", fields, "", reply=shown))
     await anyio.Path(path).unlink(missing_ok=True)
     return RedirectResponse(saved_at("/files"), status_code=303)
+
+
+def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str, Any]:
+    """Return the parameters of the API's import; what is typed goes before what is chosen."""
+    params: dict[str, Any] = {n: values[n] for n in (*_OPTIONS, "name") if values.get(n)}
+    typed = [line.strip() for line in values.get("map", "").splitlines() if line.strip()]
+    named = {line.rpartition("=")[0].casefold() for line in typed}
+    free = {column: field for column, field in chosen.items() if column.casefold() not in named}
+    params["map"] = [*typed, *(f"{column}={field}" for column, field in free.items() if field)]
+    params["ignore"] = [column for column, field in free.items() if not field]
+    params |= {"allow_rejects": "true"} if values.get("allow_rejects") == "1" else {}
+    return params | ({"dry_run": "true"} if values.get("_do") != "take" else {})
+
+
+async def _choices(
+    visit: DashboardVisit, params: Mapping[str, Any], content: bytes
+) -> ColumnChoices | None:
+    """Return what may be chosen for the file's columns; None where the import will say why not."""
+    try:
+        query = ImportQuery.model_validate(params)
+        return await find_choices(
+            visit.request.app.state.database, visit.workspace.id, query.what(),
+            SourceFile.of_bytes(query.name, content), query.options(),
+        )  # fmt: skip
+    except (ValidationError, AfterwordError):
+        return None
+
+
+def _chosen_so_far(
+    choices: ColumnChoices | None, report: dict[str, Any] | None, chosen: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return the report of a look with its columns to choose from, and what each becomes."""
+    if choices is None:
+        return report
+    taken = {c["column"]: c["becomes"] or "" for c in report["columns"]} if report else chosen
+    rows = [
+        {"column": name, "example": example, "becomes": taken.get(name, "")}
+        for name, example in choices.columns
+    ]
+    named = {row["becomes"] for row in rows} - {""}
+    targets = sorted({*choices.targets, *named})
+    return {**(report or {}), "choices": rows, "targets": targets}
 
 
 async def _store_upload(folder: Path, visit: DashboardVisit, content: bytes) -> str:
