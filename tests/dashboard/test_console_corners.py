@@ -6,6 +6,8 @@ from typing import Any
 from app.core.database import Database
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_console import member_page, press
+from tests.integrations.test_sources import deliver, register
+from tests.integrations.test_stories import simple
 from tests.shop import Shop
 
 
@@ -148,3 +150,21 @@ async def test_a_form_that_is_opened_again_leads_to_its_page(browser: Browser) -
     await browser.sign_in()
     again = await browser.client.get("/forms/key-create", follow_redirects=False)
     assert (again.status_code, again.headers["location"]) == (303, "/connections")
+
+
+async def test_an_unknown_status_is_given_its_meaning(browser: Browser, shop: Shop) -> None:
+    made = await register(shop, "freshdesk", status_map={"Parked": "on_hold"})
+    assert (await deliver(shop, made, *simple("Waiting on vendor"))).status_code == 202
+    await shop.work()
+    await browser.sign_in()
+    page = await browser.page(f"/connections/{made['id']}")
+    assert "Waiting on vendor" in page
+    await press(
+        browser, "status-mean", f"/connections/{made['id']}", integration=made["id"],
+        status="Waiting on vendor", meaning="on_hold", status_map="parked = on_hold",
+    )  # fmt: skip
+    found = await shop.get(f"/v1/integrations/{made['id']}")
+    assert len(found["status_map"]) == 2
+    assert found["unmapped"] == []
+    await shop.work()
+    assert [i["type"] for i in (await shop.get("/v1/interactions"))["data"]] == ["ticket.on_hold"]

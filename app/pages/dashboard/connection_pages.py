@@ -20,6 +20,7 @@ from app.imports.reading import SourceFile
 from app.imports.schemas import ImportQuery
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
+from app.integrations.statuses import TYPES
 from app.pages.dashboard import health
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.forms import FormOutcome
@@ -70,7 +71,7 @@ async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
     return visit.page(
         "integration", title=found["key"], integration=found, events=events,
-        guide=found["preset"] or found["source"],
+        guide=found["preset"] or found["source"], meanings=sorted(TYPES),
         status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
     )  # fmt: skip
 

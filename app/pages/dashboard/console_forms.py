@@ -107,6 +107,12 @@ def _source(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+def _one_status(body: dict[str, Any]) -> dict[str, Any]:
+    """Add the meaning of one status to those that are there."""
+    status, meaning = body.pop("status", ""), body.pop("meaning", "")
+    return body | {"status_map": {**body.get("status_map", {}), status: meaning}}
+
+
 def _shape_reach(body: dict[str, Any]) -> dict[str, Any]:
     rates = body.get("word_of_mouth", {})
     if None in rates.values():
@@ -219,6 +225,10 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
         {"secret": text, "touchpoint": text_or_null, "timezone": text_or_null,
          "accept_test": flag, "status_map": pairs},
+    ),
+    "status-mean": ConsoleForm(
+        "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
+        {"status_map": pairs, "status": text, "meaning": text}, shape=_one_status,
     ),
     "integration-delete": ConsoleForm(
         "DELETE", "/v1/integrations/{integration}", "/connections/{integration}",
