@@ -2,7 +2,7 @@
 
 The parts are ingest, figures, interactions, background, webhooks, dashboard, exports and start.
 By themselves run `mixed [MINUTES]` (mixed load under random kills), `cluster` (what a Citus
-cluster costs) and `insights` (insights at 1,000,000 responses).
+cluster costs), `insights` (insights at 1,000,000 responses) and `scale [MILLIONS]` (what grows).
 """
 
 import json
@@ -21,6 +21,7 @@ from tests.bench import (
     insights,
     interactions,
     mixed,
+    scale,
     webhooks,
 )
 from tests.bench.report import Row, show
@@ -79,5 +80,7 @@ if __name__ == "__main__":
         show(cluster.measure())
     elif sys.argv[1:] == ["insights"]:
         insights.measure()
+    elif sys.argv[1:2] == ["scale"]:
+        scale.measure()
     else:
         main()
