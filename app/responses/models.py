@@ -32,6 +32,14 @@ class Response(SQLModel, table=True):
         _of_survey(),
         Index(None, "workspace_id", "created_at", "id"),
         Index(None, "workspace_id", "updated_at", "id"),
+        Index(None, "workspace_id", "responded_at", "id"),
+        Index(
+            "ix_response_open",
+            "workspace_id",
+            "responded_at",
+            "id",
+            postgresql_where=text("follow_up = 'open'"),
+        ),
         Index(None, "workspace_id", "survey_id", "responded_at"),
         Index(
             None,
