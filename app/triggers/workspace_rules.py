@@ -15,8 +15,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.errors import NotFound
-from app.surveys.catalogue import find_published
+from app.invitations.sending import live_survey
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.models import Trigger
@@ -73,7 +72,7 @@ async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
     found = [_copy_of(trigger) for trigger in triggers.all()]
     surveys = {}
     for survey_id in {trigger.survey_id for trigger in found}:
-        survey = await _live_survey(session, workspace_id, survey_id)
+        survey = await live_survey(session, workspace_id, survey_id)
         if survey is not None:
             surveys[survey_id] = survey
     active = {trigger.id: ActiveTrigger(trigger) for trigger in found if trigger.active}
@@ -84,13 +83,3 @@ async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
 def _copy_of(row: Row) -> Row:
     """Return a row that no session can expire."""
     return type(row)(**row.model_dump())
-
-
-async def _live_survey(
-    session: AsyncSession, workspace_id: UUID, survey_id: UUID
-) -> CompiledSurvey | None:
-    try:
-        survey = await find_published(session, workspace_id, str(survey_id))
-    except NotFound:
-        return None
-    return survey if survey is not None and survey.live else None

@@ -31,8 +31,8 @@ _CUSTOMERS = """
 with made as (
   insert into customer (workspace_id, id, email, name, locale, properties, do_not_survey, told_at,
     created_at, updated_at)
-  select $1, md5($1::uuid::text || n)::uuid, 'c' || n || '@example.com', 'Customer ' || n, 'en', '{}',
-    false, '{}', at, at
+  select $1, md5($1::uuid::text || n)::uuid, 'c' || n || '@example.com', 'Customer ' || n, 'en',
+    '{}', false, '{}', at, at
   from generate_series($2::int, $3::int) n, lateral (select now() - n * interval '1 second' as at) t
   returning id, email)
 insert into customer_identity (workspace_id, kind, value, customer_id)
@@ -72,8 +72,8 @@ insert into ticket (workspace_id, id, source, ticket, status, customer_id, touch
   opened_at, first_solved_at, last_solved_at, reopened, invalid, first_seconds, full_seconds,
   counted_as, created_at, updated_at)
 select $1::uuid, md5($1::uuid::text || 't-' || n)::uuid, 'scale', 't-' || n, 'solved',
-  md5($1::uuid::text || (1 + n % $4::int))::uuid, 't' || n % 4, '{}', at, at + took, at + took, false,
-  false, extract(epoch from took), extract(epoch from took), 1, at, at
+  md5($1::uuid::text || (1 + n % $4::int))::uuid, 't' || n % 4, '{}', at, at + took, at + took,
+  false, false, extract(epoch from took), extract(epoch from took), 1, at, at
 from generate_series($2::int, $3::int) n,
   lateral (select now() - interval '1 day' - make_interval(mins => n % 500000) as at,
     make_interval(mins => 10 + n % 3000) as took) t
