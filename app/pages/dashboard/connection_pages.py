@@ -71,7 +71,7 @@ async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
     return visit.page(
         "integration", title=found["key"], integration=found, events=events,
-        guide=found["preset"] or found["source"], meanings=sorted(TYPES),
+        guide=found["preset"] or found["source"], meanings=list(TYPES),
         status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
     )  # fmt: skip
 
