@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
@@ -25,35 +25,24 @@ from app.core.jobs import Job, LaterError
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
-from app.integrations import orders
 from app.integrations.adapter import InboundDelivery, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
+from app.integrations.delivery_recording import ReadDelivery, record_deliveries, set_status
 from app.integrations.events import (
-    END,
     ORDER,
-    REOPENING,
     STATUS,
     TRANSLATE_JOB,
     TURN,
-    enqueue_waiting,
 )
-from app.integrations.interpreting import CheckedInterpretation, interpret
+from app.integrations.interpreting import interpret
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.receiving import address_of, integration_by_id, refusal_of_delivery
 from app.integrations.schemas import EventStatus
 from app.integrations.service import awaits_secret, source_settings
 from app.integrations.ticket_states import (
-    ENDS,
-    REOPENINGS,
     TURN_DELAY,
     BehindAnotherError,
-    drop_repeats,
-    find_stories,
-    split_early_reopenings,
-    wait_for_ends,
 )
-from app.interactions.recording import Draft, Recorded
-from app.triggers.interaction_intake import take_interactions
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
@@ -61,33 +50,8 @@ logger = logging.getLogger(__name__)
 # How many deliveries of a workspace are taken together, and how many such batches run at once.
 MOST_AT_ONCE = 200
 _BATCHES = 2
-_LONGEST_REASON = 500
-_MOST_NOTES = 20
 # The order that a delivery waits for may be in a transaction that is still open.
 _SECOND_LOOK = dt.timedelta(seconds=10)
-_TOLD_BEFORE = "all of it was told before"
-_NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
-
-
-@dataclass(slots=True)
-class ReadDelivery:
-    """A delivery, what its body says, and the drafts of it that are left to be recorded."""
-
-    event: InboundEvent
-    found: CheckedInterpretation
-    drafts: list[Draft] = field(default_factory=list)
-    early: list[Draft] = field(default_factory=list)
-    would_change: list[str] = field(default_factory=list)
-    fresh: list[Recorded] = field(default_factory=list)
-
-    @property
-    def cases(self) -> set[str]:
-        """The tickets, orders and names of orders that it is about."""
-        bodies = self.found.interactions
-        cases = {f"ticket:{body.ticket}" for body in bodies if body.ticket}
-        cases |= {f"order:{body.order}" for body in bodies if body.order}
-        cases |= {f"name:{name}" for name in self.found.order_names}
-        return cases | ({f"case:{self.event.case_ref}"} if self.event.case_ref else set())
 
 
 @dataclass(slots=True)
@@ -144,7 +108,7 @@ class Translator:
                 readings = [_read(integration, event, timezone) for event in events]
                 for event in events:
                     await _wait_for_turn(session, event)
-                await _record(session, self._box, integration, readings)
+                await record_deliveries(session, self._box, integration, readings)
                 for event in events:
                     await _finish(session, integration, event, again)
         except Exception as error:
@@ -179,18 +143,18 @@ class Translator:
                 if not event.verified:
                     _require_verified(integration, event, self._box, self._settings)
                 reading = _read(integration, event, timezone)
-                await _record(session, self._box, integration, [reading])
+                await record_deliveries(session, self._box, integration, [reading])
         except LaterError:
             raise
         except (UntranslatableError, AfterwordError) as error:
-            _set_status(event, EventStatus.FAILED, str(error))
+            set_status(event, EventStatus.FAILED, str(error))
             event.waits_for = _waits_for(error)
         except Exception as error:
             if is_connection_lost(error):
                 # The job is tried again.
                 raise
             logger.exception("webhook was not translated", extra={"event": str(event.id)})
-            _set_status(event, EventStatus.FAILED, f"unexpected: {error!r}")
+            set_status(event, EventStatus.FAILED, f"unexpected: {error!r}")
 
 
 def _event_of(job: Job) -> UUID:
@@ -285,128 +249,6 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
         raise LaterError(
             "an earlier delivery of the case comes first", after=TURN_DELAY, counted=False
         )
-
-
-async def _record(
-    session: AsyncSession,
-    box: SealedBox,
-    integration: Integration,
-    readings: Sequence[ReadDelivery],
-) -> None:
-    """Record what deliveries of different cases report, and set the status of each."""
-    # Names of orders are locked in one order, so that two transactions cannot deadlock.
-    in_order = sorted(readings, key=lambda reading: reading.found.order_names)
-    used = [reading for reading in in_order if await _begin(session, integration, reading)]
-    drafts = [draft for reading in used for draft in reading.drafts]
-    orders_before = await orders.read_stories(session, integration, drafts)
-    tickets = await find_stories(session, integration, _tickets_in(drafts))
-    for reading in used:
-        completed = orders.complete(integration, reading.drafts, orders_before)
-        told, reading.would_change = await drop_repeats(
-            session, integration, reading.event, completed, reading.found, tickets
-        )
-        reading.drafts, reading.early = await split_early_reopenings(session, integration, told)
-    await _take(session, box, integration, used)
-    await orders.mark_tests(session, integration, [d for r in used for d in r.drafts])
-    for reading in used:
-        await wait_for_ends(session, integration, reading.event, reading.early)
-    await _wake_waiting(session, integration, used)
-    fresh = _tickets_in([interaction for reading in used for interaction in reading.fresh])
-    after = await find_stories(session, integration, fresh)
-    invalid = {name for name, ticket in after.items() if ticket.invalid}
-    for reading in used:
-        _set_outcome(reading, invalid)
-
-
-async def _begin(session: AsyncSession, integration: Integration, reading: ReadDelivery) -> bool:
-    """Draft what a delivery reports; False where it reports nothing now, and its status is set."""
-    event, found = reading.event, reading.found
-    event.waits_for = []
-    event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
-    if found.skipped is not None:
-        _set_status(event, EventStatus.SKIPPED, found.skipped)
-        return False
-    reading.drafts = [body.draft(test=False) for body in found.interactions]
-    if not found.order_names:
-        return True
-    order = await orders.resolve_order(session, integration, found, reading.drafts)
-    if order is None:
-        _set_status(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
-        event.waits_for = [ORDER + name for name in found.order_names]
-        return False
-    reading.drafts = [replace(draft, order=order) for draft in reading.drafts]
-    return True
-
-
-def _tickets_in(told: Iterable[Draft | Recorded]) -> list[str]:
-    return sorted({one.ticket for one in told if one.ticket and not one.test})
-
-
-async def _take(
-    session: AsyncSession,
-    box: SealedBox,
-    integration: Integration,
-    readings: Sequence[ReadDelivery],
-) -> None:
-    """Record all drafts at once, and note with each delivery which of its own are new."""
-    drafts = [draft for reading in readings for draft in reading.drafts]
-    if not drafts:
-        return
-    recorded = iter(await take_interactions(session, box, integration.workspace_id, drafts))
-    for reading in readings:
-        told = [next(recorded) for _ in reading.drafts]
-        reading.fresh = [interaction for interaction in told if interaction.created]
-
-
-async def _wake_waiting(
-    session: AsyncSession, integration: Integration, readings: Sequence[ReadDelivery]
-) -> None:
-    """Translate again what waits for an order, or for a change of a ticket, that is known now."""
-    names = {ORDER + name for reading in readings for name in reading.found.order_names}
-    drafts = [draft for reading in readings for draft in reading.drafts]
-    names |= {END + draft.ticket for draft in drafts if draft.type in ENDS and draft.ticket}
-    names |= {REOPENING + d.ticket for d in drafts if d.type in REOPENINGS and d.ticket}
-    if names:
-        await enqueue_waiting(session, integration, names=sorted(names))
-
-
-def _set_outcome(reading: ReadDelivery, invalid: set[str]) -> None:
-    """Set the status of a delivery by what was recorded of it."""
-    event, found = reading.event, reading.found
-    if reading.fresh:
-        event.interactions = [*event.interactions, *(str(one.id) for one in reading.fresh)]
-        _set_status(event, EventStatus.TRANSLATED, _odd_times(reading.fresh, invalid))
-    elif reading.early:
-        _set_status(event, EventStatus.SKIPPED, _NOT_SOLVED)
-    else:
-        _set_status(event, EventStatus.SKIPPED, _TOLD_BEFORE)
-        event.waits_for = sorted({*event.waits_for, *reading.would_change})
-    if found.problems:
-        _end_in_part(event, found, len(reading.drafts))
-
-
-def _odd_times(fresh: Sequence[Recorded], invalid: set[str]) -> str | None:
-    """Return a remedy if a ticket would have been solved before it was opened, else None."""
-    odd = next((name for name in _tickets_in(fresh) if name in invalid), None)
-    if odd is None:
-        return None
-    return (
-        f"the ticket {odd} would have been solved before it was opened: if its times "
-        "have no zone, say where they are local with the `timezone` of this integration"
-    )
-
-
-def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_count: int) -> None:
-    """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
-    unmapped = {STATUS + p.status for p in found.problems if isinstance(p, UnmappedStatusError)}
-    whole = f"{recorded_count} of its parts are told; " if recorded_count else ""
-    _set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
-    event.waits_for = [*event.waits_for, *sorted(unmapped)]
-
-
-def _set_status(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
-    event.status, event.translated_at = str(status), utc_now()
-    event.reason = reason.replace("\x00", "")[:_LONGEST_REASON] if reason else None
 
 
 def _waits_for(error: Exception) -> list[str]:

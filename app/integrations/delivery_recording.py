@@ -1,0 +1,174 @@
+"""Record what deliveries of different cases report, and say what became of each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.signing import SealedBox
+from app.integrations import orders
+from app.integrations.adapter import UnmappedStatusError
+from app.integrations.events import END, ORDER, REOPENING, STATUS, enqueue_waiting
+from app.integrations.interpreting import CheckedInterpretation
+from app.integrations.models import InboundEvent, Integration
+from app.integrations.schemas import EventStatus
+from app.integrations.ticket_states import (
+    ENDS,
+    REOPENINGS,
+    drop_repeats,
+    find_stories,
+    split_early_reopenings,
+    wait_for_ends,
+)
+from app.interactions.recording import Draft, Recorded
+from app.triggers.interaction_intake import take_interactions
+
+_LONGEST_REASON = 500
+_MOST_NOTES = 20
+_TOLD_BEFORE = "all of it was told before"
+_NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
+
+
+@dataclass(slots=True)
+class ReadDelivery:
+    """A delivery, what its body says, and the drafts of it that are left to be recorded."""
+
+    event: InboundEvent
+    found: CheckedInterpretation
+    drafts: list[Draft] = field(default_factory=list)
+    early: list[Draft] = field(default_factory=list)
+    would_change: list[str] = field(default_factory=list)
+    fresh: list[Recorded] = field(default_factory=list)
+
+    @property
+    def cases(self) -> set[str]:
+        """The tickets, orders and names of orders that it is about."""
+        bodies = self.found.interactions
+        cases = {f"ticket:{body.ticket}" for body in bodies if body.ticket}
+        cases |= {f"order:{body.order}" for body in bodies if body.order}
+        cases |= {f"name:{name}" for name in self.found.order_names}
+        return cases | ({f"case:{self.event.case_ref}"} if self.event.case_ref else set())
+
+
+async def record_deliveries(
+    session: AsyncSession,
+    box: SealedBox,
+    integration: Integration,
+    readings: Sequence[ReadDelivery],
+) -> None:
+    """Record what deliveries of different cases report, and set the status of each."""
+    # Names of orders are locked in one order, so that two transactions cannot deadlock.
+    in_order = sorted(readings, key=lambda reading: reading.found.order_names)
+    used = [reading for reading in in_order if await _begin(session, integration, reading)]
+    drafts = [draft for reading in used for draft in reading.drafts]
+    orders_before = await orders.read_stories(session, integration, drafts)
+    tickets = await find_stories(session, integration, _tickets_in(drafts))
+    for reading in used:
+        completed = orders.complete(integration, reading.drafts, orders_before)
+        told, reading.would_change = await drop_repeats(
+            session, integration, reading.event, completed, reading.found, tickets
+        )
+        reading.drafts, reading.early = await split_early_reopenings(session, integration, told)
+    await _take(session, box, integration, used)
+    await orders.mark_tests(session, integration, [d for r in used for d in r.drafts])
+    for reading in used:
+        await wait_for_ends(session, integration, reading.event, reading.early)
+    await _wake_waiting(session, integration, used)
+    fresh = _tickets_in([interaction for reading in used for interaction in reading.fresh])
+    after = await find_stories(session, integration, fresh)
+    invalid = {name for name, ticket in after.items() if ticket.invalid}
+    for reading in used:
+        _set_outcome(reading, invalid)
+
+
+async def _begin(session: AsyncSession, integration: Integration, reading: ReadDelivery) -> bool:
+    """Draft what a delivery reports; False where it reports nothing now, and its status is set."""
+    event, found = reading.event, reading.found
+    event.waits_for = []
+    event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
+    if found.skipped is not None:
+        set_status(event, EventStatus.SKIPPED, found.skipped)
+        return False
+    reading.drafts = [body.draft(test=False) for body in found.interactions]
+    if not found.order_names:
+        return True
+    order = await orders.resolve_order(session, integration, found, reading.drafts)
+    if order is None:
+        set_status(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
+        event.waits_for = [ORDER + name for name in found.order_names]
+        return False
+    reading.drafts = [replace(draft, order=order) for draft in reading.drafts]
+    return True
+
+
+def _tickets_in(told: Iterable[Draft | Recorded]) -> list[str]:
+    return sorted({one.ticket for one in told if one.ticket and not one.test})
+
+
+async def _take(
+    session: AsyncSession,
+    box: SealedBox,
+    integration: Integration,
+    readings: Sequence[ReadDelivery],
+) -> None:
+    """Record all drafts at once, and note with each delivery which of its own are new."""
+    drafts = [draft for reading in readings for draft in reading.drafts]
+    if not drafts:
+        return
+    recorded = iter(await take_interactions(session, box, integration.workspace_id, drafts))
+    for reading in readings:
+        told = [next(recorded) for _ in reading.drafts]
+        reading.fresh = [interaction for interaction in told if interaction.created]
+
+
+async def _wake_waiting(
+    session: AsyncSession, integration: Integration, readings: Sequence[ReadDelivery]
+) -> None:
+    """Translate again what waits for an order, or for a change of a ticket, that is known now."""
+    names = {ORDER + name for reading in readings for name in reading.found.order_names}
+    drafts = [draft for reading in readings for draft in reading.drafts]
+    names |= {END + draft.ticket for draft in drafts if draft.type in ENDS and draft.ticket}
+    names |= {REOPENING + d.ticket for d in drafts if d.type in REOPENINGS and d.ticket}
+    if names:
+        await enqueue_waiting(session, integration, names=sorted(names))
+
+
+def _set_outcome(reading: ReadDelivery, invalid: set[str]) -> None:
+    """Set the status of a delivery by what was recorded of it."""
+    event, found = reading.event, reading.found
+    if reading.fresh:
+        event.interactions = [*event.interactions, *(str(one.id) for one in reading.fresh)]
+        set_status(event, EventStatus.TRANSLATED, _odd_times(reading.fresh, invalid))
+    elif reading.early:
+        set_status(event, EventStatus.SKIPPED, _NOT_SOLVED)
+    else:
+        set_status(event, EventStatus.SKIPPED, _TOLD_BEFORE)
+        event.waits_for = sorted({*event.waits_for, *reading.would_change})
+    if found.problems:
+        _end_in_part(event, found, len(reading.drafts))
+
+
+def _odd_times(fresh: Sequence[Recorded], invalid: set[str]) -> str | None:
+    """Return a remedy if a ticket would have been solved before it was opened, else None."""
+    odd = next((name for name in _tickets_in(fresh) if name in invalid), None)
+    if odd is None:
+        return None
+    return (
+        f"the ticket {odd} would have been solved before it was opened: if its times "
+        "have no zone, say where they are local with the `timezone` of this integration"
+    )
+
+
+def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_count: int) -> None:
+    """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
+    unmapped = {STATUS + p.status for p in found.problems if isinstance(p, UnmappedStatusError)}
+    whole = f"{recorded_count} of its parts are told; " if recorded_count else ""
+    set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
+    event.waits_for = [*event.waits_for, *sorted(unmapped)]
+
+
+def set_status(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
+    """Set what became of a delivery, and why."""
+    event.status, event.translated_at = str(status), utc_now()
+    event.reason = reason.replace("\x00", "")[:_LONGEST_REASON] if reason else None
