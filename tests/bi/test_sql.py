@@ -109,6 +109,22 @@ def test_an_adbc_client_reads_the_same(company: Company) -> None:
     assert value == company.figure("nps")["total"]["value"]
 
 
+async def test_a_pool_of_fifteen_fits_and_no_role_takes_all(company: Company) -> None:
+    made = company.service.command("bi-role", "--workspace", company.name)
+    assert made.returncode == 0, made.stderr
+    url, held = made.stdout.strip(), []
+    try:
+        held += [await asyncpg.connect(url) for _ in range(20)]
+        assert await held[14].fetchval("select count(*) from bi.responses") is not None
+        with pytest.raises(adbc_driver_postgresql.dbapi.Error, match="too many connections"):
+            await asyncio.to_thread(adbc_driver_postgresql.dbapi.connect, url)
+        with company.client as client:
+            assert client.get("/v1/surveys").status_code == 200
+    finally:
+        for connection in held:
+            await connection.close()
+
+
 async def test_every_view_is_read_and_described(company: Company) -> None:
     connection = await asyncpg.connect(company.sql)
     try:
