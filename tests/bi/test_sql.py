@@ -17,6 +17,7 @@ from app.core.database import Database
 from app.core.postgres import superuser_url, url_of
 from app.exports import bi_roles
 from app.pages.guides import BI
+from app.surveys.question_types import QuestionType, spec_of
 from tests.bi.conftest import Company
 from tests.service import Service
 
@@ -123,6 +124,18 @@ async def test_a_pool_of_fifteen_fits_and_no_role_takes_all(company: Company) ->
     finally:
         for connection in held:
             await connection.close()
+
+
+async def test_every_view_reads_by_the_rights_of_its_reader(company: Company) -> None:
+    """Otherwise it would show the rows of every workspace."""
+    row = await event(
+        company.sql,
+        "select coalesce(string_agg(c.relname, ', ') filter (where not "
+        "coalesce(c.reloptions, '{}') @> '{security_invoker=true}'), ''), count(*) from pg_class c "
+        "join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'bi' and c.relkind = 'v'",
+    )
+    assert row[0] == ""
+    assert row[1] >= len(VIEWS)
 
 
 async def test_every_view_is_read_and_described(company: Company) -> None:
@@ -315,6 +328,36 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
     assert several.figure("yes_no")["total"]["n"] == 0
     row = await event(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
     assert row[0] == 0
+
+
+async def test_every_question_type_counts_in_its_own_metric(several: Company) -> None:
+    """A type that the views do not know would count under its own name."""
+    options = [{"key": key, "text": {"en": key}} for key in ("one", "two")]
+    questions = [
+        {"key": f"q-{type_}", "type": str(type_), "text": {"en": "?"}}
+        | ({"options": options} if spec_of(type_).has_options and type_ != "emotion" else {})
+        for type_ in QuestionType
+    ]
+    given: dict[str, Any] = {
+        "nps": 9, "csat": 4, "ces": 5, "yes_no": True, "rating": 4, "expectation": "better",
+        "emotion": "joy", "choice": "one", "choices": ["one", "two"], "text": "Fine",
+    }  # fmt: skip
+    assert set(given) == {*QuestionType}
+    body = {"key": "every", "name": "Every", "metric": "custom", "questions": questions}
+    with several.client as client:
+        client.post("/v1/surveys", json=body).raise_for_status()
+        client.post("/v1/surveys/every/publish").raise_for_status()
+        answers = {f"q-{type_}": value for type_, value in given.items()}
+        line = {"survey": "every", "channel": "api", "answers": answers}
+        client.post("/v1/responses", json=line).raise_for_status()
+    for view in ("figures_daily", "metric_daily"):
+        connection = await asyncpg.connect(several.sql)
+        rows = await connection.fetch(
+            f"select distinct question, metric from bi.{view} where survey = 'every'"
+        )
+        await connection.close()
+        expected = {f"q-{t}": spec_of(t).metric for t in QuestionType if spec_of(t).metric}
+        assert {row["question"]: row["metric"] for row in rows} == expected, view
 
 
 async def test_every_column_is_described(company: Company) -> None:

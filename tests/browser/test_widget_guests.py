@@ -202,16 +202,3 @@ async def test_only_allowed_pages_may_frame_a_survey(
     body = f'<iframe src="{url}"></iframe>'
     page = await shop_page(context, service, body, policy="frame-src 'self'")
     await expect(page.frame_locator("iframe").get_by_role("button").first).to_be_visible()
-
-
-async def test_a_popup_that_is_ignored_is_shown_three_times(
-    context: BrowserContext, company: Company, service: Service
-) -> None:
-    company.publish()
-    page = await shop_page(context, service, script(company.widget_key()))
-    seen = []
-    for _ in range(5):
-        await page.wait_for_timeout(700)
-        seen.append(await page.get_by_role("dialog").count())
-        await page.reload()
-    assert seen == [1, 1, 1, 0, 0]
