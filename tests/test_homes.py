@@ -16,6 +16,7 @@ from app.alerts.schemas import UNWATCHED
 from app.alerts.series import SUMS
 from app.core.database import Database
 from app.core.settings import Settings
+from app.core.texts import texts_of
 from app.metrics.registry import METRICS
 from app.metrics.ticket_times import TicketCounter
 from app.surveys.question_types import QuestionType, spec_of
@@ -198,3 +199,12 @@ def test_only_settings_read_the_environment() -> None:
     assert readers == {
         "core/settings.py", "core/copies.py", "core/telemetry.py", "cli/processes.py", "main.py",
     }  # fmt: skip
+
+
+def test_every_phrase_of_a_mail_that_code_names_is_there() -> None:
+    there = texts_of("mail", "en").keys()
+    for path in SOURCES:
+        source = path.read_text()
+        if 'texts_of("mail"' in source:
+            named = re.findall(r'(?:words|phrases)\["([a-z_]+)"\]', source)
+            assert set(named) <= there, path

@@ -8,7 +8,7 @@ from app.core.database import Database
 from app.imports.file_kinds import FILE_KINDS
 from app.imports.looking import survey_of, vocabulary_of
 from app.imports.options import ImportOptions
-from app.imports.reading import SourceFile, Table, read_table
+from app.imports.reading import SourceFile, read_table
 
 _LONGEST_EXAMPLE = 80
 
@@ -29,9 +29,9 @@ async def find_choices(
         words = kind.vocabulary(None)
     else:
         words = vocabulary_of((await survey_of(database, workspace_id, what)).definition, None)
-    table: Table = await asyncio.to_thread(read_table, source, options.file)
-    example = next(iter(table.rows()), (0, [""] * len(table.columns)))[1]
+    table = await asyncio.to_thread(read_table, source, options.file)
     columns = [
-        (name, example[place][:_LONGEST_EXAMPLE]) for place, name in enumerate(table.columns)
+        (name, value[:_LONGEST_EXAMPLE])
+        for name, value in zip(table.columns, table.example, strict=True)
     ]
     return ColumnChoices(columns, sorted(set(words.targets.values())))

@@ -64,6 +64,11 @@ class Table:
     header_rows: int = 1
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def example(self) -> list[str]:
+        """The cells of the first row, empty ones where there is none."""
+        return next(iter(self.rows()), (0, [""] * len(self.columns)))[1]
+
 
 class SourceFile:
     """A file that can be opened again: from the disk, or from the body of a request."""

@@ -51,7 +51,7 @@ def file_report(
     for row in file.rejected:
         reasons[row.column] += 1
         first.setdefault(row.column, row)
-    example = next(iter(file.table.rows()), (0, [""] * len(file.table.columns)))[1]
+    example = file.table.example
     targets = {use.place: use.target for use in uses}
     return {
         "file": file.name,

@@ -122,6 +122,13 @@ class Taker:
 
     async def take(self, on_progress: Any = None) -> ImportCounts:
         """Take every row that can be taken; it may be interrupted and started again."""
+        try:
+            return await self._take_all(on_progress)
+        finally:
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _take_all(self, on_progress: Any) -> ImportCounts:
         chunks = self._file.chunks()
         reading = asyncio.create_task(asyncio.to_thread(next, chunks, None))
         while (chunk := await reading) is not None:
@@ -136,8 +143,6 @@ class Taker:
                 on_progress(self._file.seen)
         if self._file.options.replace is not None:
             await self._remove_missing(self._file.options.replace)
-        if self._connection is not None:
-            await self._connection.close()
         return self.taken
 
     def report(self) -> dict[str, Any]:

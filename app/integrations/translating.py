@@ -1,6 +1,6 @@
-"""Translate stored deliveries into interactions, or keep them with a reason.
+"""Translate stored inbound events into interactions, or keep them with a reason.
 
-Deliveries that wait are planned into runs: those of one integration and of different cases are
+Events that wait are planned into batches: those of one integration and of different cases are
 translated in one transaction. If that fails, each is translated by itself, so that one which
 cannot be translated stops nobody.
 """
@@ -27,13 +27,13 @@ from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
 from app.integrations.adapter import InboundDelivery, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
-from app.integrations.delivery_recording import ReadDelivery, record_deliveries, set_status
 from app.integrations.events import (
     ORDER,
     STATUS,
     TRANSLATE_JOB,
     TURN,
 )
+from app.integrations.inbound_recording import InterpretedEvent, record_events, set_status
 from app.integrations.interpreting import interpret
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.receiving import address_of, integration_by_id, refusal_of_delivery
@@ -47,16 +47,16 @@ from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
 
-# How many deliveries of a workspace are taken together, and how many such batches run at once.
+# How many inbound events of a workspace are taken together, and of how many workspaces at once.
 MOST_AT_ONCE = 200
-_BATCHES = 2
-# The order that a delivery waits for may be in a transaction that is still open.
+_WORKSPACES = 2
+# The order that an inbound event waits for may be in a transaction that is still open.
 _SECOND_LOOK = dt.timedelta(seconds=10)
 
 
 @dataclass(slots=True)
-class Run:
-    """Deliveries of one integration, in the order they came.
+class EventBatch:
+    """Inbound events of one integration, in the order they came.
 
     `cases` are what they are about, each of another case; None where one must go alone.
     """
@@ -67,20 +67,20 @@ class Run:
 
 
 class Translator:
-    """Translates deliveries; those of a workspace that wait are taken together."""
+    """Translates inbound events; those of a workspace that wait are taken together."""
 
     def __init__(self, database: Database, box: SealedBox, settings: Settings) -> None:
-        """Prepare; nothing runs before the first delivery."""
+        """Prepare; nothing runs before the first event."""
         self._database = database
         self._box = box
         self._settings = settings
         self._gathering: Gathering[Job, LaterError | None] = Gathering(
-            self._translate_all, places=asyncio.Semaphore(_BATCHES), most=MOST_AT_ONCE,
+            self._translate_all, places=asyncio.Semaphore(_WORKSPACES), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip
 
     async def translate(self, _database: Database, job: Job) -> None:
-        """Translate the delivery of a job; LaterError where another one comes first."""
+        """Translate the event of a job; LaterError where another one comes first."""
         later = await self._gathering.submit(job.workspace_id, job)
         if later is not None:
             raise later
@@ -90,39 +90,45 @@ class Translator:
     ) -> list[LaterError | None]:
         again = {_event_of(job) for job in waiting if job.payload.get("again")}
         async with self._database.session() as session:
-            runs = await _plan_runs(session, workspace_id, {_event_of(job) for job in waiting})
+            batches = await _plan_batches(
+                session, workspace_id, {_event_of(job) for job in waiting}
+            )
         later: dict[UUID, LaterError] = {}
-        for run in runs:
-            if len(run.events) == 1 or not await self._translate_together(workspace_id, run, again):
-                for event_id in run.events:
+        for batch in batches:
+            if len(batch.events) == 1 or not await self._translate_together(
+                workspace_id, batch, again
+            ):
+                for event_id in batch.events:
                     if error := await self._translate_alone(workspace_id, event_id, again):
                         later[event_id] = error
         return [later.get(_event_of(job)) for job in waiting]
 
-    async def _translate_together(self, workspace_id: UUID, run: Run, again: set[UUID]) -> bool:
-        """Translate a run in one transaction; False if that cannot be, and nothing was stored."""
+    async def _translate_together(
+        self, workspace_id: UUID, batch: EventBatch, again: set[UUID]
+    ) -> bool:
+        """Translate a batch in one transaction; False if that cannot be, and nothing was stored."""
         try:
             async with self._database.transaction() as session:
-                events = await _lock_events(session, workspace_id, run.events)
-                integration, timezone = await _integration_of(session, run.integration_id)
+                events = await _lock_events(session, workspace_id, batch.events)
+                integration, timezone = await _integration_of(session, batch.integration_id)
                 readings = [_read(integration, event, timezone) for event in events]
                 for event in events:
                     await _wait_for_turn(session, event)
-                await record_deliveries(session, self._box, integration, readings)
+                await record_events(session, self._box, integration, readings)
                 for event in events:
                     await _finish(session, integration, event, again)
         except Exception as error:
             if is_connection_lost(error):
                 # The jobs are tried again.
                 raise
-            logger.info("deliveries are translated one by one", extra={"why": repr(error)[:300]})
+            logger.info("events are translated one by one", extra={"why": repr(error)[:300]})
             return False
         return True
 
     async def _translate_alone(
         self, workspace_id: UUID, event_id: UUID, again: set[UUID]
     ) -> LaterError | None:
-        """Translate one delivery, or note why it cannot be; return why it must wait, if so."""
+        """Translate one event, or note why it cannot be; return why it must wait, if so."""
         try:
             async with self._database.transaction() as session:
                 for event in await _lock_events(session, workspace_id, [event_id]):
@@ -143,7 +149,7 @@ class Translator:
                 if not event.verified:
                     _require_verified(integration, event, self._box, self._settings)
                 reading = _read(integration, event, timezone)
-                await record_deliveries(session, self._box, integration, [reading])
+                await record_events(session, self._box, integration, [reading])
         except LaterError:
             raise
         except (UntranslatableError, AfterwordError) as error:
@@ -161,37 +167,37 @@ def _event_of(job: Job) -> UUID:
     return UUID(job.payload["event"])
 
 
-async def _plan_runs(
+async def _plan_batches(
     session: AsyncSession, workspace_id: UUID, wanted: Iterable[UUID]
-) -> list[Run]:
-    """Plan which deliveries are translated together; those of one case stay in their order."""
+) -> list[EventBatch]:
+    """Plan which events are translated together; those of one case stay in their order."""
     found = await session.exec(
         select(InboundEvent)
         .where(InboundEvent.workspace_id == workspace_id, col(InboundEvent.id).in_(list(wanted)))
         .order_by(col(InboundEvent.received_at), col(InboundEvent.id))
     )
-    runs: list[Run] = []
+    batches: list[EventBatch] = []
     senders: dict[UUID, tuple[Integration, str]] = {}
     for event in found.all():
         sender = event.integration_id
         if sender not in senders:
             senders[sender] = await _integration_of(session, sender)
         cases = _cases_of(*senders[sender], event)
-        last = next((run for run in reversed(runs) if run.integration_id == sender), None)
+        last = next((batch for batch in reversed(batches) if batch.integration_id == sender), None)
         if last is None or not _may_join(last.cases, cases):
-            runs.append(Run(sender, [event.id], cases))
+            batches.append(EventBatch(sender, [event.id], cases))
         else:
             last.events.append(event.id)
             last.cases = (last.cases or set()) | (cases or set())
-    return runs
+    return batches
 
 
-def _may_join(run: set[str] | None, cases: set[str] | None) -> bool:
-    return run is not None and cases is not None and run.isdisjoint(cases)
+def _may_join(batch: set[str] | None, cases: set[str] | None) -> bool:
+    return batch is not None and cases is not None and batch.isdisjoint(cases)
 
 
 def _cases_of(integration: Integration, timezone: str, event: InboundEvent) -> set[str] | None:
-    """Return what a delivery is about, or None where it must be translated by itself."""
+    """Return what an inbound event is about, or None where it must be translated by itself."""
     if not event.verified:
         return None
     try:
@@ -200,11 +206,11 @@ def _cases_of(integration: Integration, timezone: str, event: InboundEvent) -> s
         return None
 
 
-def _read(integration: Integration, event: InboundEvent, timezone: str) -> ReadDelivery:
+def _read(integration: Integration, event: InboundEvent, timezone: str) -> InterpretedEvent:
     settings = source_settings(integration, workspace_timezone=timezone)
     payload = decode_body(event.headers, event.body)
     delivery = InboundDelivery(event.headers, payload, event.received_at)
-    return ReadDelivery(event, interpret(integration, delivery, settings))
+    return InterpretedEvent(event, interpret(integration, delivery, settings))
 
 
 async def _integration_of(session: AsyncSession, integration_id: UUID) -> tuple[Integration, str]:
@@ -216,7 +222,7 @@ async def _integration_of(session: AsyncSession, integration_id: UUID) -> tuple[
 async def _lock_events(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> list[InboundEvent]:
-    """Return the deliveries that are still to be translated, locked, in the order they came."""
+    """Return the events that are still to be translated, locked, in the order they came."""
     found = await session.exec(
         select(InboundEvent)
         .where(InboundEvent.workspace_id == workspace_id, col(InboundEvent.id).in_(ids))
@@ -229,7 +235,7 @@ async def _lock_events(
 
 
 async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
-    """Raise LaterError while an earlier delivery of a case without times is not translated."""
+    """Raise LaterError while an earlier event of a case without times is not translated."""
     if event.case_ref is None:
         return
     rows = await run_sql(
@@ -247,12 +253,12 @@ async def _wait_for_turn(session: AsyncSession, event: InboundEvent) -> None:
     )
     if rows.first() is not None:
         raise LaterError(
-            "an earlier delivery of the case comes first", after=TURN_DELAY, counted=False
+            "an earlier inbound event of the case comes first", after=TURN_DELAY, counted=False
         )
 
 
 def _waits_for(error: Exception) -> list[str]:
-    """Return what a delivery that failed waits for, if anything."""
+    """Return what an inbound event that failed waits for, if anything."""
     if isinstance(error, BehindAnotherError):
         return [TURN + error.case]
     return [STATUS + error.status] if isinstance(error, UnmappedStatusError) else []
@@ -261,7 +267,7 @@ def _waits_for(error: Exception) -> list[str]:
 async def _finish(
     session: AsyncSession, integration: Integration, event: InboundEvent, again: set[UUID]
 ) -> None:
-    """Store what became of a delivery; one that waits for its order is tried once more soon."""
+    """Store what became of an event; one that waits for its order is tried once more soon."""
     waits_for_order = any(name.startswith(ORDER) for name in event.waits_for)
     if event.status == EventStatus.SKIPPED and waits_for_order and event.id not in again:
         await _look_again(session, event)
@@ -272,7 +278,7 @@ async def _finish(
 def _require_verified(
     integration: Integration, event: InboundEvent, box: SealedBox, settings: Settings
 ) -> None:
-    """Verify a delivery that came before its secret was known."""
+    """Verify an inbound event that came before its secret was known."""
     if awaits_secret(integration):
         raise UntranslatableError("no secret is set yet")
     refusal = refusal_of_delivery(
@@ -285,7 +291,7 @@ def _require_verified(
 
 
 async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
-    """Enqueue one more try for a delivery that waits for its order."""
+    """Enqueue one more try for an inbound event that waits for its order."""
     event.status = str(EventStatus.RECEIVED)
     await jobs.enqueue(
         session,

@@ -142,8 +142,9 @@ async def _refusals_of_triggers(
     context = await read_context(session, known, list(recorded.values()), rules)
     refusals = {}
     for invitation in by_trigger:
-        rule = known.active.get(invitation.trigger_id or UUID(int=0))
-        interaction = recorded.get(invitation.interaction_id or UUID(int=0))
+        rule = known.active.get(invitation.trigger_id) if invitation.trigger_id else None
+        about = invitation.interaction_id
+        interaction = recorded.get(about) if about is not None else None
         if rule is None:
             detail = "the trigger was switched off or deleted"
             refusals[invitation.id] = Refusal(Reason.INACTIVE, detail)

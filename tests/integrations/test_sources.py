@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.integrations.registry import ADAPTERS
-from tests.integrations.signing import SECRET, signed_headers
+from tests.integrations.signing import SECRET, SIGNERS, signed_headers
 from tests.shop import Shop
 
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
@@ -161,6 +161,11 @@ async def test_a_sample_arrives_once(
 
 
 SIGNED = sorted(str(source) for source, adapter in ADAPTERS.items() if adapter.signs)
+
+
+def test_every_source_signs_as_it_does() -> None:
+    """`tests/integrations/signing.py` was written by what the sources say of their signatures."""
+    assert sorted(SIGNERS) == SIGNED
 
 
 @pytest.mark.parametrize("source", SIGNED)

@@ -360,6 +360,8 @@ async def test_a_story_comes_to_the_same_in_any_order(
     events = (await shop.get(f"/v1/integrations/{made['id']}/events", limit=100))["data"]
     assert {e["status"] for e in events} <= {"translated", "skipped"}, events
     found = (await shop.get("/v1/interactions"))["data"]
+    given = {name for interaction in found for name in interaction["properties"]}
+    assert given <= set(ADAPTERS[story.source].properties), "its adapter does not state them"
     # What a trigger was told late it may decide in another way; what happened is the same.
     assert sorted(i["type"] for i in found) == list(story.types)
     if story.ticket:

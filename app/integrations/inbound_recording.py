@@ -1,4 +1,4 @@
-"""Record what deliveries of different cases report, and say what became of each."""
+"""Record what inbound events of different cases report, and say what became of each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,8 +31,8 @@ _NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
 
 
 @dataclass(slots=True)
-class ReadDelivery:
-    """A delivery, what its body says, and the drafts of it that are left to be recorded."""
+class InterpretedEvent:
+    """An inbound event, what its body says, and the drafts of it that are left to be recorded."""
 
     event: InboundEvent
     found: CheckedInterpretation
@@ -51,13 +51,13 @@ class ReadDelivery:
         return cases | ({f"case:{self.event.case_ref}"} if self.event.case_ref else set())
 
 
-async def record_deliveries(
+async def record_events(
     session: AsyncSession,
     box: SealedBox,
     integration: Integration,
-    readings: Sequence[ReadDelivery],
+    readings: Sequence[InterpretedEvent],
 ) -> None:
-    """Record what deliveries of different cases report, and set the status of each."""
+    """Record what inbound events of different cases report, and set the status of each."""
     # Names of orders are locked in one order, so that two transactions cannot deadlock.
     in_order = sorted(readings, key=lambda reading: reading.found.order_names)
     used = [reading for reading in in_order if await _begin(session, integration, reading)]
@@ -82,8 +82,10 @@ async def record_deliveries(
         _set_outcome(reading, invalid)
 
 
-async def _begin(session: AsyncSession, integration: Integration, reading: ReadDelivery) -> bool:
-    """Draft what a delivery reports; False where it reports nothing now, and its status is set."""
+async def _begin(
+    session: AsyncSession, integration: Integration, reading: InterpretedEvent
+) -> bool:
+    """Draft what an event reports; False where it reports nothing now, and its status is set."""
     event, found = reading.event, reading.found
     event.waits_for = []
     event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
@@ -110,9 +112,9 @@ async def _take(
     session: AsyncSession,
     box: SealedBox,
     integration: Integration,
-    readings: Sequence[ReadDelivery],
+    readings: Sequence[InterpretedEvent],
 ) -> None:
-    """Record all drafts at once, and note with each delivery which of its own are new."""
+    """Record all drafts at once, and note with each inbound event which of its own are new."""
     drafts = [draft for reading in readings for draft in reading.drafts]
     if not drafts:
         return
@@ -123,7 +125,7 @@ async def _take(
 
 
 async def _wake_waiting(
-    session: AsyncSession, integration: Integration, readings: Sequence[ReadDelivery]
+    session: AsyncSession, integration: Integration, readings: Sequence[InterpretedEvent]
 ) -> None:
     """Translate again what waits for an order, or for a change of a ticket, that is known now."""
     names = {ORDER + name for reading in readings for name in reading.found.order_names}
@@ -134,8 +136,8 @@ async def _wake_waiting(
         await enqueue_waiting(session, integration, names=sorted(names))
 
 
-def _set_outcome(reading: ReadDelivery, invalid: set[str]) -> None:
-    """Set the status of a delivery by what was recorded of it."""
+def _set_outcome(reading: InterpretedEvent, invalid: set[str]) -> None:
+    """Set the status of an inbound event by what was recorded of it."""
     event, found = reading.event, reading.found
     if reading.fresh:
         event.interactions = [*event.interactions, *(str(one.id) for one in reading.fresh)]
@@ -169,6 +171,6 @@ def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_cou
 
 
 def set_status(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
-    """Set what became of a delivery, and why."""
+    """Set what became of an inbound event, and why."""
     event.status, event.translated_at = str(status), utc_now()
     event.reason = reason.replace("\x00", "")[:_LONGEST_REASON] if reason else None
