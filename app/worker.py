@@ -36,7 +36,7 @@ from app.integrations.events import forget_old as forget_old_webhooks
 from app.integrations.silence import notice as notice_silence
 from app.integrations.translating import Translator
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
-from app.interactions.customers import REASSIGN_JOB, reassign_merged
+from app.interactions.customer_merging import REASSIGN_JOB, reassign_merged
 from app.invitations.mailer import Mailer
 from app.invitations.queueing import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.invitations.sending import MailContext, send_reminder
@@ -162,7 +162,8 @@ class Worker:
         periodic.cancel()
         feed.cancel()
         dispatching.cancel()
-        await asyncio.gather(self._runner.stop(), self._sender.stop())
+        self._runner.stop()
+        self._sender.stop()
         await asyncio.gather(jobs, periodic, feed, dispatching, sending, return_exceptions=True)
         await notices.stop()
         await self._database.close()

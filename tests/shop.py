@@ -123,5 +123,5 @@ class Shop:
             await asyncio.sleep(0.05)
         else:
             raise AssertionError("jobs are left")
-        await runner.stop()
+        runner.stop()
         await running

@@ -62,7 +62,7 @@ class JobRunner:
         concurrency: int = 8,
         lanes: Mapping[str, int] | None = None,
     ) -> None:
-        """Prepare; `run` works until it is cancelled through `stop`."""
+        """Prepare; nothing is claimed before `run`."""
         self._database = database
         self._handlers = dict(handlers)
         self._concurrency = concurrency
@@ -79,7 +79,7 @@ class JobRunner:
         self._woken.set()
 
     async def run(self) -> None:
-        """Run jobs until `stop`; a database that goes away is waited for."""
+        """Run jobs until `stop`, then end them; a database that goes away is waited for."""
         heartbeat = asyncio.create_task(self._renew_for_ever())
         try:
             while not self._stopping:
@@ -93,12 +93,16 @@ class JobRunner:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), sleep)
         finally:
+            # Only here, after the last turn: what a turn claims while `stop` is called runs too.
+            await self._end_running()
             heartbeat.cancel()
 
-    async def stop(self) -> None:
-        """Finish what runs within the grace period and return the rest."""
+    def stop(self) -> None:
+        """Let `run` finish what runs within the grace period, and return the rest."""
         self._stopping = True
         self.wake()
+
+    async def _end_running(self) -> None:
         if self._running:
             await asyncio.wait(self._running.values(), timeout=_GRACE)
         for task in list(self._running.values()):

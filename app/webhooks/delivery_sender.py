@@ -111,7 +111,7 @@ class DeliverySender:
             with contextlib.suppress(Exception):
                 await self._write()
 
-    async def stop(self) -> None:
+    def stop(self) -> None:
         """Let `run` finish what is on its way, and give back the rest."""
         self._stopping = True
         self.wake()

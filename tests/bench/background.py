@@ -175,7 +175,7 @@ async def _run_jobs(database_url: str) -> float:
     began = time.perf_counter()
     running = asyncio.create_task(runner.run())
     await finished.wait()
-    await runner.stop()
+    runner.stop()
     await running
     took = time.perf_counter() - began
     await database.close()

@@ -46,7 +46,7 @@ async def test_a_job_runs_once_and_is_gone(database: Database) -> None:
             break
         await asyncio.sleep(0.02)
     for runner in runners:
-        await runner.stop()
+        runner.stop()
     await asyncio.gather(*running)
     assert ran == [workspace]
 
@@ -136,7 +136,7 @@ async def test_a_dead_job_is_listed_and_may_run_again(database: Database) -> Non
         if await mine(dead=True):
             break
         await asyncio.sleep(0.05)
-    await runner.stop()
+    runner.stop()
     await running
     (dead,) = await mine(dead=True)
     assert "it cannot work" in dead["error"]
@@ -162,7 +162,7 @@ async def test_a_job_that_only_waits_uses_up_no_attempt(database: Database) -> N
         if not await left(database, "t.waits"):
             break
         await asyncio.sleep(0.05)
-    await runner.stop()
+    runner.stop()
     await running
     assert tries == 5
 
@@ -193,6 +193,28 @@ async def test_a_crowd_of_one_kind_hides_no_job_of_another(database: Database) -
         if not await left(database, "t.crowd"):
             break
         await asyncio.sleep(0.02)
-    await runner.stop()
+    runner.stop()
     await running
     assert await left(database, "t.crowd") == []
+
+
+async def test_a_runner_that_is_stopped_leaves_no_job_half_done(database: Database) -> None:
+    began: list[UUID] = []
+    ended: list[UUID] = []
+
+    async def handler(_database: Database, job: Job) -> None:
+        began.append(job.id)
+        await asyncio.sleep(0.003)
+        ended.append(job.id)
+
+    # It is stopped at every moment of a turn: before, while and after it claims.
+    for milliseconds in range(20):
+        await add(database, "t.stopped")
+        runner = JobRunner(database, {"t.stopped": handler})
+        running = asyncio.create_task(runner.run())
+        await asyncio.sleep(milliseconds / 2000)
+        runner.stop()
+        await running
+        assert began == ended
+        assert {attempts for attempts, *_ in await left(database, "t.stopped")} <= {0}
+    assert ended
