@@ -38,7 +38,9 @@ async def serving() -> AsyncIterator[int]:
     listening.bind(("127.0.0.1", 0))
     # Whoever comes before the server waits for it.
     listening.listen()
-    config = uvicorn.Config(echo, http=Hasty, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        echo, http=Hasty, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=1
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve(sockets=[listening]))
     try:
@@ -109,6 +111,12 @@ async def test_two_requests_on_one_connection_each_have_their_time() -> None:
             assert b"200" in await reader.readuntil(b"\r\n\r\n")
             await asyncio.sleep(0.3)
         writer.close()
+
+
+async def test_a_connection_that_idles_after_a_reply_is_hung_up_on() -> None:
+    async with serving() as port:
+        replied = await talk(port, GET + b"\r\n")
+        assert replied.startswith(b"HTTP/1.1 200")
 
 
 async def test_open_connections_are_bounded(caplog: pytest.LogCaptureFixture) -> None:

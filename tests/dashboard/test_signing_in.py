@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
@@ -87,6 +87,34 @@ async def test_a_member_signs_in_by_a_mailed_link_once(browser: Browser, shop: S
     assert "Ścieżka klienta" in await browser.page("/journey")
     used = await browser.client.post(link, data={})
     assert used.status_code == 410
+
+
+async def test_members_and_strangers_cost_the_same_work(
+    app: FastAPI, browser: Browser, shop: Shop
+) -> None:
+    """What is done before the reply is the same to the statement, so its time tells nothing."""
+    email = f"known-{shop.workspace_key}@c.pl"
+    await shop.post("/v1/members", {"email": email, "name": "Known"})
+    engine = app.state.database.engine.sync_engine
+    ran: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        ran.append(statement)
+
+    statements = {}
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        for asked in (email, f"stranger-{shop.workspace_key}@c.pl"):
+            ran.clear()
+            reply = await browser.client.post("/sign-in", data={"email": asked})
+            assert reply.status_code == 200
+            statements[asked] = list(ran)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    known, stranger = statements.values()
+    assert known == stranger
+    assert known
+    assert not any("member" in statement for statement in known)
 
 
 async def test_a_link_leads_back_to_a_filtered_page(browser: Browser, shop: Shop) -> None:

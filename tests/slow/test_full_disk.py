@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.service import Service
@@ -40,6 +41,15 @@ def _fill(filler: Path) -> None:
             return
 
 
+def _seconds_until_unready(client: httpx.Client) -> float:
+    """Return how long `/readyz` went on to say 200; each reply takes at most 2 seconds."""
+    began = time.monotonic()
+    while client.get("/readyz", timeout=2).status_code != 503:
+        if time.monotonic() - began > 20:
+            break
+    return time.monotonic() - began
+
+
 @pytest.mark.slow
 def test_a_full_disk_refuses_for_now_and_recovers(service: Service) -> None:
     filler = service.folder / "disk" / "filler"
@@ -49,7 +59,7 @@ def test_a_full_disk_refuses_for_now_and_recovers(service: Service) -> None:
         client.post("/v1/surveys/s/publish")
         alive = {process.pid for process in service.processes()}
         _fill(filler)
-        taken, refused = 0, 0
+        taken, refused, unready_after = 0, 0, float("inf")
         while refused < 20:
             reply = client.post("/v1/responses", json=body)
             assert reply.status_code in {201, 503}, reply.text
@@ -57,6 +67,9 @@ def test_a_full_disk_refuses_for_now_and_recovers(service: Service) -> None:
             if reply.status_code == 503:
                 refused += 1
                 assert reply.headers["retry-after"]
+                if refused == 1:
+                    unready_after = _seconds_until_unready(client)
+        assert unready_after <= 5
         ready = client.get("/readyz", timeout=2)
         assert ready.status_code == 503
         assert ready.json()["checks"]["disk"] == "full: make room"
