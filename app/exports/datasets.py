@@ -4,57 +4,11 @@ The dictionary that readers get, the statement that is run and the types of ever
 made from these columns.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
 
+from app.exports.columns import Column, Dataset, Type
 from app.responses.statements import COUNTERS
-
-
-class Type(StrEnum):
-    """How a column's values are written: times in UTC, `json` as a document."""
-
-    ID = "uuid"
-    TEXT = "text"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    TIME = "time"
-    DATE = "date"
-    JSON = "json"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name, type and meaning, and the SQL that it is read by."""
-
-    name: str
-    type: Type
-    meaning: str
-    sql: str
-
-
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """One kind of rows. `source` ends with its conditions; `$1` is the workspace.
-
-    `changed` is the time by which a later export finds what is new, `changed_since` the condition
-    that finds it (`{0}` is the moment) where `changed >= {0}` could use no index; `deleted` is the
-    condition of rows that are gone and stand there as tombstones, `changed_source` where it looks
-    for them if not in `source`; `filters` maps a filter to its condition, `properties` is the
-    document that `property.NAME` looks into.
-    """
-
-    meaning: str
-    columns: tuple[Column, ...]
-    source: str
-    changed: str
-    order: str
-    deleted: str | None = None
-    changed_since: str | None = None
-    changed_source: str | None = None
-    properties: str | None = None
-    filters: Mapping[str, str] = field(default_factory=dict)
 
 
 def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -> Column:

@@ -15,7 +15,8 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.errors import InvalidInput, NotAcceptable, TooManyRequests
 from app.core.routing import PROPERTY_PARAMETER, PropertiesDep, ReadSessionDep, router
-from app.exports.datasets import DATASETS, Dataset, widened
+from app.exports.columns import Dataset
+from app.exports.datasets import DATASETS, widened
 from app.exports.parquet import ParquetWriter, is_installed
 from app.exports.streaming import (
     CsvWriter,

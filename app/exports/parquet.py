@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from app.exports.datasets import Column, Type
+from app.exports.columns import Column, Type
 
 MEDIA_TYPE = "application/vnd.apache.parquet"
 

@@ -18,10 +18,10 @@ from app.imports.looking import IdentifiedRow, OpenFile
 from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
+from app.responses.changes import DELETE_SILENTLY
 from app.responses.models import ImportRun
 from app.responses.replies import refuse
 from app.responses.service import change_state
-from app.responses.statements import DELETE_SILENTLY
 from app.responses.submission import SubmissionOrigin, person_of, submission_of
 from app.responses.writing import MOST_ROWS, Submission
 from app.surveys.catalogue import find_published

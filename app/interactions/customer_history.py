@@ -11,8 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.notices import notify
+from app.interactions.customer_merging import NAMING_TABLES
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
-from app.interactions.customers import NAMING_TABLES
 
 CALLER_FIELDS = ("email", "name", "locale", "properties", "consent", "do_not_survey")
 

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from app.core.paging import Page, page_of
 from app.core.routing import SessionDep, router
-from app.interactions import customers
+from app.interactions import customer_merging, customers
 from app.interactions.customer_schemas import (
     CustomerFilter,
     CustomerMerge,
@@ -40,7 +40,7 @@ async def list_customers(
 @routes.post("/v1/customers/merge", summary="Merge two customers")
 async def merge_customers(session: SessionDep, caller: Writer, body: CustomerMerge) -> CustomerOut:
     """Merge one customer into another; the id of the first leads to the other from now on."""
-    merged = await customers.merge_customers(
+    merged = await customer_merging.merge_customers(
         session, caller.workspace_id, loser=body.from_, winner=body.into
     )
     return CustomerOut.model_validate(merged)

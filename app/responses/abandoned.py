@@ -10,8 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.database import Database, run_sql
 from app.core.jobs import Job
+from app.responses.changes import COMPLETE
 from app.responses.service import change_state
-from app.responses.statements import COMPLETE
 
 COMPLETE_JOB = "responses.settle"
 LEFT_ALONE = dt.timedelta(minutes=30)

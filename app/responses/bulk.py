@@ -10,9 +10,9 @@ from app.core.database import Database, run_sql
 from app.core.errors import Forbidden, InvalidInput
 from app.core.schema import Json
 from app.responses import queries
+from app.responses.changes import REJECT, RESTORE
 from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
 from app.responses.service import annotate, change_state
-from app.responses.statements import REJECT, RESTORE
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 

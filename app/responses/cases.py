@@ -22,7 +22,8 @@ from app.core.jobs import Job
 from app.core.schema import Json
 from app.interactions.recording import find_interactions, interaction_id
 from app.responses.body import ResponseIn
-from app.responses.statements import JOIN, declared_segments
+from app.responses.changes import JOIN
+from app.responses.statements import declared_segments
 
 JOIN_JOB = "responses.join"
 _MOST_JOINED = 500

@@ -13,8 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, run_sql
 from app.responses.body import ResponseIn
+from app.responses.changes import SUPERSEDE, gives_way
 from app.responses.service import change_state
-from app.responses.statements import SUPERSEDE, gives_way
 from app.responses.submission import claim_ids
 from app.surveys.compiled import CompiledSurvey
 

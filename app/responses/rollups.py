@@ -8,7 +8,8 @@ from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
 from app.core.jobs import Job
 from app.interactions.tickets import recount_tickets
-from app.responses.statements import COUNTERS, FROM_ROWS, RECOUNT, ROLLUP_KEY
+from app.responses.changes import RECOUNT
+from app.responses.statements import COUNTERS, FROM_ROWS, ROLLUP_KEY
 
 _CHUNK = 500
 _CELL = ROLLUP_KEY.removesuffix(", slot")

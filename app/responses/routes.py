@@ -10,6 +10,7 @@ from app.core.paging import Page, page_of
 from app.core.routing import PropertiesDep, SessionDep, router
 from app.responses import queries, service
 from app.responses.bulk import change_many
+from app.responses.changes import REJECT
 from app.responses.schemas import (
     FollowUpReply,
     ResponseFilter,
@@ -19,7 +20,6 @@ from app.responses.schemas import (
     ResponsesPatched,
     ResponseWithRevisions,
 )
-from app.responses.statements import REJECT
 from app.workspaces.admission import Admin, Reader, Responder, Writer
 from app.workspaces.scopes import Scope
 

@@ -20,9 +20,9 @@ from app.core.outbox import emit
 from app.interactions.service import customers_by_id
 from app.invitations import service as invitations
 from app.responses import queries
+from app.responses.changes import DELETE, RESTORE
 from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
-from app.responses.statements import DELETE, RESTORE
 from app.workspaces.caller import Caller
 
 FOLLOW_UP_EVENT = "follow_up.updated"

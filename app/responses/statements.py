@@ -1,4 +1,4 @@
-"""The statements by which every response is written, changed, held, deleted and recounted.
+"""The statements by which every response is written; those that change it later are in `changes`.
 
 Each is one statement and so one transaction, with the rollups and the events in it. All take
 locks in one order: the workspace's configuration, responses by id, rollups by key. Never a
@@ -39,7 +39,7 @@ _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 # The number that events are ordered by is the transaction's own, taken where no table is read: on
 # a cluster that is the node which begins and ends the whole transaction.
 # The shared lock before the row lets a change of settings in, however steady the writers are.
-_GATE = """gate as materialized (select config, configs from workspace_config
+GATE = """gate as materialized (select config, configs from workspace_config
   where workspace_id = $1
   and (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 7)) is not null)
   for key share),
@@ -64,7 +64,7 @@ def declared_segments(properties: str, workspace: str) -> str:
       where {workspace}.configs -> {workspace}.config::text -> 'segments' ? p.key), '{{}}')"""
 
 
-def _moved(source: str, sign: int, condition: str) -> str:
+def select_moved(source: str, sign: int, condition: str) -> str:
     columns = ", ".join(f"r.{c}" for c in _MOVED)
     return f"select {sign} as sign, {columns} from {source} where {condition}"
 
@@ -113,7 +113,7 @@ def upsert_of_rollups(workspace: str, slot: str, source: str, *, condition: str 
   on conflict (workspace_id, {ROLLUP_KEY}) do update set {added}"""
 
 
-def _rollups(slot: str) -> str:
+def write_rollups(slot: str) -> str:
     """Return the CTEs that bring the contributions of `moved` into the rollups."""
     return f"""
 delta as materialized ({contributions("moved r cross join gate c", "c.configs")}),
@@ -151,7 +151,7 @@ EVENT_DATA = """jsonb_build_object(
   'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
 
 
-def _events(
+def write_events(
     source: str,
     event_type: str,
     condition: str,
@@ -184,16 +184,16 @@ def insert_of_response(workspace: str, moment: str, config: str, events: str) ->
 
 def _insert(given: str) -> str:
     return f"""
-with {_GATE},
+with {GATE},
 {given},
 inserted as (
   {insert_of_response("$1", "$2::timestamptz", "gate.config", "$4::bool")}
   from gate, given n order by n.id
   on conflict (workspace_id, id) do nothing returning *
 ),
-moved as ({_moved("inserted r", 1, "r.state = 'counted'")}),
-{_rollups("$3::int2")},
-{_events("inserted", "'response.created'", "$4::bool", completes="r.settled", about="n.about")}
+moved as ({select_moved("inserted r", 1, "r.state = 'counted'")}),
+{write_rollups("$3::int2")},
+{write_events("inserted", "'response.created'", "$4::bool", completes="r.settled", about="n.about")}
 select array(select id from inserted) as ids
 """
 
@@ -203,7 +203,7 @@ INSERT = _insert(_GIVEN)
 # The same with the columns of the one row from $5 on.
 INSERT_ONE = _insert(_GIVEN_ONE)
 
-_LOCKED = """
+LOCK_OLD = """
 old as materialized (
   select r.*{also} from response r where (select config from gate) > 0
   and r.workspace_id = $1 and r.id = any({ids}) order by r.id for update
@@ -231,9 +231,9 @@ _NEXT_STATE = """case
 _MAY_OVERWRITE = """(n.gesture is distinct from false or o.gesture is not true
       or (n.answers @> jsonb_strip_nulls(o.answers) and n.state = o.state))"""
 # The first event of an answer that was unconfirmed so far is `response.created`.
-_EVENT_TYPE = """case when (select o.told from old o where o.id = r.id)
+EVENT_TYPE = """case when (select o.told from old o where o.id = r.id)
     then 'response.updated' else 'response.created' end"""
-_COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
+COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
 
 _AS_IT_WAS = """,
     follow_up in ('none', 'open') and assignee is null and notes = '[]' as untouched,
@@ -243,9 +243,9 @@ _AS_IT_WAS = """,
 # customer and references is kept, what it leaves out stays. An idempotency key that made the row
 # never changes it.
 UPDATE = f"""
-with {_GATE},
+with {GATE},
 {_GIVEN},
-{_LOCKED.format(ids="array(select id from given)", also=_AS_IT_WAS)},
+{LOCK_OLD.format(ids="array(select id from given)", also=_AS_IT_WAS)},
 updated as (
   update response r set
     survey_version = n.survey_version, seq = n.seq, complete = n.complete, answers = n.answers,
@@ -282,79 +282,15 @@ updated as (
   returning r.*
 ),
 moved as (
-  {_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {_moved("updated r", 1, "r.state = 'counted'")}
+  {select_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {select_moved("updated r", 1, "r.state = 'counted'")}
 ),
-{_rollups("$3::int2")},
-{_events("updated", _EVENT_TYPE, "$4::bool", completes=_COMPLETES, about="n.about")}
+{write_rollups("$3::int2")},
+{write_events("updated", EVENT_TYPE, "$4::bool", completes=COMPLETES, about="n.about")}
 select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
 
-
-def _change(
-    change: str, condition: str, event_type: str | None, *, touches: bool = True, also: str = ""
-) -> str:
-    """Return a statement that changes responses by id and moves their contributions with them.
-
-    `event_type` is SQL; without one no event is written. Without `touches` the response's own
-    time of change stays. `also` are more columns of `old`: no query may stand in SET itself.
-    $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
-    """
-    news = (
-        _events("updated", event_type, "true", completes=_COMPLETES)
-        if event_type
-        else "news as (select $2::timestamptz)"
-    )
-    touched = "updated_at = $2::timestamptz, " if touches else ""
-    return f"""
-with {_GATE},
-given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
-{_LOCKED.format(ids="$4::uuid[]", also=also)},
-updated as (
-  update response r set {change}, {touched}counted_as = gate.config
-  from old o cross join gate
-  where r.workspace_id = $1 and r.id = o.id and {condition} returning r.*
-),
-moved as (
-  {_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {_moved("updated r", 1, "r.state = 'counted'")}
-),
-{_rollups("$3::int2")},
-{news}
-select array(select id from old) as found, array(select id from updated) as changed
-"""
-
-
-# Adds the values of a case that became known later; the response's own values win. A public
-# response only claims its case: it gets the touchpoint and the declared segments, no customer.
-# $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
-JOIN = f"""
-with {_GATE},
-given as materialized (
-  select n.*, {declared_segments("n.properties", "gate")} as segments
-  from json_to_recordset($4::json)
-    n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb), gate
-),
-{_LOCKED.format(ids="array(select id from given)", also="")},
-updated as (
-  update response r set
-    touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
-    customer_id = case when o.claimed is null and not o.public
-      then coalesce(o.customer_id, n.customer_id) else o.customer_id end,
-    properties = case when o.public then n.segments else n.properties end || o.properties,
-    updated_at = $2::timestamptz, counted_as = gate.config
-  from given n join old o on o.id = n.id cross join gate
-  where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
-),
-moved as (
-  {_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {_moved("updated r", 1, "r.state = 'counted'")}
-),
-{_rollups("$3::int2")},
-{_events("updated", "'response.updated'", "true")}
-select count(*) from updated
-"""
 
 # Which of these responses are stored: $1 workspace, $2 ids, $3 the time before which anybody could
 # have made one.
@@ -363,82 +299,9 @@ select id from response
 where workspace_id = $1 and id = any($2::uuid[]) and (created_at < $3 or not public)
 """
 
-_AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
-
-_NOTHING_LEFT = (
-    "state = 'deleted', answers = '{}', scores = '{}', properties = '{}', tags = '[]', "
-    "notes = '[]', revisions = '[]', comment = null, customer_id = null, claimed = null, "
-    "order_ref = null, ticket_ref = null, interaction_ref = null, external_id = null, "
-    "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
-    "follow_up_closed_at = null, assignee = null, due_at = null"
-)
-DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", "'response.deleted'")
-# For imports, which emit no events.
-DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
-QUARANTINE = _change(
-    "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
-)
-# A low score opens its follow-up only once the answer is counted.
-_OPENS = """, r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
-    and coalesce(r.score < (
-      select (v.definition ->> 'follow_up_below')::int from survey_version v
-      where v.workspace_id = $1 and v.survey_id = r.survey_id and v.version = r.survey_version),
-      r.band in ('detractor', 'dissatisfied', 'hard')) as opens"""
-RESTORE = _change(
-    f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
-    "settled = o.settled or (o.complete and not o.test), "
-    "follow_up = case when o.opens then 'open' else o.follow_up end, "
-    "follow_up_opened_at = case when o.opens then $2::timestamptz "
-    "else o.follow_up_opened_at end",
-    "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
-    _EVENT_TYPE,
-    also=_OPENS,
-)
-# Whether somebody with a secret key, or the invited customer, has answered about the same case.
-_SAME_CASE = {
-    "order": "(t.order_ref = o.order_ref or t.interaction_ref = o.interaction_ref)",
-    "ticket": "t.ticket_ref = o.ticket_ref",
-    "customer": """t.customer_id in (
-      select i.customer_id from customer_identity i where i.workspace_id = {workspace_id}
-      and (i.value = o.claimed ->> 'external_id' or i.value = lower(o.claimed ->> 'email')))""",
-}
-
-
-def gives_way(per: str, workspace_id: str) -> str:
-    """Return the SQL condition that a trusted answer supersedes the claim `o`.
-
-    `per` is what the survey takes one answer for, `workspace_id` the SQL that names the workspace.
-    """
-    same = _SAME_CASE[per].format(workspace_id=workspace_id)
-    return f"""o.public and o.state = 'counted' and exists (
-    select from response t where t.workspace_id = {workspace_id} and t.survey_id = o.survey_id
-    and not t.public and t.state = 'counted' and {same})"""
-
-
-SUPERSEDE = {
-    per: _change(
-        "state = 'superseded'", "o.gives_way", "'response.updated'",
-        also=f", ({gives_way(per, '$1').replace('o.', 'r.')}) as gives_way",
-    )
-    for per in _SAME_CASE
-}  # fmt: skip
-REJECT = _change(
-    "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
-)
-# Counts responses anew that were counted under an older configuration; nothing else of them moves.
-RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
-# An abandoned answer becomes final.
-COMPLETE = _change(
-    "settled = true",
-    "not o.settled and o.state = 'counted' "
-    "and o.updated_at <= $2::timestamptz - interval '30 minutes'",
-    "'response.completed'",
-    touches=False,
-)
-
 # What the rollups should say, from the rows alone. $1 workspace.
 FROM_ROWS = f"""
-with moved as ({_moved("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
+with moved as ({select_moved("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
 {
     contributions(
         "moved r cross join (select configs from workspace_config where workspace_id = $1) c",

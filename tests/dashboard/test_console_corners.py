@@ -6,8 +6,8 @@ from typing import Any
 from app.core.database import Database
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_console import member_page, press
+from tests.integrations.stories import simple
 from tests.integrations.test_sources import deliver, register
-from tests.integrations.test_stories import simple
 from tests.shop import Shop
 
 

@@ -6,20 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.test_sources import deliver, register
-from tests.integrations.test_stories import (
+from tests.integrations.stories import (
     JSON,
-    SESSION,
     Told,
     chatwoot,
     freshdesk,
     intercom,
-    shopify,
     simple,
-    stripe,
-    woo,
     zendesk,
 )
+from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 
 AT = 1_772_400_000
@@ -45,111 +41,6 @@ async def tell(shop: Shop, made: Any, *deliveries: Told) -> None:
         reply = await deliver(shop, made, headers, body)
         assert reply.status_code in {200, 202}, reply.text
         await shop.work()
-
-
-async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
-    await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
-    await shop.make_trigger("s", on="order.fulfilled", delay="P360D")
-    a = await register(shop, "woocommerce", key="woo-a")
-    b = await register(shop, "woocommerce", key="woo-b")
-    await tell(shop, a, woo("processing", "2T09:00:00"))
-    await tell(shop, b, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
-    statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
-    assert statuses == ["scheduled", "scheduled"]
-    # Without an address of its own it is nobody's, least of all the other shop's buyer's.
-    c = await register(shop, "shopify", key="shop-c")
-    await tell(shop, c, shopify("orders/fulfilled", "3T09:00:00Z", order=15, email=None,
-                                customer=None))  # fmt: skip
-    (last,) = [i for i in (await shop.get("/v1/interactions"))["data"] if i["source"] == "shop-c"]
-    assert last["customer_id"] is None
-    # What one calls off stays in the other.
-    await tell(shop, b, woo("cancelled", "3T10:00:00", billing={"email": "bob@e.pl"}))
-    statuses = sorted(
-        found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]
-    )
-    assert statuses == ["cancelled", "scheduled"]
-
-
-async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> None:
-    made = await register(shop, "woocommerce")
-    await tell(shop, made, woo("processing", "2T09:00:00"))
-    await shop.happened("order.delivered", "d-1", order="15")
-    (delivered,) = [i for i in (await shop.get("/v1/interactions"))["data"]
-                    if i["type"] == "order.delivered"]  # fmt: skip
-    assert delivered["customer_id"] is not None
-    other = await register(shop, "woocommerce", key="woo-b")
-    await tell(shop, other, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
-    await shop.happened("order.delivered", "d-2", order="15")
-    (unclear,) = [i for i in (await shop.get("/v1/interactions"))["data"]
-                  if i["external_id"] == "d-2"]  # fmt: skip
-    assert unclear["customer_id"] is None
-
-
-async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
-    await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
-    made = await register(shop, "woocommerce")
-    first = {"id": 724, "total": "-20.00"}
-    await tell(
-        shop, made,
-        woo("processing", "2T09:00:00"),
-        woo("processing", "3T09:00:00", refunds=[first]),
-    )  # fmt: skip
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
-    # WooCommerce lists the newest first.
-    both = [{"id": 726, "total": "-30.00"}, first]
-    await tell(shop, made, woo("refunded", "4T09:00:00", refunds=both))
-    refunds = {i["external_id"]: i["properties"]["refund"]
-               for i in (await shop.get("/v1/interactions"))["data"]
-               if i["type"] == "order.refunded"}  # fmt: skip
-    assert refunds == {"15:refunded:724": "partial", "15:refunded:726": "full"}
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]
-
-
-@pytest.mark.parametrize("own", [True, False])
-async def test_a_session_that_ends_calls_off_only_its_own_order(shop: Shop, own: bool) -> None:
-    await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
-    made = await register(shop, "stripe")
-    await tell(shop, made, stripe("checkout.session.completed", AT, SESSION))
-    ended = SESSION | {"id": "cs_1" if own else "cs_0", "payment_status": "unpaid"}
-    await tell(shop, made, stripe("checkout.session.expired", AT + 9000, ended))
-    statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
-    assert statuses == ["cancelled" if own else "scheduled"]
-
-
-async def test_a_saved_card_is_no_purchase(shop: Shop) -> None:
-    made = await register(shop, "stripe")
-    setup = SESSION | {"mode": "setup", "payment_status": "no_payment_required"}
-    await tell(shop, made, stripe("checkout.session.completed", AT, setup))
-    assert await types(shop) == []
-
-
-@pytest.mark.parametrize(
-    "transactions",
-    [
-        [],
-        [{"kind": "refund", "status": "failure", "amount": "100.00", "currency": "USD"}],
-        [{"kind": "refund", "status": "success", "amount": "100.00", "currency": "EUR"}],
-        [{"kind": "void", "status": "success", "amount": "100.00", "currency": "USD"}],
-    ],
-)
-async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
-    shop: Shop, transactions: list[Any]
-) -> None:
-    await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
-    made = await register(shop, "shopify")
-    order = 820982911946154500
-    refund = {"id": 9, "order_id": order, "created_at": "2026-03-03T10:00:00Z",
-              "transactions": transactions}  # fmt: skip
-    headers = JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "r-9"}
-    await tell(shop, made, shopify("orders/paid", "2T10:00:00Z"), (headers, refund))
-    (told,) = [i for i in (await shop.get("/v1/interactions"))["data"]
-               if i["type"] == "order.refunded"]  # fmt: skip
-    assert told["properties"]["refund"] == "partial"
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
 
 
 async def test_a_state_behind_an_unknown_one_waits_for_it(shop: Shop) -> None:
@@ -387,22 +278,6 @@ async def test_an_author_who_is_not_the_contact_gives_no_address(shop: Shop) -> 
     await tell(shop, made, told)
     (customer,) = (await shop.get("/v1/customers"))["data"]
     assert customer["email"] is None
-
-
-async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop) -> None:
-    await shop.publish("s")
-    await shop.make_trigger("s", on="order.delivered", delay="P360D")
-    made = await register(shop, "shopify")
-    order = 820982911946154500
-    shipped = {"id": 5, "order_id": order, "shipment_status": "delivered", "email": "jon@e.com",
-               "updated_at": "2026-03-04T10:00:00Z"}  # fmt: skip
-    headers = JSON | {"x-shopify-topic": "fulfillments/update", "x-shopify-event-id": "f"}
-    await tell(shop, made, (headers, shipped))
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["scheduled"]
-    await tell(shop, made, shopify("orders/paid", "2T10:00:00Z", test=True))
-    found = (await shop.get("/v1/interactions"))["data"]
-    assert [i for i in found if not i["test"]] == []
-    assert [i["status"] for i in (await shop.get("/v1/invitations"))["data"]] == ["cancelled"]
 
 
 @pytest.mark.parametrize("scheme", [{"scheme": "token"}, None])

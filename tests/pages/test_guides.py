@@ -8,7 +8,7 @@ import pytest
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
 from app.pages.guides import BI, BOUNCES, GUIDES
-from tests.integrations import test_presets, test_stories
+from tests.integrations import stories, test_presets
 from tests.integrations.signing import SECRET
 from tests.integrations.test_sources import deliver, sample
 from tests.shop import Shop
@@ -16,16 +16,14 @@ from tests.shop import Shop
 # What each helpdesk or shop sends when a newcomer does what its guide says last.
 FIRST: dict[str, Any] = {
     "zendesk": sample("zendesk_trigger"),
-    "freshdesk": test_stories.simple("Resolved"),
-    "intercom": test_stories.intercom("conversation.admin.closed", 1_772_400_000),
-    "helpscout": test_stories.helpscout("convo.status"),
+    "freshdesk": stories.simple("Resolved"),
+    "intercom": stories.intercom("conversation.admin.closed", 1_772_400_000),
+    "helpscout": stories.helpscout("convo.status"),
     "chatwoot": sample("chatwoot_conversation_status_changed"),
     "zammad": sample("zammad_trigger"),
-    "shopify": test_stories.shopify("orders/paid", "2T10:00:00Z"),
-    "woocommerce": test_stories.woo("processing", "2T09:00:00"),
-    "stripe": test_stories.stripe(
-        "checkout.session.completed", 1_772_400_000, test_stories.SESSION
-    ),
+    "shopify": stories.shopify("orders/paid", "2T10:00:00Z"),
+    "woocommerce": stories.woo("processing", "2T09:00:00"),
+    "stripe": stories.stripe("checkout.session.completed", 1_772_400_000, stories.SESSION),
 }
 # Their events name nobody; the guides say how the customer becomes known.
 NAMELESS = {"hubspot", "bigcommerce"}

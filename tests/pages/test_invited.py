@@ -91,24 +91,6 @@ async def test_what_was_typed_is_there_again_beside_what_is_missing(shop: Shop) 
     assert (page.status, page.fields["why"]) == (422, "<b>ąę</b>")
 
 
-async def test_a_click_in_a_mail_is_provisional_until_a_person_moves(shop: Shop) -> None:
-    await shop.publish("s")
-    id_, path = await invite(shop)
-    page = await browse(shop.client, path + "/3")
-    assert await states(shop) == [(3, "provisional")]
-    assert page.fields["score"] == "3"
-    total = (await shop.metric("nps"))["total"]
-    assert (total["n"], total["excluded"]["provisional"]) == (0, 1)
-    assert (await shop.get("/v1/responses", follow_up="open"))["data"] == []
-    gesture = {"score": "3", "_g": "1", "_js": "1", "_first": "1"}
-    assert (await shop.client.post(path, data=page.fields | gesture)).status_code == 204
-    assert await states(shop) == [(3, "ok")]
-    assert await counted(shop) == 1
-    # Only now somebody should call back, and only now the company hears of it.
-    (response,) = (await shop.get("/v1/responses", follow_up="open"))["data"]
-    assert (response["id"], response["complete"]) == (id_, False)
-
-
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 async def test_who_wants_only_headers_leaves_no_trace(shop: Shop, method: str) -> None:
     await shop.publish("s")
@@ -118,110 +100,6 @@ async def test_who_wants_only_headers_leaves_no_trace(shop: Shop, method: str) -
     assert reply.status_code == 200
     assert await states(shop) == []
     assert (await shop.get(f"/v1/invitations/{id_}"))["status"] == "sent"
-
-
-async def test_a_form_that_only_a_script_sent_is_asked_to_confirm(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path + "/9")
-    again = await follow(shop.client, await page.send(shop.client, why="", _js="1"))
-    assert "Please confirm that you are a person." in again.text
-    assert await states(shop) == [(9, "unverified")]
-    done = await follow(shop.client, await again.send(shop.client, _js="1", _g="1"))
-    assert "Thank you" in done.text
-    assert await states(shop) == [(9, "ok")]
-
-
-async def test_without_scripts_a_person_is_slower_than_a_robot(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path + "/9")
-    again = await follow(shop.client, await page.send(shop.client, why="Fine"))
-    assert await states(shop) == [(9, "unverified")]
-    # One who read the first page needs only a moment for the second.
-    await asyncio.sleep(1.1)
-    await follow(shop.client, await again.send(shop.client))
-    (response,) = (await shop.get("/v1/responses"))["data"]
-    assert (response["integrity"], response["answers"]["why"]) == ("ok", "Fine")
-
-
-async def test_the_signed_time_cannot_be_made_up(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path)
-    other = await browse(shop.client, path)
-    page.fields["_at"] = other.fields["_at"][:-2] + (
-        "AA" if other.fields["_at"][-2:] != "AA" else "BB"
-    )
-    assert (await page.send(shop.client, score="9", why="")).status_code == 303
-    assert await states(shop) == [(9, "unverified")]
-    # What bears no time at all comes from no form of ours: a program that means what it sends.
-    await shop.client.post(path, data={"score": "9"})
-    assert await states(shop) == [(9, "ok")]
-
-
-async def test_nothing_sent_confirms_nothing(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    await shop.client.get(path + "/9")
-    await shop.client.post(path)
-    assert await states(shop) == [(9, "unverified")]
-
-
-async def test_a_scanner_that_opens_everything_is_quarantined(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    for score in range(11):
-        await shop.client.get(f"{path}/{score}")
-    ((_, integrity),) = await states(shop)
-    assert integrity == "quarantined"
-    total = (await shop.metric("nps"))["total"]
-    assert (total["n"], total["excluded"]["quarantined"]) == (0, 1)
-    # The person whose mail it scanned is counted all the same.
-    page = await browse(shop.client, path + "/8")
-    await page.send(shop.client, score="8", why="", _g="1", _js="1")
-    assert await states(shop) == [(8, "ok")]
-    assert await counted(shop) == 1
-
-
-async def test_a_hidden_link_and_a_hidden_field_catch_robots(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path + "/9")
-    assert page.hidden_links == [path + "/all"]
-    await shop.client.get(page.hidden_links[0])
-    assert await states(shop) == [(9, "quarantined")]
-    _, path = await invite(shop, customer={"email": "b@b.pl"})
-    page = await browse(shop.client, path + "/9")
-    (trap,) = page.traps
-    await page.send(shop.client, **{trap: "http://buy.example", "_g": "1", "_js": "1"})
-    assert await states(shop) == [(9, "quarantined")] * 2
-    assert await counted(shop) == 0
-
-
-async def test_three_scores_in_two_minutes_are_no_person(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path)
-    for score in ("1", "5"):
-        await page.send(shop.client, score=score, _g="1", _js="1")
-    reply = await page.send(shop.client, score="9", _g="1", _js="1")
-    assert await states(shop) == [(9, "quarantined")]
-    assert await counted(shop) == 0
-    # A person who was in two minds is asked, and says so by one more press.
-    again = await follow(shop.client, reply)
-    assert "Please confirm that you are a person." in again.text
-    await again.send(shop.client, _g="1", _js="1")
-    assert await states(shop) == [(9, "ok")]
-
-
-async def test_three_scores_at_once_are_no_person_either(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path)
-    send = (page.send(shop.client, score=s, _g="1", _js="1") for s in ("1", "5", "9") * 3)
-    await asyncio.gather(*send)
-    assert await counted(shop) == 0
 
 
 async def test_a_publishable_key_changes_nothing_of_the_invited(shop: Shop) -> None:
@@ -280,53 +158,6 @@ async def test_an_operator_restores_and_rejects(shop: Shop) -> None:
     page = await browse(shop.client, path)
     await page.send(shop.client, score="9", why="", _g="1", _js="1")
     assert await states(shop) == [(9, "rejected")]
-
-
-async def test_a_scanner_that_comes_later_takes_nothing_away(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path + "/9")
-    await page.send(shop.client, score="9", why="Good", _g="1", _js="1")
-    for score in range(5):
-        await shop.client.get(f"{path}/{score}")
-    scanned = await browse(shop.client, f"{path}/0")
-    await scanned.send(shop.client, _js="1")
-    (response,) = (await shop.get("/v1/responses"))["data"]
-    assert (response["score"], response["integrity"]) == (9, "ok")
-    assert response["answers"]["why"] == "Good"
-
-
-@pytest.mark.parametrize("scripts", [True, False])
-async def test_what_a_gesture_confirmed_is_not_overwritten_without_one(
-    shop: Shop, scripts: bool
-) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path + "/9")
-    await page.send(shop.client, score="9", _g="1", _js="1")
-    without = {"_js": "1"} if scripts else {}
-    later = await browse(shop.client, path + "/1")
-    # Sent without the time that we sign, it is taken as slow enough for a person.
-    later.fields.pop("_at")
-    await later.send(shop.client, score="1", why="I am a scanner", **without)
-    (response,) = (await shop.get("/v1/responses"))["data"]
-    assert (response["score"], response["integrity"]) == (9, "ok")
-    # A person who moves may still think again.
-    await (await browse(shop.client, path + "/2")).send(shop.client, score="2", _g="1", _js="1")
-    assert await states(shop) == [(2, "ok")]
-
-
-async def test_of_equal_trust_the_last_wins_and_what_is_missing_may_be_added(shop: Shop) -> None:
-    await shop.publish("s", metric="nps", questions=STEPS)
-    _, path = await invite(shop)
-    for score in ("9", "3"):
-        await shop.client.post(path, data={"score": score})
-    assert await states(shop) == [(3, "ok")]
-    id_, path = await invite(shop)
-    await (await browse(shop.client, path)).send(shop.client, score="4", _g="1", _js="1")
-    await shop.client.post(path, data={"why": "Scripts were blocked on this page", "score": "8"})
-    answers = (await shop.get(f"/v1/responses/{id_}"))["answers"]
-    assert (answers["score"], answers["why"]) == (4, "Scripts were blocked on this page")
 
 
 async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Database) -> None:
@@ -390,17 +221,6 @@ async def test_everyone_sees_and_deletes_what_is_stored(shop: Shop) -> None:
     # It is gone for ever: the link takes no second answer.
     assert (await shop.client.post(path, data={"score": "9"})).status_code == 410
     assert "Your answer is deleted." in (await browse(shop.client, path)).text
-
-
-async def test_a_scanner_that_presses_buttons_unsubscribes_nobody(shop: Shop) -> None:
-    await shop.publish("s")
-    _, path = await invite(shop)
-    page = await browse(shop.client, path.replace("/i/", "/u/"))
-    asked_again = parse(await page.send(shop.client, _js="1"))
-    assert "No more such mails?" in asked_again.text
-    assert (await shop.get("/v1/unsubscribes"))["data"] == []
-    await page.send(shop.client, _js="1", _g="1")
-    assert len((await shop.get("/v1/unsubscribes"))["data"]) == 1
 
 
 async def test_two_tabs_at_once_are_one_response(shop: Shop) -> None:

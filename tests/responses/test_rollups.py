@@ -12,8 +12,8 @@ from app.core.clock import utc_now
 from app.core.database import Database
 from app.responses import rollups
 from app.responses.batch_writing import Ingest
+from app.responses.changes import DELETE, QUARANTINE, REJECT, RESTORE
 from app.responses.group_commit import GroupCommit
-from app.responses.statements import DELETE, QUARANTINE, REJECT, RESTORE
 from tests.shop import Shop
 
 

@@ -19,9 +19,9 @@ from msgspec import Raw
 from app.core.clock import utc_now
 from app.core.database import CONNECTION_LOST, Database
 from app.core.ids import uuid7
+from app.responses.changes import DELETE, QUARANTINE, RESTORE
 from app.responses.group_commit import GroupCommit
 from app.responses.rows import ResponseRow
-from app.responses.statements import DELETE, QUARANTINE, RESTORE
 from app.responses.writing import Submission, WriteResult
 
 IDS = 4000

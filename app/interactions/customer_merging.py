@@ -1,0 +1,104 @@
+"""Merge two customers: names, fields, and every row that names the one who goes."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core import jobs
+from app.core.clock import utc_now
+from app.core.database import Database, run_sql
+from app.core.errors import Conflict, InvalidInput, named_in
+from app.core.jobs import Job
+from app.core.notices import notify
+from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
+from app.interactions.customers import get_customer, lock_cases, lock_customers
+
+REASSIGN_JOB = "customers.settle"
+# Answers that are written during a merge may still name the old customer.
+REASSIGNED_AFTER = dt.timedelta(seconds=60)
+
+# The tables that name a customer, each with its column that holds the time of a change.
+NAMING_TABLES = {
+    "interaction": "changed_at",
+    "ticket": "updated_at",
+    "response": "updated_at",
+    "invitation": "updated_at",
+    "decision": None,
+}
+
+_MERGE = (
+    """update customer_identity set customer_id = :winner
+    where workspace_id = :workspace_id and customer_id = :loser""",
+    """update customer w set email = coalesce(w.email, l.email), name = coalesce(w.name, l.name),
+      locale = coalesce(w.locale, l.locale), properties = l.properties || w.properties,
+      consent = coalesce(w.consent, l.consent),
+      do_not_survey = w.do_not_survey or l.do_not_survey,
+      last_invited_at = greatest(w.last_invited_at, l.last_invited_at)
+    from customer l where w.workspace_id = :workspace_id and w.id = :winner
+    and l.workspace_id = :workspace_id and l.id = :loser""",
+    """update customer set email = null, name = null, locale = null, properties = '{}',
+      consent = null, merged_into = :winner where workspace_id = :workspace_id and id = :loser""",
+    """update customer set merged_into = :winner
+    where workspace_id = :workspace_id and merged_into = :loser""",
+)
+
+
+async def merge_customers(
+    session: AsyncSession, workspace_id: UUID, *, loser: str, winner: str
+) -> dict[str, Any]:
+    """Merge one customer into another; where both have a value, the winner keeps its own."""
+    with named_in("body", "from"):
+        first = await get_customer(session, workspace_id, loser)
+    with named_in("body", "into"):
+        second = await get_customer(session, workspace_id, winner)
+    if first["id"] == second["id"]:
+        raise InvalidInput.at("body", "into", msg="is the same customer as `from`")
+    if second["erased_at"] is not None or first["erased_at"] is not None:
+        raise Conflict("An erased customer stays empty and is merged with nobody.")
+    await lock_cases(session, workspace_id, [first["id"]])
+    await lock_customers(session, workspace_id, [first["id"], second["id"]])
+    bound = {"workspace_id": workspace_id, "loser": first["id"], "winner": second["id"]}
+    for statement in _MERGE:
+        names = {name: value for name, value in bound.items() if f":{name}" in statement}
+        await run_sql(session, text(statement).bindparams(**names))
+    await move_references(session, workspace_id, loser=first["id"], winner=second["id"])
+    await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
+    await jobs.enqueue(
+        session,
+        REASSIGN_JOB,
+        workspace_id=workspace_id,
+        payload={"loser": str(first["id"]), "winner": str(second["id"])},
+        run_at=utc_now() + REASSIGNED_AFTER,
+    )
+    return await get_customer(session, workspace_id, str(second["id"]))
+
+
+async def move_references(
+    session: AsyncSession, workspace_id: UUID, *, loser: UUID, winner: UUID | None
+) -> None:
+    """Let every row that names one customer name the other; no count is by customer."""
+    for table, changed in NAMING_TABLES.items():
+        # The time of change makes exports send the row again with the new customer.
+        moved = f", {changed} = :now" if changed else ""
+        bound = {"now": utc_now()} if changed else {}
+        await run_sql(
+            session,
+            text(
+                f"update {table} set customer_id = :winner{moved} "
+                "where workspace_id = :workspace_id and customer_id = :loser"
+            ).bindparams(workspace_id=workspace_id, loser=loser, winner=winner, **bound),
+        )
+
+
+async def reassign_merged(database: Database, job: Job) -> None:
+    """Move the rows that were still being written when two customers were merged."""
+    async with database.transaction() as session:
+        await move_references(
+            session,
+            job.workspace_id,
+            loser=UUID(job.payload["loser"]),
+            winner=UUID(job.payload["winner"]),
+        )

@@ -1,0 +1,153 @@
+"""The statements that change stored responses: joined, held, restored, deleted and recounted.
+
+They hold to what `statements` says of locks, rollups and events.
+"""
+
+from app.responses.statements import (
+    COMPLETES,
+    EVENT_TYPE,
+    GATE,
+    LOCK_OLD,
+    declared_segments,
+    select_moved,
+    write_events,
+    write_rollups,
+)
+
+
+def _change(
+    change: str, condition: str, event_type: str | None, *, touches: bool = True, also: str = ""
+) -> str:
+    """Return a statement that changes responses by id and moves their contributions with them.
+
+    `event_type` is SQL; without one no event is written. Without `touches` the response's own
+    time of change stays. `also` are more columns of `old`: no query may stand in SET itself.
+    $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
+    """
+    news = (
+        write_events("updated", event_type, "true", completes=COMPLETES)
+        if event_type
+        else "news as (select $2::timestamptz)"
+    )
+    touched = "updated_at = $2::timestamptz, " if touches else ""
+    return f"""
+with {GATE},
+given as materialized (select * from unnest($4::uuid[], $5::uuid[]) n(id, event_id)),
+{LOCK_OLD.format(ids="$4::uuid[]", also=also)},
+updated as (
+  update response r set {change}, {touched}counted_as = gate.config
+  from old o cross join gate
+  where r.workspace_id = $1 and r.id = o.id and {condition} returning r.*
+),
+moved as (
+  {select_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {select_moved("updated r", 1, "r.state = 'counted'")}
+),
+{write_rollups("$3::int2")},
+{news}
+select array(select id from old) as found, array(select id from updated) as changed
+"""
+
+
+# Adds the values of a case that became known later; the response's own values win. A public
+# response only claims its case: it gets the touchpoint and the declared segments, no customer.
+# $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
+JOIN = f"""
+with {GATE},
+given as materialized (
+  select n.*, {declared_segments("n.properties", "gate")} as segments
+  from json_to_recordset($4::json)
+    n(id uuid, event_id uuid, touchpoint text, customer_id uuid, properties jsonb), gate
+),
+{LOCK_OLD.format(ids="array(select id from given)", also="")},
+updated as (
+  update response r set
+    touchpoint = case when o.touchpoint = '' then n.touchpoint else o.touchpoint end,
+    customer_id = case when o.claimed is null and not o.public
+      then coalesce(o.customer_id, n.customer_id) else o.customer_id end,
+    properties = case when o.public then n.segments else n.properties end || o.properties,
+    updated_at = $2::timestamptz, counted_as = gate.config
+  from given n join old o on o.id = n.id cross join gate
+  where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
+),
+moved as (
+  {select_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {select_moved("updated r", 1, "r.state = 'counted'")}
+),
+{write_rollups("$3::int2")},
+{write_events("updated", "'response.updated'", "true")}
+select count(*) from updated
+"""
+
+_AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
+
+_NOTHING_LEFT = (
+    "state = 'deleted', answers = '{}', scores = '{}', properties = '{}', tags = '[]', "
+    "notes = '[]', revisions = '[]', comment = null, customer_id = null, claimed = null, "
+    "order_ref = null, ticket_ref = null, interaction_ref = null, external_id = null, "
+    "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
+    "follow_up_closed_at = null, assignee = null, due_at = null"
+)
+DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", "'response.deleted'")
+# For imports, which emit no events.
+DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
+QUARANTINE = _change(
+    "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
+)
+# A low score opens its follow-up only once the answer is counted.
+_OPENS = """, r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
+    and coalesce(r.score < (
+      select (v.definition ->> 'follow_up_below')::int from survey_version v
+      where v.workspace_id = $1 and v.survey_id = r.survey_id and v.version = r.survey_version),
+      r.band in ('detractor', 'dissatisfied', 'hard')) as opens"""
+RESTORE = _change(
+    f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
+    "settled = o.settled or (o.complete and not o.test), "
+    "follow_up = case when o.opens then 'open' else o.follow_up end, "
+    "follow_up_opened_at = case when o.opens then $2::timestamptz "
+    "else o.follow_up_opened_at end",
+    "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
+    EVENT_TYPE,
+    also=_OPENS,
+)
+# Whether somebody with a secret key, or the invited customer, has answered about the same case.
+_SAME_CASE = {
+    "order": "(t.order_ref = o.order_ref or t.interaction_ref = o.interaction_ref)",
+    "ticket": "t.ticket_ref = o.ticket_ref",
+    "customer": """t.customer_id in (
+      select i.customer_id from customer_identity i where i.workspace_id = {workspace_id}
+      and (i.value = o.claimed ->> 'external_id' or i.value = lower(o.claimed ->> 'email')))""",
+}
+
+
+def gives_way(per: str, workspace_id: str) -> str:
+    """Return the SQL condition that a trusted answer supersedes the claim `o`.
+
+    `per` is what the survey takes one answer for, `workspace_id` the SQL that names the workspace.
+    """
+    same = _SAME_CASE[per].format(workspace_id=workspace_id)
+    return f"""o.public and o.state = 'counted' and exists (
+    select from response t where t.workspace_id = {workspace_id} and t.survey_id = o.survey_id
+    and not t.public and t.state = 'counted' and {same})"""
+
+
+SUPERSEDE = {
+    per: _change(
+        "state = 'superseded'", "o.gives_way", "'response.updated'",
+        also=f", ({gives_way(per, '$1').replace('o.', 'r.')}) as gives_way",
+    )
+    for per in _SAME_CASE
+}  # fmt: skip
+REJECT = _change(
+    "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
+)
+# Counts responses anew that were counted under an older configuration; nothing else of them moves.
+RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
+# An abandoned answer becomes final.
+COMPLETE = _change(
+    "settled = true",
+    "not o.settled and o.state = 'counted' "
+    "and o.updated_at <= $2::timestamptz - interval '30 minutes'",
+    "'response.completed'",
+    touches=False,
+)
