@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 from uuid import UUID
@@ -34,6 +35,14 @@ CONNECTION_LOST = (
 )
 
 
+# Errors of rows that cannot be stored, however often they are sent.
+BAD_DATA = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+
 # What a cluster's coordinator says, as an internal error, when it loses one of its nodes.
 _NODE_LOST = re.compile(
     "server closed the connection|SSL SYSCALL error|connection to the remote node|"
@@ -51,43 +60,59 @@ _TRY_AGAIN = (
 )
 
 
+# As many as batches of interactions are recorded at once.
+_RECORDING_CONNECTIONS = 4
 # How long a request waits for a connection of the pool before it is 503.
 LONGEST_WAIT_SECONDS = 5.0
 
 
+# A plan made while a table was small would go on to visit every row of a large one.
+_PLANNING_ALWAYS = {"statement_timeout": "60s", "plan_cache_mode": "force_custom_plan"}
+_KEEPING_PLANS = {"statement_timeout": "60s", "jit": "off"}
+# So plans that are kept are made anew as tables grow.
+_PLANS_KEPT_SECONDS = 2.0
+
+
 class Database:
-    """One PostgreSQL: a pool of sessions for routes, and bare connections for ingest."""
+    """One PostgreSQL: pools of sessions, and bare connections for ingest."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         """Prepare; nothing connects before the first use."""
         self.url = url
-        self.engine: AsyncEngine = create_async_engine(
+        self.engine = self._pool(lambda: self.connect(**_PLANNING_ALWAYS), pool_size)
+        self._recording_engine = self._pool(
+            lambda: self.connect_keeping_plans(**_KEEPING_PLANS), _RECORDING_CONNECTIONS
+        )
+        # When it last refused to write for want of room, by the monotonic clock.
+        self.full_at = float("-inf")
+        # Whether it is a cluster, once somebody has asked it.
+        self.known_as_cluster: bool | None = None
+        self._sessions = self._sessions_on(self.engine)
+        self._recording_sessions = self._sessions_on(self._recording_engine)
+
+    def _pool(self, connect: Callable[[], Awaitable[RawConnection]], size: int) -> AsyncEngine:
+        return create_async_engine(
             "postgresql+asyncpg://",
-            # A plan made while a table was small would go on to visit every row of a large one.
-            async_creator=lambda: self.connect(
-                statement_timeout="60s", plan_cache_mode="force_custom_plan"
-            ),
-            pool_size=pool_size,
+            async_creator=connect,
+            pool_size=size,
             max_overflow=5,
             pool_timeout=LONGEST_WAIT_SECONDS,
             pool_pre_ping=True,
             # Addresses and payloads must not stand in a log because a statement failed.
             hide_parameters=True,
         )
-        # When it last refused to write for want of room, by the monotonic clock.
-        self.full_at = float("-inf")
-        # Whether it is a cluster, once somebody has asked it.
-        self.known_as_cluster: bool | None = None
-        self._sessions = async_sessionmaker(
-            self.engine, class_=AsyncSession, expire_on_commit=False, info={"database": self}
+
+    def _sessions_on(self, engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+        return async_sessionmaker(
+            engine, class_=AsyncSession, expire_on_commit=False, info={"database": self}
         )
 
     async def __aenter__(self) -> Self:
-        """Use it for a while; the pool is closed at the end."""
+        """Use it for a while; the pools are closed at the end."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the pool."""
+        """Close the pools."""
         await self.close()
 
     async def connect(self, **server_settings: str) -> RawConnection:
@@ -105,6 +130,16 @@ class Database:
             | server_settings,
         )
 
+    async def connect_keeping_plans(self, **server_settings: str) -> RawConnection:
+        """Open a connection whose plans last; on a cluster each plan needs its parameters."""
+        connection = await self.connect(plan_cache_mode="force_generic_plan", **server_settings)
+        found = await connection.fetchval("select 1 from pg_extension where extname = 'citus'")
+        self.known_as_cluster = found is not None
+        if self.known_as_cluster:
+            # The node depends on the workspace.
+            await connection.execute("set plan_cache_mode = force_custom_plan")
+        return connection
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """Open a session whose transaction the caller ends; what is not committed is undone."""
@@ -117,9 +152,21 @@ class Database:
         async with self._sessions() as session, session.begin():
             yield session
 
+    @asynccontextmanager
+    async def recording_transaction(self) -> AsyncIterator[AsyncSession]:
+        """Open a transaction for what is recorded all the time, whose plans are kept a while."""
+        async with self._recording_sessions() as session, session.begin():
+            connection = await session.connection()
+            known, now = (await connection.get_raw_connection()).info, time.monotonic()
+            if now - known.setdefault("planned_at", now) > _PLANS_KEPT_SECONDS:
+                known["planned_at"] = now
+                await connection.exec_driver_sql("discard plans")
+            yield session
+
     async def close(self) -> None:
-        """Close the pool."""
+        """Close the pools."""
         await self.engine.dispose()
+        await self._recording_engine.dispose()
 
 
 async def run_sql(

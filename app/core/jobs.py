@@ -21,6 +21,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.ids import uuid7
 from app.core.notices import notify
+from app.core.prepared import Prepared, as_json
 from app.core.schema import QUEUE, Instant, Json
 
 LEASE = dt.timedelta(seconds=30)
@@ -103,6 +104,17 @@ async def enqueue(  # noqa: PLR0913 - what a job is made of
     await notify(session, CHANNEL, kind)
 
 
+_ENQUEUE_MANY = Prepared("""
+insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, max_attempts,
+  created_at)
+select n.id, cast(:workspace_id as uuid), cast(:kind as text), n.payload, n.dedupe, n.run_at, 0,
+  cast(:max_attempts as int), cast(:now as timestamptz)
+from json_to_recordset(cast(:rows as json))
+  n(id uuid, run_at timestamptz, dedupe text, payload jsonb)
+on conflict do nothing
+""")
+
+
 async def enqueue_many(
     session: AsyncSession,
     kind: str,
@@ -118,21 +130,10 @@ async def enqueue_many(
         {"id": str(uuid7()), "run_at": at.isoformat(), "dedupe": dedupe, "payload": payload}
         for at, dedupe, payload in wanted
     ]
-    await run_sql(
-        session,
-        text(
-            "insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, "
-            "max_attempts, created_at) select n.id, :workspace_id, :kind, n.payload, n.dedupe, "
-            "n.run_at, 0, :max_attempts, :now from json_to_recordset(cast(:rows as json)) "
-            "n(id uuid, run_at timestamptz, dedupe text, payload jsonb) on conflict do nothing"
-        ).bindparams(
-            workspace_id=workspace_id,
-            kind=kind,
-            max_attempts=max_attempts,
-            now=utc_now(),
-            rows=json.dumps(rows),
-        ),
-    )
+    await _ENQUEUE_MANY.run(
+        session, workspace_id=workspace_id, kind=kind, max_attempts=max_attempts, now=utc_now(),
+        rows=as_json(rows),
+    )  # fmt: skip
     await notify(session, CHANNEL, kind)
 
 

@@ -8,10 +8,10 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import CONNECTION_LOST, Database, run_sql
+from app.core.database import CONNECTION_LOST, Database
+from app.core.prepared import Prepared
 from app.core.telemetry import RECONNECTS
 
 logger = logging.getLogger(__name__)
@@ -70,9 +70,9 @@ class Notices:
         self._hearers[channel](str(payload))
 
 
+_NOTIFY = Prepared("select pg_notify(:channel, :payload)")
+
+
 async def notify(session: AsyncSession, channel: str, payload: str) -> None:
     """Tell every process, when this transaction commits."""
-    await run_sql(
-        session,
-        text("select pg_notify(:channel, :payload)").bindparams(channel=channel, payload=payload),
-    )
+    await _NOTIFY.run(session, channel=channel, payload=payload)

@@ -5,7 +5,6 @@ so that no event can appear behind one that was already read.
 """
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.ids import uuid7
+from app.core.prepared import Prepared, as_json
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
@@ -56,24 +56,22 @@ class Event(SQLModel, table=True):
     created_at: dt.datetime = Field(sa_type=Instant)
 
 
+_EMIT = Prepared("""
+insert into event (workspace_id, xid, id, type, data, created_at)
+select cast(:workspace_id as uuid), pg_current_xact_id(), n.id, cast(:type as text), n.data,
+  cast(:now as timestamptz)
+from json_to_recordset(cast(:rows as json)) n(id uuid, data jsonb)
+""")
+
+
 async def emit(
     session: AsyncSession, workspace_id: UUID, event_type: str, *, data: Sequence[Mapping[str, Any]]
 ) -> None:
     """Write news of one type, in the transaction of the change that it tells of."""
     rows = [{"id": uuid7(), "data": document} for document in data]
     if rows:
-        await run_sql(
-            session,
-            text(
-                "insert into event (workspace_id, xid, id, type, data, created_at) "
-                "select :workspace_id, pg_current_xact_id(), n.id, :type, n.data, :now "
-                "from json_to_recordset(cast(:rows as json)) n(id uuid, data jsonb)"
-            ).bindparams(
-                workspace_id=workspace_id,
-                type=event_type,
-                now=utc_now(),
-                rows=json.dumps(rows, default=str),
-            ),
+        await _EMIT.run(
+            session, workspace_id=workspace_id, type=event_type, now=utc_now(), rows=as_json(rows)
         )
 
 

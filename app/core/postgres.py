@@ -43,6 +43,8 @@ _OPTIONS = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
+    # Statistics follow soon where a table grows for the first time; plans depend on them.
+    "autovacuum_naptime": "10s",
     # Twenty for each of a few BI roles, and enough for ourselves.
     "max_connections": "200",
 }

@@ -9,7 +9,6 @@ import datetime as dt
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -20,6 +19,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import uuid7
 from app.core.notices import EVERYTHING
+from app.core.prepared import Prepared
 
 _REMEMBERED = 100_000
 CHANNEL = "afterword_touchpoints"
@@ -120,21 +120,20 @@ class CustomerResolver:
             del self._touchpoints[name]
 
 
+_REGISTER = Prepared("""
+insert into touchpoint (workspace_id, key, name, declared, created_at)
+select cast(:workspace_id as uuid), key, '{}', false, cast(:now as timestamptz)
+from unnest(cast(:keys as text[])) key on conflict do nothing
+""")
+
+
 async def register_touchpoints(
     session: AsyncSession, workspace_id: UUID, keys: Iterable[str]
 ) -> None:
     """Note touchpoints that somebody names, as not declared; those that are known stay."""
     named = sorted({key for key in keys if key})
-    if not named:
-        return
-    await run_sql(
-        session,
-        text(
-            "insert into touchpoint (workspace_id, key, name, declared, created_at) "
-            "select :workspace_id, key, '{}', false, :now from unnest(:keys ::text[]) key "
-            "on conflict do nothing"
-        ).bindparams(workspace_id=workspace_id, keys=named, now=utc_now()),
-    )
+    if named:
+        await _REGISTER.run(session, workspace_id=workspace_id, keys=named, now=utc_now())
 
 
 async def resolve_customers(
@@ -197,38 +196,49 @@ async def _resolve_group(
     return resolved
 
 
+_FIND = Prepared("""
+select n.number, coalesce(i.customer_id, o.customer_id, m.customer_id) as customer_id
+from unnest(cast(:kinds as text[]), cast(:values as text[]), cast(:emails as text[]))
+  with ordinality n(kind, value, email, number)
+left join customer_identity i on i.workspace_id = :workspace_id
+  and i.value = any(cast(:values as text[])) and i.kind = n.kind and i.value = n.value
+left join lateral (
+  select min(x.customer_id::text)::uuid as customer_id from customer_identity x
+  where x.workspace_id = :workspace_id and x.value = n.value
+  and n.kind like 'id:%' and x.kind like 'id:%' and (n.kind = 'id:' or x.kind = 'id:')
+  and not exists (select from customer_identity other
+    where other.workspace_id = :workspace_id
+    and other.customer_id = x.customer_id and other.kind = n.kind)
+  having count(distinct x.customer_id) = 1
+) o on true
+left join customer_identity m on m.workspace_id = :workspace_id
+  and m.kind = 'email' and m.value = any(cast(:emails as text[])) and m.value = n.email
+  and not exists (
+    select from customer_identity other where other.workspace_id = :workspace_id
+    and other.customer_id = m.customer_id and other.kind = n.kind)
+""")
+
+
 async def _find(
     session: AsyncSession, workspace_id: UUID, persons: list[CustomerReference]
 ) -> dict[CustomerReference, UUID]:
-    rows = await run_sql(
+    rows = await _FIND.run(
         session,
-        text("""
-            select n.number, coalesce(i.customer_id, o.customer_id, m.customer_id) as customer_id
-            from unnest(:kinds ::text[], :values ::text[], :emails ::text[]) with ordinality
-              n(kind, value, email, number)
-            left join customer_identity i on i.workspace_id = :workspace_id
-              and i.kind = n.kind and i.value = n.value
-            left join lateral (
-              select min(x.customer_id::text)::uuid as customer_id from customer_identity x
-              where x.workspace_id = :workspace_id and x.value = n.value
-              and n.kind like 'id:%' and x.kind like 'id:%' and (n.kind = 'id:' or x.kind = 'id:')
-              and not exists (select from customer_identity other
-                where other.workspace_id = :workspace_id
-                and other.customer_id = x.customer_id and other.kind = n.kind)
-              having count(distinct x.customer_id) = 1
-            ) o on true
-            left join customer_identity m on m.workspace_id = :workspace_id
-              and m.kind = 'email' and m.value = n.email and not exists (
-                select from customer_identity other where other.workspace_id = :workspace_id
-                and other.customer_id = m.customer_id and other.kind = n.kind)
-        """).bindparams(
-            workspace_id=workspace_id,
-            kinds=[p.identities[0][0] for p in persons],
-            values=[p.identities[0][1] for p in persons],
-            emails=[p.email.lower() if p.email else None for p in persons],
-        ),
+        workspace_id=workspace_id,
+        kinds=[p.identities[0][0] for p in persons],
+        values=[p.identities[0][1] for p in persons],
+        emails=[p.email.lower() if p.email else None for p in persons],
     )
-    return {persons[r.number - 1]: r.customer_id for r in rows if r.customer_id}
+    return {persons[row["number"] - 1]: row["customer_id"] for row in rows if row["customer_id"]}
+
+
+_CLAIM = Prepared("""
+insert into customer_identity (workspace_id, kind, value, customer_id)
+select cast(:workspace_id as uuid), n.kind, n.value, n.customer_id
+from unnest(cast(:kinds as text[]), cast(:values as text[]), cast(:customers as uuid[]))
+  n(kind, value, customer_id)
+order by n.kind, n.value on conflict do nothing returning customer_id
+""")
 
 
 async def _claim_identities(
@@ -238,22 +248,26 @@ async def _claim_identities(
     if not wanted:
         return set()
     ordered = sorted(wanted)
-    rows = await run_sql(
+    rows = await _CLAIM.run(
         session,
-        text("""
-            insert into customer_identity (workspace_id, kind, value, customer_id)
-            select :workspace_id, n.kind, n.value, n.customer_id
-            from unnest(:kinds ::text[], :values ::text[], :customers ::uuid[])
-              n(kind, value, customer_id)
-            order by n.kind, n.value on conflict do nothing returning customer_id
-        """).bindparams(
-            workspace_id=workspace_id,
-            kinds=[kind for kind, _ in ordered],
-            values=[value for _, value in ordered],
-            customers=[wanted[key] for key in ordered],
-        ),
+        workspace_id=workspace_id,
+        kinds=[kind for kind, _ in ordered],
+        values=[value for _, value in ordered],
+        customers=[wanted[key] for key in ordered],
     )
-    return {r.customer_id for r in rows}
+    return {row["customer_id"] for row in rows}
+
+
+_INSERT = Prepared("""
+insert into customer (workspace_id, id, email, name, locale, properties,
+  do_not_survey, told_at, created_at, updated_at)
+select cast(:workspace_id as uuid), n.*, '{}', false, case when cast(:told as text) is null
+  then '{}'::jsonb else jsonb_build_object(
+    'email', cast(:told as text), 'name', cast(:told as text),
+    'locale', cast(:told as text)) end, cast(:now as timestamptz), cast(:now as timestamptz)
+from unnest(cast(:ids as uuid[]), cast(:emails as text[]), cast(:names as text[]),
+  cast(:locales as text[])) n
+""")
 
 
 async def _insert_customers(
@@ -264,31 +278,15 @@ async def _insert_customers(
     *,
     told_at: dt.datetime | None,
 ) -> None:
-    now: dt.datetime = utc_now()
-    learned = rfc3339(told_at) if told_at else None
-    rows: list[dict[str, Any]] = [
-        {"id": i, "email": p.email, "name": p.name, "locale": p.locale}
-        for i, p in persons.items()
-        if i in fresh
-    ]
-    if rows:
-        await run_sql(
+    new = {id_: person for id_, person in persons.items() if id_ in fresh}
+    if new:
+        await _INSERT.run(
             session,
-            text("""
-                insert into customer (workspace_id, id, email, name, locale, properties,
-                  do_not_survey, told_at, created_at, updated_at)
-                select :workspace_id, n.*, '{}', false, case when cast(:told as text) is null
-                  then '{}'::jsonb else jsonb_build_object(
-                    'email', cast(:told as text), 'name', cast(:told as text),
-                    'locale', cast(:told as text)) end, :now, :now
-                from unnest(:ids ::uuid[], :emails ::text[], :names ::text[], :locales ::text[]) n
-            """).bindparams(
-                workspace_id=workspace_id,
-                now=now,
-                told=learned,
-                ids=[r["id"] for r in rows],
-                emails=[r["email"] for r in rows],
-                names=[r["name"] for r in rows],
-                locales=[r["locale"] for r in rows],
-            ),
+            workspace_id=workspace_id,
+            now=utc_now(),
+            told=rfc3339(told_at) if told_at else None,
+            ids=list(new),
+            emails=[person.email for person in new.values()],
+            names=[person.name for person in new.values()],
+            locales=[person.locale for person in new.values()],
         )

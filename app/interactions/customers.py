@@ -14,6 +14,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import as_uuid
 from app.core.notices import notify
 from app.core.paging import decode_cursor
+from app.core.prepared import Prepared
 from app.core.schema import Json
 from app.interactions.customer_resolver import (
     CUSTOMERS_CHANNEL,
@@ -169,6 +170,9 @@ async def find_in_order(  # noqa: PLR0913 - the filters of one list
     return [dict(row._mapping) for row in rows]
 
 
+_BY_IDS = Prepared(f"{_SELECT} and c.id = any(:ids)")
+
+
 async def find_customers_by_id(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
@@ -176,13 +180,8 @@ async def find_customers_by_id(
     wanted = list(set(ids))
     if not wanted:
         return {}
-    rows = await run_sql(
-        session,
-        text(f"{_SELECT} and c.id = any(:ids)")
-        .columns(**_JSON)
-        .bindparams(workspace_id=workspace_id, ids=wanted),
-    )
-    return {row.id: dict(row._mapping) for row in rows}
+    rows = await _BY_IDS.run(session, workspace_id=workspace_id, ids=wanted)
+    return {row["id"]: row for row in rows}
 
 
 async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> dict[str, Any]:
@@ -310,12 +309,12 @@ async def lock_cases(session: AsyncSession, workspace_id: UUID, customers: Itera
         )
 
 
+_LOCK = Prepared(
+    "select 1 from customer where workspace_id = :workspace_id and id = any(:ids) "
+    "order by id for no key update"
+)
+
+
 async def lock_customers(session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]) -> None:
     """Lock customers in order, so that decisions about one of them come one after the other."""
-    await run_sql(
-        session,
-        text(
-            "select 1 from customer where workspace_id = :workspace_id and id = any(:ids) "
-            "order by id for no key update"
-        ).bindparams(workspace_id=workspace_id, ids=list(set(ids))),
-    )
+    await _LOCK.run(session, workspace_id=workspace_id, ids=list(set(ids)))

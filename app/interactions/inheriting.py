@@ -1,16 +1,13 @@
 """Fill what an interaction lacks from the latest earlier interaction of the same case."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql
-from app.core.schema import Json
+from app.core.prepared import Prepared, as_json
 
 # What is true of one event only.
 _NOT_INHERITED = {"refund", "session", "cancel_reason", "dispute_reason", "deleted"}
@@ -28,6 +25,12 @@ TYPES = (
 )
 
 
+_IN_CASES = Prepared(
+    f"select {COLUMNS} from interaction where workspace_id = :workspace_id "
+    "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at, id"
+)
+
+
 async def inherit(
     session: AsyncSession, workspace_id: UUID, created: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
@@ -40,19 +43,11 @@ async def inherit(
     orders = sorted({r["order_ref"] for r in created if r["order_ref"]})
     if not tickets and not orders:
         return []
-    rows = await run_sql(
-        session,
-        text(
-            f"select {COLUMNS} from interaction where workspace_id = :workspace_id "
-            "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at, id"
-        )
-        .columns(properties=Json, contact=Json)
-        .bindparams(workspace_id=workspace_id, tickets=tickets, orders=orders),
-    )
+    rows = await _IN_CASES.run(session, workspace_id=workspace_id, tickets=tickets, orders=orders)
     latest: dict[tuple[object, ...], dict[str, Any]] = {}
     changed, stored = [], []
     for row in rows:
-        values = dict(row._mapping)
+        values = row
         cases = _cases(values)
         earlier = _earlier(values, cases, latest)
         if earlier:
@@ -123,19 +118,19 @@ def _passed_on(values: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) 
     return {name: last[name] if last else None for name in ("amount", "currency")}
 
 
+_FILL = Prepared(
+    "update interaction i set customer_id = n.customer_id, contact = n.contact, "
+    "locale = n.locale, amount = n.amount, currency = n.currency, properties = n.properties, "
+    "changed_at = cast(:now as timestamptz) "
+    f"from json_to_recordset(cast(:rows as json)) n({TYPES}) "
+    "where i.workspace_id = :workspace_id and i.id = any(:ids) and i.id = n.id"
+)
+
+
 async def _fill(
     session: AsyncSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    await run_sql(
-        session,
-        text(
-            "update interaction i set customer_id = n.customer_id, contact = n.contact, "
-            "locale = n.locale, "
-            "amount = n.amount, currency = n.currency, properties = n.properties, "
-            "changed_at = :now "
-            f"from json_to_recordset(cast(:rows as json)) n({TYPES}) "
-            "where i.workspace_id = :workspace_id and i.id = n.id"
-        ).bindparams(
-            workspace_id=workspace_id, now=utc_now(), rows=json.dumps(list(rows), default=str)
-        ),
-    )
+    await _FILL.run(
+        session, workspace_id=workspace_id, now=utc_now(), ids=[row["id"] for row in rows],
+        rows=as_json(rows),
+    )  # fmt: skip

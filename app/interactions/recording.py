@@ -6,7 +6,6 @@ deadlocks.
 """
 
 import datetime as dt
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
-from app.core.database import run_sql
 from app.core.ids import derived_uuid
 from app.core.outbox import emit
-from app.core.schema import Json
+from app.core.prepared import Prepared, as_json
 from app.interactions.customer_resolver import (
     CustomerReference,
     register_touchpoints,
@@ -262,11 +259,13 @@ async def _complete_customers(
     if not latest:
         return
     rows = [{"id": str(id_), **entry} for id_, entry in sorted(latest.items())]
-    await run_sql(
+    await _KEEP_LATEST.run(
         session,
-        _KEEP_LATEST.bindparams(
-            workspace_id=workspace_id, now=now, began=began, rows=json.dumps(rows)
-        ),
+        workspace_id=workspace_id,
+        now=now,
+        began=began,
+        ids=list(latest),
+        rows=as_json(rows),
     )
 
 
@@ -275,12 +274,13 @@ def _latest(name: str) -> str:
     return (
         f"n.{name} is not null and (c.{name} is null or n.{name}_at >= "
         f"coalesce((c.told_at ->> '{name}')::timestamptz, "
-        "case when c.created_at < :began then c.created_at else '-infinity' end))"
+        "case when c.created_at < cast(:began as timestamptz) then c.created_at "
+        "else '-infinity' end))"
     )
 
 
 _TIMED_FIELDS = ("email", "name", "locale")
-_KEEP_LATEST = text(f"""
+_KEEP_LATEST = Prepared(f"""
 with latest as (
   select c.id, c.properties || n.properties as properties,
     coalesce(n.consent, c.consent) as consent,
@@ -294,11 +294,12 @@ with latest as (
   from json_to_recordset(cast(:rows as json)) n(id uuid, email text, name text, locale text,
     email_at timestamptz, name_at timestamptz, locale_at timestamptz, properties jsonb,
     consent jsonb)
-  join customer c on c.workspace_id = :workspace_id and c.id = n.id and c.erased_at is null
+  join customer c on c.workspace_id = :workspace_id and c.id = any(:ids) and c.id = n.id
+    and c.erased_at is null
 )
 update customer c set email = n.email, name = n.name, locale = n.locale, told_at = n.told_at,
-  properties = n.properties, consent = n.consent, updated_at = :now
-from latest n where c.workspace_id = :workspace_id and c.id = n.id
+  properties = n.properties, consent = n.consent, updated_at = cast(:now as timestamptz)
+from latest n where c.workspace_id = :workspace_id and c.id = any(:ids) and c.id = n.id
 and (c.email, c.name, c.locale, c.properties, c.consent, c.told_at)
   is distinct from (n.email, n.name, n.locale, n.properties, n.consent, n.told_at)
 """)
@@ -336,19 +337,24 @@ def _contact(person: CustomerReference | None) -> dict[str, str] | None:
     return {"email": person.email, **({"name": person.name} if person.name else {})}
 
 
+_INSERT = Prepared(
+    f"insert into interaction (workspace_id, {COLUMNS}) "
+    f"select cast(:workspace_id as uuid), {COLUMNS} from json_to_recordset(cast(:rows as json)) "
+    f"n({TYPES}) order by id on conflict (workspace_id, id) do nothing returning id"
+)
+
+
 async def _insert(
     session: AsyncSession, workspace_id: UUID, rows: Iterable[Mapping[str, Any]]
 ) -> set[UUID]:
     """Insert in the order of ids, to avoid deadlocks; return the ids that are new."""
-    inserted = await run_sql(
-        session,
-        text(
-            f"insert into interaction (workspace_id, {COLUMNS}) "
-            f"select :workspace_id, {COLUMNS} from json_to_recordset(cast(:rows as json)) "
-            f"n({TYPES}) order by id on conflict (workspace_id, id) do nothing returning id"
-        ).bindparams(workspace_id=workspace_id, rows=json.dumps(list(rows), default=str)),
-    )
-    return {row.id for row in inserted}
+    inserted = await _INSERT.run(session, workspace_id=workspace_id, rows=as_json(list(rows)))
+    return {row["id"] for row in inserted}
+
+
+_FIND = Prepared(
+    f"select {COLUMNS} from interaction where workspace_id = :workspace_id and id = any(:ids)"
+)
 
 
 async def find_interactions(
@@ -358,16 +364,8 @@ async def find_interactions(
     wanted = list(set(ids))
     if not wanted:
         return {}
-    rows = await run_sql(
-        session,
-        text(
-            f"select {COLUMNS} from interaction "
-            "where workspace_id = :workspace_id and id = any(:ids)"
-        )
-        .columns(properties=Json, contact=Json)
-        .bindparams(workspace_id=workspace_id, ids=wanted),
-    )
-    return {row.id: dict(row._mapping) for row in rows}
+    rows = await _FIND.run(session, workspace_id=workspace_id, ids=wanted)
+    return {row["id"]: row for row in rows}
 
 
 def shown(interaction: Recorded) -> dict[str, Any]:

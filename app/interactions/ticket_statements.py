@@ -67,7 +67,7 @@ cross join lateral (
 where m.at is not null and m.seconds is not null"""
 
 
-# :workspace_id, :now, :rows (JSON, `id` and what is computed).
+# :workspace_id, :now, :ids, :rows (JSON, `id` and what is computed).
 SAVE = f"""
 with gate as (
   select config, configs from workspace_config where workspace_id = :workspace_id
@@ -77,12 +77,13 @@ given as materialized (
     n(id uuid, {", ".join(f"{name} {kind}" for name, kind in _COMPUTED.items())})
 ),
 old as materialized (
-  select t.* from ticket t join given n on n.id = t.id where t.workspace_id = :workspace_id
+  select t.* from ticket t where t.workspace_id = :workspace_id and t.id = any(:ids)
 ),
 updated as (
   update ticket t set {", ".join(f"{name} = n.{name}" for name in _COMPUTED)},
-    counted_as = gate.config, updated_at = :now
-  from given n, gate where t.workspace_id = :workspace_id and t.id = n.id returning t.*
+    counted_as = gate.config, updated_at = cast(:now as timestamptz)
+  from given n, gate
+  where t.workspace_id = :workspace_id and t.id = any(:ids) and t.id = n.id returning t.*
 ),
 moved as (select -1 as sign, * from old union all select 1, * from updated),
 measured as ({measures("moved", "gate")}),
@@ -91,7 +92,7 @@ delta as materialized (
   from measured group by {COUNT_KEY}
 )
 insert into ticket_count (workspace_id, {COUNT_KEY}, n, seconds)
-select :workspace_id, {COUNT_KEY}, n, seconds from delta where n <> 0 or seconds <> 0
+select cast(:workspace_id as uuid), {COUNT_KEY}, n, seconds from delta where n <> 0 or seconds <> 0
 order by {COUNT_KEY}
 on conflict (workspace_id, {COUNT_KEY}) do update
 set n = ticket_count.n + excluded.n, seconds = ticket_count.seconds + excluded.seconds

@@ -1,6 +1,5 @@
 """Tickets: computed from their interactions whenever one of these arrives, and counted."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import derived_uuid
-from app.core.schema import Json
+from app.core.prepared import Prepared, as_json
 from app.interactions.resolution import Resolution, TicketEvent, resolution_of
 from app.interactions.schedule import Schedule, business_seconds
 from app.interactions.ticket_statements import DIFFERENCES, REBUILD, SAVE
@@ -35,23 +34,33 @@ def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
     return derived_uuid(str(workspace_id), "ticket", source, ticket)
 
 
+_LOCK_COUNTING = Prepared(
+    """
+select config, configs from workspace_config where workspace_id = :workspace_id and (select
+  pg_advisory_xact_lock_shared(hashtextextended(:key, 7)) is not null)
+for key share
+"""
+)
+
+
 async def lock_counting(session: AsyncSession, workspace_id: UUID) -> Counting:
     """Hold the workspace's configuration for this transaction."""
-    rows = await run_sql(
-        session,
-        text(
-            "select config, configs from workspace_config where workspace_id = :id and (select "
-            "pg_advisory_xact_lock_shared(hashtextextended(:key, 7)) is not null) "
-            "for key share"
-        )
-        .columns(configs=Json)
-        .bindparams(id=workspace_id, key=str(workspace_id)),
-    )
-    row = rows.one()
-    present = row.configs[str(row.config)]
+    (row,) = await _LOCK_COUNTING.run(session, workspace_id=workspace_id, key=str(workspace_id))
+    present = row["configs"][str(row["config"])]
     hours = present.get("business_hours")
     schedule = Schedule.from_settings(hours, timezone=present["timezone"]) if hours else None
-    return Counting(workspace_id, row.config, schedule)
+    return Counting(workspace_id, row["config"], schedule)
+
+
+_MAKE = Prepared("""
+insert into ticket (workspace_id, id, source, ticket, status, touchpoint, properties,
+  reopened, invalid, counted_as, created_at, updated_at)
+select cast(:workspace_id as uuid), n.id, n.source, n.ticket, 'open', '', '{}',
+  false, false, cast(:config as int), cast(:now as timestamptz), cast(:now as timestamptz)
+from unnest(cast(:ids as uuid[]), cast(:sources as text[]), cast(:tickets as text[]))
+  n(id, source, ticket)
+order by n.id on conflict do nothing returning id
+""")
 
 
 async def lock_tickets(
@@ -65,25 +74,16 @@ async def lock_tickets(
     if not wanted:
         return
     ids = [id_ for id_, _, _ in wanted]
-    made = await run_sql(
+    made = await _MAKE.run(
         session,
-        text("""
-            insert into ticket (workspace_id, id, source, ticket, status, touchpoint, properties,
-              reopened, invalid, counted_as, created_at, updated_at)
-            select :workspace_id, n.id, n.source, n.ticket, 'open', '', '{}',
-              false, false, :config, :now, :now
-            from unnest(:ids ::uuid[], :sources ::text[], :tickets ::text[]) n(id, source, ticket)
-            order by n.id on conflict do nothing returning id
-        """).bindparams(
-            workspace_id=counting.workspace_id,
-            ids=ids,
-            sources=[source for _, source, _ in wanted],
-            tickets=[ticket for _, _, ticket in wanted],
-            config=counting.config,
-            now=utc_now(),
-        ),
+        workspace_id=counting.workspace_id,
+        ids=ids,
+        sources=[source for _, source, _ in wanted],
+        tickets=[ticket for _, _, ticket in wanted],
+        config=counting.config,
+        now=utc_now(),
     )
-    new = {row.id for row in made}
+    new = {row["id"] for row in made}
     await _lock(session, counting.workspace_id, [id_ for id_ in ids if id_ not in new])
 
 
@@ -103,16 +103,18 @@ async def forget_empty_tickets(
     )
 
 
+_LOCK = Prepared(
+    "select 1 from ticket where workspace_id = :workspace_id and id = any(:ids) "
+    "order by id for update"
+)
+
+
 async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) -> None:
-    if not ids:
-        return
-    await run_sql(
-        session,
-        text(
-            "select 1 from ticket where workspace_id = :workspace_id and id = any(:ids) "
-            "order by id for update"
-        ).bindparams(workspace_id=workspace_id, ids=list(ids)),
-    )
+    if ids:
+        await _LOCK.run(session, workspace_id=workspace_id, ids=list(ids))
+
+
+_SAVE = Prepared(SAVE)
 
 
 async def save_tickets(
@@ -126,14 +128,10 @@ async def save_tickets(
         resolutions[id_] = resolution
         rows.append({"id": id_, **_row(resolution, story), **_times(resolution, counting.schedule)})
     if rows:
-        await run_sql(
-            session,
-            text(SAVE).bindparams(
-                workspace_id=counting.workspace_id,
-                now=utc_now(),
-                rows=json.dumps(rows, default=str),
-            ),
-        )
+        await _SAVE.run(
+            session, workspace_id=counting.workspace_id, now=utc_now(), ids=list(resolutions),
+            rows=as_json(rows),
+        )  # fmt: skip
     return resolutions
 
 
@@ -189,28 +187,26 @@ def _times(resolution: Resolution, schedule: Schedule | None) -> dict[str, int |
     return times
 
 
+_STORIES = Prepared(
+    """
+select t.id as ticket_id, i.id, i.type, i.occurred_at, i.properties, i.customer_id, i.touchpoint
+from ticket t join interaction i on i.workspace_id = t.workspace_id
+  and i.ticket = t.ticket and i.source = t.source and not i.test
+where t.workspace_id = :workspace_id and t.id = any(:ids)
+order by i.occurred_at, i.id
+"""
+)
+
+
 async def stories_of(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, Sequence[Mapping[str, Any]]]:
     """Return the interactions of tickets, oldest first."""
     if not ids:
         return {}
-    rows = await run_sql(
-        session,
-        text("""
-            select t.id as ticket_id, i.id, i.type, i.occurred_at, i.properties, i.customer_id,
-              i.touchpoint
-            from ticket t join interaction i on i.workspace_id = t.workspace_id
-              and i.ticket = t.ticket and i.source = t.source and not i.test
-            where t.workspace_id = :workspace_id and t.id = any(:ids)
-            order by i.occurred_at, i.id
-        """)
-        .columns(properties=Json)
-        .bindparams(workspace_id=workspace_id, ids=list(ids)),
-    )
     stories: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        stories[row.ticket_id].append(dict(row._mapping))
+    for row in await _STORIES.run(session, workspace_id=workspace_id, ids=list(ids)):
+        stories[row["ticket_id"]].append(row)
     return dict(stories)
 
 

@@ -8,11 +8,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
-from app.core.database import run_sql
+from app.core.prepared import Prepared
 from app.invitations.suppression import SuppressionKind, suppressed
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.models import Workspace
@@ -102,6 +101,19 @@ class PastInvitation:
     metric: str
 
 
+_RECENT = Prepared("""
+select i.customer_id, coalesce(i.sent_at, i.send_at) as at, i.survey_id,
+  v.definition ->> 'metric' as metric from invitation i
+join survey s on s.workspace_id = i.workspace_id and s.id = i.survey_id
+join survey_version v on v.workspace_id = i.workspace_id and v.survey_id = s.id
+  and v.version = s.published_version
+where i.workspace_id = :workspace_id and i.customer_id = any(:customers)
+  and i.status in ('scheduled', 'sent', 'stored', 'opened', 'answered', 'expired')
+  and (i.sent_at is not null or i.status <> 'expired') and not i.test
+  and coalesce(i.sent_at, i.send_at) > :since and i.trigger_id is distinct from :but_by
+""")
+
+
 async def find_recent_invitations(
     session: AsyncSession,
     workspace_id: UUID,
@@ -115,30 +127,18 @@ async def find_recent_invitations(
     The customers must be locked, so that of two transactions that ask at the same time the second
     sees the first. Invitations of the trigger `but_by` are left out.
     """
-    rows = await run_sql(
+    rows = await _RECENT.run(
         session,
-        text(
-            "select i.customer_id, coalesce(i.sent_at, i.send_at) as at, i.survey_id, "
-            "v.definition ->> 'metric' as metric from invitation i "
-            "join survey s on s.workspace_id = i.workspace_id and s.id = i.survey_id "
-            "join survey_version v on v.workspace_id = i.workspace_id and v.survey_id = s.id "
-            "and v.version = s.published_version "
-            "where i.workspace_id = :workspace_id and i.customer_id = any(:customers) "
-            "and i.status in ('scheduled', 'sent', 'stored', 'opened', 'answered', 'expired') "
-            "and (i.sent_at is not null or i.status <> 'expired') and not i.test "
-            "and coalesce(i.sent_at, i.send_at) > :since "
-            "and i.trigger_id is distinct from :but_by"
-        ).bindparams(
-            workspace_id=workspace_id,
-            customers=list(set(customers)),
-            since=since,
-            # No trigger has this id; an invitation without one is distinct from it, too.
-            but_by=but_by or UUID(int=0),
-        ),
+        workspace_id=workspace_id,
+        customers=list(set(customers)),
+        since=since,
+        # No trigger has this id; an invitation without one is distinct from it, too.
+        but_by=but_by or UUID(int=0),
     )
     by_customer: dict[UUID, list[PastInvitation]] = defaultdict(list)
     for row in rows:
-        by_customer[row.customer_id].append(PastInvitation(row.at, row.survey_id, row.metric))
+        past = PastInvitation(row["at"], row["survey_id"], row["metric"])
+        by_customer[row["customer_id"]].append(past)
     return by_customer
 
 

@@ -1,7 +1,6 @@
 """Verbs of the room: schedule, find, cancel, remind, open and answer invitations."""
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.core.paging import decode_cursor
+from app.core.prepared import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.invitations.models import Invitation
@@ -81,7 +81,7 @@ _COLUMNS = (
     "created_at timestamptz, updated_at timestamptz"
 )
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(", "))
-_INSERT_ALL = text(
+_INSERT_ALL = Prepared(
     f"insert into invitation ({_NAMES}) select {_NAMES} "
     f"from json_to_recordset(cast(:rows as json)) n({_COLUMNS})"
 )
@@ -98,7 +98,7 @@ async def schedule_all(
         # A link that is due now is given out by its job, like a mail.
         row |= {"status": "scheduled", "sent_at": None, "expires_at": None}
         row |= {name: "\\x" + row[name].hex() for name in ("token_hash", "token")}
-    await run_sql(session, _INSERT_ALL.bindparams(rows=json.dumps(rows, default=str)))
+    await _INSERT_ALL.run(session, rows=as_json(rows))
     await jobs.enqueue_many(
         session,
         SEND_JOB,

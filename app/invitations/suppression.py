@@ -14,6 +14,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import run_sql
 from app.core.outbox import emit
 from app.core.paging import decode_cursor
+from app.core.prepared import Prepared
 
 
 class SuppressionKind(StrEnum):
@@ -28,6 +29,12 @@ def address_hash(workspace_id: UUID, email: str) -> bytes:
     return hashlib.sha256(workspace_id.bytes + email.strip().lower().encode()).digest()
 
 
+_FIND = Prepared(
+    "select kind, address_hash from suppression where workspace_id = :workspace_id "
+    "and address_hash = any(:hashes) order by kind"
+)
+
+
 async def suppressed(
     session: AsyncSession, workspace_id: UUID, emails: Iterable[str]
 ) -> dict[str, SuppressionKind]:
@@ -35,14 +42,8 @@ async def suppressed(
     hashes = {address_hash(workspace_id, email): email for email in emails}
     if not hashes:
         return {}
-    rows = await run_sql(
-        session,
-        text(
-            "select kind, address_hash from suppression where workspace_id = :workspace_id "
-            "and address_hash = any(:hashes) order by kind"
-        ).bindparams(workspace_id=workspace_id, hashes=list(hashes)),
-    )
-    return {hashes[row.address_hash]: SuppressionKind(row.kind) for row in rows}
+    rows = await _FIND.run(session, workspace_id=workspace_id, hashes=list(hashes))
+    return {hashes[row["address_hash"]]: SuppressionKind(row["kind"]) for row in rows}
 
 
 async def suppress(

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from app.core.clock import utc_now
-from app.core.database import CONNECTION_LOST, Database, RawConnection, is_node_lost
+from app.core.database import BAD_DATA, CONNECTION_LOST, Database, RawConnection, is_node_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS
@@ -20,19 +20,11 @@ logger = logging.getLogger(__name__)
 
 _CONNECTIONS = 4
 _MAX_WAIT_SECONDS = 30.0
-# Settings that a pool's reset would forget; the default plan cache re-plans the statement at
-# every call, which halves the speed of one connection.
-_SERVER_SETTINGS = {"jit": "off", "plan_cache_mode": "force_generic_plan"}
 _TRANSIENT = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,
-)
-_BAD_DATA = (
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.ProgramLimitExceededError,
 )
 
 
@@ -44,7 +36,6 @@ class GroupCommit:
         self._database = database
         self.slot = slot
         self._idle: list[RawConnection] = []
-        self._on_cluster = False
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._gathering: Gathering[Submission, WriteResult] = Gathering(
             self._write_with_events, places=self._places, most=MOST_ROWS, max_waiting=max_waiting
@@ -82,7 +73,7 @@ class GroupCommit:
         while True:
             try:
                 written = await self._send(batch, submissions)
-            except _BAD_DATA as error:
+            except BAD_DATA as error:
                 if len(submissions) == 1:
                     return [_refusal(error)]
                 half = len(submissions) // 2
@@ -101,20 +92,16 @@ class GroupCommit:
                     ANSWERS.labels(outcome.value).inc(count)
                 return list(written)
 
-    async def _connect(self) -> RawConnection:
-        connection = await self._database.connect(**_SERVER_SETTINGS)
-        if await connection.fetchval("select 1 from pg_extension where extname = 'citus'"):
-            # On a cluster the node depends on the workspace, so the plan needs the parameters.
-            await connection.execute("set plan_cache_mode = force_custom_plan")
-            self._on_cluster = True
-        return connection
-
     async def _send(self, batch: WriteBatch, submissions: list[Submission]) -> list[WriteResult]:
-        connection = self._idle.pop() if self._idle else await self._connect()
+        connection = (
+            self._idle.pop()
+            if self._idle
+            else await self._database.connect_keeping_plans(jit="off")
+        )
         try:
-            batch = replace(batch, on_cluster=self._on_cluster)
+            batch = replace(batch, on_cluster=bool(self._database.known_as_cluster))
             written = await write_batch(connection, batch, submissions)
-        except _BAD_DATA:
+        except BAD_DATA:
             self._idle.append(connection)
             raise
         except asyncpg.DiskFullError as error:

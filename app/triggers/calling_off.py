@@ -1,14 +1,13 @@
 """Cancel invitations because of what happens to their ticket or order after they were planned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import run_sql
+from app.core.prepared import Prepared
 from app.interactions.recording import Recorded
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
@@ -80,6 +79,16 @@ def _is_whole(event: CaseEvent, story: Sequence[CaseEvent], asked: AskedOrder) -
     return back >= asked.amount
 
 
+_SCHEDULED = Prepared("""
+select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, a.amount, a.currency,
+  a.order_source, a.properties ->> 'session' as session
+from invitation i left join interaction a
+  on a.workspace_id = i.workspace_id and a.id = i.interaction_id
+where i.workspace_id = :workspace_id and i.status = 'scheduled'
+  and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id
+""")
+
+
 async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]) -> None:
     """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
 
@@ -92,47 +101,38 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
     ]
     if not interactions:
         return
-    rows = await run_sql(
+    rows = await _SCHEDULED.run(
         session,
-        text(
-            "select i.id, i.trigger_id, i.source, i.ticket, i.order_ref, a.occurred_at, "
-            "a.amount, a.currency, a.order_source, a.properties ->> 'session' as session "
-            "from invitation i left join interaction a "
-            "on a.workspace_id = i.workspace_id and a.id = i.interaction_id "
-            "where i.workspace_id = :workspace_id and i.status = 'scheduled' "
-            "and (i.ticket = any(:tickets) or i.order_ref = any(:orders)) order by i.id"
-        ).bindparams(
-            workspace_id=workspace_id,
-            tickets=sorted(
-                {interaction.ticket for interaction in interactions if interaction.ticket}
-            ),
-            orders=sorted(
-                {interaction.order_ref for interaction in interactions if interaction.order_ref}
-            ),
+        workspace_id=workspace_id,
+        tickets=sorted({interaction.ticket for interaction in interactions if interaction.ticket}),
+        orders=sorted(
+            {interaction.order_ref for interaction in interactions if interaction.order_ref}
         ),
     )
-    for row in rows.all():
+    for row in rows:
         for interaction in interactions:
-            is_later = row.occurred_at is None or interaction.occurred_at >= row.occurred_at
+            asked_at = row["occurred_at"]
+            is_later = asked_at is None or interaction.occurred_at >= asked_at
             if is_later and _concerns(interaction, row):
                 await _call_off_one(session, workspace_id, row, interaction)
 
 
-def _concerns(interaction: Recorded, row: Any) -> bool:
+def _concerns(interaction: Recorded, row: Mapping[str, Any]) -> bool:
     if interaction.ticket:
-        return bool(row.ticket == interaction.ticket and row.source in {None, interaction.source})
+        same_source = row["source"] in {None, interaction.source}
+        return bool(row["ticket"] == interaction.ticket and same_source)
     return bool(
-        row.order_ref == interaction.order_ref
-        and same_shop(row.order_source, interaction.order_source)
+        row["order_ref"] == interaction.order_ref
+        and same_shop(row["order_source"], interaction.order_source)
     )
 
 
 async def _call_off_one(
-    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
+    session: AsyncSession, workspace_id: UUID, row: Mapping[str, Any], interaction: Recorded
 ) -> None:
     if not await _is_called_off(session, workspace_id, row, interaction):
         return
-    invitation = await invitations.get(session, workspace_id, row.id, lock=True)
+    invitation = await invitations.get(session, workspace_id, row["id"], lock=True)
     if invitation.status == "scheduled":
         invitations.end(
             invitation, "cancelled", reason=str(Reason.CANCELLED), detail=interaction.type
@@ -141,13 +141,13 @@ async def _call_off_one(
 
 
 async def _is_called_off(
-    session: AsyncSession, workspace_id: UUID, row: Any, interaction: Recorded
+    session: AsyncSession, workspace_id: UUID, row: Mapping[str, Any], interaction: Recorded
 ) -> bool:
     if interaction.type in GONE:
         return True
     trigger = None
-    if row.trigger_id is not None:
-        trigger = await session.get(Trigger, (workspace_id, row.trigger_id))
+    if row["trigger_id"] is not None:
+        trigger = await session.get(Trigger, (workspace_id, row["trigger_id"]))
     if trigger is None:
         return False
     rule = ActiveTrigger(trigger)
@@ -165,5 +165,5 @@ async def _is_called_off(
         interaction.currency,
         session_,
     )
-    asked = AskedOrder(row.amount, row.currency, row.session)
+    asked = AskedOrder(row["amount"], row["currency"], row["session"])
     return calls_off(rule, event, story or [event], asked)

@@ -6,19 +6,17 @@ the second waits and sees the first invitation.
 """
 
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql
 from app.core.ids import uuid7
+from app.core.prepared import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
 from app.interactions.recording import Recorded
@@ -236,10 +234,10 @@ def _decision(
     }
 
 
-_INSERT = text("""
+_INSERT = Prepared("""
 insert into decision (workspace_id, id, interaction_id, trigger_id, outcome, reason, detail,
   invitation_id, once_key, customer_id, ticket, order_ref, at)
-select :workspace_id, n.* from json_to_recordset(cast(:rows as json)) n(id uuid,
+select cast(:workspace_id as uuid), n.* from json_to_recordset(cast(:rows as json)) n(id uuid,
   interaction_id uuid, trigger_id uuid, outcome text, reason text, detail text,
   invitation_id uuid, once_key text, customer_id uuid, ticket text, order_ref text,
   at timestamptz)
@@ -275,10 +273,5 @@ async def _insert(
     for number, decision in enumerate(decisions):
         # One microsecond apart, so that lists show them in the order in which they were made.
         decision["at"] = now + number * step
-    rows = await run_sql(
-        session,
-        _INSERT.bindparams(
-            workspace_id=workspace_id, rows=json.dumps(list(decisions), default=str)
-        ),
-    )
-    return {row.id for row in rows}
+    rows = await _INSERT.run(session, workspace_id=workspace_id, rows=as_json(decisions))
+    return {row["id"] for row in rows}

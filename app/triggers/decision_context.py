@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql
+from app.core.prepared import Prepared
 from app.interactions.customers import find_customers_by_id
 from app.interactions.recording import Recorded
 from app.interactions.resolution import GONE
@@ -99,6 +98,18 @@ async def read_context(
     )
 
 
+# Two ways, each with its index: by the keys, and by the numbers of orders whose shop is unknown.
+_INVITED = Prepared("""
+select trigger_id, once_key, order_ref from decision
+where workspace_id = :workspace_id and outcome = 'invited' and trigger_id = any(:triggers)
+  and once_key = any(:keys)
+union all
+select trigger_id, once_key, order_ref from decision
+where workspace_id = :workspace_id and outcome = 'invited' and order_ref is not null
+  and order_ref = any(:orders) and trigger_id = any(:triggers) and once_key like 'order:%'
+""")
+
+
 async def _invited(
     session: AsyncSession,
     workspace_id: UUID,
@@ -121,24 +132,29 @@ async def _invited(
             keys[key].add(key)
             if key.startswith("order:") and interaction.order_source:
                 keys[f"order:{interaction.order_ref}"].add(key)
-    rows = await run_sql(
+    rows = await _INVITED.run(
         session,
-        text(
-            "select trigger_id, once_key, order_ref from decision "
-            "where workspace_id = :workspace_id and trigger_id = any(:triggers) "
-            "and (once_key = any(:keys) or (order_ref = any(:orders) "
-            "and once_key like 'order:%')) and outcome = 'invited'"
-        ).bindparams(
-            workspace_id=workspace_id,
-            triggers=[rule.trigger.id for rule in rules],
-            keys=list(keys),
-            orders=sorted(shared),
-        ),
+        workspace_id=workspace_id,
+        triggers=[rule.trigger.id for rule in rules],
+        keys=list(keys),
+        orders=sorted(shared),
     )
-    invited = {(row.trigger_id, key) for row in rows for key in keys.get(row.once_key, ())}
+    invited = {(row["trigger_id"], key) for row in rows for key in keys.get(row["once_key"], ())}
     # An order number without a shop matches that of any shop.
-    named = {(row.trigger_id, f"order:{row.order_ref}") for row in rows if row.order_ref in shared}
+    named = {
+        (row["trigger_id"], f"order:{row['order_ref']}")
+        for row in rows
+        if row["order_ref"] in shared
+    }
     return invited | named
+
+
+_CASE_EVENTS = Prepared("""
+select id, type, source, ticket, order_ref, order_source, occurred_at, amount, currency,
+  properties ->> 'refund' as refund, properties ->> 'session' as session
+from interaction where workspace_id = :workspace_id and not test and type = any(:types)
+  and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at
+""")
 
 
 async def find_case_events(
@@ -151,30 +167,25 @@ async def find_case_events(
     types = sorted(GONE.union(*(rule.called_off_by for rule in rules)))
     tickets = sorted({interaction.ticket for interaction in recorded if interaction.ticket})
     orders = sorted({interaction.order_ref for interaction in recorded if interaction.order_ref})
-    cases = {
-        case for interaction in recorded if (case := case_of(interaction)) and case[0] == "order"
-    }
+    cases_of_order: dict[str | None, set[CaseKey]] = defaultdict(set)
+    for interaction in recorded:
+        if (case := case_of(interaction)) and case[0] == "order":
+            cases_of_order[interaction.order_ref].add(case)
     found: dict[CaseKey, list[CaseEvent]] = defaultdict(list)
     if not (tickets or orders):
         return found
-    rows = await run_sql(
-        session,
-        text(
-            "select id, type, source, ticket, order_ref, order_source, occurred_at, amount, "
-            "currency, properties ->> 'refund' as refund, properties ->> 'session' as session "
-            "from interaction "
-            "where workspace_id = :workspace_id and not test and type = any(:types) "
-            "and (ticket = any(:tickets) or order_ref = any(:orders)) order by occurred_at"
-        ).bindparams(workspace_id=workspace_id, types=types, tickets=tickets, orders=orders),
+    rows = await _CASE_EVENTS.run(
+        session, workspace_id=workspace_id, types=types, tickets=tickets, orders=orders
     )
     for row in rows:
         case_event = CaseEvent(
-            row.occurred_at, row.type, row.id, row.refund, row.amount, row.currency, row.session
-        )
-        if row.ticket:
-            found["ticket", row.source, row.ticket].append(case_event)
-        for case in cases:
-            if case[2] == row.order_ref and same_shop(case[1], row.order_source):
+            at=row["occurred_at"], type=row["type"], id=row["id"], refund=row["refund"],
+            amount=row["amount"], currency=row["currency"], session=row["session"],
+        )  # fmt: skip
+        if row["ticket"]:
+            found["ticket", row["source"], row["ticket"]].append(case_event)
+        for case in cases_of_order[row["order_ref"]]:
+            if same_shop(case[1], row["order_source"]):
                 found[case].append(case_event)
     return found
 

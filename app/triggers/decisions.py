@@ -11,6 +11,7 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput, named_in
 from app.core.ids import as_uuid
 from app.core.paging import decode_cursor
+from app.core.prepared import Prepared
 from app.interactions.customers import require_customer
 from app.interactions.recording import find_interactions
 from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionOut, DecisionPage
@@ -43,6 +44,11 @@ _CONDITIONS = {
 }
 
 
+_BY_INTERACTIONS = Prepared(
+    f"{_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id"
+)
+
+
 async def find_by_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> list[DecisionOut]:
@@ -50,13 +56,8 @@ async def find_by_interactions(
     wanted = list(ids)
     if not wanted:
         return []
-    rows = await run_sql(
-        session,
-        text(f"{_COLUMNS} {_FROM} and d.interaction_id = any(:ids) order by d.at, d.id").bindparams(
-            workspace_id=workspace_id, ids=wanted
-        ),
-    )
-    return [DecisionOut.model_validate(dict(row._mapping)) for row in rows]
+    rows = await _BY_INTERACTIONS.run(session, workspace_id=workspace_id, ids=wanted)
+    return [DecisionOut.model_validate(row) for row in rows]
 
 
 async def _narrowed(

@@ -42,7 +42,7 @@ async def _take(request: Request) -> Response:
         report = LinesReport()
         drafts = _valid_drafts(lines, caller, report)
         for start in range(0, len(drafts), _CHUNK):
-            async with database.transaction() as session:
+            async with database.recording_transaction() as session:
                 recorded = await take_interactions(
                     session,
                     box,

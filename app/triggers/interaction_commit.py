@@ -4,9 +4,7 @@ import asyncio
 import logging
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
-
-from app.core.database import Database, is_connection_lost
+from app.core.database import BAD_DATA, Database, is_connection_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.signing import SealedBox
@@ -18,8 +16,6 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE, _MOST = 4, 200
 _TRIES, _PAUSE = 50, 0.1
-# The SQLSTATE classes of rows that cannot be stored: data, constraints, limits.
-_BAD_DATA = ("22", "23", "54")
 
 RecordResult = tuple[InteractionWithDecisions, bool]
 
@@ -50,18 +46,15 @@ class InteractionCommit:
         for _ in range(_TRIES):
             try:
                 return list(await self._record(workspace_id, drafts))
-            except DBAPIError as error:
-                if _is_bad_data(error):
-                    if len(drafts) == 1:
-                        logger.warning("an interaction could not be stored", exc_info=error)
-                        return [InvalidInput.at("body", msg=f"cannot be stored: {error.orig}")]
-                    half = len(drafts) // 2
-                    return [
-                        *await self._write(workspace_id, drafts[:half]),
-                        *await self._write(workspace_id, drafts[half:]),
-                    ]
-                if not is_connection_lost(error):
-                    raise
+            except BAD_DATA as error:
+                if len(drafts) == 1:
+                    logger.warning("an interaction could not be stored", exc_info=error)
+                    return [InvalidInput.at("body", msg=f"cannot be stored: {error}")]
+                half = len(drafts) // 2
+                return [
+                    *await self._write(workspace_id, drafts[:half]),
+                    *await self._write(workspace_id, drafts[half:]),
+                ]
             except Exception as error:
                 if not is_connection_lost(error):
                     raise
@@ -69,10 +62,5 @@ class InteractionCommit:
         raise Busy("The database does not answer; send it again shortly.")
 
     async def _record(self, workspace_id: UUID, drafts: list[Draft]) -> list[RecordResult]:
-        async with self._database.transaction() as session:
+        async with self._database.recording_transaction() as session:
             return await take_and_show(session, self._box, workspace_id, drafts)
-
-
-def _is_bad_data(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return state.startswith(_BAD_DATA)

@@ -51,6 +51,12 @@ class Decision(SQLModel, table=True):
             unique=True,
             postgresql_where=text("outcome = 'invited'"),
         ),
+        Index(
+            "ix_decision_invited_order",
+            "workspace_id",
+            "order_ref",
+            postgresql_where=text("outcome = 'invited' and order_ref is not null"),
+        ),
         TENANT,
     )
 

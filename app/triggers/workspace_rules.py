@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from cachetools import LRUCache
-from sqlalchemy import text
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import run_sql
+from app.core.prepared import Prepared
 from app.invitations.sending import live_survey
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.active_trigger import ActiveTrigger
@@ -41,20 +40,20 @@ class WorkspaceRules:
 
 _known: LRUCache[UUID, tuple[tuple[Any, ...], WorkspaceRules]] = LRUCache(_REMEMBERED)
 
-_STAMP = text("""
-select config, throttle::text, require_consent,
-  (select count(*) from trigger where workspace_id = :workspace_id),
-  (select max(updated_at) from trigger where workspace_id = :workspace_id),
-  (select count(*) from survey where workspace_id = :workspace_id),
-  (select max(updated_at) from survey where workspace_id = :workspace_id)
+_STAMP = Prepared("""
+select config, throttle::text as throttle, require_consent,
+  (select count(*) from trigger where workspace_id = :workspace_id) as triggers,
+  (select max(updated_at) from trigger where workspace_id = :workspace_id) as triggers_changed,
+  (select count(*) from survey where workspace_id = :workspace_id) as surveys,
+  (select max(updated_at) from survey where workspace_id = :workspace_id) as surveys_changed
 from workspace where id = :workspace_id
 """)
 
 
 async def read_rules(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
     """Return the rules of a workspace as they stand in this transaction."""
-    rows = await run_sql(session, _STAMP.bindparams(workspace_id=workspace_id))
-    stamp = tuple(rows.one())
+    (row,) = await _STAMP.run(session, workspace_id=workspace_id)
+    stamp = tuple(row.values())
     known = _known.get(workspace_id)
     if known is not None and known[0] == stamp:
         return known[1]

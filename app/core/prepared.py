@@ -1,0 +1,56 @@
+"""Constant statements that are prepared once on each connection.
+
+What every interaction passes goes to PostgreSQL through these: a statement takes about a third of
+the time that it takes through SQLAlchemy's layers. They run in the session's own transaction, so
+both ways may be mixed.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+from pydantic_core import to_json
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.database import RawConnection
+
+# Under this name a session remembers its transaction and the connection of that.
+_KNOWN = "prepared_on"
+_PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+
+
+class Prepared:
+    """One statement with `:named` parameters."""
+
+    def __init__(self, sql: str) -> None:
+        """Number the parameters as PostgreSQL wants them."""
+        self._names = list(dict.fromkeys(_PARAMETER.findall(sql)))
+        self._sql = _PARAMETER.sub(lambda found: f"${self._names.index(found[1]) + 1}", sql)
+
+    async def run(self, session: AsyncSession, **bound: Any) -> list[dict[str, Any]]:
+        """Run it in the session's transaction, after what the session holds back."""
+        if session.new or session.dirty or session.deleted:
+            await session.flush()
+        connection = await _connection_of(session)
+        records = await connection.fetch(self._sql, *(bound[name] for name in self._names))
+        return [dict(record) for record in records]
+
+
+async def _connection_of(session: AsyncSession) -> RawConnection:
+    """Return the connection of the session's transaction, which has begun."""
+    transaction = session.sync_session.get_transaction()
+    known = session.info.get(_KNOWN)
+    if known is not None and transaction is not None and known[0] is transaction:
+        return cast("RawConnection", known[1])
+    connection = await session.connection()
+    raw = cast("RawConnection", (await connection.get_raw_connection()).driver_connection)
+    if not raw.is_in_transaction():
+        # SQLAlchemy begins it with the first statement that it sends itself.
+        await connection.exec_driver_sql("select 1")
+    session.info[_KNOWN] = session.sync_session.get_transaction(), raw
+    return raw
+
+
+def as_json(rows: Sequence[Any]) -> str:
+    """Return rows as JSON for `json_to_recordset`: ids, times and amounts as text."""
+    return to_json(rows, fallback=str).decode()
