@@ -5,10 +5,11 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import from_json
 from sqlalchemy import CursorResult, TextClause, TextualSelect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -82,7 +83,7 @@ class Database:
         self.engine = self._pool(lambda: self.connect(**_PLANNING_ALWAYS), pool_size)
         self._recording_engine = self._pool(
             lambda: self.connect_keeping_plans(**_KEEPING_PLANS), _RECORDING_CONNECTIONS
-        )
+        ).execution_options(isolation_level="AUTOCOMMIT")
         # When it last refused to write for want of room, by the monotonic clock.
         self.full_at = float("-inf")
         # Whether it is a cluster, once somebody has asked it.
@@ -98,6 +99,7 @@ class Database:
             max_overflow=5,
             pool_timeout=LONGEST_WAIT_SECONDS,
             pool_pre_ping=True,
+            json_deserializer=from_json,
             # Addresses and payloads must not stand in a log because a statement failed.
             hide_parameters=True,
         )
@@ -155,13 +157,17 @@ class Database:
     @asynccontextmanager
     async def recording_transaction(self) -> AsyncIterator[AsyncSession]:
         """Open a transaction for what is recorded all the time, whose plans are kept a while."""
-        async with self._recording_sessions() as session, session.begin():
-            connection = await session.connection()
-            known, now = (await connection.get_raw_connection()).info, time.monotonic()
+        async with self._recording_sessions() as session:
+            pooled = await (await session.connection()).get_raw_connection()
+            connection = cast("RawConnection", pooled.driver_connection)
+            known, now = pooled.info, time.monotonic()
             if now - known.setdefault("planned_at", now) > _PLANS_KEPT_SECONDS:
                 known["planned_at"] = now
-                await connection.exec_driver_sql("discard plans")
-            yield session
+                await connection.execute("discard plans")
+            # SQLAlchemy leaves the transaction to us: it would take a statement of its own.
+            async with connection.transaction():
+                yield session
+                await session.flush()
 
     async def close(self) -> None:
         """Close the pools."""

@@ -7,7 +7,7 @@ changes or merges them.
 
 import datetime as dt
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -76,7 +76,8 @@ class CustomerResolver:
                 unknown.append(person)
         if unknown:
             async with self._database.transaction() as session:
-                fresh = await resolve_customers(session, workspace_id, unknown, told_at=utc_now())
+                told_at = dict.fromkeys(unknown, utc_now())
+                fresh = await resolve_customers(session, workspace_id, unknown, told_at=told_at)
             for person, customer_id in fresh.items():
                 self._customers[workspace_id, *person.identities[0]] = customer_id
             resolved |= fresh
@@ -141,11 +142,11 @@ async def resolve_customers(
     workspace_id: UUID,
     persons: Iterable[CustomerReference],
     *,
-    told_at: dt.datetime | None = None,
+    told_at: Mapping[CustomerReference, dt.datetime] | None = None,
 ) -> dict[CustomerReference, UUID]:
     """Find each person by their strongest name, else by e-mail, else make them.
 
-    `told_at` is the time of these statements about new customers, if the caller stores none.
+    `told_at` says when each was told of; a new customer keeps it as the time of its fields.
 
     An id without a source is the workspace's own: it matches the same id of the only source that
     has it, and the other way round. Such an id, or an e-mail, matches a customer only if that
@@ -159,7 +160,7 @@ async def resolve_customers(
         [person for person in unique if not person.external_id],
     ):
         if group:
-            resolved |= await _resolve_group(session, workspace_id, group, told_at=told_at)
+            resolved |= await _resolve_group(session, workspace_id, group, told_at=told_at or {})
     return resolved
 
 
@@ -168,7 +169,7 @@ async def _resolve_group(
     workspace_id: UUID,
     group: list[CustomerReference],
     *,
-    told_at: dt.datetime | None,
+    told_at: Mapping[CustomerReference, dt.datetime],
 ) -> dict[CustomerReference, UUID]:
     """Return the customer of each person, making those that are new.
 
@@ -261,12 +262,12 @@ async def _claim_identities(
 _INSERT = Prepared("""
 insert into customer (workspace_id, id, email, name, locale, properties,
   do_not_survey, told_at, created_at, updated_at)
-select cast(:workspace_id as uuid), n.*, '{}', false, case when cast(:told as text) is null
-  then '{}'::jsonb else jsonb_build_object(
-    'email', cast(:told as text), 'name', cast(:told as text),
-    'locale', cast(:told as text)) end, cast(:now as timestamptz), cast(:now as timestamptz)
+select cast(:workspace_id as uuid), n.id, n.email, n.name, n.locale, '{}', false,
+  case when n.told is null then '{}'::jsonb
+  else jsonb_build_object('email', n.told, 'name', n.told, 'locale', n.told) end,
+  cast(:now as timestamptz), cast(:now as timestamptz)
 from unnest(cast(:ids as uuid[]), cast(:emails as text[]), cast(:names as text[]),
-  cast(:locales as text[])) n
+  cast(:locales as text[]), cast(:told as text[])) n(id, email, name, locale, told)
 """)
 
 
@@ -276,7 +277,7 @@ async def _insert_customers(
     persons: dict[UUID, CustomerReference],
     fresh: set[UUID],
     *,
-    told_at: dt.datetime | None,
+    told_at: Mapping[CustomerReference, dt.datetime],
 ) -> None:
     new = {id_: person for id_, person in persons.items() if id_ in fresh}
     if new:
@@ -284,7 +285,7 @@ async def _insert_customers(
             session,
             workspace_id=workspace_id,
             now=utc_now(),
-            told=rfc3339(told_at) if told_at else None,
+            told=[rfc3339(at) if (at := told_at.get(p)) else None for p in new.values()],
             ids=list(new),
             emails=[person.email for person in new.values()],
             names=[person.name for person in new.values()],

@@ -315,6 +315,21 @@ _LOCK = Prepared(
 )
 
 
+_LOCK_AND_READ = Prepared("""
+select id, email, name, locale, properties, do_not_survey, consent, told_at, created_at, erased_at
+from customer where workspace_id = :workspace_id and id = any(:ids)
+order by id for no key update
+""")
+
+
+async def lock_and_read(
+    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, dict[str, Any]]:
+    """Lock customers in order and return what is told of each, without their names elsewhere."""
+    rows = await _LOCK_AND_READ.run(session, workspace_id=workspace_id, ids=list(set(ids)))
+    return {row["id"]: row for row in rows}
+
+
 async def lock_customers(session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]) -> None:
     """Lock customers in order, so that decisions about one of them come one after the other."""
     await _LOCK.run(session, workspace_id=workspace_id, ids=list(set(ids)))

@@ -13,6 +13,7 @@ from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import require_touchpoints
+from app.interactions.inheriting import COLUMNS
 from app.interactions.interaction_schemas import (
     InteractionFilter,
     InteractionOut,
@@ -84,8 +85,7 @@ async def get_interaction(
 
 def interaction_out(row: dict[str, Any]) -> InteractionOut:
     """Return a stored interaction as the API shows it."""
-    computed = {"created", "ordinal", "ticket_open"}
-    columns = {name: row[name] for name in Recorded.__dataclass_fields__ if name not in computed}
+    columns = {name: row[name] for name in COLUMNS.split(", ")}
     return InteractionOut.model_validate(shown(Recorded(created=False, **columns)))
 
 

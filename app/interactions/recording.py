@@ -24,8 +24,9 @@ from app.interactions.customer_resolver import (
     register_touchpoints,
     resolve_customers,
 )
-from app.interactions.customers import lock_customers
+from app.interactions.customers import lock_and_read
 from app.interactions.inheriting import COLUMNS, TYPES, inherit
+from app.interactions.profiles import Told, complete_profiles
 from app.interactions.resolution import Resolution
 from app.interactions.rewriting import Rewrite, mark_empty_tickets, rewrite
 from app.interactions.tickets import (
@@ -71,7 +72,8 @@ class Recorded:
     """One interaction as it is stored, with what it inherited.
 
     `ordinal` is the number of its ticket's resolution to which it belongs, `ticket_open` tells
-    whether the ticket is open now; both are None without a ticket.
+    whether the ticket is open now; both are None without a ticket. `customer` is whom it happened
+    to, as stored in the same transaction; None where it was not read with it.
     """
 
     id: UUID
@@ -94,6 +96,7 @@ class Recorded:
     created_at: dt.datetime
     ordinal: int | None = None
     ticket_open: bool | None = None
+    customer: dict[str, Any] | None = None
 
 
 def interaction_id(workspace_id: UUID, source: str, external_id: str) -> UUID:
@@ -114,8 +117,11 @@ async def record(
     the interactions of an earlier import are rewritten, and no events are written.
     """
     began = utc_now()
-    persons = [d.person for d in drafts if d.person is not None and not d.test]
-    customers = await resolve_customers(session, workspace_id, persons)
+    told = _told_by(drafts, now=began)
+    customers = await resolve_customers(
+        session, workspace_id, [one.person for one in told],
+        told_at={one.person: one.at for one in sorted(told, key=lambda one: one.at)},
+    )  # fmt: skip
     counting = await lock_counting(session, workspace_id)
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
     tickets |= change.tickets if change else frozenset()
@@ -157,13 +163,26 @@ async def record(
         *customers.values(),
         *(interaction.customer_id for interaction in recorded if interaction.customer_id),
     }
-    await lock_customers(session, workspace_id, concerned)
-    await _complete_customers(session, workspace_id, drafts, customers, began=began)
+    profiles = await lock_and_read(session, workspace_id, concerned)
+    by_customer = [(customers[one.person], one) for one in told]
+    await complete_profiles(session, workspace_id, profiles, by_customer, began=began)
+    for interaction in recorded:
+        if interaction.customer_id is not None:
+            interaction.customer = profiles.get(interaction.customer_id)
     if change is None:
         await _emit_ticket_events(session, workspace_id, recorded, resolutions, resolutions_before)
     else:
         await mark_empty_tickets(session, workspace_id, ids)
     return recorded
+
+
+def _told_by(drafts: Sequence[Draft], *, now: dt.datetime) -> list[Told]:
+    """Return what drafts tell of persons; one without a time happened now, and tests tell none."""
+    return [
+        Told(draft.person, draft.occurred_at or now, draft.customer_properties, draft.consent)
+        for draft in drafts
+        if draft.person is not None and not draft.test
+    ]
 
 
 def _stories_in(
@@ -226,83 +245,6 @@ def _ticket_event(
         "properties": interaction.properties,
         **{name: rfc3339(at) if at else None for name, at in times.items()},
     }
-
-
-async def _complete_customers(
-    session: AsyncSession,
-    workspace_id: UUID,
-    drafts: Sequence[Draft],
-    customers: Mapping[CustomerReference, UUID],
-    *,
-    began: dt.datetime,
-) -> None:
-    """Update each customer with the latest e-mail, name, locale, properties and consent.
-
-    The newest `occurred_at` wins, on a tie the last draft; an older one only fills empty fields.
-    A field without a time is as old as its customer; a customer that was made since `began`, by
-    this transaction, has no older fields.
-    """
-    latest: dict[UUID, dict[str, Any]] = {}
-    now = utc_now()
-    for draft in sorted(drafts, key=lambda d: d.occurred_at or now):
-        if draft.test or draft.person is None:
-            continue
-        entry = latest.setdefault(customers[draft.person], {"properties": {}})
-        for name in ("email", "name", "locale"):
-            entry.setdefault(name, None)
-            if value := getattr(draft.person, name):
-                entry |= {name: value, f"{name}_at": rfc3339(draft.occurred_at or now)}
-        entry["properties"] |= draft.customer_properties
-        if draft.consent is not None:
-            at = draft.consent.get("at") or rfc3339(now)
-            entry["consent"] = {**draft.consent, "at": at}
-    if not latest:
-        return
-    rows = [{"id": str(id_), **entry} for id_, entry in sorted(latest.items())]
-    await _KEEP_LATEST.run(
-        session,
-        workspace_id=workspace_id,
-        now=now,
-        began=began,
-        ids=list(latest),
-        rows=as_json(rows),
-    )
-
-
-def _latest(name: str) -> str:
-    """Return the SQL condition that the new value of a field is the latest one."""
-    return (
-        f"n.{name} is not null and (c.{name} is null or n.{name}_at >= "
-        f"coalesce((c.told_at ->> '{name}')::timestamptz, "
-        "case when c.created_at < cast(:began as timestamptz) then c.created_at "
-        "else '-infinity' end))"
-    )
-
-
-_TIMED_FIELDS = ("email", "name", "locale")
-_KEEP_LATEST = Prepared(f"""
-with latest as (
-  select c.id, c.properties || n.properties as properties,
-    coalesce(n.consent, c.consent) as consent,
-    {", ".join(f"case when {_latest(f)} then n.{f} else c.{f} end as {f}" for f in _TIMED_FIELDS)},
-    c.told_at {
-    " ".join(
-        f"|| case when {_latest(f)} then json_build_object('{f}', n.{f}_at)::jsonb else '{{}}' end"
-        for f in _TIMED_FIELDS
-    )
-} as told_at
-  from json_to_recordset(cast(:rows as json)) n(id uuid, email text, name text, locale text,
-    email_at timestamptz, name_at timestamptz, locale_at timestamptz, properties jsonb,
-    consent jsonb)
-  join customer c on c.workspace_id = :workspace_id and c.id = any(:ids) and c.id = n.id
-    and c.erased_at is null
-)
-update customer c set email = n.email, name = n.name, locale = n.locale, told_at = n.told_at,
-  properties = n.properties, consent = n.consent, updated_at = cast(:now as timestamptz)
-from latest n where c.workspace_id = :workspace_id and c.id = any(:ids) and c.id = n.id
-and (c.email, c.name, c.locale, c.properties, c.consent, c.told_at)
-  is distinct from (n.email, n.name, n.locale, n.properties, n.consent, n.told_at)
-""")
 
 
 def _row(

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,7 @@ class Counting:
     schedule: Schedule | None
 
 
+@lru_cache(10_000)
 def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
     """Return the id of a ticket, derived from its source and its number there."""
     return derived_uuid(str(workspace_id), "ticket", source, ticket)

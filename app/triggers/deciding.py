@@ -6,6 +6,7 @@ the second waits and sees the first invitation.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,6 @@ from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.calling_off import call_off, refusal_by_later_events
 from app.triggers.conditions import ConditionFailed, judge
 from app.triggers.decision_context import DecisionContext, read_context
-from app.triggers.schemas import DecisionOut
 from app.triggers.timing import duration_of, is_sampled, move_into_window
 from app.triggers.workspace_rules import read_rules
 
@@ -52,8 +52,8 @@ class TriggerVerdict:
 
 async def decide(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, recorded: Sequence[Recorded]
-) -> list[DecisionOut]:
-    """Let every active trigger decide about the new interactions; store and return what it says."""
+) -> list[dict[str, Any]]:
+    """Let every active trigger decide about the new interactions; return what was stored."""
     fresh = [interaction for interaction in recorded if interaction.created]
     await call_off(session, workspace_id, fresh)
     known = await read_rules(session, workspace_id)
@@ -63,7 +63,7 @@ async def decide(
         return []
     every = [rule for rules in by_type.values() for rule in rules]
     context = await read_context(session, known, relevant, every)
-    decisions: list[dict[str, Any]] = []
+    made: list[dict[str, Any]] = []
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:
         for rule in by_type[interaction.type]:
@@ -71,18 +71,12 @@ async def decide(
             invitation = plan_invitation(context, rule, interaction, verdict)
             if invitation is not None:
                 wanted[invitation.id] = invitation
-            decisions.append(_decision(rule, interaction, verdict, invitation))
-    await _store(session, workspace_id, decisions, wanted)
+            made.append(_decision(rule, interaction, verdict, invitation))
+    await _store(session, workspace_id, made, wanted)
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
-    for decision in decisions:
-        DECISIONS.labels(decision["outcome"], decision["reason"] or "").inc()
-    return [
-        DecisionOut.model_validate(decision | {
-            "trigger": decision["trigger_id"], "interaction": decision["interaction_id"],
-            "invitation": decision["invitation_id"],
-        })
-        for decision in decisions
-    ]  # fmt: skip
+    for (outcome, reason), n in Counter((m["outcome"], m["reason"]) for m in made).items():
+        DECISIONS.labels(outcome, reason or "").inc(n)
+    return made
 
 
 def judge_interaction(
@@ -90,7 +84,7 @@ def judge_interaction(
 ) -> TriggerVerdict:
     """Say when this trigger would ask about this interaction, or why it would not."""
     customer = context.customer_of(interaction)
-    refusal = _refusal_at_once(rule, interaction, customer)
+    refusal = _refusal_at_once(rule, interaction, context.facts_of(interaction))
     survey = context.surveys.get(rule.trigger.survey_id)
     if refusal is None and survey is None:
         refusal = Refusal(Reason.SURVEY_NOT_LIVE, "publish the survey first")
@@ -116,7 +110,7 @@ def judge_interaction(
 
 
 def _refusal_at_once(
-    rule: ActiveTrigger, interaction: Recorded, customer: Mapping[str, Any] | None
+    rule: ActiveTrigger, interaction: Recorded, facts: Mapping[str, Any]
 ) -> Refusal | None:
     """Return what the interaction alone says against asking."""
     if not rule.trigger.active:
@@ -127,7 +121,7 @@ def _refusal_at_once(
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
         detail = f"it happened more than {rule.rules.max_age} before it was told"
         return Refusal(Reason.TOO_OLD, detail)
-    if refusal := judge_facts(rule, facts_of(interaction, customer)):
+    if refusal := judge_facts(rule, facts):
         return refusal
     if not is_sampled(
         rule.trigger.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
@@ -145,24 +139,6 @@ def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None
     return (
         Refusal(Reason.CONDITION, verdict.detail) if isinstance(verdict, ConditionFailed) else None
     )
-
-
-def facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return what conditions may name: properties, the customer, the value and the case."""
-    fields = customer or {}
-    facts = dict(interaction.properties)
-    facts |= {f"customer.{name}": value for name, value in fields.get("properties", {}).items()}
-    facts |= {f"customer.{name}": fields.get(name) for name in ("email", "name", "locale")}
-    facts |= {
-        "value.amount": interaction.amount,
-        "value.currency": interaction.currency,
-        "touchpoint": interaction.touchpoint or None,
-        "ticket": interaction.ticket,
-        "order": interaction.order_ref,
-        "source": interaction.source,
-        "locale": interaction.locale,
-    }
-    return facts
 
 
 def _send_at(context: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
@@ -221,12 +197,12 @@ def _decision(
     refusal = verdict.refusal
     return {
         "id": uuid7(),
-        "interaction_id": interaction.id,
-        "trigger_id": rule.trigger.id,
+        "interaction": interaction.id,
+        "trigger": rule.trigger.id,
         "outcome": "skipped" if refusal else "invited",
         "reason": str(refusal.reason) if refusal else None,
         "detail": refusal.detail if refusal else None,
-        "invitation_id": invitation.id if invitation else None,
+        "invitation": invitation.id if invitation else None,
         "once_key": rule.once_key(interaction),
         "customer_id": interaction.customer_id,
         "ticket": interaction.ticket,
@@ -238,8 +214,8 @@ _INSERT = Prepared("""
 insert into decision (workspace_id, id, interaction_id, trigger_id, outcome, reason, detail,
   invitation_id, once_key, customer_id, ticket, order_ref, at)
 select cast(:workspace_id as uuid), n.* from json_to_recordset(cast(:rows as json)) n(id uuid,
-  interaction_id uuid, trigger_id uuid, outcome text, reason text, detail text,
-  invitation_id uuid, once_key text, customer_id uuid, ticket text, order_ref text,
+  interaction uuid, trigger uuid, outcome text, reason text, detail text, invitation uuid,
+  once_key text, customer_id uuid, ticket text, order_ref text,
   at timestamptz)
 on conflict do nothing returning id
 """)
@@ -255,12 +231,12 @@ async def _store(
     stored = await _insert(session, workspace_id, decisions)
     lost = [decision for decision in decisions if decision["id"] not in stored]
     for decision in lost:
-        wanted.pop(decision["invitation_id"], None)
+        wanted.pop(decision["invitation"], None)
         decision |= {
             "outcome": "skipped",
             "reason": str(Reason.DUPLICATE),
             "detail": decision["once_key"],
-            "invitation_id": None,
+            "invitation": None,
         }
     if lost:
         await _insert(session, workspace_id, lost)

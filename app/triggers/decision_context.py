@@ -50,6 +50,7 @@ class DecisionContext:
     happened: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
     # The time for which it is judged, if that is not now.
     as_of: dt.datetime | None = None
+    _facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     def customer_of(self, interaction: Recorded) -> dict[str, Any] | None:
         """Return whom it happened to, with the address that the interaction itself gave."""
@@ -57,6 +58,30 @@ class DecisionContext:
         if found is None or found["erased_at"] is not None or interaction.contact is None:
             return found
         return found | interaction.contact
+
+    def facts_of(self, interaction: Recorded) -> Mapping[str, Any]:
+        """Return what conditions may name of an interaction; it is the same for every trigger."""
+        if interaction.id not in self._facts:
+            self._facts[interaction.id] = _facts_of(interaction, self.customer_of(interaction))
+        return self._facts[interaction.id]
+
+
+def _facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what conditions may name: properties, the customer, the value and the case."""
+    fields = customer or {}
+    facts = dict(interaction.properties)
+    facts |= {f"customer.{name}": value for name, value in fields.get("properties", {}).items()}
+    facts |= {f"customer.{name}": fields.get(name) for name in ("email", "name", "locale")}
+    facts |= {
+        "value.amount": interaction.amount,
+        "value.currency": interaction.currency,
+        "touchpoint": interaction.touchpoint or None,
+        "ticket": interaction.ticket,
+        "order": interaction.order_ref,
+        "source": interaction.source,
+        "locale": interaction.locale,
+    }
+    return facts
 
 
 def case_of(interaction: Recorded) -> CaseKey | None:
@@ -78,8 +103,9 @@ async def read_context(
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
     workspace, workspace_id = known.workspace, known.workspace.id
-    ids = {interaction.customer_id for interaction in recorded if interaction.customer_id}
-    customers = await find_customers_by_id(session, workspace_id, ids)
+    customers = {i.customer_id: i.customer for i in recorded if i.customer_id and i.customer}
+    unread = {i.customer_id for i in recorded if i.customer_id} - set(customers)
+    customers |= await find_customers_by_id(session, workspace_id, unread)
     emails = [c["email"] for c in customers.values() if c["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
     pauses = [pause_of(rule.throttle(workspace)) for rule in rules]

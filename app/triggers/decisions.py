@@ -1,12 +1,13 @@
 """Read decisions; if an invitation ends unsent or unanswered, its decision shows that reason."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import rfc3339
 from app.core.database import run_sql
 from app.core.errors import InvalidInput, named_in
 from app.core.ids import as_uuid
@@ -14,7 +15,7 @@ from app.core.paging import decode_cursor
 from app.core.prepared import Prepared
 from app.interactions.customers import require_customer
 from app.interactions.recording import find_interactions
-from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionOut, DecisionPage
+from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionPage
 from app.triggers.service import find
 
 _LATER = "i.status in ('cancelled', 'expired', 'suppressed', 'bounced')"
@@ -51,13 +52,26 @@ _BY_INTERACTIONS = Prepared(
 
 async def find_by_interactions(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
-) -> list[DecisionOut]:
+) -> list[dict[str, Any]]:
     """Return the decisions about interactions, in the order they were made."""
     wanted = list(ids)
     if not wanted:
         return []
-    rows = await _BY_INTERACTIONS.run(session, workspace_id=workspace_id, ids=wanted)
-    return [DecisionOut.model_validate(row) for row in rows]
+    return await _BY_INTERACTIONS.run(session, workspace_id=workspace_id, ids=wanted)
+
+
+def shown(decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a decision as the API and events show it; see `DecisionOut`."""
+    invitation = decision["invitation"]
+    return {
+        "trigger": str(decision["trigger"]),
+        "interaction": str(decision["interaction"]),
+        "outcome": decision["outcome"],
+        "reason": decision["reason"],
+        "detail": decision["detail"],
+        "invitation": str(invitation) if invitation else None,
+        "at": rfc3339(decision["at"]),
+    }
 
 
 async def _narrowed(

@@ -32,7 +32,7 @@ from app.invitations.sending import (
     send_or_later,
 )
 from app.triggers.calling_off import refusal_by_later_events
-from app.triggers.deciding import facts_of, judge_facts
+from app.triggers.deciding import judge_facts
 from app.triggers.decision_context import read_context
 from app.triggers.workspace_rules import read_rules
 
@@ -149,9 +149,8 @@ async def _refusals_of_triggers(
             detail = "the trigger was switched off or deleted"
             refusals[invitation.id] = Refusal(Reason.INACTIVE, detail)
         elif interaction is not None:
-            facts = facts_of(interaction, context.customer_of(interaction))
             refusal = refusal_by_later_events(context, rule, interaction)
-            if refusal := refusal or judge_facts(rule, facts):
+            if refusal := refusal or judge_facts(rule, context.facts_of(interaction)):
                 refusals[invitation.id] = refusal
     return refusals
 

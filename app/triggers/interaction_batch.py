@@ -14,20 +14,17 @@ from app.core.batch_lines import (
     read_lines,
     reply_once,
 )
-from app.core.database import Database
 from app.core.errors import AfterwordError
 from app.core.openapi import BatchOperation
-from app.core.signing import SealedBox
 from app.interactions.interaction_schemas import EXAMPLE
 from app.interactions.recording import Draft
-from app.triggers.interaction_intake import take_interactions
+from app.triggers.interaction_commit import InteractionCommit
 from app.triggers.interaction_post import decode_interaction
 from app.workspaces.admission import admit
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
 PATH = "/v1/interactions/batch"
-_CHUNK = 500
 
 
 async def _take(request: Request) -> Response:
@@ -35,24 +32,20 @@ async def _take(request: Request) -> Response:
     caller = await admit(request, Scope.WRITE)
     triggers = read_flag(request, "triggers", default=False)
     body, lines = await read_lines(request)
-    database: Database = request.app.state.database
-    box: SealedBox = request.app.state.box
+    commit: InteractionCommit = request.app.state.interactions
 
     async def write() -> LinesReport:
         report = LinesReport()
         drafts = _valid_drafts(lines, caller, report)
-        for start in range(0, len(drafts), _CHUNK):
-            async with database.recording_transaction() as session:
-                recorded = await take_interactions(
-                    session,
-                    box,
-                    caller.workspace_id,
-                    drafts[start : start + _CHUNK],
-                    triggers=triggers,
-                )
-            created = sum(interaction.created for interaction in recorded)
-            report.accepted += created
-            report.duplicates += len(recorded) - created
+        results = await commit.record_all(
+            caller.workspace_id, [draft for _, draft in drafts], triggers=triggers
+        )
+        for (number, _), result in zip(drafts, results, strict=True):
+            if isinstance(result, AfterwordError):
+                report.reject(number, result)
+            else:
+                report.accepted += result
+                report.duplicates += not result
         return report
 
     return await reply_once(request, caller.workspace_id, body, write)
@@ -61,12 +54,14 @@ async def _take(request: Request) -> Response:
 post_batch = batch_route(_take)
 
 
-def _valid_drafts(lines: Sequence[BatchLine], caller: Caller, report: LinesReport) -> list[Draft]:
-    """Return the interactions of valid lines, and report why other lines are rejected."""
+def _valid_drafts(
+    lines: Sequence[BatchLine], caller: Caller, report: LinesReport
+) -> list[tuple[int, Draft]]:
+    """Return the numbers and interactions of valid lines, and report why others are rejected."""
     drafts = []
     for line in lines:
         try:
-            drafts.append(decode_interaction(line.text).draft(test=caller.test))
+            drafts.append((line.number, decode_interaction(line.text).draft(test=caller.test)))
         except AfterwordError as error:
             report.reject(line.number, error)
     return drafts

@@ -1,23 +1,30 @@
-"""Interactions that come one by one are recorded in batches, as answers are written."""
+"""Interactions are recorded in batches: those that come one by one, and the lines of a batch."""
 
 import asyncio
+import itertools
 import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import BAD_DATA, Database, is_connection_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft
-from app.triggers.interaction_intake import take_and_show
-from app.triggers.schemas import InteractionWithDecisions
+from app.triggers.interaction_intake import take_and_show, take_interactions
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE, _MOST = 4, 200
+_CHUNK, _CHUNKS_AT_ONCE = 500, 2
 _TRIES, _PAUSE = 50, 0.1
 
-RecordResult = tuple[InteractionWithDecisions, bool]
+RecordResult = tuple[dict[str, Any], bool]
+R = TypeVar("R")
+Take = Callable[[AsyncSession, UUID, list[Draft]], Awaitable[Sequence[R]]]
 
 
 class InteractionCommit:
@@ -28,39 +35,67 @@ class InteractionCommit:
         self._database = database
         self._box = box
         self._gathering: Gathering[Draft, RecordResult] = Gathering(
-            self._write, places=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
-        )
+            self._write_gathered, places=asyncio.Semaphore(_AT_ONCE), most=_MOST,
+            max_waiting=max_waiting,
+        )  # fmt: skip
 
     async def submit(self, workspace_id: UUID, draft: Draft) -> RecordResult:
-        """Return the interaction with its decisions, and whether it is new."""
+        """Return the interaction with its decisions as shown, and whether it is new."""
         return await self._gathering.submit(workspace_id, draft)
+
+    async def record_all(
+        self, workspace_id: UUID, drafts: Sequence[Draft], *, triggers: bool
+    ) -> list[bool | AfterwordError]:
+        """Record many, some at a time; say of each whether it is new, or why it is not stored."""
+
+        async def take(session: AsyncSession, workspace_id: UUID, some: list[Draft]) -> list[bool]:
+            recorded = await take_interactions(
+                session, self._box, workspace_id, some, triggers=triggers
+            )
+            return [interaction.created for interaction in recorded]
+
+        results: list[bool | AfterwordError] = []
+        chunks = [list(drafts[at : at + _CHUNK]) for at in range(0, len(drafts), _CHUNK)]
+        # While one is written by PostgreSQL, the next is prepared here.
+        for at in range(0, len(chunks), _CHUNKS_AT_ONCE):
+            together = chunks[at : at + _CHUNKS_AT_ONCE]
+            written = await asyncio.gather(*(self._write(workspace_id, c, take) for c in together))
+            results += itertools.chain.from_iterable(written)
+        return results
 
     async def close(self) -> None:
         """Record what waits."""
         await self._gathering.close()
 
-    async def _write(
+    async def _write_gathered(
         self, workspace_id: UUID, drafts: list[Draft]
     ) -> list[RecordResult | AfterwordError]:
+        async def take(
+            session: AsyncSession, workspace_id: UUID, some: list[Draft]
+        ) -> list[RecordResult]:
+            return await take_and_show(session, self._box, workspace_id, some)
+
+        return await self._write(workspace_id, drafts, take)
+
+    async def _write(
+        self, workspace_id: UUID, drafts: list[Draft], take: Take[R]
+    ) -> list[R | AfterwordError]:
         """Record a batch; if a row cannot be stored, halve the batch until it is found."""
         for _ in range(_TRIES):
             try:
-                return list(await self._record(workspace_id, drafts))
+                async with self._database.recording_transaction() as session:
+                    return list(await take(session, workspace_id, drafts))
             except BAD_DATA as error:
                 if len(drafts) == 1:
                     logger.warning("an interaction could not be stored", exc_info=error)
                     return [InvalidInput.at("body", msg=f"cannot be stored: {error}")]
                 half = len(drafts) // 2
                 return [
-                    *await self._write(workspace_id, drafts[:half]),
-                    *await self._write(workspace_id, drafts[half:]),
+                    *await self._write(workspace_id, drafts[:half], take),
+                    *await self._write(workspace_id, drafts[half:], take),
                 ]
             except Exception as error:
                 if not is_connection_lost(error):
                     raise
             await asyncio.sleep(_PAUSE)
         raise Busy("The database does not answer; send it again shortly.")
-
-    async def _record(self, workspace_id: UUID, drafts: list[Draft]) -> list[RecordResult]:
-        async with self._database.recording_transaction() as session:
-            return await take_and_show(session, self._box, workspace_id, drafts)

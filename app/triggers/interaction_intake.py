@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +18,7 @@ from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.deciding import TriggerVerdict, decide, judge_interaction
 from app.triggers.decision_context import read_context
 from app.triggers.models import Trigger
-from app.triggers.schemas import DecisionOut, DryRunOut, InteractionWithDecisions
+from app.triggers.schemas import DryRunOut
 from app.triggers.workspace_rules import read_rules
 
 CREATED_EVENT = "interaction.created"
@@ -41,8 +42,8 @@ async def take_interactions(
 
 async def take_and_show(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, drafts: Sequence[Draft]
-) -> list[tuple[InteractionWithDecisions, bool]]:
-    """Record interactions and run the triggers; return each, and whether it is new."""
+) -> list[tuple[dict[str, Any], bool]]:
+    """Record interactions and run the triggers; return each as shown, and whether it is new."""
     recorded = await record(session, workspace_id, drafts)
     made = await decide(session, box, workspace_id, recorded)
     repeated = [interaction.id for interaction in recorded if not interaction.created]
@@ -58,11 +59,11 @@ async def _emit_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[Recorded],
-    replies: Sequence[InteractionWithDecisions],
+    replies: Sequence[dict[str, Any]],
 ) -> None:
     """Write the events of those that are new, with their decisions; tests have none."""
     events = [
-        reply.model_dump(mode="json")
+        reply
         for reply, interaction in zip(replies, recorded, strict=True)
         if interaction.created and not interaction.test
     ]
@@ -70,27 +71,16 @@ async def _emit_events(
 
 
 def _with_decisions(
-    recorded: Sequence[Recorded], decisions: Sequence[DecisionOut]
-) -> list[InteractionWithDecisions]:
+    recorded: Sequence[Recorded], made: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return interactions as the API shows them, each with the decisions about it."""
-    by_interaction: dict[UUID | None, list[DecisionOut]] = defaultdict(list)
-    for decision in decisions:
-        by_interaction[decision.interaction].append(decision)
+    by_interaction: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for decision in made:
+        by_interaction[decision["interaction"]].append(decisions.shown(decision))
     return [
-        InteractionWithDecisions.model_validate(
-            shown_interaction(interaction) | {"decisions": by_interaction[interaction.id]}
-        )
+        shown_interaction(interaction) | {"decisions": by_interaction[interaction.id]}
         for interaction in recorded
     ]
-
-
-async def shown(
-    session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]
-) -> list[InteractionWithDecisions]:
-    """Return recorded interactions with the decisions about them."""
-    ids = [interaction.id for interaction in recorded]
-    found = await decisions.find_by_interactions(session, workspace_id, ids)
-    return _with_decisions(recorded, found)
 
 
 async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryRunOut:

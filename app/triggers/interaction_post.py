@@ -4,6 +4,7 @@ A request with an `Idempotency-Key` or a query takes the usual route, in its own
 """
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -41,7 +42,7 @@ async def _take(request: Request) -> Response:
     wanted = decode_interaction(body)
     commit: InteractionCommit = request.app.state.interactions
     found, created = await commit.submit(caller.workspace_id, wanted.draft(test=caller.test))
-    return Response(found.model_dump_json(), 201 if created else 200, media_type="application/json")
+    return Response(to_json(found), 201 if created else 200, media_type="application/json")
 
 
 post_interaction = batch_route(_take)

@@ -55,7 +55,7 @@ async def create_interaction(
     taken = await interaction_intake.take_and_show(session, box, caller.workspace_id, [draft])
     found, created = taken[0]
     reply.status_code = 201 if created else 200
-    return found
+    return InteractionWithDecisions.model_validate(found)
 
 
 @routes.post("/v1/triggers", status_code=201, summary="Make a trigger")
