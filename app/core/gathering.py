@@ -7,12 +7,14 @@ came in while the one before was on its way to disk.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from app.core.errors import AfterwordError, Busy
 
+# So many wait before another batch of the same workspace begins beside the one that is written.
+_WORTH_ANOTHER = 16
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -23,12 +25,20 @@ class _Waiting(Generic[T, R]):
     done: asyncio.Future[R]
 
 
+@dataclass(slots=True)
+class _Queue(Generic[T, R]):
+    """What waits for one workspace, and how many tasks write for it."""
+
+    waiting: deque[_Waiting[T, R]] = field(default_factory=deque)
+    writers: int = 0
+
+
 class Gathering(Generic[T, R]):
     """Gathers what callers submit, and writes it in batches of one workspace each.
 
     `write` returns a result or an error for each item, in their order. `places` says how many
-    batches may be written at once, `most` how many items one has, and `max_waiting` how many may
-    wait before callers are told to come back.
+    batches may be written at once, `abreast` how many of them for one workspace, `most` how many
+    items one has, and `max_waiting` how many may wait before callers are told to come back.
     """
 
     def __init__(
@@ -38,13 +48,15 @@ class Gathering(Generic[T, R]):
         places: asyncio.Semaphore,
         most: int,
         max_waiting: int,
+        abreast: int = 1,
     ) -> None:
         """Prepare; nothing runs before the first item."""
         self._write = write
         self._places = places
         self._most = most
         self._max_waiting = max_waiting
-        self._waiting: dict[UUID, deque[_Waiting[T, R]]] = {}
+        self._abreast = abreast
+        self._queues: dict[UUID, _Queue[T, R]] = {}
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -53,14 +65,14 @@ class Gathering(Generic[T, R]):
         if self._count >= self._max_waiting:
             raise Busy(reason="backpressure")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        queue = self._waiting.get(workspace_id)
-        if queue is None:
-            queue = self._waiting[workspace_id] = deque()
+        queue = self._queues.setdefault(workspace_id, _Queue())
+        queue.waiting.append(_Waiting(item, done))
+        self._count += 1
+        if queue.writers == 0 or self._is_worth_another(queue):
+            queue.writers += 1
             task = asyncio.create_task(self._drain(workspace_id, queue))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        queue.append(_Waiting(item, done))
-        self._count += 1
         return await done
 
     async def close(self) -> None:
@@ -68,23 +80,34 @@ class Gathering(Generic[T, R]):
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _drain(self, workspace_id: UUID, queue: deque[_Waiting[T, R]]) -> None:
+    async def _drain(self, workspace_id: UUID, queue: _Queue[T, R]) -> None:
         """Write batch after batch until none waits for this workspace."""
-        while queue:
+        while queue.waiting:
             async with self._places:
-                taken = [queue.popleft() for _ in range(min(self._most, len(queue)))]
-                try:
-                    results = await self._write(workspace_id, [w.item for w in taken])
-                except Exception as error:  # noqa: BLE001 - every waiting caller hears of it
-                    for waiting in taken:
-                        if not waiting.done.done():
-                            waiting.done.set_exception(error)
-                else:
-                    for waiting, result in zip(taken, results, strict=True):
-                        _settle(waiting.done, result)
-                finally:
-                    self._count -= len(taken)
-        del self._waiting[workspace_id]
+                size = min(self._most, len(queue.waiting))
+                await self._write_all(workspace_id, [queue.waiting.popleft() for _ in range(size)])
+        queue.writers -= 1
+        if queue.writers == 0:
+            del self._queues[workspace_id]
+
+    async def _write_all(self, workspace_id: UUID, taken: list[_Waiting[T, R]]) -> None:
+        if not taken:
+            # Another writer was quicker.
+            return
+        try:
+            results = await self._write(workspace_id, [waiting.item for waiting in taken])
+        except Exception as error:  # noqa: BLE001 - every waiting caller hears of it
+            for waiting in taken:
+                if not waiting.done.done():
+                    waiting.done.set_exception(error)
+        else:
+            for waiting, result in zip(taken, results, strict=True):
+                _settle(waiting.done, result)
+        finally:
+            self._count -= len(taken)
+
+    def _is_worth_another(self, queue: _Queue[T, R]) -> bool:
+        return queue.writers < self._abreast and len(queue.waiting) >= _WORTH_ANOTHER
 
 
 def _settle(done: asyncio.Future[R], result: R | AfterwordError) -> None:

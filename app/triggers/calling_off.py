@@ -15,12 +15,13 @@ from app.invitations.admission import Reason, Refusal
 from app.triggers.active_trigger import ENDS, REFUNDED, ActiveTrigger
 from app.triggers.decision_context import (
     CaseEvent,
+    CaseKey,
     DecisionContext,
     case_of,
     find_case_events,
     same_shop,
 )
-from app.triggers.models import Trigger
+from app.triggers.workspace_rules import WorkspaceRules
 
 
 def refusal_by_later_events(
@@ -89,11 +90,14 @@ where i.workspace_id = :workspace_id and i.status = 'scheduled'
 """)
 
 
-async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence[Recorded]) -> None:
+async def call_off(
+    session: AsyncSession, known: WorkspaceRules, recorded: Sequence[Recorded]
+) -> None:
     """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
 
     Those of a deleted or merged ticket are cancelled whatever the trigger says.
     """
+    workspace_id = known.workspace.id
     interactions = [
         interaction
         for interaction in recorded
@@ -109,12 +113,28 @@ async def call_off(session: AsyncSession, workspace_id: UUID, recorded: Sequence
             {interaction.order_ref for interaction in interactions if interaction.order_ref}
         ),
     )
-    for row in rows:
-        for interaction in interactions:
-            asked_at = row["occurred_at"]
-            is_later = asked_at is None or interaction.occurred_at >= asked_at
-            if is_later and _concerns(interaction, row):
-                await _call_off_one(session, workspace_id, row, interaction)
+    pairs = [
+        (row, interaction)
+        for row in rows
+        for interaction in interactions
+        if _may_call_off(known.rules.get(row["trigger_id"]), interaction, row)
+    ]
+    if not pairs:
+        return
+    rules = [known.rules[row["trigger_id"]] for row, _ in pairs if row["trigger_id"] in known.rules]
+    stories = await find_case_events(session, workspace_id, [i for _, i in pairs], rules)
+    for row, interaction in pairs:
+        if _is_called_off(known.rules.get(row["trigger_id"]), interaction, row, stories):
+            await _cancel(session, workspace_id, row["id"], because_of=interaction)
+
+
+def _may_call_off(
+    rule: ActiveTrigger | None, interaction: Recorded, row: Mapping[str, Any]
+) -> bool:
+    """Tell whether an interaction of this type, case and time may call an invitation off."""
+    heard = interaction.type in GONE or (rule and interaction.type in rule.called_off_by)
+    is_later = row["occurred_at"] is None or interaction.occurred_at >= row["occurred_at"]
+    return bool(heard and is_later and _concerns(interaction, row))
 
 
 def _concerns(interaction: Recorded, row: Mapping[str, Any]) -> bool:
@@ -127,43 +147,31 @@ def _concerns(interaction: Recorded, row: Mapping[str, Any]) -> bool:
     )
 
 
-async def _call_off_one(
-    session: AsyncSession, workspace_id: UUID, row: Mapping[str, Any], interaction: Recorded
-) -> None:
-    if not await _is_called_off(session, workspace_id, row, interaction):
-        return
-    invitation = await invitations.get(session, workspace_id, row["id"], lock=True)
-    if invitation.status == "scheduled":
-        invitations.end(
-            invitation, "cancelled", reason=str(Reason.CANCELLED), detail=interaction.type
-        )
-        session.add(invitation)
-
-
-async def _is_called_off(
-    session: AsyncSession, workspace_id: UUID, row: Mapping[str, Any], interaction: Recorded
+def _is_called_off(
+    rule: ActiveTrigger | None,
+    interaction: Recorded,
+    row: Mapping[str, Any],
+    stories: Mapping[CaseKey, Sequence[CaseEvent]],
 ) -> bool:
-    if interaction.type in GONE:
-        return True
-    trigger = None
-    if row["trigger_id"] is not None:
-        trigger = await session.get(Trigger, (workspace_id, row["trigger_id"]))
-    if trigger is None:
-        return False
-    rule = ActiveTrigger(trigger)
-    story = (await find_case_events(session, workspace_id, [interaction], [rule])).get(
-        case_of(interaction) or ("", "", "")
-    )
-    refund = interaction.properties.get("refund")
-    session_ = interaction.properties.get("session")
+    if rule is None:
+        return interaction.type in GONE
     event = CaseEvent(
-        interaction.occurred_at,
-        interaction.type,
-        interaction.id,
-        refund,
-        interaction.amount,
-        interaction.currency,
-        session_,
-    )
+        at=interaction.occurred_at, type=interaction.type, id=interaction.id,
+        refund=interaction.properties.get("refund"), amount=interaction.amount,
+        currency=interaction.currency, session=interaction.properties.get("session"),
+    )  # fmt: skip
+    case = case_of(interaction)
+    story = stories.get(case, ()) if case else ()
     asked = AskedOrder(row["amount"], row["currency"], row["session"])
     return calls_off(rule, event, story or [event], asked)
+
+
+async def _cancel(
+    session: AsyncSession, workspace_id: UUID, invitation_id: UUID, *, because_of: Recorded
+) -> None:
+    invitation = await invitations.get(session, workspace_id, invitation_id, lock=True)
+    if invitation.status == "scheduled":
+        invitations.end(
+            invitation, "cancelled", reason=str(Reason.CANCELLED), detail=because_of.type
+        )
+        session.add(invitation)

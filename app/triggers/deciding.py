@@ -55,8 +55,8 @@ async def decide(
 ) -> list[dict[str, Any]]:
     """Let every active trigger decide about the new interactions; return what was stored."""
     fresh = [interaction for interaction in recorded if interaction.created]
-    await call_off(session, workspace_id, fresh)
     known = await read_rules(session, workspace_id)
+    await call_off(session, known, fresh)
     by_type = {type_: known.on(type_) for type_ in {interaction.type for interaction in fresh}}
     relevant = [interaction for interaction in fresh if by_type[interaction.type]]
     if not relevant:

@@ -125,14 +125,17 @@ async def read_context(
 
 
 # Two ways, each with its index: by the keys, and by the numbers of orders whose shop is unknown.
+# `offset 0` makes a look-up for each key of it, whatever is known of the size of the table.
 _INVITED = Prepared("""
-select trigger_id, once_key, order_ref from decision
-where workspace_id = :workspace_id and outcome = 'invited' and trigger_id = any(:triggers)
-  and once_key = any(:keys)
+select found.* from unnest(cast(:keys as text[])) key cross join lateral (
+  select d.trigger_id, d.once_key, d.order_ref from decision d
+  where d.workspace_id = :workspace_id and d.outcome = 'invited' and d.once_key = key
+  offset 0) found
 union all
-select trigger_id, once_key, order_ref from decision
-where workspace_id = :workspace_id and outcome = 'invited' and order_ref is not null
-  and order_ref = any(:orders) and trigger_id = any(:triggers) and once_key like 'order:%'
+select found.* from unnest(cast(:orders as text[])) number cross join lateral (
+  select d.trigger_id, d.once_key, d.order_ref from decision d
+  where d.workspace_id = :workspace_id and d.outcome = 'invited' and d.order_ref is not null
+    and d.order_ref = number and d.once_key like 'order:%' offset 0) found
 """)
 
 
@@ -161,10 +164,11 @@ async def _invited(
     rows = await _INVITED.run(
         session,
         workspace_id=workspace_id,
-        triggers=[rule.trigger.id for rule in rules],
         keys=list(keys),
         orders=sorted(shared),
     )
+    triggers = {rule.trigger.id for rule in rules}
+    rows = [row for row in rows if row["trigger_id"] in triggers]
     invited = {(row["trigger_id"], key) for row in rows for key in keys.get(row["once_key"], ())}
     # An order number without a shop matches that of any shop.
     named = {

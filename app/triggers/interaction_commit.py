@@ -18,7 +18,7 @@ from app.triggers.interaction_intake import take_and_show, take_interactions
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE, _MOST = 4, 200
+_AT_ONCE, _ABREAST, _MOST = 4, 2, 200
 _CHUNK, _CHUNKS_AT_ONCE = 500, 2
 _TRIES, _PAUSE = 50, 0.1
 
@@ -36,7 +36,7 @@ class InteractionCommit:
         self._box = box
         self._gathering: Gathering[Draft, RecordResult] = Gathering(
             self._write_gathered, places=asyncio.Semaphore(_AT_ONCE), most=_MOST,
-            max_waiting=max_waiting,
+            max_waiting=max_waiting, abreast=_ABREAST,
         )  # fmt: skip
 
     async def submit(self, workspace_id: UUID, draft: Draft) -> RecordResult:

@@ -46,8 +46,8 @@ class Decision(SQLModel, table=True):
         Index(
             "uq_decision_once",
             "workspace_id",
-            "trigger_id",
             "once_key",
+            "trigger_id",
             unique=True,
             postgresql_where=text("outcome = 'invited'"),
         ),

@@ -6,6 +6,7 @@ is ever decided by rules of yesterday, on any machine.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -25,13 +26,18 @@ _REMEMBERED = 1000
 Row = TypeVar("Row", Trigger, Workspace)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WorkspaceRules:
-    """A workspace with its active triggers, those of higher priority first, and live surveys."""
+    """A workspace with its triggers, those of higher priority first, and live surveys."""
 
     workspace: Workspace
-    active: Mapping[UUID, ActiveTrigger]
+    rules: Mapping[UUID | None, ActiveTrigger]
     surveys: Mapping[UUID, CompiledSurvey]
+
+    @cached_property
+    def active(self) -> Mapping[UUID, ActiveTrigger]:
+        """The triggers that are switched on."""
+        return {id_: rule for id_, rule in self.rules.items() if id_ and rule.trigger.active}
 
     def on(self, type_: str) -> Sequence[ActiveTrigger]:
         """Return the triggers that hear interactions of a type, in the order they decide."""
@@ -74,9 +80,9 @@ async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
         survey = await live_survey(session, workspace_id, survey_id)
         if survey is not None:
             surveys[survey_id] = survey
-    active = {trigger.id: ActiveTrigger(trigger) for trigger in found if trigger.active}
+    rules: dict[UUID | None, ActiveTrigger] = {t.id: ActiveTrigger(t) for t in found}
     workspace = _copy_of(await get_workspace(session, workspace_id))
-    return WorkspaceRules(workspace, active, surveys)
+    return WorkspaceRules(workspace, rules, surveys)
 
 
 def _copy_of(row: Row) -> Row:
