@@ -10,8 +10,8 @@ from uuid import UUID
 
 import asyncpg
 from pydantic_core import from_json
-from sqlalchemy import CursorResult, TextClause, TextualSelect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import CursorResult, TextClause, TextualSelect, event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -81,9 +81,7 @@ class Database:
         """Prepare; nothing connects before the first use."""
         self.url = url
         self.engine = self._pool(lambda: self.connect(**_PLANNING_ALWAYS), pool_size)
-        self._recording_engine = self._pool(
-            lambda: self.connect_keeping_plans(**_KEEPING_PLANS), _RECORDING_CONNECTIONS
-        ).execution_options(isolation_level="AUTOCOMMIT")
+        self._recording_engine = self._recording_pool()
         # When it last refused to write for want of room, by the monotonic clock.
         self.full_at = float("-inf")
         # Whether it is a cluster, once somebody has asked it.
@@ -91,14 +89,25 @@ class Database:
         self._sessions = self._sessions_on(self.engine)
         self._recording_sessions = self._sessions_on(self._recording_engine)
 
-    def _pool(self, connect: Callable[[], Awaitable[RawConnection]], size: int) -> AsyncEngine:
+    def _recording_pool(self) -> AsyncEngine:
+        pool = self._pool(
+            lambda: self.connect_keeping_plans(**_KEEPING_PLANS),
+            _RECORDING_CONNECTIONS,
+            pings=False,
+        )
+        event.listen(pool.sync_engine, "checkout", _require_open)
+        return pool.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _pool(
+        self, connect: Callable[[], Awaitable[RawConnection]], size: int, *, pings: bool = True
+    ) -> AsyncEngine:
         return create_async_engine(
             "postgresql+asyncpg://",
             async_creator=connect,
             pool_size=size,
             max_overflow=5,
             pool_timeout=LONGEST_WAIT_SECONDS,
-            pool_pre_ping=True,
+            pool_pre_ping=pings,
             json_deserializer=from_json,
             # Addresses and payloads must not stand in a log because a statement failed.
             hide_parameters=True,
@@ -173,6 +182,12 @@ class Database:
         """Close the pools."""
         await self.engine.dispose()
         await self._recording_engine.dispose()
+
+
+def _require_open(adapted: Any, _record: object, _pooled: object) -> None:
+    """Make the pool connect anew if its connections were lost while nobody used them."""
+    if adapted.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 async def run_sql(

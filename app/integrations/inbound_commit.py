@@ -2,24 +2,23 @@
 
 import asyncio
 import datetime as dt
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from cachetools import LRUCache, TTLCache
-from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from app.core.database import Database, is_connection_lost, run_sql
+from app.core.database import Database, is_connection_lost
 from app.core.errors import AfterwordError, Busy, NotFound
 from app.core.gathering import Gathering
 from app.core.ids import uuid7
 from app.core.jobs import CHANNEL as JOBS_CHANNEL
 from app.core.notices import EVERYTHING
+from app.core.prepared import Prepared, as_json
 from app.integrations.events import TRANSLATE_JOB
 from app.integrations.models import Integration
 
@@ -28,7 +27,7 @@ _TRIES, _PAUSE = 50, 0.1
 _REMEMBERED = 10_000
 
 # One round trip: the deliveries, the jobs that translate them, and one hint to the workers.
-_STORE = text("""
+_STORE = Prepared("""
 with given as materialized (
   select * from json_to_recordset(cast(:rows as json)) n(id uuid, integration_id uuid,
     delivery text, headers jsonb, body text, verified bool, reason text, now timestamptz,
@@ -37,15 +36,15 @@ with given as materialized (
 stored as (
   insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
     status, reason, waits_for, notes, interactions, received_at)
-  select :workspace_id, n.id, n.integration_id, n.delivery, n.headers, decode(n.body, 'base64'),
-    n.verified, 'received', n.reason, '[]', '[]', '[]', n.now
+  select cast(:workspace_id as uuid), n.id, n.integration_id, n.delivery, n.headers,
+    decode(n.body, 'base64'), n.verified, 'received', n.reason, '[]', '[]', '[]', n.now
   from given n order by n.id on conflict do nothing returning id
 ),
 queued as (
   insert into job (id, workspace_id, kind, payload, dedupe, run_at, attempts, max_attempts,
     created_at)
-  select n.job_id, :workspace_id, :kind, json_build_object('event', n.id)::jsonb, n.id::text,
-    n.now, 0, 10, n.now
+  select n.job_id, cast(:workspace_id as uuid), cast(:kind as text),
+    json_build_object('event', n.id)::jsonb, n.id::text, n.now, 0, 10, n.now
   from given n join stored s on s.id = n.id where n.verified
   on conflict do nothing returning 1
 )
@@ -68,11 +67,11 @@ class RawDelivery:
     def row(self) -> dict[str, Any]:
         """Return what is stored of it."""
         return {
-            "id": str(self.id), "integration_id": str(self.integration_id),
+            "id": self.id, "integration_id": self.integration_id,
             "delivery": self.delivery, "headers": dict(self.headers),
             "body": b64encode(self.body).decode(), "verified": self.verified,
             "reason": None if self.verified else "no secret is set yet",
-            "now": self.at.isoformat(), "job_id": str(uuid7()),
+            "now": self.at, "job_id": uuid7(),
         }  # fmt: skip
 
 
@@ -100,7 +99,7 @@ class InboundCommit:
         for _ in range(_TRIES):
             try:
                 new = await self._store(workspace_id, deliveries)
-            except IntegrityError:
+            except asyncpg.ForeignKeyViolationError:
                 # A sender was deleted a moment ago.
                 if len(deliveries) == 1:
                     return [NotFound("No integration has this address.")]
@@ -123,15 +122,12 @@ class InboundCommit:
         raise Busy("The database does not answer; send it again shortly.")
 
     async def _store(self, workspace_id: UUID, deliveries: list[RawDelivery]) -> set[UUID]:
-        async with self._database.transaction() as session:
-            rows = await run_sql(
-                session,
-                _STORE.bindparams(
-                    workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOBS_CHANNEL,
-                    rows=json.dumps([delivery.row() for delivery in deliveries]),
-                ),
+        async with self._database.recording_transaction() as session:
+            rows = await _STORE.run(
+                session, workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOBS_CHANNEL,
+                rows=as_json([delivery.row() for delivery in deliveries]),
             )  # fmt: skip
-            return {row.id for row in rows}
+            return {row["id"] for row in rows}
 
 
 class IntegrationCache:

@@ -108,7 +108,7 @@ class Translator:
     ) -> bool:
         """Translate a batch in one transaction; False if that cannot be, and nothing was stored."""
         try:
-            async with self._database.transaction() as session:
+            async with self._database.recording_transaction() as session:
                 events = await _lock_events(session, workspace_id, batch.events)
                 integration, timezone = await _integration_of(session, batch.integration_id)
                 readings = [_read(integration, event, timezone) for event in events]
@@ -130,7 +130,7 @@ class Translator:
     ) -> LaterError | None:
         """Translate one event, or note why it cannot be; return why it must wait, if so."""
         try:
-            async with self._database.transaction() as session:
+            async with self._database.recording_transaction() as session:
                 for event in await _lock_events(session, workspace_id, [event_id]):
                     await _wait_for_turn(session, event)
                     integration, timezone = await _integration_of(session, event.integration_id)
