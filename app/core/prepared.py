@@ -33,7 +33,7 @@ class Prepared:
             await session.flush()
         connection = await _connection_of(session)
         records = await connection.fetch(self._sql, *(bound[name] for name in self._names))
-        return [dict(record) for record in records]
+        return [dict(record.items()) for record in records]
 
 
 async def _connection_of(session: AsyncSession) -> RawConnection:

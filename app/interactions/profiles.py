@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -49,7 +48,7 @@ async def complete_profiles(
     An older statement only fills empty fields. A field without a time is as old as its customer;
     a customer that was made since `began`, by this transaction, has no older fields.
     """
-    before = {id_: deepcopy({name: row[name] for name in _SAVED}) for id_, row in profiles.items()}
+    before = {id_: dict(profile) for id_, profile in profiles.items()}
     for customer_id, statement in sorted(told, key=lambda one: one[1].at):
         profile = profiles.get(customer_id)
         if profile is not None and profile["erased_at"] is None:
@@ -67,6 +66,7 @@ async def complete_profiles(
 
 
 def _complete(profile: dict[str, Any], told: Told, began: dt.datetime) -> None:
+    """Put a statement into a profile; documents are replaced, never changed in place."""
     for name in _TIMED_FIELDS:
         value = getattr(told.person, name)
         if value and (profile[name] is None or told.at >= _told_at(profile, name, began)):

@@ -213,7 +213,7 @@ async def _emit_ticket_events(
         if interaction.ticket and not interaction.test
     }
     data_by_event: dict[str, list[dict[str, Any]]] = {RESOLVED_EVENT: [], REOPENED_EVENT: []}
-    for id_, interaction in sorted(by_ticket.items()):
+    for id_, interaction in by_ticket.items():
         resolution, previous = resolutions.get(id_), before.get(id_)
         if resolution is None or previous is None:
             continue

@@ -97,14 +97,16 @@ def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
     return resolution
 
 
+_AFTER = {
+    SOLVED: TicketStatus.SOLVED,
+    CLOSED: TicketStatus.CLOSED,
+    REOPENED: TicketStatus.OPEN,
+    DELETED: TicketStatus.DELETED,
+    MERGED: TicketStatus.MERGED,
+}
+
+
 def _status_after(type_: str, status: TicketStatus) -> TicketStatus:
-    after = {
-        SOLVED: TicketStatus.SOLVED,
-        CLOSED: TicketStatus.CLOSED,
-        REOPENED: TicketStatus.OPEN,
-        DELETED: TicketStatus.DELETED,
-        MERGED: TicketStatus.MERGED,
-    }
     if type_ == ON_HOLD and status in {TicketStatus.SOLVED, TicketStatus.CLOSED}:
         return TicketStatus.OPEN
-    return after.get(type_, status)
+    return _AFTER.get(type_, status)

@@ -72,7 +72,7 @@ async def lock_tickets(
 
     A ticket that this transaction makes is locked by that.
     """
-    wanted = sorted((ticket_id(counting.workspace_id, *name), *name) for name in set(named))
+    wanted = [(ticket_id(counting.workspace_id, *name), *name) for name in set(named)]
     if not wanted:
         return
     ids = [id_ for id_, _, _ in wanted]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 from app.interactions.recording import Recorded
 from app.triggers.conditions import Condition
@@ -23,6 +24,20 @@ class ActiveTrigger:
     """A trigger with its rules read and their defaults filled in."""
 
     trigger: Trigger
+
+    @cached_property
+    def id(self) -> UUID:
+        """The trigger's id."""
+        return self.trigger.id
+
+    @cached_property
+    def once_per(self) -> str:
+        """What it may ask about only once."""
+        if self.rules.once_per is not None:
+            return self.rules.once_per
+        if self.trigger.on_type.startswith("order."):
+            return "order"
+        return "resolution" if self.trigger.on_type in ENDS else "interaction"
 
     @cached_property
     def rules(self) -> TriggerRules:
@@ -63,10 +78,7 @@ class ActiveTrigger:
 
     def once_key(self, interaction: Recorded) -> str:
         """Return the key under which this trigger may invite only once."""
-        per = self.rules.once_per
-        if per is None:
-            per = "resolution" if self.trigger.on_type in ENDS else "interaction"
-            per = "order" if self.trigger.on_type.startswith("order.") else per
+        per = self.once_per
         if per == "resolution" and interaction.ticket:
             return f"resolution:{interaction.source}:{interaction.ticket}:{interaction.ordinal}"
         if per == "order" and interaction.order_ref:

@@ -61,6 +61,8 @@ def _number(value: Any) -> Decimal | None:
 
 def _same(fact: Any, wanted: Any) -> bool:
     """Compare as numbers where both are; senders write numbers and truth as text, too."""
+    if type(fact) is type(wanted) and fact == wanted:
+        return True
     if isinstance(fact, list) or isinstance(wanted, list):
         return bool(fact == wanted)
     left, right = _number(fact), _number(wanted)

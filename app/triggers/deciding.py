@@ -98,7 +98,7 @@ def judge_interaction(
         )
     refusal = refusal or refusal_by_later_events(context, rule, interaction)
     key = rule.once_key(interaction)
-    if refusal is None and (rule.trigger.id, key) in context.invited:
+    if refusal is None and (rule.id, key) in context.invited:
         refusal = Refusal(Reason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
         return TriggerVerdict(refusal)
@@ -124,7 +124,7 @@ def _refusal_at_once(
     if refusal := judge_facts(rule, facts):
         return refusal
     if not is_sampled(
-        rule.trigger.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
+        rule.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
     ):
         return Refusal(Reason.SAMPLED_OUT, f"{rule.rules.sample_rate:.0%} are asked")
     return None
@@ -157,7 +157,7 @@ def plan_invitation(
     survey, send_at, customer = verdict.survey, verdict.send_at, context.customer_of(interaction)
     if verdict.refusal is not None or survey is None or send_at is None or customer is None:
         return None
-    context.invited.add((rule.trigger.id, rule.once_key(interaction)))
+    context.invited.add((rule.id, rule.once_key(interaction)))
     context.asked[customer["id"]].append(PastInvitation(send_at, survey.id, str(survey.metric)))
     attribution: dict[str, Any] = {
         "properties": interaction.properties,
@@ -176,7 +176,7 @@ def plan_invitation(
         channel=rules.channel,
         send_at=send_at,
         locale=interaction.locale or customer["locale"],
-        trigger_id=rule.trigger.id,
+        trigger_id=rule.id,
         interaction_id=interaction.id,
         source=interaction.source,
         ticket=interaction.ticket,
@@ -198,7 +198,7 @@ def _decision(
     return {
         "id": uuid7(),
         "interaction": interaction.id,
-        "trigger": rule.trigger.id,
+        "trigger": rule.id,
         "outcome": "skipped" if refusal else "invited",
         "reason": str(refusal.reason) if refusal else None,
         "detail": refusal.detail if refusal else None,

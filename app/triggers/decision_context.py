@@ -167,7 +167,7 @@ async def _invited(
         keys=list(keys),
         orders=sorted(shared),
     )
-    triggers = {rule.trigger.id for rule in rules}
+    triggers = {rule.id for rule in rules}
     rows = [row for row in rows if row["trigger_id"] in triggers]
     invited = {(row["trigger_id"], key) for row in rows for key in keys.get(row["once_key"], ())}
     # An order number without a shop matches that of any shop.

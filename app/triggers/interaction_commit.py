@@ -1,7 +1,6 @@
 """Interactions are recorded in batches: those that come one by one, and the lines of a batch."""
 
 import asyncio
-import itertools
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -19,7 +18,7 @@ from app.triggers.interaction_intake import take_and_show, take_interactions
 logger = logging.getLogger(__name__)
 
 _AT_ONCE, _ABREAST, _MOST = 4, 2, 200
-_CHUNK, _CHUNKS_AT_ONCE = 500, 2
+_CHUNK, _CHUNKS_AT_ONCE = 350, 3
 _TRIES, _PAUSE = 50, 0.1
 
 RecordResult = tuple[dict[str, Any], bool]
@@ -54,13 +53,22 @@ class InteractionCommit:
             )
             return [interaction.created for interaction in recorded]
 
+        # While PostgreSQL writes one chunk, the next is prepared here.
+        places = asyncio.Semaphore(_CHUNKS_AT_ONCE)
+
+        async def write(some: list[Draft]) -> list[bool | AfterwordError]:
+            async with places:
+                return await self._write(workspace_id, some, take)
+
+        written = await asyncio.gather(
+            *(write(list(drafts[at : at + _CHUNK])) for at in range(0, len(drafts), _CHUNK)),
+            return_exceptions=True,
+        )
         results: list[bool | AfterwordError] = []
-        chunks = [list(drafts[at : at + _CHUNK]) for at in range(0, len(drafts), _CHUNK)]
-        # While one is written by PostgreSQL, the next is prepared here.
-        for at in range(0, len(chunks), _CHUNKS_AT_ONCE):
-            together = chunks[at : at + _CHUNKS_AT_ONCE]
-            written = await asyncio.gather(*(self._write(workspace_id, c, take) for c in together))
-            results += itertools.chain.from_iterable(written)
+        for outcome in written:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            results += outcome
         return results
 
     async def close(self) -> None:
