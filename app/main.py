@@ -82,6 +82,7 @@ from app.pages.dashboard import (
     signing_in,
     survey_editor,
     survey_pages,
+    survey_preview,
 )
 from app.pages.dashboard import routes as dashboard
 from app.pages.error_pages import error_page, is_for_people
@@ -276,6 +277,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
         docs,
         signing_in,
         survey_editor,
+        survey_preview,
         survey_pages,
         answer_pages,
         people_pages,

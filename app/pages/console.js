@@ -1,6 +1,6 @@
 // The console without this script works as well; with it filters apply at once, rows can be ticked
-// together, the editor shows its preview while one types, and a new workspace shows its first
-// answer as it comes.
+// together, charts say their values under the pointer and by the arrow keys, the editor shows its
+// preview while one types, and a new workspace shows its first answer as it comes.
 for (const form of document.querySelectorAll("form.filters")) {
   form.addEventListener("change", (event) => {
     if (event.target.tagName === "SELECT") form.requestSubmit();
@@ -22,16 +22,56 @@ if (first && bulk.querySelector("input[name=ids]")) {
 const editor = document.getElementById("editor");
 const frame = document.getElementById("preview");
 if (editor && frame) {
+  const links = [...document.querySelectorAll("a[target=preview]")];
   let waiting = 0;
   const show = async () => {
+    const { show, lang } = links.find((link) => link.ariaCurrent)?.dataset ?? {};
     const body = new URLSearchParams(new FormData(editor));
+    if (show) body.set("show", show);
+    if (lang) body.set("lang", lang);
     const reply = await fetch(editor.dataset.preview, { method: "POST", body });
-    if (reply.ok) frame.srcdoc = await reply.text();
+    // It leads to an address of its own; no step back is left behind.
+    if (reply.ok) frame.contentWindow.location.replace(reply.url);
   };
   editor.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => show().catch(() => {}), 400);
   });
+  for (const link of links) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      for (const other of links) other.ariaCurrent = other === link ? "true" : null;
+      show().catch(() => {});
+    });
+  }
+}
+
+const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+for (const chart of document.querySelectorAll(".chart svg")) {
+  const marks = [...chart.querySelectorAll("title")]
+    .map((title) => title.parentElement)
+    .filter((mark) => mark !== chart);
+  if (!marks.length) continue;
+  const value = document.createElement("p");
+  value.className = "small shown-value";
+  value.setAttribute("role", "status");
+  chart.after(value);
+  let place = -1;
+  const show = (next) => {
+    marks[place]?.classList.remove("at");
+    place = (next + marks.length) % marks.length;
+    marks[place].classList.add("at");
+    value.textContent = marks[place].querySelector("title").textContent;
+  };
+  chart.tabIndex = 0;
+  chart.setAttribute("aria-keyshortcuts", "ArrowLeft ArrowRight");
+  chart.addEventListener("keydown", (event) => {
+    const step = STEPS[event.key];
+    if (!step) return;
+    event.preventDefault();
+    show(place < 0 && step < 0 ? -1 : place + step);
+  });
+  for (const [n, mark] of marks.entries()) mark.addEventListener("pointerenter", () => show(n));
 }
 
 const steps = document.querySelector(".first-run");

@@ -9,7 +9,15 @@ from app.core.routing import SessionDep, TransactionDep, router
 from app.surveys import service
 from app.surveys.catalogue import Catalogue
 from app.surveys.models import Survey
-from app.surveys.schemas import Definition, DuplicateIn, Status, SurveyIn, SurveyOut, SurveyPatch
+from app.surveys.schemas import (
+    Definition,
+    DuplicateIn,
+    Status,
+    SurveyIn,
+    SurveyOut,
+    SurveyPatch,
+    SurveyVersions,
+)
 from app.workspaces.admission import Reader, SurveyReader, Writer
 
 routes = router("Surveys")
@@ -63,6 +71,13 @@ async def list_surveys(
 async def get_survey(session: SessionDep, caller: SurveyReader, survey: Reference) -> SurveyOut:
     """Return a survey with its latest content; a publishable key sees only what is published."""
     return _shown(*await service.read(session, caller, survey))
+
+
+@routes.get("/v1/surveys/{survey}/versions", summary="List a survey's versions")
+async def list_versions(session: SessionDep, caller: Reader, survey: Reference) -> SurveyVersions:
+    """Return all versions of a survey, and which questions each added, removed or changed."""
+    found = await service.find(session, caller.workspace_id, survey)
+    return SurveyVersions(data=await service.versions_of(session, found))
 
 
 @routes.patch("/v1/surveys/{survey}", summary="Change a survey's draft")

@@ -376,6 +376,23 @@ class SurveyOut(BaseModel):
     updated_at: dt.datetime
 
 
+class SurveyVersionOut(BaseModel):
+    """One version of a survey, and how its questions differ from the version before."""
+
+    version: int
+    published_at: dt.datetime | None = Field(description="Null for a draft.")
+    questions: int = Field(description="How many it has.")
+    added: list[str] = Field(description="Keys of questions that the version before had not.")
+    removed: list[str] = Field(description="Keys of questions that the version before had.")
+    changed: list[str] = Field(description="Keys of questions of which anything else differs.")
+
+
+class SurveyVersions(BaseModel):
+    """All versions of a survey, the newest first."""
+
+    data: list[SurveyVersionOut]
+
+
 def catalogue_entry(
     question: Question, *, main: Question | None, metric: SurveyMetric
 ) -> dict[str, Any]:

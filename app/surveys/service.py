@@ -28,6 +28,7 @@ from app.surveys.schemas import (
     Status,
     SurveyIn,
     SurveyPatch,
+    SurveyVersionOut,
     catalogue_entry,
 )
 from app.surveys.templates import template
@@ -120,6 +121,35 @@ async def _version(session: AsyncSession, survey: Survey, version: int) -> Surve
         )
     )
     return found.one()
+
+
+async def versions_of(session: AsyncSession, survey: Survey) -> list[SurveyVersionOut]:
+    """Return all versions, the newest first, each with what differs from the one before."""
+    found = await session.exec(
+        select(SurveyVersion)
+        .where(
+            SurveyVersion.workspace_id == survey.workspace_id,
+            SurveyVersion.survey_id == survey.id,
+        )
+        .order_by(col(SurveyVersion.version))
+    )
+    shown: list[SurveyVersionOut] = []
+    before: dict[str, Any] = {}
+    for version in found.all():
+        questions = {question["key"]: question for question in version.definition["questions"]}
+        both = [key for key in questions if key in before]
+        shown.append(
+            SurveyVersionOut(
+                version=version.version,
+                published_at=version.published_at,
+                questions=len(questions),
+                added=[key for key in questions if key not in before],
+                removed=[key for key in before if key not in questions],
+                changed=[key for key in both if questions[key] != before[key]],
+            )
+        )
+        before = questions
+    return shown[::-1]
 
 
 async def create(

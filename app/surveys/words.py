@@ -14,6 +14,11 @@ def direction_of(locale: str) -> str:
     return "rtl" if language_of(locale) in _RIGHT_TO_LEFT else "ltr"
 
 
+def is_shipped(locale: str) -> bool:
+    """Tell whether our own words are there in this language."""
+    return shipped_language(locale) == language_of(locale)
+
+
 class Words:
     """Words in one language: shipped ones, or the survey's own; English where there are none."""
 

@@ -170,6 +170,12 @@ async def test_the_editor_shows_what_is_typed(
     await page.get_by_label("Question (en)").first.fill("Would you come again?")
     frame = page.frame_locator("#preview")
     await frame.get_by_text("Would you come again?").wait_for()
+    # The same text in the mail, in the widget, and back on the page.
+    for show in ("Mail", "Widget", "Page"):
+        await page.get_by_role("link", name=f"{show} (en)").click()
+        await frame.get_by_text("Would you come again?").first.wait_for()
+    await page.get_by_label("Question (en)").first.fill("Would you ever come again?")
+    await frame.get_by_text("Would you ever come again?").wait_for()
     saved = company.client.get("/v1/surveys/s").json()
     assert saved["questions"][0]["text"]["en"] == "Would you?"
 
@@ -188,3 +194,25 @@ async def test_everything_can_be_reached_by_keyboard(
     await page.get_by_role("link", name="Try it on the last 30 days").focus()
     await page.keyboard.press("Enter")
     await page.get_by_text("It would have asked 0 of 0.").wait_for()
+
+
+async def test_a_chart_says_its_values_by_the_arrow_keys(
+    page: Page, company: Company, service: Service
+) -> None:
+    furnish(company)
+    await sign_in(page, service, company, "/surveys/s")
+    chart = page.locator(".question-result .chart").first
+    await chart.locator("svg").focus()
+    await page.keyboard.press("ArrowRight")
+    first = await chart.get_by_role("status").inner_text()
+    assert "%" in first
+    await page.keyboard.press("ArrowRight")
+    second = await chart.get_by_role("status").inner_text()
+    assert second != first
+    await page.keyboard.press("ArrowLeft")
+    assert await chart.get_by_role("status").inner_text() == first
+    await page.keyboard.press("ArrowLeft")
+    # From the first it goes on at the last.
+    assert await chart.get_by_role("status").inner_text() != first
+    await chart.locator("rect.bar").last.hover()
+    assert (await chart.get_by_role("status").inner_text()).startswith("10: ")

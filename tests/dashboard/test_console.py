@@ -54,7 +54,7 @@ async def test_a_survey_is_made_edited_published_and_answered(browser: Browser, 
     }
     await browser.client.post("/surveys/after-checkout/edit", data=form)
     assert len((await shop.get("/v1/surveys/after-checkout"))["questions"]) == count - 1
-    preview = await browser.client.get("/surveys/after-checkout/preview")
+    preview = await browser.client.get("/surveys/after-checkout/preview", follow_redirects=True)
     assert "How was the till?" in preview.text
     assert "frame-ancestors 'self'" in preview.headers["content-security-policy"]
 

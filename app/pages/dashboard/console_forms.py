@@ -163,6 +163,10 @@ FORMS: dict[str, ConsoleForm] = {
         "DELETE", "/v1/surveys/{survey}", "/surveys/{survey}", then="/surveys",
         typed=("typed", "survey"),
     ),
+    "survey-widget-key": ConsoleForm(
+        "POST", "/v1/api-keys", "/surveys/{survey}",
+        {"name": text, "scopes": many, "survey": text}, shows_reply=True,
+    ),
     "survey-test-mail": ConsoleForm(
         "POST", "/v1/surveys/{survey}/test-mail", "/surveys/{survey}",
         {"email": text, "locale": text},

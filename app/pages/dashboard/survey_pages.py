@@ -66,9 +66,16 @@ async def show_survey(
         if survey.published_version
         else [],
         links=links,
+        versions=[] if visit.shared else await versions_of(visit, survey.key),
         comments=[] if visit.shared else await comments_of(visit, view, properties, limit=10),
         **shown,
     )
+
+
+async def versions_of(visit: DashboardVisit, key: str) -> list[Any]:
+    """Return the versions of a survey, as the API lists them."""
+    rows: list[Any] = (await visit.api.get(f"/v1/surveys/{key}/versions"))["data"]
+    return rows
 
 
 async def comments_of(

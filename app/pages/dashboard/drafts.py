@@ -1,0 +1,135 @@
+"""The draft of a survey as the editor's form holds it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.surveys.question_types import QuestionType, spec_of
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+_TEXTS = ("subject", "preheader", "intro", "thank_you")
+
+
+def languages_of(survey: Mapping[str, Any]) -> list[str]:
+    """Return the languages of the survey's texts, its default language first."""
+    found = {language for q in survey["questions"] for language in q["text"]}
+    return sorted(found | {survey["default_locale"]}, key=lambda x: x != survey["default_locale"])
+
+
+def read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the draft that the form holds; what the form does not show stays as it is."""
+    languages = _form_languages(form, survey)
+    texts = dict(survey["texts"])
+    for name in _TEXTS:
+        found = {lang: text for lang in languages
+                 if (text := form.get(f"texts.{name}.{lang}", "").strip())}  # fmt: skip
+        if name == "thank_you":
+            thanks = dict(texts.get("thank_you") or {})
+            if found:
+                thanks["default"] = (thanks.get("default") or {}) | {"text": found}
+            texts["thank_you"] = thanks
+        else:
+            texts[name] = found or None
+    texts["words"] = _words(form, texts.get("words") or {})
+    numbers = sorted({int(m[1]) for name in form if (m := re.match(r"questions\.(\d+)\.", name))})
+    before = survey["questions"]
+    below = form.get("follow_up_below", "").strip()
+    return {
+        "name": form.get("name", "").strip() or survey["name"],
+        "metric": survey["metric"],
+        "touchpoint": form.get("touchpoint", "").strip() or None,
+        "default_locale": form.get("default_locale", survey["default_locale"]),
+        "one_answer_per": form.get("one_answer_per") or None,
+        "follow_up_below": int(below) if below.isdigit() else None,
+        "texts": texts,
+        "questions": [
+            _question(form, n, languages, before[n] if n < len(before) else {}) for n in numbers
+        ],
+    }
+
+
+def _words(
+    form: Mapping[str, str], before: Mapping[str, Mapping[str, str]]
+) -> dict[str, dict[str, str]]:
+    """Return the survey's own words, with those of the form; an empty field removes one."""
+    words = {name: dict(texts) for name, texts in before.items()}
+    for field, typed in form.items():
+        prefix, _, rest = field.partition("texts.words.")
+        name, _, language = rest.partition(".")
+        if prefix or not LANGUAGE.fullmatch(language):
+            continue
+        words.setdefault(name, {}).pop(language, None)
+        if typed.strip():
+            words[name][language] = typed.strip()
+    return {name: texts for name, texts in words.items() if texts}
+
+
+def _form_languages(form: Mapping[str, str], survey: Mapping[str, Any]) -> list[str]:
+    """Return the survey's languages, and those that the form has fields for."""
+    languages = languages_of(survey)
+    for name in form:
+        _, separator, language = name.partition(".text.")
+        if separator and LANGUAGE.fullmatch(language) and language not in languages:
+            languages.append(language)
+    return languages
+
+
+def _question(
+    form: Mapping[str, str], n: int, languages: Sequence[str], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return one question of the form."""
+
+    def of(name: str) -> str:
+        return form.get(f"questions.{n}.{name}", "").strip()
+
+    type_ = QuestionType(of("type")) if of("type") in set(QuestionType) else QuestionType.TEXT
+    spec = spec_of(type_)
+    default = next(iter(languages))
+    text = {lang: found for lang in languages if (found := of(f"text.{lang}"))}
+    question: dict[str, Any] = {
+        "key": of("key"), "type": type_, "text": text or {default: of("key") or "?"},
+        "required": of("required") == "1", "allow_na": of("allow_na") == "1",
+        "reverse": of("reverse") == "1",
+    }  # fmt: skip
+    if spec.choosable_points and of("points").isdigit():
+        question["points"] = int(of("points"))
+    for name in ("driver", "pillar", "module", "touchpoint", "display"):
+        if of(name):
+            question[name] = of(name)
+    if spec.has_options:
+        question["options"] = _options(of, languages, before.get("options") or [])
+    if of("show_if.question"):
+        question["show_if"] = {
+            "question": of("show_if.question"), "op": of("show_if.op"),
+            "value": _condition_value(of("show_if.op"), of("show_if.value")),
+        }  # fmt: skip
+    return question
+
+
+def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[dict[str, Any]]:
+    """Read the options, one `key = text` a line in each language."""
+    found: dict[str, dict[str, str]] = {}
+    for lang in languages:
+        for line in of(f"options.{lang}").splitlines():
+            key, separator, text = line.partition("=")
+            key, text = key.strip(), text.strip()
+            if not separator:
+                key, text = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-"), key
+            if key:
+                found.setdefault(key, {})[lang] = text or key
+    valences = {option["key"]: option.get("valence") for option in before}
+    return [
+        {"key": key, "text": text}
+        | ({"valence": valences[key]} if valences.get(key) is not None else {})
+        for key, text in found.items()
+    ]
+
+
+def _condition_value(op: str, text: str) -> Any:
+    def parse(part: str) -> Any:
+        part = part.strip()
+        if part in {"true", "false"}:
+            return part == "true"
+        return int(part) if re.fullmatch(r"-?\d+", part) else part
+
+    return [parse(part) for part in text.split(",")] if op in {"in", "not_in"} else parse(text)
