@@ -124,14 +124,15 @@ async def show_compare(
 ) -> HTMLResponse:
     """Show one figure by store, channel, language or another group, side by side."""
     properties = chosen(asked)
-    groups = ["touchpoint", "channel", "locale", "survey",
-              *(f"property.{name}" for name in visit.workspace.segments)]  # fmt: skip
     metric = view.metric if view.metric in CARD_METRICS else "nps"
-    if metric == "ttr":
-        groups = ["touchpoint", "source",
-                  *(f"property.{name}" for name in visit.workspace.segments)]  # fmt: skip
+    groups = _groups_of(visit, metric)
     by = view.by if view.by in groups else groups[0]
     reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by="-value")
+    replies = {metric: reply} | {
+        other: await figures.read(visit, view, other, properties, group_by=[by])
+        for other in CARD_METRICS
+        if other != metric and by in _groups_of(visit, other)
+    }
     points = [
         figures.point_of(visit.texts, metric, row["group"][by] or visit.texts["without_group"], row)
         for row in reply["rows"]
@@ -145,6 +146,32 @@ async def show_compare(
         "compare", by=by, groups=groups, metric=metric, metrics=CARD_METRICS, points=points,
         chart=whiskers_of(
             points, within=within, **(figures.time_axis(visit.texts, points) if is_time else {})
-        ) if known else None, total=reply["total"],
+        ) if known else None, total=reply["total"], table=_side_by_side(visit, replies, by),
         write=figures.format_value, **await filter_form(visit, view, properties),
     )  # fmt: skip
+
+
+def _groups_of(visit: DashboardVisit, metric: str) -> list[str]:
+    """Return what a figure may be set side by side by."""
+    own = ["touchpoint", "source"] if metric == "ttr" else [
+        "touchpoint", "channel", "locale", "survey"
+    ]  # fmt: skip
+    return own + [f"property.{name}" for name in visit.workspace.segments]
+
+
+def _side_by_side(
+    visit: DashboardVisit, replies: Mapping[str, Mapping[str, Any]], by: str
+) -> list[dict[str, Any]]:
+    """Return a row for each group with all of its figures, and how many each rests on."""
+    rows: dict[str | None, dict[str, Any]] = {}
+    for metric, reply in replies.items():
+        for row in reply["rows"]:
+            name = row["group"][by]
+            shown = rows.setdefault(
+                name, {"label": name or visit.texts["without_group"], "figures": {}}
+            )
+            shown["figures"][metric] = {
+                "value": figures.format_value(visit.texts, metric, row["value"]), "n": row["n"],
+                "few": row["reliability"] != "ok",
+            }  # fmt: skip
+    return sorted(rows.values(), key=lambda row: str(row["label"]).casefold())

@@ -1,0 +1,50 @@
+"""Figures side by side: each group with all of its figures, as on a page about agents."""
+
+import re
+
+from tests.dashboard.conftest import Browser
+from tests.shop import Shop
+
+
+def _rows(page: str) -> dict[str, list[str]]:
+    """Return the cells of the table of all figures, by the name of the row."""
+    table = page[page.index("All figures") :]
+    found = {}
+    for name, cells in re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', table, re.DOTALL):
+        texts = re.findall(r"<td[^>]*>(.*?)</td>", cells, re.DOTALL)
+        found[name] = [re.sub(r"<[^>]+>", "", text).strip() for text in texts]
+    return found
+
+
+async def test_agents_stand_side_by_side_with_all_of_their_figures(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["agent"]})
+    await shop.publish("csat", template="csat")
+    for agent, score in (("Ala", 5), ("Ala", 1), ("Ben", 5)):
+        await shop.answer("csat", score, properties={"agent": agent})
+    for ticket, minutes in (("1", 60), ("2", 120)):
+        for type_, at in (("ticket.opened", "08:00"), ("ticket.solved", f"{8 + minutes // 60}:00")):
+            told = {"type": type_, "source": "desk", "external_id": f"{ticket}-{type_}",
+                    "ticket": ticket, "occurred_at": f"2026-11-20T{at.zfill(5)}:00Z",
+                    "properties": {"agent": "Ben"}}  # fmt: skip
+            await shop.post("/v1/interactions", told)
+    page = await browser.page("/compare?by=property.agent&metric=csat&period=all")
+    rows = _rows(page)
+    assert list(rows) == ["Ala", "Ben"]
+    # The order of the columns: NPS, CSAT, CES, time to resolution.
+    assert rows["Ala"] == ["–", "50 % (2, few)", "–", "–"]
+    assert rows["Ben"][1] == "100 % (1, few)"
+    assert rows["Ben"][3].endswith("(2, few)")
+    assert rows["Ben"][3] != "–"
+
+
+async def test_a_figure_without_the_group_leaves_its_column_empty(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    await shop.publish("csat", template="csat")
+    await shop.answer("csat", 5)
+    page = await browser.page("/compare?by=channel&metric=csat&period=all")
+    assert _rows(page)["api"] == ["–", "100 % (1, few)", "–", "–"]
