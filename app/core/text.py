@@ -104,6 +104,10 @@ Slug = Annotated[
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_controls)]
 
 
+# What nearly all addresses are like: they are in their one form already.
+_PLAIN_ADDRESS = re.compile(
+    r"(?=[^@]{1,64}@[^@]{1,190}$)[\w+-]+(?:\.[\w+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII
+)
 _NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
 
 
@@ -113,6 +117,8 @@ def fit_email(value: str) -> str | None:
     Letters of other widths become plain, the domain is small and has no dot at its end. What a
     mail header could read as something else (quotes, brackets, encoded words) is no address.
     """
+    if _PLAIN_ADDRESS.fullmatch(value):
+        return value
     found = unicodedata.normalize("NFKC", value.strip(" "))
     local, at, domain = found.rpartition("@")
     domain = domain.rstrip(".").lower()

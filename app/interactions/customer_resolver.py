@@ -8,7 +8,7 @@ changes or merges them.
 import datetime as dt
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from cachetools import LRUCache
@@ -38,10 +38,11 @@ class CustomerReference:
     name: str | None = None
     locale: str | None = None
     phone: str | None = None
+    # The names as (kind, value), the strongest first.
+    identities: tuple[tuple[str, str], ...] = field(init=False, compare=False, repr=False)
 
-    @property
-    def identities(self) -> list[tuple[str, str]]:
-        """Return the names as (kind, value), the strongest first."""
+    def __post_init__(self) -> None:
+        """List the names once: they are asked for again and again."""
         pairs = []
         if self.external_id:
             pairs.append((f"id:{self.source or ''}", self.external_id))
@@ -49,7 +50,7 @@ class CustomerReference:
             pairs.append((EMAIL, self.email.lower()))
         if self.phone:
             pairs.append((PHONE, self.phone))
-        return pairs
+        object.__setattr__(self, "identities", tuple(pairs))
 
 
 class CustomerResolver:
@@ -75,7 +76,7 @@ class CustomerResolver:
             else:
                 unknown.append(person)
         if unknown:
-            async with self._database.transaction() as session:
+            async with self._database.recording_transaction() as session:
                 told_at = dict.fromkeys(unknown, utc_now())
                 fresh = await resolve_customers(session, workspace_id, unknown, told_at=told_at)
             for person, customer_id in fresh.items():
@@ -88,7 +89,7 @@ class CustomerResolver:
         new = {k for k in keys if k and (workspace_id, k) not in self._touchpoints}
         if not new:
             return
-        async with self._database.transaction() as session:
+        async with self._database.recording_transaction() as session:
             await register_touchpoints(session, workspace_id, new)
         self._touchpoints.update(((workspace_id, key), None) for key in new)
 
