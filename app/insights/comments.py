@@ -21,7 +21,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.texts import LANGUAGES, language_of
-from app.insights.questions import select_comparable, surveys_of
+from app.insights.questions import SurveyItems, select_comparable, surveys_of
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 
 _LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
@@ -77,14 +77,13 @@ class Term:
 async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the terms that tell the two sides apart, the clearest first."""
     surveys, warnings = select_comparable(await surveys_of(session, request))
-    comments: list[Comment] = []
-    for side in _SIDES:
-        side_comments = await _read(session, request, [survey.id for survey in surveys], side)
-        if len(side_comments) > MOST_COMMENTS:
-            warnings.append(
-                f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
-            )
-        comments += side_comments[:MOST_COMMENTS]
+    default = language_of(request.metric_request.workspace.default_locale)
+    # The first time they take seconds; meanwhile the database reads.
+    loading = asyncio.create_task(asyncio.to_thread(_load_dictionaries, default))
+    try:
+        comments = await _read_both_sides(session, request, surveys, warnings)
+    finally:
+        await loading
     sizes = Counter(comment.side for comment in comments)
     fewer = min(sizes["low"], sizes["high"])
     if fewer < _LEAST_COMMENTS:
@@ -94,7 +93,6 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
         )
         raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_LEAST_COMMENTS)
     least = max(_LEAST_PEOPLE, request.metric_request.workspace.min_group_size)
-    default = language_of(request.metric_request.workspace.default_locale)
     rows = await asyncio.to_thread(_compare, comments, default, least)
     wanted = request.options.get("side")
     if wanted is not None:
@@ -112,6 +110,24 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
         },
         "warnings": warnings,
     }  # fmt: skip
+
+
+async def _read_both_sides(
+    session: AsyncSession,
+    request: InsightRequest,
+    surveys: Sequence[SurveyItems],
+    warnings: list[str],
+) -> list[Comment]:
+    """Return the comments of both sides; warn where there are more than are read."""
+    comments: list[Comment] = []
+    for side in _SIDES:
+        side_comments = await _read(session, request, [survey.id for survey in surveys], side)
+        if len(side_comments) > MOST_COMMENTS:
+            warnings.append(
+                f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
+            )
+        comments += side_comments[:MOST_COMMENTS]
+    return comments
 
 
 async def _read(
@@ -224,6 +240,14 @@ def _language_of(words: Sequence[str], language: str, default: str) -> str:
 
 
 @cache
+def _load_dictionaries(default: str) -> None:
+    """Load the dictionaries of the languages that comments are first judged by."""
+    for language in dict.fromkeys([default, *LANGUAGES]):
+        if language in _lemmatised():
+            _knows("questionnaire", language)
+
+
+@cache
 def _lemmatised() -> frozenset[str]:
     from simplemma.strategies.dictionaries.dictionary_factory import (  # noqa: PLC0415 - as below
         SUPPORTED_LANGUAGES,
@@ -250,9 +274,11 @@ _MOST_KEPT = 200_000
 def _knows(word: str, language: str) -> bool:
     is_known = _KNOWN.get((word, language))
     if is_known is None:
-        import simplemma  # noqa: PLC0415 - its dictionaries are large
+        import simplemma  # noqa: PLC0415 - loaded when first asked for
 
-        is_known = word in _stop_words(language) or simplemma.is_known(word, lang=language)
+        is_known = word in _stop_words(language) or simplemma.is_known(
+            word, lang=language, low_memory=True
+        )
         _keep(_KNOWN, (word, language), is_known)
     return is_known
 
@@ -261,12 +287,12 @@ def _lemma(word: str, language: str) -> str | None:
     """Return the word's basic form; None for a stop word or a single letter."""
     if (word, language) in _LEMMAS:
         return _LEMMAS[word, language]
-    import simplemma  # noqa: PLC0415 - its dictionaries are large
+    import simplemma  # noqa: PLC0415 - loaded when first asked for
 
     stop = _stop_words(language)
     lemma: str | None = word
     if language in _lemmatised():
-        lemma = str(simplemma.lemmatize(word, lang=language)).lower()
+        lemma = str(simplemma.lemmatize(word, lang=language, low_memory=True)).lower()
     if word in stop or lemma in stop or len(word) < _SHORTEST:
         lemma = None
     _keep(_LEMMAS, (word, language), lemma)
