@@ -56,13 +56,15 @@ _TRY_AGAIN = (
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
+    # The schema changed since the statement was prepared.
+    asyncpg.InvalidCachedStatementError,
     # There is no room for it now.
     asyncpg.DiskFullError,
 )
 
 
-# As many as batches of interactions are recorded at once.
-_RECORDING_CONNECTIONS = 4
+# Batches of interactions, uploads, webhooks, and customers that answers name.
+_RECORDING_CONNECTIONS = 8
 # How long a request waits for a connection of the pool before it is 503.
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -213,6 +215,15 @@ async def workspaces_of(session: AsyncSession, statement: str, **bound: Any) -> 
     A cluster locks and changes rows of one workspace at a time; one PostgreSQL loses nothing.
     """
     return [row[0] for row in await run_sql(session, text(statement).bindparams(**bound))]
+
+
+def is_bad_data(error: BaseException | None) -> bool:
+    """Tell whether the error, or what caused it, is a row that can never be stored."""
+    while error is not None:
+        if isinstance(error, BAD_DATA):
+            return True
+        error = error.__cause__ or getattr(error, "orig", None)
+    return False
 
 
 def is_node_lost(error: BaseException) -> bool:

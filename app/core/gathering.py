@@ -82,13 +82,16 @@ class Gathering(Generic[T, R]):
 
     async def _drain(self, workspace_id: UUID, queue: _Queue[T, R]) -> None:
         """Write batch after batch until none waits for this workspace."""
-        while queue.waiting:
-            async with self._places:
-                size = min(self._most, len(queue.waiting))
-                await self._write_all(workspace_id, [queue.waiting.popleft() for _ in range(size)])
-        queue.writers -= 1
-        if queue.writers == 0:
-            del self._queues[workspace_id]
+        try:
+            while queue.waiting:
+                async with self._places:
+                    size = min(self._most, len(queue.waiting))
+                    taken = [queue.waiting.popleft() for _ in range(size)]
+                    await self._write_all(workspace_id, taken)
+        finally:
+            queue.writers -= 1
+            if queue.writers == 0:
+                del self._queues[workspace_id]
 
     async def _write_all(self, workspace_id: UUID, taken: list[_Waiting[T, R]]) -> None:
         if not taken:

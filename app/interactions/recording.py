@@ -1,8 +1,8 @@
 """Record interactions, once per source and external id; gaps are filled from their case.
 
 Locks are taken in one order by every transaction that records: customers' names, the workspace's
-row (FOR KEY SHARE), tickets by id, interactions by id, then customers by id. This prevents
-deadlocks.
+row (FOR KEY SHARE), tickets by id, orders by number, interactions by id, then customers by id. This
+prevents deadlocks.
 """
 
 import datetime as dt
@@ -126,6 +126,7 @@ async def record(
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
     tickets |= change.tickets if change else frozenset()
     await lock_tickets(session, counting, tickets)
+    await _lock_orders(session, workspace_id, drafts)
     rows = [_row(workspace_id, draft, customers) for draft in drafts]
     created = await _insert(session, workspace_id, rows)
     if change is not None:
@@ -174,6 +175,20 @@ async def record(
     else:
         await mark_empty_tickets(session, workspace_id, ids)
     return recorded
+
+
+_LOCK_ORDERS = Prepared("""
+select pg_advisory_xact_lock(11, key) from (
+  select distinct (hashtextextended(cast(:workspace as text) || number, 0) % 4096)::int as key
+  from unnest(cast(:numbers as text[])) number order by 1) keys
+""")
+
+
+async def _lock_orders(session: AsyncSession, workspace_id: UUID, drafts: Sequence[Draft]) -> None:
+    """Lock the numbers of orders, so that what happens to one is told one after the other."""
+    numbers = sorted({draft.order for draft in drafts if draft.order and not draft.test})
+    if numbers:
+        await _LOCK_ORDERS.run(session, workspace=str(workspace_id), numbers=numbers)
 
 
 def _told_by(drafts: Sequence[Draft], *, now: dt.datetime) -> list[Told]:

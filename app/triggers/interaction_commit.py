@@ -8,17 +8,18 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import BAD_DATA, Database, is_connection_lost
+from app.core.database import Database, is_bad_data, is_connection_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft
+from app.triggers.independent import split_independent
 from app.triggers.interaction_intake import take_and_show, take_interactions
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE, _ABREAST, _MOST = 4, 2, 200
-_CHUNK, _CHUNKS_AT_ONCE = 350, 3
+_CHUNK, _LANES = 350, 3
 _TRIES, _PAUSE = 50, 0.1
 
 RecordResult = tuple[dict[str, Any], bool]
@@ -33,6 +34,8 @@ class InteractionCommit:
         """Prepare; nothing runs before the first interaction."""
         self._database = database
         self._box = box
+        # Uploads share these places, so that many of them leave connections to others.
+        self._chunks = asyncio.Semaphore(_LANES)
         self._gathering: Gathering[Draft, RecordResult] = Gathering(
             self._write_gathered, places=asyncio.Semaphore(_AT_ONCE), most=_MOST,
             max_waiting=max_waiting, abreast=_ABREAST,
@@ -53,23 +56,22 @@ class InteractionCommit:
             )
             return [interaction.created for interaction in recorded]
 
-        # While PostgreSQL writes one chunk, the next is prepared here.
-        places = asyncio.Semaphore(_CHUNKS_AT_ONCE)
+        results: dict[int, bool | AfterwordError] = {}
 
-        async def write(some: list[Draft]) -> list[bool | AfterwordError]:
-            async with places:
-                return await self._write(workspace_id, some, take)
+        async def record_lane(places: list[int]) -> None:
+            for at in range(0, len(places), _CHUNK):
+                some = places[at : at + _CHUNK]
+                async with self._chunks:
+                    written = await self._write(workspace_id, [drafts[p] for p in some], take)
+                results.update(zip(some, written, strict=True))
 
-        written = await asyncio.gather(
-            *(write(list(drafts[at : at + _CHUNK])) for at in range(0, len(drafts), _CHUNK)),
-            return_exceptions=True,
-        )
-        results: list[bool | AfterwordError] = []
-        for outcome in written:
+        # While PostgreSQL writes a chunk of one lane, that of another is prepared here.
+        lanes = split_independent(drafts, _LANES)
+        ended = await asyncio.gather(*map(record_lane, lanes), return_exceptions=True)
+        for outcome in ended:
             if isinstance(outcome, BaseException):
                 raise outcome
-            results += outcome
-        return results
+        return [results[place] for place in range(len(drafts))]
 
     async def close(self) -> None:
         """Record what waits."""
@@ -93,17 +95,22 @@ class InteractionCommit:
             try:
                 async with self._database.recording_transaction() as session:
                     return list(await take(session, workspace_id, drafts))
-            except BAD_DATA as error:
-                if len(drafts) == 1:
-                    logger.warning("an interaction could not be stored", exc_info=error)
-                    return [InvalidInput.at("body", msg=f"cannot be stored: {error}")]
-                half = len(drafts) // 2
-                return [
-                    *await self._write(workspace_id, drafts[:half], take),
-                    *await self._write(workspace_id, drafts[half:], take),
-                ]
             except Exception as error:
+                if is_bad_data(error):
+                    return await self._write_halves(workspace_id, drafts, take, error)
                 if not is_connection_lost(error):
                     raise
             await asyncio.sleep(_PAUSE)
         raise Busy("The database does not answer; send it again shortly.")
+
+    async def _write_halves(
+        self, workspace_id: UUID, drafts: list[Draft], take: Take[R], error: Exception
+    ) -> list[R | AfterwordError]:
+        if len(drafts) == 1:
+            logger.warning("an interaction could not be stored", exc_info=error)
+            return [InvalidInput.at("body", msg=f"cannot be stored: {error}")]
+        half = len(drafts) // 2
+        return [
+            *await self._write(workspace_id, drafts[:half], take),
+            *await self._write(workspace_id, drafts[half:], take),
+        ]

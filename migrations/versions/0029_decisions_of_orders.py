@@ -12,6 +12,7 @@ _ONCE = "create unique index {name} on decision ({columns}) where outcome = 'inv
 
 def upgrade() -> None:
     """Turn one index round, and add one."""
+    _hold_writers()
     op.execute(
         "create index ix_decision_invited_order on decision (workspace_id, order_ref) "
         "where outcome = 'invited' and order_ref is not null"
@@ -21,8 +22,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Turn it back, and drop the other."""
+    _hold_writers()
     op.execute("drop index ix_decision_invited_order")
     _turn("workspace_id, trigger_id, once_key")
+
+
+def _hold_writers() -> None:
+    """Take the strongest lock first: a writer that has read would wait for us, and we for it."""
+    op.execute("lock table decision in access exclusive mode")
 
 
 def _turn(columns: str) -> None:

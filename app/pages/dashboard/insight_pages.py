@@ -131,7 +131,7 @@ async def show_compare(
     replies = {metric: reply} | {
         other: await figures.read(visit, view, other, properties, group_by=[by])
         for other in CARD_METRICS
-        if other != metric and by in _groups_of(visit, other)
+        if other != metric and not visit.shared and _is_shown(visit, view, other, by)
     }
     points = [
         figures.point_of(visit.texts, metric, row["group"][by] or visit.texts["without_group"], row)
@@ -146,7 +146,8 @@ async def show_compare(
         "compare", by=by, groups=groups, metric=metric, metrics=CARD_METRICS, points=points,
         chart=whiskers_of(
             points, within=within, **(figures.time_axis(visit.texts, points) if is_time else {})
-        ) if known else None, total=reply["total"], table=_side_by_side(visit, replies, by),
+        ) if known else None, total=reply["total"],
+        table=[] if visit.shared else _side_by_side(visit, replies, by),
         write=figures.format_value, **await filter_form(visit, view, properties),
     )  # fmt: skip
 
@@ -157,6 +158,12 @@ def _groups_of(visit: DashboardVisit, metric: str) -> list[str]:
         "touchpoint", "channel", "locale", "survey"
     ]  # fmt: skip
     return own + [f"property.{name}" for name in visit.workspace.segments]
+
+
+def _is_shown(visit: DashboardVisit, view: PageFilter, metric: str, by: str) -> bool:
+    """Tell whether a figure has these groups, and follows the filters of the page."""
+    unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
+    return by in _groups_of(visit, metric) and not any(getattr(view, name) for name in unknown)
 
 
 def _side_by_side(

@@ -1,0 +1,55 @@
+"""Which interactions may be recorded side by side: those that share no case and no person. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from app.interactions.recording import Draft
+
+
+def split_independent(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
+    """Return the places of the drafts in at most so many lanes, each in the order given.
+
+    Drafts of one ticket, one order or one person are in one lane, and so is what is tied to them
+    by others; so a lane that is recorded in its order gives what all in their order would.
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place, first in enumerate(_firsts(drafts)):
+        groups[first].append(place)
+    sizes: Counter[int] = Counter(dict.fromkeys(range(lanes), 0))
+    places: dict[int, list[int]] = defaultdict(list)
+    for group in sorted(groups.values(), key=len, reverse=True):
+        lane = min(sizes, key=sizes.__getitem__)
+        sizes[lane] += len(group)
+        places[lane] += group
+    return [sorted(lane) for lane in places.values()]
+
+
+def _firsts(drafts: Sequence[Draft]) -> Iterable[int]:
+    """Return for each draft the place of a draft that stands for its group."""
+    parent = list(range(len(drafts)))
+
+    def find(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = parent[parent[place]]
+            place = parent[place]
+        return place
+
+    seen: dict[tuple[object, ...], int] = {}
+    for place, draft in enumerate(drafts):
+        for key in _keys(draft):
+            parent[find(place)] = find(seen.setdefault(key, place))
+    return [find(place) for place in range(len(drafts))]
+
+
+def _keys(draft: Draft) -> Iterable[tuple[object, ...]]:
+    """Return what ties a draft to others."""
+    yield "itself", draft.source, draft.external_id
+    if draft.ticket:
+        yield "ticket", draft.ticket
+    if draft.order:
+        yield "order", draft.order
+    if draft.customer_id:
+        yield "customer", draft.customer_id
+    if draft.person is not None:
+        # An id may be that of another source, so its value alone ties.
+        yield from (("person", value) for _, value in draft.person.identities)
