@@ -23,7 +23,7 @@ from app.interactions.models import (
 )
 from app.invitations.models import Invitation, Suppression
 from app.responses.models import ImportRun, Response, Rollup
-from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
+from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyPreview, SurveyVersion
 from app.triggers.models import Decision, Trigger
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.workspaces.models import (
@@ -51,6 +51,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Survey,
     SurveyVersion,
     SurveyLink,
+    SurveyPreview,
     QuestionEntry,
     Touchpoint,
     Journey,

@@ -46,6 +46,7 @@ from app.responses.cases import JOIN_JOB, consume_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
 from app.responses.service import FORGET_JOB, consume_deletions, redact_events
+from app.surveys import previews
 from app.triggers import due_invitations
 from app.triggers.due_invitations import InvitationSender
 from app.triggers.recovery import RECOVERY_JOB, consume_follow_ups, record_recovery
@@ -118,6 +119,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
     "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
     "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
+    "surveys.forget_previews": (dt.timedelta(hours=1), previews.forget_old),
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
     "webhooks.forget_old": (dt.timedelta(hours=1), webhooks.forget_old),

@@ -88,6 +88,20 @@ class QuestionEntry(SQLModel, table=True):
     options: list[dict[str, Any]] = Field(sa_type=Json)
 
 
+class SurveyPreview(SQLModel, table=True):
+    """A draft as it stood in the editor, which somebody looks at."""
+
+    __tablename__ = "survey_preview"
+    __table_args__ = (TENANT,)
+
+    workspace_id: UUID = Field(primary_key=True)
+    id: UUID = Field(primary_key=True)
+    survey_id: UUID
+    locale: str
+    definition: dict[str, Any] = Field(sa_type=Json)
+    created_at: dt.datetime = Field(sa_type=Instant)
+
+
 class SurveyLink(SQLModel, table=True):
     """The public id of a survey, unique in the whole service."""
 

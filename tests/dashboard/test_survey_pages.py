@@ -1,8 +1,12 @@
 """One survey on the console: its previews, its versions and the key of its widget."""
 
+import datetime as dt
 import html
 import re
 
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.surveys import previews
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_console import press
 from tests.shop import Shop
@@ -54,25 +58,41 @@ async def test_what_a_preview_is_sent_is_not_stored(browser: Browser, shop: Shop
             "answers": {"score": 5}, "seq": 1, "complete": True}  # fmt: skip
     taken = await browser.client.post(f"{base}/w/responses", json=sent)
     assert taken.json() == {"id": sent["id"], "seq": 1, "complete": True}
-    refused = await browser.client.post(f"{base}/w/responses", json=["odd"])
-    assert refused.status_code == 422
+    for odd in (["odd"], sent | {"id": 5}, {"id": sent["id"]}):
+        refused = await browser.client.post(f"{base}/w/responses", json=odd)
+        assert refused.status_code == 422
     again = await browser.client.post(f"{base}/sent", data={"score": "5"})
     assert again.headers["location"] == f"{base}/page"
     assert (await shop.get("/v1/responses"))["data"] == []
 
 
-async def test_a_preview_is_shown_only_as_it_was_made(browser: Browser, shop: Shop) -> None:
+async def test_a_preview_is_of_one_survey_and_lasts_an_hour(
+    browser: Browser, shop: Shop, other_shop: Shop, database: Database
+) -> None:
     await browser.sign_in()
-    await shop.post("/v1/surveys", {"template": "csat", "key": "till"})
-    address = (await browser.open("/surveys/till/preview")).headers["location"]
+    for of, key in ((shop, "till"), (shop, "shelf"), (other_shop, "till")):
+        await of.post("/v1/surveys", {"template": "csat", "key": key})
+    form = await _typed(browser, "till")
+    address = (await browser.client.post("/surveys/till/preview", data=form)).headers["location"]
     assert (await browser.open(address)).status_code == 200
-    changed = address.replace("/preview/", "/preview/A")
-    assert (await browser.open(changed)).status_code == 404
+    for other in ("/shelf/", "/unknown/"):
+        assert (await browser.open(address.replace("/till/", other))).status_code == 404
+    for other in ("/preview/A", "/preview/saved"):
+        assert (await browser.open(address.replace("/preview/", other))).status_code == 404
     assert (await browser.open(address.replace("/page", "/letter"))).status_code == 404
+    stranger = Browser(shop.client._transport.app, other_shop)  # type: ignore[attr-defined]
+    await stranger.sign_in()
+    assert (await stranger.open(address)).status_code == 404
     base = address.removesuffix("/page")
     assert (await browser.open(f"{base}/w/surveys/other")).status_code == 404
     odd = await browser.open("/surveys/till/preview?show=letter")
     assert odd.status_code == 422
+    async with database.transaction() as session:
+        await previews.forget_old(session, utc_now() + dt.timedelta(minutes=59))
+    assert (await browser.open(address)).status_code == 200
+    async with database.transaction() as session:
+        await previews.forget_old(session, utc_now() + dt.timedelta(minutes=61))
+    assert (await browser.open(address)).status_code == 404
     browser.client.cookies.clear()
     assert (await browser.open(address)).status_code == 303
 

@@ -1,25 +1,26 @@
-"""What a draft would look like: its page, its mail and the widget. Nothing of it is stored.
+"""What a draft would look like: its page, its mail and the widget. No answer to it is stored.
 
-The draft that is shown, as saved or as it stands in the editor, is carried by the address itself,
-signed; so the page, the widget's script and what it asks for see the same one.
+The draft is named by the address: `saved.pl` for the saved one in Polish, or the id under which
+one was kept as it stood in the editor. So the page, the mail and the widget's script, with what it
+asks for, see the same draft.
 """
 
 import json
-import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, get_args
+from urllib.parse import quote
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ValidationError
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import at, json_reply
-from app.core.routing import router
+from app.core.ids import as_uuid
+from app.core.routing import SessionDep, router
 from app.core.settings import Settings
-from app.core.signing import SealedBox
 from app.invitations.letter import Addressee, Letter, Links
 from app.invitations.sending import sender_of
 from app.pages import embedding
@@ -28,34 +29,36 @@ from app.pages.dashboard.drafts import read_draft
 from app.pages.dashboard.sessions import ConsoleDep
 from app.pages.rendering import asset, page
 from app.pages.showing import PageLinks, SurveyView, show_form
+from app.surveys import previews
 from app.surveys import service as surveys
 from app.surveys.compiled import CompiledSurvey, Derivation
+from app.surveys.models import Survey
 from app.surveys.schemas import Definition, Status
+from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
 Shown = Literal["page", "mail", "widget"]
-_PURPOSE = "survey.preview"
+_SAVED = "saved."
 _MAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'self'"
 )
-_ADDRESS = "/surveys/{survey}/preview/{token}"
+_ADDRESS = "/surveys/{survey}/preview/{name}"
 
 
 @routes.get("/surveys/{survey}/preview", include_in_schema=False)
 async def show_saved_draft(
-    visit: ConsoleDep, request: Request, survey: str, show: Shown = "page", lang: str = ""
+    visit: ConsoleDep, survey: str, show: Shown = "page", lang: str = ""
 ) -> Response:
     """Lead to the preview of the draft as it is saved."""
-    saved = await visit.api.get(f"/v1/surveys/{survey}")
-    names = set(Definition.model_fields)
-    definition = Definition.model_validate({k: v for k, v in saved.items() if k in names})
-    return _lead_to(request, survey, definition, show, lang)
+    found = await surveys.find(visit.session, visit.workspace.id, survey)
+    return _lead_to(found.key, f"{_SAVED}{lang[:20]}", show)
 
 
 @routes.post("/surveys/{survey}/preview", include_in_schema=False)
-async def show_typed_draft(visit: ConsoleDep, request: Request, survey: str) -> Response:
+async def show_typed_draft(visit: ConsoleDep, session: SessionDep, survey: str) -> Response:
     """Lead to the preview of what stands in the editor's form."""
+    visit.require(Scope.ADMIN)
     fields = await visit.read_all_fields()
     form = {name: values[-1] for name, values in fields.items()}
     saved = await visit.api.get(f"/v1/surveys/{survey}")
@@ -63,17 +66,16 @@ async def show_typed_draft(visit: ConsoleDep, request: Request, survey: str) -> 
         definition = Definition.model_validate(read_draft(form, saved))
     except ValidationError as error:
         return Response(str(error.errors()[0]["msg"]), status_code=422, media_type="text/plain")
-    return _lead_to(request, survey, definition, form.get("show", "page"), form.get("lang", ""))
+    found = await surveys.find(visit.session, visit.workspace.id, survey)
+    kept = previews.keep(session, found, definition, form.get("lang", "")[:20])
+    return _lead_to(found.key, str(kept), form.get("show", "page"))
 
 
-def _lead_to(
-    request: Request, survey: str, definition: Definition, show: str, lang: str
-) -> RedirectResponse:
-    document = {"definition": definition.model_dump(mode="json"), "lang": lang[:20]}
-    box: SealedBox = request.app.state.box
-    token = box.sign(_PURPOSE, zlib.compress(json.dumps(document).encode(), 9))
-    address = _ADDRESS.format(survey=survey, token=token)
-    return RedirectResponse(at(f"{address}/{show}"), status_code=303)
+def _lead_to(survey: str, name: str, show: str) -> RedirectResponse:
+    shown = show if show in get_args(Shown) else "page"
+    return RedirectResponse(
+        at(f"{_ADDRESS.format(survey=survey, name=quote(name))}/{shown}"), status_code=303
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +87,28 @@ class Preview:
     address: str
 
 
-async def _open(visit: ConsoleDep, request: Request, survey: str, token: str) -> Preview:
-    box: SealedBox = request.app.state.box
-    content = box.signed(_PURPOSE, token)
-    if content is None:
-        raise NotFound("There is no such preview; open it from the editor again.")
-    document: Mapping[str, Any] = json.loads(zlib.decompress(content))
-    definition = Definition.model_validate(document["definition"])
-    found = await surveys.find(visit.session, visit.workspace.id, survey)
+async def _open(visit: ConsoleDep, session: SessionDep, survey: str, name: str) -> Preview:
+    found = await surveys.find(session, visit.workspace.id, survey)
+    definition, lang = await _read(session, found, name)
     compiled = CompiledSurvey(
         workspace_id=visit.workspace.id, survey_id=found.id, key=found.key,
         public_id=found.public_id, status=Status.DRAFT, version=found.latest_version,
         definition=definition, derivation=Derivation(b"", None),
     )  # fmt: skip
-    lang = document["lang"]
     locale = lang if lang in compiled.locales else definition.default_locale
-    return Preview(compiled, locale, at(_ADDRESS.format(survey=survey, token=token)))
+    return Preview(compiled, locale, at(_ADDRESS.format(survey=found.key, name=quote(name))))
+
+
+async def _read(session: AsyncSession, survey: Survey, name: str) -> tuple[Definition, str]:
+    """Return the draft that an address names, and the language it is shown in."""
+    if name.startswith(_SAVED):
+        definition = await surveys.definition_of(session, survey, survey.latest_version)
+        return definition, name.removeprefix(_SAVED)
+    preview_id = as_uuid(name)
+    kept = await previews.find(session, survey, preview_id) if preview_id else None
+    if kept is None:
+        raise NotFound("This preview is over; open it from the editor again.")
+    return kept
 
 
 PreviewDep = Annotated[Preview, Depends(_open)]
@@ -178,6 +186,6 @@ async def take_widget(_visit: ConsoleDep, request: Request, _preview: PreviewDep
     try:
         sent = json.loads(await request.body())
         summary = {"id": str(UUID(sent["id"])), "seq": sent["seq"], "complete": sent["complete"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise InvalidInput.at("body", msg="is not what the widget sends") from None
     return json_reply(summary)
