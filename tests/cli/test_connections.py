@@ -10,6 +10,8 @@ import pytest
 import uvicorn
 
 from app.cli.connection import BoundedProtocol
+from app.cli.processes import listen
+from app.core.settings import Settings
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
@@ -127,3 +129,22 @@ async def test_open_connections_are_bounded(caplog: pytest.LogCaptureFixture) ->
         for _, writer in kept:
             writer.close()
     assert "too many open connections" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::"])
+async def test_either_family_of_addresses_is_listened_on(host: str) -> None:
+    if ":" in host and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    # Port 0: the system chooses one that is free.
+    settings = Settings.model_construct(host=host, port=0)
+    listening = listen(settings)
+    port = listening.getsockname()[1]
+    config = uvicorn.Config(echo, http=Hasty, lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listening]))
+    reader, writer = await asyncio.open_connection("::1" if host == "::" else host, port)
+    writer.write(GET + b"Connection: close\r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    server.should_exit = True
+    await running
