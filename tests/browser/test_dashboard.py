@@ -171,9 +171,14 @@ async def test_the_editor_shows_what_is_typed(
     frame = page.frame_locator("#preview")
     await frame.get_by_text("Would you come again?").wait_for()
     # The same text in the mail, in the widget, and back on the page.
-    for show in ("Mail", "Widget", "Page"):
+    for show, within in (
+        ("Mail", "table"),
+        ("Widget", "afterword-survey"),
+        ("Page", "form.survey"),
+    ):
         await page.get_by_role("link", name=f"{show} (en)").click()
-        await frame.get_by_text("Would you come again?").first.wait_for()
+        shown = frame.locator(within).get_by_text("Would you come again?")
+        await shown.first.wait_for()
     await page.get_by_label("Question (en)").first.fill("Would you ever come again?")
     await frame.get_by_text("Would you ever come again?").wait_for()
     saved = company.client.get("/v1/surveys/s").json()
