@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import app
+from app.core.database import Database
 from app.core.settings import PREFIX, Settings
+from app.responses.group_commit import _CONNECTIONS
 from tests.mailbox import Mailbox
 from tests.service import Service
 
@@ -116,3 +118,14 @@ def test_the_tour_gives_what_it_shows(tmp_path: Path) -> None:
 def test_the_repository_speaks_of_the_product_alone(path: Path) -> None:
     text = path.read_text().lower()
     assert not re.search(r"\bissue \d|\bprompt\b|this session", text)
+
+
+def test_the_connections_of_a_process_are_counted_right() -> None:
+    database = Database("postgresql://nobody@127.0.0.1/none")
+    pools = [database.engine.sync_engine.pool, database._recording_engine.sync_engine.pool]
+    requests, recording = (pool.size() + pool._max_overflow for pool in pools)  # type: ignore[attr-defined]
+    # One more listens to notices.
+    web, worker = requests + recording + _CONNECTIONS + 1, requests + recording + 1
+    told = (DOCS / "operating.md").read_text()
+    assert f"{web} connections ({requests} for requests, {recording} for what" in told
+    assert f"{_CONNECTIONS} for answers, 1 that listens) and a worker up to {worker};" in told

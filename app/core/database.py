@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, cast
 from uuid import UUID
@@ -217,13 +217,16 @@ async def workspaces_of(session: AsyncSession, statement: str, **bound: Any) -> 
     return [row[0] for row in await run_sql(session, text(statement).bindparams(**bound))]
 
 
-def is_bad_data(error: BaseException | None) -> bool:
-    """Tell whether the error, or what caused it, is a row that can never be stored."""
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Return the error, what caused it, and so on."""
     while error is not None:
-        if isinstance(error, BAD_DATA):
-            return True
+        yield error
         error = error.__cause__ or getattr(error, "orig", None)
-    return False
+
+
+def is_bad_data(error: BaseException) -> bool:
+    """Tell whether the error, or what caused it, is a row that can never be stored."""
+    return any(isinstance(cause, BAD_DATA) for cause in _causes(error))
 
 
 def is_node_lost(error: BaseException) -> bool:
@@ -233,10 +236,9 @@ def is_node_lost(error: BaseException) -> bool:
 
 def is_connection_lost(error: BaseException | None) -> bool:
     """Tell whether the error, or what caused it, is a database that went away or is too busy."""
-    while error is not None:
-        if isinstance(error, (*CONNECTION_LOST, *_TRY_AGAIN)) or is_node_lost(error):
-            return True
-        if isinstance(error, DBAPIError) and error.connection_invalidated:
-            return True
-        error = error.__cause__ or getattr(error, "orig", None)
-    return False
+    return any(
+        isinstance(cause, (*CONNECTION_LOST, *_TRY_AGAIN))
+        or is_node_lost(cause)
+        or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
+        for cause in _causes(error)
+    )

@@ -14,7 +14,7 @@ from uuid import UUID
 from app.core.errors import AfterwordError, Busy
 
 # So many wait before another batch of the same workspace begins beside the one that is written.
-_WORTH_ANOTHER = 16
+_ENOUGH_FOR_ANOTHER = 16
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -37,8 +37,8 @@ class Gathering(Generic[T, R]):
     """Gathers what callers submit, and writes it in batches of one workspace each.
 
     `write` returns a result or an error for each item, in their order. `places` says how many
-    batches may be written at once, `abreast` how many of them for one workspace, `most` how many
-    items one has, and `max_waiting` how many may wait before callers are told to come back.
+    batches may be written at once, `per_workspace` how many of them for one workspace, `most` how
+    many items one has, and `max_waiting` how many may wait before callers are told to come back.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class Gathering(Generic[T, R]):
         places: asyncio.Semaphore,
         most: int,
         max_waiting: int,
-        abreast: int = 1,
+        per_workspace: int = 1,
     ) -> None:
         """Prepare; nothing runs before the first item."""
         self._write = write
         self._places = places
         self._most = most
         self._max_waiting = max_waiting
-        self._abreast = abreast
+        self._per_workspace = per_workspace
         self._queues: dict[UUID, _Queue[T, R]] = {}
         self._count = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -68,7 +68,7 @@ class Gathering(Generic[T, R]):
         queue = self._queues.setdefault(workspace_id, _Queue())
         queue.waiting.append(_Waiting(item, done))
         self._count += 1
-        if queue.writers == 0 or self._is_worth_another(queue):
+        if queue.writers == 0 or self._needs_another_writer(queue):
             queue.writers += 1
             task = asyncio.create_task(self._drain(workspace_id, queue))
             self._tasks.add(task)
@@ -109,8 +109,8 @@ class Gathering(Generic[T, R]):
         finally:
             self._count -= len(taken)
 
-    def _is_worth_another(self, queue: _Queue[T, R]) -> bool:
-        return queue.writers < self._abreast and len(queue.waiting) >= _WORTH_ANOTHER
+    def _needs_another_writer(self, queue: _Queue[T, R]) -> bool:
+        return queue.writers < self._per_workspace and len(queue.waiting) >= _ENOUGH_FOR_ANOTHER
 
 
 def _settle(done: asyncio.Future[R], result: R | AfterwordError) -> None:

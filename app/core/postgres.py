@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 
+from app.core.postgres_options import server_options
 from app.core.postgres_programs import (
     Account,
     PostgresUnavailableError,
@@ -38,19 +39,6 @@ logger = logging.getLogger(__name__)
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 _STALE_SECONDS = 10
-_OPTIONS = {
-    "listen_addresses": "127.0.0.1",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
-    "random_page_cost": "1.1",
-    # Statistics follow soon where a table grows for the first time; plans depend on them.
-    "autovacuum_naptime": "10s",
-    # Twenty for each of a few BI roles, and enough for ourselves.
-    "max_connections": "200",
-}
-# The service's own, which no BI login can take; older servers know no such thing.
-_RESERVED = {"reserved_connections": "60"}
-_RESERVES_FROM = 16
 # How far the owner's role is made: 2 may use the reserved connections.
 _READY = 2
 
@@ -243,9 +231,8 @@ class EmbeddedPostgres:
             time.sleep(0.3)
 
     def _launch_once(self, programs: Programs, port: int) -> str:
-        options = _OPTIONS | {"port": str(port), "unix_socket_directories": self._socket_dir()}
-        if int((self._data / "PG_VERSION").read_text()) >= _RESERVES_FROM:
-            options |= _RESERVED
+        options = server_options(int((self._data / "PG_VERSION").read_text()))
+        options |= {"port": str(port), "unix_socket_directories": self._socket_dir()}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         log_path = self._data_dir / "postgres.log"
         if log_path.exists() and log_path.stat().st_size > 10_000_000:

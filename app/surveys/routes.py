@@ -9,14 +9,13 @@ from app.core.routing import SessionDep, TransactionDep, router
 from app.surveys import service
 from app.surveys.catalogue import Catalogue
 from app.surveys.models import Survey
+from app.surveys.reply_schemas import SurveyOut, SurveyVersions
 from app.surveys.schemas import (
     Definition,
     DuplicateIn,
     Status,
     SurveyIn,
-    SurveyOut,
     SurveyPatch,
-    SurveyVersions,
 )
 from app.workspaces.admission import Reader, SurveyReader, Writer
 

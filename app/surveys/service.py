@@ -22,13 +22,13 @@ from app.core.notices import notify
 from app.core.paging import decode_cursor
 from app.surveys.catalogue import CHANNEL
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
+from app.surveys.reply_schemas import SurveyVersionOut
 from app.surveys.schemas import (
     Definition,
     DuplicateIn,
     Status,
     SurveyIn,
     SurveyPatch,
-    SurveyVersionOut,
     catalogue_entry,
 )
 from app.surveys.templates import template

@@ -13,12 +13,12 @@ from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.gathering import Gathering
 from app.core.signing import SealedBox
 from app.interactions.recording import Draft
-from app.triggers.independent import split_independent
 from app.triggers.interaction_intake import take_and_show, take_interactions
+from app.triggers.upload_lanes import split_into_lanes
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE, _ABREAST, _MOST = 4, 2, 200
+_AT_ONCE, _PER_WORKSPACE, _MOST = 4, 2, 200
 _CHUNK, _LANES = 350, 3
 _TRIES, _PAUSE = 50, 0.1
 
@@ -38,7 +38,7 @@ class InteractionCommit:
         self._chunks = asyncio.Semaphore(_LANES)
         self._gathering: Gathering[Draft, RecordResult] = Gathering(
             self._write_gathered, places=asyncio.Semaphore(_AT_ONCE), most=_MOST,
-            max_waiting=max_waiting, abreast=_ABREAST,
+            max_waiting=max_waiting, per_workspace=_PER_WORKSPACE,
         )  # fmt: skip
 
     async def submit(self, workspace_id: UUID, draft: Draft) -> RecordResult:
@@ -66,7 +66,7 @@ class InteractionCommit:
                 results.update(zip(some, written, strict=True))
 
         # While PostgreSQL writes a chunk of one lane, that of another is prepared here.
-        lanes = split_independent(drafts, _LANES)
+        lanes = split_into_lanes(drafts, _LANES)
         ended = await asyncio.gather(*map(record_lane, lanes), return_exceptions=True)
         for outcome in ended:
             if isinstance(outcome, BaseException):

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.recording import Draft
-from app.triggers.independent import split_independent
+from app.triggers.upload_lanes import split_into_lanes
 from tests.shop import Shop
 
 
@@ -24,7 +24,7 @@ def test_what_is_tied_stays_in_one_lane_and_in_order() -> None:
         _draft(5),
         _draft(0),
     ]
-    lanes = split_independent(drafts, 3)
+    lanes = split_into_lanes(drafts, 3)
     assert sorted(place for lane in lanes for place in lane) == list(range(7))
     by_place = {place: number for number, lane in enumerate(lanes) for place in lane}
     assert by_place[0] == by_place[2] == by_place[3] == by_place[6]
@@ -34,9 +34,9 @@ def test_what_is_tied_stays_in_one_lane_and_in_order() -> None:
 
 
 def test_lanes_are_filled_evenly() -> None:
-    lanes = split_independent([_draft(number) for number in range(1000)], 3)
+    lanes = split_into_lanes([_draft(number) for number in range(1000)], 3)
     assert sorted(map(len, lanes)) == [333, 333, 334]
-    assert split_independent([], 3) == []
+    assert split_into_lanes([], 3) == []
 
 
 async def test_lines_of_one_case_are_told_in_order_whatever_lies_between(shop: Shop) -> None:

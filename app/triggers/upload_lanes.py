@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from app.interactions.recording import Draft
 
 
-def split_independent(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
+def split_into_lanes(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
     """Return the places of the drafts in at most so many lanes, each in the order given.
 
     Drafts of one ticket, one order or one person are in one lane, and so is what is tied to them

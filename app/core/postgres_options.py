@@ -1,0 +1,20 @@
+"""The settings of the embedded server."""
+
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "random_page_cost": "1.1",
+    # Statistics follow soon where a table grows for the first time; plans depend on them.
+    "autovacuum_naptime": "10s",
+    # Twenty for each of a few BI roles, and enough for ourselves.
+    "max_connections": "200",
+}
+# The service's own, which no BI login can take; older servers know no such thing.
+_RESERVED = {"reserved_connections": "60"}
+_RESERVES_FROM = 16
+
+
+def server_options(version: int) -> dict[str, str]:
+    """Return the settings of a server of this major version, by name."""
+    return _OPTIONS | (_RESERVED if version >= _RESERVES_FROM else {})
