@@ -9,14 +9,17 @@ import typer
 from app.cli.backups import back_up
 from app.cli.backups import move as move_database
 from app.cli.backups import restore as restore_backup
+from app.cli.console import notes, out, read_settings
 from app.cli.doctor import examine
 from app.cli.findings import Severity
-from app.cli.running import WorkspaceOption, notes, out, read_settings, run_work
+from app.cli.running import WorkspaceOption, run_work
 from app.core import flags
 from app.core.database import Database
 from app.core.postgres import superuser_url
 from app.exports import bi_roles
 from app.workspaces import service as workspaces
+
+commands = typer.Typer()
 
 _ELSEWHERE = (
     "The embedded database is reached from this machine alone. From elsewhere: an SSH tunnel "
@@ -25,6 +28,7 @@ _ELSEWHERE = (
 )
 
 
+@commands.command()
 def bi_role(
     workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
     drop: Annotated[
@@ -66,6 +70,7 @@ def bi_role(
         out.print(line, markup=False)
 
 
+@commands.command()
 def backup(
     file: Annotated[Path, typer.Argument(dir_okay=False, help="Where to write it.")],
 ) -> None:
@@ -76,6 +81,7 @@ def backup(
     out.print(f"The backup is {file} ({size:.1f} MB). It holds the secrets too: keep it closed.")
 
 
+@commands.command()
 def restore(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
     erasures: Annotated[
@@ -100,6 +106,7 @@ def restore(
     )
 
 
+@commands.command()
 def move(
     target: Annotated[str, typer.Option("--to", help="`postgresql://…`, empty, 15 or newer.")],
 ) -> None:
@@ -115,6 +122,7 @@ def move(
     )
 
 
+@commands.command()
 def resume() -> None:
     """Let a restored copy send mails and webhooks."""
 
@@ -128,6 +136,7 @@ def resume() -> None:
     out.print("Sending is on from the next start." if was_paused else "Nothing was paused.")
 
 
+@commands.command()
 def doctor() -> None:
     """Look at everything, and say what to do; exit 1 where something is broken."""
     settings = read_settings()

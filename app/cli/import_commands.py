@@ -5,13 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.console import out, read_settings
 from app.cli.importing import ImportPlan, import_file
-from app.cli.running import WorkspaceOption, out, read_settings, run_work
+from app.cli.running import WorkspaceOption, run_work
+from app.core.collector import settle_collector
 from app.core.database import Database
 from app.imports import customer_rows, ticket_rows
 from app.imports.options import FIELDS, source_of
 from app.imports.schemas import ImportQuery
 from app.workspaces import service as workspaces
+
+commands = typer.Typer()
 
 _File = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, help="CSV, xlsx, ods, NDJSON or JSON.")
@@ -41,12 +45,14 @@ def _import(
     async def work(database: Database) -> int:
         query = ImportQuery.model_validate(given | {"name": file.name})
         plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
+        settle_collector()
         return await import_file(database, plan, workspace=workspace, console=out)
 
     if run_work(read_settings(), work):
         raise typer.Exit(1)
 
 
+@commands.command("import")
 def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: _File,
     survey: Annotated[str, typer.Option(help="Key or id of the survey.")],
@@ -94,6 +100,7 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
     _import(file, options, workspace=workspace, dry_run=dry_run, yes=yes)
 
 
+@commands.command()
 def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: _File,
     source: Annotated[str, typer.Option(help="The helpdesk, such as zendesk.")],
@@ -147,6 +154,7 @@ def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
     _import(file, options, workspace=workspace, dry_run=dry_run, yes=yes)
 
 
+@commands.command()
 def import_customers(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: _File,
     workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,

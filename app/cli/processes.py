@@ -10,9 +10,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from app.cli.console import CannotListenError
 from app.core.postgres import EmbeddedPostgres
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import load_secret_keys
@@ -24,10 +26,6 @@ _LOOK_SECONDS = 0.2
 _STOP_SECONDS = 30
 _READY_SECONDS = 60
 _FREED_SECONDS = 3
-
-
-class CannotListenError(Exception):
-    """The address to listen on is taken or not ours."""
 
 
 @dataclass
@@ -101,6 +99,39 @@ def _bind(listening: socket.socket, settings: Settings) -> OSError | None:
     return None
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment that hands settings down to a child."""
+    keys = ",".join(load_secret_keys(settings))
+    url = {"AFTERWORD_DATABASE_URL": settings.database_url} if settings.database_url else {}
+    return (
+        os.environ
+        | url
+        | {
+            "AFTERWORD_DATA_DIR": str(settings.data_dir),
+            "AFTERWORD_SECRET_KEYS": keys,
+            "AFTERWORD_PORT": str(settings.port),
+            "AFTERWORD_DEMO": str(settings.demo),
+        }
+    )
+
+
+@contextmanager
+def preparation(settings: Settings) -> Iterator[Callable[[str], int]]:
+    """Load what prepares a database; yield the function that prepares the one of a URL.
+
+    It returns the exit code of the preparing process, which prints what went wrong.
+    """
+    command = [sys.executable, "-m", "app.cli.preparing"]
+    environment = environment_of(settings)
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, text=True) as process:
+
+        def prepare(url: str) -> int:
+            process.communicate(url)
+            return process.returncode
+
+        yield prepare
+
+
 class Processes:
     """The web processes and the worker of one service, with its database if that is ours."""
 
@@ -120,7 +151,7 @@ class Processes:
                 _Child(
                     name=f"web {slot}",
                     command=[sys.executable, "-m", "app.cli.web", str(descriptor)],
-                    environment=self._environment() | {SLOT_VARIABLE: str(slot)},
+                    environment=environment_of(self._settings) | {SLOT_VARIABLE: str(slot)},
                     descriptors=(descriptor,),
                 )
             )
@@ -128,7 +159,7 @@ class Processes:
     def add_worker(self) -> None:
         """Add the worker."""
         command = [sys.executable, "-m", "app.worker"]
-        self._children.append(_Child("worker", command, self._environment()))
+        self._children.append(_Child("worker", command, environment_of(self._settings)))
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Run everything until SIGTERM or SIGINT, then stop it in order."""
@@ -152,16 +183,6 @@ class Processes:
 
     def _stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
-
-    def _environment(self) -> dict[str, str]:
-        keys = ",".join(load_secret_keys(self._settings))
-        return os.environ | {
-            "AFTERWORD_DATABASE_URL": self._settings.database_url or "",
-            "AFTERWORD_DATA_DIR": str(self._settings.data_dir),
-            "AFTERWORD_SECRET_KEYS": keys,
-            "AFTERWORD_PORT": str(self._settings.port),
-            "AFTERWORD_DEMO": str(self._settings.demo),
-        }
 
     def _wait_until_ready(self, web: list[_Child]) -> bool:
         host = self._settings.host

@@ -1,33 +1,20 @@
-"""What all commands share: where they print, their settings, and the database they work on."""
+"""The database that a command works on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
 
+from app.cli.console import notes
 from app.core.database import Database
-from app.core.log import configure_logging
 from app.core.postgres import attached
 from app.core.schema_version import is_current
-from app.core.settings import Settings, misspelt_variables
+from app.core.settings import Settings
 
 T = TypeVar("T")
 
-out = Console(highlight=False, soft_wrap=True)
-notes = Console(stderr=True, highlight=False, soft_wrap=True)
-
 WorkspaceOption = Annotated[str, typer.Option("--workspace", help="The workspace's key.")]
-
-
-def read_settings() -> Settings:
-    """Return the settings of the environment, and warn of names that look misspelt."""
-    settings = Settings()
-    configure_logging(settings.log_level)
-    for misspelt in misspelt_variables():
-        notes.print(f"afterword: {misspelt}", markup=False)
-    return settings
 
 
 def run_work(

@@ -1,8 +1,9 @@
 """Python's garbage collector, once a process has loaded what it needs.
 
 A full collection looks at all that lives: 100 ms with the application loaded, every second or so
-under load. What was loaded lives as long as the process, so it is set aside, and the rest is
-looked at less often. Reference counting frees almost everything at once anyway.
+under load, and a third of an import's time. What was loaded lives as long as the process, so it
+is set aside, and the rest is looked at less often. Reference counting frees almost everything at
+once anyway.
 """
 
 import gc

@@ -1,6 +1,8 @@
 """The command line, as the operator uses it beside a running service."""
 
 import csv
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -192,3 +194,11 @@ def test_jobs_are_counted_and_the_dead_run_again(service: Service) -> None:
         assert 'afterword_jobs_now{state="dead"} 0.0' in told
         assert "afterword_jobs_oldest_due_seconds" in told
         assert client.get("/readyz").json()["checks"]["mail"].startswith("stored")
+
+
+def test_what_supervises_loads_neither_the_web_framework_nor_the_database() -> None:
+    script = "import sys, app.cli.service_commands; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not {"fastapi", "starlette", "sqlalchemy", "jinja2"}.intersection(loaded)

@@ -1,0 +1,170 @@
+"""Commands that look after a service: its schema, keys, counts, jobs and mail."""
+
+import asyncio
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+
+from app.cli.agreement import differences
+from app.cli.console import notes, out, read_settings
+from app.cli.preparing import is_schema_current, prepare
+from app.cli.running import WorkspaceOption, run_work
+from app.core import jobs
+from app.core.database import Database
+from app.core.postgres import attached
+from app.core.schema_version import newest_revision
+from app.core.text import fit_email
+from app.interactions import tickets as ticket_service
+from app.invitations.mail import write_test_mail
+from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError
+from app.invitations.sending import sender_of
+from app.responses import rollups as rollup_service
+from app.workspaces import service as workspaces
+from app.workspaces.schemas import ApiKeyIn
+from app.workspaces.scopes import Scope
+
+commands = typer.Typer()
+key_commands = typer.Typer(no_args_is_help=True, help="API keys.")
+rollup_commands = typer.Typer(no_args_is_help=True, help="The counts that figures are read from.")
+job_commands = typer.Typer(help="Background work: what waits, what is dead.")
+commands.add_typer(key_commands, name="key")
+commands.add_typer(rollup_commands, name="rollups")
+commands.add_typer(job_commands, name="jobs")
+
+
+@commands.command()
+def migrate(
+    *,
+    check: Annotated[bool, typer.Option(help="Only tell: exit 1 where some are missing.")] = False,
+) -> None:
+    """Bring the schema to its present form."""
+    settings = read_settings()
+
+    with attached(settings) as url:
+        if check:
+            current = asyncio.run(is_schema_current(url))
+            out.print(
+                f"The schema is {'current' if current else 'not current'} ({newest_revision()})."
+            )
+            raise typer.Exit(0 if current else 1)
+        prepare(settings, url)
+        out.print(f"The schema is current ({newest_revision()}).")
+
+
+@key_commands.command("create")
+def create_key(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[list[Scope], typer.Option(help="May be given several times.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+    *,
+    test: Annotated[bool, typer.Option(help="All that it writes is a test.")] = False,
+) -> None:
+    """Make an API key and print its secret, alone on its line."""
+
+    async def work(database: Database) -> str:
+        async with database.transaction() as session:
+            found = await workspaces.find_workspace(session, workspace)
+            wanted = ApiKeyIn(name=name, scopes=scope, test=test)
+            return (await workspaces.create_key(session, found.id, wanted))[1]
+
+    out.print(run_work(read_settings(), work), markup=False)
+
+
+@rollup_commands.command("check")
+def check_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> None:
+    """Compare the rollups with the rows; exit 1 on a difference."""
+
+    async def work(database: Database) -> list[dict[str, object]]:
+        async with database.session() as session:
+            found = await workspaces.find_workspace(session, workspace)
+        return await differences(database, found.id)
+
+    found = run_work(read_settings(), work)
+    for difference in found[:20]:
+        out.print(str(difference), markup=False)
+    if found:
+        out.print(f"{len(found)} cells differ; `afterword rollups rebuild` repairs them.")
+        raise typer.Exit(1)
+    out.print("Rollups and rows agree.")
+
+
+@rollup_commands.command("rebuild")
+def rebuild_rollups(workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE) -> None:
+    """Count the rollups anew from the rows; writers wait meanwhile."""
+
+    async def work(database: Database) -> None:
+        async with database.session() as session:
+            found = await workspaces.find_workspace(session, workspace)
+        await rollup_service.rebuild(database, found.id)
+        await ticket_service.rebuild_ticket_counts(database, found.id)
+
+    run_work(read_settings(), work)
+    out.print("Rollups are counted anew.")
+
+
+@job_commands.callback(invoke_without_command=True)
+def list_jobs(
+    context: typer.Context,
+    *,
+    dead: Annotated[bool, typer.Option("--dead", help="Only those out of attempts.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+) -> None:
+    """Count the jobs, and list those that wait or, with --dead, those out of attempts."""
+    if context.invoked_subcommand is not None:
+        return
+
+    async def work(database: Database) -> tuple[jobs.Overview, list[dict[str, Any]]]:
+        async with database.session() as session:
+            found = await jobs.overview(session)
+            return found, await jobs.list_jobs(session, dead=dead, limit=limit)
+
+    found, rows = run_work(read_settings(), work)
+    out.print(
+        f"due {found.due}, running {found.running}, waiting {found.waiting}, dead {found.dead}; "
+        f"the oldest due one waits for {found.oldest_due_seconds:.0f} s"
+    )
+    for row in rows:
+        tries = f"{row['attempts']}/{row['max_attempts']}"
+        line = f"{row['id']}  {row['kind']}  {tries}  {row['run_at']:%Y-%m-%d %H:%M:%S}Z"
+        out.print(f"{line}  {row['error'] or ''}", markup=False)
+
+
+@job_commands.command("retry")
+def retry_jobs(
+    ids: Annotated[list[UUID] | None, typer.Argument(help="Default: all dead ones.")] = None,
+) -> None:
+    """Give dead jobs their attempts anew."""
+
+    async def work(database: Database) -> int:
+        async with database.transaction() as session:
+            return await jobs.retry_dead(session, ids or None)
+
+    out.print(f"{run_work(read_settings(), work)} jobs run again.")
+
+
+@commands.command("mail-test")
+def mail_test(
+    address: Annotated[str, typer.Argument(help="Who gets it.")],
+    workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
+) -> None:
+    """Send a test mail as the workspace would, and say what became of it."""
+    settings = read_settings()
+    if fit_email(address) is None:
+        notes.print(f"afterword: {address} is no e-mail address.", markup=False)
+        raise typer.Exit(2)
+
+    async def work(database: Database) -> MailResult:
+        async with database.session() as session:
+            found = await workspaces.find_workspace(session, workspace)
+        message = write_test_mail(sender_of(found, settings), address, settings.base_url)
+        return await Mailer(settings).send(message)
+
+    try:
+        result = run_work(settings, work)
+    except MailWaitsError as error:
+        out.print(f"Not sent: {error}", markup=False)
+        raise typer.Exit(1) from None
+    message = f": {result.detail}" if result.detail else ""
+    out.print(f"The mail to {address} is {result.outcome}{message}.", markup=False)
+    raise typer.Exit(1 if result.outcome is MailOutcome.BOUNCED else 0)
