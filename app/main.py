@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -160,7 +161,7 @@ class Afterword(FastAPI):
 
 
 def _below_root(scope: Scope, root: str) -> Scope:
-    """Take the path of `PUBLIC_URL` off, where the proxy has not: the routes do not know of it."""
+    """Remove the path of `PUBLIC_URL` if the proxy has not done so; routes begin behind it."""
     root_path.set(root)
     path: str = scope.get("path", "")
     if not root or not f"{path}/".startswith(f"{root}/"):
@@ -173,66 +174,67 @@ def _below_root(scope: Scope, root: str) -> Scope:
     }
 
 
+_ROOMS = (
+    health,
+    workspaces,
+    member_routes,
+    audit_routes,
+    surveys,
+    interactions,
+    interaction_routes,
+    ticket_routes,
+    customer_routes,
+    invitations,
+    triggers,
+    responses,
+    metrics,
+    insights,
+    alerts,
+    imports,
+    integrations,
+    receiving,
+    webhooks,
+    exports,
+    export_routes,
+    odata_routes,
+    delighted,
+    docs,
+    signing_in,
+    survey_editor,
+    survey_preview,
+    survey_pages,
+    answer_pages,
+    people_pages,
+    asking_pages,
+    connection_pages,
+    settings_pages,
+    insight_pages,
+    form_routes,
+    share_links,
+    dashboard,
+    guides,
+    assets,
+    brand,
+    demo_shop,
+    embedding,
+    own_data,
+    invited,
+    letters,
+    open_page,
+    links,
+)
+
+
 def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     """Build the application of one web process; `slot` is its number among them."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        if settings.database_url is None:
-            msg = "the web application needs a database URL; `afterword up` gives it one"
-            raise RuntimeError(msg)
-        database = Database(settings.database_url)
-        state = app.state
-        state.database, state.slot = database, slot
-        state.settings = await flags.effective(settings, database)
-        replica = settings.database_url_read
-        state.read_database = Database(replica) if replica else database
-        state.sns_certificates = Certificates()
-        state.box = SealedBox(load_secret_keys(settings))
-        state.keyring = Keyring(database)
-        state.catalogue = Catalogue(database)
-        state.insights = InsightCache()
-        state.assistant = assistant.Assistant()
-        reports: set[asyncio.Task[None]] = set()
-
-        def report_proxy(address: str) -> None:
-            report = asyncio.create_task(flags.note(database, flags.UNTRUSTED_PROXY, address))
-            reports.add(report)
-            report.add_done_callback(reports.discard)
-
-        state.limiter = Limiter(
-            public_rate=settings.public_rate,
-            public_burst=settings.public_burst,
-            trusted_proxies=settings.trusted_proxies,
-            report_proxy=report_proxy,
-        )
-        group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
-        state.ingest = Ingest(database, state.catalogue, CustomerResolver(database), group)
-        state.interactions = InteractionCommit(
-            database, state.box, max_waiting=settings.max_waiting
-        )
-        state.integrations = IntegrationCache(database)
-        state.inbound = inbound = InboundCommit(database, max_waiting=settings.max_waiting)
-        notices = Notices(
-            database,
-            {
-                caller.CHANNEL: state.keyring.forget,
-                integration_service.CHANNEL: state.integrations.forget,
-                catalogue.CHANNEL: state.catalogue.forget,
-                customer_resolver.CHANNEL: state.ingest.directory.forget,
-                customer_resolver.CUSTOMERS_CHANNEL: state.ingest.directory.forget_customers,
-            },
-        )
-        await notices.start()
+        await _open(app.state, settings, slot)
         try:
             yield
         finally:
-            await notices.stop()
-            await state.assistant.close()
-            await asyncio.gather(inbound.close(), state.interactions.close())
-            await group.close()
-            await state.read_database.close()
-            await database.close()
+            await _close(app.state)
 
     app = Afterword(
         title="Afterword",
@@ -250,59 +252,74 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     app.add_exception_handler(ShowPage, _show_instead)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
-    for room in (
-        health,
-        workspaces,
-        member_routes,
-        audit_routes,
-        surveys,
-        interactions,
-        interaction_routes,
-        ticket_routes,
-        customer_routes,
-        invitations,
-        triggers,
-        responses,
-        metrics,
-        insights,
-        alerts,
-        imports,
-        integrations,
-        receiving,
-        webhooks,
-        exports,
-        export_routes,
-        odata_routes,
-        delighted,
-        docs,
-        signing_in,
-        survey_editor,
-        survey_preview,
-        survey_pages,
-        answer_pages,
-        people_pages,
-        asking_pages,
-        connection_pages,
-        settings_pages,
-        insight_pages,
-        form_routes,
-        share_links,
-        dashboard,
-        guides,
-        assets,
-        brand,
-        demo_shop,
-        embedding,
-        own_data,
-        invited,
-        letters,
-        open_page,
-        links,
-    ):
+    for room in _ROOMS:
         app.include_router(room.routes)
     app.include_router(links.pages)
     _document(app, settings)
     return app
+
+
+async def _open(state: State, settings: Settings, slot: int) -> None:
+    """Open the database, and make what all requests of the process share."""
+    if settings.database_url is None:
+        msg = "the web application needs a database URL; `afterword up` gives it one"
+        raise RuntimeError(msg)
+    database = Database(settings.database_url)
+    state.database, state.slot = database, slot
+    state.settings = await flags.effective(settings, database)
+    replica = settings.database_url_read
+    state.read_database = Database(replica) if replica else database
+    state.sns_certificates = Certificates()
+    state.box = SealedBox(load_secret_keys(settings))
+    state.keyring = Keyring(database)
+    state.catalogue = Catalogue(database)
+    state.insights = InsightCache()
+    state.assistant = assistant.Assistant()
+    state.limiter = _limiter(settings, database)
+    resolver = CustomerResolver(database)
+    group = GroupCommit(database, slot=slot, max_waiting=settings.max_waiting)
+    state.ingest = Ingest(database, state.catalogue, resolver, group)
+    state.interactions = InteractionCommit(database, state.box, max_waiting=settings.max_waiting)
+    state.integrations = IntegrationCache(database)
+    state.inbound = InboundCommit(database, max_waiting=settings.max_waiting)
+    state.notices = Notices(
+        database,
+        {
+            caller.CHANNEL: state.keyring.forget,
+            integration_service.CHANNEL: state.integrations.forget,
+            catalogue.CHANNEL: state.catalogue.forget,
+            customer_resolver.CHANNEL: resolver.forget,
+            customer_resolver.CUSTOMERS_CHANNEL: resolver.forget_customers,
+        },
+    )
+    await state.notices.start()
+
+
+async def _close(state: State) -> None:
+    """Finish what is being written, and close the database."""
+    await state.notices.stop()
+    await state.assistant.close()
+    await asyncio.gather(state.inbound.close(), state.interactions.close())
+    await state.ingest.group.close()
+    await state.read_database.close()
+    await state.database.close()
+
+
+def _limiter(settings: Settings, database: Database) -> Limiter:
+    """Return the limits on callers; a proxy that is not trusted is noted in the database."""
+    notes: set[asyncio.Task[None]] = set()
+
+    def report_proxy(address: str) -> None:
+        note = asyncio.create_task(flags.note(database, flags.UNTRUSTED_PROXY, address))
+        notes.add(note)
+        note.add_done_callback(notes.discard)
+
+    return Limiter(
+        public_rate=settings.public_rate,
+        public_burst=settings.public_burst,
+        trusted_proxies=settings.trusted_proxies,
+        report_proxy=report_proxy,
+    )
 
 
 def _document(app: FastAPI, settings: Settings) -> None:
@@ -331,7 +348,7 @@ async def _show_instead(_request: Request, instead: Exception) -> Response:
 
 
 async def _show_error(request: Request, error: Exception) -> Response:
-    """Show an error as JSON to programs, and as a page to whoever is asked."""
+    """Show an error as JSON to programs, and as a page to people."""
     reply = _problem(request, error)
     reply.headers.update(reply_headers(request))
     if request.url.path.startswith("/odata/v4"):

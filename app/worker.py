@@ -1,4 +1,4 @@
-"""The background work of the product: which job is whose, and what comes round.
+"""The background work of the product: the handler of each job, and the periodic work.
 
 The table of handlers is the wiring diagram: rooms only write jobs, and here stands who does them.
 """
@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.alerts import letter
 from app.alerts import service as alerts
-from app.alerts.notice import tell_member
+from app.alerts.notice import mail_member
 from app.core import audit, flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.collector import settle_collector
@@ -74,7 +74,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
         FORGET_JOB: redact_events,
         COMPLETE_JOB: complete_abandoned,
         webhooks.REPLAY_JOB: replay,
-        disabled_notice.NOTICE_JOB: lambda database, job: disabled_notice.tell_disabled(
+        disabled_notice.NOTICE_JOB: lambda database, job: disabled_notice.mail_disabled(
             database, settings, post.mailer, job
         ),
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
@@ -86,7 +86,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
         letter.LETTER_JOB: lambda database, job: letter.send_letter(
             database, settings, box, post.mailer, job
         ),
-        alerts.NOTICE_JOB: lambda database, job: tell_member(database, settings, post.mailer, job),
+        alerts.NOTICE_JOB: lambda database, job: mail_member(database, settings, post.mailer, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
 
@@ -97,7 +97,7 @@ LANES = {
     SEND_JOB: due_invitations.MOST_AT_ONCE,
 }
 
-# Who wakes for which news: rooms only write it.
+# The consumer of each type of event; rooms only write events.
 EVENT_CONSUMERS: dict[str, EventConsumer] = {
     "interaction.created": consume_interactions,
     "follow_up.updated": consume_follow_ups,
@@ -127,10 +127,10 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }
 
-_PERIODIC_LOOK = 30.0
-_FEED_LOOK = 0.5
-_DISPATCH_LOOK = 0.2
-_NOBODY_LOOK = 1.0
+_PERIODIC_POLL_SECONDS = 30.0
+_FEED_POLL_SECONDS = 0.5
+_DISPATCH_POLL_SECONDS = 0.2
+_NO_ENDPOINTS_POLL_SECONDS = 1.0
 
 
 class Worker:
@@ -149,9 +149,9 @@ class Worker:
         notices = Notices(self._database, {CHANNEL: self._runner.wake})
         await notices.start()
         jobs = asyncio.create_task(self._runner.run())
-        periodic = asyncio.create_task(self._come_round())
-        feed = asyncio.create_task(self._hear_news())
-        dispatching = asyncio.create_task(self._dispatch_news())
+        periodic = asyncio.create_task(self._run_periodic_work())
+        feed = asyncio.create_task(self._consume_events())
+        dispatching = asyncio.create_task(self._dispatch_events())
         sending = asyncio.create_task(self._sender.run())
         stopped = asyncio.create_task(stop.wait())
         ended, _ = await asyncio.wait(
@@ -170,7 +170,7 @@ class Worker:
         await notices.stop()
         await self._database.close()
 
-    async def _come_round(self) -> None:
+    async def _run_periodic_work(self) -> None:
         while True:
             for name, (every, work) in PERIODIC.items():
                 try:
@@ -178,21 +178,21 @@ class Worker:
                 except Exception as error:
                     if not is_connection_lost(error):
                         logger.exception("periodic work failed", extra={"work": name})
-            await asyncio.sleep(_PERIODIC_LOOK)
+            await asyncio.sleep(_PERIODIC_POLL_SECONDS)
 
-    async def _hear_news(self) -> None:
+    async def _consume_events(self) -> None:
         while True:
-            heard = 0
+            consumed = 0
             try:
-                heard = await consume(self._database, CONSUMER, EVENT_CONSUMERS)
+                consumed = await consume(self._database, CONSUMER, EVENT_CONSUMERS)
             except Exception as error:
                 if not is_connection_lost(error):
-                    logger.exception("news could not be heard")
+                    logger.exception("events could not be consumed")
                 await asyncio.sleep(1)
-            if heard < CHUNK:
-                await asyncio.sleep(_FEED_LOOK)
+            if consumed < CHUNK:
+                await asyncio.sleep(_FEED_POLL_SECONDS)
 
-    async def _dispatch_news(self) -> None:
+    async def _dispatch_events(self) -> None:
         while True:
             read: int | None = 0
             try:
@@ -204,7 +204,9 @@ class Worker:
             if read:
                 self._sender.wake()
             else:
-                await asyncio.sleep(_NOBODY_LOOK if read is None else _DISPATCH_LOOK)
+                await asyncio.sleep(
+                    _NO_ENDPOINTS_POLL_SECONDS if read is None else _DISPATCH_POLL_SECONDS
+                )
 
     async def _take_turn(
         self,

@@ -42,7 +42,7 @@ def spread(connection: Connection) -> list[str]:
     if not wanted:
         return []
     connection.execute(text("set local citus.multi_shard_modify_mode = 'sequential'"))
-    # What was made before there was a cluster, its nodes do not know.
+    # Nodes lack the types and functions that were made before they joined.
     connection.execute(text("create schema if not exists bi"))
     connection.execute(text("grant usage on schema bi to public"))
     keys = connection.execute(_FOREIGN_KEYS.bindparams(tables=list(wanted))).all()

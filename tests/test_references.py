@@ -106,7 +106,7 @@ async def test_a_key_for_a_survey_that_is_not_there_is_refused(shop: Shop) -> No
     assert (reply.status_code, reply.json()["errors"][0]["loc"]) == (422, ["body", "survey"])
 
 
-# What null would mean there, nobody can say; what may be emptied is in none of these rows.
+# Null has no meaning in these fields; fields that may be null are not listed.
 NOT_NULL = [
     ("/v1/webhook-endpoints/{endpoint}", name)
     for name in ("url", "events", "format", "filter", "include_personal", "headers", "active")

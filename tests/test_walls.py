@@ -24,7 +24,7 @@ BODIES: dict[str, Any] = {
     "/v1/triggers/{trigger}/dry-run": {"type": "visit", "source": "s", "external_id": "e"},
 }
 SECRET = "Their secret word"
-# What these name is nobody's; what they show is the caller's own.
+# These paths name no row of a workspace; their replies are about the caller's own.
 OWN = {"/v1/metrics/{metric}", "/v1/insights/{insight}", "/v1/exports/{dataset}"}
 
 

@@ -81,14 +81,6 @@ def baseline_of(periods: Sequence[AnswerSums], *, net: bool) -> Baseline:
     return Baseline(mean, math.sqrt(max(variance, 0.0)), len(periods))
 
 
-def limit_of(t: int, level: float, baseline_periods: int, weight: float = LAMBDA) -> float:
-    """Return the limit of the t-th value after the baseline.
-
-    The second term under the root is there because the baseline's mean is itself an estimate.
-    """
-    return level * deviation_of(t, baseline_periods, weight)
-
-
 def deviation_of(t: int, baseline_periods: int, weight: float = LAMBDA) -> float:
     """Return the standard deviation of the t-th value after the baseline."""
     kept = 1 - weight

@@ -14,7 +14,7 @@ from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
 
-async def tell_member(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+async def mail_member(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail one member what was raised or cleared, in the member's language."""
     async with database.session() as session:
         rows = await session.exec(

@@ -1,1 +1,1 @@
-"""Floor 8: the command `afterword`."""
+"""The command `afterword`."""

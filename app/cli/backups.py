@@ -1,4 +1,4 @@
-"""Backups: one file with the database, its secrets, and whom it must not bring back."""
+"""Backups: one file with the database, its secrets, and the list of erased customers."""
 
 import asyncio
 import io
@@ -87,7 +87,7 @@ def restore(settings: Settings, file: Path, tell: Tell, *, journal: Path | None 
                 erased = asyncio.run(_with(url, lambda database: _finish(settings, database)))
                 tell(f"Erased again: {erased}.")
         except BaseException:
-            # A copy that is not finished is not paused: it must not be found by a start.
+            # Sending is paused only at the end, so no service may start on an unfinished copy.
             _take_away(settings)
             raise
 
@@ -185,7 +185,7 @@ def move(settings: Settings, target: str, tell: Tell) -> None:
         tell("The new one is loaded.")
         asyncio.run(_compare(source, target, tell))
         asyncio.run(_with(target, copying.prepare_copy))
-        # Started again by mistake, the old one must not send what the new one sends.
+        # If the old service is started by mistake, it must not send what the new one sends.
         asyncio.run(_with(source, lambda database: copying.pause(database, "moved away")))
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""One connection cannot hurt: how much it may say, how long it may take, how many there are."""
+"""Limits on connections: the size of a request, its duration, and the number of connections."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ _MOST_OPEN = 10_000
 # Files that a process needs beside its connections.
 _OTHER_FILES = 256
 _FEWEST_OPEN = 64
-_LOGGED_EVERY = 60.0
+_LOG_INTERVAL_SECONDS = 60.0
 
 
 def most_open() -> int:
@@ -29,12 +29,13 @@ def most_open() -> int:
 class BoundedProtocol(HttpToolsProtocol):
     """HTTP as uvicorn speaks it, within bounds.
 
-    A head is at most 64 KiB (431) and whole within `patience` seconds; a body brings a kilobyte a
-    second, looked at every `patience` seconds; whoever says nothing is hung up on after `idle`.
+    A head has at most 64 KiB (else 431) and must be complete in `patience_seconds`. A body
+    must bring a kilobyte per second, which is checked every `patience_seconds`. A connection
+    without a request is closed after `idle_seconds`.
     """
 
-    patience: ClassVar[float] = 20.0
-    idle: ClassVar[float] = 75.0
+    patience_seconds: ClassVar[float] = 20.0
+    idle_seconds: ClassVar[float] = 75.0
     most: ClassVar[int] = most_open()
     _logged_at: ClassVar[float] = float("-inf")
 
@@ -52,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._tell_of_bound()
             transport.abort()
             return
-        self._wait(self.idle)
+        self._wait(self.idle_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -65,7 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if not self._in_head and self._body == 0:
             self._in_head = True
-            self._wait(self.patience)
+            self._wait(self.patience_seconds)
         super().data_received(data)
         if self._in_head:
             self._head += len(data)
@@ -112,11 +113,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Look again after a while whether the body has grown enough since."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(self.patience, self._judge_body, before)
+        self._timer = self.loop.call_later(self.patience_seconds, self._judge_body, before)
 
     def _judge_body(self, before: int) -> None:
-        # Who reads too slowly may be the application itself.
-        if self.flow.read_paused or self._body - before >= self.patience * 1024:
+        # The application itself may be what reads too slowly.
+        if self.flow.read_paused or self._body - before >= self.patience_seconds * 1024:
             self._watch_body(self._body)
         else:
             self._hang_up()
@@ -137,7 +138,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @classmethod
     def _tell_of_bound(cls) -> None:
         now = time.monotonic()
-        if now - cls._logged_at >= _LOGGED_EVERY:
+        if now - cls._logged_at >= _LOG_INTERVAL_SECONDS:
             cls._logged_at = now
             logger.warning("too many open connections: new ones are closed (see `ulimit -n`)",
                            extra={"most": cls.most})  # fmt: skip

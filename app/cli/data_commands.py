@@ -96,8 +96,8 @@ def restore(
     restore_backup(settings, file, lambda line: out.print(line, markup=False), journal=erasures)
     if erasures is None:
         notes.print(
-            "afterword: whoever was erased since the backup is back, unless the data folder held "
-            "their list. Give it: --erasures OLD_FOLDER/erasures.ndjson",
+            "afterword: customers who were erased since the backup are back, unless the data "
+            "folder held their list. To erase them again: --erasures OLD_FOLDER/erasures.ndjson",
             markup=False,
         )
     out.print(

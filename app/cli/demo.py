@@ -49,7 +49,7 @@ from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
 from app.workspaces.scopes import Scope, expand
 
 DEMO = "demo"
-# What is told of these last days is heard by the triggers, and its low answers wait for a call.
+# Triggers decide about the interactions of these last days; their low answers get a follow-up.
 _LATELY = dt.timedelta(days=10)
 _PART = 500
 _TOUCHPOINTS = (
@@ -134,7 +134,7 @@ async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
 
 
 async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
-    """Write the year: what is old as history, the last days as they would have come."""
+    """Write the year: old interactions without triggers, those of the last days with triggers."""
     now = utc_now()
     async with database.session() as session:
         definitions = {
@@ -150,7 +150,7 @@ async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
         database, workspace_id, [a for a in year.answers if a["responded_at"] >= lately],
         as_history=False,
     )  # fmt: skip
-    drafts = [InteractionIn.model_validate(one).draft(test=False) for one in year.interactions]
+    drafts = [InteractionIn.model_validate(body).draft(test=False) for body in year.interactions]
     for is_late in (False, True):
         some = [d for d in drafts if (d.occurred_at or now) >= now - _LATELY] if is_late else [
             d for d in drafts if (d.occurred_at or now) < now - _LATELY
@@ -192,7 +192,7 @@ async def _connect(
             ))[0]
             for url in ("mailto:team@demo-shop.example", "mailto:night@demo-shop.example")
         ]  # fmt: skip
-        # A host that nobody knows would be refused at once; here it was known once.
+        # The API refuses a host that does not exist, so its URL is set afterwards.
         night.url = "https://hooks.demo-shop.invalid/afterword"
         session.add_all([team, night])
         alert = {"name": "NPS falls", "metric": "nps", "interval": "week", "direction": "down",

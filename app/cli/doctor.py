@@ -102,8 +102,8 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
     yield judged(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
     yield judged(
         not row.foreign_tables, "the service owns its tables",
-        "whoever migrates must be the service's own login: row-level security hides the rows of "
-        "tables from all but their owner",
+        "run `afterword migrate` with the service's own login: row-level security hides rows from "
+        "every login but the owner of the tables",
     )  # fmt: skip
     yield judged(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
     skew = abs(utc_now() - row.now)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How a finding is meant."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
@@ -22,5 +22,5 @@ class Finding:
 
 
 def judged(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
-    """Return a finding that is well, or else as bad as said."""
+    """Return a finding of severity OK if `good`, else of severity `bad`."""
     return Finding(Severity.OK, what) if good else Finding(bad, what, remedy)

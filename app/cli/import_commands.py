@@ -31,7 +31,7 @@ _DateFormat = Annotated[str, typer.Option(help="Such as %d/%m/%Y.")]
 _Preset = Annotated[str, typer.Option(help="Another tool's export, by name.")]
 _Replace = Annotated[str, typer.Option(help="Import whose rows the file replaces.")]
 _AllowRejects = Annotated[bool, typer.Option(help="Take what can be taken.")]
-_DryRun = Annotated[bool, typer.Option(help="Only look.")]
+_DryRun = Annotated[bool, typer.Option(help="Only show what would be taken.")]
 _Yes = Annotated[bool, typer.Option(help="Do not ask.")]
 _Column = Annotated[str, typer.Option(help="Column of it.")]
 
@@ -39,7 +39,7 @@ _Column = Annotated[str, typer.Option(help="Column of it.")]
 def _import(
     file: Path, options: dict[str, Any], *, workspace: str, dry_run: bool, yes: bool
 ) -> None:
-    """Read a file as it was said; the exit code is 1 where rows or the whole were refused."""
+    """Read a file with these options; the exit code is 1 if the file or any row was refused."""
     given = {name: value for name, value in options.items() if value != ""}
 
     async def work(database: Database) -> int:
@@ -88,7 +88,7 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
     dry_run: _DryRun = False,
     yes: _Yes = False,
 ) -> None:
-    """Read answers from a file: look first, then take; a run broken off goes on where it was."""
+    """Read answers from a file: look first, then take; an interrupted run can be continued."""
     options = {
         "survey": survey, "source": source or source_of(file.name), "map": maps,
         "set": constants, "value": value, "where": where, "ignore": ignore, "missing": missing,

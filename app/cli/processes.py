@@ -1,4 +1,4 @@
-"""The parent of all processes: starts them, starts again what dies, stops them in order."""
+"""The parent of all processes: starts them, restarts those that die, stops them in order."""
 
 import errno
 import logging

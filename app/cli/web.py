@@ -28,7 +28,7 @@ async def _serve(listening: socket.socket) -> None:
         factory=True,
         loop="uvloop",
         http=BoundedProtocol,
-        timeout_keep_alive=int(BoundedProtocol.idle),
+        timeout_keep_alive=int(BoundedProtocol.idle_seconds),
         lifespan="on",
         log_config=None,
         access_log=False,

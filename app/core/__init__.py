@@ -1,1 +1,1 @@
-"""Floor 1: settings, database, embedded PostgreSQL, errors, ids, signing, outbox, jobs, log."""
+"""What every room uses: settings, database, embedded PostgreSQL, errors, ids, outbox, jobs."""

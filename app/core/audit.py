@@ -16,7 +16,7 @@ from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=400)
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-# What tells of customers or only asks is no change of the workspace by somebody.
+# These routes report what happened or only ask; they do not change the workspace's settings.
 _NO_CHANGE = frozenset({
     "/v1/interactions", "/v1/alerts/preview", "/v1/triggers/{trigger}/dry-run",
     "/v1/integrations/{integration}/preview",

@@ -17,7 +17,7 @@ def rfc3339(moment: dt.datetime) -> str:
     return moment.isoformat()[: -len("+00:00")] + "Z"
 
 
-# What callers have said is theirs: nothing in it is rewritten.
+# Fields with callers' own data, in which no time is rewritten.
 _CALLERS = {"properties", "answers"}
 
 

@@ -210,9 +210,9 @@ async def is_cluster(session: AsyncSession) -> bool:
 
 
 async def workspaces_of(session: AsyncSession, statement: str, **bound: Any) -> list[UUID]:
-    """Return the workspaces that a statement names, for work that is done in each by itself.
+    """Return the workspaces that a statement selects, for work that is done for each alone.
 
-    A cluster locks and changes rows of one workspace at a time; one PostgreSQL loses nothing.
+    A cluster can lock and change rows of one workspace at a time only.
     """
     return [row[0] for row in await run_sql(session, text(statement).bindparams(**bound))]
 

@@ -117,7 +117,7 @@ class InvalidInput(AfterwordError):
 
 @contextmanager
 def named_in(*loc: str | int) -> Iterator[None]:
-    """Turn NotFound into the error of a field: only what the path names may be not found."""
+    """Turn NotFound into the error of a field (422); 404 is only for names in the path."""
     try:
         yield
     except NotFound as error:

@@ -1,9 +1,9 @@
-"""Reading the outbox: every event once, in order, to whoever wakes for it.
+"""Read the outbox: each event is given once, in order, to the consumer of its type.
 
-A consumer keeps its place in a row of its own. It reads in the order (`xid`, `id`) and only
-below the oldest transaction still open, so that nothing can appear behind its place. What its
-hearers write and the new place are one transaction. An event that breaks its hearer is logged
-and left behind; a restored database is read from its beginning, so hearers must bear repeats.
+A row of `ConsumerCursor` holds how far a consumer has read. Events are read in the order (`xid`,
+`id`) and only below the oldest open transaction, so that no event can appear behind the cursor.
+What a consumer writes is committed together with its cursor. An event whose consumer fails is
+logged and skipped. A restored database is read from its start, so consumers must accept repeats.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ CHUNK = 500
 _FAR = 500
 
 # The oldest open transaction that may still write an event: everything below it can be read. The
-# roles of BI tools write none (`bi_access`), so that their open transactions hold up nobody.
+# roles of BI tools (`bi_access`) write none, so their open transactions are ignored.
 HORIZON = """(select coalesce(
   (select x from pg_snapshot_xip(pg_current_snapshot()) x where not exists (
     select from pg_stat_activity a join bi_access b on b.role = a.usename
@@ -66,7 +66,7 @@ EventConsumer = Callable[[AsyncSession, Sequence[StoredEvent]], Awaitable[None]]
 async def _consume_each(
     session: AsyncSession, consumer: EventConsumer, events: Sequence[StoredEvent]
 ) -> None:
-    """Give news to a hearer; one event that breaks it is logged and left out, the others pass."""
+    """Give events to their consumer; an event on which it fails is logged and skipped."""
     try:
         async with session.begin_nested():
             await consumer(session, events)
@@ -74,7 +74,7 @@ async def _consume_each(
         if is_connection_lost(error):
             raise
         if len(events) == 1:
-            logger.exception("an event was not heard", extra={"event": str(events[0].id)})
+            logger.exception("an event could not be consumed", extra={"event": str(events[0].id)})
             return
         for event in events:
             await _consume_each(session, consumer, [event])
@@ -113,7 +113,7 @@ _LOOKS, _PAUSE = 100, 0.02
 
 
 async def create_cursor(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
-    """Give a consumer its place: before all events, or at a transaction, never behind its own."""
+    """Create a consumer's cursor before all events or at a transaction; never move it back."""
     await run_sql(
         session,
         text(
@@ -125,7 +125,7 @@ async def create_cursor(session: AsyncSession, consumer: str, *, at: int = 0) ->
 
 
 async def lock_cursor(session: AsyncSession, consumer: str) -> tuple[int, UUID] | None:
-    """Lock a consumer's place; None where there is none, or another process reads for it."""
+    """Lock a consumer's cursor; None if there is none, or if another process holds it."""
     place = await run_sql(
         session,
         text(
@@ -140,7 +140,7 @@ async def lock_cursor(session: AsyncSession, consumer: str) -> tuple[int, UUID] 
 
 
 async def advance_cursor(session: AsyncSession, consumer: str, place: tuple[int, UUID]) -> None:
-    """Remember how far a consumer has read, whose place this transaction has taken."""
+    """Store how far a consumer has read; this transaction must hold the lock of its cursor."""
     await run_sql(
         session,
         text("update feed_place set xid = :xid, id = :id where consumer = :consumer").bindparams(
@@ -181,14 +181,14 @@ async def _half_done(session: AsyncSession) -> set[str]:
 
 
 def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
-    """Tell whether a place lies so far behind that moving it is worth a write."""
+    """Tell whether a cursor lies so far behind that moving it is worth a write."""
     return reached[0] - place[0] > _FAR
 
 
-async def consume(database: Database, consumer: str, hearers: Mapping[str, EventConsumer]) -> int:
-    """Give the next events to their hearers by type; return how many were read.
+async def consume(database: Database, consumer: str, consumers: Mapping[str, EventConsumer]) -> int:
+    """Give the next events to the consumers of their types; return how many events were read.
 
-    Another process that reads for the same consumer is left to it.
+    If another process is reading for the same consumer, nothing is read here.
     """
     async with database.transaction() as session:
         place = await lock_cursor(session, consumer)
@@ -206,13 +206,13 @@ async def consume(database: Database, consumer: str, hearers: Mapping[str, Event
             return 0
         by_type: dict[str, list[StoredEvent]] = {}
         for event in found:
-            if event.type in hearers:
+            if event.type in consumers:
                 by_type.setdefault(event.type, []).append(
                     StoredEvent(
                         event.workspace_id, event.id, event.type, event.data, event.created_at
                     )
                 )
-        for kind, news_of_kind in by_type.items():
-            await _consume_each(session, hearers[kind], news_of_kind)
+        for kind, events_of_type in by_type.items():
+            await _consume_each(session, consumers[kind], events_of_type)
         await advance_cursor(session, consumer, (found[-1].xid, found[-1].id))
         return len(found)

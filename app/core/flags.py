@@ -14,7 +14,7 @@ from app.core.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Set on a copy of the data: mails and webhooks wait until somebody says that it shall send.
+# Set on a copy of the data: mails and webhooks wait until `afterword resume`.
 PAUSED = "sending_paused"
 # The address of a proxy that is not trusted and sends X-Forwarded-For.
 UNTRUSTED_PROXY = "untrusted_proxy"
@@ -53,7 +53,7 @@ async def write(session: AsyncSession, name: str, value: str | None) -> None:
 
 
 async def note(database: Database, name: str, value: str) -> None:
-    """Set a flag in a transaction of its own; a database that does not answer is let be."""
+    """Set a flag in its own transaction; a lost connection to the database is only logged."""
     try:
         async with database.transaction() as session:
             await write(session, name, value)

@@ -13,14 +13,14 @@ from uuid import UUID
 
 from app.core.errors import AfterwordError, Busy
 
-# So many wait before another batch of the same workspace begins beside the one that is written.
+# A second batch of a workspace begins while another is written only if so many items wait.
 _ENOUGH_FOR_ANOTHER = 16
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 @dataclass(slots=True)
-class _Waiting(Generic[T, R]):
+class _WaitingItem(Generic[T, R]):
     item: T
     done: asyncio.Future[R]
 
@@ -29,7 +29,7 @@ class _Waiting(Generic[T, R]):
 class _Queue(Generic[T, R]):
     """What waits for one workspace, and how many tasks write for it."""
 
-    waiting: deque[_Waiting[T, R]] = field(default_factory=deque)
+    waiting: deque[_WaitingItem[T, R]] = field(default_factory=deque)
     writers: int = 0
 
 
@@ -66,7 +66,7 @@ class Gathering(Generic[T, R]):
             raise Busy(reason="backpressure")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         queue = self._queues.setdefault(workspace_id, _Queue())
-        queue.waiting.append(_Waiting(item, done))
+        queue.waiting.append(_WaitingItem(item, done))
         self._count += 1
         if queue.writers == 0 or self._needs_another_writer(queue):
             queue.writers += 1
@@ -93,7 +93,7 @@ class Gathering(Generic[T, R]):
             if queue.writers == 0:
                 del self._queues[workspace_id]
 
-    async def _write_all(self, workspace_id: UUID, taken: list[_Waiting[T, R]]) -> None:
+    async def _write_all(self, workspace_id: UUID, taken: list[_WaitingItem[T, R]]) -> None:
         if not taken:
             # Another writer was quicker.
             return

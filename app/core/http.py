@@ -47,7 +47,7 @@ MEBIBYTE = 1 << 20
 _DRAINED = 64 * MEBIBYTE
 _SECRET_PATHS = ("/i/", "/u/", "/sign-in/")
 _LONGEST_PATH = 300
-# What looks like a link's secret, wherever it stands.
+# Any part of a path that looks like the secret of a link.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _NO_STORE = (b"cache-control", b"no-store")
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -74,7 +74,7 @@ def json_reply(
 
 
 def reply_headers(request: Request) -> dict[str, str]:
-    """Return the headers that this request's reply will bear beside its own, to be added to."""
+    """Return the further headers of this request's reply; callers add to them."""
     headers: dict[str, str] | None = getattr(request.state, "reply_headers", None)
     if headers is None:
         headers = request.state.reply_headers = {}

@@ -50,7 +50,7 @@ class KeptReply(msgspec.Struct):
     media_type: str
 
 
-class Claim(msgspec.Struct):
+class HeldKey(msgspec.Struct):
     """This request's hold on its key."""
 
     workspace_id: UUID
@@ -69,12 +69,12 @@ def requested_key(request: Request) -> str | None:
 
 async def claim(
     session: AsyncSession, box: SealedBox, *, workspace_id: UUID, route: str, key: str, body: bytes
-) -> Claim | Response:
+) -> HeldKey | Response:
     """Take hold of the key, or return the reply that it got before.
 
     Raises Conflict where the key came with another body.
     """
-    held = Claim(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    held = HeldKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
     body_hash = hashlib.sha256(body).digest()
     row = await _take(session, held, body_hash)
     if row is None:
@@ -101,14 +101,14 @@ async def seen_before(
     session: AsyncSession, *, workspace_id: UUID, route: str, key: str, body_hash: bytes
 ) -> bool:
     """Remember a key whose request needs no kept reply; raise Conflict for another body."""
-    held = Claim(workspace_id, route, hashlib.sha256(key.encode()).digest())
+    held = HeldKey(workspace_id, route, hashlib.sha256(key.encode()).digest())
     kept = await _take(session, held, body_hash)
     if kept is not None and kept.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
     return kept is not None
 
 
-async def _take(session: AsyncSession, held: Claim, body_hash: bytes) -> Any:
+async def _take(session: AsyncSession, held: HeldKey, body_hash: bytes) -> Any:
     """Insert the key's row, waiting for another that holds it; return the row it had before."""
     names = {
         "workspace_id": held.workspace_id,
@@ -143,7 +143,7 @@ async def _take(session: AsyncSession, held: Claim, body_hash: bytes) -> Any:
     return kept.one()
 
 
-async def keep(session: AsyncSession, box: SealedBox, held: Claim, reply: Response) -> None:
+async def keep(session: AsyncSession, box: SealedBox, held: HeldKey, reply: Response) -> None:
     """Keep the reply, in the transaction of the change."""
     kept = KeptReply(
         reply.status_code, bytes(reply.body), reply.headers.get("content-type", "application/json")
@@ -151,7 +151,7 @@ async def keep(session: AsyncSession, box: SealedBox, held: Claim, reply: Respon
     await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
 
 
-async def _store(session: AsyncSession, held: Claim, reply: bytes) -> None:
+async def _store(session: AsyncSession, held: HeldKey, reply: bytes) -> None:
     await run_sql(
         session,
         text(
@@ -182,7 +182,7 @@ async def erase_replies(
         plain = box.unseal(row.reply) or b""
         if any(needle in plain for needle in needles):
             kept = KeptReply(200, b'{"erased":true}', "application/json")
-            held = Claim(workspace_id, row.route, row.key_hash)
+            held = HeldKey(workspace_id, row.route, row.key_hash)
             await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
             emptied += 1
     return emptied

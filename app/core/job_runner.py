@@ -25,7 +25,7 @@ Handler = Callable[[Database, Job], Awaitable[None]]
 _SHARED = "shared"
 _LONGEST_SLEEP = 5.0
 _HEARTBEAT = 10.0
-_GRACE = 25.0
+_GRACE_SECONDS = 25.0
 _FIRST_RETRY = dt.timedelta(seconds=2)
 _LONGEST_RETRY = dt.timedelta(hours=1)
 
@@ -93,7 +93,7 @@ class JobRunner:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), sleep)
         finally:
-            # Only here, after the last turn: what a turn claims while `stop` is called runs too.
+            # Only after the last turn, because jobs that it has claimed must run too.
             await self._end_running()
             heartbeat.cancel()
 
@@ -104,7 +104,7 @@ class JobRunner:
 
     async def _end_running(self) -> None:
         if self._running:
-            await asyncio.wait(self._running.values(), timeout=_GRACE)
+            await asyncio.wait(self._running.values(), timeout=_GRACE_SECONDS)
         for task in list(self._running.values()):
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)

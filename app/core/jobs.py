@@ -1,4 +1,4 @@
-"""Jobs: a leased outbox. Whoever enqueues does it in the transaction of its own change.
+"""Jobs: a leased queue. A job is enqueued in the transaction of the change that needs it.
 
 A claim pushes `run_at` forward by the lease and counts the attempt before anything runs, so a
 job that kills its process still dies after its attempts, and what a killed worker held runs
@@ -70,7 +70,7 @@ class Job(SQLModel, table=True):
 
 
 class Periodic(SQLModel, table=True):
-    """Work that comes round: whoever holds its row does it."""
+    """Work that is done at regular intervals, by the process that locks its row."""
 
     __table_args__ = QUEUE
 

@@ -1,6 +1,7 @@
 """Notices between processes: LISTEN/NOTIFY, a hint that something cached has changed.
 
-A notice may be lost with its connection; so every reconnection tells each hearer to forget all.
+A notice can be lost with its connection. So after each reconnection every listener is told to
+forget all that it has cached.
 """
 
 import asyncio
@@ -16,17 +17,17 @@ from app.core.telemetry import RECONNECTS
 
 logger = logging.getLogger(__name__)
 
-Hearer = Callable[[str], object]
+Listener = Callable[[str], object]
 EVERYTHING = "*"
 
 
 class Notices:
-    """Hears the notices of some channels for as long as the process lives."""
+    """Listens to the notices of some channels as long as the process lives."""
 
-    def __init__(self, database: Database, hearers: dict[str, Hearer]) -> None:
-        """Each channel has one hearer; it gets the payload, or `*` where all may have changed."""
+    def __init__(self, database: Database, listeners: dict[str, Listener]) -> None:
+        """Each channel has one listener; it gets the payload, or `*` if all may have changed."""
         self._database = database
-        self._hearers = hearers
+        self._listeners = listeners
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -54,10 +55,10 @@ class Notices:
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _: ended.set())
         try:
-            for channel in self._hearers:
-                await connection.add_listener(channel, self._heard)
-            for hearer in self._hearers.values():
-                hearer(EVERYTHING)
+            for channel in self._listeners:
+                await connection.add_listener(channel, self._receive)
+            for listener in self._listeners.values():
+                listener(EVERYTHING)
             while not ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), 30)
@@ -66,13 +67,13 @@ class Notices:
         finally:
             connection.terminate()
 
-    def _heard(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
-        self._hearers[channel](str(payload))
+    def _receive(self, _connection: object, _pid: int, channel: str, payload: object) -> None:
+        self._listeners[channel](str(payload))
 
 
 _NOTIFY = Prepared("select pg_notify(:channel, :payload)")
 
 
 async def notify(session: AsyncSession, channel: str, payload: str) -> None:
-    """Tell every process, when this transaction commits."""
+    """Send a notice to all processes when this transaction commits."""
     await _NOTIFY.run(session, channel=channel, payload=payload)

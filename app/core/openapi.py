@@ -168,7 +168,7 @@ class BatchOperation:
     report: Mapping[str, Any] = field(default_factory=lambda: LINES_REPORT)
 
     def document(self) -> dict[str, Any]:
-        """Return the operation; NDJSON is told of in words, because generators know JSON only."""
+        """Return the operation; NDJSON is described in words, as generators only know JSON."""
         body = {
             "schema": {"type": "array", "items": self.item, "maxItems": 10_000},
             "example": [self.example],

@@ -1,4 +1,4 @@
-"""The outbox: news written in the transaction of the change that it tells of.
+"""The outbox: events, written in the transaction of the change that they report.
 
 Consumers read it in the order (`xid`, `id`) and only below the oldest transaction still open,
 so that no event can appear behind one that was already read.
@@ -21,8 +21,8 @@ from app.core.prepared import Prepared, as_json
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
-# For these events somebody may wake; an answer wakes nobody unless it is about a ticket. What
-# does not wake costs the answers nothing: it stands in no index of its own.
+# The events that consumers read: of answers only those that name a ticket. Only these are in the
+# index, so that writing other answers costs nothing more.
 WAKES = "(type not in ('response.created', 'response.updated') or data ->> 'ticket' is not null)"
 
 
@@ -37,7 +37,7 @@ class TransactionId(UserDefinedType[int]):
 
 
 class Event(SQLModel, table=True):
-    """One piece of news: its type (past tense, dotted) and its frozen data."""
+    """One event: its type (past tense, dotted) and its data, which never changes."""
 
     __table_args__ = (
         # Events come in the order of their time: a few bytes a page find the old ones.
@@ -67,7 +67,7 @@ from json_to_recordset(cast(:rows as json)) n(id uuid, data jsonb)
 async def emit(
     session: AsyncSession, workspace_id: UUID, event_type: str, *, data: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Write news of one type, in the transaction of the change that it tells of."""
+    """Write events of one type, in the transaction of the change that they report."""
     rows = [{"id": uuid7(), "data": document} for document in data]
     if rows:
         await _EMIT.run(

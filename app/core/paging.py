@@ -59,7 +59,7 @@ def page_of(
     position: Callable[[R], tuple[dt.datetime, object]],
     show: Callable[[R], T],
 ) -> Page[T]:
-    """Make a page of `limit + 1` fetched rows: the last one only tells that there are more."""
+    """Make a page of `limit + 1` fetched rows; the last one shows that another page follows."""
     kept = rows[:limit]
     more = len(rows) > limit
     return Page(

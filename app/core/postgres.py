@@ -100,7 +100,7 @@ class EmbeddedPostgres:
         return True
 
     def stop(self) -> None:
-        """Stop the server fast (it finishes nothing, loses nothing) and free the folder."""
+        """Stop the server without waiting for its clients (no data is lost) and free the folder."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -192,16 +192,16 @@ class EmbeddedPostgres:
     def _seen_folder(self, folder: Path) -> str:
         """Name the data folder as the server's account can reach it.
 
-        Folders above may be closed to that account, but where it stands it may be: we enter the
-        folder before we drop our rights, and it goes by its working directory.
+        The folders above may be closed to that account. So we enter the folder before we drop our
+        rights, and the server reaches it as its working directory.
         """
         return str(folder) if self._by_path else "/proc/self/cwd"
 
     def _clear_folder(self) -> None:
         """Stop what outlived a killed service, and remove the lock files that it left.
 
-        We hold the folder's lock, so whatever works in it is ours. What those files say means
-        nothing: their number may be a zombie's, another program's, or even ours.
+        We hold the folder's lock, so every process that works in it is ours. The process number in
+        a lock file is not used: it may be of a zombie, of another program, or our own.
         """
         deadline = time.monotonic() + _STOP_SECONDS
         announced = False

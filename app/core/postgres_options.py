@@ -10,7 +10,7 @@ _OPTIONS = {
     # Twenty for each of a few BI roles, and enough for ourselves.
     "max_connections": "200",
 }
-# The service's own, which no BI login can take; older servers know no such thing.
+# Connections that no BI login can take; older servers have no such setting.
 _RESERVED = {"reserved_connections": "60"}
 _RESERVES_FROM = 16
 

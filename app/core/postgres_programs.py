@@ -160,7 +160,7 @@ def enter_by_path(programs: Programs, *, data_dir: Path) -> bool:
     """Open the data folder to the server's account; tell whether its path leads there.
 
     Folders above it stay as they are. Where one of them is closed, the server can still be
-    started inside the data, but only PostgreSQL 16 and newer bear that.
+    started inside the data folder, but only PostgreSQL 16 and newer support that.
     """
     data_dir.chmod(data_dir.stat().st_mode | 0o011)
     closed = _closed_folders(data_dir)

@@ -85,7 +85,7 @@ def share_between_processes(data_dir: Path) -> None:
     """Make the processes started from here on add up their numbers in one folder.
 
     It lies in memory where the system has such a place: the numbers are in mapped files, and a
-    full disk would end whoever writes to one.
+    full disk would kill a process that writes to one.
     """
     digest = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
     in_memory = os.access(_MEMORY, os.W_OK)

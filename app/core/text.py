@@ -104,7 +104,7 @@ Slug = Annotated[
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_controls)]
 
 
-# What nearly all addresses are like: they are in their one form already.
+# Nearly all addresses match this, and are normalised already.
 _PLAIN_ADDRESS = re.compile(
     r"(?=[^@]{1,64}@[^@]{1,190}$)[\w+-]+(?:\.[\w+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII
 )

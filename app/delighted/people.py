@@ -187,7 +187,7 @@ async def delete_pending(request: DelightedRequest, email: str) -> dict[str, Any
 
 
 async def create_unsubscribe(request: DelightedRequest) -> dict[str, Any]:
-    """Write to an address no more."""
+    """Unsubscribe an address."""
     email = _email(request.parameters, "person_email")
     if email is None:
         raise InvalidInput.at("body", "person_email", msg="can't be blank")

@@ -80,7 +80,7 @@ async def serve_delighted(request: Request, path: str) -> Response:
         match = re.fullmatch(pattern, path, re.DOTALL)
         if match is not None and method == request.method:
             return await _run(request, scope, handler, match.groups(), status)
-    # Whoever has no key learns that first.
+    # A missing key is reported before an unknown path.
     await admit(request, *Scope)
     raise NotFound("There is no such path in Delighted's API.")
 

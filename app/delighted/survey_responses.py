@@ -104,11 +104,11 @@ def _shape(
     expanded: bool,
 ) -> dict[str, Any]:
     customer_id = response.customer.id if response.customer else None
-    who: Any = str(customer_id) if customer_id else None
+    customer: Any = str(customer_id) if customer_id else None
     if expanded and customer_id in known:
-        who = person(known[customer_id])
+        customer = person(known[customer_id])
     link = f"{request.settings.base_url}/responses/{response.id}"
-    return survey_response(response, survey.definition, person_=who, permalink=link)
+    return survey_response(response, survey.definition, person_=customer, permalink=link)
 
 
 async def _read(request: DelightedRequest, response_id: UUID, *, expanded: bool) -> dict[str, Any]:

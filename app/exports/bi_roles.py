@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _PREFIX = "bi_"
 _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
-# A role that idles in a transaction with a number holds up the news of all workspaces.
+# A role that idles in a transaction with a number delays the events of all workspaces.
 _NUMBERED = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast"})
@@ -132,7 +132,7 @@ async def _name_roles(session: AsyncSession) -> None:
         await run_sql(session, text(statement.replace(":", r"\:")))
 
 
-# By these, everybody may write without owning anything.
+# With these functions every role could write, although it owns no table.
 _WRITERS = (
     "lo_create(oid)", "lo_creat(integer)", "lo_from_bytea(oid, bytea)",
     "lo_put(oid, bigint, bytea)", "lowrite(integer, bytea)", "lo_import(text)",

@@ -1,8 +1,8 @@
-"""What a copy of the data needs before it may work: nothing is heard, or sent, twice.
+"""Prepare a copy of the data, so that no event is consumed or sent twice.
 
-A copy's transactions are numbered anew, so its events are too: those that webhooks have heard
-come first, those that they have not second, and every new one after them. Whoever pulls events
-notices by the feed's mark, and is read to again from a while before.
+A copy numbers its transactions anew, and so its events: first those that were delivered to
+webhooks, then those that were not, then all new ones. Readers of the feed see this by its mark,
+and get the events of the last minutes again.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from app.exports.retention import erase_by_id
 logger = logging.getLogger(__name__)
 
 _BEFORE, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
-# An answer that wakes nobody does not make its reader begin again.
+# Events without a consumer need not be read again.
 _UNHEARD = f"""select exists (select 1 from event
   where (xid, id) > (cast(cast(:xid as text) as xid8), :id) and {WAKES})"""
 _SENT = """update event set xid = case when (xid, id) > (cast(cast(:xid as text) as xid8), :id)
@@ -44,7 +44,7 @@ async def prepare_copy(database: Database) -> None:
         async def run(statement: str, **bound: Any) -> CursorResult[Any]:
             return await run_sql(session, text(statement).bindparams(**bound))
 
-        # A copy is settled however long that takes.
+        # Preparing a large copy may take longer than the usual timeout.
         await run("set local statement_timeout = 0")
         # Their roles belong to the server that the copy came from.
         roles = [row[0] for row in await run("select rolname::text from pg_roles")]
@@ -75,7 +75,7 @@ async def pause(database: Database, why: str) -> None:
 
 
 async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int:
-    """Erase whom the journal of the data folder names; return how many were there again."""
+    """Erase the customers in the journal of the data folder; return how many were erased."""
     journal = data_dir / JOURNAL
     lines = await asyncio.to_thread(_lines_of, journal)
     done = 0

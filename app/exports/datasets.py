@@ -34,7 +34,7 @@ cross join lateral jsonb_each(r.answers) a
 left join question q
   on q.workspace_id = $1 and q.survey_id = r.survey_id and q.key = a.key
 where r.workspace_id = $1 and not r.test"""
-# Every question that a survey has had, so that an answer that is taken back is told of.
+# All questions that a survey has had, so that a withdrawn answer is exported as a tombstone.
 _CHANGED_ANSWERS = """from response r
 join survey s on s.workspace_id = $1 and s.id = r.survey_id
 cross join lateral (
@@ -50,7 +50,7 @@ _ANSWER_CHANGED_SINCE = """(r.updated_at >= {0} or r.survey_id = any (array(
   select t.id from survey t where t.workspace_id = $1 and t.tags_changed_at >= {0})))"""
 _VALENCE = """(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)',
   jsonb_build_object('o', {0})) ->> 'valence')::int"""
-# Every option of a question, chosen or not, so that one that is taken back is told of.
+# All options of a question, so that a withdrawn choice is exported as a tombstone.
 _CHOICES = """from response r
 join survey s on s.workspace_id = $1 and s.id = r.survey_id
 join question q on q.workspace_id = $1 and q.survey_id = r.survey_id
@@ -234,12 +234,12 @@ DATASETS: dict[str, Dataset] = {
         filters=_OF_RESPONSES,
     ),
     "interactions": Dataset(
-        meaning="One row a moment that happened.",
+        meaning="One row per interaction.",
         columns=(
             _id("i.id"),
             *_changes(_INTERACTION_CHANGED),
             Column("type", Type.TEXT, "Such as `order.paid`.", "i.type"),
-            Column("source", Type.TEXT, "Who told of it.", "i.source"),
+            Column("source", Type.TEXT, "Who reported it.", "i.source"),
             Column("external_id", Type.TEXT, "The source's id of the event.", "i.external_id"),
             Column("ticket", Type.TEXT, "Number of the ticket.", "i.ticket"),
             Column("order", Type.TEXT, "Number of the order.", "i.order_ref"),

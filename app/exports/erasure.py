@@ -1,8 +1,8 @@
 """Erasing a customer: personal data goes everywhere, an empty pseudonym and all counts stay.
 
 What is erased: the customer's names and properties; in interactions and tickets the customer's
-own words; in responses comments, free texts, claims and notes; addresses in invitations; frozen
-bodies of news, raw deliveries of integrations, kept replies, and mails in the folder. Scores,
+own words; in responses comments, free texts, claims and notes; addresses in invitations; the
+data of events, raw bodies of inbound events, kept replies, and mails in the folder. Scores,
 times, touchpoints and segments stay, and so every figure does.
 """
 
@@ -48,7 +48,7 @@ WITHOUT_TEXTS = """(select coalesce(jsonb_object_agg(a.key, a.value), '{}')
       and q.survey_id = r.survey_id and q.key = a.key and q.type <> 'text'))"""
 _COUNTED_SEGMENTS = _SEGMENTS_ONLY.replace("VERSION", "t.counted_as")
 
-# News of a customer, by the ids and addresses of theirs.
+# The events about a customer, found by ids and addresses.
 _ABOUT_THEM = """(data ->> 'customer_id' = :customer_text
   or data -> 'customer' ->> 'id' = :customer_text or data ->> 'customer_id' = any(:merged)
   or data ->> 'id' = any(:responses) or data ->> 'id' = any(:interactions)
@@ -117,7 +117,7 @@ with silent as materialized (
     select id from event where workspace_id = :workspace_id and {_ABOUT_THEM}))
 update delivery d set attempts = s.attempts
 from silent s where d.workspace_id = :workspace_id and d.id = s.id""",
-    "news": f"""
+    "events": f"""
 update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
   - 'interaction' - 'order' - 'ticket'
   - 'detail' - 'follow_up' - 'external_id') || jsonb_build_object('erased', true)
@@ -197,7 +197,7 @@ async def erase_customer(
 
 
 def _note(journal: Path, workspace_id: UUID, customer_id: UUID) -> None:
-    """Write down whose erasure must survive a return to older data: two ids and a time."""
+    """Note an erasure in the journal, so that a restored backup can repeat it."""
     entry = {
         "workspace": str(workspace_id),
         "customer": str(customer_id),
@@ -241,7 +241,7 @@ async def _names(
     emails = {row.value for row in known if row.kind == "email"}
     if customer["email"]:
         emails |= {customer["email"], customer["email"].lower()}
-    # Addresses of their time, which the customer need not have any more.
+    # Earlier addresses, which the customer may no longer have.
     older = await run_sql(
         session,
         text(

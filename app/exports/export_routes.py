@@ -80,7 +80,7 @@ class DatasetOut(BaseModel):
     meaning: str
     filters: list[str]
     incremental: bool = Field(description="Whether `updated_since` finds what has changed.")
-    tombstones: bool = Field(description="Whether deleted rows are told of.")
+    tombstones: bool = Field(description="Whether deleted rows are exported as tombstones.")
     columns: list[ColumnOut]
 
 
@@ -172,7 +172,7 @@ async def export_rows(
     wanted: Annotated[ExportFilter, Query()],
     properties: PropertiesDep,
 ) -> StreamingResponse:
-    """Stream rows in constant memory; what overlaps the export before is known by its id."""
+    """Stream rows in constant memory; rows that the last export had too are known by their id."""
     database: Database = request.app.state.read_database
     began = min(utc_now(), await latest_moment(session))
     for name in ("survey", "touchpoint"):

@@ -14,7 +14,7 @@ from app.exports.odata_language import (
     Aggregate,
     Expression,
     Grouping,
-    NotUnderstood,
+    ODataSyntaxError,
     parse_apply,
 )
 from app.exports.odata_sets import (
@@ -43,7 +43,7 @@ _ADDITIVE = {"sum", "count"}
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowSource:
     """Rows as SQL: their name, properties with types, order, and what the SQL binds."""
 
     name: str
@@ -53,16 +53,16 @@ class Rows:
     bound: dict[str, Any] = field(default_factory=dict)
 
 
-def rows_of(entity_set: EntitySet) -> Rows:
+def rows_of(entity_set: EntitySet) -> RowSource:
     """Return the rows of a whole entity set; `:workspace` is to be bound."""
-    return Rows(entity_set.name, entity_set.types, tuple(entity_set.keys), entity_set.source)
+    return RowSource(entity_set.name, entity_set.types, tuple(entity_set.keys), entity_set.source)
 
 
-def applied(entity_set: EntitySet, text: str, *, min_group_size: int) -> Rows:
+def applied(entity_set: EntitySet, text: str, *, min_group_size: int) -> RowSource:
     """Return what `$apply` makes of an entity set, or raise InvalidInput."""
     try:
         transformations = parse_apply(text)
-    except NotUnderstood as error:
+    except ODataSyntaxError as error:
         raise _refused(str(error)) from None
     rows = rows_of(entity_set)
     narrowed = grouped = False
@@ -85,14 +85,14 @@ def _refused(msg: str) -> InvalidInput:
     return InvalidInput.at("query", _PARAMETER, msg=msg)
 
 
-def _narrow(rows: Rows, condition: Expression) -> Rows:
+def _narrow(rows: RowSource, condition: Expression) -> RowSource:
     prefix = f"a{len(rows.bound)}_"
     made = Filter(rows.name, rows.types, condition, parameter=_PARAMETER, prefix=prefix)
     source = f"select * from ({rows.source}) n where {made.condition}"
     return replace(rows, source=source, bound=rows.bound | made.bound)
 
 
-def _group(rows: Rows, grouping: Grouping, *, counted_by: str, least: int) -> Rows:
+def _group(rows: RowSource, grouping: Grouping, *, counted_by: str, least: int) -> RowSource:
     names = list(dict.fromkeys(grouping.names))
     types = {name: property_of(rows.name, rows.types, name, _PARAMETER)[1] for name in names}
     if least > 1 and INTEGER in types.values():
@@ -109,10 +109,10 @@ def _group(rows: Rows, grouping: Grouping, *, counted_by: str, least: int) -> Ro
     source = f"select {', '.join(columns)} from ({rows.source}) g"
     if names:
         source += f" group by {', '.join(columns[: len(names)])}"
-    return Rows(rows.name, types, tuple(names), source, rows.bound)
+    return RowSource(rows.name, types, tuple(names), source, rows.bound)
 
 
-def _aggregate(rows: Rows, aggregate: Aggregate, least: int) -> tuple[str, str]:
+def _aggregate(rows: RowSource, aggregate: Aggregate, least: int) -> tuple[str, str]:
     """Return the SQL of one aggregate and its type."""
     if not _ALIAS.fullmatch(aggregate.alias):
         raise _refused(f"`{aggregate.alias[:64]}` is no name: letters, digits and _")

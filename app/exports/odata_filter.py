@@ -13,7 +13,7 @@ from app.exports.odata_language import (
     Literal,
     Membership,
     Negation,
-    NotUnderstood,
+    ODataSyntaxError,
     Property,
     Value,
     parse_filter,
@@ -90,7 +90,7 @@ class Filter:
         if isinstance(condition, str):
             try:
                 condition = parse_filter(condition)
-            except NotUnderstood as error:
+            except ODataSyntaxError as error:
                 raise self._refused(f"{error}; a filter reads like `survey eq 'nps'`") from None
         self.condition = self._condition(condition)
 
@@ -127,7 +127,7 @@ class Filter:
         if isinstance(right, Literal) and right.value is None:
             if operator not in {"eq", "ne"}:
                 raise self._refused("null is compared by eq or ne")
-            # What names a row is the empty text where there is nothing: both find it.
+            # A key column without a value holds the empty text, so `eq null` must match that too.
             empty = f"nullif({sql}, '')" if kind == TEXT else sql
             return f"{empty} is {'null' if operator == 'eq' else 'not null'}"
         if kind == TEXT:

@@ -28,7 +28,7 @@ _WORDS = {"true": True, "false": False, "null": None}
 Value = str | int | float | bool | dt.date | dt.datetime | None
 
 
-class NotUnderstood(ValueError):
+class ODataSyntaxError(ValueError):
     """The text is no expression of this grammar; the message says what is wrong."""
 
 
@@ -111,7 +111,7 @@ Transformation = Expression | Grouping
 
 
 def parse_filter(text: str) -> Expression:
-    """Read a `$filter`, or raise NotUnderstood."""
+    """Read a `$filter`, or raise ODataSyntaxError."""
     reader = _Reader(text)
     found = reader.disjunction()
     reader.require_end()
@@ -119,7 +119,7 @@ def parse_filter(text: str) -> Expression:
 
 
 def parse_apply(text: str) -> list[Transformation]:
-    """Read an `$apply`: its transformations in their order, or raise NotUnderstood."""
+    """Read an `$apply`: its transformations in their order, or raise ODataSyntaxError."""
     reader = _Reader(text)
     found = [reader.transformation()]
     while reader.take("/"):
@@ -134,7 +134,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         if len(text) > LONGEST:
             msg = f"is longer than {LONGEST:,} characters"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
         self._tokens = _tokens(text)
         self._at = 0
         self._depth = 0
@@ -158,20 +158,20 @@ class _Reader:
         """Take a mark or word that must stand next."""
         if not self.take(word):
             msg = f"has {self._peek()[1]!r} where `{word}` was expected"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
 
     def require_end(self) -> None:
         """Make sure that nothing is left."""
         if self._at < len(self._tokens):
             msg = f"has {self._peek()[1]!r} where it should end"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
 
     def disjunction(self) -> Expression:
         """Read conditions joined by `or`."""
         self._depth += 1
         if self._depth > _DEEPEST:
             msg = "is nested too deeply"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
         found = self._conjunction()
         while self.take("or"):
             found = Junction("or", found, self._conjunction())
@@ -225,7 +225,7 @@ class _Reader:
         if kind in {"text", "time", "number"}:
             return Literal(_value(kind, lexeme))
         msg = f"has {lexeme!r} where a value was expected" if lexeme else "ends too early"
-        raise NotUnderstood(msg)
+        raise ODataSyntaxError(msg)
 
     def transformation(self) -> Transformation:
         """Read one part of `$apply`."""
@@ -238,13 +238,13 @@ class _Reader:
         if self.take("groupby"):
             return self._grouping()
         msg = f"knows filter(…), groupby(…) and aggregate(…), not {self._peek()[1]!r}"
-        raise NotUnderstood(msg)
+        raise ODataSyntaxError(msg)
 
     def _exactly_one(self) -> tuple[Expression]:
         found = self._list()
         if len(found) != 1:
             msg = "has a filter(…) with more than one condition"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
         return (found[0],)
 
     def _grouping(self) -> Grouping:
@@ -283,7 +283,7 @@ class _Reader:
         kind, lexeme = self._next()
         if kind != "word":
             msg = f"has {lexeme!r} where a name was expected"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
         return lexeme
 
 
@@ -295,7 +295,7 @@ def _tokens(text: str) -> Sequence[tuple[str, str]]:
         match = _TOKEN.match(text, at)
         if match is None or match.lastgroup is None:
             msg = f"has {text[at : at + 20]!r}, which is not understood"
-            raise NotUnderstood(msg)
+            raise ODataSyntaxError(msg)
         found.append((match.lastgroup, match[match.lastgroup]))
         at = match.end()
     return found
@@ -312,4 +312,4 @@ def _value(kind: str, lexeme: str) -> Value:
         return dt.datetime.fromisoformat(lexeme)
     except ValueError:
         msg = f"holds {lexeme!r}, which is no date"
-        raise NotUnderstood(msg) from None
+        raise ODataSyntaxError(msg) from None

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.errors import Forbidden
-from app.exports.odata_apply import Rows, applied, rows_of
+from app.exports.odata_apply import RowSource, applied, rows_of
 from app.exports.odata_filter import Filter
 from app.exports.odata_sets import EntitySet
 from app.workspaces.caller import Caller
@@ -18,7 +18,7 @@ from app.workspaces.service import find_workspace_by_id
 
 async def readable_rows(
     session: AsyncSession, caller: Caller, found: EntitySet, apply: str | None
-) -> Rows:
+) -> RowSource:
     """Return what is to be read, with the workspace bound; Forbidden where it is hidden."""
     workspace = await find_workspace_by_id(session, caller.workspace_id)
     least = workspace.min_group_size if workspace else 1
@@ -37,17 +37,17 @@ async def readable_rows(
     return rows
 
 
-def narrowed(rows: Rows, wanted: str | None) -> Rows:
+def narrowed(rows: RowSource, wanted: str | None) -> RowSource:
     """Return the rows that a `$filter` keeps."""
     if not wanted:
         return rows
     made = Filter(rows.name, rows.types, wanted)
     source = f"select * from ({rows.source}) m where {made.condition}"
-    return Rows(rows.name, rows.types, rows.keys, source, rows.bound | made.bound)
+    return RowSource(rows.name, rows.types, rows.keys, source, rows.bound | made.bound)
 
 
 async def read_page(
-    session: AsyncSession, rows: Rows, names: list[str], order: str, *, limit: int, skip: int
+    session: AsyncSession, rows: RowSource, names: list[str], order: str, *, limit: int, skip: int
 ) -> list[dict[str, Any]]:
     """Return some properties of the rows of a page, in their order."""
     columns = ", ".join(f'"{name}"' for name in names)
@@ -59,7 +59,7 @@ async def read_page(
 
 
 async def find_entity(
-    session: AsyncSession, rows: Rows, names: list[str], keys: Mapping[str, str]
+    session: AsyncSession, rows: RowSource, names: list[str], keys: Mapping[str, str]
 ) -> dict[str, Any] | None:
     """Return the one entity that the keys name, or None."""
     columns = ", ".join(f'"{name}"' for name in names)
@@ -70,7 +70,7 @@ async def find_entity(
     return None if row is None else dict(row._mapping)
 
 
-async def count_rows(session: AsyncSession, rows: Rows) -> int:
+async def count_rows(session: AsyncSession, rows: RowSource) -> int:
     """Return how many rows there are."""
     query = text(f"select count(*) from ({rows.source}) m").bindparams(**rows.bound)
     counted: int = (await run_sql(session, query)).one()[0]

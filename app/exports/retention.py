@@ -1,6 +1,6 @@
-"""People are anonymised when nothing was heard of them for as long as a workspace keeps them.
+"""Retention: erase customers without any activity for longer than the workspace keeps them.
 
-It is the erasure that a customer can ask for: names go everywhere, figures stay.
+It is the same erasure that a customer can ask for: names are deleted everywhere, figures stay.
 """
 
 import datetime as dt
@@ -45,7 +45,7 @@ from kept k where r.workspace_id = :workspace_id and r.id = k.id
 
 
 async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
-    """Have the customers erased of whom nothing was heard for too long; claims go at once."""
+    """Enqueue the erasure of customers without recent activity; delete old claims at once."""
     rows = await run_sql(
         session, text("select id, retention_days from workspace where retention_days is not null")
     )
@@ -64,7 +64,7 @@ async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
 
 
 async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -> None:
-    """Erase customers, each in a transaction of its own; who was heard of meanwhile stays."""
+    """Erase customers, each in its own transaction, except those with activity meanwhile."""
     oldest = dt.datetime.fromisoformat(job.payload["oldest"])
     for customer_id in map(UUID, job.payload["customers"]):
         async with database.transaction() as session:

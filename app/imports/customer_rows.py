@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.imports.columns import ColumnUse, Vocabulary
 from app.imports.records import Record, hash_of
-from app.imports.rows import RowRejected
+from app.imports.rows import UnreadableRowError
 from app.imports.side_fields import PropertyFields
 from app.imports.values import yes_or_no
 from app.interactions.customer_schemas import CustomerRow
@@ -39,14 +39,16 @@ class CustomerReader:
     seen: Counter[str] = field(default_factory=Counter)
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
-        """Return the customer of a row, or None where it is empty; raise RowRejected."""
+        """Return the customer of a row, or None where it is empty; raise UnreadableRowError."""
         given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
         given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
         if not any(use.target in given for use in self.uses):
             return None
         fields = self._read_fields(given)
         if not any(name in fields for name in _NAMES):
-            raise RowRejected("external_id", "the row has neither an id, an address nor a phone")
+            raise UnreadableRowError(
+                "external_id", "the row has neither an id, an address nor a phone"
+            )
         row = self._validate(fields)
         self.seen["customers"] += 1
         self.seen["with_email"] += row.email is not None
@@ -78,7 +80,7 @@ class CustomerReader:
         answer = yes_or_no(text)
         if answer is None:
             # Whether a customer may be asked must never be guessed or left out.
-            raise RowRejected(column, f"`{text[:40]}` is neither yes nor no")
+            raise UnreadableRowError(column, f"`{text[:40]}` is neither yes nor no")
         return answer
 
     def _validate(self, fields: dict[str, Any]) -> CustomerRow:
@@ -90,7 +92,7 @@ class CustomerReader:
                 name = str(fault["loc"][0]) if fault["loc"] else "row"
                 value, reason = str(fields.get(name, ""))[:60], fault["msg"]
                 if name not in {"name", "locale", "phone"} or name not in fields:
-                    raise RowRejected(name, f"`{value}` {reason}") from None
+                    raise UnreadableRowError(name, f"`{value}` {reason}") from None
                 self.notes[f"{name}: `{value}` {reason}"] += 1
                 del fields[name]
             return CustomerRow.model_validate(fields)

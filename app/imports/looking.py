@@ -26,7 +26,7 @@ from app.imports.dates import DateReading, judge_dates
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.reading import FileOptions, SourceFile, Table, read_table
 from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import ReadRow, RowReader, RowRejected
+from app.imports.rows import ReadRow, RowReader, UnreadableRowError
 from app.imports.spool import Spool
 from app.imports.stored import find_latest, has_source
 from app.imports.values import fold
@@ -96,7 +96,7 @@ class OpenFile:
             self.seen += 1
             try:
                 row = self.reader.read(line, cells)
-            except RowRejected as error:
+            except UnreadableRowError as error:
                 self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
                 continue
             if row is None:

@@ -22,7 +22,7 @@ from app.imports.looking import RejectedRow, require_one_reading, zone_of
 from app.imports.options import ImportOptions
 from app.imports.reading import SourceFile, Table, read_table
 from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import RowRejected
+from app.imports.rows import UnreadableRowError
 from app.workspaces.service import get_workspace
 
 CHUNK = 200
@@ -49,7 +49,7 @@ class RecordReader(Protocol):
     seen: Counter[str]
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
-        """Return the record of a row, or None where it is empty; raise RowRejected."""
+        """Return the record of a row, or None where it is empty; raise UnreadableRowError."""
 
     def figures(self) -> dict[str, Any]:
         """Return what the rows would give."""
@@ -98,7 +98,7 @@ class OpenRecords:
             self.seen += 1
             try:
                 record = self.reader.read(line, cells)
-            except RowRejected as error:
+            except UnreadableRowError as error:
                 self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
                 continue
             if record is None:

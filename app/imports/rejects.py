@@ -1,7 +1,6 @@
 """The rows that were not taken, as a file of the same shape with a last column that says why."""
 
 import csv
-import io
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -20,10 +19,3 @@ def write_rejects(
     writer.writerow([*(columns[place] for place in kept), REJECTED_COLUMN])
     for row in rejected:
         writer.writerow([*(row.cells[place] for place in kept), f"line {row.line}: {row.reason}"])
-
-
-def rejects_text(file: OpenFile) -> str:
-    """Return the file of the rejected rows as text."""
-    out = io.StringIO()
-    write_rejects(file, file.rejected, out)
-    return out.getvalue()

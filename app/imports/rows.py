@@ -17,7 +17,7 @@ from app.imports.dates import DateReading
 from app.imports.options import PROPERTY, ImportOptions
 from app.imports.values import OtherScaleError, ReadCell, reader_of
 from app.responses.body import Channel, ResponseIn, check_response
-from app.surveys.compiled import Checked, CompiledSurvey
+from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
@@ -31,7 +31,7 @@ def fit_touchpoint(text: str) -> str | None:
     return text if _TOUCHPOINT.fullmatch(text) else None
 
 
-class RowRejected(Exception):
+class UnreadableRowError(Exception):
     """A row that cannot be taken: the column, its value, and what is accepted instead."""
 
     def __init__(self, column: str, reason: str) -> None:
@@ -45,7 +45,7 @@ class ReadRow(NamedTuple):
 
     line: int
     body: ResponseIn
-    checked: Checked
+    checked: CheckedAnswers
     external_id: str | None
     content: str
 
@@ -83,7 +83,7 @@ class RowReader:
         }  # fmt: skip
 
     def read(self, line: int, cells: Sequence[str]) -> ReadRow | None:
-        """Return the row, or None where it holds no answer; raise RowRejected."""
+        """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": {}}
         external_id: str | None = None
         given = [(use.target, use.name, cells[use.place]) for use in self.uses]
@@ -126,7 +126,7 @@ class RowReader:
             if isinstance(error, OtherScaleError):
                 self.misfits[column] += 1
             if target in self.decisive:
-                raise RowRejected(column, str(error)) from None
+                raise UnreadableRowError(column, str(error)) from None
             self._leave_out(column, str(error))
             return None
         if len(text) < _SHORT and len(self._answers_by_text) < _MAX_CACHED_TEXTS:
@@ -138,7 +138,7 @@ class RowReader:
 
     def _external_id(self, column: str, text: str) -> str:
         if len(text) > _SHORT:
-            raise RowRejected(column, f"`{text[:40]}…` is longer than {_SHORT} characters")
+            raise UnreadableRowError(column, f"`{text[:40]}…` is longer than {_SHORT} characters")
         return text
 
     def _responded_at(self, body: dict[str, Any], column: str, text: str) -> None:
@@ -146,7 +146,7 @@ class RowReader:
         try:
             body["responded_at"] = self.dates.read(text).isoformat()
         except ValueError as error:
-            raise RowRejected(column, str(error)) from None
+            raise UnreadableRowError(column, str(error)) from None
 
     def _channel(self, body: dict[str, Any], column: str, text: str) -> None:
         if text in get_args(Channel):
@@ -200,7 +200,7 @@ class RowReader:
         if "responded_at" not in body:
             if self.undated is None:
                 column = next((u.name for u in self.uses if u.target == "responded_at"), "date")
-                raise RowRejected(column, "is empty; say `undated` for rows without a date")
+                raise UnreadableRowError(column, "is empty; say `undated` for rows without a date")
             body["responded_at"] = self.undated.isoformat()
         if self.options.ticket_source and "ticket" in body:
             # Ticket 1 of one helpdesk is not ticket 1 of another.
@@ -216,10 +216,10 @@ class RowReader:
             decoded = check_response(msgspec.convert(body, ResponseIn))
             checked = self.survey.check(decoded.answers, complete=True)
         except msgspec.ValidationError as error:
-            raise RowRejected("row", str(error)) from None
+            raise UnreadableRowError("row", str(error)) from None
         except AfterwordError as error:
             where = error.errors[0] if error.errors else {"loc": ["row"], "msg": error.detail}
-            raise RowRejected(str(where["loc"][-1]), where["msg"]) from None
+            raise UnreadableRowError(str(where["loc"][-1]), where["msg"]) from None
         return ReadRow(line, decoded, checked, external_id, _hash(body, self.undated))
 
 

@@ -20,7 +20,7 @@ from app.imports.options import ImportOptions
 from app.imports.reading import SourceFile
 from app.imports.record_taking import RecordTaker, undo_records
 from app.imports.records import OpenRecords, look_at_records, open_records
-from app.imports.taking import FileIdentity, Taker, begin, undo_answers
+from app.imports.taking import AnswerTaker, FileIdentity, begin, undo_answers
 from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
 
@@ -93,7 +93,7 @@ async def begin_import(
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, looked.fingerprint)
     run, is_first = await begin(database, workspace_id, identity)
     if isinstance(file, OpenFile):
-        return run, Taker(ingest, run, file, is_first=is_first)
+        return run, AnswerTaker(ingest, run, file, is_first=is_first)
     return run, RecordTaker(database, run, file, WRITERS[kind])
 
 

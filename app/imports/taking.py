@@ -101,7 +101,7 @@ async def begin(
     return run, False
 
 
-class Taker:
+class AnswerTaker:
     """Writes the rows of one file."""
 
     def __init__(
@@ -218,7 +218,9 @@ class Taker:
         ingest, workspace_id = self._ingest, self._workspace_id
         bodies = [entry.row.body for entry, _, _ in writing]
         persons = [person_of(body.customer) if body.customer else None for body in bodies]
-        customers = await ingest.directory.customers(workspace_id, (p for p in persons if p))
+        customers = await ingest.customer_resolver.customers(
+            workspace_id, (p for p in persons if p)
+        )
         cases = await find_cases(ingest.database, workspace_id, bodies)
         submissions = []
         for place, (entry, seq, _) in enumerate(writing):
@@ -299,7 +301,9 @@ async def write_whole(
     ingest: Ingest, workspace_id: UUID, submissions: list[Submission]
 ) -> list[AfterwordError | None]:
     """Write at most 500 responses without events; return the error of each, or None."""
-    await ingest.directory.touchpoints(workspace_id, (s.row.touchpoint for s in submissions))
+    await ingest.customer_resolver.touchpoints(
+        workspace_id, (s.row.touchpoint for s in submissions)
+    )
     results = await ingest.group.write(workspace_id, submissions, events=False)
     errors: list[AfterwordError | None] = []
     for result in results:

@@ -14,7 +14,7 @@ from app.core.text import fit_email
 from app.imports.columns import ColumnUse, Vocabulary, presets
 from app.imports.dates import DateReading
 from app.imports.records import Record, hash_of
-from app.imports.rows import RowRejected, fit_touchpoint
+from app.imports.rows import UnreadableRowError, fit_touchpoint
 from app.imports.side_fields import PropertyFields
 from app.imports.values import fold, yes_or_no
 from app.interactions.customer_resolver import CustomerReference
@@ -83,14 +83,14 @@ class TicketReader:
         self._named = {fold(name): type_ for name, type_ in self.event_names.items()}
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
-        """Return what a row tells, or None where it is empty; raise RowRejected."""
+        """Return what a row tells, or None where it is empty; raise UnreadableRowError."""
         given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
         given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
         if "id" not in given:
-            raise RowRejected("id", "is empty; every row names its ticket")
+            raise UnreadableRowError("id", "is empty; every row names its ticket")
         column, ticket = given["id"]
         if len(ticket) > _LONGEST_ID:
-            raise RowRejected(column, f"is longer than {_LONGEST_ID} characters")
+            raise UnreadableRowError(column, f"is longer than {_LONGEST_ID} characters")
         events = self._event(given) if self.by_event else self._events(given)
         common = self._common(given)
         drafts = tuple(
@@ -122,7 +122,7 @@ class TicketReader:
             times["reopened"] = times["solved"]
         if not times:
             column = next(iter(given.values()))[0]
-            raise RowRejected(column, "the row has no time at all")
+            raise UnreadableRowError(column, "the row has no time at all")
         ticket = given["id"][1]
         return [(f"{ticket}:{name}", TIMES[name], at) for name, at in times.items()]
 
@@ -152,9 +152,9 @@ class TicketReader:
             type_ = text
         if type_ is None:
             reason = f"`{text[:40]}` is no event; say what it means by `event_name`"
-            raise RowRejected(column, reason)
+            raise UnreadableRowError(column, reason)
         if "at" not in given:
-            raise RowRejected("at", "is empty")
+            raise UnreadableRowError("at", "is empty")
         at = self._time(*given["at"])
         own = given["event_id"][1] if "event_id" in given else ""
         return [(own[:128] or f"{given['id'][1]}:{type_}:{at:%Y%m%dT%H%M%S.%f}"[:128], type_, at)]
@@ -163,9 +163,9 @@ class TicketReader:
         try:
             moment = self.dates.read(text)
         except ValueError as error:
-            raise RowRejected(column, str(error)) from None
+            raise UnreadableRowError(column, str(error)) from None
         if not moment.year >= 1900 or moment > utc_now() + _AHEAD:
-            raise RowRejected(column, f"`{text[:40]}` is before 1900 or in the future")
+            raise UnreadableRowError(column, f"`{text[:40]}` is before 1900 or in the future")
         return moment
 
     @staticmethod
@@ -173,7 +173,7 @@ class TicketReader:
         try:
             return dt.timedelta(minutes=float(text.replace(",", ".")))
         except (ValueError, OverflowError):
-            raise RowRejected(column, f"`{text[:40]}` is no number of minutes") from None
+            raise UnreadableRowError(column, f"`{text[:40]}` is no number of minutes") from None
 
     def _common(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         """Return what all events of a row share."""

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.insights.linear import Floats, bootstrap_shares, importance_of, scaled_interval
 from app.insights.names import label_of
-from app.insights.questions import Item, SurveyItems, select_comparable, surveys_of
+from app.insights.questions import ScoredQuestion, SurveyItems, select_comparable, surveys_of
 from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.insights.scores import (
     interval_of_mean,
@@ -106,7 +106,7 @@ def _aligned(names: list[str], values: Floats, every: list[str]) -> Floats:
     return aligned
 
 
-def _count_tops(scores: Floats, items: Sequence[Item]) -> tuple[int, int]:
+def _count_tops(scores: Floats, items: Sequence[ScoredQuestion]) -> tuple[int, int]:
     """Return how many answers lie in the top box of their item, and how many there are."""
     top = n = 0
     for column, item in enumerate(items):

@@ -17,7 +17,7 @@ from app.surveys.question_types import QuestionType, lowest_score, spec_of
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class ScoredQuestion:
     """One scored question as it was last published."""
 
     key: str
@@ -54,8 +54,8 @@ class SurveyItems:
 
     id: UUID
     key: str
-    items: Sequence[Item]
-    outcome: Item | None
+    items: Sequence[ScoredQuestion]
+    outcome: ScoredQuestion | None
     n: int
 
 
@@ -83,11 +83,11 @@ async def surveys_of(
     )
     counts = {row.survey_id: int(row.n) for row in counted}
     rows = await run_sql(session, _ITEMS.bindparams(workspace=request.metric_request.workspace.id))
-    items_by_survey: dict[UUID, tuple[str, list[Item]]] = {}
+    items_by_survey: dict[UUID, tuple[str, list[ScoredQuestion]]] = {}
     for row in rows:
         values = dict(row._mapping)
         survey_id, survey = values.pop("survey_id"), values.pop("survey")
-        item = Item(**values | {"type": QuestionType(values["type"])})
+        item = ScoredQuestion(**values | {"type": QuestionType(values["type"])})
         items_by_survey.setdefault(survey_id, (survey, []))[1].append(item)
     if outcome is not None:
         _require_outcome(outcome, [item for _, items in items_by_survey.values() for item in items])
@@ -99,14 +99,14 @@ async def surveys_of(
     return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
 
 
-def _require_outcome(name: str, items: Sequence[Item]) -> None:
+def _require_outcome(name: str, items: Sequence[ScoredQuestion]) -> None:
     keys = [item.key for item in items if item.is_number]
     if name not in keys:
         msg = f"`{name[:64]}` is no scored question of these surveys{did_you_mean(name, keys)}"
         raise InvalidInput.at("query", "outcome", msg=msg)
 
 
-def _outcome_of(items: Sequence[Item], outcome: str | None) -> Item | None:
+def _outcome_of(items: Sequence[ScoredQuestion], outcome: str | None) -> ScoredQuestion | None:
     for item in items:
         if item.key == outcome if outcome is not None else item.main:
             return item

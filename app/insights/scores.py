@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.linear import Floats
-from app.insights.questions import Item, SurveyItems
+from app.insights.questions import ScoredQuestion, SurveyItems
 from app.insights.request import InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
 
@@ -18,7 +18,10 @@ _ORIGIN = 67
 
 
 async def read_scores(
-    session: AsyncSession, request: InsightRequest, survey: SurveyItems, items: Sequence[Item]
+    session: AsyncSession,
+    request: InsightRequest,
+    survey: SurveyItems,
+    items: Sequence[ScoredQuestion],
 ) -> Floats:
     """Return the scores of a survey's items: a row a response, nan where there is no number."""
     query = ResponseQuery(request.metric_request)
@@ -42,7 +45,7 @@ async def read_scores(
     return np.where(scores >= 0, scores, np.nan)
 
 
-def rescale(scores: Floats, items: Sequence[Item]) -> Floats:
+def rescale(scores: Floats, items: Sequence[ScoredQuestion]) -> Floats:
     """Return scores on 0-100, those of reverse items flipped."""
     low = np.array([item.low for item in items], dtype=float)
     high = np.array([item.high for item in items], dtype=float)
@@ -61,7 +64,7 @@ def mean_of_rows(values: Floats, *, least_share: float = 0.0) -> Floats:
     return np.where(enough, sums / np.maximum(counts, 1), np.nan)
 
 
-def positions_by_tag(items: Sequence[Item], tag: str) -> dict[str, list[int]]:
+def positions_by_tag(items: Sequence[ScoredQuestion], tag: str) -> dict[str, list[int]]:
     """Return the positions of the items by the value of a tag, sorted by that value."""
     positions: dict[str, list[int]] = {}
     for position, item in enumerate(items):

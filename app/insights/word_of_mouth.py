@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.questions import Item, SurveyItems, surveys_of
+from app.insights.questions import ScoredQuestion, SurveyItems, surveys_of
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 from app.surveys.question_types import QuestionType
 
@@ -84,7 +84,9 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     }
 
 
-def _tagged(surveys: Sequence[SurveyItems], driver: str) -> list[tuple[SurveyItems, Item]]:
+def _tagged(
+    surveys: Sequence[SurveyItems], driver: str
+) -> list[tuple[SurveyItems, ScoredQuestion]]:
     return [(s, item) for s in surveys for item in s.items if item.driver == driver]
 
 
@@ -117,7 +119,7 @@ async def _told(
 
 
 async def _numbers(
-    session: AsyncSession, request: InsightRequest, survey: SurveyItems, item: Item
+    session: AsyncSession, request: InsightRequest, survey: SurveyItems, item: ScoredQuestion
 ) -> list[tuple[str | None, float]]:
     """Return each number that was answered, with the band of its response."""
     query = ResponseQuery(request.metric_request)

@@ -28,7 +28,7 @@ class SourceSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class InboundDelivery:
+class InboundWebhook:
     """One webhook as it came: header names in lower case, the decoded body, when it came."""
 
     headers: Mapping[str, str]
@@ -61,7 +61,7 @@ class UnmappedStatusError(UntranslatableError):
 
 
 @dataclass(frozen=True, slots=True)
-class NotUsed:
+class UnusedWebhook:
     """Understood, but it makes no interaction."""
 
     reason: str
@@ -84,7 +84,7 @@ class Interpretation:
     needs_order: bool = False
 
 
-Translation = Interpretation | NotUsed
+Translation = Interpretation | UnusedWebhook
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,13 @@ class Adapter:
     its own order numbers: the same number of another shop is another order.
     """
 
-    translate: Callable[[InboundDelivery, SourceSettings], Translation]
+    translate: Callable[[InboundWebhook, SourceSettings], Translation]
     signature: SignatureRule | None = None
     delivery_headers: tuple[str, ...] = ()
     delivery_field: str | None = None
     event_headers: tuple[str, ...] = ()
     hashes_body: bool = False
-    timeless_case: Callable[[InboundDelivery, SourceSettings], str | None] | None = None
+    timeless_case: Callable[[InboundWebhook, SourceSettings], str | None] | None = None
     numbers_orders: bool = False
     properties: Mapping[str, str] = field(default_factory=dict)
 

@@ -53,7 +53,7 @@ select s.id, (select pg_notify(:channel, :kind)::text from queued limit 1) from 
 
 
 @dataclass(frozen=True, slots=True)
-class RawDelivery:
+class RawWebhook:
     """One delivery as it came, and whether its signature was right."""
 
     id: UUID
@@ -81,11 +81,11 @@ class InboundCommit:
     def __init__(self, database: Database, *, max_waiting: int) -> None:
         """Prepare; nothing runs before the first delivery."""
         self._database = database
-        self._gathering: Gathering[RawDelivery, bool] = Gathering(
+        self._gathering: Gathering[RawWebhook, bool] = Gathering(
             self._write, places=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
         )
 
-    async def store(self, workspace_id: UUID, delivery: RawDelivery) -> bool:
+    async def store(self, workspace_id: UUID, delivery: RawWebhook) -> bool:
         """Store a delivery once; tell whether it is new."""
         return await self._gathering.submit(workspace_id, delivery)
 
@@ -94,7 +94,7 @@ class InboundCommit:
         await self._gathering.close()
 
     async def _write(
-        self, workspace_id: UUID, deliveries: list[RawDelivery]
+        self, workspace_id: UUID, deliveries: list[RawWebhook]
     ) -> list[bool | AfterwordError]:
         for _ in range(_TRIES):
             try:
@@ -121,7 +121,7 @@ class InboundCommit:
             return results
         raise Busy("The database does not answer; send it again shortly.")
 
-    async def _store(self, workspace_id: UUID, deliveries: list[RawDelivery]) -> set[UUID]:
+    async def _store(self, workspace_id: UUID, deliveries: list[RawWebhook]) -> set[UUID]:
         async with self._database.recording_transaction() as session:
             rows = await _STORE.run(
                 session, workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOBS_CHANNEL,

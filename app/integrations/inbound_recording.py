@@ -21,12 +21,12 @@ from app.integrations.ticket_states import (
     split_early_reopenings,
     wait_for_ends,
 )
-from app.interactions.recording import Draft, Recorded
+from app.interactions.recording import Draft, RecordedInteraction
 from app.triggers.interaction_intake import take_interactions
 
 _LONGEST_REASON = 500
 _MOST_NOTES = 20
-_TOLD_BEFORE = "all of it was told before"
+_REPORTED_BEFORE = "all of it was reported before"
 _NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
 
 
@@ -39,7 +39,7 @@ class InterpretedEvent:
     drafts: list[Draft] = field(default_factory=list)
     early: list[Draft] = field(default_factory=list)
     would_change: list[str] = field(default_factory=list)
-    fresh: list[Recorded] = field(default_factory=list)
+    fresh: list[RecordedInteraction] = field(default_factory=list)
 
     @property
     def cases(self) -> set[str]:
@@ -66,10 +66,12 @@ async def record_events(
     tickets = await find_stories(session, integration, _tickets_in(drafts))
     for reading in used:
         completed = orders.complete(integration, reading.drafts, orders_before)
-        told, reading.would_change = await drop_repeats(
+        new_drafts, reading.would_change = await drop_repeats(
             session, integration, reading.event, completed, reading.found, tickets
         )
-        reading.drafts, reading.early = await split_early_reopenings(session, integration, told)
+        reading.drafts, reading.early = await split_early_reopenings(
+            session, integration, new_drafts
+        )
     await _take(session, box, integration, used)
     await orders.mark_tests(session, integration, [d for r in used for d in r.drafts])
     for reading in used:
@@ -97,15 +99,15 @@ async def _begin(
         return True
     order = await orders.resolve_order(session, integration, found, reading.drafts)
     if order is None:
-        set_status(event, EventStatus.SKIPPED, "its order was not told of yet; it waits for that")
+        set_status(event, EventStatus.SKIPPED, "its order is not known yet; it waits for that")
         event.waits_for = [ORDER + name for name in found.order_names]
         return False
     reading.drafts = [replace(draft, order=order) for draft in reading.drafts]
     return True
 
 
-def _tickets_in(told: Iterable[Draft | Recorded]) -> list[str]:
-    return sorted({one.ticket for one in told if one.ticket and not one.test})
+def _tickets_in(parts: Iterable[Draft | RecordedInteraction]) -> list[str]:
+    return sorted({part.ticket for part in parts if part.ticket and not part.test})
 
 
 async def _take(
@@ -120,8 +122,8 @@ async def _take(
         return
     recorded = iter(await take_interactions(session, box, integration.workspace_id, drafts))
     for reading in readings:
-        told = [next(recorded) for _ in reading.drafts]
-        reading.fresh = [interaction for interaction in told if interaction.created]
+        parts = [next(recorded) for _ in reading.drafts]
+        reading.fresh = [interaction for interaction in parts if interaction.created]
 
 
 async def _wake_waiting(
@@ -140,18 +142,21 @@ def _set_outcome(reading: InterpretedEvent, invalid: set[str]) -> None:
     """Set the status of an inbound event by what was recorded of it."""
     event, found = reading.event, reading.found
     if reading.fresh:
-        event.interactions = [*event.interactions, *(str(one.id) for one in reading.fresh)]
+        event.interactions = [
+            *event.interactions,
+            *(str(interaction.id) for interaction in reading.fresh),
+        ]
         set_status(event, EventStatus.TRANSLATED, _odd_times(reading.fresh, invalid))
     elif reading.early:
         set_status(event, EventStatus.SKIPPED, _NOT_SOLVED)
     else:
-        set_status(event, EventStatus.SKIPPED, _TOLD_BEFORE)
+        set_status(event, EventStatus.SKIPPED, _REPORTED_BEFORE)
         event.waits_for = sorted({*event.waits_for, *reading.would_change})
     if found.problems:
         _end_in_part(event, found, len(reading.drafts))
 
 
-def _odd_times(fresh: Sequence[Recorded], invalid: set[str]) -> str | None:
+def _odd_times(fresh: Sequence[RecordedInteraction], invalid: set[str]) -> str | None:
     """Return a remedy if a ticket would have been solved before it was opened, else None."""
     odd = next((name for name in _tickets_in(fresh) if name in invalid), None)
     if odd is None:
@@ -165,7 +170,7 @@ def _odd_times(fresh: Sequence[Recorded], invalid: set[str]) -> str | None:
 def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_count: int) -> None:
     """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
     unmapped = {STATUS + p.status for p in found.problems if isinstance(p, UnmappedStatusError)}
-    whole = f"{recorded_count} of its parts are told; " if recorded_count else ""
+    whole = f"{recorded_count} of its parts are recorded; " if recorded_count else ""
     set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
     event.waits_for = [*event.waits_for, *sorted(unmapped)]
 

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from app.core.clock import rfc3339
 from app.core.text import unfit_property
 from app.integrations.adapter import (
-    InboundDelivery,
+    InboundWebhook,
     InteractionBody,
     Interpretation,
-    NotUsed,
     SourceSettings,
     UntranslatableError,
+    UnusedWebhook,
 )
 from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS
@@ -46,7 +46,7 @@ class CheckedInterpretation:
 
 
 def interpret(
-    integration: Integration, delivery: InboundDelivery, settings: SourceSettings
+    integration: Integration, delivery: InboundWebhook, settings: SourceSettings
 ) -> CheckedInterpretation:
     """Translate a delivery; raises UntranslatableError where it makes no interaction."""
     if integration.source != "generic" and not isinstance(delivery.payload, dict):
@@ -57,7 +57,7 @@ def interpret(
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         msg = f"a part of the body is of another kind than its sender sends: {error}"
         raise UntranslatableError(msg) from error
-    if isinstance(found, NotUsed):
+    if isinstance(found, UnusedWebhook):
         return CheckedInterpretation(skipped=found.reason)
     result = CheckedInterpretation(
         order_names=found.order_names,
@@ -77,7 +77,7 @@ def interpret(
 
 def _complete_bodies(
     integration: Integration,
-    delivery: InboundDelivery,
+    delivery: InboundWebhook,
     found: Interpretation,
     result: CheckedInterpretation,
 ) -> Iterable[InteractionBody]:

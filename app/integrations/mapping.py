@@ -13,15 +13,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.integrations.adapter import (
-    InboundDelivery,
+    InboundWebhook,
     InteractionBody,
     Interpretation,
-    NotUsed,
     SourceSettings,
     Translation,
     UnmappedStatusError,
     UnreadableTimeError,
     UntranslatableError,
+    UnusedWebhook,
 )
 from app.integrations.mapping_rules import MINOR, PLACEHOLDER
 from app.integrations.reading import decimal, minor_digits, moment, text, written
@@ -48,7 +48,7 @@ class MappingScope:
     currency: Any = None
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Make the interactions that the mapping finds; a delivery without any is skipped."""
     bodies: list[InteractionBody] = []
     reasons: list[str] = []
@@ -69,7 +69,7 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
             raise UntranslatableError(msg)
     if bodies or problems:
         return Interpretation(bodies, problems=problems, notes=notes)
-    return NotUsed(reasons[0] if reasons else "the mapping's `items` finds nothing in it")
+    return UnusedWebhook(reasons[0] if reasons else "the mapping's `items` finds nothing in it")
 
 
 def _translate_member(
@@ -89,7 +89,7 @@ def _translate_member(
     return body
 
 
-def timeless_case(delivery: InboundDelivery, settings: SourceSettings) -> str | None:
+def timeless_case(delivery: InboundWebhook, settings: SourceSettings) -> str | None:
     """Return the case of a delivery whose mapping finds neither an id nor a time in it."""
     for mapping, scope in _scopes(settings.mapping, delivery, settings):
         named = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
@@ -114,7 +114,7 @@ def headers_named(mapping: Any) -> set[str]:
 
 
 def _scopes(
-    mapping: Mapping[str, Any], delivery: InboundDelivery, settings: SourceSettings
+    mapping: Mapping[str, Any], delivery: InboundWebhook, settings: SourceSettings
 ) -> Iterator[tuple[Mapping[str, Any], MappingScope]]:
     """Return every mapping with every member that it is about."""
     root = delivery.payload

@@ -51,7 +51,7 @@ class InboundEvent(SQLModel, table=True):
     Its id is derived from the sender's own: a replay is the same row. `case_ref` is the ticket or
     order of a delivery without an id and a time. `waits_for` names what it waits for: a status
     that is not mapped yet (`status:…`), an order that is not known yet (`order:…`), or a change
-    of its ticket that would make news of it (`end:…`, `reopening:…`). `notes` say what was left
+    of its ticket after which it is new (`end:…`, `reopening:…`). `notes` say what was left
     out because it could not be read.
     """
 

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.integrations.adapter import InboundDelivery, UntranslatableError
+from app.integrations.adapter import InboundWebhook, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.interpreting import CheckedInterpretation, interpret
 from app.integrations.models import Integration
@@ -45,7 +45,7 @@ async def preview(
     verdict = _verdict(integration, box, settings, headers, body)
     zone = await _zone(session, integration.workspace_id)
     try:
-        delivery = InboundDelivery(headers, decode_body(headers, body), utc_now())
+        delivery = InboundWebhook(headers, decode_body(headers, body), utc_now())
         found = interpret(
             integration, delivery, source_settings(integration, workspace_timezone=zone)
         )

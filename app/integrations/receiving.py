@@ -25,10 +25,10 @@ from app.core.schema import Json
 from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret
 from app.core.telemetry import INBOUND
-from app.integrations.adapter import InboundDelivery, SourceSettings, UntranslatableError
+from app.integrations.adapter import InboundWebhook, SourceSettings, UntranslatableError
 from app.integrations.bodies import decode_body, plain_body
 from app.integrations.events import TRANSLATE_JOB
-from app.integrations.inbound_commit import InboundCommit, IntegrationCache, RawDelivery
+from app.integrations.inbound_commit import InboundCommit, IntegrationCache, RawWebhook
 from app.integrations.mapping import headers_named
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
@@ -126,7 +126,7 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
         raise Unauthorized(detail)
     delivery = delivery_of(integration, headers, body)
     case = _timeless_case(integration, headers, body, now=now)
-    raw = RawDelivery(
+    raw = RawWebhook(
         derived_uuid(str(integration.id), delivery), integration.id, delivery,
         _headers_to_store(integration, headers), body, verified, now,
     )  # fmt: skip
@@ -150,7 +150,7 @@ async def _find(request: Request, integration_id: UUID) -> Integration:
 
 
 async def _store_timeless(
-    request: Request, integration: Integration, raw: RawDelivery, case: str
+    request: Request, integration: Integration, raw: RawWebhook, case: str
 ) -> tuple[UUID | None, bool]:
     """Store a delivery whose id depends on the one before it; return its id, and whether new."""
     database: Database = request.app.state.database
@@ -313,7 +313,7 @@ def _timeless_case(
     if find_case is None:
         return None
     try:
-        delivery = InboundDelivery(headers, decode_body(headers, body), now)
+        delivery = InboundWebhook(headers, decode_body(headers, body), now)
         found = find_case(delivery, SourceSettings(mapping=mapping_of(integration)))
     except UntranslatableError:
         return None

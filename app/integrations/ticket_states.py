@@ -22,7 +22,7 @@ from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_t
 TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = "ticket.reopened"
 ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
-# A repeat is news after all if the opposite happened in between.
+# A repeat counts as a new event if the opposite happened in between.
 _OPPOSITE = {"ticket.solved": REOPENING, _REOPENED: END}
 # What opens a ticket again that was solved.
 REOPENINGS = frozenset({_REOPENED, "ticket.on_hold"})
@@ -121,7 +121,7 @@ async def drop_repeats(
 ) -> tuple[list[Draft], list[str]]:
     """Drop drafts that the ticket's state already contains, since senders repeat themselves.
 
-    Return those that are news, and what would make news of the others if it were told late.
+    Return the new ones, and names of late events that would make the others new.
     """
     kept: list[Draft] = []
     would_change: list[str] = []

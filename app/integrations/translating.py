@@ -25,7 +25,7 @@ from app.core.jobs import Job, LaterError
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
-from app.integrations.adapter import InboundDelivery, UnmappedStatusError, UntranslatableError
+from app.integrations.adapter import InboundWebhook, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.events import (
     ORDER,
@@ -209,7 +209,7 @@ def _cases_of(integration: Integration, timezone: str, event: InboundEvent) -> s
 def _read(integration: Integration, event: InboundEvent, timezone: str) -> InterpretedEvent:
     settings = source_settings(integration, workspace_timezone=timezone)
     payload = decode_body(event.headers, event.body)
-    delivery = InboundDelivery(event.headers, payload, event.received_at)
+    delivery = InboundWebhook(event.headers, payload, event.received_at)
     return InterpretedEvent(event, interpret(integration, delivery, settings))
 
 

@@ -1,1 +1,1 @@
-"""Floor 3: what happened, and to whom: customers, touchpoints, journeys."""
+"""What happened, and to whom: interactions, tickets, customers, touchpoints, journeys."""

@@ -147,7 +147,7 @@ async def resolve_customers(
 ) -> dict[CustomerReference, UUID]:
     """Find each person by their strongest name, else by e-mail, else make them.
 
-    `told_at` says when each was told of; a new customer keeps it as the time of its fields.
+    `told_at` is the time at which each was named; a new customer keeps it for its fields.
 
     An id without a source is the workspace's own: it matches the same id of the only source that
     has it, and the other way round. Such an id, or an e-mail, matches a customer only if that

@@ -325,7 +325,7 @@ order by id for no key update
 async def lock_and_read(
     session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
 ) -> dict[UUID, dict[str, Any]]:
-    """Lock customers in order and return what is told of each, without their names elsewhere."""
+    """Lock customers in order and return their fields, without their external ids."""
     rows = await _LOCK_AND_READ.run(session, workspace_id=workspace_id, ids=list(set(ids)))
     return {row["id"]: row for row in rows}
 

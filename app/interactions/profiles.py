@@ -1,4 +1,4 @@
-"""What is told of customers beside what happened: the newest statement of each field wins."""
+"""What interactions state about customers: the newest statement about each field wins."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ _SAVED = (*_TIMED_FIELDS, "properties", "consent", "told_at")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What somebody tells of a person, and when it was so."""
+class CustomerStatement:
+    """What an interaction states about a person, and from when."""
 
     person: CustomerReference
     at: dt.datetime
@@ -39,17 +39,17 @@ async def complete_profiles(
     session: AsyncSession,
     workspace_id: UUID,
     profiles: Mapping[UUID, dict[str, Any]],
-    told: Iterable[tuple[UUID, Told]],
+    statements: Iterable[tuple[UUID, CustomerStatement]],
     *,
     began: dt.datetime,
 ) -> None:
-    """Put into locked customers what is told of them, in the order in which it was so.
+    """Store in locked customers what was stated about them, in the order of its time.
 
     An older statement only fills empty fields. A field without a time is as old as its customer;
     a customer that was made since `began`, by this transaction, has no older fields.
     """
     before = {id_: dict(profile) for id_, profile in profiles.items()}
-    for customer_id, statement in sorted(told, key=lambda one: one[1].at):
+    for customer_id, statement in sorted(statements, key=lambda pair: pair[1].at):
         profile = profiles.get(customer_id)
         if profile is not None and profile["erased_at"] is None:
             _complete(profile, statement, began)
@@ -65,20 +65,23 @@ async def complete_profiles(
         )  # fmt: skip
 
 
-def _complete(profile: dict[str, Any], told: Told, began: dt.datetime) -> None:
+def _complete(profile: dict[str, Any], statement: CustomerStatement, began: dt.datetime) -> None:
     """Put a statement into a profile; documents are replaced, never changed in place."""
     for name in _TIMED_FIELDS:
-        value = getattr(told.person, name)
-        if value and (profile[name] is None or told.at >= _told_at(profile, name, began)):
+        value = getattr(statement.person, name)
+        if value and (profile[name] is None or statement.at >= _told_at(profile, name, began)):
             profile[name] = value
-            profile["told_at"] = profile["told_at"] | {name: rfc3339(told.at)}
-    profile["properties"] = {**profile["properties"], **told.properties}
-    if told.consent is not None:
-        profile["consent"] = {**told.consent, "at": told.consent.get("at") or rfc3339(began)}
+            profile["told_at"] = profile["told_at"] | {name: rfc3339(statement.at)}
+    profile["properties"] = {**profile["properties"], **statement.properties}
+    if statement.consent is not None:
+        profile["consent"] = {
+            **statement.consent,
+            "at": statement.consent.get("at") or rfc3339(began),
+        }
 
 
 def _told_at(profile: Mapping[str, Any], name: str, began: dt.datetime) -> dt.datetime:
-    """Return when the present value of a field was told."""
+    """Return when the present value of a field was stated."""
     if (at := profile["told_at"].get(name)) is not None:
         return dt.datetime.fromisoformat(at)
     created_at: dt.datetime = profile["created_at"]

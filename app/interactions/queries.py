@@ -21,7 +21,7 @@ from app.interactions.interaction_schemas import (
     TicketOut,
     TicketTimes,
 )
-from app.interactions.recording import Recorded, find_interactions, shown
+from app.interactions.recording import RecordedInteraction, find_interactions, shown
 
 _OF_CUSTOMER = """customer_id in (
   select i.customer_id from customer_identity i where i.workspace_id = :workspace_id
@@ -86,7 +86,7 @@ async def get_interaction(
 def interaction_out(row: dict[str, Any]) -> InteractionOut:
     """Return a stored interaction as the API shows it."""
     columns = {name: row[name] for name in COLUMNS.split(", ")}
-    return InteractionOut.model_validate(shown(Recorded(created=False, **columns)))
+    return InteractionOut.model_validate(shown(RecordedInteraction(created=False, **columns)))
 
 
 async def find_tickets(

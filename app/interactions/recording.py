@@ -26,7 +26,7 @@ from app.interactions.customer_resolver import (
 )
 from app.interactions.customers import lock_and_read
 from app.interactions.inheriting import COLUMNS, TYPES, inherit
-from app.interactions.profiles import Told, complete_profiles
+from app.interactions.profiles import CustomerStatement, complete_profiles
 from app.interactions.resolution import Resolution
 from app.interactions.rewriting import Rewrite, mark_empty_tickets, rewrite
 from app.interactions.tickets import (
@@ -68,7 +68,7 @@ class Draft:
 
 
 @dataclass(slots=True)
-class Recorded:
+class RecordedInteraction:
     """One interaction as it is stored, with what it inherited.
 
     `ordinal` is the number of its ticket's resolution to which it belongs, `ticket_open` tells
@@ -110,17 +110,17 @@ async def record(
     drafts: Sequence[Draft],
     *,
     change: Rewrite | None = None,
-) -> list[Recorded]:
+) -> list[RecordedInteraction]:
     """Store interactions that are new and return all, in the order given.
 
     Tickets are computed again from their interactions, in the same transaction. With a `change`,
     the interactions of an earlier import are rewritten, and no events are written.
     """
     began = utc_now()
-    told = _told_by(drafts, now=began)
+    statements = _statements_of(drafts, now=began)
     customers = await resolve_customers(
-        session, workspace_id, [one.person for one in told],
-        told_at={one.person: one.at for one in sorted(told, key=lambda one: one.at)},
+        session, workspace_id, [statement.person for statement in statements],
+        told_at={s.person: s.at for s in sorted(statements, key=lambda s: s.at)},
     )  # fmt: skip
     counting = await lock_counting(session, workspace_id)
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
@@ -150,7 +150,7 @@ async def record(
     recorded = []
     not_listed_yet = set(created)
     for row in rows:
-        interaction = Recorded(created=row["id"] in not_listed_yet, **stored[row["id"]])
+        interaction = RecordedInteraction(created=row["id"] in not_listed_yet, **stored[row["id"]])
         not_listed_yet.discard(row["id"])
         if interaction.ticket and (
             resolution := resolutions.get(
@@ -165,7 +165,7 @@ async def record(
         *(interaction.customer_id for interaction in recorded if interaction.customer_id),
     }
     profiles = await lock_and_read(session, workspace_id, concerned)
-    by_customer = [(customers[one.person], one) for one in told]
+    by_customer = [(customers[statement.person], statement) for statement in statements]
     await complete_profiles(session, workspace_id, profiles, by_customer, began=began)
     for interaction in recorded:
         if interaction.customer_id is not None:
@@ -185,16 +185,18 @@ select pg_advisory_xact_lock(11, key) from (
 
 
 async def _lock_orders(session: AsyncSession, workspace_id: UUID, drafts: Sequence[Draft]) -> None:
-    """Lock the numbers of orders, so that what happens to one is told one after the other."""
+    """Lock the numbers of orders, so that interactions of one order are recorded in turn."""
     numbers = sorted({draft.order for draft in drafts if draft.order and not draft.test})
     if numbers:
         await _LOCK_ORDERS.run(session, workspace=str(workspace_id), numbers=numbers)
 
 
-def _told_by(drafts: Sequence[Draft], *, now: dt.datetime) -> list[Told]:
-    """Return what drafts tell of persons; one without a time happened now, and tests tell none."""
+def _statements_of(drafts: Sequence[Draft], *, now: dt.datetime) -> list[CustomerStatement]:
+    """Return what drafts state about persons; one without a time is of now, tests state nothing."""
     return [
-        Told(draft.person, draft.occurred_at or now, draft.customer_properties, draft.consent)
+        CustomerStatement(
+            draft.person, draft.occurred_at or now, draft.customer_properties, draft.consent
+        )
         for draft in drafts
         if draft.person is not None and not draft.test
     ]
@@ -217,7 +219,7 @@ def _stories_in(
 async def _emit_ticket_events(
     session: AsyncSession,
     workspace_id: UUID,
-    recorded: Sequence[Recorded],
+    recorded: Sequence[RecordedInteraction],
     resolutions: Mapping[UUID, Resolution],
     before: Mapping[UUID, Resolution],
 ) -> None:
@@ -245,7 +247,7 @@ async def _emit_ticket_events(
 
 
 def _ticket_event(
-    id_: UUID, interaction: Recorded, resolution: Resolution, number: int
+    id_: UUID, interaction: RecordedInteraction, resolution: Resolution, number: int
 ) -> dict[str, Any]:
     times = {"opened_at": resolution.opened_at, "first_solved_at": resolution.first_solved_at,
              "last_solved_at": resolution.last_solved_at}  # fmt: skip
@@ -325,7 +327,7 @@ async def find_interactions(
     return {row["id"]: row for row in rows}
 
 
-def shown(interaction: Recorded) -> dict[str, Any]:
+def shown(interaction: RecordedInteraction) -> dict[str, Any]:
     """Return an interaction as the API and its event show it, without its customer's data."""
     value = None
     if interaction.amount is not None:

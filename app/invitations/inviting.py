@@ -22,7 +22,7 @@ from app.invitations.admission import (
     refusal_by_throttle,
     refusal_now,
 )
-from app.invitations.letter import Links
+from app.invitations.mail_content import Links
 from app.invitations.models import Invitation
 from app.invitations.schemas import InvitationIn
 from app.surveys.catalogue import find_published

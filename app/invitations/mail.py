@@ -1,4 +1,4 @@
-"""Write the mail of an invitation with its headers; its content is in `letter`. Pure."""
+"""Write the mail of an invitation with its headers; its content is in `mail_content`. Pure."""
 
 import datetime as dt
 from email.headerregistry import Address
@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import idna
 
-from app.invitations.letter import Addressee, Letter, Links, MailSender
+from app.invitations.mail_content import Addressee, Links, MailContent, MailSender
 from app.surveys.schemas import Definition
 
 # The default policy breaks long `List-Unsubscribe` addresses and subjects beyond ASCII.
@@ -28,10 +28,10 @@ def write_mail(
     kind: MailKind = "invitation",
 ) -> EmailMessage:
     """Write the mail of an invitation; the same invitation always has the same Message-ID."""
-    letter = Letter(definition, asked, sender=sender, links=links)
-    subject = letter.subject
+    content = MailContent(definition, asked, sender=sender, links=links)
+    subject = content.subject
     if kind == "reminder":
-        subject = letter.phrases["reminder_subject"].format(subject=subject)
+        subject = content.phrases["reminder_subject"].format(subject=subject)
     if kind == "test":
         subject = f"[Test] {subject}"
     host = urlsplit(links.base_url).hostname or "localhost"
@@ -41,8 +41,8 @@ def write_mail(
     message["List-Unsubscribe"] = f"<{links.unsubscribe}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["List-ID"] = f"<surveys.{host}>"
-    message.set_content(letter.text, cte="quoted-printable")
-    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    message.set_content(content.text, cte="quoted-printable")
+    message.add_alternative(content.html, subtype="html", cte="quoted-printable")
     return message
 
 

@@ -14,8 +14,8 @@ from app.core.signing import SealedBox
 from app.core.text import Email, Line
 from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.invitations import service
-from app.invitations.letter import Addressee, Letter, Links
 from app.invitations.mail import write_mail
+from app.invitations.mail_content import Addressee, Links, MailContent
 from app.invitations.mailer import Mailer, MailWaitsError
 from app.invitations.sending import sender_of
 from app.surveys import service as surveys
@@ -98,12 +98,12 @@ async def preview(
     workspace = await get_workspace(session, caller.workspace_id)
     addressee = _addressee(wanted, email="preview@example.com", id_=survey.id)
     sender, links = sender_of(workspace, settings), Links(settings.base_url, _NO_TOKEN)
-    letter = Letter(definition, addressee, sender=sender, links=links)
+    content = MailContent(definition, addressee, sender=sender, links=links)
     message = write_mail(definition, addressee, sender=sender, links=links)
     return MailPreviewOut(
         subject=message["Subject"],
-        text=letter.text,
-        html=letter.html,
+        text=content.text,
+        html=content.html,
         bytes=len(message.as_bytes()),
     )
 

@@ -15,7 +15,7 @@ from app.core.text import decode_json
 from app.interactions.customers import find_customer, require_customer
 from app.invitations import bounces, inviting, previews, service, suppression
 from app.invitations.bounce_reports import addresses_of, read_reports
-from app.invitations.letter import Links
+from app.invitations.mail_content import Links
 from app.invitations.models import Invitation
 from app.invitations.previews import MailPreviewIn, MailPreviewOut, TestMailIn, TestMailOut
 from app.invitations.schemas import (

@@ -24,8 +24,8 @@ from app.core.tokens import new_token, token_hash
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.admission import Reason, Refusal, refusal_of_customer
-from app.invitations.letter import Addressee, Links, MailSender
 from app.invitations.mail import MailKind, write_mail
+from app.invitations.mail_content import Addressee, Links, MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, wait_before
 from app.invitations.models import Invitation
 from app.invitations.suppression import SuppressionKind, suppress, suppressed

@@ -169,8 +169,8 @@ async def note_sent(session: AsyncSession, workspace_id: UUID, sent: Sequence[In
             times=[invitation.sent_at for invitation in sent],
         ),
     )
-    news = [event_data(invitation) for invitation in sent if not invitation.test]
-    await emit(session, workspace_id, "invitation.sent", data=news)
+    data = [event_data(invitation) for invitation in sent if not invitation.test]
+    await emit(session, workspace_id, "invitation.sent", data=data)
 
 
 def event_data(invitation: Invitation) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Floor 6: what answers mean: the figures, their intervals, and where they are read from."""
+"""What answers mean: the figures, their intervals, and where they are read from."""

@@ -257,7 +257,7 @@ async def count(
 
 
 def _without(every: Cells, cells: Cells, place: int) -> Cells:
-    """Return what all cells hold beside those that have a value at a place of their key."""
+    """Return the counts of the cells without a value at one position of the key."""
     left = {key: dict(cell) for key, cell in every.items()}
     for key, cell in cells.items():
         rest = left[*key[:place], *key[place + 1 :]]

@@ -11,7 +11,7 @@ from app.interactions.models import Journey
 from app.metrics.counting import Cells
 from app.metrics.counts import pooled
 from app.metrics.figures import Cell, mean_0_100, pool_into
-from app.metrics.metric import FigureDict, Reading
+from app.metrics.metric import CountReading, FigureDict
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
 
@@ -79,7 +79,7 @@ def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
     for series, counts in cell.items():
         sizes[series.scale] = sizes.get(series.scale, 0) + counts.n
     scale = max(sorted(sizes), key=lambda name: sizes[name])
-    reading = Reading(scale=scale)
+    reading = CountReading(scale=scale)
     figure = METRICS[request.metric].counter.figure(request, cell, reading, {})
     return in_short(figure)
 

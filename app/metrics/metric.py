@@ -18,7 +18,7 @@ C = TypeVar("C")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class CountReading:
     """How the counts of one request are read: their scale, where they lie, what to warn of."""
 
     source: str = "rows"
@@ -59,26 +59,30 @@ class Counter(Protocol[C]):
         ...
 
     async def count_before(self, session: AsyncSession, request: MetricRequest) -> C:
-        """Return the counts of the span before, which the request has as its own."""
+        """Return the counts of the span to compare with, which is this request's own span."""
         ...
 
-    def read(self, request: MetricRequest, total: C) -> Reading:
+    def read(self, request: MetricRequest, total: C) -> CountReading:
         """Decide by the total how all parts of the reply are read."""
         ...
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, C], reading: Reading
+        self, request: MetricRequest, rows: Mapping[Key, C], reading: CountReading
     ) -> Mapping[Key, C]:
         """Return the rows that the reply shows."""
         ...
 
     def figure(
-        self, request: MetricRequest, counts: C | None, reading: Reading, group: Mapping[str, Any]
+        self,
+        request: MetricRequest,
+        counts: C | None,
+        reading: CountReading,
+        group: Mapping[str, Any],
     ) -> FigureDict:
         """Return the figure of some counts; of none where there are none."""
         ...
 
-    def change(self, before: C, now: C, reading: Reading) -> Change | None:
+    def change(self, before: C, now: C, reading: CountReading) -> Change | None:
         """Compare two counts, both of which have a value."""
         ...
 

@@ -236,7 +236,7 @@ async def _span(
 async def _all_time(
     session: AsyncSession, workspace_id: UUID, metric: str, now: tuple[ZoneInfo, dt.date]
 ) -> Span:
-    """From the first of what the metric reads until today, or the last that is ahead of it."""
+    """Return the span from the metric's first row to today, or to its last row if that is later."""
     zone, today = now
     extent = text(METRICS[metric].counter.extent).bindparams(id=workspace_id)
     rows = await run_sql(session, extent)

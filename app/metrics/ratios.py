@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.metrics import statistics
 from app.metrics.counts import half_away, reliability
-from app.metrics.metric import FigureDict, Key, Reading
+from app.metrics.metric import CountReading, FigureDict, Key
 from app.metrics.periods import Bound, Interval, Period
 from app.metrics.request import PROPERTY, MetricRequest
 from app.metrics.statistics import Change
@@ -124,12 +124,12 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
             conditions += f" and {self.properties} ->> :n{number} = any(:v{number} ::text[])"
         return conditions
 
-    def read(self, request: MetricRequest, total: RatioCounts) -> Reading:
+    def read(self, request: MetricRequest, total: RatioCounts) -> CountReading:
         """Ratios have no scales, and are always read from the rows."""
-        return Reading()
+        return CountReading()
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, RatioCounts], reading: Reading
+        self, request: MetricRequest, rows: Mapping[Key, RatioCounts], reading: CountReading
     ) -> Mapping[Key, RatioCounts]:
         """Show every row."""
         return rows
@@ -138,7 +138,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         self,
         request: MetricRequest,
         counts: RatioCounts | None,
-        reading: Reading,
+        reading: CountReading,
         group: Mapping[str, Any],
     ) -> FigureDict:
         """Return the share in per cent with its interval; small groups are hidden."""
@@ -161,7 +161,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
             **self.beside(counts.beside),
         }
 
-    def change(self, before: RatioCounts, now: RatioCounts, reading: Reading) -> Change | None:
+    def change(self, before: RatioCounts, now: RatioCounts, reading: CountReading) -> Change | None:
         """Return the difference of two shares with its test."""
         found = statistics.share_change((before.part, before.whole), (now.part, now.whole))
         ci = (100 * found.ci[0], 100 * found.ci[1]) if found.ci else None

@@ -18,7 +18,7 @@ from app.metrics.counting import (
 )
 from app.metrics.counts import Counts, pooled
 from app.metrics.figures import Cell, Comparison, Figure, Series, mean_0_100, pool_into
-from app.metrics.metric import FigureDict, Key, Reading
+from app.metrics.metric import CountReading, FigureDict, Key
 from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
 from app.metrics.request import FILTERS, GROUPS, PROPERTY, TAGS, MetricRequest
 from app.metrics.statistics import Change
@@ -84,7 +84,7 @@ class ScoreCounter:
             return await count_latest(session, request, self.questions, [(None, request.span)])
         return await count(session, request, self.questions, request.span, Interval.NONE)
 
-    def read(self, request: MetricRequest, total: Cell) -> Reading:
+    def read(self, request: MetricRequest, total: Cell) -> CountReading:
         """Take the scale asked for, else the one with most answers; the others are warned of.
 
         Where questions are not pooled, the question stands in the place of the scale.
@@ -95,18 +95,18 @@ class ScoreCounter:
             answers[series.scale] += 0 if series.option else counts.n
         apart = self.questions.apart
         if request.scale and not apart:
-            return Reading(source, request.scale, request.scale)
+            return CountReading(source, request.scale, request.scale)
         if not answers:
-            return Reading(source)
+            return CountReading(source)
         chosen = max(sorted(answers), key=lambda scale: answers[scale])
         if apart:
             named = "yes_no" if request.metric == "yes_no" else chosen.partition(" ")[2]
-            return Reading(source, chosen, named, _warn_of_questions(chosen, answers))
+            return CountReading(source, chosen, named, _warn_of_questions(chosen, answers))
         warnings = [] if "scale" in request.groups else _warn_of_scales(chosen, answers)
-        return Reading(source, chosen, chosen, warnings)
+        return CountReading(source, chosen, chosen, warnings)
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, Cell], reading: Reading
+        self, request: MetricRequest, rows: Mapping[Key, Cell], reading: CountReading
     ) -> Mapping[Key, Cell]:
         """Leave out groups that were asked on another scale only."""
         if not request.groups or "scale" in request.groups or self.rescaled:
@@ -117,7 +117,7 @@ class ScoreCounter:
         self,
         request: MetricRequest,
         counts: Cell | None,
-        reading: Reading,
+        reading: CountReading,
         group: Mapping[str, str | None],
     ) -> FigureDict:
         """Return the figure of one scale; small groups are shown without their value."""
@@ -143,7 +143,7 @@ class ScoreCounter:
             shown |= mean_0_100(_of_scale(cell, request.scale) if request.scale else cell)
         return shown | {"distribution": figure.distribution}
 
-    def change(self, before: Cell, now: Cell, reading: Reading) -> Change | None:
+    def change(self, before: Cell, now: Cell, reading: CountReading) -> Change | None:
         """Compare two figures of one scale by their own test."""
         if self.compare is None:
             return None

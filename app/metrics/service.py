@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import InvalidInput
-from app.metrics.metric import Counter, FigureDict, Key, Reading
+from app.metrics.metric import Counter, CountReading, FigureDict, Key
 from app.metrics.periods import Interval, Period, periods_of, span_before
 from app.metrics.registry import METRICS
 from app.metrics.request import MOST_ROWS, PROPERTY, MetricRequest
@@ -89,7 +89,7 @@ async def _total(
     request: MetricRequest,
     counter: Counter[Any],
     total: Any,
-    reading: Reading,
+    reading: CountReading,
 ) -> FigureDict:
     figure = counter.figure(request, total, reading, {})
     excluded = await counter.excluded(session, request.ungrouped())
@@ -101,7 +101,7 @@ def _rows(
     counter: Counter[Any],
     periods: Sequence[Period] | None,
     counts: Mapping[Key, Any],
-    reading: Reading,
+    reading: CountReading,
 ) -> tuple[list[Reply], bool]:
     """Return a row for each group, and of each period; say whether some were cut off."""
     found = dict(counter.rows_of(request, counts, reading))
@@ -152,7 +152,7 @@ async def _comparison(
     request: MetricRequest,
     counter: Counter[Any],
     total: Any,
-    reading: Reading,
+    reading: CountReading,
 ) -> Reply:
     span = span_before(request.span, request.compare or "", request.zone)
     before = await counter.count_before(session, replace(request.ungrouped(), span=span))

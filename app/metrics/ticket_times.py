@@ -19,7 +19,7 @@ from app.core.errors import InvalidInput
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.counts import half_away, reliability
 from app.metrics.durations import Durations, seconds_of_bucket
-from app.metrics.metric import FigureDict, Key, Reading
+from app.metrics.metric import CountReading, FigureDict, Key
 from app.metrics.periods import Bound, Interval, Period
 from app.metrics.request import PROPERTY, MetricRequest
 from app.metrics.statistics import Change
@@ -197,12 +197,12 @@ class TicketCounter:
         found = await self.count_rows(session, request, None)
         return next(iter(found.values()), TicketCounts())
 
-    def read(self, request: MetricRequest, total: TicketCounts) -> Reading:
+    def read(self, request: MetricRequest, total: TicketCounts) -> CountReading:
         """Times have no scales; the total says where it was read."""
-        return Reading(total.source)
+        return CountReading(total.source)
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, TicketCounts], reading: Reading
+        self, request: MetricRequest, rows: Mapping[Key, TicketCounts], reading: CountReading
     ) -> Mapping[Key, TicketCounts]:
         """Show every row."""
         return rows
@@ -211,7 +211,7 @@ class TicketCounter:
         self,
         request: MetricRequest,
         counts: TicketCounts | None,
-        reading: Reading,
+        reading: CountReading,
         group: Mapping[str, Any],
     ) -> FigureDict:
         """Return the median of the first measure, with what else was measured."""
@@ -225,7 +225,9 @@ class TicketCounter:
         timed = {name: _times(counts.times[name]) for name in self.measures if name in _TIMED}
         return figure | timed | {name: counts.counts[name] for name in _COUNTED}
 
-    def change(self, before: TicketCounts, now: TicketCounts, reading: Reading) -> Change | None:
+    def change(
+        self, before: TicketCounts, now: TicketCounts, reading: CountReading
+    ) -> Change | None:
         """Return the difference of the medians; two medians have no test here."""
         medians = [cell.times[self.measures[0]].quantile(0.5) for cell in (before, now)]
         if medians[0] is None or medians[1] is None:

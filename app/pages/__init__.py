@@ -1,1 +1,1 @@
-"""Floor 7: the only room with HTML, scripts and styles."""
+"""Survey pages, the widget and the dashboard: the only room with HTML, scripts and styles."""

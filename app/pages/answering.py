@@ -27,7 +27,7 @@ from app.workspaces.scopes import Scope
 EDITABLE_FOR = dt.timedelta(days=14)
 _TRIES = 20
 _LAST_SEQ = 2_147_483_647
-# What no person confirmed takes the place only of what is trusted no more than itself.
+# An unconfirmed answer may replace only answers of equal or lower trust.
 _MAY_TAKE: dict[HoldState | None, set[str | None]] = {
     "provisional": {None, "provisional"},
     "unverified": {None, "provisional", "unverified"},
@@ -62,8 +62,8 @@ async def save(
 ) -> StoredAnswers:
     """Add answers to what was submitted so far, and return what is stored then.
 
-    What was only `opened` never touches what a person has confirmed; what was sent without a
-    `gesture` only adds to what was confirmed by one.
+    An answer that was only `opened` never changes a confirmed one. An answer without a `gesture`
+    may only add to one that a gesture has confirmed.
     Each post is numbered after what is stored; one that another overtook is numbered again.
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
@@ -147,7 +147,7 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> AnsweredPage
         id=invitation.id,
         test=invitation.test,
     )
-    # Nobody with a key acts here, but what the invitation says is our own word.
+    # There is no key here, but the properties of an invitation are our own and are trusted.
     caller = respondent(invitation.workspace_id, invitation.id, scope=Scope.WRITE)
     return AnsweredPage(
         survey,
@@ -158,7 +158,7 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> AnsweredPage
 
 
 def respondent(workspace_id: UUID, key_id: UUID, *, scope: Scope) -> Caller:
-    """Return who acts on a page: nobody with a key, trusted as the scope says."""
+    """Return the caller that stands for a visitor of a page, with the trust of the scope."""
     return Caller(
         workspace_id=workspace_id,
         key_id=key_id,

@@ -122,7 +122,7 @@ async def show_script(request: Request) -> Response:
     openapi_extra=widget.DOCUMENT,
 )
 async def create_widget_response(request: Request) -> Response:
-    """Take an answer of the widget, or of whoever speaks its contract.
+    """Take an answer of the widget, or of another program that uses its contract.
 
     Each post carries the whole answer so far; a higher `seq` replaces what was sent before, the
     same one again changes nothing: 201 the first time, then 200. Sent as `text/plain` a browser
@@ -169,7 +169,7 @@ async def get_widget_survey(
         reply = problem_reply(error)
         reply.headers.update(headers | {"Cache-Control": "no-store"})
         if error.status != 403:
-            # Why it did not work, any page may read.
+            # Every page may read the reason of an error.
             reply.headers.update(widget.readable_by(request))
         return reply
 

@@ -10,7 +10,7 @@ from app.surveys.show_if import is_shown
 from app.surveys.wording import Choice, Wording, choices_of, chosen_values, control_of, ends_of
 from app.surveys.words import Words
 
-# The values alone are wanted, in no language.
+# Only the values are used, so no language is needed.
 _NO_WORDS = Wording("en", "en", Words("en", {}), lambda text: text)
 
 

@@ -15,7 +15,7 @@ from app.core.http import at
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
-from app.invitations.letter import TRAP
+from app.invitations.mail_content import TRAP
 from app.invitations.models import Invitation
 from app.invitations.sending import live_survey
 from app.invitations.votes import (
@@ -97,18 +97,18 @@ class InvitedVisit:
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
         """Judge what was sent by all that was done with the link, and store it."""
         now = utc_now()
-        hit = LinkHit(HitKind.SENT, now, _score(self.view, given), posted.signs.moved)
+        hit = LinkHit(HitKind.SENT, now, _score(self.view, given), posted.signals.moved)
         hits = await self.note(hit)
-        held = judge_sending(hits, posted.signs, now=now)
+        held = judge_sending(hits, posted.signals, now=now)
         if not given and not posted.is_ours:
-            # Nothing at all was sent: that confirms nothing.
+            # An empty post confirms nothing.
             held = held or "unverified"
-        return await self._save(given, held, signs=posted.signs)
+        return await self._save(given, held, signals=posted.signals)
 
     def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:
         """What may come from a program is asked to confirm, once."""
         held = stored.state in {"unverified", "quarantined"}
-        return held and not (posted.signs.trapped or posted.signs.asked_again)
+        return held and not (posted.signals.trapped or posted.signals.asked_again)
 
     def address_of(self, step: str) -> str:
         """Return the address of a step."""
@@ -125,7 +125,7 @@ class InvitedVisit:
     async def open_score(
         self, score: int | None, given: Mapping[str, Any], *, trapped: bool
     ) -> None:
-        """Keep a click on a score, or on the hidden link, as what it is worth."""
+        """Store a click on a score or on the hidden link with the trust that it deserves."""
         now = utc_now()
         hits = await self.note(LinkHit(HitKind.TRAP if trapped else HitKind.OPENED, now, score))
         held: HoldState = "quarantined" if trapped else judge_opening(hits, now=now)
@@ -142,15 +142,15 @@ class InvitedVisit:
         given: Mapping[str, Any],
         held: HoldState | None,
         *,
-        signs: SubmissionSignals | None = None,
+        signals: SubmissionSignals | None = None,
     ) -> StoredAnswers:
-        """Store what was sent, or, without `signs` of a sender, what an opened link says."""
+        """Store what was sent or, without `signals`, the score of an opened link."""
         page = invited_page(self.person.invitation, self.view.survey)
-        opened = signs is None
-        signs = signs or SubmissionSignals()
+        opened = signals is None
+        signals = signals or SubmissionSignals()
         try:
             stored = await save(
-                self.ingest, page, given, held=held, gesture=signs.moved, opened=opened
+                self.ingest, page, given, held=held, gesture=signals.moved, opened=opened
             )
         except Conflict:
             raise self.person.over(status=409) from None
@@ -161,8 +161,8 @@ class InvitedVisit:
                 await invitations.note_answered(session, found)
                 hits = hits_of(found.hits)
             # Another score may have been sent while this one was being stored.
-            if has_too_many_scores(hits, signs, now=utc_now()) and not signs.asked_again:
-                return await save(self.ingest, page, {}, held="quarantined", gesture=signs.moved)
+            if has_too_many_scores(hits, signals, now=utc_now()) and not signals.asked_again:
+                return await save(self.ingest, page, {}, held="quarantined", gesture=signals.moved)
         return stored
 
 

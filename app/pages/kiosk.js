@@ -1,4 +1,4 @@
-// A shared screen: asks whoever was silent for 30 s, and begins anew for the next person.
+// A shared screen: after 30 s without input it asks, then begins anew for the next person.
 const start = document.querySelector("[data-start]").dataset.start;
 const begin = () => location.replace(start);
 const dialog = document.querySelector("dialog");

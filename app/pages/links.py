@@ -130,7 +130,7 @@ def _code(url: str, *, xmldecl: bool = False) -> str:
 async def show_poster(
     request: Request, public_id: str, src: str = "", lang: str = ""
 ) -> HTMLResponse:
-    """Show a page to print and hang where customers are; an odd wish is not heard."""
+    """Show a poster with the QR code, to print; invalid parameters are ignored."""
     src, lang = (wish if len(wish) <= most and wish.isprintable() else "" for wish, most in
                  ((src, _LONGEST_SOURCE), (lang, _LONGEST_LANGUAGE)))  # fmt: skip
     survey, workspace = await find_open_survey(request, public_id)

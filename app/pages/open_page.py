@@ -42,7 +42,7 @@ from app.responses.claims import is_answered
 from app.responses.queries import StoredAnswers, find_stored
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.catalogue import find_link
-from app.surveys.compiled import Checked, CompiledSurvey
+from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.surveys.wording import values_of
 from app.surveys.words import accepted_languages, choose_language
 from app.workspaces.limits import require_public_rate
@@ -61,7 +61,7 @@ class PublicVisit:
     """A visit of a survey's own page.
 
     `stored` is what this visitor has answered, `resumed` the address where that can be seen again.
-    `taken` says that the order has had its answer: that is shown to nobody, nor replaced.
+    `taken` says that the order has its answer, which is neither shown nor replaced.
     """
 
     ingest: Ingest
@@ -78,14 +78,14 @@ class PublicVisit:
 
     def may_send_nothing(self, posted: PostedForm) -> bool:
         """Only the press that confirms carries no answer."""
-        return posted.signs.asked_again
+        return posted.signals.asked_again
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
         """Store what was sent; a closed or deleted response is said to be over."""
-        held = _judge(posted.signs)
+        held = _judge(posted.signals)
         try:
             stored = await save(
-                self.ingest, self.page, given, held=held, gesture=posted.signs.moved
+                self.ingest, self.page, given, held=held, gesture=posted.signals.moved
             )
         except Conflict:
             over = show_message(self.view.locale, "over", look=self.view.look, status=409)
@@ -190,7 +190,7 @@ async def _page(
     """Return the page of one visitor: of the response that the address names, or of a new one.
 
     Where the survey takes one answer per order, the order names the response; the flag says so.
-    What an address says is believed no more than what a publishable key says.
+    What an address says has no more trust than what a publishable key sends.
     """
     properties = {k.removeprefix("p."): v for k, v in kept.items() if k.startswith("p.")}
     if _SOURCE in kept:
@@ -211,7 +211,7 @@ async def _page(
     origin = SubmissionOrigin(caller=caller, now=utc_now(), case=case)
     by_order = own is None and survey.one_answer_per == "order" and body.order is not None
     if by_order:
-        named = submission_of(body, survey, origin, checked=Checked(), customer_id=None)
+        named = submission_of(body, survey, origin, checked=CheckedAnswers(), customer_id=None)
         own = named.row.id
     body.id = own or uuid7()
     return AnsweredPage(survey, body, origin), by_order
@@ -228,16 +228,16 @@ async def show_open(request: Request, public_id: str) -> Response:
     if page := survey_flow.show(box, visit, query, thanks=thanks):
         return page
     if visit.view.kiosk and visit.stored.complete:
-        # Back leads nobody to what the person before has answered.
+        # On a kiosk, Back must not show the answer of the person before.
         return RedirectResponse(visit.links.start or "/", status_code=303)
     return survey_flow.form(box, visit, query)
 
 
-def _judge(signs: SubmissionSignals) -> HoldState | None:
-    """Judge what was sent: nobody was mailed this address, so no scanner need be waited out."""
-    if signs.trapped:
+def _judge(signals: SubmissionSignals) -> HoldState | None:
+    """Judge what was sent; this address was not mailed, so no scanner has opened it."""
+    if signals.trapped:
         return "quarantined"
-    return "unverified" if signs.scripted and not signs.gesture else None
+    return "unverified" if signals.scripted and not signals.gesture else None
 
 
 @routes.post("/s/{public_id}")

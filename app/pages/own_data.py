@@ -26,7 +26,7 @@ routes = APIRouter(include_in_schema=False)
 
 def _pressed_by_script(posted: PostedForm) -> bool:
     """Tell whether a program pressed our button; scanners do, and must delete nothing."""
-    return posted.signs.scripted and not posted.signs.gesture
+    return posted.signals.scripted and not posted.signals.gesture
 
 
 def _words(person: InvitedPerson) -> tuple[Words, str]:

@@ -1,7 +1,7 @@
-// Sweetens a survey's form: tells that a person is here, and lets nobody send twice.
+// Improves a survey's form: reports a person's gesture, and prevents sending twice.
 const form = document.querySelector("form.survey");
 const clean = document.querySelector("[data-clean]")?.getAttribute("data-clean");
-// Whoever copies the address of the thanks shares the survey, not the answer.
+// A copied address of the page of thanks leads to the survey, not to the answer.
 if (clean) history.replaceState(0, "", clean);
 if (form) {
   const field = (name) => form.querySelector(`[name=${name}]`);

@@ -211,7 +211,7 @@ class PostedForm:
     """A form as it was sent: its fields, and what they tell of the sender."""
 
     fields: Mapping[str, Sequence[str]]
-    signs: SubmissionSignals
+    signals: SubmissionSignals
     asked: Sequence[str]
 
     @property
@@ -246,9 +246,9 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
     at = box.signed(_RENDERED, last.get("_at", ""))
     rendered = dt.datetime.fromtimestamp(struct.unpack(">d", at)[0], dt.UTC) if at else None
     if rendered is None and "_at" in last:
-        # A time that we did not sign is no time that has passed.
+        # A time without our signature counts as no time at all.
         rendered = utc_now()
-    signs = SubmissionSignals(
+    signals = SubmissionSignals(
         scripted=bool(last.get("_js")),
         gesture=bool(last.get("_g")),
         trapped=bool(last.get("_website")),
@@ -256,7 +256,7 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
         rendered_at=rendered,
     )
     asked = last["_asked"].split(",") if "_asked" in last else list(fields)
-    return PostedForm(fields, signs, asked)
+    return PostedForm(fields, signals, asked)
 
 
 def missing_answers(
@@ -275,7 +275,7 @@ def missing_answers(
 
 
 def sign_response(box: SealedBox, survey: CompiledSurvey, response_id: UUID) -> str:
-    """Return the part of a page's address that names its response, for nobody else to make up."""
+    """Return the signed part of a page's address that names its response."""
     return box.sign(f"page.response.{survey.public_id}", response_id.bytes)
 
 

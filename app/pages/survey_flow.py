@@ -1,6 +1,6 @@
 """The one way of a survey page: show → take → what is missing → save → next.
 
-The public page and the invited page go it both; what differs (who is asked, how a post is judged
+The public page and the invited page share it; what differs (who is asked, how a post is judged
 and stored, where the next page lies) is in their visits.
 """
 
@@ -98,7 +98,7 @@ async def take(box: SealedBox, visit: SurveyVisit, posted: PostedForm) -> Respon
     definition = visit.view.survey.definition
     asked = posted.asked
     if posted.is_first_gesture:
-        # The rest is still being written.
+        # A part was saved; the person is still answering the rest.
         asked = [definition.main_question.key] if definition.main_question else []
     given = answers_of(definition, posted.fields, asked)
     answers = visit.stored.answers | given

@@ -1,1 +1,1 @@
-"""Floor 5: what was answered: exactly-once ingest, rollups, reading and editing responses."""
+"""What was answered: exactly-once ingest, rollups, reading and editing responses."""

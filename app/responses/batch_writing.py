@@ -18,7 +18,7 @@ from app.responses.replies import refuse
 from app.responses.submission import SubmissionOrigin, person_of, submission_of, survey_for
 from app.responses.writing import MOST_ROWS, WriteOutcome, WriteResult
 from app.surveys.catalogue import Catalogue
-from app.surveys.compiled import Checked, CompiledSurvey
+from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
 _AT_ONCE = 2
 
@@ -29,7 +29,7 @@ class Ingest:
 
     database: Database
     catalogue: Catalogue
-    directory: CustomerResolver
+    customer_resolver: CustomerResolver
     group: GroupCommit
 
 
@@ -58,7 +58,7 @@ async def _write_chunk(
     events: bool,
 ) -> None:
     caller = origin.caller
-    good: list[tuple[BatchLine, ResponseIn, CompiledSurvey, Checked]] = []
+    good: list[tuple[BatchLine, ResponseIn, CompiledSurvey, CheckedAnswers]] = []
     for line in chunk:
         try:
             body = decode_response(line.text)
@@ -81,7 +81,7 @@ async def _write_chunk(
         submissions.append(
             submission_of(body, survey, own, checked=checked, customer_id=customer_id)
         )
-    await ingest.directory.touchpoints(
+    await ingest.customer_resolver.touchpoints(
         caller.workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
     )
     results = await ingest.group.write(caller.workspace_id, submissions, events=events)
@@ -101,7 +101,7 @@ async def _customers(
         else None
         for body in bodies
     ]
-    customers = await ingest.directory.customers(
+    customers = await ingest.customer_resolver.customers(
         origin.caller.workspace_id, (p for p in persons if p is not None)
     )
     return [customers[p] if p is not None else None for p in persons]

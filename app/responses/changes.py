@@ -24,10 +24,10 @@ def _change(
     time of change stays. `also` are more columns of `old`: no query may stand in SET itself.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
-    news = (
+    emitted = (
         write_events("updated", event_type, "true", completes=COMPLETES)
         if event_type
-        else "news as (select $2::timestamptz)"
+        else "emitted as (select $2::timestamptz)"
     )
     touched = "updated_at = $2::timestamptz, " if touches else ""
     return f"""
@@ -44,7 +44,7 @@ moved as (
   union all {select_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {write_rollups("$3::int2")},
-{news}
+{emitted}
 select array(select id from old) as found, array(select id from updated) as changed
 """
 

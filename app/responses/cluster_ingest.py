@@ -47,19 +47,19 @@ create or replace function {NAME}(
 returns uuid[] language plpgsql set plan_cache_mode = force_custom_plan as $body$
 declare
   held record;
-  one record;
+  answer record;
   fresh uuid[] := '{{}}';
 begin
   perform pg_advisory_xact_lock_shared(hashtextextended(p_workspace::text, 7));
   select config, configs into held from workspace_config
     where workspace_id = p_workspace for key share;
-  for one in
+  for answer in
     {insert_of_response("w.workspace_id", "p_moment", "w.config", "p_events")}
     from workspace_config w cross join json_to_recordset(p_rows) n({GIVEN_COLUMNS})
     where w.workspace_id = p_workspace order by n.id
     on conflict (workspace_id, id) do nothing returning id
   loop
-    fresh := fresh || one.id;
+    fresh := fresh || answer.id;
   end loop;
   if cardinality(fresh) = 0 then
     return fresh;

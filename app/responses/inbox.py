@@ -72,7 +72,7 @@ async def find_follow_ups(
 def _page(
     found: list[dict[str, Any]], limit: int, moment: str
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Cut a page; the row beyond it only tells that there are more."""
+    """Cut a page; one more row was read to know whether another page follows."""
     last = found[limit - 1] if len(found) > limit else None
     return found[:limit], encode_cursor(last[moment], last["id"]) if last else None
 

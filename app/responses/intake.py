@@ -88,7 +88,7 @@ async def store(
         published = await ingest.catalogue.get(caller.workspace_id, body.survey)
     survey = survey_for(caller, published, body.survey)
     if not caller.trusted:
-        await _fall_back(ingest.directory, survey, body)
+        await _fall_back(ingest.customer_resolver, survey, body)
     checked = survey.check(body.answers, complete=body.complete)
     key = idempotency.requested_key(request)
     body_hash = hashlib.sha256(raw).digest() if key is not None else b""
@@ -107,7 +107,7 @@ async def store(
     customer_id = await _identify(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
     if not submission.row.test:
-        await ingest.directory.touchpoints(caller.workspace_id, [submission.row.touchpoint])
+        await ingest.customer_resolver.touchpoints(caller.workspace_id, [submission.row.touchpoint])
     written = await ingest.group.submit(caller.workspace_id, submission)
     refuse(written.outcome)
     await supersede_claims(
@@ -150,9 +150,13 @@ async def _seen_before(request: Request, caller: Caller, key: str, body_hash: by
         )
 
 
-async def _fall_back(directory: CustomerResolver, survey: CompiledSurvey, body: ResponseIn) -> None:
+async def _fall_back(
+    customer_resolver: CustomerResolver, survey: CompiledSurvey, body: ResponseIn
+) -> None:
     """Drop an undeclared touchpoint or language of a public caller; the survey's own applies."""
-    if body.touchpoint and not await directory.is_declared(survey.workspace_id, body.touchpoint):
+    if body.touchpoint and not await customer_resolver.is_declared(
+        survey.workspace_id, body.touchpoint
+    ):
         body.touchpoint = None
     if body.locale and body.locale not in survey.locales:
         body.locale = None
@@ -170,7 +174,7 @@ async def _identify(request: Request, caller: Caller, body: ResponseIn) -> UUID 
     else:
         return None
     ingest: Ingest = request.app.state.ingest
-    return (await ingest.directory.customers(caller.workspace_id, [person]))[person]
+    return (await ingest.customer_resolver.customers(caller.workspace_id, [person]))[person]
 
 
 def _is_proven(request: Request, caller: Caller, named: CustomerIn) -> bool:

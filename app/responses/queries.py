@@ -158,7 +158,7 @@ async def locales_seen(session: AsyncSession, workspace_id: UUID) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswers:
-    """A response as it stands; `seq` 0 is none yet."""
+    """A response as it is stored; `seq` is 0 if there is none yet."""
 
     seq: int = 0
     answers: dict[str, Any] = field(default_factory=dict)
@@ -177,7 +177,7 @@ class StoredAnswers:
 async def find_stored(
     session: AsyncSession, workspace_id: UUID, response_id: UUID
 ) -> StoredAnswers:
-    """Return what was submitted so far; of a deleted one only that it is."""
+    """Return what was submitted so far; of a deleted response only that it is deleted."""
     rows = await run_sql(
         session,
         text(

@@ -1,4 +1,4 @@
-"""One response as it is written, and as a reply tells of it. Pure."""
+"""One response as it is written, and as a reply shows it. Pure."""
 
 import datetime as dt
 from typing import Any, get_args
@@ -23,7 +23,7 @@ class ResponseRow(Struct, kw_only=True, omit_defaults=True):
 
     `request_hash` is hex as PostgreSQL reads it. `event_id` names the event, `editable_from`
     the oldest response that this submission may still change, `about` the interaction that the
-    news tell of, `gesture` whether the page that sent it saw a person move.
+    events report, `gesture` whether the page that sent it saw a person move.
     """
 
     id: UUID
@@ -61,7 +61,7 @@ class ResponseRow(Struct, kw_only=True, omit_defaults=True):
 
 
 class StoredResponse(Struct, kw_only=True):
-    """What a reply tells of a stored response."""
+    """What a reply shows of a stored response."""
 
     id: UUID
     survey_id: UUID

@@ -6,8 +6,8 @@ response after a rollup; nothing else but event rows. That is why processes cann
 and why rollups never differ from the rows:
 
 * `workspace_config` holds the configuration (zone, segments) under which answers are counted.
-  Writers share its lock and its row; a change of it takes both alone, so no writer is half-way
-  under the old one.
+  Writers share its lock and its row; a change of the settings takes both exclusively, so no
+  writer goes on under the old configuration.
 * An old row is read by `select … for update` before it is changed: any other read could miss a
   change that came between, and the rollups would lose its contribution.
 * Rollup rows are upserted in the order of their key.
@@ -161,7 +161,7 @@ def write_events(
 ) -> str:
     data = EVENT_DATA.format(completes=completes, about=about)
     return f"""
-news as (
+emitted as (
   insert into event (workspace_id, xid, id, type, data, created_at)
   select $1, stamp.xid, n.event_id, {event_type}, {data}, $2::timestamptz
   from stamp cross join {source} r

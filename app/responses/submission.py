@@ -16,7 +16,7 @@ from app.responses.body import CustomerIn, ResponseIn
 from app.responses.cases import Case
 from app.responses.rows import ResponseRow
 from app.responses.writing import FormerId, Submission
-from app.surveys.compiled import Checked, CompiledSurvey
+from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.workspaces.caller import Caller
 
 PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
@@ -111,7 +111,7 @@ def submission_of(
     survey: CompiledSurvey,
     origin: SubmissionOrigin,
     *,
-    checked: Checked,
+    checked: CheckedAnswers,
     customer_id: UUID | None,
 ) -> Submission:
     """Make the row of checked answers."""
@@ -157,7 +157,7 @@ def submission_of(
         follow_up="open" if opens else "none",
         responded_at=(body.responded_at or origin.now).astimezone(dt.UTC),
         request_hash=request_hash,
-        # An import tells nobody, so its rows need no event's id.
+        # An import emits no events, so its rows need no event id.
         event_id=uuid7() if origin.import_id is None else id_,
         editable_from=None if caller.trusted else origin.now - PUBLIC_EDITING,
         about=_json(case.about) if case.about else None,

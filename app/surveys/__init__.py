@@ -1,1 +1,1 @@
-"""Floor 3: what is asked: surveys, questions, scales, translations, templates."""
+"""What is asked: surveys, questions, scales, translations, templates."""

@@ -30,7 +30,7 @@ Check = Callable[[Any], Scores | str]
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckedAnswers:
     """Valid answers with their scores: what was shown and skipped is -1, `na` is -2.
 
     An option counts as a question of its own, named `question=option`, beside its question.
@@ -175,7 +175,7 @@ class CompiledSurvey:
         self._banded = definition.metric is not SurveyMetric.CUSTOM
         self._follow_up_below = definition.follow_up_below
 
-    def check(self, answers: Any, *, complete: bool) -> Checked:
+    def check(self, answers: Any, *, complete: bool) -> CheckedAnswers:
         """Check the whole answer so far, or raise InvalidInput naming each wrong field.
 
         Answers to questions that were not shown are dropped. In a complete response a shown
@@ -188,7 +188,7 @@ class CompiledSurvey:
             _wrong(key, "is no question of this survey" + did_you_mean(key[:64], self._keys))
             for key in unknown
         ]
-        checked = Checked()
+        checked = CheckedAnswers()
         for question in self._questions:
             if self._conditional and not is_shown(question.show_if, checked.answers):
                 continue
@@ -202,7 +202,7 @@ class CompiledSurvey:
         self,
         question: _CompiledQuestion,
         answers: dict[str, Any],
-        checked: Checked,
+        checked: CheckedAnswers,
         errors: list[FieldError],
         *,
         complete: bool,
@@ -227,7 +227,7 @@ class CompiledSurvey:
             if not question.scored and value.strip():
                 checked.comment = f"{checked.comment}\n{value}" if checked.comment else value
 
-    def _judge(self, checked: Checked) -> None:
+    def _judge(self, checked: CheckedAnswers) -> None:
         """Add the main score, its band, and whether it is low enough for a follow-up."""
         if self._main is None or self.main_scale is None:
             return

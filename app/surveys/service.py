@@ -310,7 +310,7 @@ def _new_version(survey: Survey, definition: Definition) -> SurveyVersion:
 
 
 def _merge(content: dict[str, Any], patch: SurveyPatch | SurveyIn) -> Definition:
-    """Lay what the patch says over the content and validate the whole."""
+    """Apply a patch to the content of a survey, and validate the result."""
     given = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
     given = {k: v for k, v in given.items() if v is not None or k not in _NEVER_EMPTY}
     try:

@@ -51,7 +51,8 @@ def values_of(
 def fill(text: str, values: Mapping[str, object]) -> str:
     """Replace `{{customer.first_name}}`, `{{order}}`, `{{agent}}`.
 
-    What is not known leaves no hole: the blanks before it go, and so does what it began with.
+    An unknown value is removed together with the blanks before it, and with the punctuation that
+    would be left at the start of the text.
     """
 
     def value_of(found: re.Match[str]) -> str:

@@ -75,7 +75,7 @@ def choose_language(wanted: Sequence[str], known: Sequence[str], default: str) -
 
 
 def accepted_languages(header: str) -> list[str]:
-    """Return the languages of an `Accept-Language` header, the dearest first."""
+    """Return the languages of an `Accept-Language` header, the most preferred first."""
     weighed: list[tuple[float, int, str]] = []
     for part in header[:500].split(","):
         name, _, quality = part.strip().partition(";q=")

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from app.interactions.recording import Recorded
+from app.interactions.recording import RecordedInteraction
 from app.triggers.conditions import Condition
 from app.triggers.models import Trigger
 from app.triggers.schemas import TriggerRules
@@ -76,7 +76,7 @@ class ActiveTrigger:
             return stated
         return workspace.throttle
 
-    def once_key(self, interaction: Recorded) -> str:
+    def once_key(self, interaction: RecordedInteraction) -> str:
         """Return the key under which this trigger may invite only once."""
         per = self.once_per
         if per == "resolution" and interaction.ticket:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.prepared import Prepared
-from app.interactions.recording import Recorded
+from app.interactions.recording import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
@@ -25,7 +25,7 @@ from app.triggers.workspace_rules import WorkspaceRules
 
 
 def refusal_by_later_events(
-    context: DecisionContext, rule: ActiveTrigger, interaction: Recorded
+    context: DecisionContext, rule: ActiveTrigger, interaction: RecordedInteraction
 ) -> Refusal | None:
     """Return a refusal if a later event of the ticket or order cancels the invitation."""
     if interaction.ticket_open and rule.trigger.on_type in ENDS:
@@ -91,7 +91,7 @@ where i.workspace_id = :workspace_id and i.status = 'scheduled'
 
 
 async def call_off(
-    session: AsyncSession, known: WorkspaceRules, recorded: Sequence[Recorded]
+    session: AsyncSession, known: WorkspaceRules, recorded: Sequence[RecordedInteraction]
 ) -> None:
     """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
 
@@ -129,7 +129,7 @@ async def call_off(
 
 
 def _may_call_off(
-    rule: ActiveTrigger | None, interaction: Recorded, row: Mapping[str, Any]
+    rule: ActiveTrigger | None, interaction: RecordedInteraction, row: Mapping[str, Any]
 ) -> bool:
     """Tell whether an interaction of this type, case and time may call an invitation off."""
     heard = interaction.type in GONE or (rule and interaction.type in rule.called_off_by)
@@ -137,7 +137,7 @@ def _may_call_off(
     return bool(heard and is_later and _concerns(interaction, row))
 
 
-def _concerns(interaction: Recorded, row: Mapping[str, Any]) -> bool:
+def _concerns(interaction: RecordedInteraction, row: Mapping[str, Any]) -> bool:
     if interaction.ticket:
         same_source = row["source"] in {None, interaction.source}
         return bool(row["ticket"] == interaction.ticket and same_source)
@@ -149,7 +149,7 @@ def _concerns(interaction: Recorded, row: Mapping[str, Any]) -> bool:
 
 def _is_called_off(
     rule: ActiveTrigger | None,
-    interaction: Recorded,
+    interaction: RecordedInteraction,
     row: Mapping[str, Any],
     stories: Mapping[CaseKey, Sequence[CaseEvent]],
 ) -> bool:
@@ -167,7 +167,11 @@ def _is_called_off(
 
 
 async def _cancel(
-    session: AsyncSession, workspace_id: UUID, invitation_id: UUID, *, because_of: Recorded
+    session: AsyncSession,
+    workspace_id: UUID,
+    invitation_id: UUID,
+    *,
+    because_of: RecordedInteraction,
 ) -> None:
     invitation = await invitations.get(session, workspace_id, invitation_id, lock=True)
     if invitation.status == "scheduled":

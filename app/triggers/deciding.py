@@ -20,7 +20,7 @@ from app.core.ids import uuid7
 from app.core.prepared import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
-from app.interactions.recording import Recorded
+from app.interactions.recording import RecordedInteraction
 from app.invitations import service as invitations
 from app.invitations.admission import (
     PastInvitation,
@@ -51,7 +51,10 @@ class TriggerVerdict:
 
 
 async def decide(
-    session: AsyncSession, box: SealedBox, workspace_id: UUID, recorded: Sequence[Recorded]
+    session: AsyncSession,
+    box: SealedBox,
+    workspace_id: UUID,
+    recorded: Sequence[RecordedInteraction],
 ) -> list[dict[str, Any]]:
     """Let every active trigger decide about the new interactions; return what was stored."""
     fresh = [interaction for interaction in recorded if interaction.created]
@@ -80,7 +83,7 @@ async def decide(
 
 
 def judge_interaction(
-    context: DecisionContext, rule: ActiveTrigger, interaction: Recorded
+    context: DecisionContext, rule: ActiveTrigger, interaction: RecordedInteraction
 ) -> TriggerVerdict:
     """Say when this trigger would ask about this interaction, or why it would not."""
     customer = context.customer_of(interaction)
@@ -110,7 +113,7 @@ def judge_interaction(
 
 
 def _refusal_at_once(
-    rule: ActiveTrigger, interaction: Recorded, facts: Mapping[str, Any]
+    rule: ActiveTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
 ) -> Refusal | None:
     """Return what the interaction alone says against asking."""
     if not rule.trigger.active:
@@ -141,7 +144,9 @@ def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None
     )
 
 
-def _send_at(context: DecisionContext, rule: ActiveTrigger, interaction: Recorded) -> dt.datetime:
+def _send_at(
+    context: DecisionContext, rule: ActiveTrigger, interaction: RecordedInteraction
+) -> dt.datetime:
     window = rule.rules.send_window
     return move_into_window(
         max(context.as_of or utc_now(), interaction.occurred_at + rule.delay),
@@ -151,7 +156,10 @@ def _send_at(context: DecisionContext, rule: ActiveTrigger, interaction: Recorde
 
 
 def plan_invitation(
-    context: DecisionContext, rule: ActiveTrigger, interaction: Recorded, verdict: TriggerVerdict
+    context: DecisionContext,
+    rule: ActiveTrigger,
+    interaction: RecordedInteraction,
+    verdict: TriggerVerdict,
 ) -> invitations.InvitationRequest | None:
     """Return the invitation of a verdict, and add it to the context for later verdicts."""
     survey, send_at, customer = verdict.survey, verdict.send_at, context.customer_of(interaction)
@@ -190,7 +198,7 @@ def plan_invitation(
 
 def _decision(
     rule: ActiveTrigger,
-    interaction: Recorded,
+    interaction: RecordedInteraction,
     verdict: TriggerVerdict,
     invitation: invitations.InvitationRequest | None,
 ) -> dict[str, Any]:

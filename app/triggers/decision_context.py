@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.prepared import Prepared
 from app.interactions.customers import find_customers_by_id
-from app.interactions.recording import Recorded
+from app.interactions.recording import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.invitations.suppression import SuppressionKind, suppressed
@@ -52,21 +52,23 @@ class DecisionContext:
     as_of: dt.datetime | None = None
     _facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
-    def customer_of(self, interaction: Recorded) -> dict[str, Any] | None:
+    def customer_of(self, interaction: RecordedInteraction) -> dict[str, Any] | None:
         """Return whom it happened to, with the address that the interaction itself gave."""
         found = self.customers.get(interaction.customer_id) if interaction.customer_id else None
         if found is None or found["erased_at"] is not None or interaction.contact is None:
             return found
         return found | interaction.contact
 
-    def facts_of(self, interaction: Recorded) -> Mapping[str, Any]:
+    def facts_of(self, interaction: RecordedInteraction) -> Mapping[str, Any]:
         """Return what conditions may name of an interaction; it is the same for every trigger."""
         if interaction.id not in self._facts:
             self._facts[interaction.id] = _facts_of(interaction, self.customer_of(interaction))
         return self._facts[interaction.id]
 
 
-def _facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict[str, Any]:
+def _facts_of(
+    interaction: RecordedInteraction, customer: Mapping[str, Any] | None
+) -> dict[str, Any]:
     """Return what conditions may name: properties, the customer, the value and the case."""
     fields = customer or {}
     facts = dict(interaction.properties)
@@ -84,7 +86,7 @@ def _facts_of(interaction: Recorded, customer: Mapping[str, Any] | None) -> dict
     return facts
 
 
-def case_of(interaction: Recorded) -> CaseKey | None:
+def case_of(interaction: RecordedInteraction) -> CaseKey | None:
     """Return the case of an interaction: its ticket, else its order."""
     if interaction.ticket:
         return "ticket", interaction.source, interaction.ticket
@@ -98,7 +100,7 @@ def case_of(interaction: Recorded) -> CaseKey | None:
 async def read_context(
     session: AsyncSession,
     known: WorkspaceRules,
-    recorded: Sequence[Recorded],
+    recorded: Sequence[RecordedInteraction],
     rules: Sequence[ActiveTrigger],
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
@@ -142,7 +144,7 @@ select found.* from unnest(cast(:orders as text[])) number cross join lateral (
 async def _invited(
     session: AsyncSession,
     workspace_id: UUID,
-    recorded: Sequence[Recorded],
+    recorded: Sequence[RecordedInteraction],
     rules: Sequence[ActiveTrigger],
 ) -> set[tuple[UUID, str]]:
     """Return the keys under which these triggers have invited already.
@@ -190,7 +192,7 @@ from interaction where workspace_id = :workspace_id and not test and type = any(
 async def find_case_events(
     session: AsyncSession,
     workspace_id: UUID,
-    recorded: Sequence[Recorded],
+    recorded: Sequence[RecordedInteraction],
     rules: Sequence[ActiveTrigger],
 ) -> dict[CaseKey, list[CaseEvent]]:
     """Return the events of the same tickets and orders that may cancel an invitation."""

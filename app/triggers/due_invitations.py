@@ -17,7 +17,7 @@ from app.core.database import Database, run_sql
 from app.core.gathering import Gathering
 from app.core.jobs import Job, LaterError
 from app.core.schema import Json
-from app.interactions.recording import Recorded, find_interactions
+from app.interactions.recording import RecordedInteraction, find_interactions
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
 from app.invitations.mailer import MailOutcome, MailResult
@@ -157,13 +157,13 @@ async def _refusals_of_triggers(
 
 async def _find_current_interactions(
     session: AsyncSession, workspace_id: UUID, invited: Sequence[Invitation]
-) -> Mapping[UUID, Recorded]:
+) -> Mapping[UUID, RecordedInteraction]:
     """Return the interactions of invitations with the present state of their tickets."""
     ids = [invitation.interaction_id for invitation in invited if invitation.interaction_id]
     found = await find_interactions(session, workspace_id, ids)
-    recorded = {id_: Recorded(created=False, **fields) for id_, fields in found.items()}
+    recorded = {id_: RecordedInteraction(created=False, **fields) for id_, fields in found.items()}
     tickets = await _ticket_states(
-        session, workspace_id, {one.ticket for one in recorded.values() if one.ticket}
+        session, workspace_id, {i.ticket for i in recorded.values() if i.ticket}
     )
     for interaction in recorded.values():
         state = tickets.get((interaction.source, interaction.ticket or ""))

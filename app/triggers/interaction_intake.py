@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.outbox import emit
 from app.core.signing import SealedBox
-from app.interactions.recording import Draft, Recorded, record
+from app.interactions.recording import Draft, RecordedInteraction, record
 from app.interactions.recording import shown as shown_interaction
 from app.invitations.admission import Reason, Refusal
 from app.triggers import decisions
@@ -31,7 +31,7 @@ async def take_interactions(
     drafts: Sequence[Draft],
     *,
     triggers: bool = True,
-) -> list[Recorded]:
+) -> list[RecordedInteraction]:
     """Record interactions; with `triggers`, these decide about the new ones."""
     recorded = await record(session, workspace_id, drafts)
     made = await decide(session, box, workspace_id, recorded) if triggers else []
@@ -58,7 +58,7 @@ async def take_and_show(
 async def _emit_events(
     session: AsyncSession,
     workspace_id: UUID,
-    recorded: Sequence[Recorded],
+    recorded: Sequence[RecordedInteraction],
     replies: Sequence[dict[str, Any]],
 ) -> None:
     """Write the events of those that are new, with their decisions; tests have none."""
@@ -71,7 +71,7 @@ async def _emit_events(
 
 
 def _with_decisions(
-    recorded: Sequence[Recorded], made: Sequence[dict[str, Any]]
+    recorded: Sequence[RecordedInteraction], made: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return interactions as the API shows them, each with the decisions about it."""
     by_interaction: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
@@ -93,7 +93,7 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryR
             await read_context(session, known, [interaction], [rule]), rule, interaction
         )
         if interaction.type != trigger.on_type:
-            detail = f"the trigger hears `{trigger.on_type}` only"
+            detail = f"the trigger is on `{trigger.on_type}` only"
             verdict = TriggerVerdict(Refusal(Reason.CONDITION, detail))
         await attempt.rollback()
     refusal = verdict.refusal

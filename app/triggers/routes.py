@@ -11,8 +11,8 @@ from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.interactions.interaction_schemas import InteractionIn
 from app.triggers import decisions, interaction_intake, service
+from app.triggers.history_dry_run import dry_run_history
 from app.triggers.models import Trigger
-from app.triggers.rehearsal import rehearse
 from app.triggers.schemas import (
     DecisionFilter,
     DecisionOut,
@@ -20,8 +20,8 @@ from app.triggers.schemas import (
     DecisionSummary,
     DryRunOut,
     Duration,
+    HistoryDryRunOut,
     InteractionWithDecisions,
-    RehearsalOut,
     TriggerIn,
     TriggerOut,
     TriggerPatch,
@@ -104,14 +104,14 @@ async def dry_run_trigger(
     since: Annotated[
         Duration | None, Query(description="Instead of a body: over what happened, such as P30D.")
     ] = None,
-) -> DryRunOut | RehearsalOut:
+) -> DryRunOut | HistoryDryRunOut:
     """Say what the trigger would decide of this interaction now, or of all since some time.
 
     Nothing is stored.
     """
     found = await service.find(session, caller.workspace_id, trigger)
     if since is not None:
-        return await rehearse(session, found, duration_of(since) or dt.timedelta())
+        return await dry_run_history(session, found, duration_of(since) or dt.timedelta())
     if body is None:
         msg = "is required, or say `since` to try the trigger over history"
         raise InvalidInput.at("body", msg=msg)

@@ -198,7 +198,7 @@ class DryRunOut(DecisionOut):
     send_at: dt.datetime | None
 
 
-class RehearsedOut(BaseModel):
+class HistoryDecisionOut(BaseModel):
     """One interaction of the past, and what the trigger would have decided."""
 
     interaction: UUID
@@ -208,7 +208,7 @@ class RehearsedOut(BaseModel):
     detail: str | None
 
 
-class RehearsalOut(BaseModel):
+class HistoryDryRunOut(BaseModel):
     """Whom a trigger would have asked over some time; nothing is stored."""
 
     trigger: UUID
@@ -217,7 +217,7 @@ class RehearsalOut(BaseModel):
     interactions: int = Field(description="Of the trigger's type.")
     invited: int
     skipped: dict[str, int] = Field(description="How many were not asked, by reason.")
-    examples: list[RehearsedOut]
+    examples: list[HistoryDecisionOut]
 
 
 class InteractionWithDecisions(InteractionOut):

@@ -7,10 +7,10 @@ from app.interactions.recording import Draft
 
 
 def split_into_lanes(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
-    """Return the places of the drafts in at most so many lanes, each in the order given.
+    """Divide the drafts into at most so many lanes; a lane holds their positions, in their order.
 
-    Drafts of one ticket, one order or one person are in one lane, and so is what is tied to them
-    by others; so a lane that is recorded in its order gives what all in their order would.
+    Drafts that share a ticket, an order or a person, directly or through others, are in one lane.
+    So recording the lanes side by side has the same result as recording all drafts in order.
     """
     groups: dict[int, list[int]] = defaultdict(list)
     for place, first in enumerate(_firsts(drafts)):

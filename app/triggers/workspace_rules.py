@@ -1,7 +1,7 @@
 """What deciding needs of a workspace itself: its settings, triggers and surveys, compiled.
 
-They are kept in memory and checked by one statement against what changed last, so that nothing
-is ever decided by rules of yesterday, on any machine.
+They are kept in memory. Before each use one statement checks whether anything has changed since,
+so that no process decides by old rules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class WorkspaceRules:
         return {id_: rule for id_, rule in self.rules.items() if id_ and rule.trigger.active}
 
     def on(self, type_: str) -> Sequence[ActiveTrigger]:
-        """Return the triggers that hear interactions of a type, in the order they decide."""
+        """Return the triggers on interactions of a type, in the order they decide."""
         return [rule for rule in self.active.values() if rule.trigger.on_type == type_]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from app.core.clock import rfc3339, utc_now
 from app.core.guarded_http import GuardedClient, HttpReply, RefusedAddressError, UnreachableError
-from app.invitations.letter import MailSender
 from app.invitations.mail import write_notice
+from app.invitations.mail_content import MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailWaitsError
 from app.webhooks.formats import as_delighted, as_mail, as_slack, as_teams
 from app.webhooks.models import WebhookEndpoint

@@ -18,7 +18,7 @@ from app.workspaces.member_schemas import Role
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
-NOTICE_JOB = "webhooks.tell_disabled"
+NOTICE_JOB = "webhooks.mail_disabled"
 
 
 async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
@@ -33,7 +33,7 @@ async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) ->
         )  # fmt: skip
 
 
-async def tell_disabled(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+async def mail_disabled(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail one admin what was disabled, why, and what to do."""
     async with database.session() as session:
         member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))

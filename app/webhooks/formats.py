@@ -42,8 +42,8 @@ def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     customer = data.get("customer")
     if personal and isinstance(customer, Mapping):
-        who = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
-        lines.append(("Customer", who))
+        names = " ".join(str(customer[k]) for k in ("name", "email") if customer.get(k))
+        lines.append(("Customer", names))
     if event.type.startswith("alert."):
         lines += [(name.capitalize(), str(data[name])) for name in ("period", "value", "expected")]
     lines += [(n.capitalize(), str(data.get(n) or "")) for n in ("touchpoint", "order", "ticket")]

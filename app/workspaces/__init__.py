@@ -1,1 +1,1 @@
-"""Floor 2: who may call: workspaces, API keys, scopes, limits."""
+"""Who may call: workspaces, API keys, scopes, limits."""

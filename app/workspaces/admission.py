@@ -20,8 +20,8 @@ SIGNED_IN = "afterword.signed_in"
 async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Caller:
     """Return the caller of a request, who has one of the scopes; otherwise raise.
 
-    `key` is given where a page sends it in its body. What the reply has to bear, also where the
-    request is refused, stands in its `reply_headers`.
+    `key` is given if a page sends it in its body. Headers of the reply, even of a refusal, are put
+    into `reply_headers`.
     """
     signed_in: Caller | None = request.scope.get(SIGNED_IN)
     if signed_in is not None:

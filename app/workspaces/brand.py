@@ -66,7 +66,7 @@ def _wrong(msg: str) -> InvalidInput:
 async def change_brand(
     session: AsyncSession, workspace: Workspace, wanted: Brand, *, picture: Image | None
 ) -> None:
-    """Set what was said of a brand, null takes away; `picture` is the logo where it is new."""
+    """Set the given fields of a brand; null removes one; `picture` is a new logo."""
     given = wanted.model_dump(include=wanted.model_fields_set)
     brand: dict[str, Any] = workspace.brand | given
     if picture is not None:

@@ -52,7 +52,7 @@ class Caller:
         return Scope.COLLECT not in self.scopes
 
 
-# An old secret stops with its grace period; the bootstrap key with the first other admin key.
+# An old secret ends with its grace period, the bootstrap key once there is another admin key.
 _FIND = text("""
 select k.workspace_id, k.id as key_id, k.name, k.scopes, k.test, k.survey, k.rate_limit,
        k.bootstrap, w.allowed_origins,

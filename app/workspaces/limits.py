@@ -22,7 +22,7 @@ from app.core.settings import Network
 _BUCKETS = 50_000
 logger = logging.getLogger(__name__)
 
-_DAY = 86_400
+_DAY_SECONDS = 86_400
 _MOST_REPORTED = 100
 
 
@@ -91,7 +91,7 @@ class Limiter:
     def address(self, scope: Scope) -> bytes:
         """Return the caller's address as a hash salted anew each day."""
         if time.monotonic() > self._salt_until:
-            self._salt, self._salt_until = secrets.token_bytes(16), time.monotonic() + _DAY
+            self._salt, self._salt_until = secrets.token_bytes(16), time.monotonic() + _DAY_SECONDS
         address = _network_of(self._plain_address(scope))
         return hashlib.sha256(self._salt + address.encode()).digest()[:16]
 
@@ -131,7 +131,7 @@ class Limiter:
 
 
 def _network_of(address: str) -> str:
-    """Return what one visitor has of the address: of IPv6 its first half, which is one network."""
+    """Return the part of an address that stands for one visitor: of IPv6 the first 64 bits."""
     try:
         number = ip_address(address)
     except ValueError:

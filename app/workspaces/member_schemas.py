@@ -23,7 +23,7 @@ Digest = Literal["weekly", "daily", "off"]
 
 
 class MemberIn(Body):
-    """Somebody who shall sign in to the dashboard."""
+    """A new member, who may sign in to the dashboard."""
 
     model_config = ConfigDict(
         extra="forbid",

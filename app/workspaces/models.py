@@ -66,9 +66,9 @@ class Workspace(SQLModel, table=True):
 
 
 class WorkspaceConfig(SQLModel, table=True):
-    """The configuration under which answers are counted; whoever writes one holds this row.
+    """The configuration under which answers are counted; every writer of answers locks this row.
 
-    It says what the workspace's own row says, and lies where the answers do.
+    It repeats columns of the workspace's row, on the cluster node that holds the answers.
     """
 
     __tablename__ = "workspace_config"

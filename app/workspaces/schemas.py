@@ -236,7 +236,7 @@ class WorkspacePatch(Body):
         strict=True,
         ge=1,
         le=36_500,
-        description="Customers of whom nothing was heard for so long are erased; null: never.",
+        description="Customers without activity for so many days are erased; null: never.",
     )
     word_of_mouth: WordOfMouth | None = Field(
         default=None, description="How many people customers tell; null: one and ten."

@@ -31,7 +31,7 @@ OLD_SECRET_LIVES = dt.timedelta(hours=24)
 RECOUNT_JOB = "responses.recount"
 _HINT_LENGTH = 8
 _DERIVATION_BYTES = 32
-# By these answers and tickets are counted.
+# These settings decide how answers and tickets are counted; changing one starts a recount.
 _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 

@@ -29,7 +29,7 @@ _PAGES = ("/", "/journey", "/compare", "/experience")
 _SURVEYS = "/surveys/"
 _LIVES = dt.timedelta(days=30)
 # What a form's field of a day says.
-_DAY = 10
+_DAY_LENGTH = 10
 
 
 def _may_be_shared(path: str) -> str:
@@ -73,7 +73,7 @@ class ShareLinkOut(BaseModel):
 class NewShareLink(ShareLinkOut):
     """A link just made."""
 
-    url: str = Field(description="Shown this once; whoever has it sees the figures.")
+    url: str = Field(description="Shown only once; everybody who has it sees the figures.")
 
 
 @routes.post("/v1/share-links", status_code=201, summary="Share a view")

@@ -1,4 +1,4 @@
-"""The feed that hears the outbox, and answers found by what they are about."""
+"""The cursors of the outbox's consumers, and indexes of answers by their case."""
 
 from alembic import op
 

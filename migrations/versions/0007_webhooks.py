@@ -1,4 +1,4 @@
-"""Webhook endpoints and deliveries, and whether news of an answer's completion went out."""
+"""Webhook endpoints and deliveries, and whether `response.completed` was emitted."""
 
 from alembic import op
 

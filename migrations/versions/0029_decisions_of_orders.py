@@ -11,7 +11,7 @@ _ONCE = "create unique index {name} on decision ({columns}) where outcome = 'inv
 
 
 def upgrade() -> None:
-    """Turn one index round, and add one."""
+    """Reverse the columns of one index, and add another."""
     _hold_writers()
     op.execute(
         "create index ix_decision_invited_order on decision (workspace_id, order_ref) "

@@ -14,7 +14,6 @@ from app.alerts.control_chart import (
     chart,
     deviation_of,
     find_rejected,
-    limit_of,
 )
 
 VECTORS = {
@@ -39,7 +38,7 @@ def test_moving_average_of_the_handbook() -> None:
         averages.append(round(z, 2))
     assert averages == expected["z"]
     # Far from its start and with a mean that is known, the limit is the handbook's.
-    limit = limit_of(10_000, given["L"], 10**12, weight) * given["sigma"]
+    limit = given["L"] * deviation_of(10_000, 10**12, weight) * given["sigma"]
     assert given["target"] + limit == pytest.approx(expected["ucl"], abs=vector["tolerance"])
 
 

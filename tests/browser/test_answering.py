@@ -80,7 +80,7 @@ async def test_arrow_keys_on_a_mails_link_are_one_persons(page: Page, company: C
     assert only(company)["score"] == 4
 
 
-async def test_whoever_copies_an_address_shares_the_survey_not_the_answer(
+async def test_a_copied_address_leads_to_the_survey_not_to_the_answer(
     page: Page, browser: Browser, company: Company
 ) -> None:
     address = company.publish()
@@ -231,7 +231,7 @@ async def test_a_kiosk_waits_for_the_next_person(page: Page, company: Company) -
     await expect(page.get_by_role("radio").first).to_be_visible()
     assert await page.locator(":checked").count() == 0
     assert await page.locator("textarea").count() == 0
-    # Whoever goes away leaves the screen to the next one.
+    # After a while without input the kiosk begins anew for the next person.
     await page.clock.run_for(42_000)
     await expect(page.get_by_role("radio").first).not_to_be_checked()
     assert only(company)["channel"] == "kiosk"

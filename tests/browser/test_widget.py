@@ -189,7 +189,7 @@ async def test_it_shows_where_and_when_the_rules_say(
     await popup.get_by_role("button", name="Close").click()
     await page.goto(service.url + "/shop/thanks-18")
     await page.wait_for_timeout(600)
-    # Whoever closed it is left alone for thirty days.
+    # A visitor who closed it is not asked again for thirty days.
     await expect(popup).to_have_count(0)
     await page.evaluate("afterword('reset')")
     await page.reload()

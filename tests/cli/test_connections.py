@@ -1,4 +1,4 @@
-"""One connection cannot hurt, spoken to over real sockets."""
+"""Limits on connections, tested over real sockets."""
 
 import asyncio
 import socket
@@ -17,8 +17,8 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 
 
 class Hasty(BoundedProtocol):
-    patience: ClassVar[float] = 0.4
-    idle: ClassVar[float] = 0.6
+    patience_seconds: ClassVar[float] = 0.4
+    idle_seconds: ClassVar[float] = 0.6
     most: ClassVar[int] = 3
 
 
@@ -38,7 +38,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 async def serving() -> AsyncIterator[int]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    # Whoever comes before the server waits for it.
+    # A client that connects before the server has started waits for it.
     listening.listen()
     config = uvicorn.Config(
         echo, http=Hasty, lifespan="off", log_config=None, access_log=False, timeout_keep_alive=1

@@ -104,7 +104,7 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(browser: Browser, s
            "where.1.property": "", "where.1.op": "eq", "where.1.value": ""},
     )  # fmt: skip
     path = made.headers["location"].partition("?")[0]
-    tried = await browser.page(f"{path}?rehearse=1")
+    tried = await browser.page(f"{path}?dry_run=1")
     assert "It would have asked 2 of 3." in tried
     trigger = path.rpartition("/")[2]
     await press(browser, "trigger-switch", path, trigger=trigger, active="1")

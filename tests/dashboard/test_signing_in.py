@@ -182,7 +182,7 @@ async def test_roles_hold_and_end_with_the_member(browser: Browser, shop: Shop) 
     await browser.client.post("/sign-in", data={"email": email})
     await browser.client.post(await link_of(shop, email), data={})
     page = await browser.page(f"/responses/{answer['id']}")
-    assert "You may look" in page
+    assert "You may see this" in page
     path = f"/responses/{answer['id']}/follow-up"
     refused = await browser.send(path, page="/", status="resolved")
     assert refused.status_code == 403

@@ -1,4 +1,4 @@
-"""People are anonymised when nothing was heard of them for too long; every figure stays."""
+"""Customers without activity for too long are erased; every figure stays."""
 
 import datetime as dt
 from typing import Any
@@ -12,7 +12,7 @@ from tests.shop import Shop
 
 
 async def age(database: Database, shop: Shop, days: int, **only: str) -> None:
-    """Date all that was ever heard of a customer, or of all, so many days back."""
+    """Set the times of all data of a customer, or of all customers, so many days back."""
     narrowed = "and external_id = :external_id" if only else ""
     moved = {
         "customer": ("created_at", "updated_at"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 JSON = {"content-type": "application/json"}
-Told = tuple[dict[str, str], Any]
+SentWebhook = tuple[dict[str, str], Any]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Story:
 
     name: str
     source: str
-    deliveries: Sequence[Told]
+    deliveries: Sequence[SentWebhook]
     types: Sequence[str]
     settings: dict[str, Any] = field(default_factory=dict)
     trigger: dict[str, Any] | None = None
@@ -24,7 +24,7 @@ class Story:
     emails: Sequence[str] = ()
 
 
-def zendesk(event: str, at: str, *, status: str = "", number: int = 0, **more: Any) -> Told:
+def zendesk(event: str, at: str, *, status: str = "", number: int = 0, **more: Any) -> SentWebhook:
     body = {
         "event": event, "ticket_id": "5158", "status": status, "updated_at": f"2026-03-0{at}",
         "created_at": "2026-03-01T08:00:00Z", "tags": "vip",
@@ -33,7 +33,7 @@ def zendesk(event: str, at: str, *, status: str = "", number: int = 0, **more: A
     return JSON | {"x-zendesk-webhook-invocation-id": f"i-{event}-{at}-{number}"}, body
 
 
-def zendesk_event(kind: str, at: str, **more: Any) -> Told:
+def zendesk_event(kind: str, at: str, **more: Any) -> SentWebhook:
     body = {
         "type": f"zen:event-type:ticket.{kind}", "time": f"2026-03-0{at}", "event": {},
         "detail": {"id": "5158", "requester_id": "77", "status": "OPEN",
@@ -42,7 +42,7 @@ def zendesk_event(kind: str, at: str, **more: Any) -> Told:
     return JSON | {"x-zendesk-webhook-invocation-id": f"e-{kind}-{at}"}, body
 
 
-def helpscout(event: str, **more: Any) -> Told:
+def helpscout(event: str, **more: Any) -> SentWebhook:
     body = {
         "id": 4, "status": "closed", "createdAt": "2026-03-01T08:00:00Z",
         "closedAt": "2026-03-02T08:00:00Z", "userUpdatedAt": "2026-03-02T08:00:00Z",
@@ -51,7 +51,7 @@ def helpscout(event: str, **more: Any) -> Told:
     return JSON | {"x-helpscout-event": event}, body
 
 
-def intercom(topic: str, at: int, **item: Any) -> Told:
+def intercom(topic: str, at: int, **item: Any) -> SentWebhook:
     body = {
         "topic": topic, "id": f"notif-{topic}-{at}", "created_at": at,
         "data": {"item": {
@@ -65,7 +65,7 @@ def intercom(topic: str, at: int, **item: Any) -> Told:
     return JSON, body
 
 
-def zammad(state: Any, at: str, **ticket: Any) -> Told:
+def zammad(state: Any, at: str, **ticket: Any) -> SentWebhook:
     body = {"ticket": {
         "id": 81, "state": state, "updated_at": f"2026-03-0{at}", "close_at": None,
         "created_at": "2026-03-01T08:00:00Z", "customer": {"id": 5, "email": "eva@e.pl"},
@@ -73,7 +73,7 @@ def zammad(state: Any, at: str, **ticket: Any) -> Told:
     return JSON | {"x-zammad-delivery": f"d-{at}"}, body
 
 
-def chatwoot(status: str, at: str) -> Told:
+def chatwoot(status: str, at: str) -> SentWebhook:
     body = {
         "event": "conversation_status_changed", "id": 207, "status": status,
         "updated_at": f"2026-03-0{at}", "created_at": "2026-03-01T08:00:00Z",
@@ -82,14 +82,14 @@ def chatwoot(status: str, at: str) -> Told:
     return JSON | {"x-chatwoot-delivery": f"c-{at}"}, body
 
 
-def freshdesk(event: str, at: str, **more: Any) -> Told:
+def freshdesk(event: str, at: str, **more: Any) -> SentWebhook:
     return JSON, {
         "event": event, "ticket_id": "77", "updated_at": f"2026-03-0{at}",
         "created_at": "2026-03-01T08:00:00Z", "requester": {"email": "jane@e.com"},
     } | more  # fmt: skip
 
 
-def shopify(topic: str, at: str, *, order: int = 820982911946154500, **more: Any) -> Told:
+def shopify(topic: str, at: str, *, order: int = 820982911946154500, **more: Any) -> SentWebhook:
     body = {
         "id": order, "email": "jon@e.com", "total_price": "100.00", "currency": "USD",
         "processed_at": f"2026-03-0{at}", "created_at": f"2026-03-0{at}",
@@ -99,7 +99,7 @@ def shopify(topic: str, at: str, *, order: int = 820982911946154500, **more: Any
     return JSON | {"x-shopify-topic": topic, "x-shopify-event-id": f"ev-{order}-{at}"}, body
 
 
-def shopify_refund(at: str, amount: str, number: int) -> Told:
+def shopify_refund(at: str, amount: str, number: int) -> SentWebhook:
     body = {
         "id": number, "order_id": 820982911946154500, "created_at": f"2026-03-0{at}",
         "transactions": [{"kind": "refund", "amount": amount, "currency": "USD"}],
@@ -107,7 +107,7 @@ def shopify_refund(at: str, amount: str, number: int) -> Told:
     return JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": f"r-{number}"}, body
 
 
-def woo(status: str, at: str, *, topic: str = "order.updated", **more: Any) -> Told:
+def woo(status: str, at: str, *, topic: str = "order.updated", **more: Any) -> SentWebhook:
     body = {
         "id": 15, "status": status, "total": "50.00", "currency": "EUR",
         "date_modified_gmt": f"2026-03-0{at}", "date_paid_gmt": "2026-03-02T09:00:00",
@@ -117,7 +117,7 @@ def woo(status: str, at: str, *, topic: str = "order.updated", **more: Any) -> T
     return JSON | {"x-wc-webhook-topic": topic, "x-wc-webhook-delivery-id": "d1"}, body
 
 
-def stripe(kind: str, at: int, thing: dict[str, Any], **more: Any) -> Told:
+def stripe(kind: str, at: int, thing: dict[str, Any], **more: Any) -> SentWebhook:
     body = {
         "id": f"evt_{kind}_{at}", "type": kind, "created": at, "livemode": True,
         "data": {"object": thing},
@@ -313,5 +313,5 @@ SIMPLE = {
 }  # fmt: skip
 
 
-def simple(status: str) -> Told:
+def simple(status: str) -> SentWebhook:
     return JSON, {"freshdesk_webhook": SIMPLE | {"ticket_status": status}}

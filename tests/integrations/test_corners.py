@@ -8,7 +8,7 @@ import pytest
 
 from tests.integrations.stories import (
     JSON,
-    Told,
+    SentWebhook,
     chatwoot,
     freshdesk,
     intercom,
@@ -36,7 +36,7 @@ async def types(shop: Shop) -> list[str]:
     ]
 
 
-async def tell(shop: Shop, made: Any, *deliveries: Told) -> None:
+async def tell(shop: Shop, made: Any, *deliveries: SentWebhook) -> None:
     for headers, body in deliveries:
         reply = await deliver(shop, made, headers, body)
         assert reply.status_code in {200, 202}, reply.text
@@ -76,7 +76,9 @@ async def test_an_unknown_end_before_and_after_an_opening_is_two_ends(shop: Shop
         ("intercom", intercom("conversation.admin.opened", AT)),
     ],
 )
-async def test_a_new_ticket_is_not_opened_again(shop: Shop, source: str, delivery: Told) -> None:
+async def test_a_new_ticket_is_not_opened_again(
+    shop: Shop, source: str, delivery: SentWebhook
+) -> None:
     made = await register(shop, source)
     await tell(shop, made, delivery)
     assert await types(shop) == ["ticket.opened"]
@@ -126,7 +128,7 @@ async def test_one_odd_member_holds_up_none_of_the_others(shop: Shop) -> None:
     assert await types(shop) == ["visit.made"] * 2
     ((status, reason),) = await events(shop, made)
     assert status == "failed"
-    for part in ("2 of its parts are told", "'zzz'", "'yyy'", "'soon'", "`external_id`"):
+    for part in ("2 of its parts are recorded", "'zzz'", "'yyy'", "'soon'", "`external_id`"):
         assert part in (reason or ""), part
     unmapped = (await shop.get("/v1/integrations/g"))["unmapped"]
     assert sorted(found_one["status"] for found_one in unmapped) == ["yyy", "zzz"]

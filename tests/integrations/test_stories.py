@@ -16,8 +16,8 @@ from tests.integrations.stories import (
     SESSION,
     SIMPLE,
     STORIES,
+    SentWebhook,
     Story,
-    Told,
     shopify,
     shopify_refund,
     simple,
@@ -29,25 +29,25 @@ from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 
 
-def shuffled(deliveries: Sequence[Told]) -> list[Told]:
+def shuffled(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
     """Return another order: backwards, which is never the given one."""
     return list(reversed(deliveries))
 
 
-def doubled(deliveries: Sequence[Told]) -> list[Told]:
+def doubled(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
     """Return each twice, mixed, always in the same way."""
     twice = [*deliveries, *deliveries]
     random.Random(7).shuffle(twice)
     return twice
 
 
-def middle_last(deliveries: Sequence[Told]) -> list[Told]:
+def middle_last(deliveries: Sequence[SentWebhook]) -> list[SentWebhook]:
     """Return the one in the middle last."""
     middle = len(deliveries) // 2
     return [*deliveries[:middle], *deliveries[middle + 1 :], deliveries[middle]]
 
 
-ORDERS: dict[str, Callable[[Sequence[Told]], list[Told]]] = {
+ORDERS: dict[str, Callable[[Sequence[SentWebhook]], list[SentWebhook]]] = {
     "in order": list, "shuffled": shuffled, "doubled": doubled, "middle last": middle_last,
 }  # fmt: skip
 
@@ -73,7 +73,7 @@ async def test_a_story_comes_to_the_same_in_any_order(
     found = (await shop.get("/v1/interactions"))["data"]
     given = {name for interaction in found for name in interaction["properties"]}
     assert given <= set(ADAPTERS[story.source].properties), "its adapter does not state them"
-    # What a trigger was told late it may decide in another way; what happened is the same.
+    # Decisions may depend on the order of arrival; the recorded interactions may not.
     assert sorted(i["type"] for i in found) == list(story.types)
     if story.ticket:
         (ticket,) = (await shop.get("/v1/tickets"))["data"]
@@ -134,7 +134,7 @@ async def test_equal_bytes_of_two_tickets_are_two(shop: Shop) -> None:
     ],
 )  # fmt: skip
 async def test_a_test_is_a_test_unless_the_shop_tries(
-    shop: Shop, source: str, delivery: Told
+    shop: Shop, source: str, delivery: SentWebhook
 ) -> None:
     await shop.publish("s", "nps")
     await shop.make_trigger("s", on="order.paid")

@@ -60,7 +60,7 @@ SCRIPT = SubmissionSignals(scripted=True, rendered_at=ago(3600))
         (sent(9), SubmissionSignals(rendered_at=ago(3)), None),
         (sent(9), SubmissionSignals(), None),
         (sent(9), SubmissionSignals(scripted=True, gesture=True, trapped=True), "quarantined"),
-        # A person may change a score once; whoever tries three is no person.
+        # A person may change a score once; three different scores come from a program.
         (sent(9, 3), GESTURE, None),
         (sent(9, 3, 0), GESTURE, "quarantined"),
         (sent(9, 3, gesture=False) + sent(0), GESTURE, None),

@@ -161,7 +161,7 @@ async def test_an_operator_restores_and_rejects(shop: Shop) -> None:
 
 
 async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Database) -> None:
-    async def news() -> list[str]:
+    async def event_types() -> list[str]:
         async with database.session() as session:
             query = text(
                 "select type from event where workspace_id = :id and type like 'response.%' "
@@ -174,12 +174,12 @@ async def test_news_are_told_once_a_person_is_known(shop: Shop, database: Databa
     id_, path = await invite(shop)
     page = await browse(shop.client, path + "/9")
     await page.send(shop.client, why="", _js="1")
-    assert await news() == []
+    assert await event_types() == []
     await page.send(shop.client, score="8", why="", _g="1", _js="1")
-    assert await news() == ["response.created"]
+    assert await event_types() == ["response.created"]
     await page.send(shop.client, score="8", why="Fine", _g="1", _js="1")
     await shop.post(f"/v1/responses/{id_}/reject", status=200)
-    assert await news() == ["response.created", "response.updated", "response.updated"]
+    assert await event_types() == ["response.created", "response.updated", "response.updated"]
 
 
 async def test_what_is_deleted_is_gone_from_the_news_too(shop: Shop, database: Database) -> None:

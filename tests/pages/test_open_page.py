@@ -99,7 +99,7 @@ async def test_an_order_shows_and_gives_nobody_anothers_answer(shop: Shop) -> No
     page = await browse(shop.client, path)
     own = await follow(shop.client, await page.send(shop.client, score="2"))
     await own.send(shop.client, why="My name is Jan")
-    # Who only knows the number is told so instead of being asked, and replaces nothing.
+    # A visitor who knows the order's number sees that it is answered, and can replace nothing.
     stranger = parse(await shop.client.get(path))
     assert "Jan" not in stranger.text
     assert "This order was answered before." in stranger.text

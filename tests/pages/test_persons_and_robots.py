@@ -22,7 +22,7 @@ async def test_a_click_in_a_mail_is_provisional_until_a_person_moves(shop: Shop)
     assert (await shop.client.post(path, data=page.fields | gesture)).status_code == 204
     assert await states(shop) == [(3, "ok")]
     assert await counted(shop) == 1
-    # Only now somebody should call back, and only now the company hears of it.
+    # Only now there is a follow-up, and only now an event is emitted.
     (response,) = (await shop.get("/v1/responses", follow_up="open"))["data"]
     assert (response["id"], response["complete"]) == (id_, False)
 
@@ -62,7 +62,7 @@ async def test_the_signed_time_cannot_be_made_up(shop: Shop) -> None:
     )
     assert (await page.send(shop.client, score="9", why="")).status_code == 303
     assert await states(shop) == [(9, "unverified")]
-    # What bears no time at all comes from no form of ours: a program that means what it sends.
+    # A post without a time is not from our form but from a program that sends it on purpose.
     await shop.client.post(path, data={"score": "9"})
     assert await states(shop) == [(9, "ok")]
 

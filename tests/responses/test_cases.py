@@ -1,4 +1,4 @@
-"""Answers about an interaction, ticket or order: they have from it what they do not say."""
+"""Answers about an interaction, ticket or order: they inherit from it what they lack."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Every mail leaves, whoever is killed and however long the mail server is away."""
+"""Every mail is sent, although processes are killed and the mail server is away."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""Every process is killed while news is on its way: all of it arrives all the same."""
+"""Every process is killed while deliveries are on their way; all of them arrive."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -40,7 +40,7 @@ def test_lanes_are_filled_evenly() -> None:
 
 
 async def test_lines_of_one_case_are_told_in_order_whatever_lies_between(shop: Shop) -> None:
-    """What is told of an order, a person's consent and their name far apart in one upload."""
+    """One upload with an order, its customer's consent and name in distant lines."""
     who = {"email": "eva@c.pl"}
     lines: list[dict[str, Any]] = [
         {"type": "order.noted", "source": "shop", "external_id": f"n-{number}",

@@ -17,7 +17,7 @@ from tests.shop import Shop, wait_until_readable
 
 @dataclass
 class Post:
-    """What brings news: endpoints on this machine are allowed to it alone."""
+    """Sends the deliveries of a test; only here endpoints may be on this machine."""
 
     database: Database
     settings: Settings
@@ -38,7 +38,7 @@ class Post:
         return DeliverySender(self.database, SealedBox(load_secret_keys(settings)), settings)
 
     async def deliver(self, sender: DeliverySender | None = None) -> None:
-        """Make the deliveries of all news, and send what is due until nothing is."""
+        """Make the deliveries of all events, and send until none is due."""
         await self.dispatch()
         sender = sender or self.sender()
         idle = 0

@@ -2,11 +2,11 @@
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -29,19 +29,19 @@ _BY_EVENT = {
 }
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a conversation that began or changed its status."""
     payload, zone = delivery.payload, settings.timezone
     event = text(payload.get("event")) or ""
     ticket = text(payload.get("id"))
     if ticket is None:
-        return NotUsed("`id` is missing")
+        return UnusedWebhook("`id` is missing")
     type_ = _BY_EVENT.get(event)
     if event in {"conversation_status_changed", "conversation_resolved"}:
         type_ = type_of_status(settings, payload.get("status"))
     if type_ is None:
         status = payload.get("status")
-        return NotUsed(f"`{event}` with the status {status!r} means nothing here")
+        return UnusedWebhook(f"`{event}` with the status {status!r} means nothing here")
     person, agent = dig(payload, "meta", "sender"), dig(payload, "meta", "assignee")
     shared = {
         "customer": customer(

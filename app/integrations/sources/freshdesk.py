@@ -2,12 +2,12 @@
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     Payload,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -36,15 +36,15 @@ _BY_EVENT = {
 _TRUE = {"true", "1", "yes"}
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate either form; a status is a label, such as `Resolved`, or its number."""
     payload = _in_one_form(delivery.payload)
     ticket = text(payload.get("ticket_id"))
     if ticket is None:
-        return NotUsed("`ticket_id` is missing")
+        return UnusedWebhook("`ticket_id` is missing")
     type_ = _type(payload, settings)
     if type_ is None:
-        return NotUsed(f"the status {payload.get('status')!r} means nothing here")
+        return UnusedWebhook(f"the status {payload.get('status')!r} means nothing here")
     requester, agent = payload.get("requester"), payload.get("agent")
     shared = {
         "customer": customer(
@@ -70,7 +70,7 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
     return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
-def timeless_case(delivery: InboundDelivery, _settings: SourceSettings) -> str | None:
+def timeless_case(delivery: InboundWebhook, _settings: SourceSettings) -> str | None:
     """Return the ticket of a delivery that does not say when it was changed."""
     payload = _in_one_form(delivery.payload) if isinstance(delivery.payload, dict) else {}
     return None if text(payload.get("updated_at")) else text(payload.get("ticket_id"))

@@ -4,12 +4,12 @@ from zoneinfo import ZoneInfo
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     Payload,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -33,19 +33,19 @@ _BY_EVENT = {
 }
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the event's header; the body's `type` is only the channel."""
     payload = delivery.payload
     event = delivery.headers.get("x-helpscout-event", "")
     ticket = text(payload.get("id"))
     if ticket is None:
-        return NotUsed("`id` is missing")
+        return UnusedWebhook("`id` is missing")
     type_ = _BY_EVENT.get(event)
     if event == "convo.status":
         type_ = type_of_status(settings, payload.get("status"), types=CLOSED_IS_SOLVED)
     if type_ is None:
         status = payload.get("status")
-        return NotUsed(f"`{event}` with the status {status!r} means nothing here")
+        return UnusedWebhook(f"`{event}` with the status {status!r} means nothing here")
     person = payload.get("primaryCustomer") or payload.get("customer")
     agent = payload.get("assignee") or payload.get("owner")
     shared = {

@@ -4,11 +4,11 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -38,18 +38,18 @@ _BY_TOPIC = {
 _PEOPLE = {"user", "lead", "contact"}
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a notification about a conversation."""
     payload = delivery.payload
     topic = text(payload.get("topic")) or ""
     item = dig(payload, "data", "item")
     ticket = text(dig(item, "id") or dig(item, "conversation_id"))
     if topic == "ping":
-        return NotUsed("a ping")
+        return UnusedWebhook("a ping")
     if topic not in _BY_TOPIC:
-        return NotUsed(f"the topic {topic!r} means nothing here")
+        return UnusedWebhook(f"the topic {topic!r} means nothing here")
     if ticket is None:
-        return NotUsed("`data.item.id` is missing")
+        return UnusedWebhook("`data.item.id` is missing")
     shared = {
         "customer": _customer(item),
         "properties": properties(

@@ -5,12 +5,12 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     Payload,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -39,7 +39,7 @@ _ORDERS = {
 _FULFILMENTS = {"fulfillments/create", "fulfillments/update", "fulfillment_events/create"}
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the topic's header."""
     payload, topic = delivery.payload, delivery.headers.get("x-shopify-topic", "")
     if topic == "orders/updated" and payload.get("cancelled_at"):
@@ -50,10 +50,10 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
         return _fulfilment(delivery, settings)
     if topic == "refunds/create":
         return _refund(delivery, settings)
-    return NotUsed(f"the topic {topic!r} means nothing here")
+    return UnusedWebhook(f"the topic {topic!r} means nothing here")
 
 
-def _is_test(delivery: InboundDelivery) -> bool:
+def _is_test(delivery: InboundWebhook) -> bool:
     """Tell whether the order or one of its payments is a test."""
     payload = delivery.payload
     payments = payload.get("transactions")
@@ -61,13 +61,13 @@ def _is_test(delivery: InboundDelivery) -> bool:
     return payload.get("test") is True or paid_by_test
 
 
-def _order(delivery: InboundDelivery, topic: str, settings: SourceSettings) -> Translation:
+def _order(delivery: InboundWebhook, topic: str, settings: SourceSettings) -> Translation:
     type_, time_field = _ORDERS[topic]
     edit = delivery.payload.get("order_edit")
     payload: Payload = edit if isinstance(edit, dict) else delivery.payload
     order = text(payload.get("order_id") if payload is edit else payload.get("id"))
     if order is None:
-        return NotUsed("`id` is missing")
+        return UnusedWebhook("`id` is missing")
     person, zone = payload.get("customer"), settings.timezone
     at = moment(payload.get(time_field), zone) or moment(payload.get("created_at"), zone)
     # An order may be edited many times; each of the other events happens once.
@@ -110,14 +110,14 @@ def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
     )
 
 
-def _fulfilment(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def _fulfilment(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     payload, zone = delivery.payload, settings.timezone
     order = text(payload.get("order_id"))
     status = text(payload.get("shipment_status") or payload.get("status"))
     if status != "delivered":
-        return NotUsed(f"the shipment is {status!r}, not delivered")
+        return UnusedWebhook(f"the shipment is {status!r}, not delivered")
     if order is None:
-        return NotUsed("`order_id` is missing")
+        return UnusedWebhook("`order_id` is missing")
     at = moment(payload.get("updated_at"), zone) or moment(payload.get("happened_at"), zone)
     event = interaction(
         "order.delivered",
@@ -135,12 +135,12 @@ def _fulfilment(delivery: InboundDelivery, settings: SourceSettings) -> Translat
     return Interpretation([event])
 
 
-def _refund(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def _refund(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a refund; `orders` decides by the order's value whether it is partial."""
     payload, zone = delivery.payload, settings.timezone
     order, number = text(payload.get("order_id")), text(payload.get("id"))
     if order is None:
-        return NotUsed("`order_id` is missing")
+        return UnusedWebhook("`order_id` is missing")
     at = moment(payload.get("processed_at"), zone) or moment(payload.get("created_at"), zone)
     value = _refunded(payload.get("transactions"))
     # A refund without a payment, such as goods put back into stock, is never a full refund.

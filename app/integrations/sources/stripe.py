@@ -6,12 +6,12 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     Payload,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -28,20 +28,20 @@ from app.integrations.signatures import CombinedHeader, SignatureRule
 _PAID = {"paid", "no_payment_required"}
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the event's type; an event that is not live is a test."""
     kind = text(delivery.payload.get("type")) or ""
     translates = _BY_TYPE.get(kind)
     if translates is None:
-        return NotUsed(f"`{kind}` means nothing here")
-    thing = dig(delivery.payload, "data", "object")
-    if text(dig(thing, "id")) is None:
-        return NotUsed("`data.object.id` is missing")
+        return UnusedWebhook(f"`{kind}` means nothing here")
+    payload_object = dig(delivery.payload, "data", "object")
+    if text(dig(payload_object, "id")) is None:
+        return UnusedWebhook("`data.object.id` is missing")
     shared = {
         "occurred_at": moment(delivery.payload.get("created"), settings.timezone),
         "test": True if delivery.payload.get("livemode") is False else None,
     }
-    return translates(delivery.payload, thing, shared)
+    return translates(delivery.payload, payload_object, shared)
 
 
 def _order_of_session(session: Payload) -> str:
@@ -58,9 +58,9 @@ def _names(*values: Any) -> tuple[str, ...]:
 
 def _session_paid(_event: Payload, session: Payload, shared: dict[str, Any]) -> Translation:
     if session.get("mode") == "setup":
-        return NotUsed("a session of the mode `setup` buys nothing")
+        return UnusedWebhook("a session of the mode `setup` buys nothing")
     if text(session.get("payment_status")) not in _PAID:
-        return NotUsed(f"the payment is {session.get('payment_status')!r}, not paid")
+        return UnusedWebhook(f"the payment is {session.get('payment_status')!r}, not paid")
     details, locale = session.get("customer_details"), session.get("locale")
     body = interaction(
         "order.paid",

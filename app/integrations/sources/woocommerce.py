@@ -6,14 +6,14 @@ from typing import Any
 from app.integrations.adapter import (
     UTC,
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     InteractionBody,
     Interpretation,
-    NotUsed,
     Payload,
     SourceSettings,
     Translation,
     UnmappedStatusError,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -41,14 +41,14 @@ _BY_STATUS = {
 _BEFORE_PAYMENT = {"pending", "on-hold", "checkout-draft", "auto-draft", "draft", "new"}
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate an order by its status and its refunds."""
     payload, topic = delivery.payload, delivery.headers.get("x-wc-webhook-topic", "")
     if not topic.startswith("order."):
-        return NotUsed(f"the topic {topic!r} means nothing here")
+        return UnusedWebhook(f"the topic {topic!r} means nothing here")
     order = text(payload.get("id"))
     if order is None:
-        return NotUsed("`id` is missing")
+        return UnusedWebhook("`id` is missing")
     if topic == "order.deleted":
         deleted = interaction("order.cancelled", order, order=order, properties={"deleted": True})
         return Interpretation([deleted])
@@ -58,12 +58,12 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
     if not (status == "refunded" and refunds):
         bodies = _by_status(delivery, order, status, settings)
     if not bodies and not refunds:
-        return NotUsed(f"the status {status!r} means nothing here")
+        return UnusedWebhook(f"the status {status!r} means nothing here")
     return Interpretation([*bodies, *refunds])
 
 
 def _by_status(
-    delivery: InboundDelivery, order: str, status: str, settings: SourceSettings
+    delivery: InboundWebhook, order: str, status: str, settings: SourceSettings
 ) -> list[InteractionBody]:
     payload = delivery.payload
     found = _type_of(status, settings)
@@ -143,7 +143,7 @@ def _customer(payload: Payload) -> dict[str, Any] | None:
     )
 
 
-def _properties(delivery: InboundDelivery) -> dict[str, Any]:
+def _properties(delivery: InboundWebhook) -> dict[str, Any]:
     payload = delivery.payload
     lines = payload.get("line_items")
     return properties(

@@ -4,11 +4,11 @@ from typing import Any
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -32,17 +32,17 @@ _STATE_TYPES = {
 }  # fmt: skip
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a ticket by its state."""
     ticket, zone = delivery.payload.get("ticket"), settings.timezone
     number = text(dig(ticket, "id"))
     if number is None:
-        return NotUsed("`ticket.id` is missing")
+        return UnusedWebhook("`ticket.id` is missing")
     type_ = _type(ticket, settings)
     if type_ == "ticket.reopened" and dig(ticket, "close_at") is None:
         type_ = None
     if type_ is None:
-        return NotUsed(f"the state {_label(ticket)!r} means nothing here")
+        return UnusedWebhook(f"the state {_label(ticket)!r} means nothing here")
     person, owner = dig(ticket, "customer"), dig(ticket, "owner")
     shared = {
         "customer": customer(

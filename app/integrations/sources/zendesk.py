@@ -2,12 +2,12 @@
 
 from app.integrations.adapter import (
     Adapter,
-    InboundDelivery,
+    InboundWebhook,
     Interpretation,
-    NotUsed,
     Payload,
     SourceSettings,
     Translation,
+    UnusedWebhook,
 )
 from app.integrations.reading import (
     customer,
@@ -42,7 +42,7 @@ _RESOLVED = {"SOLVED", "CLOSED"}
 _MERGED_TAG = "closed_by_merge"
 
 
-def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translation:
+def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate either form."""
     payload = delivery.payload
     if str(payload.get("type", "")).startswith("zen:event-type:"):
@@ -53,7 +53,7 @@ def translate(delivery: InboundDelivery, settings: SourceSettings) -> Translatio
 def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
     ticket = text(payload.get("ticket_id"))
     if ticket is None:
-        return NotUsed("`ticket_id` is missing")
+        return UnusedWebhook("`ticket_id` is missing")
     labels = tags(payload.get("tags"), separator=None)
     type_ = text(payload.get("event"))
     if type_ not in _BY_NAME:
@@ -61,7 +61,7 @@ def _from_trigger(payload: Payload, settings: SourceSettings) -> Translation:
     if type_ in {"ticket.solved", "ticket.closed"} and _MERGED_TAG in labels:
         type_ = "ticket.merged"
     if type_ is None:
-        return NotUsed(f"the status {payload.get('status')!r} means nothing here")
+        return UnusedWebhook(f"the status {payload.get('status')!r} means nothing here")
     requester = payload.get("requester")
     shared = {
         "customer": customer(
@@ -91,7 +91,7 @@ def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
     detail = payload.get("detail")
     ticket = text(dig(detail, "id"))
     if ticket is None:
-        return NotUsed("`detail.id` is missing")
+        return UnusedWebhook("`detail.id` is missing")
     kind = str(payload["type"]).removeprefix(_FORM)
     labels = tags(dig(detail, "tags"))
     type_ = _BY_KIND.get(kind)
@@ -99,7 +99,7 @@ def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
         type_ = _changed_to(payload, labels, settings)
     if type_ is None:
         current = dig(payload, "event", "current")
-        return NotUsed(f"`{payload['type']}` with the status {current!r} means nothing here")
+        return UnusedWebhook(f"`{payload['type']}` with the status {current!r} means nothing here")
     shared = {
         "customer": customer(external_id=dig(detail, "requester_id")),
         "properties": properties(

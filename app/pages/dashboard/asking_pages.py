@@ -1,4 +1,4 @@
-"""Triggers on the dashboard, with their rehearsals, decisions and invitations."""
+"""Triggers on the dashboard, with their dry runs, decisions and invitations."""
 
 import datetime as dt
 from collections import Counter
@@ -57,23 +57,23 @@ async def show_triggers(visit: ConsoleDep) -> HTMLResponse:
 async def show_new_trigger(visit: ConsoleDep) -> HTMLResponse:
     """Show the form of a new trigger."""
     visit.require(Scope.ADMIN)
-    return visit.page("trigger", trigger=None, rehearsal=None, **await _choices(visit))
+    return visit.page("trigger", trigger=None, history=None, **await _choices(visit))
 
 
 @routes.get("/asking/{trigger}", include_in_schema=False)
-async def show_trigger(visit: ConsoleDep, trigger: str, rehearse: bool = False) -> HTMLResponse:
+async def show_trigger(visit: ConsoleDep, trigger: str, dry_run: bool = False) -> HTMLResponse:
     """Show a trigger, and on request what it would have done in 30 days."""
     found = await visit.api.get(f"/v1/triggers/{trigger}")
-    rehearsal: dict[str, Any] | None = None
-    if rehearse:
+    history: dict[str, Any] | None = None
+    if dry_run:
         path = f"/v1/triggers/{trigger}/dry-run"
         try:
             reply = await visit.api.send("POST", path, params={"since": "P30D"})
-            rehearsal = reply.json()
+            history = reply.json()
         except ApiRefused as refused:
-            rehearsal = {"refused": refused.detail}
+            history = {"refused": refused.detail}
     return visit.page(
-        "trigger", title=found["name"], trigger=found, rehearsal=rehearsal,
+        "trigger", title=found["name"], trigger=found, history=history,
         **await _choices(visit),
     )  # fmt: skip
 

@@ -14,11 +14,11 @@ Fields = Mapping[str, list[str]]
 Read = Callable[[list[str]], Any]
 
 
-class _LeftOut:
+class _OmittedField:
     """Marks an empty field, which the request leaves out."""
 
 
-LEFT_OUT = _LeftOut()
+LEFT_OUT = _OmittedField()
 
 
 def text(values: list[str]) -> Any:

@@ -160,7 +160,7 @@ async def read_csv(
 ) -> Response:
     """Return the figures of a chart as CSV."""
     if metric not in {*CARD_METRICS, "rating", "emotion"}:
-        raise NotFound("There is no such figure.")
+        raise NotFound("There is no figure of this name.")
     more: dict[str, Any] = {"group_by": [group]} if group else {"interval": view.interval}
     reply: Reply = await figures.read(visit, view, metric, chosen(asked), **more)
     headers = {"Content-Disposition": f'attachment; filename="{metric}.csv"'}

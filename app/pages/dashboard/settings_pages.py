@@ -120,7 +120,7 @@ async def show_shared(request: Request, session: SessionDep, token: str) -> Resp
     if link is None:
         raise NotFound("There is no such link.")
     if link.is_over:
-        raise Gone("This link is over; ask whoever sent it for a new one.")
+        raise Gone("This link has expired; ask the person who sent it for a new one.")
     await session.commit()
     path, _, query = link.path.partition("?")
     visitor = sessions.visitor_by_link(link.workspace_id, link.id, link.expires_at)

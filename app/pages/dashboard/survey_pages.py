@@ -145,7 +145,7 @@ async def show_mail(visit: ConsoleDep, key: str, lang: str = "") -> Response:
     """Show the mail of a survey, as it would be sent."""
     reply = await visit.api.read(f"/v1/surveys/{key}/email-preview", lang=lang)
     if "html" not in reply.headers.get("content-type", ""):
-        raise NotFound("There is no mail to show.")
+        raise NotFound("This survey's mail cannot be shown; save a valid draft first.")
     headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
                "img-src 'self' data:; frame-ancestors 'self'"}  # fmt: skip
     return HTMLResponse(reply.content, headers=headers)

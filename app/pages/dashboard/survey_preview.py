@@ -21,7 +21,7 @@ from app.core.http import at, json_reply
 from app.core.ids import as_uuid
 from app.core.routing import SessionDep, router
 from app.core.settings import Settings
-from app.invitations.letter import Addressee, Letter, Links
+from app.invitations.mail_content import Addressee, Links, MailContent
 from app.invitations.sending import sender_of
 from app.pages import embedding
 from app.pages.brand import look_of
@@ -137,11 +137,11 @@ async def show_mail(visit: ConsoleDep, request: Request, preview: PreviewDep) ->
         invitation_id=preview.survey.id, email="preview@example.com", name=None,
         locale=preview.locale, order=None, ticket=None, properties={},
     )  # fmt: skip
-    letter = Letter(
+    content = MailContent(
         preview.survey.definition, addressee, sender=sender_of(visit.workspace, settings),
         links=Links(settings.base_url, "preview"),
     )  # fmt: skip
-    return HTMLResponse(letter.html, headers={"Content-Security-Policy": _MAIL_POLICY})
+    return HTMLResponse(content.html, headers={"Content-Security-Policy": _MAIL_POLICY})
 
 
 @routes.get(_ADDRESS + "/widget", include_in_schema=False)

@@ -9,7 +9,7 @@ import { sheets } from "./style.js";
 const HEADING = { id: "h", tabindex: -1 };
 
 export class Survey extends HTMLElement {
-  // What makes it another question: no score of the one before is ever sent for it.
+  // If one of these changes, it is another question, to which no earlier score is sent.
   static observedAttributes = ["survey", "key", "order", "ticket"];
   #id;
   #seq;
@@ -64,7 +64,7 @@ export class Survey extends HTMLElement {
     this.#seq = this.#step = 0;
     this.#answers = {};
     this.#empty();
-    // Whoever sets several attributes in turn means all of them together.
+    // Several attributes that are set in turn are applied together.
     queueMicrotask(() => asked == this.#asked && this.#start(asked));
   }
 

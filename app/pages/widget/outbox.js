@@ -10,7 +10,7 @@ let timer;
 let busy;
 let waiting = [];
 
-// Old libraries teach arrays and texts another way to be written; ours is the standard's.
+// Old libraries change how arrays and texts become JSON; this is the standard way.
 const json = (value) => {
   const taught = [Array, String, Number, Boolean, Object].map(({ prototype }) => prototype);
   const own = taught.map((prototype) => Object.getOwnPropertyDescriptor(prototype, "toJSON"));

@@ -10,7 +10,7 @@ export const read = (question, form) => {
     .map((field) => question.choices[field.value].value);
   if (!chosen.length) return null;
   if (question.kind != "several") return chosen[0];
-  // Whoever ticks an option beside "not applicable" means the option.
+  // If an option and "not applicable" are both ticked, the option counts.
   const options = chosen.filter((value) => value != "na");
   return options.length ? options : "na";
 };

@@ -17,13 +17,13 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.schema import Json
 from app.interactions.inheriting import COLUMNS
-from app.interactions.recording import Recorded
+from app.interactions.recording import RecordedInteraction
 from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.triggers.active_trigger import ENDS, ActiveTrigger
 from app.triggers.deciding import judge_interaction, plan_invitation
 from app.triggers.decision_context import DecisionContext, case_of, read_context
 from app.triggers.models import Trigger
-from app.triggers.schemas import RehearsalOut
+from app.triggers.schemas import HistoryDryRunOut
 from app.triggers.workspace_rules import read_rules
 
 _CHUNK = 500
@@ -36,7 +36,9 @@ order by occurred_at, id limit :most
 """).columns(properties=Json, contact=Json)
 
 
-async def rehearse(session: AsyncSession, trigger: Trigger, since: dt.timedelta) -> RehearsalOut:
+async def dry_run_history(
+    session: AsyncSession, trigger: Trigger, since: dt.timedelta
+) -> HistoryDryRunOut:
     """Say whom a trigger would have asked since then, and why not the others; nothing is stored."""
     rule = ActiveTrigger(Trigger.model_validate(trigger.model_dump() | {"active": True}))
     until = utc_now()
@@ -63,7 +65,7 @@ async def rehearse(session: AsyncSession, trigger: Trigger, since: dt.timedelta)
                     "detail": refusal.detail if refusal else None,
                 })  # fmt: skip
     would_ask = outcomes.pop("invited", 0)
-    return RehearsalOut.model_validate({
+    return HistoryDryRunOut.model_validate({
         "trigger": trigger.id, "since": until - since, "until": until,
         "interactions": would_ask + sum(outcomes.values()), "invited": would_ask,
         "skipped": dict(outcomes.most_common()), "examples": examples,
@@ -72,7 +74,7 @@ async def rehearse(session: AsyncSession, trigger: Trigger, since: dt.timedelta)
 
 async def _history(
     session: AsyncSession, trigger: Trigger, since: dt.datetime
-) -> AsyncIterator[list[Recorded]]:
+) -> AsyncIterator[list[RecordedInteraction]]:
     """Yield the interactions of the trigger's type, oldest first, some at a time."""
     after, id_ = since, UUID(int=0)
     while True:
@@ -83,7 +85,7 @@ async def _history(
                 id=id_, most=_CHUNK,
             ),
         )  # fmt: skip
-        interactions = [Recorded(created=True, **row._mapping) for row in rows]
+        interactions = [RecordedInteraction(created=True, **row._mapping) for row in rows]
         if not interactions:
             return
         # As if it had been recorded when it happened.
@@ -93,7 +95,7 @@ async def _history(
         after, id_ = interactions[-1].occurred_at, interactions[-1].id
 
 
-def _number(interaction: Recorded, ordinals: Counter[tuple[str, str | None]]) -> None:
+def _number(interaction: RecordedInteraction, ordinals: Counter[tuple[str, str | None]]) -> None:
     """Number the resolutions of a ticket in the order in which they happened."""
     if interaction.ticket and interaction.type in ENDS:
         case = interaction.source, interaction.ticket
@@ -105,7 +107,7 @@ async def _context(
     session: AsyncSession,
     trigger: Trigger,
     rule: ActiveTrigger,
-    chunk: Sequence[Recorded],
+    chunk: Sequence[RecordedInteraction],
     since: dt.datetime,
     asked: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
@@ -126,7 +128,7 @@ async def _context(
 def _as_of(
     context: DecisionContext,
     rule: ActiveTrigger,
-    interaction: Recorded,
+    interaction: RecordedInteraction,
     invited: set[tuple[UUID, str]],
     asked: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:

@@ -1,4 +1,4 @@
-"""What subscribers hear: each piece of news once, of what they asked for, as it was."""
+"""Events as subscribers get them: each once, as subscribed, with the data of its time."""
 
 import datetime as dt
 import json
@@ -20,7 +20,7 @@ from tests.webhooks.conftest import Post
 ANSWERS = ["response.created", "response.updated", "response.completed", "response.low_score"]
 
 
-def heard(receiver: Receiver) -> list[str]:
+def received_types(receiver: Receiver) -> list[str]:
     return sorted(request["body"]["type"] for request in receiver.requests)
 
 
@@ -31,7 +31,7 @@ async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receive
     await shop.happened("order.paid", "e-1", order="o-1", properties={"store": "W"}, customer=who)
     answer = (await shop.answer("nps", {"score": 3, "why": "Late"}, order="o-1")).json()
     await post.deliver()
-    assert heard(receiver) == ["response.completed", "response.created", "response.low_score"]
+    assert received_types(receiver) == ["response.completed", "response.created", "response.low_score"]
     assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 3
     told = next(r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed")
     data = told["data"]
@@ -55,11 +55,11 @@ async def test_completion_comes_once(shop: Shop, post: Post, receiver: Receiver)
     await post.subscribe(receiver.url, ANSWERS)
     first = (await shop.answer("nps", 2, complete=False)).json()
     await post.deliver()
-    assert heard(receiver) == ["response.created"]
+    assert received_types(receiver) == ["response.created"]
     await shop.answer("nps", {"score": 2, "why": "x"}, id=first["id"], seq=2)
     await shop.answer("nps", {"score": 9, "why": "y"}, id=first["id"], seq=3)
     await post.deliver()
-    assert heard(receiver) == [
+    assert received_types(receiver) == [
         "response.completed", "response.created", "response.low_score", "response.updated",
         "response.updated",
     ]  # fmt: skip
@@ -82,7 +82,7 @@ async def test_an_answer_left_alone_is_complete_after_half_an_hour(
         await queue_abandoned(session, utc_now())
     await shop.work()
     await post.deliver()
-    assert heard(receiver) == ["response.completed", "response.low_score"]
+    assert received_types(receiver) == ["response.completed", "response.low_score"]
     assert {r["body"]["data"]["id"] for r in receiver.requests} == {left["id"]} != {fresh["id"]}
     await shop.answer("nps", {"score": 2, "why": "late"}, id=left["id"], seq=2)
     await post.deliver()
@@ -164,7 +164,7 @@ async def test_an_erased_customer_is_in_no_later_delivery(
     await post.dispatch()
     await shop.call("DELETE", "/v1/customers/c-1")
     await post.deliver()
-    assert heard(receiver) == ["customer.erased", "response.created"]
+    assert received_types(receiver) == ["customer.erased", "response.created"]
     await shop.post(
         f"/v1/webhook-endpoints/{endpoint['id']}/replay",
         {"since": "2026-01-01T00:00:00Z"},

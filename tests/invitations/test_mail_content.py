@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.core.settings import Settings
-from app.invitations.letter import Addressee, Links, MailSender
 from app.invitations.mail import POLICY, write_mail
+from app.invitations.mail_content import Addressee, Links, MailSender
 from app.surveys.schemas import Definition
 from app.surveys.templates import template
 from tests.mailbox import Mailbox, plain
@@ -158,7 +158,7 @@ async def test_a_preview_shows_the_draft(shop: Shop) -> None:
     assert (await shop.get("/v1/invitations"))["data"] == []
 
 
-async def test_a_test_mail_reaches_whoever_wants_to_see_it(
+async def test_a_test_mail_is_sent_to_any_address(
     shop: Shop, mailbox: Mailbox, settings: Settings
 ) -> None:
     await shop.publish("s")

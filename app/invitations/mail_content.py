@@ -9,8 +9,6 @@ from uuid import UUID
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.core.texts import shipped_language, texts_of
-from app.surveys.question_types import WordAnswers, spec_of
-from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.wording import (
     Choice,
@@ -100,7 +98,7 @@ class Addressee:
         )
 
 
-class Letter:
+class MailContent:
     """The words of one mail."""
 
     def __init__(
@@ -210,15 +208,6 @@ class Letter:
             for choice in choices_of(question, self._wording)
             if choice.score is not None
         ]
-
-
-def score_links(question: Question) -> list[int]:
-    """Return the scores by which links choose the answers of a main question, in their order."""
-    answers = spec_of(question.type).answers
-    if isinstance(answers, WordAnswers):
-        return [answer.score for answer in answers.answers]
-    scale = scale_of(question.type, question.points)
-    return list(range(scale.low, scale.high + 1))
 
 
 def _groups(choices: Sequence[tuple[Choice, str]]) -> list[Sequence[tuple[Choice, str]]]:
