@@ -4,14 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
-from app.core.ids import keyed_uuid
 from app.core.zones import is_zone
 from app.imports.columns import (
     ColumnUse,
@@ -23,10 +24,12 @@ from app.imports.columns import (
     wanted_rows,
 )
 from app.imports.dates import DateReading, judge_dates
+from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.reading import FileOptions, SourceFile, Table, read_table
+from app.imports.replaced import find_missing, find_replaced
 from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import ReadRow, RowReader, UnreadableRowError
+from app.imports.rows import RowReader, UnreadableRowError
 from app.imports.spool import Spool
 from app.imports.stored import find_latest, has_source
 from app.imports.values import fold
@@ -34,6 +37,7 @@ from app.metrics.counts import Counts
 from app.metrics.figures import Series
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
+from app.responses.models import ImportRun
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
@@ -44,13 +48,6 @@ from app.workspaces.service import get_workspace
 _MAIN, _COMMENT = "@main", "@comment"
 CHUNK = 2000
 _MIN_MISFITS = 3
-
-
-class IdentifiedRow(NamedTuple):
-    """One row with the id of its response, derived from its source and its id or content."""
-
-    row: ReadRow
-    id: UUID
 
 
 @dataclass
@@ -65,10 +62,12 @@ class OpenFile:
     options: ImportOptions
     preset: str | None
     dates: DateReading | None
+    identities: RowIdentities
     rejected: list["RejectedRow"] = field(default_factory=list)
     empty: int = 0
     seen: int = 0
-    _repeats: Counter[str] = field(default_factory=Counter)
+    # Whether a file of this source was imported before.
+    is_known: bool = False
     _spool: Spool | None = None
 
     def chunks(self) -> Iterator[list[IdentifiedRow]]:
@@ -88,34 +87,26 @@ class OpenFile:
         self._spool.is_complete = True
 
     def _read(self) -> Iterator[list[IdentifiedRow]]:
-        self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
-        self.reader.notes.clear()
-        self.reader.misfits.clear()
+        self.rejected, self.empty, self.seen = [], 0, 0
+        self.identities.clear()
+        self.reader.clear()
         chunk = []
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             try:
                 row = self.reader.read(line, cells)
+                entry = self.identities.identify(row, cells) if row is not None else None
             except UnreadableRowError as error:
                 self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
                 continue
-            if row is None:
-                self.empty += 1
+            if entry is None:
+                self.empty += row is None
                 continue
-            chunk.append(IdentifiedRow(row, self._id_of(row)))
+            chunk.append(entry)
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
         yield chunk
-
-    def _id_of(self, row: ReadRow) -> UUID:
-        names = ["import", str(self.survey.id), self.options.source]
-        if row.external_id is not None:
-            names += ["id", row.external_id]
-        else:
-            self._repeats[row.content] += 1
-            names += ["row", row.content, str(self._repeats[row.content])]
-        return keyed_uuid(self.survey.derivation.key, *names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +164,8 @@ def _open(
     elif "responded_at" in options.constants:
         dates = DateReading(zone)
     reader = RowReader(survey, uses, options, dates, undated)
-    return OpenFile(source.name, table, uses, reader, survey, options, preset, dates)
+    identities = RowIdentities(survey, options.source, table.columns, reader.notes)
+    return OpenFile(source.name, table, uses, reader, survey, options, preset, dates, identities)
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -235,7 +227,8 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
     states: Counter[str] = Counter()
     chunks = file.chunks()
     async with database.session() as session:
-        is_known = await has_source(session, workspace_id, file.options.source)
+        file.is_known = await has_source(session, workspace_id, file.options.source)
+        replaced = await _replaced_by(session, workspace_id, file)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         for entry in chunk:
             for key, value in entry.row.checked.answers.items():
@@ -243,12 +236,31 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
                 for part in parts:
                     histograms.setdefault(key, Counter())[_shown(part)] += 1
         earlier: dict[UUID, Any] = {}
-        if is_known:
+        if file.is_known:
             async with database.session() as session:
-                earlier = await find_latest(session, workspace_id, [entry.id for entry in chunk])
-        for entry in chunk:
+                ids = [id_ for entry in chunk for id_ in entry.ids]
+                earlier = await find_latest(session, workspace_id, ids)
+        for entry in (entry.known_as(earlier) for entry in chunk):
+            file.identities.ids.setdefault(entry.id, "")
             states[_state_of(earlier.get(entry.id), entry)] += 1
-    return _report(file, histograms, states)
+    report = _report(file, histograms, states)
+    if replaced is not None:
+        async with database.session() as session:
+            missing = await find_missing(session, replaced, None, file.identities.ids)
+        report["rows"]["removed"] = len(missing)
+        report["replaces"] = str(replaced.id)
+    return report
+
+
+async def _replaced_by(
+    session: AsyncSession, workspace_id: UUID, file: OpenFile
+) -> ImportRun | None:
+    if (replaced_id := file.options.replace) is None:
+        return None
+    source = file.options.source
+    return await find_replaced(
+        session, workspace_id, replaced_id, survey_id=file.survey.id, source=source
+    )
 
 
 def _state_of(earlier: Any, entry: IdentifiedRow) -> str:
@@ -296,7 +308,8 @@ def _question(file: OpenFile, key: str, value_counts: Counter[str]) -> dict[str,
 def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
     """Return hints for the person who reads the report."""
     without_ids = not any(use.target == "external_id" for use in file.uses)
-    if without_ids and states["already_here"] and states["new"]:
+    is_known = states["already_here"] or states["changed"] or file.is_known
+    if without_ids and is_known and states["new"] and file.options.replace is None:
         hint = (
             "The rows have no ids, so a corrected row counts as new; `replace` with the id of the "
             "earlier import removes the rows that are no longer in the file."

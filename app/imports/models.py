@@ -38,12 +38,19 @@ class ImportedRecord(SQLModel, table=True):
     at: dt.datetime = Field(sa_type=Instant)
 
 
+# In `ImportedRow.seq`, while a response is being changed or taken back.
+WRITING, UNDOING = 0, -1
+
+
 class ImportedRow(SQLModel, table=True):
     """What one import made of one response.
 
-    `content` is the row's hash, which shows whether the row differs in a later file. `seq` is the
-    response's number after the import; another number means that it was changed since. `before`
-    is the response as it was if the import changed or removed it, None if the import added it.
+    `content` is the row's hash, which shows whether the row differs in a later file; it is empty
+    if the import removed the response. `seq` is the response's number after the import; another
+    number means that it was changed since. `before` is the response as it was if the import
+    changed or removed it, None if the import added it. A row is noted before its response is
+    changed, so that an interrupted import loses nothing: `WRITING` and `UNDOING` stand in `seq`
+    until the change is complete. `was_there` rows were in the file and needed no change.
     """
 
     __tablename__ = "import_row"
@@ -61,5 +68,6 @@ class ImportedRow(SQLModel, table=True):
     external_id: str | None = None
     content: str
     seq: int
+    was_there: bool = False
     before: dict[str, Any] | None = Field(default=None, sa_type=Json)
     at: dt.datetime = Field(sa_type=Instant)

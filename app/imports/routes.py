@@ -8,14 +8,17 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.core.errors import AfterwordError
+from app.core.errors import AfterwordError, Forbidden
 from app.core.http import MEBIBYTE, json_reply
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
+from app.imports.file_kinds import FILE_KINDS
+from app.imports.looking import survey_of
 from app.imports.reading import SourceFile
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.responses.batch_writing import Ingest
+from app.responses.submission import survey_for
 from app.workspaces.admission import Admin, Reader, Writer
 
 logger = logging.getLogger(__name__)
@@ -51,9 +54,13 @@ async def create_import(
     """
     ingest: Ingest = request.app.state.ingest
     source = SourceFile.of_bytes(query.name, await request.body())
-    looked = await service.look(
-        ingest.database, caller.workspace_id, query.what(), source, query.options()
-    )
+    what = query.what()
+    if what not in FILE_KINDS:
+        survey_for(caller, await survey_of(ingest.database, caller.workspace_id, what), what)
+    elif caller.survey is not None:
+        detail = f"This key is bound to the survey `{caller.survey}`; it imports answers only."
+        raise Forbidden(detail)
+    looked = await service.look(ingest.database, caller.workspace_id, what, source, query.options())
     if query.dry_run:
         return json_reply(looked.report)
     run, taker = await service.begin_import(ingest, caller.workspace_id, looked)

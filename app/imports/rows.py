@@ -82,6 +82,11 @@ class RowReader:
             "order": self._short, "ticket": self._short,
         }  # fmt: skip
 
+    def clear(self) -> None:
+        """Forget what was noted, before the file is read again."""
+        self.notes.clear()
+        self.misfits.clear()
+
     def read(self, line: int, cells: Sequence[str]) -> ReadRow | None:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": {}}
@@ -223,9 +228,14 @@ class RowReader:
         return ReadRow(line, decoded, checked, external_id, _hash(body, self.undated))
 
 
+def row_hash(values: Any) -> str:
+    """Return the hash of values that can stand in JSON."""
+    return hashlib.sha256(_encode(values)).hexdigest()
+
+
 def _hash(body: Mapping[str, Any], undated: dt.datetime | None) -> str:
     """Return the hash by which equal rows are recognised; an assumed time is not part of it."""
     fields = dict(body)
     if undated is not None and fields["responded_at"] == undated.isoformat():
         del fields["responded_at"]
-    return hashlib.sha256(_encode(fields)).hexdigest()
+    return row_hash(fields)

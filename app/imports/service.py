@@ -20,7 +20,8 @@ from app.imports.options import ImportOptions
 from app.imports.reading import SourceFile
 from app.imports.record_taking import RecordTaker, undo_records
 from app.imports.records import OpenRecords, look_at_records, open_records
-from app.imports.taking import AnswerTaker, FileIdentity, begin, undo_answers
+from app.imports.taking import AnswerTaker, FileIdentity, begin
+from app.imports.undoing import undo_answers
 from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
 

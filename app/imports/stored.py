@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,17 +13,19 @@ from app.core.database import RawConnection, run_sql
 from app.core.schema import Json
 
 _LATEST = """
-select distinct on (w.response_id) w.response_id, w.import_id, w.external_id, w.content, w.seq
+select distinct on (w.response_id) w.response_id, w.import_id, w.external_id, w.content, w.seq,
+  w.before
 from import_row w where w.workspace_id = :workspace and w.response_id = any(:ids)
+  and not w.was_there
 order by w.response_id, w.at desc, w.import_id desc"""
 
 
 async def find_latest(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, Any]:
-    """Return the latest import's row of each response that an import has made."""
-    rows = await run_sql(session, text(_LATEST).bindparams(workspace=workspace_id, ids=list(ids)))
-    return {row.response_id: row for row in rows}
+    """Return the row of the import that made each response, or changed it last."""
+    query = text(_LATEST).columns(before=Json).bindparams(workspace=workspace_id, ids=list(ids))
+    return {row.response_id: row for row in await run_sql(session, query)}
 
 
 async def has_source(session: AsyncSession, workspace_id: UUID, source: str) -> bool:
@@ -40,39 +42,62 @@ async def has_source(session: AsyncSession, workspace_id: UUID, source: str) -> 
 async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> list[Any]:
     """Return all rows of an import, each with its response as it stands.
 
-    `is_past` tells whether another import came later, `touched` whether somebody followed it up.
+    `is_past` tells whether another import has changed the response later, `follow_up` and `notes`
+    how it was followed up.
     """
     rows = await run_sql(
         session,
         text("""
-        select w.response_id, w.content, w.seq, w.before, r.seq as seq_now, r.state,
-          coalesce(r.follow_up not in ('none', 'open') or r.notes <> '[]', false) as touched,
+        select w.response_id, w.content, w.seq, w.before, w.was_there, r.seq as seq_now, r.state,
+          r.follow_up, r.notes,
           exists (select from import_row later where later.workspace_id = w.workspace_id
-            and later.response_id = w.response_id and (later.at, later.import_id) >
-              (w.at, w.import_id)) as is_past
+            and later.response_id = w.response_id and not later.was_there
+            and (later.at, later.import_id) > (w.at, w.import_id)) as is_past
         from import_row w left join response r
           on r.workspace_id = w.workspace_id and r.id = w.response_id
         where w.workspace_id = :workspace and w.import_id = :import order by w.response_id""")
-        .columns(before=Json)
+        .columns(before=Json, notes=Json)
         .bindparams(**{"workspace": workspace_id, "import": import_id}),
     )
     return list(rows)
 
 
+async def find_standing(
+    session: AsyncSession, workspace_id: UUID, import_ids: Sequence[UUID]
+) -> list[UUID]:
+    """Return the responses that stand and that only the files of these imports hold."""
+    rows = await run_sql(
+        session,
+        text("""
+        select distinct w.response_id from import_row w
+        join response r on r.workspace_id = w.workspace_id and r.id = w.response_id
+        where w.workspace_id = :workspace and w.import_id = any(:imports) and w.content <> ''
+          and r.state <> 'deleted'
+          and not exists (select from import_row o
+            join import_run n on n.workspace_id = o.workspace_id and n.id = o.import_id
+            where o.workspace_id = w.workspace_id and o.response_id = w.response_id
+              and o.import_id <> all(:imports) and o.content <> '' and n.status = 'done')
+        order by w.response_id""").bindparams(workspace=workspace_id, imports=list(import_ids)),
+    )
+    return [row.response_id for row in rows]
+
+
 async def keep_rows(
     session: AsyncSession, workspace_id: UUID, import_id: UUID, rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Note what an import has made of responses."""
+    """Note what an import makes of responses; the state before an interrupted change stays."""
     await run_sql(
         session,
         text("""
         insert into import_row (workspace_id, response_id, import_id, external_id, content, seq,
-          before, at)
-        select :workspace, n.response_id, :import, n.external_id, n.content, n.seq, n.before, n.at
+          before, was_there, at)
+        select :workspace, n.response_id, :import, n.external_id, n.content, n.seq, n.before,
+          coalesce(n.was_there, false), n.at
         from json_to_recordset(cast(:rows as json)) n(response_id uuid, external_id text,
-          content text, seq int, before jsonb, at timestamptz)
+          content text, seq int, before jsonb, was_there boolean, at timestamptz)
         on conflict (workspace_id, response_id, import_id) do update
-        set content = excluded.content, seq = excluded.seq, at = excluded.at
+        set content = excluded.content, seq = excluded.seq, at = excluded.at,
+          before = coalesce(import_row.before, excluded.before), was_there = excluded.was_there
         """).bindparams(
             **{"workspace": workspace_id, "import": import_id,
                "rows": json.dumps(list(rows), default=str)}
@@ -83,32 +108,37 @@ async def keep_rows(
 async def add_rows(
     connection: RawConnection, workspace_id: UUID, import_id: UUID, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Note which responses an import has added; UniqueViolationError where it has noted one before.
+    """Note rows that change no response; UniqueViolationError if the import has noted one before.
 
-    It is `keep_rows` for rows of which nothing is stored, in a fraction of its time.
+    It does in a fraction of the time what `keep_rows` does.
     """
     await connection.copy_records_to_table(
         "import_row",
-        columns=["workspace_id", "response_id", "import_id", "external_id", "content", "seq", "at"],
+        columns=["workspace_id", "response_id", "import_id", "external_id", "content", "seq",
+                 "was_there", "at"],
         records=[
             (workspace_id, row["response_id"], import_id, row["external_id"], row["content"],
-             row["seq"], row["at"])
+             row["seq"], row.get("was_there", False), row["at"])
             for row in rows
         ],
     )  # fmt: skip
 
 
-async def set_seq(session: AsyncSession, workspace_id: UUID, response_id: UUID, seq: int) -> None:
-    """Set the number of a response that was put back, in the latest row that made it."""
+async def set_seqs(
+    session: AsyncSession, workspace_id: UUID, import_id: UUID, seqs: Mapping[UUID, int]
+) -> None:
+    """Set the numbers of an import's rows: of the responses as they are now, or of a phase."""
     await run_sql(
         session,
         text("""
-        update import_row set seq = :seq where workspace_id = :workspace and response_id = :id
-        and import_id = (select w.import_id from import_row w where w.workspace_id = :workspace
-          and w.response_id = :id order by w.at desc, w.import_id desc limit 1)""").bindparams(
-            workspace=workspace_id, id=response_id, seq=seq
+        update import_row w set seq = n.seq
+        from unnest(cast(:ids as uuid[]), cast(:seqs as int[])) n(id, seq)
+        where w.workspace_id = :workspace and w.import_id = :import and w.response_id = n.id
+        """).bindparams(
+            **{"workspace": workspace_id, "import": import_id, "ids": list(seqs),
+               "seqs": list(seqs.values())}
         ),
-    )
+    )  # fmt: skip
 
 
 async def drop_rows(
@@ -121,34 +151,6 @@ async def drop_rows(
             "delete from import_row where workspace_id = :workspace and import_id = :import "
             "and response_id = any(:ids)"
         ).bindparams(**{"workspace": workspace_id, "import": import_id, "ids": list(ids)}),
-    )
-
-
-async def find_responses(
-    session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
-) -> dict[UUID, dict[str, Any]]:
-    """Return responses by id, as they are stored."""
-    rows = await run_sql(
-        session,
-        text(
-            "select id, seq, state, follow_up not in ('none', 'open') or notes <> '[]' as touched, "
-            "to_jsonb(r) as whole from response r where workspace_id = :workspace "
-            "and id = any(:ids)"
-        )
-        .columns(whole=Json)
-        .bindparams(workspace=workspace_id, ids=list(ids)),
-    )
-    return {row.id: dict(row._mapping) for row in rows}
-
-
-async def remove_deleted(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) -> None:
-    """Take away the tombstones of responses, so that their ids can be written again."""
-    await run_sql(
-        session,
-        text(
-            "delete from response where workspace_id = :workspace and id = any(:ids) "
-            "and state = 'deleted'"
-        ).bindparams(workspace=workspace_id, ids=list(ids)),
     )
 
 

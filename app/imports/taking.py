@@ -1,7 +1,7 @@
 """Import answers: add new rows, update changed ones, and store no row twice."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -11,23 +11,26 @@ import msgspec
 
 from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
-from app.core.errors import AfterwordError, Conflict, NotFound
 from app.core.ids import derived_uuid
-from app.imports import models, stored  # noqa: F401 - the tables must be known
-from app.imports.looking import IdentifiedRow, OpenFile
+from app.imports import stored
+from app.imports.answer_writing import (
+    clear_answers,
+    importer,
+    remove_answers,
+    restore_answers,
+    write_answers,
+)
+from app.imports.identities import IdentifiedRow
+from app.imports.looking import OpenFile
+from app.imports.models import WRITING
+from app.imports.replaced import find_missing, find_replaced
 from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
-from app.responses.changes import DELETE_SILENTLY
 from app.responses.models import ImportRun
-from app.responses.replies import refuse
-from app.responses.service import change_state
+from app.responses.replacing import find_whole, is_followed_up, put_back_follow_ups
 from app.responses.submission import SubmissionOrigin, person_of, submission_of
 from app.responses.writing import MOST_ROWS, Submission
-from app.surveys.catalogue import find_published
-from app.surveys.compiled import CompiledSurvey
-from app.workspaces.caller import Caller
-from app.workspaces.scopes import Scope, expand
 
 
 @dataclass
@@ -48,15 +51,6 @@ class ImportCounts:
             "added": self.added, "updated": self.updated, "already_here": self.already_here,
             "removed": self.removed, "left_deleted": self.deleted, "not_stored": self.problems,
         }  # fmt: skip
-
-
-def importer(workspace_id: UUID) -> Caller:
-    """Return the caller on whose behalf files are imported."""
-    return Caller(
-        workspace_id=workspace_id, key_id=workspace_id, name="import", scopes=expand([Scope.WRITE]),
-        test=False, survey=None, rate_limit=None, bootstrap=False, expires_at=None,
-        allowed_origins=frozenset(),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,7 +75,8 @@ async def begin(
         attempt = 0
         while True:
             # A file whose import was undone may be imported again, as another import.
-            names = ("import", file.source, file.fingerprint, str(attempt))
+            names = ("import", file.kind, str(file.survey_id), file.source, file.fingerprint,
+                     str(attempt))  # fmt: skip
             id_ = derived_uuid(str(workspace_id), *names)
             run = await session.get(ImportRun, (workspace_id, id_))
             if run is None or run.status != "undone":
@@ -116,7 +111,6 @@ class AnswerTaker:
         self._file = file
         self._origin = SubmissionOrigin(importer(workspace_id), now=utc_now(), import_id=run.id)
         self.taken = ImportCounts()
-        self._seen: set[UUID] = set()
         self._connection: RawConnection | None = None
         self._copying = asyncio.Lock()
 
@@ -164,96 +158,124 @@ class AnswerTaker:
             )  # fmt: skip
 
     async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> None:
-        database = self._ingest.database
-        rows = {entry.id: entry for entry in chunk}
-        ids_to_check = [id_ for id_ in rows if id_ in self._seen or not self._is_first]
-        self._seen.update(rows)
         earlier_rows: dict[UUID, Any] = {}
         responses: dict[UUID, dict[str, Any]] = {}
-        if ids_to_check:
-            async with database.session() as session:
-                earlier_rows = await stored.find_latest(session, self._workspace_id, ids_to_check)
-                responses = await stored.find_responses(session, self._workspace_id, ids_to_check)
-        writing: list[tuple[IdentifiedRow, int, dict[str, Any] | None]] = []
-        replaced: list[UUID] = []
-        for id_, entry in rows.items():
-            earlier, response = earlier_rows.get(id_), responses.get(id_)
-            if earlier is not None and response is not None and response["state"] == "deleted":
+        if not self._is_first:
+            async with self._ingest.database.session() as session:
+                ids = [id_ for entry in chunk for id_ in entry.ids]
+                earlier_rows = await stored.find_latest(session, self._workspace_id, ids)
+                chunk = [entry.known_as(earlier_rows) for entry in chunk]
+                ids = [entry.id for entry in chunk]
+                responses = await find_whole(session, self._workspace_id, ids)
+        changes: list[RowChange] = []
+        held: list[RowChange] = []
+        for entry in chunk:
+            change = self._change_of(entry, earlier_rows.get(entry.id), responses.get(entry.id))
+            if change is None:
                 self.taken.deleted += 1
-            elif (
-                earlier is not None
-                and response is not None
-                and earlier.content == entry.row.content
-            ):
-                self.taken.already_here += 1
-            elif response is None or response["state"] == "deleted":
-                replaced += [id_] if response else []
-                writing.append((entry, 1, None))
-            elif earlier is None:
-                # It was written just before the import was interrupted.
-                writing.append((entry, response["seq"], None))
-            elif response["touched"] or response["seq"] != earlier.seq:
-                writing.append((entry, response["seq"] + 1, response["whole"]))
             else:
-                replaced.append(id_)
-                writing.append((entry, 1, response["whole"]))
-        self.taken.already_here += len(chunk) - len(rows)
-        await self._clear(replaced)
-        await self._write(writing)
+                (held if change.is_held else changes).append(change)
+        self.taken.already_here += len(held)
+        is_own = {id_ for id_, row in earlier_rows.items() if row.import_id == self._run.id}
+        await self._note_rows([change for change in held if change.entry.id not in is_own])
+        await self._write(changes)
 
-    async def _clear(self, ids: Sequence[UUID]) -> None:
-        """Delete responses, so that they can be written again with another time or touchpoint."""
-        if not ids:
-            return
-        database, slot = self._ingest.database, self._ingest.group.slot
-        await change_state(database, slot, self._workspace_id, statement=DELETE_SILENTLY, ids=ids)
-        async with database.transaction() as session:
-            await stored.remove_deleted(session, self._workspace_id, ids)
+    def _change_of(
+        self, entry: IdentifiedRow, earlier: Any, response: dict[str, Any] | None
+    ) -> "RowChange | None":
+        """Return what becomes of a row; None if a person has deleted its response."""
+        if earlier is not None and earlier.seq == WRITING and earlier.import_id == self._run.id:
+            # The import was interrupted while it changed this response.
+            return RowChange(entry, earlier.before, clears=response is not None)
+        if response is None:
+            return RowChange(entry, None)
+        if response["state"] == "deleted":
+            was_removed_by_import = earlier is None or earlier.content == ""
+            return RowChange(entry, None, clears=True) if was_removed_by_import else None
+        if earlier is None:
+            # An older version of this program noted a row after it had written the response.
+            return RowChange(entry, None, clears=True)
+        if earlier.content == entry.row.content:
+            return RowChange(entry, None, is_held=True, seq=response["seq"])
+        return RowChange(entry, response, clears=True)
 
-    async def _write(
-        self, writing: Sequence[tuple[IdentifiedRow, int, dict[str, Any] | None]]
-    ) -> None:
-        if not writing:
+    async def _write(self, changes: Sequence["RowChange"]) -> None:
+        """Note the changes, make them, and note that they are made."""
+        if not changes:
             return
         ingest, workspace_id = self._ingest, self._workspace_id
-        bodies = [entry.row.body for entry, _, _ in writing]
+        await self._note_rows(changes)
+        cleared = [change.entry.id for change in changes if change.clears]
+        await clear_answers(ingest, workspace_id, cleared)
+        errors = await write_answers(ingest, workspace_id, await self._submissions(changes))
+        failed: dict[UUID, RowChange] = {}
+        updated: dict[UUID, RowChange] = {}
+        for change, error in zip(changes, errors, strict=True):
+            if error is not None:
+                reason = {"line": change.entry.row.line, "reason": str(error)}
+                self.taken.problems.append(reason)
+                failed[change.entry.id] = change
+            elif change.before is None:
+                self.taken.added += 1
+            else:
+                updated[change.entry.id] = change
+        self.taken.updated += len(updated)
+        if failed or updated:
+            await self._finish(failed, updated)
+
+    async def _finish(
+        self, failed: Mapping[UUID, "RowChange"], updated: Mapping[UUID, "RowChange"]
+    ) -> None:
+        """Restore what was refused, and forget the notes on it; finish the other notes."""
+        workspace_id, import_id = self._workspace_id, self._run.id
+        await restore_answers(
+            self._ingest, self._file.survey, [f.before for f in failed.values() if f.before]
+        )
+        befores = [change.before for change in updated.values() if change.before]
+        followed_up = [before for before in befores if is_followed_up(before)]
+        async with self._ingest.database.transaction() as session:
+            await stored.drop_rows(session, workspace_id, import_id, list(failed))
+            if followed_up:
+                await put_back_follow_ups(session, workspace_id, followed_up)
+            seqs = {id_: change.new_seq for id_, change in updated.items()}
+            await stored.set_seqs(session, workspace_id, import_id, seqs)
+
+    async def _submissions(self, changes: Sequence["RowChange"]) -> list[Submission]:
+        ingest, workspace_id = self._ingest, self._workspace_id
+        bodies = [change.body() for change in changes]
         persons = [person_of(body.customer) if body.customer else None for body in bodies]
         customers = await ingest.customer_resolver.customers(
-            workspace_id, (p for p in persons if p)
+            workspace_id, (person for person in persons if person)
         )
         cases = await find_cases(ingest.database, workspace_id, bodies)
         submissions = []
-        for place, (entry, seq, _) in enumerate(writing):
-            body = msgspec.structs.replace(entry.row.body, id=entry.id, seq=seq)
-            person = persons[place]
-            case = cases.get(place)
+        for place, (change, body) in enumerate(zip(changes, bodies, strict=True)):
+            person, case = persons[place], cases.get(place)
             origin = replace(self._origin, case=case) if case else self._origin
             submissions.append(
                 submission_of(
                     body,
                     self._file.survey,
                     origin,
-                    checked=entry.row.checked,
+                    checked=change.entry.row.checked,
                     customer_id=customers[person] if person else None,
                 )
             )
-        results = await write_whole(ingest, workspace_id, submissions)
-        at = utc_now()
-        rows = []
-        for (entry, seq, earlier), error in zip(writing, results, strict=True):
-            if error is not None:
-                self.taken.problems.append({"line": entry.row.line, "reason": str(error)})
-                continue
-            self.taken.updated += earlier is not None
-            self.taken.added += earlier is None
-            rows.append({
-                "response_id": entry.id, "external_id": entry.row.external_id,
-                "content": entry.row.content, "seq": seq, "before": earlier, "at": at,
-            })  # fmt: skip
-        await self._keep(rows)
+        return submissions
 
-    async def _keep(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Note what was made of responses; those that were added are copied in."""
+    async def _note_rows(self, changes: Sequence["RowChange"]) -> None:
+        """Note with the import what becomes of its rows, before it is done."""
+        if not changes:
+            return
+        at = utc_now()
+        rows = [
+            {
+                "response_id": change.entry.id, "external_id": change.entry.row.external_id,
+                "content": change.entry.row.content, "seq": change.noted_seq,
+                "before": change.before, "was_there": change.is_held, "at": at,
+            }
+            for change in changes
+        ]  # fmt: skip
         if all(row["before"] is None for row in rows):
             try:
                 async with self._copying:
@@ -266,113 +288,63 @@ class AnswerTaker:
                 pass
             else:
                 return
+        await self._note_removed_or_changed(rows)
+
+    async def _note_removed_or_changed(self, rows: Sequence[dict[str, Any]]) -> None:
         async with self._ingest.database.transaction() as session:
             await stored.keep_rows(session, self._workspace_id, self._run.id, rows)
 
-    async def _remove_missing(self, replaced: UUID) -> None:
-        """Delete the responses of another import that this file does not hold."""
-        database, slot = self._ingest.database, self._ingest.group.slot
-        async with database.session() as session:
-            if await session.get(ImportRun, (self._workspace_id, replaced)) is None:
-                raise NotFound("There is no such import to `replace`.")
-            rows = await stored.find_rows(session, self._workspace_id, replaced)
-        gone = [
-            row.response_id for row in rows
-            if row.response_id not in self._seen and not row.is_past and row.state != "deleted"
-        ]  # fmt: skip
+    async def _remove_missing(self, replaced_id: UUID) -> None:
+        """Remove the responses of the replaced import that this file does not hold."""
+        workspace_id = self._workspace_id
+        async with self._ingest.database.session() as session:
+            replaced = await find_replaced(
+                session, workspace_id, replaced_id,
+                survey_id=self._file.survey.id, source=self._file.options.source,
+            )  # fmt: skip
+            gone = await find_missing(session, replaced, self._run.id, self._file.identities.ids)
         for start in range(0, len(gone), MOST_ROWS):
             ids = gone[start : start + MOST_ROWS]
-            async with database.session() as session:
-                current = await stored.find_responses(session, self._workspace_id, ids)
-            await change_state(
-                database, slot, self._workspace_id, statement=DELETE_SILENTLY, ids=ids
-            )
+            async with self._ingest.database.session() as session:
+                current = await find_whole(session, workspace_id, ids)
             at = utc_now()
-            async with database.transaction() as session:
-                await stored.keep_rows(
-                    session, self._workspace_id, self._run.id,
-                    [{"response_id": id_, "external_id": None, "content": "", "seq": 0,
-                      "before": current[id_]["whole"], "at": at} for id_ in ids if id_ in current],
-                )  # fmt: skip
+            await self._note_removed_or_changed(
+                [
+                    {"response_id": id_, "external_id": None, "content": "", "seq": whole["seq"],
+                     "before": whole, "at": at}
+                    for id_, whole in current.items()
+                ]
+            )  # fmt: skip
+            await remove_answers(self._ingest, workspace_id, ids)
         self.taken.removed = len(gone)
 
 
-async def write_whole(
-    ingest: Ingest, workspace_id: UUID, submissions: list[Submission]
-) -> list[AfterwordError | None]:
-    """Write at most 500 responses without events; return the error of each, or None."""
-    await ingest.customer_resolver.touchpoints(
-        workspace_id, (s.row.touchpoint for s in submissions)
-    )
-    results = await ingest.group.write(workspace_id, submissions, events=False)
-    errors: list[AfterwordError | None] = []
-    for result in results:
-        if isinstance(result, AfterwordError):
-            errors.append(result)
-            continue
-        try:
-            refuse(result.outcome)
-        except AfterwordError as error:
-            errors.append(error)
-        else:
-            errors.append(None)
-    return errors
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What becomes of one row.
 
+    `before` is the response that it changes, None if it adds one. `clears` tells whether
+    something of the response is stored now. A row `is_held` if its response is stored already.
+    """
 
-async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]:
-    """Undo an import of answers; return how many rows were undone, and the ids that stay."""
-    database, slot = ingest.database, ingest.group.slot
-    workspace_id, import_id = run.workspace_id, run.id
-    async with database.session() as session:
-        rows = await stored.find_rows(session, workspace_id, import_id)
-        survey = await find_published(session, workspace_id, str(run.survey_id))
-    if survey is None:
-        raise Conflict("The survey has no published version; publish it first.")
-    left = [row for row in rows if _is_changed(row)]
-    undone = [row for row in rows if not _is_changed(row)]
-    for start in range(0, len(undone), MOST_ROWS):
-        chunk = undone[start : start + MOST_ROWS]
-        ids = [row.response_id for row in chunk]
-        await change_state(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
-        earlier = [(row.response_id, row.before) for row in chunk if row.before is not None]
-        async with database.transaction() as session:
-            await stored.drop_rows(session, workspace_id, import_id, ids)
-            await stored.remove_deleted(session, workspace_id, [id_ for id_, _ in earlier])
-        submissions = [_restored_submission(survey, workspace_id, whole) for _, whole in earlier]
-        if submissions:
-            await write_whole(ingest, workspace_id, submissions)
-            async with database.transaction() as session:
-                for id_, _ in earlier:
-                    await stored.set_seq(session, workspace_id, id_, 1)
-    return len(undone), [row.response_id for row in left]
+    entry: IdentifiedRow
+    before: dict[str, Any] | None
+    clears: bool = False
+    is_held: bool = False
+    seq: int = 1
 
+    @property
+    def new_seq(self) -> int:
+        """The number of the response once the row is written."""
+        return self.before["seq"] + 1 if self.before is not None else self.seq
 
-def _is_changed(row: Any) -> bool:
-    """Tell whether a response was changed after the import."""
-    if row.is_past or row.touched:
-        return True
-    removed = row.content == ""
-    if removed:
-        return bool(row.state is not None and row.state != "deleted")
-    return bool(row.state is None or row.state == "deleted" or row.seq_now != row.seq)
+    @property
+    def noted_seq(self) -> int:
+        """The number to note before the row is written."""
+        return WRITING if self.before is not None else self.seq
 
-
-def _restored_submission(
-    survey: CompiledSurvey, workspace_id: UUID, whole: dict[str, Any]
-) -> Submission:
-    """Return the submission that restores an earlier response."""
-    body = msgspec.convert(
-        {
-            "survey": survey.key, "channel": whole["channel"], "answers": whole["answers"],
-            "touchpoint": whole["touchpoint"] or None, "locale": whole["locale"],
-            "properties": whole["properties"], "order": whole["order_ref"],
-            "ticket": whole["ticket_ref"], "id": whole["id"], "complete": whole["complete"],
-            "responded_at": whole["responded_at"], "tags": whole["tags"],
-        },
-        ResponseIn,
-    )  # fmt: skip
-    import_id = UUID(whole["import_id"]) if whole["import_id"] else None
-    origin = SubmissionOrigin(importer(workspace_id), now=utc_now(), import_id=import_id)
-    customer = UUID(whole["customer_id"]) if whole["customer_id"] else None
-    checked = survey.check(body.answers, complete=body.complete)
-    return submission_of(body, survey, origin, checked=checked, customer_id=customer)
+    def body(self) -> ResponseIn:
+        """Return the body to write; tags that people gave stay if the row has none."""
+        body = self.entry.row.body
+        tags = body.tags or (self.before["tags"] if self.before is not None else body.tags)
+        return msgspec.structs.replace(body, id=self.entry.id, seq=self.new_seq, tags=tags)

@@ -24,7 +24,7 @@ _COLUMNS = """
 select r.*, s.key as survey_key, case when r.import_id is not null then (
     select jsonb_build_object('id', w.import_id, 'source', m.source, 'external_id', w.external_id)
     from import_row w join import_run m on m.workspace_id = w.workspace_id and m.id = w.import_id
-    where w.workspace_id = r.workspace_id and w.response_id = r.id
+    where w.workspace_id = r.workspace_id and w.response_id = r.id and not w.was_there
     order by w.at desc, w.import_id desc limit 1) end as imported_from
 from response r
 join survey s on s.workspace_id = r.workspace_id and s.id = r.survey_id

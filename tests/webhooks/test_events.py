@@ -31,7 +31,11 @@ async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receive
     await shop.happened("order.paid", "e-1", order="o-1", properties={"store": "W"}, customer=who)
     answer = (await shop.answer("nps", {"score": 3, "why": "Late"}, order="o-1")).json()
     await post.deliver()
-    assert received_types(receiver) == ["response.completed", "response.created", "response.low_score"]
+    assert received_types(receiver) == [
+        "response.completed",
+        "response.created",
+        "response.low_score",
+    ]
     assert len({request["headers"]["webhook-id"] for request in receiver.requests}) == 3
     told = next(r["body"] for r in receiver.requests if r["body"]["type"] == "response.completed")
     data = told["data"]

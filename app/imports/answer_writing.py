@@ -1,0 +1,109 @@
+"""Write the answers of files: without events, and whole responses in place of earlier ones."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.core.clock import utc_now
+from app.core.errors import AfterwordError
+from app.responses.batch_writing import Ingest
+from app.responses.body import ResponseIn
+from app.responses.changes import DELETE_SILENTLY
+from app.responses.replacing import put_back_follow_ups, remove_tombstones
+from app.responses.replies import refuse
+from app.responses.service import change_state
+from app.responses.submission import SubmissionOrigin, submission_of
+from app.responses.writing import Submission
+from app.surveys.compiled import CompiledSurvey
+from app.workspaces.caller import Caller
+from app.workspaces.scopes import Scope, expand
+
+
+def importer(workspace_id: UUID) -> Caller:
+    """Return the caller on whose behalf files are imported."""
+    return Caller(
+        workspace_id=workspace_id, key_id=workspace_id, name="import", scopes=expand([Scope.WRITE]),
+        test=False, survey=None, rate_limit=None, bootstrap=False, expires_at=None,
+        allowed_origins=frozenset(),
+    )  # fmt: skip
+
+
+async def write_answers(
+    ingest: Ingest, workspace_id: UUID, submissions: list[Submission]
+) -> list[AfterwordError | None]:
+    """Write at most 500 responses without events; return the error of each, or None."""
+    await ingest.customer_resolver.touchpoints(
+        workspace_id, (s.row.touchpoint for s in submissions)
+    )
+    results = await ingest.group.write(workspace_id, submissions, events=False)
+    errors: list[AfterwordError | None] = []
+    for result in results:
+        if isinstance(result, AfterwordError):
+            errors.append(result)
+            continue
+        try:
+            refuse(result.outcome)
+        except AfterwordError as error:
+            errors.append(error)
+        else:
+            errors.append(None)
+    return errors
+
+
+async def remove_answers(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    """Delete responses without events; their tombstones stay."""
+    if ids:
+        database, slot = ingest.database, ingest.group.slot
+        await change_state(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
+
+
+async def clear_answers(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+    """Delete responses, so that they can be written again with another time or touchpoint."""
+    if ids:
+        await remove_answers(ingest, workspace_id, ids)
+        async with ingest.database.transaction() as session:
+            await remove_tombstones(session, workspace_id, ids)
+
+
+async def restore_answers(
+    ingest: Ingest, survey: CompiledSurvey, responses: Sequence[dict[str, Any]]
+) -> set[UUID]:
+    """Write responses as they were, with their numbers and follow-ups; return those that failed.
+
+    `responses` are whole documents; nothing of them may be stored now.
+    """
+    if not responses:
+        return set()
+    workspace_id = survey.workspace_id
+    submissions = [_restored_submission(survey, whole) for whole in responses]
+    errors = await write_answers(ingest, workspace_id, submissions)
+    async with ingest.database.transaction() as session:
+        await put_back_follow_ups(session, workspace_id, responses)
+    return {
+        UUID(whole["id"])
+        for whole, error in zip(responses, errors, strict=True)
+        if error is not None
+    }
+
+
+def _restored_submission(survey: CompiledSurvey, whole: dict[str, Any]) -> Submission:
+    """Return the submission that restores an earlier response, of a closed survey too."""
+    body = msgspec.convert(
+        {
+            "survey": survey.key, "channel": whole["channel"], "answers": whole["answers"],
+            "touchpoint": whole["touchpoint"] or None, "locale": whole["locale"],
+            "properties": whole["properties"], "order": whole["order_ref"],
+            "ticket": whole["ticket_ref"], "interaction": whole["interaction_ref"],
+            "id": whole["id"], "seq": whole["seq"], "complete": whole["complete"],
+            "responded_at": whole["responded_at"], "tags": whole["tags"],
+        },
+        ResponseIn,
+    )  # fmt: skip
+    import_id = UUID(whole["import_id"]) if whole["import_id"] else None
+    origin = SubmissionOrigin(importer(survey.workspace_id), now=utc_now(), import_id=import_id)
+    customer = UUID(whole["customer_id"]) if whole["customer_id"] else None
+    checked = survey.check(body.answers, complete=body.complete)
+    restored = submission_of(body, survey, origin, checked=checked, customer_id=customer)
+    return Submission(restored.row)

@@ -1,0 +1,95 @@
+"""The identity of a row of answers: its source and its id, or its source and its cells."""
+
+from collections import Counter
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+
+from app.core.ids import keyed_uuid
+from app.imports.reading import REJECTED_COLUMN
+from app.imports.rows import ReadRow, UnreadableRowError, row_hash
+from app.surveys.compiled import CompiledSurvey
+
+_KEPT_OF_HASH = 16
+
+
+class IdentifiedRow(NamedTuple):
+    """One row with the id of its response.
+
+    `former_id` is what earlier versions derived from a row without an id: it depended on what the
+    columns became, so that another mapping made another response of the same row.
+    """
+
+    row: ReadRow
+    id: UUID
+    former_id: UUID | None = None
+
+    @property
+    def ids(self) -> tuple[UUID, ...]:
+        """The ids under which its response may be stored."""
+        return (self.id,) if self.former_id is None else (self.id, self.former_id)
+
+    def known_as(self, earlier: Container[UUID]) -> "IdentifiedRow":
+        """Return the row under its former id if only that is known from earlier imports."""
+        if self.former_id is not None and self.former_id in earlier and self.id not in earlier:
+            return IdentifiedRow(self.row, self.former_id)
+        return self
+
+
+@dataclass
+class RowIdentities:
+    """Identifies the rows of one file, and finds those that stand in it twice.
+
+    `ids` has the responses of the file; of rows with ids also how their content's hash begins.
+    """
+
+    survey: CompiledSurvey
+    source: str
+    columns: Sequence[str]
+    notes: Counter[str]
+    ids: dict[UUID, str] = field(default_factory=dict)
+    _repeats: Counter[str] = field(default_factory=Counter)
+
+    def clear(self) -> None:
+        """Forget all rows, before the file is read again."""
+        self.ids.clear()
+        self._repeats.clear()
+
+    def identify(self, row: ReadRow, cells: Sequence[str]) -> IdentifiedRow | None:
+        """Return the row with its id; None if it repeats an earlier row with that id.
+
+        Raises UnreadableRowError if an earlier row has its id and other values.
+        """
+        if row.external_id is None:
+            own = self._derived("cells", *self._numbered(self._hash_of_cells(cells)))
+            return IdentifiedRow(row, own, self._derived("row", *self._numbered(row.content)))
+        entry = IdentifiedRow(row, self._derived("id", row.external_id))
+        content = row.content[:_KEPT_OF_HASH]
+        known = self.ids.setdefault(entry.id, "")
+        if not known:
+            self.ids[entry.id] = content
+            return entry
+        if known != content:
+            reason = f"an earlier row has the id `{row.external_id[:40]}` and other values"
+            raise UnreadableRowError("external_id", reason)
+        self.notes["external_id: the row repeats an earlier one"] += 1
+        return None
+
+    def _derived(self, *names: str) -> UUID:
+        survey = self.survey
+        return keyed_uuid(survey.derivation.key, "import", str(survey.id), self.source, *names)
+
+    def _numbered(self, content: str) -> tuple[str, str]:
+        self._repeats[content] += 1
+        return content, str(self._repeats[content])
+
+    def _hash_of_cells(self, cells: Sequence[str]) -> str:
+        """Return the hash of what stands in the row, whatever its columns mean."""
+        return row_hash(
+            sorted(
+                (name, cell)
+                for name, cell in zip(self.columns, cells, strict=True)
+                if cell and name.casefold() != REJECTED_COLUMN
+            )
+        )

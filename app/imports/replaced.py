@@ -1,0 +1,66 @@
+"""What `replace` takes away: the responses of an earlier import that a file no longer holds."""
+
+from collections.abc import Container
+from uuid import UUID
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.errors import InvalidInput
+from app.imports import stored
+from app.responses.models import ImportRun
+
+
+async def find_replaced(
+    session: AsyncSession, workspace_id: UUID, import_id: UUID, *, survey_id: UUID, source: str
+) -> ImportRun:
+    """Return the import that a file replaces; raise InvalidInput if it is of other rows."""
+    run = await session.get(ImportRun, (workspace_id, import_id))
+    if run is None or run.status == "undone":
+        raise _refusal("names no import of this workspace that stands")
+    if run.kind not in {None, "answers"} or run.survey_id != survey_id:
+        raise _refusal("names an import of something else; use one of the same survey")
+    if run.source is not None and run.source != source:
+        raise _refusal(
+            f"names an import of the source `{run.source}`; give the file that `source`, so that "
+            "its rows are recognised"
+        )
+    return run
+
+
+def _refusal(msg: str) -> InvalidInput:
+    return InvalidInput.at("query", "replace", msg=msg)
+
+
+async def find_missing(
+    session: AsyncSession, replaced: ImportRun, own_id: UUID | None, held: Container[UUID]
+) -> list[UUID]:
+    """Return the responses of the replaced import that the file, which has `held`, lacks.
+
+    An import that has replaced another, or was replaced, counts as the same. A response that the
+    file of another import holds too stays.
+    """
+    query = select(ImportRun).where(
+        ImportRun.workspace_id == replaced.workspace_id,
+        ImportRun.survey_id == replaced.survey_id,
+        col(ImportRun.source).is_not_distinct_from(replaced.source),
+        ImportRun.status != "undone",
+    )
+    line = {replaced.id} | ({own_id} if own_id else set())
+    runs = list(await session.exec(query))
+    while more := [run for run in runs if run.id not in line and _is_linked(run, line, runs)]:
+        line |= {run.id for run in more}
+    standing = await stored.find_standing(session, replaced.workspace_id, sorted(line))
+    return [id_ for id_ in standing if id_ not in held]
+
+
+def _is_linked(run: ImportRun, line: set[UUID], runs: list[ImportRun]) -> bool:
+    """Tell whether an import has replaced one of the line, or was replaced by one."""
+    return _replaces(run) in line or any(
+        _replaces(other) == run.id for other in runs if other.id in line
+    )
+
+
+def _replaces(run: ImportRun) -> UUID | None:
+    replaced = (run.report or {}).get("replaces")
+    return UUID(replaced) if replaced else None

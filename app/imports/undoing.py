@@ -1,0 +1,81 @@
+"""Undo an import of answers, so that an undo that is interrupted can be started again."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.core.errors import Conflict
+from app.imports import stored
+from app.imports.answer_writing import clear_answers, remove_answers, restore_answers
+from app.imports.models import UNDOING, WRITING
+from app.responses.batch_writing import Ingest
+from app.responses.models import ImportRun
+from app.responses.replacing import is_followed_up
+from app.responses.writing import MOST_ROWS
+from app.surveys.catalogue import find_published
+from app.surveys.compiled import CompiledSurvey
+
+
+async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]:
+    """Undo an import of answers; return how many rows were undone, and the ids that stay.
+
+    What it added is deleted, what it changed or removed is restored. What was changed later
+    stays: by a submission, a follow-up, or another import.
+    """
+    workspace_id, import_id = run.workspace_id, run.id
+    async with ingest.database.session() as session:
+        rows = await stored.find_rows(session, workspace_id, import_id)
+        survey = await find_published(session, workspace_id, str(run.survey_id))
+    if survey is None:
+        raise Conflict("The survey has no published version; publish it first.")
+    unchanged = [row for row in rows if not row.was_there and not is_changed_since(row)]
+    left = [row.response_id for row in rows if not row.was_there and is_changed_since(row)]
+    undone = 0
+    for start in range(0, len(unchanged), MOST_ROWS):
+        chunk = unchanged[start : start + MOST_ROWS]
+        failed = await _undo_rows(ingest, survey, import_id, chunk)
+        left += sorted(failed)
+        undone += len(chunk) - len(failed)
+    async with ingest.database.transaction() as session:
+        held = [row.response_id for row in rows if row.was_there]
+        await stored.drop_rows(session, workspace_id, import_id, held)
+    return undone, left
+
+
+async def _undo_rows(
+    ingest: Ingest, survey: CompiledSurvey, import_id: UUID, rows: Sequence[Any]
+) -> set[UUID]:
+    """Undo some rows; the notes on them go last. Return the ids that could not be restored."""
+    workspace_id = survey.workspace_id
+    ids = [row.response_id for row in rows]
+    earlier = [row for row in rows if row.before is not None]
+    added = [row.response_id for row in rows if row.before is None]
+    async with ingest.database.transaction() as session:
+        await stored.set_seqs(session, workspace_id, import_id, dict.fromkeys(ids, UNDOING))
+    await remove_answers(ingest, workspace_id, added)
+    await clear_answers(ingest, workspace_id, [row.response_id for row in earlier])
+    failed = await restore_answers(ingest, survey, [row.before for row in earlier])
+    async with ingest.database.transaction() as session:
+        done = [id_ for id_ in ids if id_ not in failed]
+        await stored.drop_rows(session, workspace_id, import_id, done)
+    return failed
+
+
+def is_changed_since(row: Any) -> bool:
+    """Tell whether a response was changed after the import had written or removed it.
+
+    A row whose change or undo was interrupted counts as unchanged.
+    """
+    if row.is_past:
+        return True
+    if row.seq in {WRITING, UNDOING} or row.state is None:
+        return False
+    if row.content == "":
+        return bool(row.state != "deleted")
+    if row.state == "deleted" or row.seq_now != row.seq:
+        return True
+    now = {"follow_up": row.follow_up, "notes": row.notes}
+    before = row.before
+    if before is not None and is_followed_up(before):
+        return now != {"follow_up": before["follow_up"], "notes": before["notes"]}
+    return is_followed_up(now)

@@ -1,0 +1,19 @@
+"""Rows that a file held unchanged are noted with its import, so that `replace` knows its rows."""
+
+from alembic import op
+
+revision = "0031"
+down_revision = "0030"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.execute("alter table import_row add column was_there boolean not null default false")
+
+
+def downgrade() -> None:
+    """Forget those rows, which an import has not made."""
+    op.execute("delete from import_row where was_there")
+    op.execute("alter table import_row drop column was_there")

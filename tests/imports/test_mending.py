@@ -1,0 +1,240 @@
+"""Corrected, repeated, replaced, interrupted and undone files: nothing is lost, nothing doubled."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.imports import taking, undoing
+from tests.imports.files import net, nps, nps_survey, send, table
+from tests.shop import Shop
+
+DAY = "2026-01-05"
+
+
+def scored(scores: dict[str, int]) -> str:
+    rows = [["external_id", "score", "responded_at"]]
+    return table(rows + [[id_, str(score), DAY] for id_, score in scores.items()])
+
+
+async def undo(shop: Shop, run: dict[str, Any]) -> dict[str, Any]:
+    reply = await shop.call("DELETE", f"/v1/imports/{run['id']}")
+    assert reply.status_code == 204, reply.text
+    report: dict[str, Any] = (await shop.get(f"/v1/imports/{run['id']}"))["report"]
+    return report
+
+
+async def answer_of(shop: Shop, external_id: str) -> dict[str, Any]:
+    found = (await shop.get("/v1/responses", limit=200))["data"]
+    answer: dict[str, Any] = next(a for a in found if a["import"]["external_id"] == external_id)
+    return answer
+
+
+class Break(Exception):
+    """What stands for the end of the process."""
+
+
+def broken(original: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
+    """Return the function as it is when the process ends before or after it is called."""
+
+    async def wrapper(*arguments: Any) -> Any:
+        if not before:
+            await original(*arguments)
+        raise Break
+
+    return wrapper
+
+
+@pytest.mark.parametrize("step", ["remove_answers", "clear_answers", "restore_answers"])
+@pytest.mark.parametrize("before", [True, False])
+async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
+) -> None:
+    await nps_survey(shop)
+    await send(shop, scored({"1": 9, "2": 9, "3": 2}))
+    corrected = await send(shop, scored({"1": 1, "2": 9, "3": 3, "4": 10}))
+    with monkeypatch.context() as patch:
+        patch.setattr(undoing, step, broken(getattr(undoing, step), before=before))
+        reply = await shop.call("DELETE", f"/v1/imports/{corrected['id']}")
+        assert reply.status_code == 500
+    report = await undo(shop, corrected)
+    assert report["left"] == 0
+    assert await nps(shop) == (net([9, 9, 2]), 3)
+
+
+@pytest.mark.parametrize("step", ["clear_answers", "write_answers", "put_back_follow_ups"])
+@pytest.mark.parametrize("before", [True, False])
+async def test_a_correction_that_is_interrupted_anywhere_is_completed_and_undone(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
+) -> None:
+    await nps_survey(shop)
+    await send(shop, scored({"1": 9, "2": 9, "3": 2}))
+    low = await answer_of(shop, "3")
+    note = {"follow_up": {"status": "contacted", "note": "Called."}}
+    await shop.call("PATCH", f"/v1/responses/{low['id']}", json=note)
+    file = scored({"1": 1, "2": 9, "3": 3, "4": 10})
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, step, broken(getattr(taking, step), before=before))
+        assert (await send(shop, file))["status"] == "reading"
+    corrected = await send(shop, file)
+    assert corrected["status"] == "done"
+    assert await nps(shop) == (net([1, 9, 3, 10]), 4)
+    assert (await answer_of(shop, "3"))["follow_up"]["status"] == "contacted"
+    assert (await undo(shop, corrected))["left"] == 0
+    assert await nps(shop) == (net([9, 9, 2]), 3)
+    assert (await answer_of(shop, "3"))["follow_up"]["status"] == "contacted"
+
+
+async def test_one_file_in_two_surveys_is_two_imports(shop: Shop) -> None:
+    await nps_survey(shop)
+    await shop.publish("second")
+    file = scored({"1": 9, "2": 3})
+    first = await send(shop, file)
+    second = await send(shop, file, survey="second")
+    assert first["id"] != second["id"]
+    await undo(shop, second)
+    assert (await shop.metric("nps", period="all", survey="nps"))["total"]["n"] == 2
+    assert (await shop.metric("nps", period="all", survey="second"))["total"]["n"] == 0
+
+
+async def test_undos_in_turn_leave_what_a_person_has_changed(shop: Shop) -> None:
+    await nps_survey(shop)
+    first = await send(shop, scored({"1": 9, "2": 9}))
+    answer = await answer_of(shop, "1")
+    change = {"id": answer["id"], "survey": "nps", "channel": "import", "seq": 2,
+              "answers": {"score": 5}}  # fmt: skip
+    reply = await shop.call("POST", "/v1/responses", json=change)
+    assert reply.status_code == 200, reply.text
+    second = await send(shop, scored({"1": 10, "2": 9}))
+    await undo(shop, second)
+    assert (await answer_of(shop, "1"))["score"] == 5
+    report = await undo(shop, first)
+    assert report["left_ids"] == [answer["id"]]
+    assert await nps(shop) == (-100, 1)
+
+
+async def test_a_follow_up_before_an_import_does_not_hold_up_its_undo(shop: Shop) -> None:
+    await nps_survey(shop)
+    await send(shop, scored({"1": 2}))
+    answer = await answer_of(shop, "1")
+    note = {"follow_up": {"status": "contacted", "note": "Called."}}
+    await shop.call("PATCH", f"/v1/responses/{answer['id']}", json=note)
+    second = await send(shop, scored({"1": 4}))
+    assert (await undo(shop, second))["left"] == 0
+    restored = await answer_of(shop, "1")
+    assert (restored["score"], restored["follow_up"]["status"]) == (2, "contacted")
+    assert "Called." in str(restored["follow_up"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"map": ["Q=score", "When=responded_at"]},
+         {"map": ["Q=score", "When=responded_at", "Remark=why"]}),
+        ({"map": ["Q=score", "When=responded_at"]},
+         {"map": ["Q=score", "When=responded_at"], "timezone": "America/New_York"}),
+    ],
+)  # fmt: skip
+async def test_a_corrected_mapping_of_rows_without_ids_mends_them(
+    shop: Shop, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    await nps_survey(shop)
+    file = table([["When", "Q", "Remark"], [f"{DAY} 09:00", "9", "good"],
+                  [f"{DAY} 10:00", "2", "bad"], [f"{DAY} 10:00", "2", "bad"]])  # fmt: skip
+    await send(shop, file, **before)
+    look = await send(shop, file, dry_run=True, **after)
+    assert (look["rows"]["new"], look["rows"]["changed"]) == (0, 3)
+    assert (await send(shop, file, **after))["report"]["updated"] == 3
+    assert await nps(shop) == (net([9, 2, 2]), 3)
+
+
+async def test_a_new_row_without_an_id_is_said_to_be_new(shop: Shop) -> None:
+    await nps_survey(shop)
+    await send(shop, table([["score", "responded_at"], ["9", DAY]]))
+    look = await send(shop, table([["score", "responded_at"], ["8", DAY]]), dry_run=True)
+    assert any("`replace`" in note for note in look["notes"])
+
+
+async def test_an_id_that_stands_twice_is_taken_once_or_rejected(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at"], ["1", "9", DAY], ["1", "9", DAY],
+            ["1", "0", DAY], ["2", "9", DAY]]  # fmt: skip
+    look = await send(shop, table(rows), dry_run=True, allow_rejects=True)
+    (score,) = [q for q in look["questions"] if q["question"] == "score"]
+    assert (score["n"], look["rows"]["rejected"]) == (2, 1)
+    assert "an earlier row has the id `1`" in look["rejected"][0]["reason"]
+    assert any("repeats an earlier one" in note for note in look["notes"])
+    await send(shop, table(rows), allow_rejects=True)
+    assert await nps(shop) == (100, 2)
+
+
+async def test_replace_in_a_chain_takes_away_what_the_last_file_lacks(shop: Shop) -> None:
+    await nps_survey(shop)
+    first = await send(shop, scored({"1": 9, "2": 9, "3": 9}))
+    second = await send(shop, scored({"1": 9, "2": 3, "3": 9}), replace=first["id"])
+    look = await send(shop, scored({"1": 9}), replace=second["id"], dry_run=True)
+    assert look["rows"]["removed"] == 2
+    third = await send(shop, scored({"1": 9}), replace=second["id"])
+    assert await nps(shop) == (100, 1)
+    back = await send(shop, scored({"1": 9, "2": 3}), replace=third["id"])
+    assert back["report"]["left_deleted"] == 0
+    assert await nps(shop) == (0, 2)
+    await undo(shop, back)
+    assert await nps(shop) == (100, 1)
+    await undo(shop, third)
+    assert await nps(shop) == (net([9, 3, 9]), 3)
+
+
+async def test_replacing_the_first_of_a_chain_counts_its_replacement_too(shop: Shop) -> None:
+    await nps_survey(shop)
+    first = await send(shop, scored({"1": 9, "2": 9, "3": 9}))
+    await send(shop, scored({"1": 9, "2": 3, "3": 9}), replace=first["id"])
+    await send(shop, scored({"1": 9}), replace=first["id"])
+    assert await nps(shop) == (100, 1)
+
+
+async def test_replace_leaves_what_another_file_of_the_source_holds(shop: Shop) -> None:
+    await nps_survey(shop)
+    january = await send(shop, scored({"1": 9, "2": 9}))
+    await send(shop, scored({"2": 9, "3": 9}))
+    await send(shop, scored({"1": 10}), replace=january["id"])
+    assert await nps(shop) == (100, 3)
+
+
+async def test_replace_is_refused_for_rows_of_something_else(shop: Shop) -> None:
+    await nps_survey(shop)
+    await shop.publish("second")
+    other_survey = await send(shop, scored({"1": 9}), survey="second")
+    other_source = await send(shop, scored({"1": 9}), source="till")
+    for replaced, words in ((other_survey, "same survey"), (other_source, "source `till`"),
+                            ({"id": UUID(int=7)}, "no import")):  # fmt: skip
+        body = {"survey": "nps", "source": "file", "replace": str(replaced["id"])}
+        reply = await shop.call(
+            "POST", "/v1/imports", content=scored({"5": 9}).encode(), params=body
+        )
+        assert (reply.status_code, words in reply.text) == (422, True), reply.text
+    assert (await nps(shop))[1] == 2
+
+
+async def test_tags_that_people_gave_stay(shop: Shop) -> None:
+    await nps_survey(shop)
+    await send(shop, scored({"1": 9}))
+    answer = await answer_of(shop, "1")
+    await shop.call("PATCH", f"/v1/responses/{answer['id']}", json={"tags": ["vip"]})
+    await send(shop, scored({"1": 3}))
+    assert (await answer_of(shop, "1"))["tags"] == ["vip"]
+
+
+async def test_a_key_of_one_survey_imports_into_no_other(shop: Shop) -> None:
+    await nps_survey(shop)
+    await shop.publish("second")
+    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["write"], "survey": "second"})
+    content = scored({"1": 9}).encode()
+    for params, status in (({"survey": "nps"}, 403), ({"kind": "customers"}, 403),
+                           ({"survey": "second"}, 202)):  # fmt: skip
+        reply = await shop.client.post(
+            "/v1/imports", content=content, params=params | {"source": "x"},
+            headers={"Authorization": f"Bearer {made['secret']}"},
+        )  # fmt: skip
+        assert reply.status_code == status, reply.text
