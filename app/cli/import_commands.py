@@ -1,5 +1,6 @@
 """Commands that read files in: answers, tickets, customers. Each looks first, then takes."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,10 +42,13 @@ def _import(
 ) -> None:
     """Read a file with these options; the exit code is 1 if the file or any row was refused."""
     given = {name: value for name, value in options.items() if value != ""}
+    is_source_assumed = "source" not in given
+    given.setdefault("source", source_of(file.name))
 
     async def work(database: Database) -> int:
         query = ImportQuery.model_validate(given | {"name": file.name})
-        plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
+        read = replace(query.options(), is_source_assumed=is_source_assumed)
+        plan = ImportPlan(file, query.what(), read, dry_run=dry_run, yes=yes)
         settle_collector()
         return await import_file(database, plan, workspace=workspace, console=out)
 
@@ -90,7 +94,7 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Read answers from a file: look first, then take; an interrupted run can be continued."""
     options = {
-        "survey": survey, "source": source or source_of(file.name), "map": maps,
+        "survey": survey, "source": source, "map": maps,
         "set": constants, "value": value, "where": where, "ignore": ignore, "missing": missing,
         "na": na, "pivot": pivot, "by": by, "encoding": encoding, "sheet": sheet,
         "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
@@ -180,7 +184,7 @@ def import_customers(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Read customers from a file, one a row; other columns are properties of theirs."""
     options = {
-        "kind": "customers", "source": source or source_of(file.name), "map": maps,
+        "kind": "customers", "source": source, "map": maps,
         "set": constants, "where": where, "ignore": ignore, "encoding": encoding, "sheet": sheet,
         "skip_rows": skip_rows, "timezone": timezone, "date_format": date_format,
         "preset": preset, "replace": replace, "allow_rejects": allow_rejects,

@@ -14,8 +14,8 @@ from rich.table import Table
 from app.core.database import Database
 from app.imports import service
 from app.imports.options import ImportOptions
-from app.imports.reading import SourceFile
 from app.imports.rejects import write_rejects
+from app.imports.source_file import SourceFile
 from app.interactions.customer_resolver import CustomerResolver
 from app.responses.batch_writing import Ingest
 from app.responses.group_commit import GroupCommit
@@ -132,7 +132,11 @@ def _write_rejects(looked: service.FileLook, path: Path, console: Console) -> No
     if beside == path:
         beside = path.with_name(f"{path.stem}.rejected.rejected.csv")
     if not looked.file.rejected:
+        # An earlier run may have left some.
+        beside.unlink(missing_ok=True)
         return
-    with beside.open("w", newline="", encoding="utf-8") as opened:
+    # The encoding of the file itself, so that it can be read with the same options.
+    encoding = looked.file.table.encoding or "utf-8"
+    with beside.open("w", newline="", encoding=encoding, errors="replace") as opened:
         write_rejects(looked.file, looked.file.rejected, opened)
     console.print(f"The rejected rows, with reasons: {beside}", markup=False)

@@ -103,7 +103,9 @@ class Parameters:
     def moment(self, name: str) -> dt.datetime | None:
         """Return a time that is given in seconds since 1970."""
         seconds = self.whole(name)
-        return None if seconds is None else dt.datetime.fromtimestamp(max(seconds, 0), dt.UTC)
+        if seconds is not None and seconds < 0:
+            raise InvalidInput.at("body", name, msg="must be seconds since 1970")
+        return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
 
     def names(self, name: str) -> list[str]:
         """Return a list of words, which may be one word, or joined by commas."""

@@ -76,6 +76,8 @@ _HANDLERS: tuple[tuple[str, str, Scope, Handler, int], ...] = (
 async def serve_delighted(request: Request, path: str) -> Response:
     """Find the handler of a path, and run it in one transaction."""
     path = path.rstrip("/").removesuffix(".json")
+    if "\x00" in path:
+        raise NotFound("There is nothing by a name with a NUL character.")
     for method, pattern, scope, handler, status in _HANDLERS:
         match = re.fullmatch(pattern, path, re.DOTALL)
         if match is not None and method == request.method:

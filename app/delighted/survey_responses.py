@@ -25,6 +25,9 @@ _ORDERS = {
     "asc:created_at": ("responded_at", "asc"), "desc:created_at": ("responded_at", "desc"),
 }  # fmt: skip
 
+# Our fields by the names that Delighted's clients know.
+_GIVEN_AS = {"responded_at": "created_at", "properties": "person_properties"}
+
 
 async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
     """Return the responses of the key's survey, the oldest first unless said otherwise."""
@@ -135,7 +138,9 @@ def _id(reference: str) -> UUID:
 async def create_response(request: DelightedRequest) -> dict[str, Any]:
     """Store a response of a person whom we know."""
     given = request.parameters
-    reference = given.text("person")
+    person_given = given.values.get("person")
+    expanded = person_given.get("id") if isinstance(person_given, dict) else None
+    reference = str(expanded) if expanded else given.text("person")
     if reference is None:
         raise InvalidInput.at("body", "person", msg="can't be blank")
     try:
@@ -213,13 +218,18 @@ async def _store(
     request: DelightedRequest, survey: CompiledSurvey, body: ResponseIn, customer_id: UUID | None
 ) -> None:
     """Write one answer, which is on disk when this returns."""
-    check_response(body)
+    try:
+        check_response(body)
+    except InvalidInput as error:
+        named = [{**e, "loc": ("body", _GIVEN_AS.get(str(e["loc"][-1]), e["loc"][-1]))}
+                 for e in error.errors]  # fmt: skip
+        raise InvalidInput(errors=named) from None  # type: ignore[arg-type]
     try:
         checked = survey.check(body.answers, complete=body.complete)
     except InvalidInput as error:
         main = survey.definition.main_question
         fields = [
-            {**e, "loc": ("body", "score" if main and e["loc"][-1] == main.key else e["loc"][-1])}
+            {**e, "loc": ("body", "score" if main and e["loc"][-1] == main.key else "comment")}
             for e in error.errors
         ]
         raise InvalidInput(errors=fields) from None  # type: ignore[arg-type]

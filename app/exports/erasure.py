@@ -71,9 +71,10 @@ update import_record set before = null, external_id = null,
 where workspace_id = :workspace_id and customer_id = :customer""",
     # A look quotes cells: an example of each column, and what could not be read.
     "import_reports": """
-update import_run r set report = r.report - 'columns' - 'rejected' - 'notes' - 'not_stored'
+update import_run r set rejects = null,
+  report = r.report - 'columns' - 'rejected' - 'notes' - 'not_stored'
 where workspace_id = :workspace_id and exists (select from unnest(cast(:needles as text[])) n
-  where position(lower(n) in lower(r.report::text)) > 0)""",
+  where position(lower(n) in lower(r.report::text || coalesce(r.rejects, ''))) > 0)""",
     "interactions": f"""
 with kept as materialized (
   select t.id, {_OPEN_SEGMENTS} as properties from interaction t, workspace_config w

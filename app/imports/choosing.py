@@ -8,7 +8,8 @@ from app.core.database import Database
 from app.imports.file_kinds import FILE_KINDS
 from app.imports.looking import survey_of, vocabulary_of
 from app.imports.options import ImportOptions
-from app.imports.reading import SourceFile, read_table
+from app.imports.reading import read_table
+from app.imports.source_file import SourceFile
 
 _LONGEST_EXAMPLE = 80
 

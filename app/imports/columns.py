@@ -5,13 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 from app.imports.options import PROPERTY, ImportOptions
-from app.imports.reading import REJECTED_COLUMN, Table
+from app.imports.table import REJECTED_COLUMN, Table
 from app.imports.values import fold
+
+_JUDGED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Vocabulary:
     `targets` maps names in lower case to questions and fields; a column with such a name needs
     no mapping. `known` maps the columns of another tool, `texts` the wordings of questions.
     With `rest_as_properties` every other column becomes a property, except the `unwanted` ones.
+    One of `ids` is also the row's id if no other column is.
     """
 
     targets: Mapping[str, str]
@@ -37,6 +41,7 @@ class Vocabulary:
     texts: Mapping[str, str] = field(default_factory=dict)
     unwanted: Set[str] = frozenset()
     rest_as_properties: bool = False
+    ids: Set[str] = frozenset()
 
 
 @cache
@@ -83,19 +88,50 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
             continue
         name = table.columns[place]
         own = _own_meaning(name, words)
-        meaning = own or words.known.get(_plain(name)) or words.texts.get(fold(name))
-        if meaning is None and words.rest_as_properties and _plain(name) not in words.unwanted:
-            meaning = PROPERTY + name
+        meaning = own or _known_meaning(table, place, words)
         if meaning is None or meaning in chosen:
             continue
+        use = ColumnUse(name, place, meaning)
         if meaning not in uses:
-            uses[meaning] = ColumnUse(name, place, meaning)
+            uses[meaning] = use
         elif own is not None:
-            # If two columns are mapped by the preset alone, the first one is taken.
             raise _conflict_of_columns(uses[meaning].name, name, meaning)
+        else:
+            # Both are mapped by the preset alone.
+            uses[meaning] = _fuller_column(table, uses[meaning], use)
     for target in options.constants:
         _require_target(target, words)
+    if "external_id" not in chosen | set(uses) and (own_ids := sorted(words.ids & set(places))):
+        place = places[own_ids[0]]
+        uses["external_id"] = ColumnUse(table.columns[place], place, "external_id")
     return sorted(uses.values(), key=lambda use: use.place)
+
+
+def _known_meaning(table: Table, place: int, words: Vocabulary) -> str | None:
+    """Return what a column becomes by a preset, by a question's wording, or as a property."""
+    name = table.columns[place]
+    meaning = words.known.get(_plain(name)) or _question_of(table, place, words)
+    if meaning is None and words.rest_as_properties and _plain(name) not in words.unwanted:
+        return PROPERTY + name
+    return meaning
+
+
+def _question_of(table: Table, place: int, words: Vocabulary) -> str | None:
+    """Return the question whose wording a header has, or the row below the header."""
+    name, below = table.columns[place], table.labels[place] if table.labels else ""
+    candidates = (fold(name), _plain(name), fold(below))
+    return next((words.texts[text] for text in candidates if text in words.texts), None)
+
+
+def _fuller_column(table: Table, first: ColumnUse, second: ColumnUse) -> ColumnUse:
+    """Return the column with more values, the first one if both have as many; note the other."""
+    counts = [0, 0]
+    for _, cells in islice(table.rows(), _JUDGED_ROWS):
+        counts[0] += cells[first.place] != ""
+        counts[1] += cells[second.place] != ""
+    kept, other = (second, first) if counts[1] > counts[0] else (first, second)
+    table.notes.append(f"`{other.name}` is left out: `{kept.name}` is the {kept.target}.")
+    return kept
 
 
 def _mapped_uses(
@@ -143,6 +179,21 @@ def _require_target(target: str, words: Vocabulary) -> str:
     raise InvalidInput.at("query", "map", msg=msg)
 
 
+def require_known_names(table: Table, options: ImportOptions, questions: Sequence[str]) -> None:
+    """Refuse options about columns that the file lacks, or questions that the survey lacks."""
+    places = {column.casefold(): place for place, column in enumerate(table.columns)}
+    for option, columns in (("missing", options.named_missing), ("na", options.na)):
+        for column in columns:
+            _require_column(places, option, column)
+    for question in options.values:
+        if question not in questions:
+            hint = did_you_mean(question, questions)
+            msg = (
+                f"the survey has no question `{question[:80]}`{hint}; it has {', '.join(questions)}"
+            )
+            raise InvalidInput.at("query", "value", msg=msg)
+
+
 def wanted_rows(
     table: Table, where: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[int, list[str]]]:
@@ -169,9 +220,11 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     )  # fmt: skip
     kept = [p for p in range(len(table.columns)) if p not in {question, answer}]
     rows: dict[str, tuple[int, list[str], dict[str, str]]] = {}
+    originals: dict[int, list[list[str]]] = {}
     names: dict[str, None] = {}
     for line, cells in table.rows():
-        _, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
+        first, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
+        originals.setdefault(first, []).append(cells)
         answers[cells[question]] = cells[answer]
         names |= {cells[question]: None}
 
@@ -179,4 +232,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
         for line, others, answers in rows.values():
             yield line, [*others, *(answers.get(name, "") for name in names)]
 
-    return replace(table, columns=[*(table.columns[p] for p in kept), *names], rows=joined)
+    return replace(
+        table, columns=[*(table.columns[p] for p in kept), *names], rows=joined, labels=[],
+        original_columns=table.columns, originals=originals.__getitem__,
+    )  # fmt: skip

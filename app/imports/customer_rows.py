@@ -19,7 +19,7 @@ _KNOWN = {
     "e-mail": "email", "email address": "email", "e-mail address": "email", "mail": "email",
     "customer id": "external_id", "customer_id": "external_id", "full name": "name",
     "language": "locale", "phone number": "phone", "phone_number": "phone",
-    "do not survey": "do_not_survey", "accepts marketing": "consent",
+    "consent.surveys": "consent", "do not survey": "do_not_survey", "accepts marketing": "consent",
 }  # fmt: skip
 _NAMES = ("external_id", "email", "phone")
 

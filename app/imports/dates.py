@@ -6,11 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from zoneinfo import ZoneInfo
 
 from app.core.errors import InvalidInput
-from app.imports.values import words
+from app.imports.values import month_numbers
 
 _ZONES = {
     "utc": 0, "gmt": 0, "z": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120,
@@ -30,15 +29,9 @@ _SERIAL = re.compile(r"\d{5}([.,]\d+)?")
 _CLOCK = re.compile(
     r"^(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?[Mm]\.?)? *(.*)$"
 )
-_OFFSET = re.compile(r"^(?:UTC|GMT)? ?([+-])(\d{2}):?(\d{2})?$", re.IGNORECASE)
+_OFFSET = re.compile(r"^(?:UTC|GMT)? ?([+-])(\d{1,2})(?::?(\d{2}))?$", re.IGNORECASE)
 _SERIALS = (20_000.0, 80_000.0)
 _SERIAL_ORIGIN = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as spreadsheets count
-
-
-@cache
-def _months() -> dict[str, int]:
-    months = words()["months"]
-    return {name: number for number, names in enumerate(months, start=1) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +47,11 @@ class DateReading:
         moment = self._strptime(text) if self.format else self._read(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.zone)
-        return moment.astimezone(dt.UTC)
+        try:
+            return moment.astimezone(dt.UTC)
+        except OverflowError:
+            msg = f"`{text[:40]}` is out of the range of dates"
+            raise ValueError(msg) from None
 
     def _strptime(self, text: str) -> dt.datetime:
         try:
@@ -137,7 +134,7 @@ def _parts(text: str, order: str) -> dt.datetime | None:
         return _with_clock(year, month, day, match[5])
     for pattern, day_at, month_at in ((_NAMED, 1, 2), (_NAMED_SHORT, 1, 2), (_NAMED_US, 2, 1)):
         if (match := pattern.match(text)) and (
-            month_number := _months().get(match[month_at].lower())
+            month_number := month_numbers().get(match[month_at].lower())
         ):
             year = int(match[3]) + (2000 if len(match[3]) == 2 else 0)
             return _with_clock(year, month_number, int(match[day_at]), match[4])

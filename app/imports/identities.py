@@ -7,8 +7,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.core.ids import keyed_uuid
-from app.imports.reading import REJECTED_COLUMN
 from app.imports.rows import ReadRow, UnreadableRowError, row_hash
+from app.imports.table import REJECTED_COLUMN
 from app.surveys.compiled import CompiledSurvey
 
 _KEPT_OF_HASH = 16

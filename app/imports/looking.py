@@ -20,18 +20,23 @@ from app.imports.columns import (
     pivot_rows,
     preset_of,
     presets,
+    require_known_names,
     uses_of,
     wanted_rows,
 )
 from app.imports.dates import DateReading, judge_dates
 from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
-from app.imports.reading import FileOptions, SourceFile, Table, read_table
+from app.imports.preset_rules import apply_rules
+from app.imports.reading import FileOptions, read_table
+from app.imports.rejects import RejectedRow, source_in_rejects
 from app.imports.replaced import find_missing, find_replaced
 from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import RowReader, UnreadableRowError
+from app.imports.rows import RowReader, UnreadableRowError, require_width
+from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
 from app.imports.stored import find_latest, has_source
+from app.imports.table import Table
 from app.imports.values import fold
 from app.metrics.counts import Counts
 from app.metrics.figures import Series
@@ -63,7 +68,7 @@ class OpenFile:
     preset: str | None
     dates: DateReading | None
     identities: RowIdentities
-    rejected: list["RejectedRow"] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
     empty: int = 0
     seen: int = 0
     # Whether a file of this source was imported before.
@@ -94,6 +99,7 @@ class OpenFile:
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             try:
+                require_width(cells, self.table.columns)
                 row = self.reader.read(line, cells)
                 entry = self.identities.identify(row, cells) if row is not None else None
             except UnreadableRowError as error:
@@ -107,16 +113,6 @@ class OpenFile:
                 yield chunk
                 chunk = []
         yield chunk
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that was not taken: its line, its cells, the column and why."""
-
-    line: int
-    cells: list[str]
-    column: str
-    reason: str
 
 
 async def open_file(
@@ -144,28 +140,38 @@ def _open(
 ) -> OpenFile:
     table = pivot_rows(read_table(source, options.file), options)
     preset = preset_of(table.columns, options.preset)
+    rules = presets().get(preset or "", {})
+    table, options = apply_rules(table, rules, options, survey.key)
+    options = options.of_rejects(source_in_rejects(table))
+    require_known_names(table, options, [q.key for q in survey.definition.questions])
     uses = uses_of(table, options, vocabulary_of(survey.definition, preset))
     _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
     require_one_reading(table, uses, source)
-    own_zone = presets()[preset].get("timezone") if preset else None
-    zone = zone_of(options.timezone or own_zone or workspace_zone)
-    undated = undated_moment(options.undated, utc_now())
-    date_column = next((use for use in uses if use.target == "responded_at"), None)
-    if date_column is None and "responded_at" not in options.constants and undated is None:
+    zone = zone_of(options.timezone or table.timezone or rules.get("timezone") or workspace_zone)
+    undated = undated_moment(options.undated, utc_now(), zone)
+    dates = _dates(table, uses, options, zone, is_dated=undated is None)
+    reader = RowReader(survey, uses, options, dates, undated)
+    identities = RowIdentities(survey, options.source, table.columns, reader.notes)
+    return OpenFile(source.name, table, uses, reader, survey, options, preset, dates, identities)
+
+
+def _dates(
+    table: Table, uses: list[ColumnUse], options: ImportOptions, zone: ZoneInfo, *, is_dated: bool
+) -> DateReading | None:
+    """Judge how the dates are read; InvalidInput if there are none, but answers need them."""
+    column = next((use for use in uses if use.target == "responded_at"), None)
+    if column is not None:
+        values = (cells[column.place] for _, cells in wanted_rows(table, options.where))
+        return judge_dates(values, zone, options.date_format, column.name)
+    if "responded_at" in options.constants:
+        return DateReading(zone)
+    if is_dated:
         detail = (
             "No column is the time of the answer (`responded_at`); name it by `map`, or say "
             "`undated`: `now` or a date."
         )
         raise InvalidInput(detail)
-    dates = None
-    if date_column is not None:
-        values = (cells[date_column.place] for _, cells in table.rows())
-        dates = judge_dates(values, zone, options.date_format, date_column.name)
-    elif "responded_at" in options.constants:
-        dates = DateReading(zone)
-    reader = RowReader(survey, uses, options, dates, undated)
-    identities = RowIdentities(survey, options.source, table.columns, reader.notes)
-    return OpenFile(source.name, table, uses, reader, survey, options, preset, dates, identities)
+    return None
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -181,7 +187,8 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
     main = definition.main_question
     comments = [q.key for q in definition.questions if q.type is QuestionType.TEXT]
     meant = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
-    known = presets()[preset]["columns"] if preset is not None else {}
+    rules = presets().get(preset or "", {})
+    known = rules.get("columns", {})
     targets = {name: name for name in FIELDS}
     return Vocabulary(
         targets=targets | {q.key.casefold(): q.key for q in definition.questions},
@@ -191,6 +198,7 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
             if (own := meant.get(target, target)) is not None
         },
         texts={fold(text): q.key for q in definition.questions for text in q.text.values()},
+        ids=frozenset(rules.get("ids", ())),
     )
 
 
@@ -323,6 +331,8 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
     with_answers = taken + len(file.rejected)
     if not with_answers:
         return "No row holds an answer."
+    if rivals := file.reader.rivals():
+        return rivals
     if file.options.allow_rejects:
         return None if taken else "No row can be taken."
     for column, n in file.reader.misfits.items():

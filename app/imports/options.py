@@ -3,7 +3,7 @@
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from uuid import UUID
 
@@ -16,7 +16,9 @@ FIELDS = (
 )  # fmt: skip
 PROPERTY = "property."
 _COPY = re.compile(
-    r"(?: ?\(\d+\)|[ _-]v\d+|[ _-](?:final|corrected|copy|kopia|copie|kopie)|\.rejected)$",
+    r"(?: ?\(\d+\)|[ _.-]+v\d+"
+    r"|(?: -)?[ _.-]+(?:final|corrected|copy|kopia|copie|kopie)(?:[ _-]?\d+)?|\.rejected)$"
+    r"|^(?:copy of|kopie von|kopia|copie de|copie a) ",
     re.IGNORECASE,
 )
 
@@ -26,6 +28,8 @@ class ImportOptions:
     """How a file is read; columns and fields are compared without case."""
 
     source: str
+    # Whether the source is the one that the file's name stands for.
+    is_source_assumed: bool = False
     file: FileOptions = field(default_factory=FileOptions)
     maps: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
@@ -44,6 +48,14 @@ class ImportOptions:
     replace: UUID | None = None
     ticket_source: str | None = None
     event_names: Mapping[str, str] = field(default_factory=dict)
+    # The columns of `missing` that the caller has named; the others are a preset's.
+    named_missing: frozenset[str] = frozenset()
+
+    def of_rejects(self, source: str | None) -> "ImportOptions":
+        """Return the options with the source that a file of rejected rows names."""
+        if source is None or not self.is_source_assumed:
+            return self
+        return replace(self, source=source, is_source_assumed=False)
 
 
 def source_of(file_name: str) -> str:
@@ -86,8 +98,8 @@ def values_of(options: Iterable[str]) -> dict[str, dict[str, str]]:
     return by_question
 
 
-def undated_moment(undated: str | None, now: dt.datetime) -> dt.datetime | None:
-    """Return the time for answers without a date: now, or the given date."""
+def undated_moment(undated: str | None, now: dt.datetime, zone: dt.tzinfo) -> dt.datetime | None:
+    """Return the time for answers without a date: now, or the given date in a zone."""
     if undated is None:
         return None
     if undated == "now":
@@ -97,4 +109,4 @@ def undated_moment(undated: str | None, now: dt.datetime) -> dt.datetime | None:
     except ValueError:
         msg = "must be `now` or a date such as 2026-11-01"
         raise InvalidInput.at("query", "undated", msg=msg) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

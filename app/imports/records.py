@@ -18,16 +18,20 @@ from app.core.ids import derived_uuid
 from app.imports import stored_records
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
 from app.imports.dates import DateReading, judge_dates
-from app.imports.looking import RejectedRow, require_one_reading, zone_of
+from app.imports.looking import require_one_reading, zone_of
 from app.imports.options import ImportOptions
-from app.imports.reading import SourceFile, Table, read_table
+from app.imports.reading import read_table
+from app.imports.rejects import RejectedRow, source_in_rejects
 from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import UnreadableRowError
+from app.imports.rows import UnreadableRowError, require_width
+from app.imports.source_file import SourceFile
+from app.imports.table import Table
 from app.workspaces.service import get_workspace
 
 CHUNK = 200
 # Of a row that is not identified yet.
 _NO_ID = UUID(int=0)
+_KEPT_OF_HASH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,30 +91,43 @@ class OpenRecords:
     empty: int = 0
     seen: int = 0
     _repeats: Counter[str] = field(default_factory=Counter)
+    # How the hash of each identified row's content begins.
+    _contents: dict[str, str] = field(default_factory=dict)
 
     def chunks(self) -> Iterator[list[Record]]:
         """Yield the rows that can be taken, some at a time."""
         self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
+        self._contents = {}
         self.reader.notes.clear()
         self.reader.seen.clear()
         chunk = []
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             try:
+                require_width(cells, self.table.columns)
                 record = self.reader.read(line, cells)
+                record = self._identified(record) if record is not None else None
             except UnreadableRowError as error:
                 self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
                 continue
             if record is None:
                 self.empty += 1
                 continue
-            chunk.append(self._identified(record))
+            chunk.append(record)
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
         yield chunk
 
     def _identified(self, record: Record) -> Record:
+        if (
+            record.identity is not None
+            and self._contents.setdefault(record.identity, record.content[:_KEPT_OF_HASH])
+            != record.content[:_KEPT_OF_HASH]
+        ):
+            name = record.identity.rpartition(":")[2][:60]
+            reason = f"an earlier row has the id `{name}` and other values"
+            raise UnreadableRowError("id", reason)
         names = [record.identity or ""]
         if record.identity is None:
             self._repeats[record.content] += 1
@@ -135,19 +152,22 @@ async def open_records(
 
     def opened() -> OpenRecords:
         table = read_table(source, options.file)
-        preset = preset_of(table.columns, options.preset, kind.name)
-        uses = uses_of(table, options, kind.vocabulary(preset))
-        taken = {use.target for use in uses} | set(options.constants)
+        own_options = options.of_rejects(source_in_rejects(table))
+        preset = preset_of(table.columns, own_options.preset, kind.name)
+        uses = uses_of(table, own_options, kind.vocabulary(preset))
+        taken = {use.target for use in uses} | set(own_options.constants)
         if missing := kind.required(taken):
             columns = ", ".join(table.columns[:20])
             detail = f"{missing} The file has {columns}."
             raise InvalidInput(detail)
         require_one_reading(table, uses, source)
         known = presets(kind.name).get(preset or "", {})
-        zone = zone_of(options.timezone or known.get("timezone") or own_zone)
-        dates = _dates(table, uses, kind, zone=zone, options=options)
-        reader = kind.reader(uses, options, dates or DateReading(zone))
-        return OpenRecords(kind, source.name, workspace_id, table, reader, options, preset, dates)
+        zone = zone_of(own_options.timezone or known.get("timezone") or own_zone)
+        dates = _dates(table, uses, kind, zone=zone, options=own_options)
+        reader = kind.reader(uses, own_options, dates or DateReading(zone))
+        return OpenRecords(
+            kind, source.name, workspace_id, table, reader, own_options, preset, dates
+        )
 
     return await asyncio.to_thread(opened)
 
@@ -159,7 +179,8 @@ def _dates(
     timed = [use for use in uses if use.target in kind.times]
     if not timed:
         return None
-    values = (cells[use.place] for _, cells in table.rows() for use in timed)
+    rows = wanted_rows(table, options.where)
+    values = (cells[use.place] for _, cells in rows for use in timed)
     names = ", ".join(use.name for use in timed)
     return judge_dates(values, zone, options.date_format, names)
 

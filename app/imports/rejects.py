@@ -1,21 +1,51 @@
 """The rows that were not taken, as a file of the same shape with a last column that says why."""
 
 import csv
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TextIO
 
-from app.imports.looking import OpenFile, RejectedRow
-from app.imports.reading import REJECTED_COLUMN
-from app.imports.records import OpenRecords
+from app.imports.report import ReadFile
+from app.imports.table import REJECTED_COLUMN, Table
+
+_SOURCE = re.compile(r" \[source: (.{1,128})\]$")
 
 
-def write_rejects(
-    file: OpenFile | OpenRecords, rejected: Sequence[RejectedRow], to: TextIO
-) -> None:
-    """Write the rejected rows as a file that can be corrected and imported."""
-    writer = csv.writer(to, delimiter=file.table.delimiter or ",")
-    columns = file.table.columns
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that was not taken: its line, its cells, the column and why."""
+
+    line: int
+    cells: list[str]
+    column: str
+    reason: str
+
+
+def write_rejects(file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO) -> None:
+    """Write the rejected rows as a file that can be corrected and imported with the same options.
+
+    Rows before the header are written as empty ones, joined rows as those that they came from.
+    """
+    table = file.table
+    writer = csv.writer(to, delimiter=table.delimiter or ",")
+    for _ in range(table.skipped_rows):
+        writer.writerow(["-"])
+    columns = table.original_columns or table.columns
     kept = [place for place, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]
     writer.writerow([*(columns[place] for place in kept), REJECTED_COLUMN])
     for row in rejected:
-        writer.writerow([*(row.cells[place] for place in kept), f"line {row.line}: {row.reason}"])
+        reason = f"line {row.line}: {row.reason} [source: {file.options.source}]"
+        for cells in table.originals(row.line) if table.originals else [row.cells]:
+            writer.writerow([*(cells[place] for place in kept), reason])
+
+
+def source_in_rejects(table: Table) -> str | None:
+    """Return the source of the file whose rejected rows a table holds; None for another table."""
+    place = next((p for p, n in enumerate(table.columns) if n.casefold() == REJECTED_COLUMN), None)
+    if place is None:
+        return None
+    for _, cells in table.rows():
+        if match := _SOURCE.search(cells[place]):
+            return match[1]
+    return None

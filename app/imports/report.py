@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
-from app.imports.reading import Table
+from app.imports.table import Table
 
 MOST_REJECTED = 0.05
 _MOST_REASONS = 50

@@ -8,15 +8,15 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.core.errors import AfterwordError, Forbidden
+from app.core.errors import AfterwordError, Forbidden, NotFound
 from app.core.http import MEBIBYTE, json_reply
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
 from app.imports.file_kinds import FILE_KINDS
 from app.imports.looking import survey_of
-from app.imports.reading import SourceFile
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
+from app.imports.source_file import SourceFile
 from app.responses.batch_writing import Ingest
 from app.responses.submission import survey_for
 from app.workspaces.admission import Admin, Reader, Writer
@@ -103,6 +103,29 @@ async def get_import(session: SessionDep, caller: Reader, import_id: UUID) -> Im
     """Return an import with its report; rows that were not taken stand there with their reasons."""
     found = await service.find(session, caller.workspace_id, import_id)
     return ImportWithReport.model_validate(found, from_attributes=True)
+
+
+@routes.get(
+    "/v1/imports/{import_id}/rejects",
+    summary="Read the rejected rows",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The rejected rows as CSV.",
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def get_rejects(session: SessionDep, caller: Reader, import_id: UUID) -> Response:
+    """Return the rejected rows as a file of the original shape, with a column that says why.
+
+    Corrected and sent with the same `source`, they are added to the import's other rows.
+    """
+    found = await service.find(session, caller.workspace_id, import_id)
+    if found.rejects is None:
+        raise NotFound("No row of this import was rejected.")
+    headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
+    return Response(found.rejects, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -15,7 +16,7 @@ from app.core.text import fit_email, unfit_property
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import PROPERTY, ImportOptions
-from app.imports.values import OtherScaleError, ReadCell, reader_of
+from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
 from app.responses.body import Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
@@ -38,6 +39,16 @@ class UnreadableRowError(Exception):
         """Say why; `reason` quotes the value."""
         super().__init__(f"{column}: {reason}")
         self.column = column
+
+
+def require_width(cells: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse a row with more cells than columns: which of them is which, nobody can know."""
+    if len(cells) > len(columns):
+        extra = ", ".join(cells[len(columns) :])[:80]
+        reason = (
+            f"the row has {len(cells)} cells and the header {len(columns)} (`{extra}` is beyond it)"
+        )
+        raise UnreadableRowError("row", reason)
 
 
 class ReadRow(NamedTuple):
@@ -75,11 +86,16 @@ class RowReader:
         self._answers_by_text: dict[tuple[str, str], Any] = {}
         main = definition.main_question
         self.decisive = {main.key} if main else set(by_key)
+        self._missing = {
+            use.place: self.options.missing[use.name.casefold()]
+            for use in self.uses
+            if use.name.casefold() in self.options.missing
+        }
         self._constants = list(self.options.constants.items())
         self._field_readers: dict[str, Callable[[dict[str, Any], str, str], None]] = {
             "responded_at": self._responded_at, "channel": self._channel,
             "touchpoint": self._touchpoint, "locale": self._locale, "tags": self._tags,
-            "order": self._short, "ticket": self._short,
+            "order": partial(self._short, "order"), "ticket": partial(self._short, "ticket"),
         }  # fmt: skip
 
     def clear(self) -> None:
@@ -91,7 +107,7 @@ class RowReader:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": {}}
         external_id: str | None = None
-        given = [(use.target, use.name, cells[use.place]) for use in self.uses]
+        given = [(use.target, use.name, self._text(use, cells)) for use in self.uses]
         given += [(target, f"set {target}", value) for target, value in self._constants]
         answers = body["answers"]
         for target, column, text in given:
@@ -107,6 +123,12 @@ class RowReader:
         self._complete(body)
         return self._checked(line, body, external_id)
 
+    def _text(self, use: ColumnUse, cells: Sequence[str]) -> str:
+        """Return a cell, empty if its value stands for none."""
+        text = cells[use.place]
+        missing = self._missing.get(use.place)
+        return "" if missing is not None and text.casefold() in missing else text
+
     def _put_field(self, body: dict[str, Any], target: str, column: str, text: str) -> None:
         """Store a field that is no answer; a value that does not fit is left out with a note."""
         if target.startswith(PROPERTY):
@@ -120,7 +142,7 @@ class RowReader:
         folded, named = text.casefold(), column.casefold()
         if folded in self.options.na.get(named, ()):
             return "na"
-        if not text or folded in self.options.missing.get(named, ()):
+        if not text:
             return None
         cached = self._answers_by_text.get((target, text), self)
         if cached is not self:
@@ -137,6 +159,22 @@ class RowReader:
         if len(text) < _SHORT and len(self._answers_by_text) < _MAX_CACHED_TEXTS:
             self._answers_by_text[target, text] = answer
         return answer
+
+    def rivals(self) -> str | None:
+        """Return what to do if words of one column are different steps, but give one score."""
+        texts_by_score: dict[tuple[str, Any], list[str]] = {}
+        for (target, text), answer in self._answers_by_text.items():
+            if isinstance(answer, int) and fold(text) not in map(
+                fold, self.options.values.get(target, {})
+            ):
+                texts_by_score.setdefault((target, answer), []).append(text)
+        for (target, answer), texts in texts_by_score.items():
+            if rivals := rivals_among(texts):
+                return (
+                    f"`{rivals[0]}` and `{rivals[1]}` would both be {answer} of `{target}`; say by "
+                    f"`value` what each means, such as {target}:{rivals[0]}={answer}."
+                )
+        return None
 
     def _leave_out(self, column: str, reason: str) -> None:
         self.notes[f"{column}: {reason}"] += 1
@@ -174,14 +212,14 @@ class RowReader:
             self._leave_out(column, f"`{text[:40]}` is no locale such as en or pl-PL")
 
     def _tags(self, body: dict[str, Any], column: str, text: str) -> None:
-        tags = [part.strip() for part in re.split(r"[;|,]", text) if part.strip()]
+        listed = text.strip('[]"').replace('", "', ";").replace('","', ";")
+        tags = [part.strip() for part in re.split(r"[;|,]", listed) if part.strip()]
         fit = [tag for tag in dict.fromkeys(tags) if len(tag) <= 64][:20]
         if len(fit) < len(set(tags)):
             self._leave_out(column, "has tags longer than 64 characters, or more than 20")
         body["tags"] = fit
 
-    def _short(self, body: dict[str, Any], column: str, text: str) -> None:
-        target = next(use.target for use in self.uses if use.name == column)
+    def _short(self, target: str, body: dict[str, Any], column: str, text: str) -> None:
         if len(text) > _SHORT:
             self._leave_out(column, f"is longer than {_SHORT} characters")
         else:

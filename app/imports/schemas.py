@@ -123,6 +123,7 @@ class ImportQuery(BaseModel):
             pivot=(pivot[0], pivot[2]) if pivot else None,
             by=self.by,
             missing=sets_of("missing", self.missing),
+            named_missing=frozenset(sets_of("missing", self.missing)),
             na=sets_of("na", self.na),
             timezone=self.timezone,
             date_format=self.date_format,

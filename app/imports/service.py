@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,9 +18,10 @@ from app.imports import stored
 from app.imports.file_kinds import FILE_KINDS, WRITERS
 from app.imports.looking import OpenFile, look_at, open_file
 from app.imports.options import ImportOptions
-from app.imports.reading import SourceFile
 from app.imports.record_taking import RecordTaker, undo_records
 from app.imports.records import OpenRecords, look_at_records, open_records
+from app.imports.rejects import write_rejects
+from app.imports.source_file import SourceFile
 from app.imports.taking import AnswerTaker, FileIdentity, begin
 from app.imports.undoing import undo_answers
 from app.responses.batch_writing import Ingest
@@ -89,13 +91,25 @@ async def begin_import(
 ) -> tuple[ImportRun, FileTaker]:
     """Store the import run, and return it with the taker of its rows."""
     file, database = looked.file, ingest.database
+    rejects = await asyncio.to_thread(_rejects_of, file)
     survey_id = file.survey.id if isinstance(file, OpenFile) else None
     kind = "answers" if isinstance(file, OpenFile) else file.kind.name
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, looked.fingerprint)
     run, is_first = await begin(database, workspace_id, identity)
+    async with database.transaction() as session:
+        await stored.keep_rejects(session, workspace_id, run.id, rejects)
     if isinstance(file, OpenFile):
         return run, AnswerTaker(ingest, run, file, is_first=is_first)
     return run, RecordTaker(database, run, file, WRITERS[kind])
+
+
+def _rejects_of(file: OpenFile | OpenRecords) -> str | None:
+    """Return the rejected rows as a file, None if there are none."""
+    if not file.rejected:
+        return None
+    out = io.StringIO(newline="")
+    write_rejects(file, file.rejected, out)
+    return out.getvalue()
 
 
 async def take(

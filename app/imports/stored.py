@@ -171,3 +171,15 @@ async def note_progress(
             now=dt.datetime.now(dt.UTC),
         ),
     )  # fmt: skip
+
+
+async def keep_rejects(
+    session: AsyncSession, workspace_id: UUID, import_id: UUID, rejects: str | None
+) -> None:
+    """Keep the rejected rows of an import as a file."""
+    await run_sql(
+        session,
+        text(
+            "update import_run set rejects = :rejects where workspace_id = :workspace and id = :id"
+        ).bindparams(workspace=workspace_id, id=import_id, rejects=rejects),
+    )

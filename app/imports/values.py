@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, assert_never
@@ -22,7 +23,10 @@ _WHOLE = re.compile(r"^(\d{1,2})(?:[.,]0+)?$")
 _OF = re.compile(
     r"^(\d{1,2})(?:[.,]0+)? */ *(\d{1,2})$|^(\d{1,2}) (?:of|out of|z|din|von|sur|de) (\d{1,2})$"
 )
-_LABELLED = re.compile(r"^(\d{1,2}) *[-–—:.)=] *\D.*$|^\D+\((\d{1,2})\)$")
+# The label may not begin with a number, or two numbers would stand for one score.
+_LABELLED = re.compile(r"^(\d{1,2}) *[-–—:.)=] *([^\d\s].*)$|^\D+\((\d{1,2})\)$")
+# Romanian once wrote a cedilla for a comma; an emoji may bear a mark of its variant.
+_SAME_LETTERS = str.maketrans({"ţ": "ț", "ş": "ș", "’": "'", "\ufe0f": None})
 _STARS = re.compile(r"^([★⭐]+)([☆✩]*)$")
 
 
@@ -40,6 +44,23 @@ def words() -> Any:
     return json.loads(files("app.imports").joinpath("words.json").read_text())
 
 
+@cache
+def month_numbers() -> dict[str, int]:
+    """Return the numbers of the months by their names and short names, in lower case."""
+    months = words()["months"]
+    return {name: number for number, names in enumerate(months, start=1) for name in names}
+
+
+def rivals_among(texts: Iterable[str]) -> tuple[str, str] | None:
+    """Return two of the texts that are different steps of a scale, but give the same score."""
+    by_folded_text = {fold(text): text for text in texts}
+    for group in words()["rivals"]:
+        found = [by_folded_text[word] for word in group if word in by_folded_text]
+        if len(found) > 1:
+            return found[0], found[1]
+    return None
+
+
 def yes_or_no(text: str) -> bool | None:
     """Return the meaning of a yes or no word in any known language; None for other words."""
     folded = fold(text)
@@ -48,7 +69,8 @@ def yes_or_no(text: str) -> bool | None:
 
 def fold(text: str) -> str:
     """Return a text as words are compared: without case, outer blanks and doubled blanks."""
-    return " ".join(text.casefold().replace("’", "'").split()).rstrip(".!")
+    plain = unicodedata.normalize("NFC", text).casefold().translate(_SAME_LETTERS)
+    return " ".join(plain.split()).rstrip(".!")
 
 
 def reader_of(question: Question, meanings: Mapping[str, str]) -> ReadCell:
@@ -96,18 +118,26 @@ def _score(text: str, low: int, high: int) -> int:
         if of != high:
             msg = f"`{text[:40]}` is of {of} points, and the question has {high}"
             raise OtherScaleError(msg)
-    elif match := _STARS.match(text):
+    elif match := _STARS.match(text.replace("\ufe0f", "")):
         score = len(match[1])
         if match[2] and score + len(match[2]) != high:
             msg = f"`{text[:40]}` has {score + len(match[2])} stars, and the question has {high}"
             raise OtherScaleError(msg)
     elif match := _LABELLED.match(text):
-        score = int(match[1] or match[2])
+        score = _labelled_score(text, match)
     else:
         return _named_score(text, high)
     if not low <= score <= high:
         msg = f"`{text[:40]}` is not from {low} to {high}"
         raise OtherScaleError(msg)
+    return score
+
+
+def _labelled_score(text: str, match: re.Match[str]) -> int:
+    score = int(match[1] or match[3])
+    if match[2] and fold(match[2]) in month_numbers():
+        msg = f"`{text[:40]}` is a date, perhaps made by a spreadsheet of {score}/…"
+        raise ValueError(msg)
     return score
 
 

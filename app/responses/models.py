@@ -184,5 +184,7 @@ class ImportRun(SQLModel, table=True):
     rejected: int
     source: str | None = None
     report: dict[str, Any] | None = Field(default=None, sa_type=Json)
+    # The rejected rows as a file, with their reasons.
+    rejects: str | None = None
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)

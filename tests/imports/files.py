@@ -28,6 +28,7 @@ async def send(shop: Shop, content: str | bytes, **params: Any) -> Any:
 async def post(shop: Shop, content: str | bytes, **params: Any) -> Any:
     body = content.encode() if isinstance(content, str) else content
     asked = {"survey": "nps", "source": "file"} | params
+    asked = {name: value for name, value in asked.items() if value is not None}
     headers = {"Content-Type": "application/octet-stream"}
     return await shop.call("POST", "/v1/imports", content=body, params=asked, headers=headers)
 

@@ -229,7 +229,9 @@ async def test_tags_that_people_gave_stay(shop: Shop) -> None:
 async def test_a_key_of_one_survey_imports_into_no_other(shop: Shop) -> None:
     await nps_survey(shop)
     await shop.publish("second")
-    made = await shop.post("/v1/api-keys", {"name": "till", "scopes": ["write"], "survey": "second"})
+    made = await shop.post(
+        "/v1/api-keys", {"name": "till", "scopes": ["write"], "survey": "second"}
+    )
     content = scored({"1": 9}).encode()
     for params, status in (({"survey": "nps"}, 403), ({"kind": "customers"}, 403),
                            ({"survey": "second"}, 202)):  # fmt: skip

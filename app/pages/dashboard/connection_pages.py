@@ -10,14 +10,14 @@ import anyio
 from fastapi import Query, Request
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.routing import current_settings, router
 from app.exports.bi_roles import list_roles
 from app.imports.choosing import ColumnChoices, find_choices
-from app.imports.reading import SourceFile
 from app.imports.schemas import ImportQuery
+from app.imports.source_file import SourceFile
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.integrations.statuses import TYPES
@@ -90,6 +90,14 @@ async def show_files(
         "imports", rows=found["data"], cursor=found["next_cursor"], reports=reports,
         surveys=await surveys.names_of(visit.session, visit.workspace.id),
     )  # fmt: skip
+
+
+@routes.get("/files/{import_id}/rejected.csv", include_in_schema=False)
+async def read_rejects(visit: ConsoleDep, import_id: UUID) -> Response:
+    """Return the rejected rows of a file as CSV."""
+    parts = visit.api.stream(f"/v1/imports/{import_id}/rejects", {})
+    headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
+    return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @routes.post("/files", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""Rows that a file held unchanged are noted with its import, so that `replace` knows its rows."""
+"""Imports note the rows that a file held unchanged, and keep the rows that were rejected."""
 
 from alembic import op
 
@@ -9,7 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column."""
+    """Add two columns."""
+    op.execute("alter table import_run add column rejects text")
     op.execute("alter table import_row add column was_there boolean not null default false")
 
 
@@ -17,3 +18,4 @@ def downgrade() -> None:
     """Forget those rows, which an import has not made."""
     op.execute("delete from import_row where was_there")
     op.execute("alter table import_row drop column was_there")
+    op.execute("alter table import_run drop column rejects")

@@ -1,0 +1,87 @@
+"""Read NDJSON, or one array of objects, as rows; parts of an object get dotted names."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.core.errors import InvalidInput
+from app.imports.source_file import SourceFile
+from app.imports.table import Table, cell_text, clean
+
+_DEEPEST = 20
+_REPEATED = {"score", "comment"}
+
+
+def is_json(source: SourceFile, encoding: str) -> bool:
+    """Tell whether a file holds JSON objects."""
+    with source.open() as file:
+        head = file.read(4096).decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")
+    return head.startswith(("{", "[{", "[ {", "[\n", "[\r"))
+
+
+def read_json(source: SourceFile, encoding: str) -> Table:
+    """Read NDJSON, or one array of objects; parts of an object get dotted names."""
+    columns: dict[str, None] = {}
+    for _, entry in _objects(source, encoding):
+        if not isinstance(entry, dict):
+            raise InvalidInput("Each line, or each entry of the array, must be a JSON object.")
+        columns |= dict.fromkeys(flatten(entry))
+    names = list(columns)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for number, entry in _objects(source, encoding):
+            flat = flatten(entry)
+            yield number, [flat.get(name, "") for name in names]
+
+    return Table(names, rows, encoding=encoding, header_rows=0)
+
+
+def _objects(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]]:
+    """Yield each line's object, or each entry of one array, with its number."""
+    with source.open() as file:
+        text = io.TextIOWrapper(file, encoding, errors="replace")
+        head = text.read(1)
+        while head.isspace() or head == "\ufeff":
+            head = text.read(1)
+        if head == "[":
+            yield from enumerate(_parse_json(head + text.read(), 1), start=1)
+            return
+        for number, line in enumerate(text, start=1):
+            whole = head + line
+            head = ""
+            if whole.strip():
+                yield number, _parse_json(whole, number)
+
+
+def _parse_json(text: str, number: int) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        detail = (
+            f"Line {number} is not valid JSON: {error}. Give one object a line, or one array of "
+            "objects."
+        )
+        raise InvalidInput(detail) from None
+    except RecursionError:
+        raise InvalidInput(f"Line {number} is nested too deeply.") from None
+
+
+def flatten(entry: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str]:
+    """Return the parts of an object as texts, by their dotted names; lists are joined by `;`."""
+    flat: dict[str, str] = {}
+    if isinstance(entry.get("answers"), dict):
+        # Our own form: what stands beside the answers only repeats some of them.
+        entry = {name: value for name, value in entry.items() if name not in _REPEATED}
+    for name, value in entry.items():
+        own = name if prefix in {"", "answers."} else prefix + name
+        if prefix == "properties.":
+            own = f"property.{name}"
+        own = clean(own)
+        if isinstance(value, dict) and depth < _DEEPEST:
+            flat |= flatten(value, f"{own}.", depth + 1)
+        elif isinstance(value, list):
+            flat[own] = ";".join(cell_text(part) for part in value)
+        elif value is not None:
+            flat[own] = cell_text(value)
+    return flat

@@ -1,0 +1,124 @@
+"""Apply what a preset knows of another tool's rows, beside the names of its columns.
+
+`unpack` names columns that hold a document, each with the prefix of the columns that its members
+become, and `repeated` the columns that repeat those; `drop` names columns to leave out. `only`
+and `unless` name values of a column whose rows alone are read, or are not. `survey` names the
+column of the survey's key.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.core.errors import InvalidInput
+from app.imports.json_rows import flatten
+from app.imports.options import ImportOptions
+from app.imports.table import Table
+
+_MOST_NAMED = 10
+
+
+def apply_rules(
+    table: Table, rules: Mapping[str, Any], options: ImportOptions, survey_key: str
+) -> tuple[Table, ImportOptions]:
+    """Return the table and the options with the rules of a preset."""
+    table = _unpacked(table, rules)
+    table = _filtered(table, rules)
+    missing = {column: frozenset(values) for column, values in rules.get("missing", {}).items()}
+    options = replace(options, missing=missing | dict(options.missing))
+    column = rules.get("survey")
+    if column is not None and column not in options.where:
+        return _of_survey(table, column, survey_key), options
+    return table, options
+
+
+def _places(table: Table) -> dict[str, int]:
+    return {name.casefold(): place for place, name in enumerate(table.columns)}
+
+
+def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
+    """Put the members of documents into columns of their own."""
+    places = _places(table)
+    prefixes = {places[c]: prefix for c, prefix in rules.get("unpack", {}).items() if c in places}
+    names = [*rules.get("drop", ()), *(rules.get("repeated", ()) if prefixes else ())]
+    dropped = {places[name] for name in names if name in places}
+    if not prefixes and not dropped:
+        return table
+    kept = [p for p in range(len(table.columns)) if p not in prefixes and p not in dropped]
+    members: dict[str, None] = {}
+    for _, cells in table.rows():
+        members |= dict.fromkeys(_members_of(cells, prefixes))
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, cells in table.rows():
+            found = _members_of(cells, prefixes)
+            own = [cells[p] for p in kept]
+            yield (
+                line,
+                own + [found.get(name, "") for name in members] + cells[len(table.columns) :],
+            )
+
+    return replace(table, columns=[*(table.columns[p] for p in kept), *members], rows=rows)
+
+
+def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, str]:
+    members: dict[str, str] = {}
+    for place, prefix in prefixes.items():
+        try:
+            document = json.loads(cells[place] or "{}")
+        except ValueError:
+            continue
+        if isinstance(document, dict):
+            members |= {prefix + name: text for name, text in flatten(document).items()}
+    return members
+
+
+def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
+    """Leave out the rows that the tool itself does not count."""
+    places = _places(table)
+    only = {places[c]: set(values) for c, values in rules.get("only", {}).items() if c in places}
+    unless = {places[c]: set(v) for c, v in rules.get("unless", {}).items() if c in places}
+    if not only and not unless:
+        return table
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        for line, cells in table.rows():
+            is_wanted = all(cells[p].casefold() in values for p, values in only.items())
+            if is_wanted and not any(cells[p].casefold() in v for p, v in unless.items()):
+                yield line, cells
+
+    names = table.columns
+    notes = [f"Only rows whose `{names[p]}` is {_listed(v)} are read." for p, v in only.items()]
+    notes += [f"Rows whose `{names[p]}` is {_listed(v)} are left out." for p, v in unless.items()]
+    return replace(table, rows=rows, notes=[*table.notes, *notes])
+
+
+def _listed(values: set[str]) -> str:
+    return " or ".join(f"`{value}`" if value else "empty" for value in sorted(values))
+
+
+def _of_survey(table: Table, column: str, key: str) -> Table:
+    """Leave out the answers to other surveys; InvalidInput if there are only such, of several."""
+    place = _places(table).get(column)
+    if place is None:
+        return table
+    found = Counter(cells[place] for _, cells in table.rows() if any(cells))
+    if len(found) <= 1:
+        return table
+    if key not in found:
+        names = ", ".join(list(found)[:_MOST_NAMED])
+        detail = (
+            f"The file has answers of several surveys: {names}; choose one by `where`, such as "
+            f"{column}={next(iter(found))}."
+        )
+        raise InvalidInput(detail)
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        return (pair for pair in table.rows() if pair[1][place] == key)
+
+    others = ", ".join(f"{name} ({n:,})" for name, n in found.items() if name != key)
+    return replace(
+        table, rows=rows, notes=[*table.notes, f"Rows of other surveys are left out: {others}."]
+    )

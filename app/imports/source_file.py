@@ -1,0 +1,146 @@
+"""A file that is imported: what opens it, and the text encoding that it is in."""
+
+import codecs
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import BinaryIO
+
+from app.core.errors import InvalidInput
+
+_SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2")
+_SAMPLE = 1 << 20
+_ODD_LINES = 2000
+# Of two plausible encodings, one wins only if it gives this many more known words.
+_CLEARLY_MORE_WORDS = 2
+# The share of letters of one language: below the first no reading is right, from the second on it
+# is without a known word too.
+_LEAST_SHARE, _SURE_SHARE = 0.6, 0.9
+# The letters beyond ASCII of each language; the right encoding gives those of one language.
+_ALPHABETS = {
+    "polish": "ąćęłńóśźż",
+    "romanian": "ăâîșțşţ",
+    "czech": "áčďéěíňóřšťúůýžäĺľôŕ",
+    "hungarian": "áéíóöőúüű",
+    "german": "äöüß",
+    "french": "àâæçéèêëîïôœùûüÿ",
+    "spanish": "áéíñóúü¿¡",
+    "italian": "àèéìíîòóùú",
+    "portuguese": "áâãàçéêíóôõú",
+    "nordic": "åäöæøéü",
+}
+_PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
+
+
+class SourceFile:
+    """A file that can be opened again: from the disk, or from the body of a request."""
+
+    def __init__(self, name: str, open_: Callable[[], BinaryIO]) -> None:
+        """Name it; nothing is opened yet."""
+        self.name = name
+        self.open = open_
+
+    @classmethod
+    def of_bytes(cls, name: str, content: bytes) -> "SourceFile":
+        """Make a source file of a request's body."""
+        return cls(name, lambda: io.BytesIO(content))
+
+
+def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
+    """Return the file's encoding, and a second one where both are plausible and differ."""
+    if asked is not None:
+        try:
+            return codecs.lookup(asked).name, None
+        except LookupError:
+            detail = f"`{asked[:40]}` is no encoding; use one such as utf-8, cp1250 or cp1252."
+            raise InvalidInput(detail) from None
+    with source.open() as file:
+        head = file.read(4)
+        for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
+                           (codecs.BOM_UTF16_BE, "utf-16")):  # fmt: skip
+            if head.startswith(mark):
+                return name, None
+        if b"\x00" in head:
+            return "utf-16-le" if head[1:2] == b"\x00" else "utf-16-be", None
+        file.seek(0)
+        if _is_utf8(file):
+            return "utf-8", None
+        file.seek(0)
+        odd = [line for line in file.read(_SAMPLE * 8).splitlines() if not line.isascii()]
+    return _detect_single_byte(odd[:_ODD_LINES])
+
+
+def _is_utf8(file: BinaryIO) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := file.read(_SAMPLE):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _detect_single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
+    """Choose the encoding that gives the letters of one language, then its common words."""
+    fits: dict[str, tuple[float, int]] = {}
+    texts: dict[str, str] = {}
+    for name in _SINGLE_BYTE:
+        try:
+            text = "\n".join(line.decode(name) for line in lines)
+        except UnicodeDecodeError:
+            continue
+        if (fit := _fit_of(text)) is not None:
+            texts[name], fits[name] = text, fit
+    if not fits:
+        raise _unknown_encoding()
+    ranked = sorted(fits, key=lambda name: (fits[name], -_SINGLE_BYTE.index(name)), reverse=True)
+    best = ranked[0]
+    share, word_count = fits[best]
+    if share < _LEAST_SHARE or (share < _SURE_SHARE and not word_count):
+        raise _unknown_encoding()
+    others = [
+        name
+        for name in ranked[1:]
+        if texts[name] != texts[best]
+        and fits[name][0] == share
+        and word_count - fits[name][1] < _CLEARLY_MORE_WORDS
+    ]
+    return best, others[0] if others else None
+
+
+def _unknown_encoding() -> InvalidInput:
+    detail = (
+        "The encoding of the file cannot be found out; say it by `encoding`, such as cp1250, "
+        "cp1251 or shift_jis."
+    )
+    return InvalidInput(detail)
+
+
+def _fit_of(text: str) -> tuple[float, int] | None:
+    """Return how well a text fits one language: the share of its letters, and its known words.
+
+    None if it holds control characters, which text never does.
+    """
+    odd = Counter(c for c in text.lower() if ord(c) > 127)
+    if any(0x80 <= ord(c) <= 0x9F for c in odd):
+        return None
+    letters = {c: n for c, n in odd.items() if c not in _PUNCTUATION}
+    total = sum(letters.values())
+    # Single letters are words of many languages, and parts of addresses.
+    words = set(re.findall(r"[^\W\d_]{2,}", text.lower()))
+    best = (0.0, 0)
+    for language, alphabet in _ALPHABETS.items():
+        share = sum(n for c, n in letters.items() if c in alphabet) / total if total else 1.0
+        best = max(best, (round(share, 2), len(words & _common_words(language))))
+    return best
+
+
+@cache
+def _common_words(language: str) -> frozenset[str]:
+    from stop_words import get_stop_words  # noqa: PLC0415 - read when a file needs it
+
+    name = {"nordic": "swedish"}.get(language, language)
+    return frozenset(get_stop_words(name))

@@ -1,0 +1,58 @@
+"""A file as a table of texts."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+REJECTED_COLUMN = "afterword_rejected"
+
+
+@dataclass
+class Table:
+    """A file as a table: its columns, and rows of texts with their line numbers.
+
+    `rows` reads the file anew each time; a row may have more cells than there are columns, never
+    fewer. `labels` are the texts of a second header row, by column. `other` is a second encoding
+    that is as plausible. `timezone` is what the file states. `originals` gives the rows of the
+    file from which the row of a line was joined; None if rows are not joined.
+    """
+
+    columns: list[str]
+    rows: Callable[[], Iterator[tuple[int, list[str]]]]
+    encoding: str | None = None
+    other: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    header_rows: int = 1
+    skipped_rows: int = 0
+    timezone: str | None = None
+    labels: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    original_columns: list[str] = field(default_factory=list)
+    originals: Callable[[int], list[list[str]]] | None = None
+
+    @property
+    def example(self) -> list[str]:
+        """The cells of the first row, empty ones if there is none."""
+        return next(iter(self.rows()), (0, [""] * len(self.columns)))[1]
+
+
+def cell_text(value: Any) -> str:
+    """Return the text of a value from a spreadsheet or a document."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dt.datetime | dt.date | dt.time):
+        return value.isoformat()
+    return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Return a text without outer blanks, NULs and halves of characters, which are no text."""
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+    if not text.isascii():
+        text = text.encode(errors="replace").decode()
+    return text.strip()
