@@ -1,7 +1,7 @@
 """Evaluate an alert: its chart, when it would have been raised, and whether it is raised now."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -112,31 +112,40 @@ def _remove_false_discoveries(groups: Sequence[GroupChart]) -> list[GroupChart]:
     return [replace(group, points=row) for group, row in zip(groups, points, strict=True)]
 
 
-def raised_now(charts: AlertCharts) -> dict[str, Any]:
+def raised_now(charts: AlertCharts, before: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is raised, by group: a group whose latest period with answers is a signal.
 
-    Periods that ended more than 7 days ago raise nothing.
+    Periods that ended more than 7 days ago raise and clear nothing: a group without answers since
+    then is raised if it was raised `before`.
     """
     raised: dict[str, Any] = {}
-    least = charts.rules.rule.min_n if isinstance(charts.rules.rule, LimitRule) else 1
     for group in charts.groups:
-        for place in reversed(range(len(charts.days))):
-            if charts.ends[place] < charts.today - _FRESH:
-                break
-            point = group.points[place]
-            if point.n < least:
-                continue
-            if point.signal:
-                raised[group.group or ""] = {
-                    "group": charts.group_of(group.group),
-                    "period": charts.days[place].isoformat(),
-                    "value": point.value,
-                    "n": point.n,
-                    "expected": group.expected(charts.rules),
-                    "z": point.z,
-                }
-            break
+        name = group.group or ""
+        place = _latest(charts, group)
+        if place is None:
+            if name in before:
+                raised[name] = before[name]
+        elif (point := group.points[place]).signal:
+            raised[name] = {
+                "group": charts.group_of(group.group),
+                "period": charts.days[place].isoformat(),
+                "value": point.value,
+                "n": point.n,
+                "expected": group.expected(charts.rules),
+                "z": point.z,
+            }
     return raised
+
+
+def _latest(charts: AlertCharts, group: GroupChart) -> int | None:
+    """Return the place of the latest period with enough answers that ended in the last 7 days."""
+    least = charts.rules.rule.min_n if isinstance(charts.rules.rule, LimitRule) else 1
+    for place in reversed(range(len(charts.days))):
+        if charts.ends[place] < charts.today - _FRESH:
+            return None
+        if group.points[place].n >= least:
+            return place
+    return None
 
 
 def chart_reply(charts: AlertCharts) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class LetterContent:
     first: dt.date
     end: dt.date
     figures: Sequence[tuple[str, dict[str, Any]]]
-    weakest: tuple[str, float] | None
+    weakest: tuple[str, float, str] | None
     alerts: Sequence[str]
     waiting: int
     comments: Sequence[tuple[int | None, str]]
@@ -145,9 +145,19 @@ async def _measure(
 
 async def _find_weakest(
     session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
-) -> tuple[str, float] | None:
-    """Return the touchpoint with the lowest NPS of those with enough answers."""
-    reply = await _measure(session, workspace, "nps", first, end, group_by=["touchpoint"])
+) -> tuple[str, float, str] | None:
+    """Return the touchpoint with the lowest NPS of those with enough answers, else by CSAT."""
+    for metric in ("nps", "csat"):
+        found = await _find_weakest_by(session, workspace, metric, first, end)
+        if found is not None:
+            return found
+    return None
+
+
+async def _find_weakest_by(
+    session: AsyncSession, workspace: Workspace, metric: str, first: dt.date, end: dt.date
+) -> tuple[str, float, str] | None:
+    reply = await _measure(session, workspace, metric, first, end, group_by=["touchpoint"])
     rated = [
         (row["value"], row["group"]["touchpoint"])
         for row in reply["rows"]
@@ -157,7 +167,7 @@ async def _find_weakest(
     if len(rated) < 2:
         return None
     value, key = min(rated)
-    return key, value
+    return key, value, metric
 
 
 async def _read_comments(
@@ -222,8 +232,9 @@ def _sections(content: LetterContent, language: str) -> list[tuple[str, list[str
     if figures:
         sections.append((words["letter_figures"], figures))
     if content.weakest is not None:
-        key, value = content.weakest
-        sections.append((words["letter_weakest"], [f"{key}: NPS {number_in(language, value, 0)}"]))
+        key, value, metric = content.weakest
+        weakest = f"{key}: {metric.upper()} {number_in(language, value, 0)}"
+        sections.append((words["letter_weakest"], [weakest]))
     if content.alerts:
         sections.append((words["letter_alerts"], list(content.alerts)))
     if content.waiting:

@@ -21,9 +21,14 @@ _FILTERS = ("survey", "touchpoint", "channel", "locale")
 _PROPERTY = "property."
 # A choice has no single figure that could be watched.
 UNWATCHED = {"choice"}
+# The ends of what can be watched; of a time it is the share within the baseline's median.
+_ENDS = {
+    "points": (-100.0, 100.0), "percent": (0.0, 100.0), "duration": (0.0, 100.0),
+    "score": (0.0, 10.0),
+}  # fmt: skip
 _MEMBER = r"^member:[^\s@]+@[^\s@]+$"
 _Value = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-_Group = Annotated[str, StringConstraints(min_length=1, max_length=80)]
+_Group = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^,]+$")]
 Notified = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
 
 
@@ -89,6 +94,16 @@ class AlertRules(Body):
         default="both", description="Of a shift: the direction that raises the alert."
     )
     baseline: BaselineSpan | None = None
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> Self:
+        if isinstance(self.rule, LimitRule):
+            unit = METRICS[str(self.metric)].unit
+            low, high = unit.ends or _ENDS[unit.kind]
+            if not low <= self.rule.value <= high:
+                msg = f"rule.value: must be from {low:g} to {high:g}, which {self.metric} can reach"
+                raise ValueError(msg)
+        return self
 
 
 class AlertIn(AlertRules):

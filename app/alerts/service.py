@@ -213,7 +213,8 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
             return
         workspace = await get_workspace(session, alert.workspace_id)
         charts = await charts_of(session, workspace, rules_of(alert), alert.created_at)
-        raised, raised_before = raised_now(charts), alert.raised
+        raised_before = alert.raised
+        raised = raised_now(charts, raised_before)
         for group in raised.keys() - raised_before.keys():
             await _notify(session, settings, alert, RAISED, raised[group])
         for group in raised_before.keys() - raised.keys():

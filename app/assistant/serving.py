@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from app.core.errors import AfterwordError, NotFound
+from app.core.errors import AfterwordError, NotAllowed, NotFound
 from app.core.http import problem_reply, reply_headers
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope as KeyScope
@@ -33,6 +33,9 @@ class Assistant:
         """Answer one request of an assistant that has a key with the scope `metrics`."""
         request = Request(scope, receive)
         try:
+            if request.method != "POST":
+                # The server is stateless: it has nothing to stream, and no session to end.
+                raise NotAllowed("Send POST with a JSON-RPC message.")
             await admit(request, KeyScope.METRICS)
             await self._start()
         except AfterwordError as error:

@@ -4,8 +4,10 @@ import json
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import mcp_types as types
@@ -81,7 +83,7 @@ TOOLS = {
             "explain_figure",
             "Say in words how a figure is computed: formula, denominator, interval.",
             "",
-            {"metric": {"type": "string", "enum": list(METRICS)}},
+            {"metric": {"type": "string", "enum": [*METRICS, *(str(n) for n in InsightName)]}},
             ("metric",),
         ),
     )
@@ -104,6 +106,7 @@ def make_server() -> Server[Any]:
     """Make the server with its read-only tools."""
     return Server(
         "afterword",
+        version=version("afterword"),
         instructions="Exact customer-experience figures. Say n and the interval with each figure; "
         "where `refused` or `reliability` says that there is too little data, say so.",
         on_list_tools=_list_tools,
@@ -153,7 +156,7 @@ async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResu
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app), base_url="http://assistant"
     ) as client:
-        path = tool.path.format(**{k: v.replace("/", "%2F") for k, v in named.items()})
+        path = tool.path.format(**{k: quote(v, safe="") for k, v in named.items()})
         reply = await client.get(path, params=given, headers={"Authorization": authorization})
     return _result(reply.text, ok=reply.is_success)
 

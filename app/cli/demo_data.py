@@ -47,6 +47,8 @@ _SURVEYS = (
     ("nps", 4, None), ("csat", 2, None), ("ces", 2, "support"), ("delivery", 4, "delivery"),
     ("support", 3, "support"), ("relationship", 3, None), ("pillars", 2, None), ("brand", 1, None),
 )  # fmt: skip
+# Of the orders and tickets that are answered about.
+_SHARE_ANSWERED = 0.5
 _TOUCHPOINT_OF = {key: place for key, _, place in _SURVEYS}
 
 
@@ -76,10 +78,16 @@ def demo_year(now: dt.datetime, definitions: dict[str, Definition]) -> DemoYear:
             if mood < 0.5 and chance.random() < 0.45:
                 called.add(customer)
                 year.interactions.append(_call(answer, customer, len(year.interactions)))
-        year.interactions += _orders(chance, day, mood_of)
-        year.interactions += _ticket(chance, day, len(year.interactions))
-    year.interactions.sort(key=lambda one: str(one["occurred_at"]))
-    year.interactions = [i for i in year.interactions if i["occurred_at"] < now.isoformat()]
+        happened = _orders(chance, day, mood_of)
+        happened += _ticket(chance, day, len(year.interactions))
+        year.interactions += happened
+        year.answers += _answers_about(chance, happened, definitions, mood_of)
+    until = now.isoformat()
+    year.answers = [answer for answer in year.answers if answer["responded_at"] < until]
+    year.interactions = sorted(
+        (body for body in year.interactions if body["occurred_at"] < until),
+        key=lambda body: str(body["occurred_at"]),
+    )
     return year
 
 
@@ -95,15 +103,18 @@ def _answer(
     definitions: dict[str, Definition],
     customer: str,
     mood: float,
+    *,
+    survey: str | None = None,
 ) -> dict[str, Any]:
-    survey = chance.choices([s for s, _, _ in _SURVEYS], [n for _, n, _ in _SURVEYS])[0]
+    if survey is None:
+        survey = chance.choices([s for s, _, _ in _SURVEYS], [n for _, n, _ in _SURVEYS])[0]
     touchpoint = _TOUCHPOINT_OF[survey] or chance.choice(list(QUALITY))
     mood = min(1.0, max(0.0, mood + QUALITY[touchpoint] - 0.77))
     locale = chance.choices(("pl", "ro", "en"), (5, 3, 2))[0]
     answers = {
         question.key: found
         for question in definitions[survey].questions
-        if (found := _given(chance, question, mood, locale)) is not None
+        if (found := _answer_question(chance, question, mood, locale)) is not None
     }
     moment = day.replace(hour=0, minute=0) + dt.timedelta(minutes=chance.randint(8 * 60, 22 * 60))
     return {
@@ -116,7 +127,34 @@ def _answer(
     }  # fmt: skip
 
 
-def _given(chance: random.Random, question: Question, mood: float, locale: str) -> Any:
+def _answers_about(
+    chance: random.Random,
+    happened: list[dict[str, Any]],
+    definitions: dict[str, Definition],
+    mood_of: dict[str, float],
+) -> list[dict[str, Any]]:
+    """Answer about some of the orders of a day, and about its ticket once it is solved."""
+    answers = []
+    ended = {body["ticket"]: body for body in happened if body["type"] == "ticket.solved"}
+    orders = [body for body in happened if body["type"] == "order.paid"]
+    for body in (*orders, *ended.values()):
+        if chance.random() > _SHARE_ANSWERED:
+            continue
+        survey = "support" if "ticket" in body else "delivery"
+        customer = body["customer"]["external_id"]
+        mood = mood_of.get(customer, chance.gauss(0.75, 0.2))
+        was_reopened = any(other["type"] == "ticket.reopened" for other in happened)
+        answer = _answer(
+            chance, dt.datetime.fromisoformat(body["occurred_at"]), definitions, customer,
+            mood - (0.15 if survey == "support" and was_reopened else 0), survey=survey,
+        )  # fmt: skip
+        at = dt.datetime.fromisoformat(body["occurred_at"]) + dt.timedelta(hours=20)
+        about = {"ticket": body["ticket"]} if "ticket" in body else {"order": body["order"]}
+        answers.append(answer | about | {"responded_at": at.isoformat()})
+    return answers
+
+
+def _answer_question(chance: random.Random, question: Question, mood: float, locale: str) -> Any:
     """Answer one question in a mood between 0 and 1; None leaves it open."""
     if question.type is QuestionType.TEXT:
         good = mood > 0.6
@@ -137,7 +175,9 @@ def _given(chance: random.Random, question: Question, mood: float, locale: str) 
     elif question.driver or question.pillar or question.module:
         mood = min(1.0, max(0.0, chance.gauss(mood + shift, spread or 0.15)))
     scale = scale_of(question.type, question.points)
-    return scale.low + round(mood * (scale.high - scale.low))
+    # Of such a question the low end is the good one.
+    height = 1 - mood if question.reverse else mood
+    return scale.low + round(height * (scale.high - scale.low))
 
 
 def _call(answer: dict[str, Any], customer: str, number: int) -> dict[str, Any]:
@@ -160,7 +200,7 @@ def _orders(
             amount = round(chance.lognormvariate(3.6 + 0.7 * mood, 0.5), 2)
             found.append({
                 "type": "order.paid", "source": "shop", "external_id": f"paid-{number}",
-                "order": number, "customer": _known(customer),
+                "order": number, "customer": _customer_of(customer),
                 "value": {"amount": f"{amount:.2f}", "currency": "EUR"},
                 "touchpoint": "checkout", "properties": {"store": chance.choice(STORES)},
                 "occurred_at": (day - dt.timedelta(minutes=chance.randint(1, 600))).isoformat(),
@@ -168,7 +208,7 @@ def _orders(
     return found
 
 
-def _known(customer: str) -> dict[str, str]:
+def _customer_of(customer: str) -> dict[str, str]:
     return {"external_id": customer, "email": f"{customer}@customers.example"}
 
 
@@ -188,8 +228,9 @@ def _ticket(chance: random.Random, day: dt.datetime, number: int) -> list[dict[s
     return [
         {
             "type": type_, "source": "helpdesk", "external_id": f"t-{number}-{place}",
-            "ticket": str(1000 + number), "touchpoint": "support", "customer": _known(customer),
-            "properties": {"agent": agent, "store": store}, "occurred_at": at.isoformat(),
+            "ticket": str(1000 + number), "touchpoint": "support",
+            "customer": _customer_of(customer), "occurred_at": at.isoformat(),
+            "properties": {"agent": agent, "store": store},
         }
         for place, (type_, at) in enumerate(events)
     ]  # fmt: skip

@@ -77,6 +77,12 @@ class NotAcceptable(AfterwordError):
     status = 406
 
 
+class NotAllowed(AfterwordError):
+    """The path takes other methods."""
+
+    status = 405
+
+
 class Gone(AfterwordError):
     """This is over."""
 

@@ -37,9 +37,13 @@ _SIDES = {
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLAUSE = re.compile(r"[.,;:!?()\n]+")
 _SHORTEST = 2
+# A language that knows at most this share of a comment's words is hardly its language.
+_FEW_KNOWN = 0.6
 # Accents, and letters that Unicode does not take apart.
 _ACCENTS = "".join(map(chr, range(0x300, 0x370)))
-_PLAIN = str.maketrans("łđø", "ldo", _ACCENTS)
+# Greek ends a word with another form of its s.
+_LETTERS, _SAME = "łđøς", "ldoσ"
+_PLAIN = str.maketrans(_LETTERS, _SAME, _ACCENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ class Term:
 
 async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the terms that tell the two sides apart, the clearest first."""
-    surveys, warnings = select_comparable(await surveys_of(session, request))
+    surveys, warnings = select_comparable(
+        await surveys_of(session, request), needed_n=_LEAST_COMMENTS
+    )
     default = language_of(request.metric_request.workspace.default_locale)
     # The first time they take seconds; meanwhile the database reads.
     loading = asyncio.create_task(asyncio.to_thread(_load_dictionaries, default))
@@ -212,7 +218,9 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
 
     Terms consist of lemmas, without stop words.
     """
-    clauses = [_WORD.findall(clause.lower()) for clause in _CLAUSE.split(words)]
+    # In one piece, a letter with its accents is a letter.
+    whole = unicodedata.normalize("NFC", words.lower())
+    clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(whole)]
     comment_language = _language_of(
         [word for clause in clauses for word in clause], language, default
     )
@@ -229,14 +237,31 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
 
 
 def _language_of(words: Sequence[str], language: str, default: str) -> str:
-    """Return the language that knows most of the words; on a tie, the page's own."""
+    """Return the language of some words: the page's own, unless another one fits clearly better.
+
+    A respondent who did not choose a language has the survey's, so the page's may be wrong.
+    """
     candidates = [
         name for name in dict.fromkeys([language, default, *LANGUAGES]) if name in _lemmatised()
     ]
     if not candidates:
         return language
     known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
-    return max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
+    best = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
+    own = known_words.get(language, 0)
+    if known_words[best] < own + 2 or known_words[best] < 1.5 * own:
+        best = language if language in candidates else best
+    return _by_common_words(words, best)
+
+
+def _by_common_words(words: Sequence[str], best: str) -> str:
+    """Return the language with more common words, if the best one knows few of the words."""
+    if sum(_knows(word, best) for word in words) > _FEW_KNOWN * len(words):
+        return best
+    given = set(words)
+    counts = {name: len(given & _stop_words(name)) for name in sorted(_lemmatised())}
+    other = max(counts, key=lambda name: counts[name])
+    return other if counts[other] > max(1, counts.get(best, 0)) else best
 
 
 @cache
@@ -258,11 +283,11 @@ def _lemmatised() -> frozenset[str]:
 
 @cache
 def _stop_words(language: str) -> frozenset[str]:
-    from stop_words import get_stop_words  # noqa: PLC0415 - loaded when first asked for
+    from stop_words import StopWordError, get_stop_words  # noqa: PLC0415 - as below
 
     try:
         return frozenset(get_stop_words(language))
-    except ValueError:
+    except StopWordError:
         return frozenset()
 
 
@@ -338,7 +363,7 @@ async def _names_among(
     """Return which words occur in the name or address of a customer who answered in the span."""
     query = ResponseQuery(request.metric_request)
     wanted = query.bind(list(words))
-    accents = query.bind("łđø" + _ACCENTS)
+    accents, same = query.bind(_LETTERS + _ACCENTS), query.bind(_SAME)
     statement = f"""
 with named as (
   select c.name, c.email from (select distinct r.customer_id
@@ -348,7 +373,7 @@ with named as (
   select r.claimed ->> 'name', r.claimed ->> 'email' {query.source("r.claimed is not null")})
 select distinct w.word from named n
 cross join lateral regexp_split_to_table(
-  translate(normalize(lower(concat_ws(' ', n.name, n.email)), NFD), {accents}, 'ldo'),
+  translate(normalize(lower(concat_ws(' ', n.name, n.email)), NFD), {accents}, {same}),
   '[^[:alpha:]]+') w(word)
 where w.word = any(cast({wanted} as text[]))"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))

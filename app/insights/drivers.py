@@ -28,7 +28,9 @@ _LEAST, _LEAST_EACH = 50, 8
 async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the drivers, the most important first."""
     outcome = request.options.get("outcome")
-    surveys, warnings = select_comparable(await surveys_of(session, request, outcome=outcome))
+    surveys, warnings = select_comparable(
+        await surveys_of(session, request, outcome=outcome), needed_n=_LEAST
+    )
     main = surveys[0].outcome
     assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
     parts = [await _read(session, request, survey) for survey in surveys]
@@ -48,7 +50,8 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
     result = importance_of(values)
-    usable = values[~np.isnan(values[:, -1])]
+    known = ~np.isnan(values)
+    usable = values[known.all(axis=1) if result.base == "complete" else known[:, -1]]
     interval, drawn = bootstrap_shares(usable, request.seed)
     tops = _tops([part[2] for part in parts])
     rows = [

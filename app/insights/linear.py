@@ -89,7 +89,8 @@ class Importance:
     @property
     def r2(self) -> float:
         """The share of the outcome's variance that the predictors explain together."""
-        return float(np.nansum(self.weights))
+        # Predictors that say the same may sum to a little more than all of it.
+        return min(1.0, float(np.nansum(self.weights)))
 
     @property
     def shares(self) -> Floats:

@@ -139,7 +139,7 @@ async def resolve_insight(
 
 def _span_of_spending(query: InsightQuery, latest_end: dt.datetime) -> dict[str, str]:
     """Return `from_` and `to` of answers with time to buy afterwards; by default a year."""
-    to = query.to or latest_end.replace(microsecond=0).isoformat()
+    to = query.to or latest_end.replace(minute=0, second=0, microsecond=0).isoformat()
     if query.from_:
         return {"from_": query.from_, "to": to}
     try:

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.insights.linear import Floats, cronbach_alpha, importance_of
 from app.insights.names import label_of
-from app.insights.questions import SurveyItems, select_comparable, surveys_of
+from app.insights.questions import SurveyItems, outcome_of, select_comparable, surveys_of
 from app.insights.request import (
     NOTHING_TAGGED,
     TOO_FEW,
@@ -50,6 +50,9 @@ async def find_modules(session: AsyncSession, request: InsightRequest) -> Reply:
 
 async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Reply:
     surveys = await surveys_of(session, request)
+    if not surveys:
+        detail = "There is no answer here; choose a longer period or fewer filters."
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_LEAST)
     tagged = [s for s in surveys if any(getattr(item, tag) for item in s.items)]
     if not tagged:
         detail = f"No question with answers here is tagged with a `{tag}`; tag those that rate one."
@@ -73,6 +76,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
         })  # fmt: skip
     return {
         "survey": tagged[0].key if len(tagged) == 1 else None,
+        "outcome": outcome_of(tagged) if tag == "pillar" else None,
         "n": counted,
         "rows": rows,
         "index": _index(scores, weights, kind),
@@ -100,7 +104,10 @@ async def _read(
         tag_scores = np.full((len(read), len(names)), np.nan)
         for name, places in positions_by_tag(items, tag).items():
             tag_scores[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
-            alphas.setdefault(name, (cronbach_alpha(values[:, places]), len(places)))
+            known = alphas.get(name)
+            if known is None or len(places) > known[1]:
+                # Of several surveys the one that rates it by most questions says how they agree.
+                alphas[name] = (cronbach_alpha(values[:, places]), len(places))
         scores.append(tag_scores)
         outcomes.append(read[:, -1] if survey.outcome else np.full(len(read), np.nan))
     return names, np.concatenate(scores), np.concatenate(outcomes), alphas

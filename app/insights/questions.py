@@ -113,15 +113,26 @@ def _outcome_of(items: Sequence[ScoredQuestion], outcome: str | None) -> ScoredQ
     return None
 
 
-def select_comparable(surveys: Sequence[SurveyItems]) -> tuple[list[SurveyItems], list[str]]:
+def outcome_of(surveys: Sequence[SurveyItems]) -> dict[str, Any] | None:
+    """Return the outcome that comparable surveys share; the question if they have one key."""
+    outcomes = [survey.outcome for survey in surveys if survey.outcome is not None]
+    if not outcomes:
+        return None
+    keys = {outcome.key for outcome in outcomes}
+    return {"question": keys.pop() if len(keys) == 1 else None, "metric": outcomes[0].metric}
+
+
+def select_comparable(
+    surveys: Sequence[SurveyItems], *, needed_n: int = 1
+) -> tuple[list[SurveyItems], list[str]]:
     """Return the surveys whose outcome has one metric and scale, and a warning of the others.
 
-    The metric and scale with most answers are taken; raise InsightRefused where there is no
-    survey, or none with an outcome.
+    The metric and scale with most answers are taken; raise InsightRefused if there is no survey
+    with answers (`needed_n` are needed), or none with an outcome.
     """
     if not surveys:
         detail = "There is no answer here; choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=1)
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=needed_n)
     sizes: dict[tuple[str | None, str], int] = {}
     for survey in surveys:
         if survey.outcome is not None:

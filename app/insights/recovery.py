@@ -91,30 +91,42 @@ select n, days, nullif(split_part(kind, ' ', 1), '') as metric,
 from counted""").bindparams(**query.bound),
     )
     counted = [dict(row._mapping) for row in rows]
-    if not counted:
-        detail = (
-            "No rating here is of a known customer; send `customer` with answers, or ask by "
-            "invitation."
-        )
-        raise InsightRefused(NO_CUSTOMERS, detail)
-    whole = _summary(counted)
-    tickets = await _tickets(session, request)
-    if whole["failures"] < _LEAST:
-        detail = f"{whole['failures']} bad ratings of known customers; {_LEAST} are needed."
-        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
-    metrics = sorted({row["metric"] for row in counted if row["metric"]})
-    by_metric = [
-        {"by": "metric", "metric": metric}
-        | _summary([row for row in counted if row["metric"] == metric])
-        for metric in metrics
-    ]
-    return {
-        "n": sum(row["n"] for row in counted),
-        **whole,
-        "rows": [*by_metric, *tickets],
-        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
-        "warnings": [],
+    if not any(row["metric"] for row in counted):
+        await _refuse(session, request)
+    rows_of = {
+        metric: [row for row in counted if row["metric"] == metric]
+        for metric in sorted({row["metric"] for row in counted if row["metric"]})
     }
+    summaries = {metric: _summary(rows) for metric, rows in rows_of.items()}
+    tickets = await _tickets(session, request)
+    # Metrics recover differently; summed up, their mixture would look like an effect.
+    chosen = max(summaries, key=lambda metric: (summaries[metric]["failures"], metric))
+    whole = summaries[chosen]
+    if whole["failures"] < _LEAST:
+        detail = (
+            f"{whole['failures']} bad ratings of known customers ({chosen}); {_LEAST} are needed."
+        )
+        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
+    return {
+        "outcome": {"question": None, "metric": chosen},
+        "n": sum(row["n"] for row in rows_of[chosen]),
+        **whole,
+        "rows": [
+            *({"by": "metric", "metric": metric} | found for metric, found in summaries.items()),
+            *tickets,
+        ],
+        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
+        "warnings": _warnings(chosen, [metric for metric in summaries if metric != chosen]),
+    }
+
+
+def _warnings(chosen: str, others: Sequence[str]) -> list[str]:
+    if not others:
+        return []
+    return [
+        f"The figures at the top are of {chosen}; those of {', '.join(others)} stand in `rows`.",
+        "Metrics are not summed up, because they recover differently.",
+    ]
 
 
 def _summary(rows: Sequence[Mapping[str, Any]]) -> Reply:
@@ -183,8 +195,33 @@ def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> Reply:
     return {"delta": 100 * found.delta, "ci": ci, "p_value": found.p_value}
 
 
+async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
+    """Refuse: nothing was rated here, or no rating is of a known customer."""
+    query = ResponseQuery(request.metric_request)
+    found = await run_sql(
+        session,
+        text(f"select exists (select 1 {query.source('r.band is not null')})").bindparams(
+            **query.bound
+        ),
+    )
+    if not found.one()[0]:
+        detail = "There is no rating here; choose a longer period or fewer filters."
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_LEAST)
+    detail = (
+        "No rating here is of a known customer; send `customer` with answers, or ask by invitation."
+    )
+    raise InsightRefused(NO_CUSTOMERS, detail)
+
+
 async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply]:
-    """Return what followed tickets that were opened again: the next rating of their second end."""
+    """Return what followed tickets that were opened again: the next rating of their second end.
+
+    Filters are of answers, which tell nothing of a ticket that nobody rated; with filters there
+    are no such rows.
+    """
+    wanted = request.metric_request
+    if wanted.filters or wanted.properties or wanted.latest:
+        return []
     query = ResponseQuery(request.metric_request)
     start, end = (query.moment(b) for b in (
         request.metric_request.span.start, request.metric_request.span.end

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from uuid import UUID
 
 from cachetools import TTLCache
 from sqlalchemy import text
@@ -16,9 +15,10 @@ from app.metrics.service import shown_bound
 _MOST_KEPT, _KEPT_SECONDS = 256, 300
 # The fields that hold the size of a row. A row that is smaller than the workspace's smallest
 # group is shown with its names and its size only.
-_SIZES = ("n", "customers", "failures")
+_SIZES = ("n", "customers", "failures", "followed", "good_followed")
 _SHOWN_OF_SMALL = {
     "driver", "pillar", "module", "label", "by", "metric", "survey", "band", "items", "weight",
+    "heard",
     *_SIZES,
 }  # fmt: skip
 
@@ -63,15 +63,19 @@ class InsightCache:
 
     async def reply(self, session: AsyncSession, request: InsightRequest) -> Reply:
         """Return the kept reply of a query, or compute it."""
-        changed = await _last_change(session, request.metric_request.workspace.id)
+        changed = await _last_change(session, request)
         key = (request.insight, request.seed, changed)
         if key not in self._replies:
             self._replies[key] = await find_insight(session, request)
         return self._replies[key]
 
 
-async def _last_change(session: AsyncSession, workspace_id: UUID) -> tuple[Any, ...]:
-    """Return when anything that insights read last changed in the workspace."""
+async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[Any, ...]:
+    """Return when anything that an insight reads last changed in the workspace.
+
+    Only comments read customers, whose names must not appear among the words.
+    """
+    customers = "updated_at" if request.insight == "comments" else "erased_at"
     rows = await run_sql(
         session,
         text(
@@ -80,10 +84,10 @@ async def _last_change(session: AsyncSession, workspace_id: UUID) -> tuple[Any, 
             "(select count(*) from question where workspace_id = :id), "
             "(select id from interaction where workspace_id = :id "
             "order by created_at desc, id desc limit 1), "
-            "(select max(erased_at) from customer where workspace_id = :id), "
+            f"(select max({customers}) from customer where workspace_id = :id), "
             "(select row(w.word_of_mouth, w.min_group_size, w.config, w.default_locale)::text "
             "from workspace w where w.id = :id)"
-        ).bindparams(id=workspace_id),
+        ).bindparams(id=request.metric_request.workspace.id),
     )
     return tuple(rows.one())
 
@@ -111,10 +115,8 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
         _require_group(request, figures["n"])
     except InsightRefused as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}
-    figures["rows"] = [
-        _without_small(row, wanted.workspace.min_group_size) for row in figures["rows"]
-    ]
-    return reply | figures
+    least = wanted.workspace.min_group_size
+    return reply | {name: _without_small(part, least) for name, part in figures.items()}
 
 
 def _require_group(request: InsightRequest, n: int) -> None:
@@ -125,9 +127,16 @@ def _require_group(request: InsightRequest, n: int) -> None:
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=least)
 
 
-def _without_small(row: Reply, least: int) -> Reply:
-    """Return a row, without its figures if it is smaller than the smallest group."""
-    size = next((row[name] for name in _SIZES if name in row), None)
-    if size is None or size >= least or not size:
-        return row
-    return {name: value if name in _SHOWN_OF_SMALL else None for name, value in row.items()}
+def _without_small(part: Any, least: int) -> Any:
+    """Return a part of a reply; groups that are smaller than the smallest one lose their figures.
+
+    Every table, row and nested group with a size of its own is looked at.
+    """
+    if isinstance(part, list):
+        return [_without_small(entry, least) for entry in part]
+    if not isinstance(part, dict):
+        return part
+    size = next((part[name] for name in _SIZES if name in part), None)
+    if size and size < least:
+        return {name: value if name in _SHOWN_OF_SMALL else None for name, value in part.items()}
+    return {name: _without_small(value, least) for name, value in part.items()}

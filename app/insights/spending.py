@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.linear import bootstrap_means, spearman
-from app.insights.questions import select_comparable, surveys_of
+from app.insights.questions import outcome_of, select_comparable, surveys_of
 from app.insights.request import (
     NO_ORDERS,
     TOO_FEW,
@@ -33,7 +33,7 @@ _ORDER = (
 
 async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return what customers spent after, and before, their first answer of the period."""
-    surveys, warnings = select_comparable(await surveys_of(session, request))
+    surveys, warnings = select_comparable(await surveys_of(session, request), needed_n=_LEAST)
     ids = [survey.id for survey in surveys]
     currency, others = await _currency(session, request)
     if currency is None:
@@ -56,6 +56,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
     is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
         "survey": surveys[0].key if len(surveys) == 1 else None,
+        "outcome": outcome_of(surveys),
         "n": n,
         "currency": currency,
         "rows": _by_band(rows, "after", request.seed),
@@ -94,23 +95,30 @@ async def _read(
         "r.customer_id is not null", "r.score is not null", f"r.responded_at <= now() - {within}",
         f"r.survey_id = any(cast({query.bind(list(surveys))} as uuid[]))",
     )  # fmt: skip
-    spent = """coalesce(sum(case when i.type = 'order.paid' then i.amount
-      else -i.amount end), 0)"""
+    # Refunds belong to their order, whenever they come; one that names no order stands alone.
+    spent = """coalesce(sum(case when o.is_order then greatest(o.net, 0) else o.net end)
+      filter (where {}), 0)"""
     statement = f"""
 with first as (
   select distinct on (r.customer_id) r.customer_id, r.band, r.score, r.responded_at
-  from (select r.* {chosen}) r order by r.customer_id, r.responded_at, r.id)
-select f.band, f.score, a.spent as after, b.spent as before
+  from (select r.* {chosen}) r order by r.customer_id, r.responded_at, r.id),
+orders as (
+  select i.customer_id, bool_or(i.type = 'order.paid') as is_order,
+    min(i.occurred_at) filter (where i.type = 'order.paid') as paid_at,
+    min(i.occurred_at) as first_at,
+    sum(case when i.type = 'order.paid' then i.amount else -i.amount end) as net
+  from interaction i
+  where i.workspace_id = :workspace and not i.test and i.customer_id is not null
+  and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
+  group by i.customer_id, i.order_source, i.order_ref,
+    case when i.order_ref is null then i.id end)
+select f.band, f.score,
+  {spent.format(f"o.at > f.responded_at and o.at <= f.responded_at + {within}")} as after,
+  {spent.format(f"o.at < f.responded_at and o.at >= f.responded_at - {within}")} as before
 from first f
-cross join lateral (select {spent} as spent from interaction i
-  where i.workspace_id = :workspace and i.customer_id = f.customer_id and not i.test
-  and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
-  and i.occurred_at > f.responded_at and i.occurred_at <= f.responded_at + {within}) a
-cross join lateral (select {spent} as spent from interaction i
-  where i.workspace_id = :workspace and i.customer_id = f.customer_id and not i.test
-  and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
-  and i.occurred_at < f.responded_at and i.occurred_at >= f.responded_at - {within}) b
-order by f.customer_id"""
+left join (select *, coalesce(paid_at, first_at) as at from orders) o
+  on o.customer_id = f.customer_id
+group by f.customer_id, f.band, f.score, f.responded_at order by f.customer_id"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     return [dict(row._mapping) for row in rows]
 

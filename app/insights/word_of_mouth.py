@@ -1,6 +1,6 @@
 """How many people customers tell about the brand: by assumed rates, and by their answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,13 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.questions import ScoredQuestion, SurveyItems, surveys_of
+from app.insights.questions import (
+    ScoredQuestion,
+    SurveyItems,
+    outcome_of,
+    select_comparable,
+    surveys_of,
+)
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 from app.surveys.question_types import QuestionType
 
@@ -41,17 +47,15 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     """Return the reach by the assumed rates, and how many people customers really told."""
     workspace = request.metric_request.workspace
     own = workspace.word_of_mouth or {}
-    a = request.options.get("a") or own.get("told_by_satisfied") or TOLD_BY_SATISFIED
-    b = request.options.get("b") or own.get("told_by_dissatisfied") or TOLD_BY_DISSATISFIED
-    source = "the query" if request.options.get("a") or request.options.get("b") else (
-        "the workspace's settings" if own else "the usual saying: one and ten"
-    )  # fmt: skip
+    a, b, source = _rates(request, own)
+    surveys, warnings = select_comparable(await surveys_of(session, request))
     query = ResponseQuery(request.metric_request)
+    of_surveys = f"r.survey_id = any(cast({query.bind([s.id for s in surveys])} as uuid[]))"
     rows = await run_sql(
         session,
         text(
             "select s.key as survey, r.band, count(*) as n from (select r.* "
-            f"{query.source('r.band is not null')}) r join survey s "
+            f"{query.source('r.band is not null', of_surveys)}) r join survey s "
             "on s.workspace_id = r.workspace_id and s.id = r.survey_id group by 1, 2"
         ).bindparams(**query.bound),
     )
@@ -64,14 +68,16 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     if not n:
         detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
         raise InsightRefused(TOO_FEW, detail, n=0, needed_n=1)
-    surveys = await surveys_of(session, request)
     return {
+        "survey": surveys[0].key if len(surveys) == 1 else None,
+        "outcome": outcome_of(surveys),
         "n": n,
         **total,
         **compute_reach(total["satisfied"], total["dissatisfied"], a, b),
         "rows": [
             {
                 "survey": survey,
+                "n": sum(found.values()),
                 **found,
                 **compute_reach(found["satisfied"], found["dissatisfied"], a, b),
             }
@@ -80,8 +86,22 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
         "measured": await _told(session, request, surveys),
         "heard": await _heard(session, request, surveys),
         "assumptions": {"told_by_satisfied": a, "told_by_dissatisfied": b, "source": source},
-        "warnings": [],
+        "warnings": warnings,
     }
+
+
+def _rates(request: InsightRequest, own: Mapping[str, float]) -> tuple[float, float, str]:
+    """Return how many people a satisfied and a dissatisfied customer tell, and who says so."""
+    asked = request.options.get("a"), request.options.get("b")
+    settings = own.get("told_by_satisfied"), own.get("told_by_dissatisfied")
+    usual = TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED
+    a, b = (
+        next(value for value in values if value is not None)
+        for values in zip(asked, settings, usual, strict=True)
+    )
+    if asked != (None, None):
+        return a, b, "the query"
+    return a, b, "the workspace's settings" if own else "the usual saying: one and ten"
 
 
 def _tagged(

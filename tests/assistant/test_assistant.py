@@ -11,6 +11,7 @@ from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from app.assistant.tools import TOOLS, explanations
+from app.insights.schemas import InsightName
 from app.metrics.registry import METRICS
 from tests.service import Service
 
@@ -82,4 +83,4 @@ def test_without_a_key_there_is_nothing(service: Service) -> None:
 
 
 def test_every_metric_is_explained() -> None:
-    assert set(explanations()) == set(METRICS)
+    assert set(explanations()) == {*METRICS, *map(str, InsightName)}

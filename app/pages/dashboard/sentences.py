@@ -35,7 +35,8 @@ def _drivers(texts: DashboardTexts, reply: Insight) -> str:
 
 
 def _pillars(texts: DashboardTexts, reply: Insight) -> str:
-    rows = [row for row in reply["rows"] if row["score"] is not None]
+    # A module that is no part of the index is reported apart from the others.
+    rows = [row for row in reply["rows"] if row["score"] is not None and row["weight"]]
     best, worst = max(rows, key=lambda r: r["score"]), min(rows, key=lambda r: r["score"])
     index = reply["index"]
     if _overlap(best["ci"], worst["ci"]):

@@ -1,0 +1,253 @@
+"""No insight finds what is not there, shows a small group, or repeats a name."""
+
+import datetime as dt
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.alerts.control_chart import ChartPoint
+from app.alerts.evaluating import AlertCharts, GroupChart, raised_now
+from app.alerts.schemas import AlertRules
+from app.insights.comments import terms_of
+from app.insights.linear import bootstrap_shares, importance_of
+from tests.insights.test_insights import COMMENT, NOW, NPS, TEXT, answer, rating, send
+from tests.shop import Shop
+
+CSAT = {"key": "ok", "type": "csat", "points": 5, "text": TEXT}
+
+
+def pair(survey: str, key: str, place: int, scores: tuple[int, int], called: bool) -> list[Any]:
+    """Return a bad rating and the next one of the same customer."""
+    first, then = scores
+    lines = []
+    for number, score in enumerate((first, then)):
+        at = (NOW - dt.timedelta(days=60 - 20 * number)).isoformat()
+        lines.append(answer(survey, 2 * place + number, {key: score}, responded_at=at,
+                            customer={"external_id": f"{survey}-{place}"}))  # fmt: skip
+    return lines
+
+
+async def test_metrics_that_recover_differently_are_no_effect_of_calling_back(shop: Shop) -> None:
+    """Calling helps in neither; most calls went to the metric that recovers more often."""
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    await shop.publish("csat", metric="csat", questions=[CSAT])
+    chance, lines, calls = random.Random(1), [], []
+    for survey, key, scores, good_share, called_share in (
+        ("nps", "score", (2, 10, 1), 0.2, 0.1), ("csat", "ok", (1, 5, 2), 0.8, 0.9),
+    ):  # fmt: skip
+        for place in range(100):
+            is_good, is_called = chance.random() < good_share, chance.random() < called_share
+            following = scores[1] if is_good else scores[2]
+            lines += pair(survey, key, place, (scores[0], following), is_called)
+            if is_called:
+                at = (NOW - dt.timedelta(days=50)).isoformat()
+                calls.append({"type": "recovery.resolved", "source": "crm", "occurred_at": at,
+                              "external_id": f"call-{survey}-{place}",
+                              "customer": {"external_id": f"{survey}-{place}"}})  # fmt: skip
+    await send(shop, lines)
+    await send(shop, calls, path="interactions")
+    found = await shop.get("/v1/insights/recovery")
+    assert found["difference"]["p_value"] > 0.05
+    by_metric = {row["metric"]: row for row in found["rows"]}
+    assert set(by_metric) == {"csat", "nps"}
+    assert found["outcome"]["metric"] in by_metric
+    assert found["failures"] == by_metric[found["outcome"]["metric"]]["failures"]
+    assert any("stand in `rows`" in warning for warning in found["warnings"])
+
+
+async def test_small_groups_stay_hidden_in_every_part(shop: Shop) -> None:
+    told = {"key": "told", "type": "choice", "text": TEXT, "driver": "told",
+            "options": [{"key": str(n), "text": TEXT} for n in (1, 5)]}  # fmt: skip
+    heard = {"key": "heard", "type": "choice", "text": TEXT, "driver": "heard",
+             "options": [{"key": k, "text": TEXT} for k in ("good", "bad")]}  # fmt: skip
+    await shop.publish("nps", metric="nps", questions=[NPS, told, heard])
+    await shop.publish("rare", metric="nps", questions=[NPS])
+    await send(shop, [
+        answer("nps", place, {"score": 10 if place else 2, "told": "1" if place else "5",
+                              "heard": "good" if place else "bad"},
+               customer={"external_id": f"c{place}"}, responded_at=(
+                   NOW - dt.timedelta(days=120)).isoformat())
+        for place in range(60)
+    ] + [answer("rare", place, {"score": 9}) for place in range(3)])  # fmt: skip
+    await send(shop, [
+        {"type": "order.paid", "source": "s", "external_id": f"o{n}-{when}", "order": f"{n}-{when}",
+         "occurred_at": (NOW - dt.timedelta(days=when)).isoformat(),
+         "customer": {"external_id": f"c{n}"}, "value": {"amount": "777.00", "currency": "EUR"}}
+        for n in (0, 1) for when in (110, 130)
+    ], path="interactions")  # fmt: skip
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 20})
+    reach = await shop.get("/v1/insights/word-of-mouth", period="all")
+    rows = {row["survey"]: row for row in reach["rows"]}
+    assert (rows["rare"]["n"], rows["rare"]["index"]) == (3, None)
+    assert rows["nps"]["index"] is not None
+    assert reach["measured"]["by_band"]["dissatisfied"] == {"n": 1, "mean": None}
+    assert [(r["n"], r["mean_score"] is None) for r in reach["heard"]] == [(1, True), (59, False)]
+    spent = await shop.get("/v1/insights/spending", **{"from": "2020-01-01"})
+    for part in ("rows", "before"):
+        by_band = {row["band"]: row for row in spent[part]}
+        assert (by_band["detractor"]["customers"], by_band["detractor"]["mean"]) == (1, None)
+        assert by_band["promoter"]["mean"] is not None
+    text = (await shop.call("GET", "/v1/insights/spending?from=2020-01-01&format=csv")).text
+    line = next(row for row in text.splitlines() if row.startswith("detractor"))
+    assert "777" not in line
+
+
+async def test_a_rate_of_none_is_none(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    await send(shop, [answer("nps", n, {"score": 10 if n % 2 else 2}) for n in range(40)])
+    asked = await shop.get("/v1/insights/word-of-mouth", a=0)
+    assert (asked["assumptions"]["told_by_satisfied"], asked["index"]) == (0, -100)
+    setting = {"told_by_satisfied": 1, "told_by_dissatisfied": 0}
+    await shop.call("PATCH", "/v1/workspace", json={"word_of_mouth": setting})
+    own = await shop.get("/v1/insights/word-of-mouth")
+    assert (own["index"], own["break_even"]) == (100, None)
+
+
+async def test_reach_is_of_one_metric_and_names_the_others(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    await shop.publish("csat", metric="csat", questions=[CSAT])
+    await send(shop, [answer("nps", n, {"score": 10}) for n in range(20)]
+               + [answer("csat", n, {"ok": 1}) for n in range(5)])  # fmt: skip
+    found = await shop.get("/v1/insights/word-of-mouth")
+    assert (found["satisfied"], found["dissatisfied"], found["survey"]) == (20, 0, "nps")
+    assert "csat" in found["warnings"][0]
+
+
+async def test_a_refund_belongs_to_its_order(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    at = NOW - dt.timedelta(days=150)
+    await send(shop, [answer("nps", n, {"score": 10 if n % 2 else 2}, responded_at=at.isoformat(),
+                             customer={"external_id": f"c{n}"}) for n in range(40)])  # fmt: skip
+
+    def order(n: int, days: int, kind: str, number: str, amount: str) -> dict[str, Any]:
+        return {"type": f"order.{kind}", "source": "s", "external_id": f"{kind}-{n}-{number}",
+                "order": f"{n}-{number}", "customer": {"external_id": f"c{n}"},
+                "occurred_at": (at + dt.timedelta(days=days)).isoformat(),
+                "value": {"amount": amount, "currency": "EUR"}}  # fmt: skip
+
+    lines = []
+    for n in range(1, 40, 2):
+        # Paid before the answer and refunded after it; paid after it and kept.
+        lines += [order(n, -10, "paid", "a", "100.00"), order(n, 10, "refunded", "a", "100.00"),
+                  order(n, 20, "paid", "b", "60.00")]  # fmt: skip
+    for n in range(0, 40, 2):
+        # Refunded when the time is over.
+        lines += [order(n, 30, "paid", "c", "50.00"), order(n, 95, "refunded", "c", "50.00")]
+    await send(shop, lines, path="interactions")
+    found = await shop.get("/v1/insights/spending")
+    after = {row["band"]: row for row in found["rows"]}
+    before = {row["band"]: row for row in found["before"]}
+    assert (after["promoter"]["buyers"], after["promoter"]["mean"]) == (20, 60)
+    assert (before["promoter"]["buyers"], before["promoter"]["mean"]) == (0, 0)
+    assert (after["detractor"]["buyers"], after["detractor"]["mean"]) == (0, 0)
+    again = await shop.get("/v1/insights/spending")
+    assert again["rows"] == found["rows"]
+
+
+async def test_a_name_that_is_learnt_later_leaves_the_words(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = [
+        answer("nps", n, {"score": 10 if n % 2 else 2,
+                          "why": "Kowalski νικος arrived łąka" if n % 2 else "late parcel"},
+               customer={"external_id": f"c{n}"})
+        for n in range(80)
+    ]  # fmt: skip
+    await send(shop, lines)
+
+    async def terms() -> set[str]:
+        rows = (await shop.get("/v1/insights/comments"))["rows"]
+        return {word for row in rows for word in row["term"].split()}
+
+    assert {"kowalski", "νικος"} <= await terms()
+    for external_id, name in (("c1", "Jan Kowalski"), ("c3", "ΝΙΚΟΣ")):
+        reply = await shop.call("PUT", f"/v1/customers/{external_id}", json={"name": name})
+        assert reply.is_success, reply.text
+    assert {"kowalski", "νικος"}.isdisjoint(await terms())
+
+
+@pytest.mark.parametrize(
+    ("words", "locale", "language"),
+    [
+        ("great quality shop", "en", "en"), ("dobra jakość sklepu", "pl", "pl"),
+        ("Die Lieferung kam sehr spät und die Waren waren nicht gut", "en", "de"),
+        ("La livraison est arrivée très tard et le produit est cassé", "en", "fr"),
+        ("przesyłka przyszła uszkodzona i brudna", "en", "pl"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_pages_unless_another_fits_clearly(
+    words: str, locale: str, language: str
+) -> None:
+    assert terms_of(words, locale, "en")[0] == language
+
+
+def test_letters_in_parts_are_letters() -> None:
+    _, terms = terms_of("s\u0301wietna jakos\u0301c\u0301", "pl", "en")
+    assert not {"wietna", "jakos"} & set(terms)
+
+
+def test_an_interval_of_complete_rows_holds_their_estimate() -> None:
+    """The correlations of a ragged table contradict one another; complete rows are taken."""
+    chance = np.random.default_rng(2)
+    complete = chance.normal(size=(80, 3))
+    complete = np.column_stack([complete, complete @ [1.0, 0.2, 0.1] + chance.normal(size=80) / 2])
+    ragged = chance.normal(size=(600, 4))
+    ragged[:200, 0] = np.nan
+    ragged[:200, 1] = ragged[:200, 2]
+    ragged[200:400, 1] = np.nan
+    ragged[200:400, 0] = ragged[200:400, 2]
+    ragged[400:, 2] = np.nan
+    ragged[400:, 0] = -ragged[400:, 1]
+    values = np.concatenate([complete, ragged])
+    result = importance_of(values)
+    assert result.base == "complete"
+    known = ~np.isnan(values)
+    interval, _ = bootstrap_shares(values[known.all(axis=1)], 1)
+    assert ((interval[0] <= result.shares) & (result.shares <= interval[1])).all()
+
+
+def test_predictors_that_say_the_same_explain_no_more_than_all() -> None:
+    column = np.random.default_rng(1).normal(size=200)
+    assert importance_of(np.column_stack([column, column, column])).r2 <= 1
+
+
+def charts(points: list[ChartPoint], today: dt.date, rule: dict[str, Any]) -> AlertCharts:
+    rules = AlertRules.model_validate({"metric": "nps", "rule": rule})
+    days = [today - dt.timedelta(days=len(points) - n) for n in range(len(points))]
+    ends = [day + dt.timedelta(days=1) for day in days]
+    return AlertCharts(rules, days, ends, [GroupChart(None, None, points)], today)
+
+
+@pytest.mark.parametrize("silent", [0, 3, 8, 30])
+def test_silence_neither_raises_nor_clears(silent: int) -> None:
+    today = dt.date(2026, 11, 23)
+    signal = ChartPoint(-20.0, 40, -5.0, 4.0, True)
+    points = [signal, *[ChartPoint(None, 0)] * silent]
+    before = {"": {"period": "x"}}
+    found = charts(points, today, {"kind": "shift"})
+    assert set(raised_now(found, before)) == {""}
+    assert set(raised_now(found, {})) == ({""} if silent < 8 else set())
+    calm = charts([*points, ChartPoint(30.0, 40, 0.1, 4.0, False)], today, {"kind": "shift"})
+    assert raised_now(calm, before) == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"metric": "nps", "rule": {"kind": "shift"}, "group_by": "channel,locale"}, "group_by"),
+        ({"metric": "ttr", "rule": {"kind": "above", "value": 86400}}, "rule"),
+        ({"metric": "csat", "rule": {"kind": "below", "value": -5}}, "rule"),
+    ],
+)  # fmt: skip
+async def test_what_can_never_fire_is_refused(shop: Shop, body: Any, field: str) -> None:
+    reply = await shop.call("POST", "/v1/alerts", json={"name": "x"} | body)
+    assert (reply.status_code, field in reply.text) == (422, True), reply.text
+
+
+async def test_a_period_without_answers_says_how_many_are_needed(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, rating("wait", driver="waiting")])
+    for insight, needed in (("drivers", 50), ("recovery", 20), ("spending", 30),
+                            ("comments", 20), ("pillars", 10)):  # fmt: skip
+        refused = (await shop.get(f"/v1/insights/{insight}"))["refused"]
+        assert (refused["reason"], refused["needed_n"]) == ("too_few_answers", needed), insight
