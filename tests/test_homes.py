@@ -14,12 +14,15 @@ import app
 import app.tables
 from app.alerts.schemas import UNWATCHED
 from app.alerts.series import SUMS
+from app.alerts.service import CHANGED
 from app.core.database import Database
 from app.core.settings import Settings
 from app.core.texts import texts_of
+from app.integrations.registry import ADAPTERS
 from app.metrics.registry import METRICS
+from app.metrics.scores import ScoreCounter
 from app.metrics.ticket_times import TicketCounter
-from app.surveys.question_types import QuestionType, spec_of
+from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
 from app.worker import handlers
 
 ROOT = Path(app.__file__).parents[1]
@@ -131,6 +134,27 @@ def test_every_question_type_names_a_metric_that_exists() -> None:
         assert metric is None or metric in METRICS, type_
 
 
+def test_scores_are_counted_from_0_to_10() -> None:
+    """A rollup has a counter for each; a wider answer is a step of its own class."""
+    for type_ in QuestionType:
+        answers = spec_of(type_).answers
+        if isinstance(answers, ScoreAnswers):
+            assert answers.low >= 0, type_
+            assert max([*spec_of(type_).choosable_points, answers.default]) <= 10, type_
+
+
+def test_every_metric_of_rows_says_what_changes_it() -> None:
+    of_answers = {name for name, m in METRICS.items() if isinstance(m.counter, ScoreCounter)}
+    assert set(CHANGED) == set(METRICS) - of_answers
+
+
+def test_every_sender_is_named_on_the_front_and_in_the_tour() -> None:
+    for name in ADAPTERS:
+        for path in ("README.md", "docs/tour.md"):
+            text = (ROOT / path).read_text().casefold().replace(" ", "")
+            assert name == "generic" or str(name).replace("_", "") in text, (path, name)
+
+
 def test_every_metric_is_documented() -> None:
     documented = (ROOT / "docs" / "metrics.md").read_text()
     for name in METRICS:
@@ -186,7 +210,7 @@ def test_every_setting_is_described_and_used() -> None:
     source = "".join(path.read_text() for path in SOURCES)
     for name, field in Settings.model_fields.items():
         assert field.description, name
-        assert re.search(rf"\.{name}\b", source), name
+        assert re.search(rf"settings\.{name}\b|self\.{name}\b|own\.{name}\b", source), name
 
 
 def test_only_settings_read_the_environment() -> None:

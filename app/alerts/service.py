@@ -149,7 +149,7 @@ async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert
 
 
 # Of each metric: its table, the column of changes, and the column that gives the period.
-_CHANGED = {
+CHANGED = {
     "response_rate": ("invitation", "updated_at", "sent_at"),
     "follow_up": ("response", "updated_at", "follow_up_opened_at"),
     "ttr": ("ticket", "updated_at", "first_solved_at"),
@@ -184,7 +184,7 @@ async def _is_due(
     current = dt.datetime.combine(first_day, dt.time(), zone)
     if alert.seen_until < current:
         return True
-    table, changed, at = _CHANGED.get(alert.rules["metric"], _OF_ANSWERS)
+    table, changed, at = CHANGED.get(alert.rules["metric"], _OF_ANSWERS)
     rows = await run_sql(
         session,
         text(

@@ -71,6 +71,7 @@ _OF_RESPONSES = {
     "survey": "(s.key = {0} or s.id::text = lower({0}))",
     "touchpoint": "r.touchpoint = {0}",
     "channel": "r.channel = {0}",
+    "locale": "r.locale = {0}",
     "customer": _CUSTOMER.format(table="r"),
     "order": "r.order_ref = {0}",
     "ticket": "r.ticket_ref = {0}",

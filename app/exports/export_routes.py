@@ -100,6 +100,7 @@ class ExportFilter(BaseModel):
     survey: str | None = Field(default=None, max_length=64, description="Id or key.")
     touchpoint: str | None = Field(default=None, max_length=64)
     channel: str | None = Field(default=None, max_length=32)
+    locale: str | None = Field(default=None, max_length=35)
     source: str | None = Field(default=None, max_length=128)
     type: str | None = Field(default=None, max_length=128)
     status: str | None = Field(default=None, max_length=32)

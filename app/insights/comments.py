@@ -66,11 +66,13 @@ class Term:
     people: set[UUID] = field(default_factory=set)
     scores: int = 0
     words: set[str] = field(default_factory=set)
+    example: str = ""
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, comment: Comment, words: Sequence[str]) -> None:
         """Count a comment that has the term, in these words."""
         self.words.update(words)
+        self.example = self.example or words[0]
         self.counts[comment.side] += 1
         self.people.add(comment.person)
         self.scores += comment.score
@@ -187,7 +189,8 @@ def _row(name: str, language: str, term: Term, z: float, sizes: Mapping[str, int
         "term": name, "locale": language, "n_low": low, "n_high": high,
         "share_low": 100 * low / sizes["low"], "share_high": 100 * high / sizes["high"], "z": z,
         "mean_score": term.scores / (low + high),
-        "responses": term.examples["low" if z > 0 else "high"], "words": term.words,
+        "responses": term.examples["low" if z > 0 else "high"],
+        "example": term.example, "words": term.words,
     }  # fmt: skip
 
 

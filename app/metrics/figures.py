@@ -108,7 +108,7 @@ def csat(cell: Cell) -> Figure:
         "dissatisfied": dissatisfied,
     }
     parts = {"counts": shown, "mean": float(counts.mean) if counts.n else None}
-    return _share_figure(satisfied, counts, parts=parts, names=_numbers(high))
+    return _share_figure(satisfied, counts, parts=parts, names=_numbers(cell))
 
 
 def yes_no(cell: Cell) -> Figure:
@@ -130,7 +130,7 @@ def ces(cell: Cell) -> Figure:
         "easy_share": 100 * easy / counts.n if counts.n else None,
         "easy_share_ci": _percent(statistics.wilson(easy, counts.n)),
     }
-    return _mean_figure(counts, parts=parts, names=_numbers(high))
+    return _mean_figure(counts, parts=parts, names=_numbers(cell))
 
 
 def rating(cell: Cell) -> Figure:
@@ -141,7 +141,7 @@ def rating(cell: Cell) -> Figure:
         "top_box_share": 100 * top / counts.n if counts.n else None,
         "top_box_share_ci": _percent(statistics.wilson(top, counts.n)),
     }
-    return _mean_figure(counts, parts=parts, names=_numbers(high))
+    return _mean_figure(counts, parts=parts, names=_numbers(cell))
 
 
 def mean_0_100(cell: Cell) -> dict[str, Any]:
@@ -276,8 +276,9 @@ def _high(cell: Cell) -> int:
     return max((s.high for s in cell), default=5)
 
 
-def _numbers(high: int) -> dict[str, int]:
-    return {str(score): score for score in range(1, high + 1)}
+def _numbers(cell: Cell) -> dict[str, int]:
+    low = min((series.low for series in cell), default=1)
+    return {str(score): score for score in range(low, _high(cell) + 1)}
 
 
 def _percent(interval: Interval | None) -> Interval | None:

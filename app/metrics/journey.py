@@ -21,6 +21,15 @@ ON_MAP = (*SCORES_ON_MAP, "ttr")
 _SCORED = ("csat", "nps", "ces")
 # So many answers of the average weigh as much as a touchpoint's own.
 _PRIOR = 30
+_FOLLOW_UP_FILTERS = {
+    "survey": """exists (select from survey s where s.workspace_id = r.workspace_id
+      and s.id = r.survey_id and array[s.key, s.id::text] && cast(:survey as text[]))""",
+    "touchpoint": "r.touchpoint = any(cast(:touchpoint as text[]))",
+    "channel": "r.channel = any(cast(:channel as text[]))",
+    "locale": "r.locale = any(cast(:locale as text[]))",
+    "stage": """exists (select from touchpoint t where t.workspace_id = r.workspace_id
+      and t.key = r.touchpoint and t.stage = any(cast(:stage as text[])))""",
+}
 
 
 async def map_of(
@@ -123,12 +132,18 @@ def _shrunk(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str,
 
 
 async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dict[str, int]:
+    """Return how many follow-ups of the request's filters are open now, by touchpoint."""
+    conditions = [_FOLLOW_UP_FILTERS[name] for name in request.filters]
+    bound: dict[str, Any] = dict(request.filters)
+    for number, (name, values) in enumerate(request.properties.items()):
+        conditions.append(f"r.properties ->> :name{number} = any(cast(:values{number} as text[]))")
+        bound |= {f"name{number}": name, f"values{number}": values}
     rows = await run_sql(
         session,
         text(
-            "select touchpoint, count(*) from response where workspace_id = :id "
-            "and follow_up_opened_at is not null and follow_up in ('open', 'contacted') "
-            "and state = 'counted' group by 1"
-        ).bindparams(id=request.workspace.id),
+            "select r.touchpoint, count(*) from response r where r.workspace_id = :id "
+            "and r.follow_up_opened_at is not null and r.follow_up in ('open', 'contacted') "
+            f"and r.state = 'counted' {''.join(f' and {c}' for c in conditions)} group by 1"
+        ).bindparams(id=request.workspace.id, **bound),
     )
     return dict(tuple(row) for row in rows)

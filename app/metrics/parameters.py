@@ -58,7 +58,7 @@ class MetricQuery(BaseModel):
     period: str | None = Field(
         default=None,
         max_length=20,
-        description="Instead of `from` and `to`: `24mo`, `12w`, `90d`, `this_month`, `last_month` "
+        description="Instead of `from` and `to`: `24mo`, `12w`, `90d`, `this_month`, `last_week` "
         "or `all`.",
     )
     window: str | None = Field(
@@ -217,7 +217,10 @@ async def _span(
             return await _all_time(session, workspace_id, metric, now)
         named = named_span(query.period, today)
         if named is None:
-            _refuse("period", "must be such as 24mo, 12w, 90d, this_month, last_month or all")
+            _refuse(
+                "period",
+                "must be such as 24mo, 90d, this_week, last_week, this_month, last_month or all",
+            )
         return named
     usual = default_span(today)
     end = _bound("to", query.to, zone) if query.to else usual.end

@@ -109,11 +109,16 @@ def default_span(today: dt.date) -> Span:
 
 
 def named_span(name: str, today: dt.date) -> Span | None:
-    """Return what `24mo`, `12w`, `90d`, `this_month` or `last_month` mean today; None for others.
+    """Return what a period such as `24mo`, `90d` or `this_month` means today; None for others.
 
     Counted periods are calendar ones, and the present one is the last of them.
     """
     this_month, tomorrow = today.replace(day=1), today + dt.timedelta(days=1)
+    this_week = today - dt.timedelta(days=today.weekday())
+    if name == "this_week":
+        return Span(this_week, tomorrow)
+    if name == "last_week":
+        return Span(this_week - dt.timedelta(days=7), this_week)
     if name == "this_month":
         return Span(this_month, tomorrow)
     if name == "last_month":

@@ -6,6 +6,8 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.metrics.registry import METRICS
+from app.metrics.scores import ScoreCounter
 from app.surveys.question_types import QuestionType, spec_of
 
 
@@ -19,6 +21,15 @@ async def metrics_with_questions(session: AsyncSession, workspace_id: UUID) -> s
     )
     found: set[str] = set()
     for row in rows:
-        metric = spec_of(QuestionType(row.type)).metric
-        found |= {"follow_up", *([metric] if metric else []), *(["nps"] if row.recommends else [])}
+        metric = "nps" if row.recommends else spec_of(QuestionType(row.type)).metric
+        found |= {"follow_up"} | {name for name, read in _read_metrics().items() if read == metric}
     return found
+
+
+def _read_metrics() -> dict[str, str]:
+    """Return for each metric of scores the metric whose questions it reads."""
+    return {
+        name: metric.counter.questions.metric
+        for name, metric in METRICS.items()
+        if isinstance(metric.counter, ScoreCounter)
+    }

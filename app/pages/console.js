@@ -2,8 +2,14 @@
 // together, charts say their values under the pointer and by the arrow keys, the editor shows its
 // preview while one types, and a new workspace shows its first answer as it comes.
 for (const form of document.querySelectorAll("form.filters")) {
+  // A choice by the keyboard is applied when it is left or confirmed: each arrow is a change.
+  let keys = false;
+  form.addEventListener("keydown", () => (keys = true));
+  form.addEventListener("pointerdown", () => (keys = false));
   form.addEventListener("change", (event) => {
-    if (event.target.tagName === "SELECT") form.requestSubmit();
+    const dates = form.querySelector("select[name=period]");
+    if (event.target.type === "date" && dates) dates.value = "dates";
+    if (event.target.tagName === "SELECT" && !keys) form.requestSubmit();
   });
 }
 

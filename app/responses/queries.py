@@ -41,6 +41,7 @@ _CONDITIONS = {
     "survey": "(s.key = :survey or s.id::text = lower(:survey))",
     "touchpoint": "r.touchpoint = :touchpoint",
     "channel": "r.channel = :channel",
+    "locale": "r.locale = :locale",
     "customer": """r.customer_id in (
         select i.customer_id from customer_identity i where i.workspace_id = r.workspace_id
         and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer))

@@ -186,6 +186,7 @@ class ResponseFilter(BaseModel):
     survey: _Word | None = Field(default=None, description="Id or key.")
     touchpoint: _Word | None = None
     channel: _Word | None = None
+    locale: _Word | None = None
     customer: _Word | None = Field(default=None, description="Id, external id or e-mail.")
     order: _Word | None = None
     ticket: _Word | None = None

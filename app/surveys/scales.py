@@ -6,8 +6,16 @@ CES 5-7 of seven and 4-5 of five. A low band mirrors its top band.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
-from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of
+from app.surveys.question_types import (
+    OptionAnswers,
+    QuestionType,
+    ScoreAnswers,
+    TextAnswers,
+    WordAnswers,
+    spec_of,
+)
 
 
 class Band(StrEnum):
@@ -46,12 +54,17 @@ class Scale:
 def scale_of(type_: QuestionType, points: int | None) -> Scale:
     """Return the scale of a question type with so many points."""
     answers = spec_of(type_).answers
-    if isinstance(answers, ScoreAnswers):
-        return Scale(type_, answers.low, points or answers.default)
-    if isinstance(answers, WordAnswers):
-        scores = [answer.score for answer in answers.answers]
-        return Scale(type_, min(scores), max(scores))
-    return Scale(type_, 0, 1)
+    match answers:
+        case ScoreAnswers():
+            return Scale(type_, answers.low, points or answers.default)
+        case WordAnswers():
+            scores = [answer.score for answer in answers.answers]
+            return Scale(type_, min(scores), max(scores))
+        case OptionAnswers() | TextAnswers():
+            # Of options only whether one was chosen is counted; of texts nothing.
+            return Scale(type_, 0, 1)
+        case _:
+            assert_never(answers)
 
 
 def top_box_from(points: int) -> int:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import utc_now
 from app.core.database import run_sql
 
 _SAMPLE = 2000
@@ -50,17 +51,21 @@ async def properties_seen(session: AsyncSession, workspace_id: UUID) -> dict[str
 
 
 async def invitation_funnel(
-    session: AsyncSession, workspace_id: UUID, since: dt.datetime
+    session: AsyncSession,
+    workspace_id: UUID,
+    since: dt.datetime,
+    until: dt.datetime | None = None,
 ) -> dict[str, int]:
-    """Return how many invitations made since then were asked, sent, opened and answered."""
+    """Return how many invitations of a time were asked, sent, opened and answered."""
     rows = await run_sql(
         session,
         text(
             "select count(*) as asked, count(*) filter (where sent_at is not null) as sent, "
             "count(*) filter (where opened_at is not null or answered_at is not null) as opened, "
             "count(*) filter (where answered_at is not null) as answered "
-            "from invitation where workspace_id = :workspace and created_at >= :since and not test"
-        ).bindparams(workspace=workspace_id, since=since),
+            "from invitation where workspace_id = :workspace and created_at >= :since "
+            "and created_at < :until and not test"
+        ).bindparams(workspace=workspace_id, since=since, until=until or utc_now()),
     )
     return dict(rows.one()._mapping)
 

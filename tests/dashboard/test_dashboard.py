@@ -265,7 +265,7 @@ def test_every_word_is_there_in_every_language() -> None:
     words = texts_of("dashboard", "en") | texts_of("names", "en")
     templates = files("app.pages").joinpath("templates/dashboard")
     for template in templates.iterdir():
-        for name in re.findall(r'said\["([a-z_.]+)"\]', template.read_text()):
+        for name in re.findall(r'texts\["([a-z_.]+)"\]', template.read_text()):
             assert name in words, (template.name, name)
 
 

@@ -15,12 +15,12 @@ from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.forms import FormOutcome
 from app.pages.dashboard.parts import filter_form
-from app.pages.dashboard.sessions import ConsoleDep, VisitDep, checked
+from app.pages.dashboard.sessions import ConsoleDep, VisitDep
 from app.pages.dashboard.shown_again import saved_at, show_again
 from app.responses import inbox
 from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter
-from app.responses.schemas import FollowUpPatch, FollowUpStatus, ResponsePatch
+from app.responses.schemas import FollowUpStatus
 from app.workspaces import members
 from app.workspaces.scopes import Scope
 
@@ -28,6 +28,7 @@ routes = router("Dashboard")
 
 _BANDS = ("promoter", "passive", "detractor", "satisfied", "neutral", "dissatisfied", "easy",
           "hard")  # fmt: skip
+_USUAL_INTEGRITY = "ok"
 _INTEGRITY = ("ok", "provisional", "unverified", "quarantined", "rejected", "superseded")
 
 
@@ -35,15 +36,21 @@ class AnswerQuery(PageFilter):
     """Which answers are shown: the filters of every page, and those of a list."""
 
     band: str = Field(default="", max_length=20)
-    integrity: str = Field(default="ok", max_length=20)
+    integrity: str = Field(default=_USUAL_INTEGRITY, max_length=20)
     tag: str = Field(default="", max_length=64)
     q: str = Field(default="", max_length=100)
     cursor: str | None = Field(default=None, max_length=200)
 
     def more_filters(self) -> dict[str, str]:
-        """Return the filters beside those of every page."""
-        filters = {name: getattr(self, name) for name in ("band", "integrity", "tag", "q")}
-        return {name: value for name, value in filters.items() if value and value != "all"}
+        """Return the filters beside those of every page, as the page's links have them."""
+        filters = {name: getattr(self, name) for name in ("band", "tag", "q")}
+        filters |= {"integrity": self.integrity} if self.integrity != _USUAL_INTEGRITY else {}
+        return {name: value for name, value in filters.items() if value}
+
+    def api_filters(self) -> dict[str, str]:
+        """Return the same filters as parameters of the API."""
+        filters = self.more_filters() | {"integrity": self.integrity}
+        return {name: value for name, value in filters.items() if value != "all"}
 
 
 AnswerDep = Annotated[AnswerQuery, Query()]
@@ -53,7 +60,7 @@ AnswerDep = Annotated[AnswerQuery, Query()]
 async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> HTMLResponse:
     """Show all answers of the filters, newest first."""
     properties = chosen(asked)
-    filters = await wanted.list_filters(visit, properties) | wanted.more_filters()
+    filters = await wanted.list_filters(visit, properties) | wanted.api_filters()
     found = await visit.api.get(
         "/v1/responses", **filters, limit=50, cursor=wanted.cursor, order_by="responded_at"
     )
@@ -71,7 +78,7 @@ async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
 @routes.get("/answers.csv", include_in_schema=False)
 async def read_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> Response:
     """Return all answers of the filters as CSV, one a row."""
-    filters = await wanted.list_filters(visit, chosen(asked)) | wanted.more_filters()
+    filters = await wanted.list_filters(visit, chosen(asked)) | wanted.api_filters()
     parts = visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
     headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
@@ -148,7 +155,7 @@ async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUI
 
 
 @routes.post("/responses/{response_id}/follow-up", include_in_schema=False)
-async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID) -> Response:
+async def post_follow_up(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> Response:
     """Change a follow-up and add a note."""
     visit.require(Scope.RESPOND)
     fields = await visit.read_form()
@@ -163,8 +170,8 @@ async def post_follow_up(visit: VisitDep, session: SessionDep, response_id: UUID
     }
     if note := fields.get("note", "").strip():
         values["note"] = note
-    patch = ResponsePatch(follow_up=checked(FollowUpPatch, values))
-    await responses.annotate(session, visit.visitor.caller, response_id, patch)
+    path = f"/v1/responses/{response_id}"
+    await visit.api.send("PATCH", path, json_body={"follow_up": values})
     return RedirectResponse(at(f"/responses/{response_id}?saved=1"), status_code=303)
 
 

@@ -23,7 +23,8 @@ from app.surveys.question_types import QuestionType
 from app.surveys.scales import LOW_BANDS, Band, band_of, scale_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-CARDS = ("nps", "csat", "ces", "ttr")
+CARD_METRICS = ("nps", "csat", "ces", "ttr", "response_rate")
+_SCORES = ("nps", "csat", "ces")
 _PLACES = {Band.PASSIVE: "middle", Band.NEUTRAL: "middle"}
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
 
@@ -91,15 +92,17 @@ async def cards(
     visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
 ) -> list[Card]:
     """Read the four figures, each against the period before."""
-    more = {} if view.period == "all" else {"compare": "previous_period"}
+    is_all = view.period == "all" and not view.has_dates
+    more = {} if is_all else {"compare": "previous_period"}
     shown_cards = []
-    for metric in CARDS:
+    for metric in CARD_METRICS:
         unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
         if any(getattr(view, name) for name in unknown):
             # A ticket belongs to no survey, channel or language: its figure would not change.
             continue
         reply = await read(visit, view, metric, properties, **more)
-        shown_cards.append(_card(visit.texts, metric, reply))
+        if metric != "response_rate" or reply["total"]["n"]:
+            shown_cards.append(_card(visit.texts, metric, reply))
     return shown_cards
 
 
@@ -210,9 +213,7 @@ def point_of(texts: DashboardTexts, metric: str, label: str, row: Mapping[str, A
 
 def first_metric_with_answers(shown_cards: Sequence[Card]) -> str:
     """Return the metric to look at first."""
-    return next(
-        (card.metric for card in shown_cards if not card.is_empty and card.metric != "ttr"), "nps"
-    )
+    return next((c.metric for c in shown_cards if not c.is_empty and c.metric in _SCORES), "nps")
 
 
 async def tag_points(

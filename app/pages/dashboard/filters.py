@@ -25,18 +25,25 @@ if TYPE_CHECKING:
 _NAMES = ("survey", "touchpoint", "channel", "locale")
 # Filters of lists alone.
 _OF_LISTS = {"band", "tag", "q"}
-PERIODS = ("30d", "90d", "12mo", "24mo", "this_month", "last_month", "all")
+OWN_DATES, _USUAL_PERIOD = "dates", "90d"
+PERIODS = (
+    "7d", "30d", "90d", "12mo", "24mo", "this_week", "last_week", "this_month", "last_month", "all",
+    OWN_DATES,
+)  # fmt: skip
 _MONTH = dt.timedelta(days=30)
 _INTERVALS = {
     "30d": Interval.DAY, "this_month": Interval.DAY, "last_month": Interval.DAY,
-    "90d": Interval.WEEK,
+    "90d": Interval.WEEK, "7d": Interval.DAY, "this_week": Interval.DAY,
+    "last_week": Interval.DAY,
 }  # fmt: skip
 
 
 class PageFilter(BaseModel):
     """What a page is narrowed to; an empty choice of the form means all."""
 
-    period: str = Field(default="90d", max_length=10)
+    period: str = Field(default=_USUAL_PERIOD, max_length=10)
+    # The period that the form showed; another one that was chosen takes precedence over the dates.
+    was: str = Field(default="", max_length=10)
     metric: str = Field(default="", max_length=10)
     survey: str = Field(default="", max_length=64)
     touchpoint: str = Field(default="", max_length=64)
@@ -48,8 +55,18 @@ class PageFilter(BaseModel):
 
     @property
     def has_dates(self) -> bool:
-        """Whether own dates are given; they take precedence over the period."""
-        return _is_day(self.from_) or _is_day(self.to)
+        """Whether own dates are given, and no period was chosen instead of them."""
+        is_period_chosen = bool(self.was) and self.period not in {self.was, OWN_DATES}
+        return not is_period_chosen and (_is_day(self.from_) or _is_day(self.to))
+
+    @property
+    def shown_period(self) -> str:
+        """The period that the form shows as chosen."""
+        return OWN_DATES if self.has_dates else self._period
+
+    @property
+    def _period(self) -> str:
+        return _USUAL_PERIOD if self.period == OWN_DATES else self.period
 
     @property
     def days(self) -> tuple[dt.date, dt.date]:
@@ -65,7 +82,7 @@ class PageFilter(BaseModel):
         The page's last day is inclusive, the API's `to` is exclusive.
         """
         if not self.has_dates:
-            return {"period": self.period}
+            return {"period": self._period}
         first, last = self.days
         return {"from": first.isoformat(), "to": (last + dt.timedelta(days=1)).isoformat()}
 
@@ -76,7 +93,7 @@ class PageFilter(BaseModel):
             first, last = self.days
             days = (last - first).days
             return Interval.DAY if days <= 45 else Interval.WEEK if days <= 180 else Interval.MONTH
-        return _INTERVALS.get(self.period, Interval.MONTH)
+        return _INTERVALS.get(self._period, Interval.MONTH)
 
     def query(self, **more: Any) -> MetricQuery:
         """Return the metric's query of this view."""
@@ -92,19 +109,23 @@ class PageFilter(BaseModel):
         params |= {f"property.{name}": list(values) for name, values in properties.items()}
         return self.dates | {name: value for name, value in params.items() if value}
 
+    async def moments(self, visit: "DashboardVisit") -> tuple[dt.datetime, dt.datetime]:
+        """Return the beginning and the end of the period, exclusive."""
+        query = MetricQuery.model_validate(dict(self.dates))
+        request = await resolve(visit.session, visit.workspace, "rating", query, {})
+        return moment_of(request.span.start, request.zone), moment_of(
+            request.span.end, request.zone
+        )
+
     async def list_filters(
         self, visit: "DashboardVisit", properties: Mapping[str, Sequence[str]]
     ) -> dict[str, Any]:
         """Return the view as parameters of the API's lists: the period as two moments."""
-        query = self.query().model_copy(update={"survey": [], "touchpoint": [], "channel": []})
-        request = await resolve(visit.session, visit.workspace, "rating", query, {})
-        params = {name: getattr(self, name) for name in _NAMES if name != "locale"}
+        params = {name: getattr(self, name) for name in _NAMES}
         params |= {f"property.{name}": list(values) for name, values in properties.items()}
         if self.period != "all" or self.has_dates:
-            start, end = (
-                moment_of(b, request.zone) for b in (request.span.start, request.span.end)
-            )
-            params |= {"since": rfc3339(start), "until": rfc3339(end)}
+            since, until = await self.moments(visit)
+            params |= {"since": rfc3339(since), "until": rfc3339(until)}
         return {name: value for name, value in params.items() if value}
 
     def is_narrowed(self, properties: Mapping[str, Sequence[str]]) -> bool:
@@ -115,7 +136,7 @@ class PageFilter(BaseModel):
         """Return the view as parameters of a page."""
         params = {name: getattr(self, name) for name in _NAMES}
         params |= {f"property.{name}": values[-1] for name, values in properties.items()}
-        dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self.period}
+        dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self._period}
         return {name: value for name, value in (dates | params).items() if value}
 
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:

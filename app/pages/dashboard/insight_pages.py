@@ -12,7 +12,7 @@ from app.metrics.registry import METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
 from app.pages.dashboard.filters import PageFilter, chosen
-from app.pages.dashboard.parts import CARD_METRICS, filter_form, whiskers
+from app.pages.dashboard.parts import filter_form, whiskers
 from app.pages.dashboard.sentences import SENTENCES
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.workspaces.scopes import Scope
@@ -23,6 +23,7 @@ routes = router("Dashboard")
 TABS = ("drivers", "pillars", "modules", "emotions", "expectation", "recovery", "comments",
         "spending", "word-of-mouth")  # fmt: skip
 _TAGS = {"drivers": "driver", "pillars": "pillar", "modules": "module"}
+COMPARED_METRICS = ("nps", "csat", "ces", "ttr")
 _FIGURES = {"emotions": "emotion", "expectation": "expectation"}
 
 
@@ -124,13 +125,13 @@ async def show_compare(
 ) -> HTMLResponse:
     """Show one figure by store, channel, language or another group, side by side."""
     properties = chosen(asked)
-    metric = view.metric if view.metric in CARD_METRICS else "nps"
+    metric = view.metric if view.metric in COMPARED_METRICS else "nps"
     groups = _groups_of(visit, metric)
     by = view.by if view.by in groups else groups[0]
     reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by="-value")
     replies = {metric: reply} | {
         other: await figures.read(visit, view, other, properties, group_by=[by])
-        for other in CARD_METRICS
+        for other in COMPARED_METRICS
         if other != metric and not visit.shared and _is_shown(visit, view, other, by)
     }
     points = [
@@ -143,7 +144,7 @@ async def show_compare(
     if within is None:
         within = (0.0, max([*(p.high or p.value or 0 for p in points), 1.0]))
     return visit.page(
-        "compare", by=by, groups=groups, metric=metric, metrics=CARD_METRICS, points=points,
+        "compare", by=by, groups=groups, metric=metric, metrics=COMPARED_METRICS, points=points,
         chart=whiskers_of(
             points, within=within, **(figures.time_axis(visit.texts, points) if is_time else {})
         ) if known else None, total=reply["total"],

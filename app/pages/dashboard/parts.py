@@ -5,10 +5,9 @@ from typing import Any
 
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, Whiskers, whiskers_of
+from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, choices_of
 from app.pages.dashboard.sessions import DashboardVisit
-
-CARD_METRICS = ("nps", "csat", "ces", "ttr")
 
 
 async def figures_context(

@@ -1,6 +1,5 @@
 """The pages of figures; each has a URL with its filters."""
 
-import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -16,8 +15,9 @@ from app.metrics.service import Reply
 from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
+from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, choices_of, chosen
-from app.pages.dashboard.parts import CARD_METRICS, figures_context, whiskers
+from app.pages.dashboard.parts import figures_context, whiskers
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.survey_pages import comments_of
 from app.responses import inbox
@@ -28,7 +28,6 @@ routes = router("Dashboard")
 
 ViewDep = Annotated[PageFilter, Query()]
 _STAGES = ("before", "during", "after", None)
-_LATELY = dt.timedelta(days=30)
 
 
 @routes.get("/", include_in_schema=False)
@@ -64,7 +63,7 @@ async def _for_members(
         "/v1/responses", follow_up="open", integrity="ok", limit=5, order_by="responded_at",
         **await view.list_filters(visit, properties),
     )  # fmt: skip
-    since = utc_now() - _LATELY
+    since, until = await view.moments(visit)
     whole = not view.is_narrowed(properties)
     return {
         "follow_ups": urgent["data"],
@@ -75,7 +74,7 @@ async def _for_members(
         "comments": await comments_of(visit, view, properties, limit=5),
         "raised": await alerts.raised_alerts(visit.session, visit.workspace.id),
         "troubled": [connection for connection in connections if connection.needs_somebody],
-        "funnel": await invitation_funnel(visit.session, visit.workspace.id, since)
+        "funnel": await invitation_funnel(visit.session, visit.workspace.id, since, until)
         if whole
         else None,
         "steps": await first_steps(visit),
@@ -117,7 +116,10 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
     """Show the touchpoints before, during and after a purchase."""
     properties = chosen(asked)
     found = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
-    steps = [*found["steps"], *found["elsewhere"]]
+    steps = [
+        step for step in (*found["steps"], *found["elsewhere"])
+        if not view.touchpoint or step["touchpoint"] == view.touchpoint
+    ]  # fmt: skip
     names = {
         row.key: row.name.get(visit.texts.language) or row.name.get("en") or row.key
         for row in await interactions.touchpoints(visit.session, visit.workspace.id)

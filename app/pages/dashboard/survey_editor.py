@@ -12,8 +12,9 @@ from app.pages.dashboard.drafts import LANGUAGE, languages_of, read_draft
 from app.pages.dashboard.forms import FormOutcome
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
 from app.pages.dashboard.shown_again import saved_at, show_again
+from app.surveys import service as surveys
 from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, displays_for, spec_of
-from app.surveys.schemas import Module, Pillar, WordName
+from app.surveys.schemas import Module, Pillar, Question, WordName
 from app.surveys.show_if import Operator
 from app.surveys.words import Words, is_shipped
 from app.workspaces.scopes import Scope
@@ -46,8 +47,20 @@ async def show_editor(
         modules=[str(module) for module in Module],
         operators=[str(operator) for operator in get_args(Operator)],
         known_drivers=KNOWN_DRIVERS,
+        published=await _published_questions(visit, survey),
         own_words={lang: _own_words(survey, lang) for lang in languages if not is_shipped(lang)},
     )
+
+
+async def _published_questions(
+    visit: DashboardVisit, survey: Mapping[str, Any]
+) -> Mapping[str, Question]:
+    """Return the questions of the published version by key; they keep their keys and points."""
+    found = await surveys.find(visit.session, visit.workspace.id, survey["key"])
+    if found.published_version is None:
+        return {}
+    definition = await surveys.definition_of(visit.session, found, found.published_version)
+    return {question.key: question for question in definition.questions}
 
 
 def _own_words(survey: Mapping[str, Any], language: str) -> list[tuple[str, str, str]]:

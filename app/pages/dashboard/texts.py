@@ -61,6 +61,13 @@ class DashboardTexts:
         form = "MMM y" if len(text) <= 7 else "d MMM"
         return format_date(day, form, locale=self.language)
 
+    def days(self, span: tuple[dt.date, dt.date]) -> str:
+        """Write a span of days, both inclusive."""
+        first, last = span
+        form = "d MMM" if first.year == last.year else "d MMM y"
+        begins = format_date(first, form, locale=self.language)
+        return f"{begins} – {format_date(last, 'd MMM y', locale=self.language)}"
+
     def moment(self, at: dt.datetime | str | None, zone: dt.tzinfo) -> str:
         """Write a moment in the workspace's zone; `at` may also be a text of the API."""
         try:
