@@ -4,6 +4,7 @@ import datetime as dt
 
 from babel.dates import format_date, format_datetime
 
+from app.core.clock import utc_now
 from app.core.texts import number_in, shipped_language, texts_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -74,6 +75,11 @@ class DashboardTexts:
             at = dt.datetime.fromisoformat(at) if isinstance(at, str) else at
             if at is None:
                 return "–"
-            return format_datetime(at.astimezone(zone), "d MMM y, HH:mm", locale=self.language)
+            local = at.astimezone(zone)
+            is_this_year = local.year == utc_now().astimezone(zone).year
+            form = "d MMM, HH:mm" if is_this_year else "d MMM y, HH:mm"
+            written = format_datetime(local, form, locale=self.language)
+            # In one piece, so that it takes one line of a table.
+            return written.replace(" ", "\u00a0")
         except OverflowError:
             return "–"
