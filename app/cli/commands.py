@@ -43,15 +43,20 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _show_version(
-    version: Annotated[
-        bool, typer.Option("--version", is_eager=True, help="Say the version and end.")
-    ] = False,
-) -> None:
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         out.print(distribution_version("afterword"), markup=False)
         raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Nothing is common to all commands but these options."""
 
 
 def main() -> None:

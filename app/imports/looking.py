@@ -85,7 +85,7 @@ class OpenFile:
                 self.seen = seen
                 yield chunk
             return
-        self._spool = Spool()
+        self._spool = Spool(tuple[int, list[IdentifiedRow]])
         for chunk in self._read():
             self._spool.keep((self.seen, chunk))
             yield chunk

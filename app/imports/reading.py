@@ -12,7 +12,7 @@ from itertools import islice
 from app.core.errors import InvalidInput
 from app.imports.json_rows import is_json, read_json
 from app.imports.source_file import SourceFile, detect_encoding
-from app.imports.table import Table, cell_text, clean
+from app.imports.table import Table, cell_text
 
 _DELIMITERS = ",;\t|"
 _SHEET_BEGINNINGS = {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"}
@@ -53,20 +53,26 @@ def read_table(source: SourceFile, options: FileOptions) -> Table:
     return _read_csv(source, encoding, other, options)
 
 
+def _lines_of(source: SourceFile, encoding: str) -> Iterator[str]:
+    """Yield the lines of a text file without NULs; InvalidInput if it is of another encoding."""
+    with source.open() as file:
+        text = io.TextIOWrapper(file, encoding, newline="")
+        try:
+            for line in text:
+                yield line.replace("\x00", "") if "\x00" in line else line
+        except UnicodeDecodeError as error:
+            detail = (
+                f"The file cannot be read as {encoding}: byte {error.object[error.start]:#04x} "
+                "is no character there; say its encoding by `encoding`."
+            )
+            raise InvalidInput(detail) from None
+
+
 def _read_csv(source: SourceFile, encoding: str, other: str | None, options: FileOptions) -> Table:
     csv.field_size_limit(sys.maxsize)
 
     def lines() -> Iterator[str]:
-        with source.open() as file:
-            text = io.TextIOWrapper(file, encoding, newline="")
-            try:
-                yield from text
-            except UnicodeDecodeError as error:
-                detail = (
-                    f"The file cannot be read as {encoding}: byte {error.object[error.start]:#04x} "
-                    "is no character there; say its encoding by `encoding`."
-                )
-                raise InvalidInput(detail) from None
+        return _lines_of(source, encoding)
 
     sample = []
     for place, line in enumerate(lines()):
@@ -83,7 +89,7 @@ def _read_csv(source: SourceFile, encoding: str, other: str | None, options: Fil
         for number, record in enumerate(reader):
             line, last_line = last_line + 1, reader.line_num
             if number >= skipped:
-                yield line, [clean(cell) for cell in record]
+                yield line, [cell.strip() for cell in record]
 
     table = _split_header(records)
     table.skipped_rows = options.skip_rows

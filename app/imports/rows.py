@@ -107,7 +107,10 @@ class RowReader:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": {}}
         external_id: str | None = None
-        given = [(use.target, use.name, self._text(use, cells)) for use in self.uses]
+        if self._missing:
+            given = [(use.target, use.name, self._text(use, cells)) for use in self.uses]
+        else:
+            given = [(use.target, use.name, cells[use.place]) for use in self.uses]
         given += [(target, f"set {target}", value) for target, value in self._constants]
         answers = body["answers"]
         for target, column, text in given:
