@@ -20,7 +20,7 @@ from app.core.database import Database, run_sql
 from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.texts import number_in, shipped_language, texts_of
+from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
 from app.invitations.sending import send_or_later, sender_of
@@ -197,7 +197,7 @@ def write_letter(
     words = texts_of("mail", language)
     last = content.end - dt.timedelta(days=1)
     title = words["letter_title"].format(company=workspace.name)
-    days = str(last) if content.first == last else f"{content.first} – {last}"
+    days = days_in(language, content.first, last)
     sections = _sections(content, language)
     plain = [title, days, ""]
     for heading, lines in sections:

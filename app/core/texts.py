@@ -1,5 +1,6 @@
 """What the product says itself: one catalogue a language, with plurals and numbers by CLDR."""
 
+import datetime as dt
 import json
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
@@ -7,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from babel import Locale
+from babel.dates import format_date
 from babel.numbers import format_decimal
 
 LANGUAGES = ("en", "pl", "ro")
@@ -44,6 +46,15 @@ def shipped_language(*locales: str | None) -> str:
 def plural_of(language: str, n: int) -> str:
     """Return CLDR's category of a whole number: `one`, `few`, `many` or `other`."""
     return str(_locale(language).plural_form(n))
+
+
+def days_in(language: str, first: dt.date, last: dt.date) -> str:
+    """Write a span of days, both inclusive."""
+    ends = format_date(last, "d MMM y", locale=language)
+    if first == last:
+        return ends
+    form = "d MMM" if first.year == last.year else "d MMM y"
+    return f"{format_date(first, form, locale=language)} – {ends}"
 
 
 def number_in(language: str, value: float, digits: int = 0) -> str:

@@ -5,7 +5,7 @@ import datetime as dt
 from babel.dates import format_date, format_datetime
 
 from app.core.clock import utc_now
-from app.core.texts import number_in, shipped_language, texts_of
+from app.core.texts import days_in, number_in, shipped_language, texts_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -64,10 +64,7 @@ class DashboardTexts:
 
     def days(self, span: tuple[dt.date, dt.date]) -> str:
         """Write a span of days, both inclusive."""
-        first, last = span
-        form = "d MMM" if first.year == last.year else "d MMM y"
-        begins = format_date(first, form, locale=self.language)
-        return f"{begins} – {format_date(last, 'd MMM y', locale=self.language)}"
+        return days_in(self.language, *span)
 
     def moment(self, at: dt.datetime | str | None, zone: dt.tzinfo) -> str:
         """Write a moment in the workspace's zone; `at` may also be a text of the API."""
