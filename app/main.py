@@ -101,7 +101,7 @@ from app.triggers import interaction_post
 from app.triggers import routes as triggers
 from app.triggers.interaction_commit import InteractionCommit
 from app.webhooks import routes as webhooks
-from app.workspaces import audit_routes, caller, member_routes, share_links
+from app.workspaces import audit_routes, caller, member_routes, share_link_routes
 from app.workspaces import routes as workspaces
 from app.workspaces.caller import Keyring
 from app.workspaces.limits import Limiter
@@ -210,7 +210,7 @@ _ROOMS = (
     settings_pages,
     insight_pages,
     form_routes,
-    share_links,
+    share_link_routes,
     dashboard,
     guides,
     assets,

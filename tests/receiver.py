@@ -41,7 +41,7 @@ class Receiver:
 
             do_GET = do_POST = do_PUT = handle_any  # noqa: N815 - the server's own names
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its base has this name
                 return
 
         class Server(ThreadingHTTPServer):

@@ -76,10 +76,13 @@ def _charts(alert_series: AlertSeries, rules: AlertRules, today: dt.date) -> Ale
 
 def _chart(series: GroupSeries, rules: AlertRules, *, net: bool) -> GroupChart:
     if isinstance(rules.rule, LimitRule):
-        points = [_point_by_limit(rules.rule, m.mean if m.n else None, m.n) for m in series.sums]
+        points = [
+            _point_by_limit(rules.rule, period.mean if period.n else None, period.n)
+            for period in series.sums
+        ]
         return GroupChart(series.group, None, points)
     if not series.baseline:
-        points = [ChartPoint(m.mean if m.n else None, m.n) for m in series.sums]
+        points = [ChartPoint(period.mean if period.n else None, period.n) for period in series.sums]
         return GroupChart(series.group, None, points)
     baseline = baseline_of([series.sums[place] for place in series.baseline], net=net)
     points = chart(

@@ -57,8 +57,8 @@ def _share(name: str, *, nested: bool = True) -> Callable[[FigureDict], AnswerSu
 
 
 def _mean(figure: FigureDict) -> AnswerSums:
-    given = [(int(score), n) for score, n in figure["distribution"].items()]
-    total, squares = (sum(n * score**power for score, n in given) for power in (1, 2))
+    given = [(int(score), count) for score, count in figure["distribution"].items()]
+    total, squares = (sum(count * score**power for score, count in given) for power in (1, 2))
     return AnswerSums(figure["n"], float(total), float(squares))
 
 
@@ -179,17 +179,19 @@ def _in_time(
     assert isinstance(counter, TicketCounter)  # noqa: S101 - times are those of tickets
     measure = counter.measures[0]
     times = [Durations() if c is None else c.times[measure] for c in counted]
-    times = [Durations() if request.hides(t.n) else t for t in times]
-    places = baseline_places([AnswerSums(t.n) for t in times], periods, rules)
+    times = [Durations() if request.hides(time.n) else time for time in times]
+    places = baseline_places([AnswerSums(time.n) for time in times], periods, rules)
     pooled = Durations()
     for place in places:
-        for value, n in times[place].counts.items():
-            pooled.add(value, n, 0)
+        for value, count in times[place].counts.items():
+            pooled.add(value, count, 0)
     median = pooled.quantile(0.5)
     sums = []
     for durations in times:
         good = sum(
-            n for value, n in durations.counts.items() if median is not None and value <= median
+            count
+            for value, count in durations.counts.items()
+            if median is not None and value <= median
         )
         sums.append(AnswerSums(durations.n, 100.0 * good, 100.0**2 * good))
     return GroupSeries(group, sums, places)

@@ -38,7 +38,9 @@ _OVERLAP = dt.timedelta(seconds=10)
 
 def rules_of(alert: Alert) -> AlertRules:
     """Return what an alert watches."""
-    return AlertRules.model_validate({k: v for k, v in alert.rules.items() if k != "notify"})
+    return AlertRules.model_validate(
+        {key: value for key, value in alert.rules.items() if key != "notify"}
+    )
 
 
 async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) -> None:

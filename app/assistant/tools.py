@@ -156,7 +156,7 @@ async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResu
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app), base_url="http://assistant"
     ) as client:
-        path = tool.path.format(**{k: quote(v, safe="") for k, v in named.items()})
+        path = tool.path.format(**{key: quote(value, safe="") for key, value in named.items()})
         reply = await client.get(path, params=given, headers={"Authorization": authorization})
     return _result(reply.text, ok=reply.is_success)
 

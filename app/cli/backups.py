@@ -102,7 +102,7 @@ async def _finish(settings: Settings, database: Database) -> int:
     await copying.pause(database, "a restored copy")
     if not await is_current(database):
         # Alembic is slow to load, and only an older backup needs it.
-        from app.core.migrations import upgrade  # noqa: PLC0415
+        from app.core.migrations import upgrade  # noqa: PLC0415 - as said above
 
         await upgrade(database)
         await copying.pause(database, "a restored copy")
@@ -194,7 +194,7 @@ def move(settings: Settings, target: str, tell: Tell) -> None:
 async def _compare(source: str, target: str, tell: Tell) -> None:
     counts = [await _with(url, copying.count_rows) for url in (source, target)]
     if counts[0] != counts[1]:
-        odd = [name for name, n in counts[0].items() if n != counts[1].get(name)]
+        odd = [name for name, count in counts[0].items() if count != counts[1].get(name)]
         msg = f"The copy differs in {', '.join(odd)}; the new database must not be used."
         raise CopyError(msg)
     tell(f"{sum(counts[0].values()):,} rows in {len(counts[0])} tables are there on both sides.")

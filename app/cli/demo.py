@@ -145,16 +145,22 @@ async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
         }
     year = demo_year(now, definitions)
     lately = (now - _LATELY).isoformat()
-    await _answer(database, workspace_id, [a for a in year.answers if a["responded_at"] < lately])
     await _answer(
-        database, workspace_id, [a for a in year.answers if a["responded_at"] >= lately],
+        database,
+        workspace_id,
+        [answer for answer in year.answers if answer["responded_at"] < lately],
+    )
+    await _answer(
+        database,
+        workspace_id,
+        [answer for answer in year.answers if answer["responded_at"] >= lately],
         as_history=False,
-    )  # fmt: skip
+    )
     drafts = [InteractionIn.model_validate(body).draft(test=False) for body in year.interactions]
     for is_late in (False, True):
-        some = [d for d in drafts if (d.occurred_at or now) >= now - _LATELY] if is_late else [
-            d for d in drafts if (d.occurred_at or now) < now - _LATELY
-        ]  # fmt: skip
+        some = [
+            draft for draft in drafts if ((draft.occurred_at or now) >= now - _LATELY) is is_late
+        ]
         for start in range(0, len(some), _PART):
             async with database.transaction() as session:
                 await take_interactions(

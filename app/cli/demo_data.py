@@ -107,7 +107,7 @@ def _answer(
     survey: str | None = None,
 ) -> dict[str, Any]:
     if survey is None:
-        survey = chance.choices([s for s, _, _ in _SURVEYS], [n for _, n, _ in _SURVEYS])[0]
+        survey = chance.choices([s for s, _, _ in _SURVEYS], [count for _, count, _ in _SURVEYS])[0]
     touchpoint = _TOUCHPOINT_OF[survey] or chance.choice(list(QUALITY))
     mood = min(1.0, max(0.0, mood + QUALITY[touchpoint] - 0.77))
     locale = chance.choices(("pl", "ro", "en"), (5, 3, 2))[0]
@@ -166,8 +166,8 @@ def _answer_question(chance: random.Random, question: Question, mood: float, loc
     if question.options:
         if question.type is QuestionType.EMOTION:
             wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
-            fitting = [o.key for o in question.options if o.valence == wanted]
-            return chance.choice(fitting or [o.key for o in question.options])
+            fitting = [option.key for option in question.options if option.valence == wanted]
+            return chance.choice(fitting or [option.key for option in question.options])
         return chance.choice(question.options).key
     shift, spread = _DRIVERS.get(question.driver or "", (0.0, 0.0))
     if question.driver == "told":

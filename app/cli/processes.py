@@ -200,7 +200,11 @@ class Processes:
         return False
 
     def _stop_children(self) -> None:
-        running = [c.process for c in self._children if c.process and c.process.poll() is None]
+        running = [
+            child.process
+            for child in self._children
+            if child.process and child.process.poll() is None
+        ]
         for process in running:
             process.terminate()
         deadline = time.monotonic() + _STOP_SECONDS

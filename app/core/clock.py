@@ -24,7 +24,7 @@ _CALLERS = {"properties", "answers"}
 def in_utc(value: Any, name: str = "") -> Any:
     """Return data whose times, by the names of their fields, are written in UTC with a `Z`."""
     if isinstance(value, Mapping):
-        return {k: part if k in _CALLERS else in_utc(part, k) for k, part in value.items()}
+        return {key: part if key in _CALLERS else in_utc(part, key) for key, part in value.items()}
     if isinstance(value, list):
         return [in_utc(part, name) for part in value]
     if isinstance(value, str) and (name == "at" or name.endswith("_at")):

@@ -158,6 +158,6 @@ def problem(
         "title": title,
         "status": status,
         "detail": detail,
-        "errors": [{"loc": list(e["loc"]), "msg": e["msg"]} for e in errors],
+        "errors": [{"loc": list(error["loc"]), "msg": error["msg"]} for error in errors],
         "request_id": request_id,
     }

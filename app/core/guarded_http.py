@@ -211,7 +211,10 @@ class GuardedClient:
                     body += chunk
                     if len(body) >= max(_MOST_READ, most_kept):
                         break
-                found = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in reply.headers}
+                found = {
+                    key.decode("latin-1").lower(): value.decode("latin-1")
+                    for key, value in reply.headers
+                }
                 return HttpReply(reply.status, found, body[:most_kept])
         except (
             httpcore2.NetworkError,

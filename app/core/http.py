@@ -109,7 +109,7 @@ def from_http_exception(error: HTTPException) -> AfterwordError:
 
 def from_validation(errors: list[Any], known: Iterable[str] = ()) -> list[FieldError]:
     """Turn pydantic's errors into ours; `known` are the body's fields, to name the nearest."""
-    return [{"loc": _place(e["loc"]), "msg": _message(e, known)} for e in errors]
+    return [{"loc": _place(error["loc"]), "msg": _message(error, known)} for error in errors]
 
 
 def _place(loc: Sequence[str | int]) -> list[str | int]:

@@ -66,7 +66,7 @@ class JobRunner:
         self._database = database
         self._handlers = dict(handlers)
         self._concurrency = concurrency
-        self._lanes = {k: most for k, most in (lanes or {}).items() if k in handlers}
+        self._lanes = {key: most for key, most in (lanes or {}).items() if key in handlers}
         self._worker = uuid4()
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()

@@ -108,7 +108,9 @@ class Settings(BaseSettings):
     @classmethod
     def _split_keys(cls, value: object) -> object:
         return (
-            [k.strip() for k in value.split(",") if k.strip()] if isinstance(value, str) else value
+            [part.strip() for part in value.split(",") if part.strip()]
+            if isinstance(value, str)
+            else value
         )
 
     @field_validator("trusted_proxies", mode="before")
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
     def _split_networks(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        return [ipaddress.ip_network(n.strip()) for n in value.split(",") if n.strip()]
+        return [ipaddress.ip_network(part.strip()) for part in value.split(",") if part.strip()]
 
     @field_validator("bootstrap_key")
     @classmethod

@@ -25,11 +25,11 @@ def hash_secret(secret: str) -> bytes:
 def load_secret_keys(settings: Settings) -> list[str]:
     """Return the operator's secret keys, or those kept in the data folder (made once)."""
     if settings.secret_keys:
-        return [k.get_secret_value() for k in settings.secret_keys]
+        return [key.get_secret_value() for key in settings.secret_keys]
     path = settings.data_dir / "secret_keys"
     if not path.exists():
         write_private(path, secrets.token_urlsafe(32) + "\n")
-    return [k for k in path.read_text().strip().split(",") if k]
+    return [part for part in path.read_text().strip().split(",") if part]
 
 
 def write_private(path: Path, text: str) -> None:
@@ -46,7 +46,7 @@ class SealedBox:
     def __init__(self, secret_keys: list[str]) -> None:
         """Derive one Fernet key from each secret key."""
         hashes = [hashlib.sha256(b"afterword.seal" + k.encode()).digest() for k in secret_keys]
-        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(h)) for h in hashes])
+        self._fernet = MultiFernet([Fernet(urlsafe_b64encode(hash_)) for hash_ in hashes])
         self._keys = [key.encode() for key in reversed(secret_keys)]
 
     def seal(self, plain: bytes) -> bytes:

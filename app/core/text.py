@@ -122,7 +122,9 @@ def fit_email(value: str) -> str | None:
     found = unicodedata.normalize("NFKC", value.strip(" "))
     local, at, domain = found.rpartition("@")
     domain = domain.rstrip(".").lower()
-    odd = any(unicodedata.category(c)[0] in "CZ" or c in _NOT_IN_ADDRESSES for c in found)
+    odd = any(
+        unicodedata.category(letter)[0] in "CZ" or letter in _NOT_IN_ADDRESSES for letter in found
+    )
     if odd or not at or "=?" in found or "@" in local or ".." in found:
         return None
     if (

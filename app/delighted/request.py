@@ -67,8 +67,12 @@ class DelightedRequest:
 
     def lead_on(self, **more: Any) -> None:
         """Say in the reply's `Link` where the next page lies."""
-        kept = [(k, v) for k, v in self.request.query_params.multi_items() if k not in more]
-        kept = [(k, v) for k, v in kept if k != "page"]
+        kept = [
+            (key, value)
+            for key, value in self.request.query_params.multi_items()
+            if key not in more
+        ]
+        kept = [(key, value) for key, value in kept if key != "page"]
         query = urlencode([*kept, *more.items()], safe="")
         path = self.request.scope["path"].removeprefix(ROOT)
         url = f"{self.settings.base_url}{ROOT}{path}?{query}"

@@ -83,7 +83,7 @@ def survey_response(
 
 def _answer(question: Question, given: Any, locale: str) -> dict[str, Any]:
     """Return the answer to a further question, under the name of its kind."""
-    texts = {o.key: in_language(o.text, locale, locale) for o in question.options}
+    texts = {option.key: in_language(option.text, locale, locale) for option in question.options}
     value: dict[str, Any] = dict.fromkeys(("free_response", "scale", "select_one", "select_many"))
     kind = "free_response"
     match spec_of(question.type).answers:

@@ -200,7 +200,10 @@ def _answers(
     main = definition.main_question
     if main is not None and "score" in given:
         answers[main.key] = given.whole("score")
-    text = next((q for q in definition.questions if not spec_of(q.type).is_scored), None)
+    text = next(
+        (question for question in definition.questions if not spec_of(question.type).is_scored),
+        None,
+    )
     if text is not None and "comment" in given.values:
         answers[text.key] = given.text("comment")
     return answers

@@ -268,9 +268,11 @@ async def _names(
         "merged": [str(row.id) for row in merged],
         "name": (customer["name"] or "").lower() or None,
         "needles": sorted(_as_in_bodies(emails) | _other_names(customer, known)),
-        "responses": [str(i) for i in await _ids(session, "response", workspace_id, customer_id)],
+        "responses": [
+            str(id_) for id_ in await _ids(session, "response", workspace_id, customer_id)
+        ],
         "interactions": [
-            str(i) for i in await _ids(session, "interaction", workspace_id, customer_id)
+            str(id_) for id_ in await _ids(session, "interaction", workspace_id, customer_id)
         ],
     }
 

@@ -141,8 +141,8 @@ async def get_dictionary(_caller: Reader) -> Dictionary:
                 incremental=bool(found.changed),
                 tombstones=bool(found.changed),
                 columns=[
-                    ColumnOut(name=c.name, type=str(c.type), meaning=c.meaning)
-                    for c in found.columns
+                    ColumnOut(name=column.name, type=str(column.type), meaning=column.meaning)
+                    for column in found.columns
                 ],
             )
             for name, found in DATASETS.items()

@@ -194,7 +194,7 @@ class Filter:
         if call.name == "indexof":
             return f"(position({self._literal(call.arguments[1], TEXT)} in {sql}) - 1)", INTEGER
         # OData counts from 0, SQL from 1.
-        start, *length = (self._literal(n, INTEGER) for n in call.arguments[1:3])
+        start, *length = (self._literal(argument, INTEGER) for argument in call.arguments[1:3])
         upto = f", greatest(cast({length[0]} as int), 0)" if length else ""
         return f"substr({sql}, cast({start} as int) + 1{upto})", TEXT
 

@@ -24,8 +24,8 @@ class ParquetWriter:
     def __init__(self, columns: Sequence[Column]) -> None:
         """Prepare for these columns."""
         # It is large, and most services never write it.
-        import pyarrow as pa  # noqa: PLC0415
-        from pyarrow import parquet  # noqa: PLC0415
+        import pyarrow as pa  # noqa: PLC0415 - large, and for this format alone
+        from pyarrow import parquet  # noqa: PLC0415 - the same
 
         types: dict[Type, Any] = {
             Type.INTEGER: pa.int64(),
@@ -35,8 +35,10 @@ class ParquetWriter:
             Type.DATE: pa.date32(),
         }
         self._pa = pa
-        self._schema = pa.schema([(c.name, types.get(c.type, pa.string())) for c in columns])
-        self._fit = [_FITS.get(c.type, lambda value: value) for c in columns]
+        self._schema = pa.schema(
+            [(column.name, types.get(column.type, pa.string())) for column in columns]
+        )
+        self._fit = [_FITS.get(column.type, lambda value: value) for column in columns]
         self._out = io.BytesIO()
         self._file = parquet.ParquetWriter(_Sink(self._out), self._schema)
 
@@ -47,7 +49,9 @@ class ParquetWriter:
     def write(self, rows: Sequence[Sequence[Any]]) -> bytes:
         """Write one row group."""
         arrays = [
-            self._pa.array([None if v is None else fit(v) for v in values], type=kind.type)
+            self._pa.array(
+                [None if value is None else fit(value) for value in values], type=kind.type
+            )
             for fit, values, kind in zip(
                 self._fit, zip(*rows, strict=True), self._schema, strict=True
             )

@@ -88,7 +88,7 @@ class NdjsonWriter:
     def __init__(self, columns: Sequence[Column]) -> None:
         """Prepare for these columns."""
         self._names = [column.name for column in columns]
-        self._documents = {n for n, c in enumerate(columns) if c.type is Type.JSON}
+        self._documents = {number for number, c in enumerate(columns) if c.type is Type.JSON}
         self._deleted_at = self._names.index("deleted_at") if "deleted_at" in self._names else None
 
     def begin(self) -> bytes:
@@ -101,8 +101,10 @@ class NdjsonWriter:
 
     def _object(self, row: Sequence[Any]) -> dict[str, Any]:
         found = {
-            name: msgspec.Raw(value.encode()) if n in self._documents and value else _plain(value)
-            for n, (name, value) in enumerate(zip(self._names, row, strict=True))
+            name: msgspec.Raw(value.encode())
+            if number in self._documents and value
+            else _plain(value)
+            for number, (name, value) in enumerate(zip(self._names, row, strict=True))
         }
         if self._deleted_at is not None:
             if row[self._deleted_at] is not None:

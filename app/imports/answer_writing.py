@@ -35,7 +35,7 @@ async def write_answers(
 ) -> list[AfterwordError | None]:
     """Write at most 500 responses without events; return the error of each, or None."""
     await ingest.customer_resolver.touchpoints(
-        workspace_id, (s.row.touchpoint for s in submissions)
+        workspace_id, (submission.row.touchpoint for submission in submissions)
     )
     results = await ingest.group.write(workspace_id, submissions, events=False)
     errors: list[AfterwordError | None] = []

@@ -218,7 +218,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
         for option, column in (("pivot", options.pivot[0]), ("pivot", options.pivot[1]),
                                ("by", options.by))
     )  # fmt: skip
-    kept = [p for p in range(len(table.columns)) if p not in {question, answer}]
+    kept = [place for place in range(len(table.columns)) if place not in {question, answer}]
     rows: dict[str, tuple[int, list[str], dict[str, str]]] = {}
     originals: dict[int, list[list[str]]] = {}
     names: dict[str, None] = {}

@@ -143,7 +143,7 @@ def _open(
     rules = presets().get(preset or "", {})
     table, options = apply_rules(table, rules, options, survey.key)
     options = options.of_rejects(source_in_rejects(table))
-    require_known_names(table, options, [q.key for q in survey.definition.questions])
+    require_known_names(table, options, [question.key for question in survey.definition.questions])
     uses = uses_of(table, options, vocabulary_of(survey.definition, preset))
     _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
     require_one_reading(table, uses, source)
@@ -185,19 +185,26 @@ def zone_of(name: str) -> ZoneInfo:
 def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
     """Return what columns may become in a survey."""
     main = definition.main_question
-    comments = [q.key for q in definition.questions if q.type is QuestionType.TEXT]
+    comments = [
+        question.key for question in definition.questions if question.type is QuestionType.TEXT
+    ]
     meant = {_MAIN: main.key if main else None, _COMMENT: comments[0] if comments else None}
     rules = presets().get(preset or "", {})
     known = rules.get("columns", {})
     targets = {name: name for name in FIELDS}
     return Vocabulary(
-        targets=targets | {q.key.casefold(): q.key for q in definition.questions},
+        targets=targets
+        | {question.key.casefold(): question.key for question in definition.questions},
         known={
             column: own
             for column, target in known.items()
             if (own := meant.get(target, target)) is not None
         },
-        texts={fold(text): q.key for q in definition.questions for text in q.text.values()},
+        texts={
+            fold(text): question.key
+            for question in definition.questions
+            for text in question.text.values()
+        },
         ids=frozenset(rules.get("ids", ())),
     )
 
@@ -309,7 +316,9 @@ def _question(file: OpenFile, key: str, value_counts: Counter[str]) -> dict[str,
     counter = METRICS[metric].counter
     assert isinstance(counter, ScoreCounter)  # noqa: S101 - scored metrics have this counter
     figure = counter.formula({Series(scale.name, scale.low, scale.high): counts})
-    histogram = {str(s): value_counts.get(str(s), 0) for s in range(scale.low, scale.high + 1)}
+    histogram = {
+        str(score): value_counts.get(str(score), 0) for score in range(scale.low, scale.high + 1)
+    }
     return shown | {"histogram": histogram, "n": figure.n, "value": figure.value}
 
 

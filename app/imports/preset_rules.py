@@ -41,12 +41,18 @@ def _places(table: Table) -> dict[str, int]:
 def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
     """Put the members of documents into columns of their own."""
     places = _places(table)
-    prefixes = {places[c]: prefix for c, prefix in rules.get("unpack", {}).items() if c in places}
+    prefixes = {
+        places[key]: prefix for key, prefix in rules.get("unpack", {}).items() if key in places
+    }
     names = [*rules.get("drop", ()), *(rules.get("repeated", ()) if prefixes else ())]
     dropped = {places[name] for name in names if name in places}
     if not prefixes and not dropped:
         return table
-    kept = [p for p in range(len(table.columns)) if p not in prefixes and p not in dropped]
+    kept = [
+        number
+        for number in range(len(table.columns))
+        if number not in prefixes and number not in dropped
+    ]
     members: dict[str, None] = {}
     for _, cells in table.rows():
         members |= dict.fromkeys(_members_of(cells, prefixes))
@@ -54,13 +60,13 @@ def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, cells in table.rows():
             found = _members_of(cells, prefixes)
-            own = [cells[p] for p in kept]
+            own = [cells[place] for place in kept]
             yield (
                 line,
                 own + [found.get(name, "") for name in members] + cells[len(table.columns) :],
             )
 
-    return replace(table, columns=[*(table.columns[p] for p in kept), *members], rows=rows)
+    return replace(table, columns=[*(table.columns[place] for place in kept), *members], rows=rows)
 
 
 def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, str]:
@@ -77,22 +83,34 @@ def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, 
 
 def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
     """Leave out the rows that the tool itself does not count."""
-    places = _places(table)
-    only = {places[c]: set(values) for c, values in rules.get("only", {}).items() if c in places}
-    unless = {places[c]: set(v) for c, v in rules.get("unless", {}).items() if c in places}
+    only = _values_by_place(table, rules.get("only", {}))
+    unless = _values_by_place(table, rules.get("unless", {}))
     if not only and not unless:
         return table
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, cells in table.rows():
-            is_wanted = all(cells[p].casefold() in values for p, values in only.items())
-            if is_wanted and not any(cells[p].casefold() in v for p, v in unless.items()):
+            is_wanted = all(cells[place].casefold() in values for place, values in only.items())
+            if is_wanted and not any(
+                cells[place].casefold() in values for place, values in unless.items()
+            ):
                 yield line, cells
 
     names = table.columns
-    notes = [f"Only rows whose `{names[p]}` is {_listed(v)} are read." for p, v in only.items()]
-    notes += [f"Rows whose `{names[p]}` is {_listed(v)} are left out." for p, v in unless.items()]
+    notes = [
+        f"Only rows whose `{names[place]}` is {_listed(values)} are read."
+        for place, values in only.items()
+    ]
+    notes += [
+        f"Rows whose `{names[place]}` is {_listed(values)} are left out."
+        for place, values in unless.items()
+    ]
     return replace(table, rows=rows, notes=[*table.notes, *notes])
+
+
+def _values_by_place(table: Table, rule: Mapping[str, Sequence[str]]) -> dict[int, set[str]]:
+    places = _places(table)
+    return {places[name]: set(values) for name, values in rule.items() if name in places}
 
 
 def _listed(values: set[str]) -> str:

@@ -42,7 +42,14 @@ def write_rejects(file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO) -
 
 def source_in_rejects(table: Table) -> str | None:
     """Return the source of the file whose rejected rows a table holds; None for another table."""
-    place = next((p for p, n in enumerate(table.columns) if n.casefold() == REJECTED_COLUMN), None)
+    place = next(
+        (
+            number
+            for number, column in enumerate(table.columns)
+            if column.casefold() == REJECTED_COLUMN
+        ),
+        None,
+    )
     if place is None:
         return None
     for _, cells in table.rows():

@@ -74,8 +74,9 @@ def file_report(
             **{name: states.get(name, 0) for name in ("new", "changed", "already_here")},
         },
         "rejected": [
-            {"column": column, "n": n, "line": first[column].line, "reason": first[column].reason}
-            for column, n in reasons.most_common(_MOST_REASONS)
+            {"column": column, "n": count, "line": first[column].line,
+             "reason": first[column].reason}
+            for column, count in reasons.most_common(_MOST_REASONS)
         ],
         "notes": [
             *file.table.notes,

@@ -245,7 +245,9 @@ class RowReader:
     def _complete(self, body: dict[str, Any]) -> None:
         if "responded_at" not in body:
             if self.undated is None:
-                column = next((u.name for u in self.uses if u.target == "responded_at"), "date")
+                column = next(
+                    (use.name for use in self.uses if use.target == "responded_at"), "date"
+                )
                 raise UnreadableRowError(column, "is empty; say `undated` for rows without a date")
             body["responded_at"] = self.undated.isoformat()
         if self.options.ticket_source and "ticket" in body:

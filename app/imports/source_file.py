@@ -127,13 +127,17 @@ def _fit_of(text: str) -> tuple[float, int] | None:
     odd = Counter(c for c in text.lower() if ord(c) > 127)
     if any(0x80 <= ord(c) <= 0x9F for c in odd):
         return None
-    letters = {c: n for c, n in odd.items() if c not in _PUNCTUATION}
+    letters = {key: count for key, count in odd.items() if key not in _PUNCTUATION}
     total = sum(letters.values())
     # Single letters are words of many languages, and parts of addresses.
     words = set(re.findall(r"[^\W\d_]{2,}", text.lower()))
     best = (0.0, 0)
     for language, alphabet in _ALPHABETS.items():
-        share = sum(n for c, n in letters.items() if c in alphabet) / total if total else 1.0
+        share = (
+            sum(count for key, count in letters.items() if key in alphabet) / total
+            if total
+            else 1.0
+        )
         best = max(best, (round(share, 2), len(words & _common_words(language))))
     return best
 

@@ -128,7 +128,7 @@ class AnswerTaker:
         while (chunk := await reading) is not None:
             # The next rows are read while these are written, some batches at a time.
             reading = asyncio.create_task(asyncio.to_thread(next, chunks, None))
-            parts = [chunk[i : i + MOST_ROWS] for i in range(0, len(chunk), MOST_ROWS)]
+            parts = [chunk[start : start + MOST_ROWS] for start in range(0, len(chunk), MOST_ROWS)]
             await asyncio.gather(*map(self._take_chunk, parts))
             if chunk:
                 self.taken.lines_done = chunk[-1].row.line

@@ -99,7 +99,9 @@ class TicketReader:
             for external_id, type_, at in events
         )  # fmt: skip
         self._count(drafts)
-        content = hash_of([(d.external_id, d.type, str(d.occurred_at)) for d in drafts], common)
+        content = hash_of(
+            [(draft.external_id, draft.type, str(draft.occurred_at)) for draft in drafts], common
+        )
         return Record(line, self._identity(given, ticket), content, TicketStory(ticket, drafts))
 
     def _identity(self, given: Mapping[str, tuple[str, str]], ticket: str) -> str | None:
@@ -212,8 +214,8 @@ class TicketReader:
             self.seen[drafts[0].type] += 1
             return
         story = resolution_of(
-            TicketEvent(d.occurred_at, d.type, UUID(int=n))
-            for n, d in enumerate(drafts) if d.occurred_at
+            TicketEvent(draft.occurred_at, draft.type, UUID(int=number))
+            for number, draft in enumerate(drafts) if draft.occurred_at
         )  # fmt: skip
         self.seen["tickets"] += 1
         self.seen["solved"] += story.first_solved_at is not None
@@ -233,8 +235,8 @@ class TicketReader:
     def _median(self) -> float | None:
         """Return the median first time to resolution, to 1 %, as figures of tickets are."""
         half, passed = (self._times.total() + 1) // 2, 0
-        for bucket, n in sorted(self._times.items()):
-            passed += n
+        for bucket, count in sorted(self._times.items()):
+            passed += count
             if passed >= half:
                 return 0.0 if bucket == ZERO_BUCKET else round(2 * GAMMA**bucket / (GAMMA + 1), 1)
         return None

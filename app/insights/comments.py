@@ -207,9 +207,9 @@ def log_odds(counts: Mapping[str, tuple[int, int]]) -> dict[str, float]:
     for term, (a, b) in counts.items():
         prior = weight * (a + b) / total
         odds = [
-            math.log((n + prior) / (whole + weight - n - prior))
-            if whole + weight > n + prior else math.inf
-            for n, whole in ((a, first), (b, second))
+            math.log((count + prior) / (whole + weight - count - prior))
+            if whole + weight > count + prior else math.inf
+            for count, whole in ((a, first), (b, second))
         ]  # fmt: skip
         delta = 0.0 if odds[0] == odds[1] else odds[0] - odds[1]
         z_scores[term] = delta / math.sqrt(1 / (a + prior) + 1 / (b + prior))

@@ -93,7 +93,7 @@ async def _read(
         return [], np.empty((0, 1)), {}
     values = rescale(given, items)
     columns = [mean_of_rows(values[:, places]) for places in drivers.values()]
-    tops = {name: _count_tops(given[:, places], [items[p] for p in places])
+    tops = {name: _count_tops(given[:, places], [items[place] for place in places])
             for name, places in drivers.items()}  # fmt: skip
     return list(drivers), np.column_stack([*columns, outcome]), tops
 

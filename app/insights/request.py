@@ -34,7 +34,7 @@ class InsightRequest:
         key = repr((
             self.insight, str(request.workspace.id), request.span, request.timezone,
             sorted(request.filters.items()), sorted(request.properties.items()), request.latest,
-            sorted((k, str(v)) for k, v in self.options.items()),
+            sorted((k, str(value)) for k, value in self.options.items()),
         ))  # fmt: skip
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
 

@@ -63,7 +63,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     for row in rows:
         group = next(name for name, bands in _GROUPS.items() if row.band in bands)
         counts.setdefault(row.survey, dict.fromkeys(_GROUPS, 0))[group] += row.n
-    total = {name: sum(c[name] for c in counts.values()) for name in _GROUPS}
+    total = {name: sum(count[name] for count in counts.values()) for name in _GROUPS}
     n = sum(total.values())
     if not n:
         detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
@@ -107,7 +107,7 @@ def _rates(request: InsightRequest, own: Mapping[str, float]) -> tuple[float, fl
 def _tagged(
     surveys: Sequence[SurveyItems], driver: str
 ) -> list[tuple[SurveyItems, ScoredQuestion]]:
-    return [(s, item) for s in surveys for item in s.items if item.driver == driver]
+    return [(survey, item) for survey in surveys for item in survey.items if item.driver == driver]
 
 
 async def _told(
@@ -178,7 +178,8 @@ async def _heard(
     if not scores_by_answer:
         return None
     return [
-        {"heard": heard, "n": sum(n for _, n in scores),
-         "mean_score": sum(score * n for score, n in scores) / sum(n for _, n in scores)}
+        {"heard": heard, "n": sum(count for _, count in scores),
+         "mean_score": sum(score * count for score, count in scores)
+         / sum(count for _, count in scores)}
         for heard, scores in sorted(scores_by_answer.items())
     ]  # fmt: skip

@@ -96,7 +96,8 @@ class Adapter:
     in one of `event_headers` is part of the identity, because one body may be sent for two events.
     `timeless_case` returns the case of a delivery without an id and a time; such a delivery is a
     repeat only if it equals the one just before. With `numbers_orders` the source is a shop with
-    its own order numbers: the same number of another shop is another order.
+    its own order numbers: the same number of another shop is another order. A body that begins
+    with `ping` only asks whether the address answers.
     """
 
     translate: Callable[[InboundWebhook, SourceSettings], Translation]
@@ -107,6 +108,7 @@ class Adapter:
     hashes_body: bool = False
     timeless_case: Callable[[InboundWebhook, SourceSettings], str | None] | None = None
     numbers_orders: bool = False
+    ping: bytes | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 
     @property

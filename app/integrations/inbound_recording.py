@@ -169,7 +169,11 @@ def _odd_times(fresh: Sequence[RecordedInteraction], invalid: set[str]) -> str |
 
 def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_count: int) -> None:
     """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
-    unmapped = {STATUS + p.status for p in found.problems if isinstance(p, UnmappedStatusError)}
+    unmapped = {
+        STATUS + problem.status
+        for problem in found.problems
+        if isinstance(problem, UnmappedStatusError)
+    }
     whole = f"{recorded_count} of its parts are recorded; " if recorded_count else ""
     set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
     event.waits_for = [*event.waits_for, *sorted(unmapped)]

@@ -106,7 +106,7 @@ def headers_named(mapping: Any) -> set[str]:
     """Return the headers, in lower case, that any rule of a mapping reads."""
     if isinstance(mapping, str):
         found = {mapping, *PLACEHOLDER.findall(mapping)}
-        return {n.removeprefix(_HEADER).lower() for n in found if n.startswith(_HEADER)}
+        return {name.removeprefix(_HEADER).lower() for name in found if name.startswith(_HEADER)}
     parts = mapping.values() if isinstance(mapping, dict) else mapping
     if not isinstance(mapping, dict | list):
         return set()
@@ -306,4 +306,4 @@ def _parse_time(value: Any, form: str) -> dt.datetime:
     if form == "iso":
         return dt.datetime.fromisoformat(str(value).strip())
     # Zone-less on purpose: the caller says whose local time it is.
-    return dt.datetime.strptime(str(value).strip(), form)  # noqa: DTZ007
+    return dt.datetime.strptime(str(value).strip(), form)  # noqa: DTZ007 - the caller gives the zone

@@ -118,7 +118,7 @@ def _from_common_form(value: str) -> dt.datetime:
     for form in _FORMATS:
         try:
             # Zone-less on purpose: the caller says whose local time it is.
-            return dt.datetime.strptime(plain, form)  # noqa: DTZ007
+            return dt.datetime.strptime(plain, form)  # noqa: DTZ007 - the caller gives the zone
         except ValueError:
             continue
     raise ValueError(value)

@@ -32,7 +32,7 @@ from app.integrations.inbound_commit import InboundCommit, IntegrationCache, Raw
 from app.integrations.mapping import headers_named
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
-from app.integrations.registry import ADAPTERS
+from app.integrations.registry import ADAPTERS, SourceName
 from app.integrations.service import awaits_secret, mapping_of, rule_of
 from app.integrations.signatures import SignedRequest, is_signed, refusal_of
 
@@ -61,7 +61,6 @@ select stored.id, (select pg_notify(:channel, :kind)::text from queued) from sto
 TOKEN_HEADER = "x-afterword-token"  # noqa: S105 - a header's name
 _KEPT_HEADERS = {"content-type", "content-encoding", "user-agent"}
 _NEVER_KEPT = {TOKEN_HEADER, "authorization", "cookie", "proxy-authorization"}
-_PING = b"webhook_id="
 _LONGEST_DELIVERY = 200
 
 
@@ -112,7 +111,8 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
     integration = await _find(request, integration_id)
     body = await read_body(request)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    if integration.source == "woocommerce" and body.startswith(_PING):
+    ping = ADAPTERS[SourceName(integration.source)].ping
+    if ping is not None and body.startswith(ping):
         return json_reply({"status": "pong"})
     preset = PRESETS[integration.preset] if integration.preset else {}
     if challenge := headers.get(preset.get("challenge_header", "")):

@@ -104,13 +104,15 @@ class CustomerResolver:
                         "select key from touchpoint where workspace_id = :id and declared"
                     ).bindparams(id=workspace_id),
                 )
-                kept = (time.monotonic() + 60, frozenset(r.key for r in rows))
+                kept = (time.monotonic() + 60, frozenset(row.key for row in rows))
             self._declared[workspace_id] = kept
         return key in kept[1]
 
     def forget_customers(self, payload: str = EVERYTHING) -> None:
         """Forget the customers of one workspace, or of all, after some were merged or erased."""
-        for key in [k for k in self._customers if payload in {EVERYTHING, str(k[0])}]:
+        for key in [
+            customer for customer in self._customers if payload in {EVERYTHING, str(customer[0])}
+        ]:
             del self._customers[key]
 
     def forget(self, payload: str = EVERYTHING) -> None:
@@ -118,7 +120,11 @@ class CustomerResolver:
         for known in list(self._declared):
             if payload in {EVERYTHING, str(known)}:
                 del self._declared[known]
-        for name in [k for k in self._touchpoints if payload in {EVERYTHING, str(k[0])}]:
+        for name in [
+            touchpoint
+            for touchpoint in self._touchpoints
+            if payload in {EVERYTHING, str(touchpoint[0])}
+        ]:
             del self._touchpoints[name]
 
 
@@ -227,9 +233,9 @@ async def _find(
     rows = await _FIND.run(
         session,
         workspace_id=workspace_id,
-        kinds=[p.identities[0][0] for p in persons],
-        values=[p.identities[0][1] for p in persons],
-        emails=[p.email.lower() if p.email else None for p in persons],
+        kinds=[person.identities[0][0] for person in persons],
+        values=[person.identities[0][1] for person in persons],
+        emails=[person.email.lower() if person.email else None for person in persons],
     )
     return {persons[row["number"] - 1]: row["customer_id"] for row in rows if row["customer_id"]}
 

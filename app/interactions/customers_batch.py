@@ -133,5 +133,5 @@ def _caller_fields(customer: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that callers set on a customer, without the times of setting."""
     names = ("email", "name", "locale", "properties", "do_not_survey", "external_ids")
     consent = customer["consent"] or {}
-    return {n: customer[n] for n in names} | {"consent": (consent.get("surveys"),
+    return {name: customer[name] for name in names} | {"consent": (consent.get("surveys"),
                                                           consent.get("source"))}  # fmt: skip

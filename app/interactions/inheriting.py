@@ -105,7 +105,9 @@ def _filled(values: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, 
         filled[name] = values[name] or earlier[name]
     if values["amount"] is None and values["properties"].get("refund") != "partial":
         filled |= {"amount": earlier["amount"], "currency": earlier["currency"]}
-    passed = {k: v for k, v in earlier["properties"].items() if k not in _NOT_INHERITED}
+    passed = {
+        key: value for key, value in earlier["properties"].items() if key not in _NOT_INHERITED
+    }
     filled["properties"] = {**passed, **values["properties"]}
     return filled
 

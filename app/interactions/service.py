@@ -136,7 +136,7 @@ async def customers_by_id(
         .columns(external_ids=Json)
         .bindparams(workspace_id=workspace_id, ids=wanted),
     )
-    return {r.id: dict(r._mapping) for r in rows}
+    return {row.id: dict(row._mapping) for row in rows}
 
 
 async def touchpoint_keys(session: AsyncSession, workspace_id: UUID) -> list[str]:

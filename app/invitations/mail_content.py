@@ -107,9 +107,11 @@ class MailContent:
         """Choose the language: the customer's where the survey speaks it, else the survey's own."""
         self._definition, self._asked = definition, asked
         self._sender, self._links = sender, links
-        languages = sorted({language for q in definition.questions for language in q.text})
+        languages = sorted(
+            {language for question in definition.questions for language in question.text}
+        )
         locale = choose_language([asked.locale or ""], languages, definition.default_locale)
-        words = Words(locale, {str(k): v for k, v in definition.texts.words.items()})
+        words = Words(locale, {str(key): value for key, value in definition.texts.words.items()})
         values = asked.values
         self._wording = Wording(
             locale, definition.default_locale, words, lambda text: fill(text, values)

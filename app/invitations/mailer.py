@@ -84,7 +84,7 @@ class Mailer:
             async with self._connection(self._url) as connection:
                 await connection.sendmail(
                     message["From"].addresses[0].addr_spec,
-                    [a.addr_spec for a in message["To"].addresses],
+                    [address.addr_spec for address in message["To"].addresses],
                     message.as_bytes(),
                     mail_options=["SMTPUTF8"] if getattr(message.policy, "utf8", False) else [],
                 )

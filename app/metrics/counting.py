@@ -247,7 +247,9 @@ async def count(
     Rollups hold a segment's answers beside all of them; those without it are the difference.
     """
     cells = await _count_cells(session, request, questions, span, interval)
-    place = next((i for i, name in enumerate(request.groups) if name.startswith(PROPERTY)), None)
+    place = next(
+        (number for number, name in enumerate(request.groups) if name.startswith(PROPERTY)), None
+    )
     if place is None or reads_rows(request) or request.properties:
         return cells
     others = [name for name in request.groups if not name.startswith(PROPERTY)]
@@ -345,7 +347,9 @@ def _cells(rows: Any, *, groups: int) -> Cells:
         type_, scale, high, reverse, option, valence = row[groups + 1 : groups + 7]
         series = Series(scale, lowest_score(QuestionType(type_)), high, reverse, option, valence)
         numbers = row[groups + 7 :]
-        counts = Counts(tuple(int(n) for n in numbers[:11]), int(numbers[11]), int(numbers[12]))
+        counts = Counts(
+            tuple(int(number) for number in numbers[:11]), int(numbers[11]), int(numbers[12])
+        )
         cells[key][series] = cells[key].get(series, Counts()) + counts
     return dict(cells)
 

@@ -42,8 +42,8 @@ class Durations:
         """Return the value of this rank, counted from 0."""
         seen = 0
         ordered = sorted(self.counts.items())
-        for value, n in ordered:
-            seen += n
+        for value, count in ordered:
+            seen += count
             if rank < seen:
                 return value
         return ordered[-1][0]
@@ -70,12 +70,12 @@ def median_rank(n: int) -> int | None:
         math.lgamma(n + 1) - math.lgamma(first + 1) - math.lgamma(n - first + 1) - n * math.log(2)
     )
     term, below, rank = math.exp(log_term), 0.0, None
-    for k in range(first, n // 2 + 1):
+    for number in range(first, n // 2 + 1):
         below += term
         if below > _TAIL:
             break
-        rank = k
-        term *= (n - k) / (k + 1)
+        rank = number
+        term *= (n - number) / (number + 1)
     return rank
 
 

@@ -124,7 +124,9 @@ def _shrunk(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str,
             means[touchpoint] = (mean_0_100(cell)["mean_0_100"], n)
     if not means:
         return {}
-    overall = sum(mean * n for mean, n in means.values()) / sum(n for _, n in means.values())
+    overall = sum(mean * count for mean, count in means.values()) / sum(
+        count for _, count in means.values()
+    )
     return {
         touchpoint: (mean * n + overall * _PRIOR) / (n + _PRIOR)
         for touchpoint, (mean, n) in means.items()

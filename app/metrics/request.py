@@ -53,7 +53,9 @@ class MetricRequest:
     @property
     def property_names(self) -> set[str]:
         """The properties that it groups or filters by."""
-        grouped = {g.removeprefix(PROPERTY) for g in self.groups if g.startswith(PROPERTY)}
+        grouped = {
+            group.removeprefix(PROPERTY) for group in self.groups if group.startswith(PROPERTY)
+        }
         return grouped | set(self.properties)
 
     def ungrouped(self) -> "MetricRequest":

@@ -156,7 +156,7 @@ class ScoreCounter:
 
 def _adds_up(request: MetricRequest) -> bool:
     """Tell whether the rows' cells hold every answer once, so that the total is their sum."""
-    partial = [g for g in request.groups if g in TAGS or g.startswith(PROPERTY)]
+    partial = [group for group in request.groups if group in TAGS or group.startswith(PROPERTY)]
     whole_series = request.interval is not Interval.NONE or bool(request.groups)
     return whole_series and not (partial or request.latest or request.window)
 

@@ -85,8 +85,8 @@ def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ordered(names: list[str]) -> list[str]:
-    first = [n for n in names if not n.startswith(_LAST)]
-    return first + [n for n in names if n.startswith(_LAST)]
+    first = [name for name in names if not name.startswith(_LAST)]
+    return first + [name for name in names if name.startswith(_LAST)]
 
 
 def _cell(value: Any) -> Any:

@@ -34,7 +34,7 @@ class ShownQuestion:
     @property
     def high(self) -> str:
         """The highest score of a scale, as it is shown."""
-        return [c.label for c in self.choices if c.word is None][-1]
+        return [choice.label for choice in self.choices if choice.word is None][-1]
 
 
 def shown_question(
@@ -59,7 +59,9 @@ def shown_question(
 
 def not_asked(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:
     """Return the questions that these answers show and that nobody was asked yet."""
-    return [q for q in shown_questions(definition, answers) if q.key not in answers]
+    return [
+        question for question in shown_questions(definition, answers) if question.key not in answers
+    ]
 
 
 def shown_questions(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:
@@ -90,7 +92,7 @@ def answers_of(
             answers[question.key] = None
         elif control_of(question) == "several":
             # An option that is ticked beside `not applicable` wins.
-            chosen = [v for v in values if v != NA or not question.allow_na]
+            chosen = [value for value in values if value != NA or not question.allow_na]
             answers[question.key] = chosen or NA
         else:
             answers[question.key] = _value(question, values[-1])

@@ -148,6 +148,6 @@ async def show_poster(
         question=wording.say(question.text),
         url=_page_url(request.app.state.settings, public_id),
         # Drawn by segno from an address of our own.
-        code=Markup(_code(url)),  # noqa: S704
+        code=Markup(_code(url)),  # noqa: S704 - an image of our own
         words=words,
     )

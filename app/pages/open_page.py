@@ -192,7 +192,9 @@ async def _page(
     Where the survey takes one answer per order, the order names the response; the flag says so.
     What an address says has no more trust than what a publishable key sends.
     """
-    properties = {k.removeprefix("p."): v for k, v in kept.items() if k.startswith("p.")}
+    properties = {
+        key.removeprefix("p."): value for key, value in kept.items() if key.startswith("p.")
+    }
     if _SOURCE in kept:
         properties.setdefault(_SOURCE, kept[_SOURCE])
     body = ResponseIn(

@@ -104,7 +104,8 @@ def show_form(  # noqa: PLR0913 - what one page holds
     wording, words = view.wording, view.words
     wrong = wrong or {}
     shown = [
-        shown_question(q, answers.get(q.key), wording, wrong=q.key in wrong) for q in questions
+        shown_question(question, answers.get(question.key), wording, wrong=question.key in wrong)
+        for question in questions
     ]
     definition = view.survey.definition
     intro = definition.texts.intro
@@ -119,7 +120,7 @@ def show_form(  # noqa: PLR0913 - what one page holds
         reasons=wrong,
         links=links,
         rendered=stamp(box),
-        asked=",".join(q.key for q in questions),
+        asked=",".join(question.key for question in questions),
         questions=shown,
         answered=label_of(answered, answers.get(answered.key), wording) if answered else None,
         more=len(questions) if answered else 0,
@@ -265,11 +266,11 @@ def missing_answers(
     """Return which asked questions are required and empty, or do not fit, and the word for it."""
     definition = view.survey.definition
     empty = {
-        q.key: "required"
-        for q in shown_questions(definition, answers)
-        if q.required
-        and (q.key in asked or q == definition.main_question)
-        and answers.get(q.key) is None
+        question.key: "required"
+        for question in shown_questions(definition, answers)
+        if question.required
+        and (question.key in asked or question == definition.main_question)
+        and answers.get(question.key) is None
     }
     return empty | dict.fromkeys(wrong, "unfit")
 

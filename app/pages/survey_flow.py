@@ -129,7 +129,11 @@ def _show_problems(
 ) -> HTMLResponse:
     """Show the same questions again, saying which answers are missing or do not fit."""
     definition = visit.view.survey.definition
-    questions = [q for q in definition.questions if q.key in posted.asked or q.key in problems]
+    questions = [
+        question
+        for question in definition.questions
+        if question.key in posted.asked or question.key in problems
+    ]
     if not questions or not problems:
         first, _ = questions_for(visit.view, answers, follows=False)
         questions = questions or first

@@ -44,7 +44,7 @@ async def write_lines(
         async with places:
             await _write_chunk(ingest, origin, chunk, report, events=events)
 
-    chunks = [lines[i : i + MOST_ROWS] for i in range(0, len(lines), MOST_ROWS)]
+    chunks = [lines[start : start + MOST_ROWS] for start in range(0, len(lines), MOST_ROWS)]
     await asyncio.gather(*map(write_chunk, chunks))
     return report
 
@@ -82,7 +82,8 @@ async def _write_chunk(
             submission_of(body, survey, own, checked=checked, customer_id=customer_id)
         )
     await ingest.customer_resolver.touchpoints(
-        caller.workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
+        caller.workspace_id,
+        (submission.row.touchpoint for submission in submissions if not submission.row.test),
     )
     results = await ingest.group.write(caller.workspace_id, submissions, events=events)
     answered = [(survey, body) for _, body, survey, _ in good]
@@ -102,9 +103,9 @@ async def _customers(
         for body in bodies
     ]
     customers = await ingest.customer_resolver.customers(
-        origin.caller.workspace_id, (p for p in persons if p is not None)
+        origin.caller.workspace_id, (person for person in persons if person is not None)
     )
-    return [customers[p] if p is not None else None for p in persons]
+    return [customers[person] if person is not None else None for person in persons]
 
 
 def _count(report: LinesReport, number: int, result: WriteResult | AfterwordError) -> None:

@@ -158,7 +158,10 @@ def _field_error(message: str, fields: Sequence[str]) -> FieldError:
     match = _PATH.match(message)
     what = match["what"] if match else message
     path = (match["path"] if match else None) or ""
-    loc: list[str | int] = ["body", *(p for p in re.split(r"[.\[\]]+", path) if p and p != "...")]
+    loc: list[str | int] = [
+        "body",
+        *(part for part in re.split(r"[.\[\]]+", path) if part and part != "..."),
+    ]
     if unknown := _UNKNOWN.search(what):
         name = unknown["name"]
         hint = did_you_mean(name, fields) if len(loc) == 1 else ""

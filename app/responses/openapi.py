@@ -42,7 +42,9 @@ _SUMMARY = {
         "test": {"type": "boolean"},
         "follow_up": {
             "type": "object",
-            "properties": {"status": {"enum": [str(s) for s in FollowUpStatus]}},
+            "properties": {
+                "status": {"enum": [str(FollowUpStatu) for FollowUpStatu in FollowUpStatus]}
+            },
         },
         "order": _TEXT,
         "ticket": _TEXT,

@@ -133,4 +133,4 @@ def encode_rows(rows: list[ResponseRow]) -> str:
 def column_values(row: ResponseRow) -> list[Any]:
     """Return the values of one row in the order of its columns, documents as text."""
     values = msgspec.structs.astuple(row)
-    return [bytes(v).decode() if isinstance(v, Raw) else v for v in values]
+    return [bytes(value).decode() if isinstance(value, Raw) else value for value in values]

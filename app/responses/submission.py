@@ -127,7 +127,7 @@ def submission_of(
     claimed = None
     if body.customer and customer_id is None:
         fields = msgspec.structs.asdict(body.customer)
-        claimed = _json({k: v for k, v in fields.items() if v and k != "proof"})
+        claimed = _json({key: value for key, value in fields.items() if value and key != "proof"})
     row = ResponseRow(
         id=id_,
         survey_id=survey.id,

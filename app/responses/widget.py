@@ -100,7 +100,7 @@ async def take(request: Request) -> Response:
         refuse_nul(sent)
         caller = await admit(request, Scope.COLLECT, key=sent.key)
         headers = reply_headers(request)
-        fields = {n: getattr(sent, n) for n in _FIELDS if n not in _OWN}
+        fields = {field_: getattr(sent, field_) for field_ in _FIELDS if field_ not in _OWN}
         body = check_response(ResponseIn(channel="widget", **fields))
         refuse_untrusted(body)
         held = judge(sent)

@@ -118,11 +118,11 @@ async def _store(
     connection: RawConnection, batch: WriteBatch, winners: Sequence[Submission]
 ) -> tuple[set[UUID], dict[UUID, tuple[StoredResponse, int]]]:
     """Insert what is new, update the rest; return the new ids, and the old with their old `seq`."""
-    fresh = [w.row for w in winners if not w.must_exist]
+    fresh = [winner.row for winner in winners if not winner.must_exist]
     created: set[UUID] = set()
     if fresh:
         created = set(await _insert(connection, batch, fresh))
-    rest = [w.row for w in winners if w.row.id not in created]
+    rest = [winner.row for winner in winners if winner.row.id not in created]
     stored: dict[UUID, tuple[StoredResponse, int]] = {}
     if rest:
         for record in await connection.fetch(UPDATE, *_shared(batch), encode_rows(rest)):

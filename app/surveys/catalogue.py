@@ -100,5 +100,5 @@ class Catalogue:
         if payload == EVERYTHING:
             self._surveys.clear()
             return
-        for key in [k for k in self._surveys if str(k[0]) == payload]:
+        for key in [survey for survey in self._surveys if str(survey[0]) == payload]:
             del self._surveys[key]

@@ -156,19 +156,21 @@ class CompiledSurvey:
         self.name = definition.name
         self.touchpoint = definition.touchpoint or ""
         self.locale = definition.default_locale
-        self.locales = frozenset(lang for q in definition.questions for lang in q.text)
+        self.locales = frozenset(
+            lang for question in definition.questions for lang in question.text
+        )
         self.one_answer_per = definition.one_answer_per
         self._questions = [
             _CompiledQuestion(
-                key=q.key,
-                scored=spec_of(q.type).is_scored,
-                check=_check_for(q),
-                show_if=q.show_if.model_dump() if q.show_if else None,
+                key=question.key,
+                scored=spec_of(question.type).is_scored,
+                check=_check_for(question),
+                show_if=question.show_if.model_dump() if question.show_if else None,
             )
-            for q in definition.questions
+            for question in definition.questions
         ]
-        self._keys = {q.key for q in definition.questions}
-        self._conditional = any(q.show_if for q in self._questions)
+        self._keys = {question.key for question in definition.questions}
+        self._conditional = any(question.show_if for question in self._questions)
         main = definition.main_question
         self._main = main.key if main else None
         self.main_scale = scale_of(main.type, main.points) if main else None

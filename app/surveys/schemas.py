@@ -164,16 +164,16 @@ class Question(Body):
     def _options_fit(self) -> Self:
         spec = spec_of(self.type)
         if spec.has_valences and not self.options:
-            self.options = [Option.model_validate(o) for o in SHIPPED_EMOTIONS]
+            self.options = [Option.model_validate(emotion) for emotion in SHIPPED_EMOTIONS]
         if spec.has_options != bool(self.options):
             which = "needs" if spec.has_options else "takes no"
             msg = f"options: a {self.type} question {which} options"
             raise ValueError(msg)
-        keys = [o.key for o in self.options]
+        keys = [option.key for option in self.options]
         if len(set(keys)) < len(keys) or NA in keys:
             msg = "options: keys must differ, and `na` is kept for `not applicable`"
             raise ValueError(msg)
-        if spec.has_valences and any(o.valence is None for o in self.options):
+        if spec.has_valences and any(option.valence is None for option in self.options):
             msg = "options: each emotion needs a valence of 1, 0 or -1"
             raise ValueError(msg)
         return self
@@ -229,7 +229,7 @@ class Definition(Body):
 
     @model_validator(mode="after")
     def _keys_differ(self) -> Self:
-        keys = [q.key for q in self.questions]
+        keys = [question.key for question in self.questions]
         for number, key in enumerate(keys):
             if key in keys[:number]:
                 msg = f"questions: the key `{key}` is used twice"
@@ -372,5 +372,5 @@ def catalogue_entry(
         "pillar": question.pillar,
         "module": question.module,
         "touchpoint": question.touchpoint,
-        "options": [o.model_dump(exclude_none=True) for o in question.options],
+        "options": [option.model_dump(exclude_none=True) for option in question.options],
     }

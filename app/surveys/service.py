@@ -224,7 +224,7 @@ async def list_all(
     if position := decode_cursor(cursor, UUID):
         query = query.where(tuple_(col(Survey.created_at), col(Survey.id)) < position)
     rows = await session.exec(query)
-    return [(s, Definition.model_validate(v.definition)) for s, v in rows]
+    return [(s, Definition.model_validate(value.definition)) for s, value in rows]
 
 
 async def change(
@@ -312,7 +312,9 @@ def _new_version(survey: Survey, definition: Definition) -> SurveyVersion:
 def _merge(content: dict[str, Any], patch: SurveyPatch | SurveyIn) -> Definition:
     """Apply a patch to the content of a survey, and validate the result."""
     given = patch.model_dump(mode="json", exclude_unset=True, exclude={"key", "template"})
-    given = {k: v for k, v in given.items() if v is not None or k not in _NEVER_EMPTY}
+    given = {
+        key: value for key, value in given.items() if value is not None or key not in _NEVER_EMPTY
+    }
     try:
         return Definition.model_validate(content | given)
     except ValidationError as error:
@@ -367,7 +369,11 @@ async def _catalogue_questions(
         await session.exec(
             upsert.on_conflict_do_update(
                 index_elements=["workspace_id", "survey_id", "key"],
-                set_={k: v for k, v in entry.items() if k not in {"key", "type", "scale", "high"}},
+                set_={
+                    key: v
+                    for key, v in entry.items()
+                    if key not in {"key", "type", "scale", "high"}
+                },
             )
         )
     return changed

@@ -40,7 +40,7 @@ def values_of(
 ) -> dict[str, object]:
     """Return what a survey's texts may name: the customer, the case, the properties."""
     return {
-        **{k: v for k, v in properties.items() if isinstance(v, str | int | float)},
+        **{key: value for key, value in properties.items() if isinstance(value, str | int | float)},
         "customer.name": name or "",
         "customer.first_name": first_name(name),
         "order": order or "",

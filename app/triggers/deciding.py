@@ -77,8 +77,8 @@ async def decide(
             made.append(_decision(rule, interaction, verdict, invitation))
     await _store(session, workspace_id, made, wanted)
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
-    for (outcome, reason), n in Counter((m["outcome"], m["reason"]) for m in made).items():
-        DECISIONS.labels(outcome, reason or "").inc(n)
+    for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in made).items():
+        DECISIONS.labels(outcome, reason or "").inc(count)
     return made
 
 

@@ -108,7 +108,7 @@ async def read_context(
     customers = {i.customer_id: i.customer for i in recorded if i.customer_id and i.customer}
     unread = {i.customer_id for i in recorded if i.customer_id} - set(customers)
     customers |= await find_customers_by_id(session, workspace_id, unread)
-    emails = [c["email"] for c in customers.values() if c["email"]]
+    emails = [customer["email"] for customer in customers.values() if customer["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
     pauses = [pause_of(rule.throttle(workspace)) for rule in rules]
     asked: dict[UUID, list[PastInvitation]] = defaultdict(list)

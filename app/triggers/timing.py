@@ -20,7 +20,7 @@ def duration_of(text: str) -> dt.timedelta | None:
     match = _DURATION.match(text)
     if match is None:
         return None
-    return dt.timedelta(**{unit: int(n) for unit, n in match.groupdict().items() if n})
+    return dt.timedelta(**{unit: int(count) for unit, count in match.groupdict().items() if count})
 
 
 def move_into_window(

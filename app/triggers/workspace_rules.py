@@ -80,7 +80,7 @@ async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
         survey = await live_survey(session, workspace_id, survey_id)
         if survey is not None:
             surveys[survey_id] = survey
-    rules: dict[UUID | None, ActiveTrigger] = {t.id: ActiveTrigger(t) for t in found}
+    rules: dict[UUID | None, ActiveTrigger] = {row.id: ActiveTrigger(row) for row in found}
     workspace = _copy_of(await get_workspace(session, workspace_id))
     return WorkspaceRules(workspace, rules, surveys)
 

@@ -61,7 +61,11 @@ def comment(event: SubscriberEvent) -> str | None:
     if not isinstance(answers, Mapping):
         return None
     # Older events have no `comment`; a free text is recognised by its blanks or its length.
-    texts = [v for v in answers.values() if isinstance(v, str) and (" " in v or len(v) > 64)]
+    texts = [
+        answer
+        for answer in answers.values()
+        if isinstance(answer, str) and (" " in answer or len(answer) > 64)
+    ]
     return "\n".join(texts)[:_LONGEST_COMMENT] or None
 
 

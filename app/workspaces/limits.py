@@ -102,7 +102,7 @@ class Limiter:
         if not self._trusted or not self._is_proxy(address):
             self._look_for_proxy(scope, address)
             return address
-        forwarded = b",".join(v for k, v in scope["headers"] if k == b"x-forwarded-for")
+        forwarded = b",".join(value for key, value in scope["headers"] if key == b"x-forwarded-for")
         for hop in reversed(forwarded.decode("latin-1").split(",")):
             address = hop.strip() or address
             if not self._is_proxy(address):
@@ -112,7 +112,7 @@ class Limiter:
     def _look_for_proxy(self, scope: Scope, address: str) -> None:
         """Report a proxy that is not trusted, once: all of its callers count as one address."""
         known = address in self._reported or len(self._reported) >= _MOST_REPORTED
-        if known or not any(k == b"x-forwarded-for" for k, _ in scope["headers"]):
+        if known or not any(key == b"x-forwarded-for" for key, _ in scope["headers"]):
             return
         self._reported.add(address)
         if self._report_proxy is not None:

@@ -61,7 +61,7 @@ def _new_key(workspace_id: UUID, *, name: str, scopes: list[Scope], secret: str)
         workspace_id=workspace_id,
         id=uuid7(),
         name=name,
-        scopes=[str(s) for s in scopes],
+        scopes=[str(scope) for scope in scopes],
         hash=hash_secret(secret),
         hint=secret[:_HINT_LENGTH],
         created_at=utc_now(),

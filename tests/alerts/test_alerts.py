@@ -35,8 +35,8 @@ async def history(shop: Shop, *, last_days: int, days: int = 60, end: int = 1, *
 
 async def look(shop: Shop) -> None:
     """Let the worker look at the alerts that are due."""
-    from app.alerts.service import queue_due  # noqa: PLC0415
-    from app.core.clock import utc_now  # noqa: PLC0415
+    from app.alerts.service import queue_due  # noqa: PLC0415 - of this helper alone
+    from app.core.clock import utc_now  # noqa: PLC0415 - the same
 
     state = shop.client._transport.app.state  # type: ignore[attr-defined]
     async with state.database.transaction() as session:

@@ -54,7 +54,7 @@ def shop_page(company: Company, service: Service) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base has this name
             return
 
     company.publish()

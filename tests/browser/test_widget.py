@@ -55,7 +55,7 @@ def serving(html: str) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(html.encode())
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base has this name
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -72,7 +72,7 @@ def pictures(shop: Shop, settings: Settings) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base has this name
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

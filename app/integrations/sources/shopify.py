@@ -57,7 +57,9 @@ def _is_test(delivery: InboundWebhook) -> bool:
     """Tell whether the order or one of its payments is a test."""
     payload = delivery.payload
     payments = payload.get("transactions")
-    paid_by_test = isinstance(payments, list) and any(dig(p, "test") is True for p in payments)
+    paid_by_test = isinstance(payments, list) and any(
+        dig(payment, "test") is True for payment in payments
+    )
     return payload.get("test") is True or paid_by_test
 
 

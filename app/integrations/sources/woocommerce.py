@@ -164,6 +164,7 @@ ADAPTER = Adapter(
     # Two orders within a second share the delivery's id.
     hashes_body=True,
     numbers_orders=True,
+    ping=b"webhook_id=",
     properties={
         "store": "the shop's address",
         "country": "the billing country",

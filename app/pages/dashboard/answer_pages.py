@@ -131,7 +131,8 @@ async def show_follow_ups(
     filters = wanted.model_dump(exclude={"cursor"})
     return visit.page(
         "follow_ups", wanted=wanted,
-        follow_ups=rows, cursor=cursor, said_filters={k: v for k, v in filters.items() if v},
+        follow_ups=rows, cursor=cursor,
+        said_filters={name: value for name, value in filters.items() if value},
     )  # fmt: skip
 
 

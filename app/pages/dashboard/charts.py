@@ -88,7 +88,7 @@ def line_of(
         return " ".join(f"{'L' if k else 'M'}{a},{b}" for k, (a, b) in enumerate(places))
 
     paths, bands, unfinished = [], [], ""
-    for run in _runs([p.value for p in points]):
+    for run in _runs([point.value for point in points]):
         solid = run
         if not is_over and run[-1] == len(points) - 1 and len(run) > 1:
             solid = run[:-1]
@@ -104,8 +104,8 @@ def line_of(
         points=points,
         paths=paths,
         bands=bands,
-        dots=[(x(n), y(p.value)) for n, p in enumerate(points) if p.value is not None],
-        across=[Tick(x(n), p.label) for n, p in enumerate(points) if n % every == 0],
+        dots=[(x(n), y(point.value)) for n, point in enumerate(points) if point.value is not None],
+        across=[Tick(x(n), point.label) for n, point in enumerate(points) if n % every == 0],
         up=[Tick(y(v), shown(v)) for v in _round_values(bottom, top, unit)],
         zero=y(0) if bottom < 0 < top else None,
         before=[path(run, lambda n: before[n] or 0) for run in _runs(before[: len(points)])],
@@ -127,7 +127,7 @@ def _runs(values: Sequence[float | None]) -> list[list[int]]:
 def _range(
     points: Sequence[Point], within: tuple[float, float] | None, before: Sequence[float | None]
 ) -> tuple[float, float]:
-    found = [v for p in points for v in (p.value, p.low, p.high) if v is not None]
+    found = [v for point in points for v in (point.value, point.low, point.high) if v is not None]
     found += [v for v in before if v is not None]
     bottom, top = (min(found), max(found)) if found else (within or (0.0, 1.0))
     if within:
@@ -176,7 +176,7 @@ class Bars:
 
 def bars_of(counts: Sequence[tuple[str, int]], band: Callable[[str], str] = lambda _: "") -> Bars:
     """Lay out how often each answer was given; `band` says which are low and high."""
-    most, total = max((n for _, n in counts), default=0), sum(n for _, n in counts)
+    most, total = max((count for _, count in counts), default=0), sum(count for _, count in counts)
     step = (WIDTH - _RIGHT * 2) / max(len(counts), 1)
     room = HEIGHT - _BOTTOM - _TOP - 16
     return Bars(

@@ -172,7 +172,11 @@ def _chosen_so_far(
     """Return the report of a look with its columns to choose from, and what each becomes."""
     if choices is None:
         return report
-    taken = {c["column"]: c["becomes"] or "" for c in report["columns"]} if report else chosen
+    taken = (
+        {column["column"]: column["becomes"] or "" for column in report["columns"]}
+        if report
+        else chosen
+    )
     rows = [
         {"column": name, "example": example, "becomes": taken.get(name, "")}
         for name, example in choices.columns

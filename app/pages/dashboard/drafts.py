@@ -12,7 +12,7 @@ _TEXTS = ("subject", "preheader", "intro", "thank_you")
 
 def languages_of(survey: Mapping[str, Any]) -> list[str]:
     """Return the languages of the survey's texts, its default language first."""
-    found = {language for q in survey["questions"] for language in q["text"]}
+    found = {language for question in survey["questions"] for language in question["text"]}
     return sorted(found | {survey["default_locale"]}, key=lambda x: x != survey["default_locale"])
 
 
@@ -43,7 +43,8 @@ def read_draft(form: Mapping[str, str], survey: Mapping[str, Any]) -> dict[str, 
         "follow_up_below": int(below) if below.isdigit() else None,
         "texts": texts,
         "questions": [
-            _question(form, n, languages, before[n] if n < len(before) else {}) for n in numbers
+            _question(form, number, languages, before[number] if number < len(before) else {})
+            for number in numbers
         ],
     }
 

@@ -154,7 +154,9 @@ async def trend(
     within = METRICS[metric].unit.ends
     if metric == "ces" and reply.get("scale") == "5":
         within = (1.0, 5.0)
-    counts = [(str(k), int(v)) for k, v in reply["total"].get("distribution", {}).items()]
+    counts = [
+        (str(key), int(value)) for key, value in reply["total"].get("distribution", {}).items()
+    ]
     before = await _before(visit, view, metric, properties)
     is_time = METRICS[metric].unit.kind == "duration"
     today = utc_now().astimezone(visit.zone).date()
@@ -171,7 +173,7 @@ async def trend(
 
 def time_axis(texts: DashboardTexts, points: Sequence[Point]) -> dict[str, Any]:
     """Return how an axis of durations is labelled: in whole minutes, hours or days."""
-    longest = max((p.high or p.value or 0 for p in points), default=0)
+    longest = max((point.high or point.value or 0 for point in points), default=0)
     unit = next((u for u in (_DAY, _HOUR) if longest > 2 * u), _MINUTE)
     return {"write": texts.duration, "unit": unit}
 
@@ -213,7 +215,9 @@ def point_of(texts: DashboardTexts, metric: str, label: str, row: Mapping[str, A
 
 def first_metric_with_answers(shown_cards: Sequence[Card]) -> str:
     """Return the metric to look at first."""
-    return next((c.metric for c in shown_cards if not c.is_empty and c.metric in _SCORES), "nps")
+    return next(
+        (card.metric for card in shown_cards if not card.is_empty and card.metric in _SCORES), "nps"
+    )
 
 
 async def tag_points(
@@ -241,9 +245,9 @@ async def emotion_points(
     reply = await read(visit, view, "emotion", properties)
     total = reply["total"]
     points = []
-    for name, n in total.get("distribution", {}).items():
-        ci = [100 * bound for bound in wilson(n, total["n"]) or ()]
-        row = {"value": 100 * n / total["n"] if total["n"] else None, "ci": ci, "n": n}
+    for name, count in total.get("distribution", {}).items():
+        ci = [100 * bound for bound in wilson(count, total["n"]) or ()]
+        row = {"value": 100 * count / total["n"] if total["n"] else None, "ci": ci, "n": count}
         label = _EMOTIONS.get(name, {}).get(visit.texts.language, name)
         points.append(point_of(visit.texts, "csat", label, row))
     return points, total

@@ -172,7 +172,11 @@ def _is_day(text: str) -> bool:
 
 def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Return the properties that are chosen; an empty choice means all."""
-    return {name: [v for v in values if v] for name, values in properties.items() if any(values)}
+    return {
+        name: [value for value in values if value]
+        for name, values in properties.items()
+        if any(values)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
     then = page
     if form.then is not None:
         values = reply.json() if reply.content else {}
-        then = _fill(form.then, fields | {k: [str(v)] for k, v in (values or {}).items()})
+        then = _fill(
+            form.then, fields | {key: [str(value)] for key, value in (values or {}).items()}
+        )
     return RedirectResponse(saved_at(then), status_code=303)
 
 

@@ -48,7 +48,9 @@ async def show_experience(
     else:
         params = view.api_params(properties)
         if name == "spending":
-            params = {k: v for k, v in params.items() if k not in {"period", "from", "to"}}
+            params = {
+                key: value for key, value in params.items() if key not in {"period", "from", "to"}
+            }
         reply = await visit.api.get(f"/v1/insights/{name}", **params)
         shown |= {"reply": reply, "sentence": SENTENCES[name](visit.texts, reply)}
         if name == "drivers" and reply["rows"]:
@@ -139,10 +141,10 @@ async def show_compare(
         for row in reply["rows"]
     ]
     within = METRICS[metric].unit.ends
-    known = [p.value for p in points if p.value is not None]
+    known = [point.value for point in points if point.value is not None]
     is_time = METRICS[metric].unit.kind == "duration"
     if within is None:
-        within = (0.0, max([*(p.high or p.value or 0 for p in points), 1.0]))
+        within = (0.0, max([*(point.high or point.value or 0 for point in points), 1.0]))
     return visit.page(
         "compare", by=by, groups=groups, metric=metric, metrics=COMPARED_METRICS, points=points,
         chart=whiskers_of(

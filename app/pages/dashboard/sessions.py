@@ -215,7 +215,9 @@ async def read_own_fields(request: Request) -> dict[str, list[str]]:
     if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
         raise Forbidden(language_of_browser(request)["csrf"])
     fields = await read_fields(request)
-    return {name: [v.replace("\x00", "") for v in values] for name, values in fields.items()}
+    return {
+        name: [value.replace("\x00", "") for value in values] for name, values in fields.items()
+    }
 
 
 async def _page_visit(

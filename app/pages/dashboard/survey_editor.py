@@ -72,7 +72,7 @@ def _own_words(survey: Mapping[str, Any], language: str) -> list[tuple[str, str,
 
 def _pairs(values: Sequence[Any], texts: Any, kind: str) -> list[tuple[str, str]]:
     """Return the choices of a field: each value with its name, where it has one."""
-    return [(str(v), texts.name(kind, str(v)) if texts else str(v)) for v in values]
+    return [(str(value), texts.name(kind, str(value)) if texts else str(value)) for value in values]
 
 
 def _displays(visit: DashboardVisit, type_: QuestionType) -> list[tuple[str, str]]:

@@ -105,8 +105,8 @@ async def results_of(
         if metric is not None:
             reply = await figures.read(visit, view, metric, properties, question=[question.key])
             total = reply["total"]
-            counts = [(_label(visit, question, str(k), definition), int(v))
-                      for k, v in total.get("distribution", {}).items()]  # fmt: skip
+            counts = [(_label(visit, question, str(key), definition), int(value))
+                      for key, value in total.get("distribution", {}).items()]  # fmt: skip
             shown |= {
                 "n": total["n"], "bars": bars_of(counts) if counts and total["n"] else None,
                 "value": figures.format_value(visit.texts, metric, total.get("value")),
