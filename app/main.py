@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The web application: rooms' routes on one edge, and what they share while it lives."""
 
 import asyncio

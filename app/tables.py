@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All tables of the product, for migrations and for the tests of the schema's rules."""
 
 from sqlmodel import SQLModel

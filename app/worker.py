@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The background work of the product: the handler of each job, and the periodic work.
 
 The table of handlers is the wiring diagram: rooms only write jobs, and here stands who does them.

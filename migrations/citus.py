@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Spreading the tables over a cluster, where there is one (Citus).
 
 No migration spreads: one step after all of them does, from what the tables say of themselves.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alembic's environment: runs on the connection it is given, or on `AFTERWORD_DATABASE_URL`."""
 
 import asyncio

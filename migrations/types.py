@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the database's types and the models' are compared."""
 
 from sqlalchemy import TEXT

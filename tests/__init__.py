@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests are claims about what a user would notice."""

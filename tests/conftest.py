@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real PostgreSQL, the real application, and a workspace of its own for every test."""
 
 import os

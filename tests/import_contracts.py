@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import rules that the linter's own contracts cannot say."""
 
 from pathlib import Path

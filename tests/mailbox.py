@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real SMTP server that keeps what it gets, and refuses what it is told to."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes of a service, each started as an operator would on a machine of its own."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real HTTP server that keeps what it gets, and answers what it is told to."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes the pictures of the documents: `uv run --dev python -m tests.screenshots`.
 
 A demo service is started, Chromium shows its dashboard and the shop's widget, and both are laid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole service as the operator starts it: `afterword up` in a folder of its own."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A caller of the API as tests need one: short verbs that insist on success."""
 
 import asyncio

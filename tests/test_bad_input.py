@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bad input gets a clear 4xx, never a 500, and loses nothing."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a cluster refuses stands nowhere in the code: rules that need no cluster to be kept."""
 
 import ast

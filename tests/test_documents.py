@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the documents say is true: settings are generated, the tour is run, links lead somewhere."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each concept has one home: words, tables, classes, question types and metrics."""
 
 import ast
@@ -232,3 +233,10 @@ def test_every_phrase_of_a_mail_that_code_names_is_there() -> None:
         if 'texts_of("mail"' in source:
             named = re.findall(r'(?:words|phrases)\["([a-z_]+)"\]', source)
             assert set(named) <= there, path
+
+
+def test_every_file_names_its_licence() -> None:
+    for folder in ("app", "migrations", "tests"):
+        for path in (ROOT / folder).rglob("*.py"):
+            first = path.read_text().partition("\n")[0]
+            assert first == "# SPDX-License-Identifier: Apache-2.0", path

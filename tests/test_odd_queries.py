@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Odd values in every query parameter and path: an error that says so, or a page; never a fault."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document: complete, and kept by the service whatever is sent."""
 
 import re

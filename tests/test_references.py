@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is named and is not there: 422 in a query or body, 404 in a path, everywhere."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The schema's rules, so that the same schema runs on one PostgreSQL and on a cluster."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No route answers about another workspace: all are walked with foreign ids."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Charts that tell a shift from noise. Pure.
 
 A standardised, exponentially weighted moving average (Roberts 1959) with lambda = 0.2. The mean

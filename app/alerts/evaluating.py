@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluate an alert: its chart, when it would have been raised, and whether it is raised now."""
 
 import datetime as dt

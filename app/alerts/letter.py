@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The letter to members: the figures of the last week or day, follow-ups and comments."""
 
 import datetime as dt

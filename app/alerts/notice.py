@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mail to a member that an alert was raised or cleared."""
 
 from sqlmodel import select

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of alerts, their charts and previews."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The series that an alert watches: each group's figures by period, as counts that add up."""
 
 import datetime as dt

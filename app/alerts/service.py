@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: make, change, find and delete alerts; look at those that are due."""
 
 import contextlib

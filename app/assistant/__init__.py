@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Model Context Protocol server for assistants, over the same routes and keys."""

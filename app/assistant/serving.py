@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`/mcp`: loaded at the first request; without the extra, the reply says how to install it."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tools of the assistant's server: each is a route of the API, with the caller's own key."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether the counts that figures are read from agree with the rows."""
 
 from typing import Any

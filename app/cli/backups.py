@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backups: one file with the database, its secrets, and the list of erased customers."""
 
 import asyncio

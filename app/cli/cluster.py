@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `afterword doctor` says of a cluster: its nodes, its tables and where the rows lie."""
 
 from sqlalchemy import text

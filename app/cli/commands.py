@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command `afterword`: start the service, and look after it."""
 
 from importlib import import_module

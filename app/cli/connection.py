@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits on connections: the size of a request, its duration, and the number of connections."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The terminal: where commands print, the settings they read, and errors as one clear sentence."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands about the data as a whole: who reads it by SQL, its copies, its health."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The demo workspace: a shop with a year of answers, orders and tickets behind it."""
 
 import datetime as dt

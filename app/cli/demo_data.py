@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The made-up year of the demo: answers, orders, tickets. Pure, from a seed.
 
 What every page should find is planted: moods rise over the year and dip in December, waiting

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`afterword doctor`: looks at everything that an operator would, and says what to do."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `afterword doctor` says of each thing that it looked at."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that read files in: answers, tickets, customers. Each looks first, then takes."""
 
 from dataclasses import replace

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`afterword import`: shows what it saw in a file, asks, and takes it; resumable, with progress."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prepare the database before the service starts: its schema, the first workspace, the demo.
 
 `afterword up` runs this module as a process of its own: it loads the application, which the

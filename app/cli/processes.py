@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parent of all processes: starts them, restarts those that die, stops them in order."""
 
 import errno

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that run the service. This module loads neither the web framework nor the database."""
 
 import os

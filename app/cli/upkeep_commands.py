@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Commands that look after a service: its schema, keys, counts, jobs and mail."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One web process: serves the listening socket that its parent hands down."""
 
 import asyncio

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every room uses: settings, database, embedded PostgreSQL, errors, ids, outbox, jobs."""

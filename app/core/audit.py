@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who did what: every change by a key, written in the transaction of the change."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many things in one body: NDJSON or a JSON array, each line standing for itself."""
 
 from collections.abc import Awaitable, Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one source of the present time, so that every row and reply agrees on it."""
 
 import datetime as dt

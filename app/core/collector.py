@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Python's garbage collector, once a process has loaded what it needs.
 
 A full collection looks at all that lives: 100 ms with the application loaded, every second or so

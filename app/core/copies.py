@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies of the whole database: dumped and loaded by PostgreSQL's own programs."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The database: connections made in one way, sessions, and whether the schema is current."""
 
 import logging

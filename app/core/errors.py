@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One error tree: the status on the class, the message in its docstring; RFC 9457 bodies.
 
 Raise the class for its own message, or with a `detail` that tells the remedy.

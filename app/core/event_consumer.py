@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the outbox: each event is given once, in order, to the consumer of its type.
 
 A row of `ConsumerCursor` holds how far a consumer has read. Events are read in the order (`xid`,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the whole service remembers of itself: a few words, by name, in the database."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Group commit: while one batch of a workspace is being written, the next one gathers.
 
 No timer adds latency: what comes alone is written at once, and under load a batch is whatever

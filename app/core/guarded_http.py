@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one client for every address that a user gives: it never reaches into our own network.
 
 The name is resolved once, every number it has must be a public one, and the checked number is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Health: is the process alive, can it serve, and what does it count."""
 
 import shutil

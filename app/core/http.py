@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The edge: request ids, counting, problem replies, reading bodies within their limit."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`Idempotency-Key`: the first reply again, and no second side effect, for 24 hours.
 
 The key's row is written in the transaction of the change it guards; a second request with the

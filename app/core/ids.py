@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identifiers: time-ordered UUIDv7, UUIDv8 derived from names, and short public ids."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loop that runs jobs: a few at a time, leases renewed, returned at shutdown.
 
 Each turn removes the jobs that are done and claims those that are due, in one transaction.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs: a leased queue. A job is enqueued in the transaction of the change that needs it.
 
 A claim pushes `run_at` forward by the lease and counts the attempt before anything runs, so a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON logs, one object a line, each with the id of the request it belongs to."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Notices between processes: LISTEN/NOTIFY, a hint that something cached has changed.
 
 A notice can be lost with its connection. So after each reconnection every listener is told to

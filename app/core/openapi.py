@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document: what the framework writes, made a contract that client generators read.
 
 Every operation has a plain name, its errors and typed replies; a request names no defaults, so

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outbox: events, written in the transaction of the change that they report.
 
 Consumers read it in the order (`xid`, `id`) and only below the oldest transaction still open,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lists: newest first, cut by `limit`, continued by an opaque cursor that stays stable."""
 
 import datetime as dt

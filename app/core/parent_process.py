@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ending with one's parent: a child's standard input is a pipe that closes when the parent dies."""
 
 import asyncio

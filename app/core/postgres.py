@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The embedded PostgreSQL: one supervisor per data folder, a child process, loopback only."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Finding PostgreSQL's programs, and the account that may run them."""
 
 import os

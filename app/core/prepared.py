@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constant statements that are prepared once on each connection.
 
 What every interaction passes goes to PostgreSQL through these: a statement takes about a third of

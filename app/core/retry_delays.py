@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long to wait before what goes out to others is tried again. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one class of all routes but the hot ones: the edge owns order, input and transaction.
 
 Order: the key, the query's names, the body, then the route in one transaction, which is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all tables share: constraint names, column types, and which tables belong to tenants."""
 
 import datetime as dt

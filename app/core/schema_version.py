@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which version of the schema this program needs, and whether the database has it."""
 
 from functools import cache

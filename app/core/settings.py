@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings: environment variables with the prefix `AFTERWORD_`."""
 
 import difflib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Secrets: random keys kept as hashes, and sealing of what must be readable again."""
 
 import hashlib

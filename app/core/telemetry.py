@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Process metrics for Prometheus; every process of one service adds to the same numbers."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JSON as we accept it: UTF-8, bounded depth, no NUL, no lone surrogate, no huge number."""
 
 import difflib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the product says itself: one catalogue a language, with plurals and numbers by CLDR."""
 
 import datetime as dt

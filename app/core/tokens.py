@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tokens of links: the workspace and 16 random bytes, so that nothing global is written. Pure."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Time zones: those that both we and the database know."""
 
 from functools import cache

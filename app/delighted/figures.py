@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`GET metrics`: whole numbers, as Delighted counted them."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What Delighted's clients send: a query, JSON or a form, all read as one document. Pure."""
 
 import datetime as dt

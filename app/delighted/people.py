@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """People: made and asked, listed, erased; who wants no mail, and whose address is dead."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One request of a Delighted client: who calls, which survey is meant, and what was sent."""
 
 from dataclasses import dataclass, field

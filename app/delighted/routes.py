@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every path of Delighted's API behind one address, with its own manners.
 
 Unknown query parameters are ignored, `.json` may end a path, bodies are JSON or forms whatever

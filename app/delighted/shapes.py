@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shapes of Delighted's API: times in Unix seconds, ids as texts, errors by field. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Survey responses: listed, made, read and changed as Delighted's clients do."""
 
 from typing import Any, cast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Login roles for BI tools: each reads the `bi` views of one workspace, and nothing else.
 
 What a role sees is decided by row-level security on its own name (`current_user`), which no

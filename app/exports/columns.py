@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a dataset is made of: typed columns with their meaning and their SQL. Pure."""
 
 from collections.abc import Mapping

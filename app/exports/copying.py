@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prepare a copy of the data, so that no event is consumed or sent twice.
 
 A copy numbers its transactions anew, and so its events: first those that were delivered to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What can be exported: each dataset's columns, with their types and meanings, as data. Pure.
 
 The dictionary that readers get, the statement that is run and the types of every format are all

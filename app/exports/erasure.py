@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Erasing a customer: personal data goes everywhere, an empty pseudonym and all counts stay.
 
 What is erased: the customer's names and properties; in interactions and tickets the customer's

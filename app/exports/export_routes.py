@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes of exports: whole tables for BI tools, streamed."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: who reads which workspace by SQL, and who was erased."""
 
 import datetime as dt

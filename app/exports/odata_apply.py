@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OData's `$apply`: rows narrowed, grouped and summed by the database. Pure.
 
 Groups of fewer answers than the workspace shows (`min_group_size`) keep their names and lose

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors as OData writes them: its clients show the message, and know no other shape."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From OData's conditions to SQL. Pure: every value is bound."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The expressions of OData's `$filter` and `$apply`, read into a small tree. Pure.
 
 The grammar is the part of OData 4.01's ABNF that our entity sets can answer: comparisons, `in`,

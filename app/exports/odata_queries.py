@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading entity sets: what may be read, the rows of one page, one entity, and counts."""
 
 from collections.abc import Mapping

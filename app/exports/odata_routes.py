@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OData v4, read only: the daily counts, as Excel, Power BI and Tableau read them natively."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The entity sets that OData serves, as data: their columns, order and description. Pure."""
 
 from collections.abc import Mapping, Sequence

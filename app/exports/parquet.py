@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parquet, where its library is installed (`afterword[parquet]`)."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Retention: erase customers without any activity for longer than the workspace keeps them.
 
 It is the same erasure that a customer can ask for: names are deleted everywhere, figures stay.

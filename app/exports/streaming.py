@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows on their way out: read by a cursor, written as they come, in constant memory."""
 
 import contextlib

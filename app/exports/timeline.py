@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A customer's timeline: interactions, invitations and responses in time, and a copy of all."""
 
 import datetime as dt

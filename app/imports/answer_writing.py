@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the answers of files: without events, and whole responses in place of earlier ones."""
 
 from collections.abc import Sequence

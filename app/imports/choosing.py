@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a person may choose for each column of a file, whether or not it can be read in yet."""
 
 import asyncio

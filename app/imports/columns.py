@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide what each column becomes: by the caller, by a preset, or by its own name."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read customer files: one row per customer, identified by an id, an e-mail or a phone."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the dates of a column; the order of day and month is judged from all of them."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The kinds of files beside answers: tickets and customers."""
 
 from app.imports import customer_rows, ticket_rows

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The identity of a row of answers: its source and its id, or its source and its cells."""
 
 from collections import Counter

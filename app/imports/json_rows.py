@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read NDJSON, or one array of objects, as rows; parts of an object get dotted names."""
 
 import io

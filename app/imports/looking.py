@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Look at a file of answers: its rows, what they would change, and whether it may be taken."""
 
 import asyncio

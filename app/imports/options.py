@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of an import: what its columns mean, and how strict it is."""
 
 import datetime as dt

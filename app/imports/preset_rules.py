@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Apply what a preset knows of another tool's rows, beside the names of its columns.
 
 `unpack` names columns that hold a document, each with the prefix of the columns that its members

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a file as rows of text; its encoding, delimiter, sheet and header are detected."""
 
 import csv

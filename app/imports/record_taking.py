@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import tickets and customers: each chunk of a file is written in one transaction."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write and restore imported tickets and customers, through the same services as the API."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files of tickets and customers: what is common to looking at them and taking them.
 
 A row is recognised by its source and its id, or by its content; never by its line.

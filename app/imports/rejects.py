@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rows that were not taken, as a file of the same shape with a last column that says why."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `replace` takes away: the responses of an earlier import that a file no longer holds."""
 
 from collections.abc import Container

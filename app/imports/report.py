@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report about a file that was looked at, for all kinds of rows."""
 
 from collections import Counter

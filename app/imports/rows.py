@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turn a row of texts into the body of a response; rows that cannot be read are rejected."""
 
 import datetime as dt

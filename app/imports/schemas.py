@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies and parameters of imports."""
 
 import datetime as dt

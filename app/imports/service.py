@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of imports: look, take, undo, list, read."""
 
 import asyncio

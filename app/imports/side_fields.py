@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Optional fields of a row: a value that does not fit is left out with a note."""
 
 from collections import Counter

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file that is imported: what opens it, and the text encoding that it is in."""
 
 import codecs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rows that were read, kept in a temporary file, so that they are taken exactly as shown."""
 
 from collections.abc import Iterator

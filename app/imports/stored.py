@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SQL of `import_row`: what imports made of responses."""
 
 import datetime as dt

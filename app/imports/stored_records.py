@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SQL of `import_record`: what imports made of tickets and customers."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Import answers: add new rows, update changed ones, and store no row twice."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read ticket files: one row per ticket with its times, or one row per event."""
 
 import datetime as dt

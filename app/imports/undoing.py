@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Undo an import of answers, so that an undo that is interrupted can be started again."""
 
 from collections.abc import Sequence

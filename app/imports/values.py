@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read a cell: a score, a word of the scale or an option. Nothing else is guessed."""
 
 import json

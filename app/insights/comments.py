@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What low scorers talk about that high scorers do not, and the other way round.
 
 Words are compared by their weighted log-odds with an informative Dirichlet prior (Monroe,

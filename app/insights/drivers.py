@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What moves the main score: each driver's performance and its importance (Johnson 2000)."""
 
 from collections.abc import Sequence

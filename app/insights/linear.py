@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Correlations, Johnson's relative weights and Cronbach's alpha. Pure; arrays of numpy.
 
 numpy is loaded with this module, which is loaded when an insight is first asked for.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What drivers, pillars and modules are called in the workspace's language."""
 
 from app.core.texts import shipped_language, texts_of

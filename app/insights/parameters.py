@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The query of an insight: the metrics' period and filters, and each insight's own parameters."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pillars and modules: how each is rated, and an index of all."""
 
 from collections.abc import Sequence

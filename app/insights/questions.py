@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The published questions of surveys, and which surveys an insight can combine."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a bad experience was followed by a good one, always beside its control.
 
 Bad ratings tend to be followed by better ones by chance alone (regression to the mean), and

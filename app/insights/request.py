@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An insight's query made definite, and the conditions that its filters mean."""
 
 import datetime as dt

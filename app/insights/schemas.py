@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replies of insights, as the documentation describes them."""
 
 from enum import StrEnum

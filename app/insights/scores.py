@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read the scores of many responses at once: one letter per answer, one text per survey."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compute insights, or refuse them with a reason; replies are kept while no answer changes."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether happier customers spend more: orders after the answer, by band.
 
 The insight reports an association only; it never claims a cause.

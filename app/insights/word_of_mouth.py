@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many people customers tell about the brand: by assumed rates, and by their answers."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface of an adapter, and the results that it returns. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the bytes of a delivery: JSON, a form, either of them compressed. Pure."""
 
 import re

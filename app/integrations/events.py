@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """List inbound events, translate them again, and wake those that wait."""
 
 import datetime as dt

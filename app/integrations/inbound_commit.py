@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Raw deliveries are stored in batches: one statement for all that came while the last one ran."""
 
 import asyncio

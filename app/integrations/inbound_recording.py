@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record what inbound events of different cases report, and say what became of each."""
 
 from collections.abc import Iterable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turn a delivery into interactions, checked by the API's own rules; nothing is stored."""
 
 from collections.abc import Iterable, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Translate by a mapping: its rules read the body and the headers, or are constants. Pure.
 
 `mapping_rules` checks a mapping when it is saved; here it is assumed to be valid.

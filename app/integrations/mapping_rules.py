@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Check the rules and conditions of a mapping, when it is saved. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of a generic sender's mapping, and of how it signs."""
 
 from typing import Annotated, Any, Literal, Self

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: registered senders, and what they have sent."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Combine what a sender reports about an order: its other names, tests, and refunds."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generic senders that are known: their mapping, how they sign, and where to click, as data."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preview what a delivery would become; nothing is stored."""
 
 import json

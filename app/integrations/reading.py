@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions with which adapters read payloads of unknown content. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /in/{id}`: verify the raw bytes, store them once, answer fast, work later."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sources there are."""
 
 from enum import StrEnum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes of integrations and what they sent."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of integrations and their events."""
 
 import datetime as dt

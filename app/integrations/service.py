@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of integrations: register, change, find, rotate secrets."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signatures as data: which header, over what, in which form. Pure.
 
 The raw bytes are verified, in constant time, against every live secret.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Detect integrations that have stopped sending.
 
 An integration is silent if nothing has come for a day, and for ten times its usual pause, which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a status means: by its id, by the workspace's own map, by labels in many languages. Pure."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filter what senders report of a ticket's state: drop repeats, hold early reopenings."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Translate stored inbound events into interactions, or keep them with a reason.
 
 Events that wait are planned into batches: those of one integration and of different cases are

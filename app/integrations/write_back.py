@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores back onto their tickets: a private note and a tag, never the status.
 
 A helpdesk would reopen the ticket for a changed status. Each answer goes back once, when it is

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happened, and to whom: interactions, tickets, customers, touchpoints, journeys."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Restore customers as they were before an import, and delete those that nothing refers to."""
 
 import json

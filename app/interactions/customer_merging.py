@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merge two customers: names, fields, and every row that names the one who goes."""
 
 import datetime as dt

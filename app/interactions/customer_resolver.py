@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resolve customers and register touchpoints before answers are written.
 
 Both are written in short transactions of their own, so that the statement that writes answers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of customers: find, make or change, lock."""
 
 import datetime as dt

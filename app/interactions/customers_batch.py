@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /v1/customers/batch`: up to 10,000 customers as NDJSON or a JSON array."""
 
 from collections.abc import Sequence

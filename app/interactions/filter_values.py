@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Touchpoints that a filter may name: an unknown one is refused, so that a typo is seen."""
 
 from collections.abc import Iterable

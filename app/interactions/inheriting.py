@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fill what an interaction lacks from the latest earlier interaction of the same case."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes that read interactions; those that record them are in `triggers`, a floor higher."""
 
 import datetime as dt

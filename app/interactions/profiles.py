@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What interactions state about customers: the newest statement about each field wins."""
 
 import datetime as dt

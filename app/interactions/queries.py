@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading interactions and tickets."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record interactions, once per source and external id; gaps are filled from their case.
 
 Locks are taken in one order by every transaction that records: customers' names, the workspace's

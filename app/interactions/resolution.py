@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compute the resolution of a ticket from its events, in whatever order they arrive. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rewrite history: a corrected file replaces or withdraws interactions of an earlier file.
 
 A withdrawn interaction stays as a test, so that readers of changes learn of it; a ticket without

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Business time: the seconds of a workspace's opening hours between two moments. Pure."""
 
 import datetime as dt

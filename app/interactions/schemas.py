@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of touchpoints, journeys and customers."""
 
 import datetime as dt

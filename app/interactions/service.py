@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: declare touchpoints and journeys, read customers."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The statement that changes tickets and moves their counts with them, in one step.
 
 Locks are taken in one order: the workspace's row, tickets by id, counts by key. The caller has

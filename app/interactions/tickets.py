@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tickets: computed from their interactions whenever one of these arrives, and counted."""
 
 from collections import defaultdict

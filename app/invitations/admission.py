@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide whether a customer may be asked now, by the same reasons for triggers and the API."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read what mail providers report of dead addresses, each in its own format. Pure.
 
 It knows Postmark, Mailgun, SendGrid, Amazon SES, Brevo and Mailjet, and plain addresses. An

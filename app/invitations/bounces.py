@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mark invitations to dead addresses as bounced."""
 
 from collections.abc import Sequence

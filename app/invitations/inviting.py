@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Invite by hand with `POST /v1/invitations`, under the same rules as triggers."""
 
 import datetime as dt

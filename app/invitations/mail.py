@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write the mail of an invitation with its headers; its content is in `mail_content`. Pure."""
 
 import datetime as dt

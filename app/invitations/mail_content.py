@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The content of an invitation's mail, as text and HTML, in the customer's language. Pure."""
 
 from collections.abc import Mapping, Sequence

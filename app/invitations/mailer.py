@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Send one mail by SMTP, or store it in a folder without SMTP; and judge the server's reply."""
 
 import asyncio

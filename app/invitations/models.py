@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: invitations, and the addresses that must not be written to."""
 
 import datetime as dt

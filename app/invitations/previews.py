@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preview a survey's mail, or send it as a test."""
 
 from typing import Annotated

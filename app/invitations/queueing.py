@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Enqueue invitations and reminders that are due, and expire those that were not answered."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes of invitations, unsubscribes and bounces."""
 
 from typing import Annotated, Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Prepare the mails of invitations, send them, and note what became of them.
 
 A mail leaves between two transactions: the first decides that it may, the second writes down

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: schedule, find, cancel, remind, open and answer invitations."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Amazon's notifications (SNS) with SES bounce reports: verify them, confirm subscriptions.
 
 They come as `text/plain`, signed with a certificate of Amazon's that every message names; only

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Addresses that get no mails, because they unsubscribed or bounced."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a person has voted: mail scanners open every link, run scripts and press buttons. Pure.
 
 A GET never counts: it is at most *provisional*. An answer is *confirmed* by a gesture that the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counting: from rollups where they suffice, else from the rows; the same cells from both.
 
 Rollups hold counts per local day of the workspace's zone, and one segment at a time without

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts: how often each score was given. Everything else is computed from them. Pure."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Times of many tickets: exact, or by the buckets of a DDSketch (relative error 1 %). Pure."""
 
 import math

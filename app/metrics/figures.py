@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures: one function each, from counts to value, interval and parts. Pure.
 
 Formulas and their sources are in docs/metrics.md: NPS 100·(P-D)/n with an

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A journey's map: each step with its figures, the weakest one, and the touchpoints on no step."""
 
 from collections.abc import Mapping

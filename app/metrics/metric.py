@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a metric is to the one engine that computes all of them."""
 
 from collections.abc import Collection, Mapping, Sequence

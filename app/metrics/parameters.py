@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The query of a metric: parsed, checked against what the workspace knows, and made definite."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Periods: what `from`, `to`, `period`, `interval` and `window` mean in a time zone. Pure.
 
 A bound is a local date (midnight in the zone asked for) or an exact moment.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What figures need to know of questions."""
 
 from uuid import UUID

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The counter of ratios: rows of a table that have a time, and the part of them that counts.
 
 Used for the response rate (answered of delivered invitations) and follow-ups (closed of opened),

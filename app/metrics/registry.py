@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every metric, once: names, routes, columns, dashboard and documentation derive from here."""
 
 from enum import StrEnum

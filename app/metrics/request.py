@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A metric's query made definite: what to count, when, and how to group it."""
 
 import datetime as dt

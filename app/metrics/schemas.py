@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replies of metrics, as the documentation describes them."""
 
 from typing import Any

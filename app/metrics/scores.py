@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The counter of scores: histograms of answers, kept apart by scale, and the figures of them."""
 
 import datetime as dt

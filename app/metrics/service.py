@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine: counts what a metric is made of, and replies with its figures.
 
 Every metric goes this way: rows by period and group, their total, the figure of each, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One snapshot for all that a figure reads, so that its total and its rows agree."""
 
 from sqlalchemy import text

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intervals and tests for counts and means. Pure, exact to the double.
 
 Sources: Wilson 1927 and Newcombe 1998 (Stat Med 17:857, 17:873) for shares; Rocks 2016

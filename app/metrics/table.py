@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A metric's reply as CSV: one row a period and group, the same fields in the same order."""
 
 import csv

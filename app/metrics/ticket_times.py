@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ttr` and `first_reply`: times of tickets, without any survey.
 
 Below 10,000 tickets the figures are exact, read from the tickets; above, they are read from the

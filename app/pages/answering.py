@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Storing what a page sends: every post is a partial save, and one page is one response."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`/assets/…`: the pages' scripts and styles."""
 
 from fastapi import APIRouter, Request

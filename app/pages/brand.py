@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How pages look for one company: its name, its colour, its logo."""
 
 from dataclasses import dataclass

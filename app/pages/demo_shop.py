@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`/demo/shop`: a checkout that shows the widget; only with `up --demo`."""
 
 from fastapi import APIRouter, Request

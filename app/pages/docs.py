@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`/docs`: the API's documentation, with every asset served from here."""
 
 from importlib.resources import files

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The widget: its script, and a survey as the script reads it."""
 
 from typing import Annotated, Any

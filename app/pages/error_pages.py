@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors as pages for people; programs get JSON."""
 
 from starlette.requests import Request

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A survey as a plain form: what is shown of each question, and what a post says. Pure."""
 
 from collections.abc import Mapping, Sequence

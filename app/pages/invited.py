@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`/i/{token}`: the page of an invited customer. A GET records no answer that counts."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ending the letter: one click in a mail program, or the button of a page."""
 
 from fastapi import APIRouter, Request

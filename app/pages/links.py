@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways to a survey: its addresses, QR codes, and a poster to print."""
 
 import io

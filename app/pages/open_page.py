@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`/s/{public_id}`: the page that anyone with the address may answer; a kiosk's too.
 
 The form carries the id of its response, signed, and so does the address after each step: a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an invited person may always do: see and delete the answer, and get no more mails."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendering a page: one set of templates, one policy of what a browser may load."""
 
 import gzip

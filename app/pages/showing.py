@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One page of a survey, as the person who is asked sees it."""
 
 import datetime as dt

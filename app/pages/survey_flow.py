@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one way of a survey page: show → take → what is missing → save → next.
 
 The public page and the invited page share it; what differs (who is asked, how a post is judged

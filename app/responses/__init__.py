@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was answered: exactly-once ingest, rollups, reading and editing responses."""

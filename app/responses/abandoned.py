@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settle abandoned answers: half an hour after the last change, an answer is final."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /v1/responses/batch`: up to 10,000 answers as NDJSON or a JSON array."""
 
 from starlette.requests import Request

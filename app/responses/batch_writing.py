@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Write many answers at once; an invalid line never affects the others."""
 
 import asyncio

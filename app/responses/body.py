@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The body of a response as it is submitted: decoded and checked by type in one pass."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changing many responses at once: tags, follow-up, restore and reject."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The case an answer is about: an interaction, a ticket or an order that it names.
 
 An answer inherits from its case what it lacks; a case that is not known yet is joined when it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The statements that change stored responses: joined, held, restored, deleted and recounted.
 
 They hold to what `statements` says of locks, rollups and events.

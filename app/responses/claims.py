@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Claims: what public pages state about an order, ticket or customer without a proof.
 
 A claim never replaces another answer. If a caller with a secret key, or the invited customer,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ingest on a cluster: one function that runs wholly on the node that holds the workspace.
 
 The one statement of `statements.INSERT` would be taken apart by the coordinator into a dozen

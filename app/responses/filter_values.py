@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names that a filter may use: an unknown one is refused, so that a typo is seen."""
 
 from collections.abc import Iterable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing answers in batches: each batch is one statement on a connection of its own."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inbox: whom to call back and what customers wrote, a page at a time."""
 
 import datetime as dt

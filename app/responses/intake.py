@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /v1/responses`: the hot route, a plain Starlette one that commits by group.
 
 It is the one exception to how routes are written: at thousands of answers a second the

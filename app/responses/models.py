@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: responses, the rollups counted from them, and imports."""
 
 import datetime as dt

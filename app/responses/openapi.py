@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the OpenAPI document says of the routes that the framework does not know."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tests live for seven days: responses, interactions and invitations."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading responses: one place for the columns, the filters and the order."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What imports need to replace a response as a whole: its stored form, and its follow-up."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Replies to a submission: the stored response in short, or the reason of a refusal."""
 
 from typing import Any

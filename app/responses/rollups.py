@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparing rollups with the rows they were counted from, rebuilding and recounting them."""
 
 from collections.abc import AsyncIterator

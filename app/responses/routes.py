@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes of stored responses; those that take new ones are in `intake` and `batch`."""
 
 from typing import Annotated

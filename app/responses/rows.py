@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One response as it is written, and as a reply shows it. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies and filters of stored responses."""
 
 import datetime as dt

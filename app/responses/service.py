@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: read, annotate, hold, restore and delete responses."""
 
 import contextlib

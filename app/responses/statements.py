@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The statements by which every response is written; those that change it later are in `changes`.
 
 Each is one statement and so one transaction, with the rollups and the events in it. All take

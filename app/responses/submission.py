@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a checked body to the row that is written: ids, defaults, scores. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /w/responses`: an answer from a browser, with its publishable key in the body.
 
 A JSON body sent as `text/plain` needs no preflight, so that an answer can leave with a page that

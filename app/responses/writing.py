@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing one batch of answers: folding repeats, judging outcomes, sending again after a loss."""
 
 import datetime as dt

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is asked: surveys, questions, scales, translations, templates."""

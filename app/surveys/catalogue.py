@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The surveys that are being answered, compiled once per version and kept in memory."""
 
 from uuid import UUID

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A live survey as ingest needs it: checks answers and turns them into scores. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emotions that come with the product, with their valence and their names."""
 
 from typing import Any

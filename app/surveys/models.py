@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: surveys, their versions, and the questions that figures are read by."""
 
 import datetime as dt

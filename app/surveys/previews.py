@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drafts as they stood in the editor, kept for an hour so that they can be looked at."""
 
 import datetime as dt

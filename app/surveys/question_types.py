@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The question types: how each is answered, shown, checked and measured. Pure.
 
 A type is one entry of `spec_of`: everything else (the check of an answer, the controls of page,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the API says of a survey and its versions."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scales: which scores a question takes, and which of them are good or bad. Pure.
 
 Top boxes and bands follow docs/metrics.md: NPS 9-10 and 0-6, CSAT the top boxes of each length,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of surveys: the definition is validated here, once, when it is saved."""
 
 import unicodedata

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: make, change, publish, close and delete surveys."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`show_if`: whether a question is shown, by the answer to an earlier one. Pure.
 
 The same rules hold in the browser; both are held to one file of vectors. A condition on a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ready surveys in English, Polish and Romanian; the texts lie in `templates.json`."""
 
 import copy

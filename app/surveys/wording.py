@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a survey is said to one customer: texts with names filled in, and answers in words. Pure."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The product's own words around a survey, in the customer's language. Pure."""
 
 from collections.abc import Mapping, Sequence

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """After this interaction, send that survey: triggers, and the decisions they come to."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A trigger with its rules read, and what follows from them. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cancel invitations because of what happens to their ticket or order after they were planned."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conditions as data, with a verdict that says which one failed. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence

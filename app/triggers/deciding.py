@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decide for each trigger and each new interaction whether to invite its customer.
 
 Everything happens in the transaction that records the interaction. The tickets and customers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What decisions need, read once for all interactions and triggers of a transaction."""
 
 import datetime as dt

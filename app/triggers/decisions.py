@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Read decisions; if an invitation ends unsent or unanswered, its decision shows that reason."""
 
 from collections.abc import Iterable, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Send invitations that are due, after their triggers have judged them again.
 
 Many are sent at once: those that wait share the transaction that checks them, and the one that

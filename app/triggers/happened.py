@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recent interactions and invitations, for the form of a trigger and the figures of asking."""
 
 import datetime as dt

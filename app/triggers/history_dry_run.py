@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trying a trigger over history: whom it would have asked of what has happened.
 
 Each interaction is judged as if it had been recorded when it happened. The trigger's own throttle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /v1/interactions/batch`: up to 10,000 interactions as NDJSON or a JSON array."""
 
 from collections.abc import Sequence

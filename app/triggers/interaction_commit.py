@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interactions are recorded in batches: those that come one by one, and the lines of a batch."""
 
 import asyncio

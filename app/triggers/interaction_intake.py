@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record interactions and run the triggers on them."""
 
 from collections import defaultdict

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /v1/interactions` on the fast path, outside the framework's own layers.
 
 A request with an `Idempotency-Key` or a query takes the usual route, in its own transaction.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Record resolved follow-ups as interactions, about which a trigger may ask again."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes of triggers and decisions, and of recording an interaction."""
 
 import datetime as dt

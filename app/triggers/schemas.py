@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of triggers and decisions."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of triggers: make, change, find, delete."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When to send: durations, windows of the week, and who is in a sample. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which interactions may be recorded side by side: those that share no case and no person. Pure."""
 
 from collections import Counter, defaultdict

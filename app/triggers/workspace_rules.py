@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What deciding needs of a workspace itself: its settings, triggers and surveys, compiled.
 
 They are kept in memory. Before each use one statement checks whether anything has changed since,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One attempt: the request of a delivery, and what its reply means. Pure but for the sending."""
 
 import asyncio

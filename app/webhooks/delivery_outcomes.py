@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Store the results of attempts: the log, the next try, and whether an endpoint still works."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The loop that sends deliveries: many at once, a few to each endpoint.
 
 A claim pushes `next_at` beyond the longest attempt before anything is sent; so what a killed

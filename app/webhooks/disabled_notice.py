@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mail the workspace's admins that an endpoint was disabled."""
 
 from uuid import UUID

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turn events into deliveries, once per endpoint and event, together with the cursor.
 
 Each workspace with endpoints has its own cursor in the feed, so that one with many events

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which delivery is sent next: a lane for each endpoint, so that none waits for another. Pure.
 
 What is claimed waits in its endpoint's lane for one of a few places. What has waited too long is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The feed of events to pull: the same events as webhooks bring, for consumers that were down."""
 
 import datetime as dt

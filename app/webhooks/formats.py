@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Events as a chat, a mail or another system shows them. Pure."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: subscribers' endpoints, and one event on its way to each."""
 
 import datetime as dt

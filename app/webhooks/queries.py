@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading events and deliveries: one statement each."""
 
 import datetime as dt

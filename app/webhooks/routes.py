@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Routes of webhook endpoints, their deliveries, and the event feed."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sample events, for testing an endpoint. Pure."""
 
 from collections.abc import Mapping

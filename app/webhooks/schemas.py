@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of endpoints, deliveries and the event feed."""
 
 import datetime as dt

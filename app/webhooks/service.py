@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: endpoints, their secrets, tests, replays, and the log of deliveries."""
 
 import datetime as dt

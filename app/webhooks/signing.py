@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signatures of the Standard Webhooks specification, 1.0.0. Pure."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Events as subscribers get them, and the filters of their endpoints. Pure.
 
 `response.completed` and `response.low_score` are not written beside the answer: they are read

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Admission: who may call a route. Key, scope, origin and rate, in this order, for every route."""
 
 from collections.abc import Collection

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a company looks: its name, its colour, and its logo, fetched once and kept here."""
 
 import hashlib

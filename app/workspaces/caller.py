@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who calls: the workspace and scopes behind the `Authorization` header of a request."""
 
 import base64

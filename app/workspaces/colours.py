@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Colours that can be read: contrast as WCAG 2.2 defines it. Pure."""
 
 from typing import NamedTuple

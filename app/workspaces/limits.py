@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rate limits: token buckets per key, and per address on what the public may call.
 
 An address is kept only as a hash with a salt that lives in memory for a day.

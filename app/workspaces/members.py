@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Members: the people of a company who sign in to its dashboard."""
 
 from uuid import UUID

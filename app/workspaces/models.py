@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables of the room: the tenant, and the keys that act for it."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bodies of workspaces and keys."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scopes: what a key may do, each containing the weaker ones."""
 
 from collections.abc import Iterable

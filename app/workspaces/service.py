@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: make workspaces and keys, change settings."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signing in to the dashboard: by a mailed link, once and within 15 minutes, or by a key."""
 
 import datetime as dt

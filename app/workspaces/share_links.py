@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links to one view of the dashboard, for somebody who has no account: figures alone.
 
 The link's token is shown once and kept as a hash; it opens one page with its filters.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first schema: workspaces, surveys, responses with their rollups, events and jobs."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Interactions, tickets with their counts, and what customers and workspaces need for them."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Invitations, suppressed addresses, triggers and their decisions."""
 
 from alembic import op

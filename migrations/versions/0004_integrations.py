@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Integrations, what they sent, and answers on their way back."""
 
 from alembic import op

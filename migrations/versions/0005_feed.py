@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cursors of the outbox's consumers, and indexes of answers by their case."""
 
 from alembic import op

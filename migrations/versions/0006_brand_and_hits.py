@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A workspace's brand with its logo, who opened an invitation's page, and what was told."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Webhook endpoints and deliveries, and whether `response.completed` was emitted."""
 
 from alembic import op

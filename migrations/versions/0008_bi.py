@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Views for BI tools in the schema `bi`, walled by row-level security on the role's own name.
 
 The views run with the rights of whoever reads them, so the policies of the tables below hold: a

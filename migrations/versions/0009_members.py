@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Members of a workspace, their sign-in links and sessions."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the service remembers of itself, how long it keeps people, and whom it has erased."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What senders say: settings of integrations, what deliveries wait for, and who was meant."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ids that nobody can tell, gestures that outweigh what comes later, and whose an order is."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures for BI tools: one view that every guide's formula stands on, and whole descriptions."""
 
 import sqlalchemy as sa

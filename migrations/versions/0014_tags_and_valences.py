@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tags of questions have a time of change; emotions bring their valence to the BI views."""
 
 import sqlalchemy as sa

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far customers carry the word is a setting of the workspace."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alerts: figures that are watched."""
 
 from alembic import op

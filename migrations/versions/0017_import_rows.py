@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports have a source, and know of each row what they made of it."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who did what is written down."""
 
 from alembic import op

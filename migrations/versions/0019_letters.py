@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Members may have a letter, weekly or daily."""
 
 from alembic import op

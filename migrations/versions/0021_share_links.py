@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links to one view of the dashboard."""
 
 from alembic import op

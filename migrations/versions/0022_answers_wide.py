@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One row a response for one's own analysis, with its scores and what they are tagged with."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a cluster needs: the configuration beside what is counted, and policies that look nowhere.
 
 A row of a reference table cannot be locked by many writers at once, and a policy on a spread

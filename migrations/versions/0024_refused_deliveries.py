@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """When a delivery was last refused, and why."""
 
 from alembic import op

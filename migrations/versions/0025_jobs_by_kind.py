@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Due jobs are found by their kind, so that a crowd of one kind hides nothing of another."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deliveries that wait for something are found by what they wait for."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers are listed by the time at which they were given, and open follow-ups among them."""
 
 from alembic import op

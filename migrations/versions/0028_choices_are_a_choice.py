@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Questions with several choices count in the metric `choice` in BI, as they do in the API."""
 
 import re

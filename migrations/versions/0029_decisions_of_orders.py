@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decisions to invite are found by their key first, and by the number of their order."""
 
 from alembic import op

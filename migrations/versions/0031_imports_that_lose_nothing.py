@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports note the rows that a file held unchanged, and keep the rows that were rejected."""
 
 from alembic import op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Alerts as a company uses them: previewed, raised once, told, cleared."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Charts: published examples, false alarms of stable series, and drops that are found."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The letter: in three languages, once, with a way to end it; nothing to say, nothing sent."""
 
 import datetime as dt

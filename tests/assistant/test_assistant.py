@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An assistant asks by the protocol's own client: same figures and errors as the API."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run the benchmarks: `uv run --dev python -m tests.bench [PART]…`.
 
 The parts are ingest, figures, interactions, background, webhooks, dashboard, exports and start.

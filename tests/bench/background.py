@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast jobs are done, mails are sent and webhooks are delivered, against bare loops.
 
 Jobs are compared with Procrastinate, where it is installed:

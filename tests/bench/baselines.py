@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The services to compare with: as most would write them, one INSERT a request."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a cluster costs: the same load on one PostgreSQL and on a Citus cluster, in turns.
 
 All nodes share this machine's cores with each other and with the service, so that the ratios are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long each page of the dashboard takes at 1,000,000 answers."""
 
 import asyncio

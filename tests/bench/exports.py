@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much memory an export takes at 1,000,000 rows, against 10,000."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long a figure takes at 10,000 and at 1,000,000 answers, from rollups and from rows."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast answers are taken, against the same with one INSERT a request."""
 
 import asyncio

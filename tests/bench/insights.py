@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long each insight takes at 1,000,000 responses, asked for the first time."""
 
 import asyncio

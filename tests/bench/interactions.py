@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast interactions become decisions, and webhooks are taken."""
 
 import asyncio

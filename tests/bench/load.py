@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load from wrk, so that the client is not what is measured, and what it says of it."""
 
 import re

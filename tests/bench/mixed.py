@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mixed load under random kills: nothing lost, nothing twice, no fault but 503, memory flat.
 
 `uv run python -m tests.bench mixed [MINUTES]`: answers, pages, webhooks in and out, exports, the

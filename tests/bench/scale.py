@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What grows with a workspace, and what stays flat: `python -m tests.bench scale [MILLIONS]`.
 
 It fills one embedded database with so many millions of answers (10 are usual; a fifth as many

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mail server (aiosmtpd) and a fast HTTP receiver, in a process of their own.
 
 A line `count` on their standard input is answered with

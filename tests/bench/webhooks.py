@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many deliveries a second reach a fast receiver, and how late they are under ingest load."""
 
 import asyncio

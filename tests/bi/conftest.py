@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole service with two companies' answers and tickets, and a BI role of each."""
 
 from collections.abc import Iterator

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """OData v4: read by a real client, equal to the API, and bounded."""
 
 from typing import Any

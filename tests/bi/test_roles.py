@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BI roles: what they may see, how many connections they have, and that they hold up nobody."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The `bi` views: the same figures as the API, by real clients, of one workspace alone."""
 
 from typing import Any

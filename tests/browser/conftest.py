@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole service, and Debian's Chromium: `apt-get install chromium`."""
 
 import shutil

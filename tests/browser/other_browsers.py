@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """As much of the drivers of Firefox (BiDi) and WebKitGTK (WebDriver) as a smoke test needs."""
 
 import contextlib

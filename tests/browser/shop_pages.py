@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A shop's page around the widget, standing beside the service."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """axe finds nothing (WCAG 2.2 AA and best practice), on every page, in light and dark."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answering a page in a real browser: each time exactly one response."""
 
 import gzip

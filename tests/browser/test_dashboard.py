@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dashboard in a real browser: in, a look, a call noted, out; open to everybody."""
 
 from typing import Literal

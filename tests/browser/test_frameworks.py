@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The widget in pages of React 18 and 19, Vue 3 and Svelte 5: the real ones, from npm."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The widget in Firefox ESR and WebKitGTK, under the strictest policy: styled, and answered once.
 
 Neither lets a test put a page in its way; so a small server stands before the service.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A poster is read by a camera: the code leads to the survey's page, with its place in it."""
 
 import io

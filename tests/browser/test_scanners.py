@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of scanners and people: no machine counts, every person but the one who leaves does."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The widget in a real browser: how it looks, when it shows, and how it is answered."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The widget as a guest in others' pages: it touches none of their nodes, whatever they do."""
 
 import re

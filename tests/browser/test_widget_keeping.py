@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the widget keeps until it has arrived, and what it must not keep or say."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`afterword serve` and `afterword worker` as processes of their own on one database."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line, as the operator uses it beside a running service."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits on connections, tested over real sockets."""
 
 import asyncio

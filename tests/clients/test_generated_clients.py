@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document as others' tools see it: no error, no warning, and clients that work."""
 
 import importlib

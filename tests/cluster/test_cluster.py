@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """On a Citus cluster: where the rows lie, what a migration spreads, and a move under load."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Jobs: leased, counted before they run, dead after their last attempt, never in the way."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Limits: token buckets, and whose address a request bears behind proxies."""
 
 from ipaddress import ip_network

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The embedded PostgreSQL: one supervisor a folder, survivors stopped, nothing lost."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ids, sealed boxes and telemetry."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A visitor of the dashboard: cookies, forms read from the pages, and the mails that arrive."""
 
 import html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures side by side: each group with all of its figures, as on a page about agents."""
 
 import re

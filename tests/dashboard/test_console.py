@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The console: what a manager does by clicking, with the API's own checks and words."""
 
 import re

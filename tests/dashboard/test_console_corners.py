@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Corners of the console in which a manager was once stuck."""
 
 import re

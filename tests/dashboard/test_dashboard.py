@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dashboard, as a manager's browser asks for it: look, filter, follow up."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signing in by a mailed link or a key, out again, and no further than a role allows."""
 
 import html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One survey on the console: its previews, its versions and the key of its widget."""
 
 import datetime as dt

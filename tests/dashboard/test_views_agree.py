@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Filters, links, exports and records say the same on every page of the console."""
 
 import csv

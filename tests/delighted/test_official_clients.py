@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Delighted's own clients against a real service: every call that they have."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One customer's whole data: in time, as a copy, and erased everywhere with figures exact."""
 
 import json

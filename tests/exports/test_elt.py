@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pipeline of the guide keeps a warehouse equal to the service, through every change."""
 
 import json

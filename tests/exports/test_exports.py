@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports: whole, incremental, with tombstones; the same rows in every format."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Customers without activity for too long are erased; every figure stays."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One row a response for one's own analysis: scores and tags as the API computes them."""
 
 import json

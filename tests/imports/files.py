@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A survey to read files into, and files as people send them."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Customers from files: made and changed once, and taken back where nobody needs them."""
 
 from pathlib import Path

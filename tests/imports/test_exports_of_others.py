@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports of other tools, known by their columns, and a whole file of real answers."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One made-up file for each fault of real exports; each gives the right figure."""
 
 from pathlib import Path

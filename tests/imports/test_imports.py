@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files as people have them: what they give is counted, and the figure is computed apart."""
 
 import datetime as dt

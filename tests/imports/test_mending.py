@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Corrected, repeated, replaced, interrupted and undone files: nothing is lost, nothing doubled."""
 
 from collections.abc import Callable

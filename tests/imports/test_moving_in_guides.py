@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The guides of moving in name the columns that are really known, and their links lead on."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Odd files: what cannot be read is rejected or refused with a remedy, and never guessed."""
 
 import json

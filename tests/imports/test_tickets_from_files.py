@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tickets from files: exports of helpdesks, one row a ticket or an event; again and undone."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No insight finds what is not there, shows a small group, or repeats a name."""
 
 import datetime as dt

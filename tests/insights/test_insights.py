@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Planted truths are found, planted nothings are refused or said to be nothing."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pure functions, held to published examples and to values computed elsewhere."""
 
 import csv

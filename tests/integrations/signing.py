@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signing deliveries as each source does, written apart from the product's own rules."""
 
 import base64

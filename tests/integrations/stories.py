@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What real senders taught: whole stories of their webhooks, and what each must come to."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What senders do at the edges: two shops, refunds in pieces, odd values, deliveries that wait."""
 
 import hashlib

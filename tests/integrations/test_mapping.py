@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The generic mapping: what each rule finds, what is refused, and what a delivery becomes."""
 
 import base64

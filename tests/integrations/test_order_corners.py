@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Orders at the edges: two shops, refunds in pieces, sessions, tests."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The presets: each told a story of its sender in bodies of its shape, rightly signed."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every source: believed when rightly signed, translated once, never lost."""
 
 import json

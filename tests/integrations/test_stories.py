@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What real senders taught: whole stories, told in order, shuffled and doubled."""
 
 import itertools

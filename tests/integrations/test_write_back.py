@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scores back onto tickets: once, as a private note, through the guarded client."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Customers: found by any of their names, changed, merged."""
 
 import json

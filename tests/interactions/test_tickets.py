@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tickets and their times to resolution, computed from interactions in any order."""
 
 import asyncio

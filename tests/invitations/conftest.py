@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A mail server, and the worker's jobs that send to it."""
 
 from collections.abc import Iterator, Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bounce webhooks of six providers: the dead are suppressed, and nobody else."""
 
 import base64

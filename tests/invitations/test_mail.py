@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mail that asks: sent once, in the customer's language, and what servers say of it."""
 
 import asyncio

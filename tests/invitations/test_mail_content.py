@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mail that asks, read back by two parsers."""
 
 from email import message_from_bytes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who has voted: rules for what was opened and what was sent."""
 
 import datetime as dt

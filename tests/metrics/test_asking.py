@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every parameter of a metric, as a BI tool would use it."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The formulas against published examples and results computed on real data."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Periods: what a query's time means."""
 
 import datetime as dt

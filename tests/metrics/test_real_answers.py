@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """5,640 real answers of airport passengers go in over HTTP, and the right figures come out."""
 
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`ttr`, `first_reply`, `response_rate`, and scores by time to resolution."""
 
 import math

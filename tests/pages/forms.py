@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading a page as a browser without scripts does: its form, its links, its words."""
 
 from dataclasses import dataclass, field

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The invited customer's page, without a browser: what counts, what waits, what is held."""
 
 import asyncio

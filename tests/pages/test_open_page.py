@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A survey's own page: anyone's, one response a page, and a kiosk's."""
 
 import re

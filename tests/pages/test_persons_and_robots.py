@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether a person answered an invitation, or a scanner: gestures, speed, hidden links, trust."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`PUBLIC_URL` with a path: behind a proxy that takes it off, and behind one that does not."""
 
 import html

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The widget's contract: a survey as JSON, answers from a browser, and the script itself."""
 
 import json

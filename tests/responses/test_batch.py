@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many answers at once: every line for itself."""
 
 import json

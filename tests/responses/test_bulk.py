@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many responses changed at once, and a survey duplicated."""
 
 from typing import Any

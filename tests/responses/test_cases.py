@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers about an interaction, ticket or order: they inherit from it what they lack."""
 
 import hashlib

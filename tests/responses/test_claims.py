@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What public pages say of a case is a claim: it takes nobody's place, customer or key."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Corners where answers could be lost, doubled or put in the wrong place."""
 
 import asyncio

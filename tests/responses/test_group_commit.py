@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Group commit: backpressure, draining, and bad rows that spoil no other."""
 
 import asyncio

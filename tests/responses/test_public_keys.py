@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A publishable key is no secret, so it is trusted with little."""
 
 from uuid import uuid4

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading, filtering and annotating responses."""
 
 import asyncio

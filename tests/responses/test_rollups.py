@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rollups equal the rows after any mix of writers, edits, deletes and recounts."""
 
 import asyncio

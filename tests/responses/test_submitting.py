@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Submitting answers: once is once, whatever is repeated, raced or corrected."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that tells a service what happened, in an order of its own, until all is acknowledged.
 
 `python -m tests.slow.teller URL KEY FILE SEED` tells the interactions of FILE (a JSON array), some

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole service at a path of somebody's site, behind a proxy of its own over real sockets."""
 
 import http.server

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Backup, restore and move: the copy answers the same, and nothing is sent twice."""
 
 import asyncio

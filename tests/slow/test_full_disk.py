@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A full disk: answers are refused for now, nothing dies, and all recovers by itself."""
 
 import subprocess

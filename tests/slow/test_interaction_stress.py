@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Four tellers, duplicates, reopenings, a throttle, kills: it comes to what a slow replay does."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every mail is sent, although processes are killed and the mail server is away."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kills of everything under load: no acknowledged answer is lost, none counts twice."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Container restarts: a new namespace of processes each time, and everything killed at once."""
 
 import os

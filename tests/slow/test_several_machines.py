@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two web machines and two workers over one PostgreSQL, each with a data folder of its own."""
 
 import asyncio

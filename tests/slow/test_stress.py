@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Four writer processes, duplicates, edits, deletes, changed settings, kills: nothing drifts."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every process is killed while deliveries are on their way; all of them arrive."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A writer process of the stress test: random batches and edits, until the time is up.
 
 `python -m tests.slow.writer URL WORKSPACE SURVEY UNTIL NUMBER FILE` writes to FILE what was

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How a scale is shown changes its signs, never its values; and texts leave no holes."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The rules of `show_if`, held to the vectors that the browser's evaluator is held to too."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Surveys: drafts, versions, and what the definition must be."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The service's own words: three whole languages, their plurals, and the choice among them."""
 
 from typing import get_args

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Triggers: who is asked, who is not, and why."""
 
 import asyncio

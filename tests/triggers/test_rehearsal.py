@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A trigger tried over history: whom it would have asked, and why not the others."""
 
 import datetime as dt

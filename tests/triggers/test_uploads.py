@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Uploads of many interactions: recorded side by side, as if one after the other."""
 
 from typing import Any

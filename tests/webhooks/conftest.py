@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A subscriber on this machine, and the worker's part in serving it."""
 
 import asyncio

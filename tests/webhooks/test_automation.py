@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What automation tools need: filters by type, their own headers, tickets' events, and who am I."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An endpoint in Delighted's form: its bodies, and the signature that an old verifier checks."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Endpoints: signed, rotated, tested, replayed, and refused where they must not lead."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Events as subscribers get them: each once, as subscribed, with the data of its time."""
 
 import datetime as dt

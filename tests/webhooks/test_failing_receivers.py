@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Receivers that fail: tried again by the ladder, cut off, disabled, and in nobody's way."""
 
 import asyncio

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A company's look: colours that can be seen, and a logo that is fetched once."""
 
 from collections.abc import Iterator

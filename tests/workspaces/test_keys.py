@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys and scopes: who may do what, and from when."""
 
 from datetime import UTC, datetime, timedelta

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chatwoot from 4.11.2 on: conversations."""
 
 from app.integrations.adapter import (

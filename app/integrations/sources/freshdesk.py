@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Freshdesk: an automation's simple form, or the advanced template of the guide. No signature."""
 
 from app.integrations.adapter import (

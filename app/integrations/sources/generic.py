@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any other sender: a mapping says where in its body lies what, a rule how it signs."""
 
 from app.integrations import mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Help Scout: conversations, with the names of API version 1 or 2."""
 
 from zoneinfo import ZoneInfo

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Intercom: conversations. Those that an agent or a bot has opened lead to no survey."""
 
 from typing import Any

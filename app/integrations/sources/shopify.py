@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shopify: orders, fulfilments and refunds. Its ids exceed 2⁵³ and are kept as text."""
 
 from decimal import Decimal

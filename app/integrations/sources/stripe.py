@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stripe: sessions and invoices that are paid, refunds and disputes. Amounts are in minor units."""
 
 from collections.abc import Callable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """WooCommerce: orders by their status. Times named `_gmt` are UTC without a zone."""
 
 from decimal import Decimal

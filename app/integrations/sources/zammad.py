@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Zammad: a trigger's webhook with the ticket; what it means lies in the ticket's state."""
 
 from typing import Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Zendesk: a trigger's own template (texts only), and the platform's event form."""
 
 from app.integrations.adapter import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers on the dashboard: the list, one answer, comments, and follow-ups."""
 
 from typing import Annotated, Any

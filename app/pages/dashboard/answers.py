@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Helpers for one answer: the texts of its questions, and the due date of its follow-up."""
 
 import datetime as dt

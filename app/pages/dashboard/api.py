@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Call the API on behalf of a visitor; the console can do nothing that the API cannot do.
 
 A request passes the same checks, limits and audit as one from outside, but no network.

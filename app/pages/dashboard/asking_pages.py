@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Triggers on the dashboard, with their dry runs, decisions and invitations."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lay out charts, which templates draw. Pure geometry, without a library.
 
 Every chart also holds its figures as text, for the table beside it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections on the dashboard: integrations, webhook endpoints, keys, and imports."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every form of the console that is one request of the API."""
 
 from typing import Any

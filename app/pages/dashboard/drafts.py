@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The draft of a survey as the editor's form holds it."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors of the dashboard, as a page that says what to do."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of a page, read as the API reads them, and laid out for its charts."""
 
 import datetime as dt

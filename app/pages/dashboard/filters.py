@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The filters of a page: a GET form, so that every view has a URL."""
 
 import datetime as dt

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`POST /forms/{name}`: send one request of the API, then show the page again."""
 
 from urllib.parse import quote

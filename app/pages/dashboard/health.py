@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The health of connections: integrations and webhook endpoints."""
 
 from collections.abc import Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Insights on the dashboard, one per page with a summary sentence; and comparisons."""
 
 from collections.abc import Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The mail with a link to sign in; the worker sends it."""
 
 from urllib.parse import urlencode

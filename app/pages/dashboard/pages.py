@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dashboard's pages, each once: navigation, titles and error pages derive from here."""
 
 from dataclasses import dataclass

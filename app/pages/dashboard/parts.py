@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What several pages of figures show: the filters, the four figures, the trend."""
 
 from collections.abc import Mapping

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Customers on the dashboard: find, show, change and erase them."""
 
 import datetime as dt

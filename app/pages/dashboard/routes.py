@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages of figures; each has a URL with its filters."""
 
 from typing import Annotated, Any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Describe an insight in one sentence: its finding, or why the data is not enough. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions of the dashboard: a cookie names the session, and forms carry a CSRF token."""
 
 import hmac

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Settings on the dashboard: the company, its members, one's own account, what is shared."""
 
 from typing import Annotated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A page that is shown after its form was sent: saved, or again with what is wrong."""
 
 from http import HTTPStatus

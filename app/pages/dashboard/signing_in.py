@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sign in and out: by a mailed link that is confirmed with a button, or by a key."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The editor of a survey: questions, texts and tags by choosing; what is saved is the draft."""
 
 from collections.abc import Mapping, Sequence

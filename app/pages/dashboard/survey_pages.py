@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Surveys on the dashboard: the list, one survey's results and links, making one."""
 
 from typing import Annotated, Any

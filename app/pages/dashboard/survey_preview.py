@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a draft would look like: its page, its mail and the widget. No answer to it is stored.
 
 The draft is named by the address: `saved.pl` for the saved one in Polish, or the id under which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dashboard's texts, numbers and times in the visitor's language. Pure."""
 
 import datetime as dt
