@@ -3,6 +3,7 @@
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -240,3 +241,11 @@ def test_every_file_names_its_licence() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             first = path.read_text().partition("\n")[0]
             assert first == "# SPDX-License-Identifier: Apache-2.0", path
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = (ROOT / "docs/decisions/0037-each-dependency-has-a-reason.md").read_text()
+    for dependency in project["dependencies"]:
+        name = re.split(r"[\[<>=;~]", dependency)[0]
+        assert name in reasons, name
