@@ -7,12 +7,22 @@ from typing import Any
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.insights.linear import Floats, bootstrap_shares, importance_of, scaled_interval
+from app.insights.linear import (
+    Floats,
+    Importance,
+    bootstrap_shares,
+    complete_rows,
+    importance_of,
+    moments_of,
+    scaled_interval,
+)
 from app.insights.names import label_of
 from app.insights.questions import ScoredQuestion, SurveyItems, select_comparable, surveys_of
 from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.insights.scores import (
-    interval_of_mean,
+    JoinedTables,
+    ScoreTable,
+    interval_of_column,
     mean_of_rows,
     positions_by_tag,
     read_scores,
@@ -34,36 +44,36 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     )
     main = surveys[0].outcome
     assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
-    parts = [await _read(session, request, survey) for survey in surveys]
-    names = sorted({name for part in parts for name in part[0]})
+    names = sorted({str(item.driver) for survey in surveys for item in _items_of(survey)})
     about = {"outcome": {"question": main.key, "metric": main.metric}, "warnings": warnings,
              "survey": surveys[0].key if len(surveys) == 1 else None}  # fmt: skip
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
         raise InsightRefused(NOTHING_TAGGED, detail, about=about)
-    values = np.concatenate([_aligned(part[0], part[1], names) for part in parts])
-    complete = int((~np.isnan(values)).all(axis=1).sum())
+    tops = dict.fromkeys(names, (0, 0))
+    rows = JoinedTables([await _read(session, request, survey, names, tops) for survey in surveys])
+    complete = sum(len(chunk) for chunk in complete_rows(rows))
     needed = _LEAST + _LEAST_EACH * len(names)
     if complete < needed:
         detail = (
             f"{complete} answers say the outcome and every driver; {len(names)} drivers need "
-            f"{needed}. Choose a longer period, or ask fewer drivers."
+            f"{needed}. Choose a longer period, ask fewer drivers, or name one survey by `survey=`."
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
-    result = importance_of(values)
-    known = ~np.isnan(values)
-    usable = values[known.all(axis=1) if result.base == "complete" else known[:, -1]]
-    interval, drawn = bootstrap_shares(usable, request.seed)
-    tops = _tops([part[2] for part in parts])
-    rows = [
-        _row(request, name, place, values, (result.weights, result.shares, result.correlations))
-        | _top_box(tops.get(name, (0, 0)))
+    result, pairs = importance_of(rows), moments_of(rows)
+    usable = rows.where(_known_in_all if result.base == "complete" else _with_outcome)
+    interval, drawn = bootstrap_shares(
+        len(usable), lambda positions: rows.take(usable[positions]), request.seed
+    )
+    shown = [
+        _row(request, name, place, interval_of_column(pairs, place), result)
+        | _top_box(tops[name])
         | {"importance_share_ci": list(scaled_interval(
             float(result.shares[place]), float(interval[0, place]), float(interval[1, place]),
             drawn=drawn, n=len(usable)))}
         for place, name in enumerate(names)
     ]  # fmt: skip
-    _add_quadrants(rows)
+    _add_quadrants(shown)
     assumptions: Reply = {"bootstrap_samples": 1000, "scale": "0-100"}
     if drawn < len(usable):
         assumptions["subsample"] = drawn
@@ -71,43 +81,58 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
         "n": complete,
         "r2": result.r2,
         "base": result.base,
-        "rows": sorted(rows, key=lambda row: (-row["importance"], row["driver"])),
+        "rows": sorted(shown, key=lambda row: (-row["importance"], row["driver"])),
         "assumptions": assumptions,
     }
 
 
-async def _read(
-    session: AsyncSession, request: InsightRequest, survey: SurveyItems
-) -> tuple[list[str], Floats, dict[str, tuple[int, int]]]:
-    """Return a survey's drivers, their values with the outcome last, and their top boxes."""
-    assert survey.outcome is not None  # noqa: S101 - `select_comparable` keeps those with one
-    items = [
+def _known_in_all(chunk: Floats) -> Any:
+    return ~np.isnan(chunk).any(axis=1)
+
+
+def _with_outcome(chunk: Floats) -> Any:
+    return ~np.isnan(chunk[:, -1])
+
+
+def _items_of(survey: SurveyItems) -> list[ScoredQuestion]:
+    """Return the questions of a survey that rate a driver."""
+    outcome = survey.outcome.key if survey.outcome is not None else None
+    return [
         item
         for item in survey.items
-        if item.driver and item.driver not in _NO_DRIVERS and item.is_number
-        and item.key != survey.outcome.key
-    ]  # fmt: skip
-    scores = await read_scores(session, request, survey, [*items, survey.outcome])
-    given, outcome = scores[:, :-1], scores[:, -1:]
+        if item.driver and item.driver not in _NO_DRIVERS and item.is_number and item.key != outcome
+    ]
+
+
+async def _read(
+    session: AsyncSession,
+    request: InsightRequest,
+    survey: SurveyItems,
+    names: Sequence[str],
+    tops: dict[str, tuple[int, int]],
+) -> ScoreTable:
+    """Return a survey's rows: a column for each driver, nan if it lacks it, and the outcome last.
+
+    The answers in the top box of each driver are added to `tops`, with the answers in all.
+    """
+    assert survey.outcome is not None  # noqa: S101 - `select_comparable` keeps those with one
+    items = _items_of(survey)
     drivers = positions_by_tag(items, "driver")
-    if not drivers:
-        return [], np.empty((0, 1)), {}
-    values = rescale(given, items)
-    columns = [mean_of_rows(values[:, places]) for places in drivers.values()]
-    tops = {name: _count_tops(given[:, places], [items[place] for place in places])
-            for name, places in drivers.items()}  # fmt: skip
-    return list(drivers), np.column_stack([*columns, outcome]), tops
 
+    def values_of(scores: Floats) -> Floats:
+        aligned = np.full((len(scores), len(names) + 1), np.nan)
+        rescaled = rescale(scores[:, :-1], items)
+        for name, places in drivers.items():
+            aligned[:, names.index(name)] = mean_of_rows(rescaled[:, places])
+        aligned[:, -1] = scores[:, -1]
+        return aligned
 
-def _aligned(names: list[str], values: Floats, every: list[str]) -> Floats:
-    """Return a survey's values with a column for every driver; nan for drivers it lacks."""
-    if not names:
-        return np.empty((0, len(every) + 1))
-    aligned = np.full((len(values), len(every) + 1), np.nan)
-    for place, name in enumerate(names):
-        aligned[:, every.index(name)] = values[:, place]
-    aligned[:, -1] = values[:, -1]
-    return aligned
+    table = await read_scores(session, request, survey, [*items, survey.outcome], values_of)
+    for scores in ScoreTable(table.raw, lambda plain: plain):
+        for name, places in drivers.items():
+            top, n = _count_tops(scores[:, places], [items[place] for place in places])
+            tops[name] = tops[name][0] + top, tops[name][1] + n
+    return table
 
 
 def _count_tops(scores: Floats, items: Sequence[ScoredQuestion]) -> tuple[int, int]:
@@ -123,15 +148,6 @@ def _count_tops(scores: Floats, items: Sequence[ScoredQuestion]) -> tuple[int, i
     return top, n
 
 
-def _tops(parts: Sequence[dict[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
-    tops: dict[str, tuple[int, int]] = {}
-    for part in parts:
-        for name, (top, n) in part.items():
-            earlier = tops.get(name, (0, 0))
-            tops[name] = earlier[0] + top, earlier[1] + n
-    return tops
-
-
 def _top_box(counted: tuple[int, int]) -> Reply:
     top, n = counted
     interval = wilson(top, n)
@@ -142,11 +158,10 @@ def _top_box(counted: tuple[int, int]) -> Reply:
 
 
 def _row(
-    request: InsightRequest, name: str, place: int, values: Floats, importance: tuple[Any, Any, Any]
+    request: InsightRequest, name: str, place: int, performance: Any, result: Importance
 ) -> Reply:
-    weights, shares, correlations = importance
-    n, mean, interval = interval_of_mean(values[:, place])
-    correlation = float(correlations[place])
+    n, mean, interval = performance
+    correlation = float(result.correlations[place])
     return {
         "driver": name,
         "label": label_of(request, "driver", name),
@@ -154,8 +169,8 @@ def _row(
         "mean_0_100": mean,
         "mean_0_100_ci": interval,
         "correlation": None if np.isnan(correlation) else correlation,
-        "importance": float(weights[place]),
-        "importance_share": float(shares[place]),
+        "importance": float(result.weights[place]),
+        "importance_share": float(result.shares[place]),
     }
 
 

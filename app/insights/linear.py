@@ -4,16 +4,22 @@
 numpy is loaded with this module, which is loaded when an insight is first asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_CHUNK = 50_000
+
+class Chunks(Protocol):
+    """Rows of numbers that may be read more than once, some at a time."""
+
+    def __iter__(self) -> Iterator[Floats]: ...
+
+
 _SAMPLES = 1000
 _AT_ONCE = 100
 MOST_SAMPLED = 20_000
@@ -42,11 +48,10 @@ class PairSums:
         return np.where(variance * variance.T > 0, found, np.nan)
 
 
-def moments_of(values: Floats) -> PairSums:
-    """Sum an array of rows and columns (nan: not known), some rows at a time."""
-    columns = values.shape[1]
-    sums = [np.zeros((columns, columns)) for _ in range(4)]
-    for chunk in _chunks(values):
+def moments_of(chunks: Iterable[Floats]) -> PairSums:
+    """Sum arrays of rows and columns (nan: not known); there is at least one."""
+    sums: list[Any] = [0.0] * 4
+    for chunk in chunks:
         known = ~np.isnan(chunk)
         filled = np.where(known, chunk, 0.0)
         weights = known.astype(float)
@@ -57,9 +62,10 @@ def moments_of(values: Floats) -> PairSums:
     return PairSums(*sums)
 
 
-def _chunks(values: Floats) -> Iterator[Floats]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
+def complete_rows(chunks: Iterable[Floats]) -> Iterator[Floats]:
+    """Yield of each array the rows in which every column is known."""
+    for chunk in chunks:
+        yield chunk[~np.isnan(chunk).any(axis=1)]
 
 
 def relative_weights(between: Floats, with_outcome: Floats) -> Floats:
@@ -100,17 +106,16 @@ class Importance:
         return 100 * self.weights / total if total > 0 else np.zeros_like(self.weights)
 
 
-def importance_of(values: Floats) -> Importance:
+def importance_of(chunks: Sequence[Floats] | Chunks) -> Importance:
     """Return the importance of all columns but the last for the last one.
 
-    Correlations are pairwise complete. Where such a matrix is not positive definite, complete
-    rows are taken. A predictor that does not vary has no weight.
+    Correlations are pairwise complete. If such a matrix is not positive definite, complete rows
+    are taken. A predictor that does not vary has no weight. `chunks` are read once or twice.
     """
-    correlations = moments_of(values).correlations()
+    correlations = moments_of(chunks).correlations()
     base = "pairwise"
     if not _is_positive(correlations):
-        complete = values[~np.isnan(values).any(axis=1)]
-        correlations = moments_of(complete).correlations()
+        correlations = moments_of(complete_rows(chunks)).correlations()
         base = "complete"
     with_outcome = correlations[:-1, -1]
     varies = ~np.isnan(with_outcome)
@@ -129,17 +134,17 @@ def _is_positive(correlations: Floats) -> bool:
     return bool(np.linalg.eigvalsh(inner)[0] > _LEAST_EIGENVALUE)
 
 
-def bootstrap_shares(values: Floats, seed: int) -> tuple[Floats, int]:
+def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> tuple[Floats, int]:
     """Return the 2.5th and 97.5th percentile of each share, and how many rows were drawn from.
 
-    1,000 samples of the rows. Of more than 20,000 rows a seeded part is taken, and the interval
-    is scaled to the whole. Sums of a sample are one product of its weights with every row's
-    parts, so that all samples are a few products of matrices.
+    There are `n` rows, and `take` returns those at some positions. 1,000 samples of the rows. Of
+    more than 20,000 rows a seeded part is taken, and the interval is scaled to the whole. Sums of
+    a sample are one product of its weights with every row's parts, so that all samples are a few
+    products of matrices.
     """
     rng = np.random.default_rng(seed)
-    n = len(values)
-    if n > MOST_SAMPLED:
-        values = values[np.sort(rng.choice(n, MOST_SAMPLED, replace=False))]
+    is_part = n > MOST_SAMPLED
+    values = take(np.sort(rng.choice(n, MOST_SAMPLED, replace=False)) if is_part else np.arange(n))
     m = len(values)
     columns = values.shape[1]
     known = ~np.isnan(values)
@@ -188,16 +193,20 @@ def scaled_interval(
     return estimate + (low - estimate) * scale, estimate + (high - estimate) * scale
 
 
-def cronbach_alpha(items: Floats) -> float | None:
-    """Return Cronbach's alpha of complete rows of items; None for one item, or without variance."""
-    complete = items[~np.isnan(items).any(axis=1)]
-    k = items.shape[1]
-    if k < 2 or len(complete) < 2:
+def cronbach_alpha(chunks: Iterable[Floats]) -> float | None:
+    """Return Cronbach's alpha of complete rows of items; None for one item, or without variance.
+
+    The variance of the sum of the items is the sum of their covariances.
+    """
+    pairs = moments_of(complete_rows(chunks))
+    n, k = pairs.n[0, 0], len(pairs.n)
+    if k < 2 or n < 2:
         return None
-    total = complete.sum(axis=1).var(ddof=1)
-    if total <= 0:
+    covariance = (pairs.product - pairs.total * pairs.total.T / n) / (n - 1)
+    total = covariance.sum()
+    if total <= 1e-9 * abs(pairs.product).sum():
         return None
-    return float(k / (k - 1) * (1 - complete.var(axis=0, ddof=1).sum() / total))
+    return float(k / (k - 1) * (1 - np.trace(covariance) / total))
 
 
 def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
@@ -218,7 +227,7 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
 def spearman(first: Floats, second: Floats) -> float | None:
     """Return Spearman's rank correlation, ties sharing their mean rank; None without variance."""
     ranks = np.stack([_ranks(first), _ranks(second)], axis=1)
-    found = float(moments_of(ranks).correlations()[0, 1])
+    found = float(moments_of([ranks]).correlations()[0, 1])
     return None if np.isnan(found) else found
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pillars and modules: how each is rated, and an index of all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,21 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.linear import Floats, cronbach_alpha, importance_of
+from app.insights.linear import (
+    Floats,
+    complete_rows,
+    cronbach_alpha,
+    importance_of,
+    moments_of,
+)
 from app.insights.names import label_of
-from app.insights.questions import SurveyItems, outcome_of, select_comparable, surveys_of
+from app.insights.questions import (
+    ScoredQuestion,
+    SurveyItems,
+    outcome_of,
+    select_comparable,
+    surveys_of,
+)
 from app.insights.request import (
     NOTHING_TAGGED,
     TOO_FEW,
@@ -21,6 +33,9 @@ from app.insights.request import (
     ResponseQuery,
 )
 from app.insights.scores import (
+    JoinedTables,
+    ScoreTable,
+    interval_of_column,
     interval_of_mean,
     mean_of_rows,
     positions_by_tag,
@@ -61,15 +76,19 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     warnings: list[str] = []
     if tag == "pillar" and any(survey.outcome for survey in tagged):
         tagged, warnings = select_comparable(tagged)
-    names, scores, outcome, alphas = await _read(session, request, tagged, tag)
-    counted = int((~np.isnan(scores)).any(axis=1).sum())
+    names = sorted({
+        getattr(item, tag) for s in tagged for item in s.items if getattr(item, tag)
+    })  # fmt: skip
+    table, alphas = await _read(session, request, tagged, tag, names)
+    counted = sum(int((~np.isnan(chunk[:, :-1])).any(axis=1).sum()) for chunk in table)
     if counted < _LEAST:
         detail = f"{counted} answers rate at least half of a {tag}; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_LEAST)
-    weights, kind = _weights(request, tag, names, scores, outcome)
+    weights, kind = _weights(request, tag, names, table)
+    pairs = moments_of(table)
     rows = []
     for place, name in enumerate(names):
-        n, mean, interval = interval_of_mean(scores[:, place])
+        n, mean, interval = interval_of_column(pairs, place)
         alpha, items = alphas[name]
         rows.append({
             tag: name, "label": label_of(request, tag, name), "n": n, "score": mean,
@@ -80,50 +99,78 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
         "outcome": outcome_of(tagged) if tag == "pillar" else None,
         "n": counted,
         "rows": rows,
-        "index": _index(scores, weights, kind),
+        "index": _index(table, weights, kind),
         "warnings": warnings,
         "assumptions": {"weights": kind, "scale": "0-100"},
     }
 
 
 async def _read(
-    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems], tag: str
-) -> tuple[list[str], Floats, Floats, dict[str, tuple[float | None, int]]]:
-    """Return the names of the tags, scores of each response, its outcome, and alphas."""
-    names = sorted({
-        getattr(item, tag) for s in surveys for item in s.items if getattr(item, tag)
-    })  # fmt: skip
-    scores, outcomes = [], []
+    session: AsyncSession,
+    request: InsightRequest,
+    surveys: Sequence[SurveyItems],
+    tag: str,
+    names: Sequence[str],
+) -> tuple[JoinedTables, dict[str, tuple[float | None, int]]]:
+    """Return a column for each tag and the outcome last, and the alpha of each tag."""
+    tables = []
     alphas: dict[str, tuple[float | None, int]] = {}
     for survey in surveys:
         items = [item for item in survey.items if getattr(item, tag) and item.is_number]
         if not items:
             continue
         wanted = [*items, *([survey.outcome] if survey.outcome else [])]
-        read = await read_scores(session, request, survey, wanted)
-        values = rescale(read[:, : len(items)], items)
-        tag_scores = np.full((len(read), len(names)), np.nan)
-        for name, places in positions_by_tag(items, tag).items():
-            tag_scores[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
+        places_by_name = positions_by_tag(items, tag)
+        values_of = _values_of(items, places_by_name, names, has_outcome=bool(survey.outcome))
+        table = await read_scores(session, request, survey, wanted, values_of)
+        tables.append(table)
+        for name, places in places_by_name.items():
             known = alphas.get(name)
             if known is None or len(places) > known[1]:
                 # Of several surveys the one that rates it by most questions says how they agree.
-                alphas[name] = (cronbach_alpha(values[:, places]), len(places))
-        scores.append(tag_scores)
-        outcomes.append(read[:, -1] if survey.outcome else np.full(len(read), np.nan))
-    return names, np.concatenate(scores), np.concatenate(outcomes), alphas
+                alphas[name] = (_alpha(table, items, places), len(places))
+    return JoinedTables(tables), alphas
+
+
+def _values_of(
+    items: Sequence[ScoredQuestion],
+    places_by_name: Mapping[str, list[int]],
+    names: Sequence[str],
+    *,
+    has_outcome: bool,
+) -> Callable[[Floats], Floats]:
+    """Return the function from the scores of a survey to a column for each tag, outcome last."""
+
+    def values_of(scores: Floats) -> Floats:
+        values = rescale(scores[:, : len(items)], items)
+        columns = np.full((len(scores), len(names) + 1), np.nan)
+        for name, places in places_by_name.items():
+            columns[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
+        if has_outcome:
+            columns[:, -1] = scores[:, -1]
+        return columns
+
+    return values_of
+
+
+def _alpha(table: ScoreTable, items: Sequence[ScoredQuestion], places: list[int]) -> float | None:
+    if not len(table):
+        return None
+    of_items = ScoreTable(
+        table.raw, lambda scores: rescale(scores[:, : len(items)], items)[:, places]
+    )
+    return cronbach_alpha(of_items)
 
 
 def _weights(
-    request: InsightRequest, tag: str, names: list[str], scores: Floats, outcome: Floats
+    request: InsightRequest, tag: str, names: list[str], table: JoinedTables
 ) -> tuple[Floats, str]:
     """Return the weight of each tag in the index, and how it was found."""
     in_index = np.array([name != _APART or tag != "module" for name in names], dtype=float)
     equal = in_index / in_index.sum() if in_index.sum() else in_index
     if tag == "module":
         return equal, "equal"
-    values = np.column_stack([scores, outcome])
-    complete = int((~np.isnan(values)).all(axis=1).sum())
+    complete = sum(len(chunk) for chunk in complete_rows(table))
     requested = request.options.get("weights")
     if requested == "johnson" and complete < _LEAST_WEIGHTED:
         detail = (
@@ -133,17 +180,18 @@ def _weights(
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
     if requested == "equal" or complete < _LEAST_WEIGHTED:
         return equal, "equal"
-    shares = importance_of(values).shares
+    shares = importance_of(table).shares
     return (shares / 100, "johnson") if shares.sum() > 0 else (equal, "equal")
 
 
-def _index(scores: Floats, weights: Floats, kind: str) -> Reply:
+def _index(table: JoinedTables, weights: Floats, kind: str) -> Reply:
     """Return the index over the responses that have every weighted tag."""
-    weighted = weights > 0
-    parts = scores[:, weighted]
-    complete = parts[~np.isnan(parts).any(axis=1)]
-    values = complete @ weights[weighted] if weighted.any() else np.empty(0)
-    n, mean, interval = interval_of_mean(values)
+    weighted = np.flatnonzero(weights > 0)
+    n, total, squares = 0, 0.0, 0.0
+    for chunk in complete_rows(chunk[:, weighted] for chunk in table):
+        values = chunk @ weights[weighted]
+        n, total, squares = n + len(values), total + values.sum(), squares + (values**2).sum()
+    n, mean, interval = interval_of_mean(n if len(weighted) else 0, float(total), float(squares))
     return {"value": mean, "ci": interval, "n": n, "weights": kind}
 
 

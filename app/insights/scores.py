@@ -1,21 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the scores of many responses at once: one letter per answer, one text per survey."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.linear import Floats
+from app.insights.linear import Floats, PairSums
 from app.insights.questions import ScoredQuestion, SurveyItems
 from app.insights.request import InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
 
 # A score of -2 is the letter A, 10 the letter M; a missing answer is read as -1.
 _ORIGIN = 67
+_CHUNK = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """The scores of a survey's items: a row a response, a byte a score.
+
+    `values` turns scores into what an insight computes with; it is applied to some rows at a
+    time, so that a million responses take a few bytes each.
+    """
+
+    raw: NDArray[np.uint8]
+    values: Callable[[Floats], Floats]
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __iter__(self) -> Iterator[Floats]:
+        for start in range(0, len(self.raw), _CHUNK):
+            yield self.values(_decoded(self.raw[start : start + _CHUNK]))
+
+    def take(self, positions: Any) -> Floats:
+        """Return the rows at some positions."""
+        return self.values(_decoded(self.raw[positions]))
+
+
+def _decoded(raw: NDArray[np.uint8]) -> Floats:
+    """Return scores as numbers, nan where there is none."""
+    scores: Floats = raw.astype(np.float64)
+    scores -= _ORIGIN
+    return np.where(scores >= 0, scores, np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedTables:
+    """The tables of several surveys as one, whose columns are the same."""
+
+    tables: Sequence[ScoreTable]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.tables))
+
+    def __iter__(self) -> Iterator[Floats]:
+        for table in self.tables:
+            yield from table
+
+    def take(self, positions: Any) -> Floats:
+        """Return the rows at some sorted positions."""
+        parts, start = [], 0
+        for table in self.tables:
+            inside = positions[(positions >= start) & (positions < start + len(table))]
+            parts.append(table.take(inside - start))
+            start += len(table)
+        return np.concatenate(parts)
+
+    def where(self, holds: Callable[[Floats], Any]) -> Any:
+        """Return the positions of the rows for which a condition holds."""
+        return np.flatnonzero(np.concatenate([holds(chunk) for chunk in self]))
 
 
 async def read_scores(
@@ -23,8 +83,9 @@ async def read_scores(
     request: InsightRequest,
     survey: SurveyItems,
     items: Sequence[ScoredQuestion],
-) -> Floats:
-    """Return the scores of a survey's items: a row a response, nan where there is no number."""
+    values: Callable[[Floats], Floats],
+) -> ScoreTable:
+    """Return the scores of a survey's items; `values` turns them into what is computed with."""
     query = ResponseQuery(request.metric_request)
     letters = " || ".join(
         f"chr(coalesce((r.scores ->> {query.bind(item.key)})::int, -1) + {_ORIGIN})"
@@ -37,13 +98,9 @@ async def read_scores(
             f"{query.source(f'r.survey_id = {query.bind(survey.id)}')}"
         ).bindparams(**query.bound),
     )
-    encoded: str | None = rows.one()[0]
-    if not encoded:
-        return np.empty((0, len(items)))
+    encoded: str = rows.one()[0] or ""
     raw = np.frombuffer(encoded.encode(), dtype=np.uint8).reshape(-1, len(items))
-    scores: Floats = raw.astype(np.float64)
-    scores -= _ORIGIN
-    return np.where(scores >= 0, scores, np.nan)
+    return ScoreTable(raw, values)
 
 
 def rescale(scores: Floats, items: Sequence[ScoredQuestion]) -> Floats:
@@ -75,15 +132,21 @@ def positions_by_tag(items: Sequence[ScoredQuestion], tag: str) -> dict[str, lis
     return dict(sorted(positions.items()))
 
 
-def interval_of_mean(values: Floats, low: float = 0.0, high: float = 100.0) -> Any:
-    """Return n, mean and t interval of the known values, within the ends of their scale."""
-    known = values[~np.isnan(values)]
-    n = len(known)
+def interval_of_mean(
+    n: int, total: float, squares: float, low: float = 0.0, high: float = 100.0
+) -> Any:
+    """Return n, mean and t interval of `n` values with these sums, within the ends of a scale."""
     if n == 0:
         return 0, None, None
-    mean = float(known.mean())
-    variance = float(known.var(ddof=1)) if n > 1 else 0.0
+    mean = total / n
+    variance = max(0.0, squares - total * mean) / (n - 1) if n > 1 else 0.0
     interval = mean_interval(mean, variance, n)
     if interval is None:
         return n, mean, None
     return n, mean, [max(low, interval[0]), min(high, interval[1])]
+
+
+def interval_of_column(pairs: PairSums, column: int) -> Any:
+    """Return n, mean and t interval of one column on 0-100."""
+    at = column, column
+    return interval_of_mean(int(pairs.n[at]), float(pairs.total[at]), float(pairs.square[at]))

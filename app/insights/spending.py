@@ -5,7 +5,8 @@ The insight reports an association only; it never claims a cause.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.linear import bootstrap_means, spearman
+from app.insights.linear import Floats, bootstrap_means, spearman
 from app.insights.questions import outcome_of, select_comparable, surveys_of
 from app.insights.request import (
     NO_ORDERS,
@@ -32,6 +33,16 @@ _ORDER = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class SpendingOfCustomers:
+    """An entry a customer: the place of the band in `_ORDER` from 1, the score, the spending."""
+
+    bands: Floats
+    scores: Floats
+    after: Floats
+    before: Floats
+
+
 async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return what customers spent after, and before, their first answer of the period."""
     surveys, warnings = select_comparable(await surveys_of(session, request), needed_n=_LEAST)
@@ -48,20 +59,20 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
             f"This is in {currency}; there are also {', '.join(others)}. "
             "Add `currency=` for one of them."
         )
-    rows = await _read(session, request, ids, currency)
-    n = len(rows)
+    customers = await _read(session, request, ids, currency)
+    n = len(customers.scores)
     if n < _LEAST:
         detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
-    link = _link(rows)
+    link = _link(customers)
     is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
         "survey": surveys[0].key if len(surveys) == 1 else None,
         "outcome": outcome_of(surveys),
         "n": n,
         "currency": currency,
-        "rows": _by_band(rows, "after", request.seed),
-        "before": _by_band(rows, "before", request.seed + 1),
+        "rows": _by_band(customers, customers.after, request.seed),
+        "before": _by_band(customers, customers.before, request.seed + 1),
         "spearman": link,
         "conclusion": "associated" if is_associated else "no_association_found",
         "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
@@ -88,7 +99,7 @@ async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str
 
 async def _read(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[Any], currency: str
-) -> list[Mapping[str, Any]]:
+) -> SpendingOfCustomers:
     """Return each customer's first answer of the period, and what was spent around it."""
     query = ResponseQuery(request.metric_request)
     within = f"make_interval(secs => {query.bind(request.options['within'].total_seconds())})"
@@ -112,25 +123,34 @@ orders as (
   where i.workspace_id = :workspace and not i.test and i.customer_id is not null
   and i.type in ('order.paid', 'order.refunded') and i.currency = {query.bind(currency)}
   group by i.customer_id, i.order_source, i.order_ref,
-    case when i.order_ref is null then i.id end)
-select f.band, f.score,
+    case when i.order_ref is null then i.id end),
+customers as (
+select array_position(cast({query.bind(list(_ORDER))} as text[]), f.band) as band, f.score,
   {spent.format(f"o.at > f.responded_at and o.at <= f.responded_at + {within}")} as after,
   {spent.format(f"o.at < f.responded_at and o.at >= f.responded_at - {within}")} as before
 from first f
 left join (select *, coalesce(paid_at, first_at) as at from orders) o
   on o.customer_id = f.customer_id
-group by f.customer_id, f.band, f.score, f.responded_at order by f.customer_id"""
+group by f.customer_id, f.band, f.score, f.responded_at order by f.customer_id)
+select array_agg(coalesce(band, 0)) as bands, array_agg(score) as scores,
+  array_agg(greatest(after, 0)::float8) as after, array_agg(greatest(before, 0)::float8) as before
+from customers"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    return [dict(row._mapping) for row in rows]
+    found = rows.one()
+    return SpendingOfCustomers(
+        *(np.array(column or (), dtype=float)
+          for column in (found.bands, found.scores, found.after, found.before))
+    )  # fmt: skip
 
 
-def _by_band(rows: Sequence[Mapping[str, Any]], column: str, seed: int) -> list[Reply]:
+def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) -> list[Reply]:
     """Return what each band spent; the means are over all of its customers."""
     replies = []
-    bands = sorted({row["band"] for row in rows if row["band"]}, key=_ORDER.index)
-    for band in bands:
-        spent = np.array([float(max(row[column], 0)) for row in rows if row["band"] == band])
+    for number, band in enumerate(_ORDER, start=1):
+        spent = spent_by_all[customers.bands == number]
         buyers, n = int((spent > 0).sum()), len(spent)
+        if not n:
+            continue
         share = wilson(buyers, n)
         interval = bootstrap_means(spent, seed)
         ordered = np.sort(spent)
@@ -143,12 +163,10 @@ def _by_band(rows: Sequence[Mapping[str, Any]], column: str, seed: int) -> list[
     return replies
 
 
-def _link(rows: Sequence[Mapping[str, Any]]) -> Reply:
+def _link(customers: SpendingOfCustomers) -> Reply:
     """Return Spearman's rank correlation of score and spending, tested by Student's t."""
-    n = len(rows)
-    scores = np.array([float(row["score"]) for row in rows])
-    spent = np.array([float(max(row["after"], 0)) for row in rows])
-    rho = spearman(scores, spent)
+    n = len(customers.scores)
+    rho = spearman(customers.scores, customers.after)
     if rho is None:
         return {"rho": None, "p_value": None, "n": n}
     if abs(rho) >= 1:

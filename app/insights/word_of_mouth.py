@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many people customers tell about the brand: by assumed rates, and by their answers."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -114,35 +114,58 @@ def _tagged(
 async def _told(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
 ) -> Reply | None:
-    """Return how many people customers say that they have told, where that was asked."""
-    numbers: list[float] = []
-    by_band: dict[str, list[float]] = {}
+    """Return how many people customers say that they have told, if that was asked."""
+    counts: Counter[float] = Counter()
+    by_band: dict[str, Counter[float]] = {}
     for survey, item in _tagged(surveys, "told"):
-        for band, number in await _numbers(session, request, survey, item):
-            numbers.append(number)
+        for band, number, n in await _numbers(session, request, survey, item):
+            counts[number] += n
             group = next((name for name, bands in _GROUPS.items() if band in bands), None)
             if group:
-                by_band.setdefault(group, []).append(number)
-    if not numbers:
+                by_band.setdefault(group, Counter())[number] += n
+    if not counts:
         return None
-    values = np.sort(np.array(numbers))
-    cut = int(len(values) * _TRIMMED)
-    trimmed = values[cut : len(values) - cut] if len(values) > 2 * cut else values
     return {
-        "n": len(values),
-        "median": float(values[(len(values) - 1) // 2]),
-        "trimmed_mean": float(trimmed.mean()),
+        "n": counts.total(),
+        "median": _at(counts, (counts.total() - 1) // 2),
+        "trimmed_mean": _trimmed_mean(counts),
         "by_band": {
-            name: {"n": len(found), "mean": sum(found) / len(found)}
+            name: {"n": found.total(), "mean": _total(found) / found.total()}
             for name, found in sorted(by_band.items())
         },
     }
 
 
+def _total(counts: Counter[float]) -> float:
+    return sum(number * n for number, n in counts.items())
+
+
+def _at(counts: Counter[float], position: int) -> float:
+    """Return the number at a position of all numbers in order, from 0."""
+    for number in sorted(counts):
+        position -= counts[number]
+        if position < 0:
+            return number
+    raise IndexError(position)
+
+
+def _trimmed_mean(counts: Counter[float]) -> float:
+    """Return the mean without a tenth of the numbers at either end."""
+    n = counts.total()
+    cut = int(n * _TRIMMED)
+    kept: Counter[float] = Counter()
+    begins = 0
+    for number in sorted(counts):
+        ends = begins + counts[number]
+        kept[number] = max(0, min(ends, n - cut) - max(begins, cut))
+        begins = ends
+    return _total(kept) / kept.total()
+
+
 async def _numbers(
     session: AsyncSession, request: InsightRequest, survey: SurveyItems, item: ScoredQuestion
-) -> list[tuple[str | None, float]]:
-    """Return each number that was answered, with the band of its response."""
+) -> list[tuple[str | None, float, int]]:
+    """Return each number that was answered, with the band of the response, and how often."""
     query = ResponseQuery(request.metric_request)
     key = query.bind(item.key)
     is_choice = item.type in {QuestionType.CHOICE, QuestionType.CHOICES}
@@ -150,12 +173,12 @@ async def _numbers(
     rows = await run_sql(
         session,
         text(
-            f"select r.band, ({value})::int as number "
+            f"select r.band, ({value})::int as number, count(*) as n "
             f"{query.source(f'r.survey_id = {query.bind(survey.id)}')} "
-            f"and {value} ~ '^[0-9]{{1,6}}$'"
+            f"and {value} ~ '^[0-9]{{1,6}}$' group by 1, 2"
         ).bindparams(**query.bound),
     )
-    return [(row.band, float(row.number)) for row in rows]
+    return [(row.band, float(row.number), int(row.n)) for row in rows]
 
 
 async def _heard(

@@ -6,9 +6,11 @@ import json
 import re
 import statistics
 import time
+from pathlib import Path
 
 import asyncpg
 import httpx
+import psutil
 
 from app.core.postgres import url_of
 from tests.service import Service
@@ -38,10 +40,25 @@ def measure() -> None:
         print(f"  {size:,} responses")
         with httpx.Client(base_url=service.url, auth=(key, ""), timeout=300) as client:
             client.get("/v1/insights/drivers?period=30d").raise_for_status()
+            web = next(p for p in psutil.process_iter(["cmdline"]) if _is_web_of(p, service))
+            print(f"  the web process holds {_mebibytes(web):.0f} MiB before")
             for insight in _INSIGHTS:
                 _time(client, insight)
+                print(f"  {'':<14} the web process holds {_mebibytes(web):.0f} MiB at its peak")
     finally:
         service.remove()
+
+
+def _is_web_of(process: psutil.Process, service: Service) -> bool:
+    command = process.info["cmdline"] or []
+    return "app.cli.web" in command and process.environ().get("AFTERWORD_PORT") == str(service.port)
+
+
+def _mebibytes(process: psutil.Process) -> float:
+    """Return the most memory that a process has held so far."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    peak = re.search(r"VmHWM:\s+(\d+)", status)
+    return int(peak[1]) / 1024 if peak else 0.0
 
 
 def _time(client: httpx.Client, insight: str) -> None:

@@ -201,16 +201,17 @@ def test_an_interval_of_complete_rows_holds_their_estimate() -> None:
     ragged[400:, 2] = np.nan
     ragged[400:, 0] = -ragged[400:, 1]
     values = np.concatenate([complete, ragged])
-    result = importance_of(values)
+    result = importance_of([values])
     assert result.base == "complete"
     known = ~np.isnan(values)
-    interval, _ = bootstrap_shares(values[known.all(axis=1)], 1)
+    rows = values[known.all(axis=1)]
+    interval, _ = bootstrap_shares(len(rows), rows.__getitem__, 1)
     assert ((interval[0] <= result.shares) & (result.shares <= interval[1])).all()
 
 
 def test_predictors_that_say_the_same_explain_no_more_than_all() -> None:
     column = np.random.default_rng(1).normal(size=200)
-    assert importance_of(np.column_stack([column, column, column])).r2 <= 1
+    assert importance_of([np.column_stack([column, column, column])]).r2 <= 1
 
 
 def charts(points: list[ChartPoint], today: dt.date, rule: dict[str, Any]) -> AlertCharts:

@@ -70,7 +70,7 @@ def airport() -> Any:
 
 def test_importance_of_cars() -> None:
     vector = VECTORS["driver-002"]
-    found = importance_of(table(MTCARS))
+    found = importance_of([table(MTCARS)])
     expected = [vector["expected"][name] for name in vector["input"]["predictors"]]
     assert found.weights == pytest.approx(expected, abs=vector["tolerance"])
     assert found.base == "pairwise"
@@ -81,7 +81,7 @@ def test_importance_of_an_airport() -> None:
     vector = VECTORS["sfo-driver-rw"]
     values = airport()
     assert len(values) == 1892
-    found = importance_of(values)
+    found = importance_of([values])
     expected = [vector["expected"][name] for name in vector["input"]["predictors"]]
     assert found.weights == pytest.approx(expected, abs=vector["tolerance"])
     assert found.r2 == pytest.approx(0.548954, abs=1e-6)
@@ -89,9 +89,9 @@ def test_importance_of_an_airport() -> None:
 
 def test_same_seed_same_interval_which_holds_the_estimate() -> None:
     values = airport()
-    shares = importance_of(values).shares
-    first, drawn = bootstrap_shares(values, 7)
-    again, _ = bootstrap_shares(values, 7)
+    shares = importance_of([values]).shares
+    first, drawn = bootstrap_shares(len(values), values.__getitem__, 7)
+    again, _ = bootstrap_shares(len(values), values.__getitem__, 7)
     assert drawn == len(values)
     assert (first == again).all()
     assert ((first[0] < shares) & (shares < first[1])).all()
@@ -110,7 +110,7 @@ def test_a_matrix_that_no_data_can_have_falls_back_to_complete_rows() -> None:
         rows = slice(300 * place, 300 * (place + 1))
         values[rows, second] = sign * values[rows, first]
         values[rows, 3 - first - second] = np.nan
-    found = importance_of(values)
+    found = importance_of([values])
     assert found.base == "complete"
     assert 0 <= found.r2 <= 1
 
@@ -118,17 +118,17 @@ def test_a_matrix_that_no_data_can_have_falls_back_to_complete_rows() -> None:
 def test_a_driver_that_does_not_vary_weighs_nothing() -> None:
     values = airport().copy()
     values[:, 0] = 3
-    found = importance_of(values)
+    found = importance_of([values])
     assert found.weights[0] == 0
     assert np.isnan(found.correlations[0])
 
 
 def test_alpha_of_attitude() -> None:
     vector = VECTORS["alpha-001"]
-    assert cronbach_alpha(table(ATTITUDE)) == pytest.approx(
+    assert cronbach_alpha([table(ATTITUDE)]) == pytest.approx(
         vector["expected"], abs=vector["tolerance"]
     )
-    assert cronbach_alpha(table(ATTITUDE)[:, :1]) is None
+    assert cronbach_alpha([table(ATTITUDE)[:, :1]]) is None
 
 
 def test_reach() -> None:
