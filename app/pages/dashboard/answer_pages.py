@@ -141,16 +141,15 @@ async def show_follow_ups(
 async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
     """Show one answer with its follow-up, as it was saved a moment ago."""
     response = await responses.read(session, visit.workspace.id, response_id)
-    texts = await answers.questions_of(visit, response.survey, response.survey_version)
-    order = {key: place for place, key in enumerate(texts)}
-    given = sorted(response.answers.items(), key=lambda item: order.get(item[0], len(order)))
+    given = await answers.shown_answers(
+        visit, response.survey, response.survey_version, response.answers
+    )
     owners = await members.find_page(session, visit.workspace.id, limit=200, cursor=None)
     return visit.page(
         "response",
         title=f"{visit.texts['answer']}: {response.survey}",
         response=response,
         given=given,
-        questions=texts,
         owners=[member.name for member in owners],
         statuses=list(FollowUpStatus),
     )

@@ -1,27 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Helpers for one answer: the texts of its questions, and the due date of its follow-up."""
+"""Helpers for one answer: its questions and answers as they are read, and its due date."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 from app.core.errors import InvalidInput, NotFound
 from app.pages.dashboard.sessions import DashboardVisit
 from app.surveys import service as surveys
+from app.surveys.question_types import NA, WordAnswers, spec_of
+from app.surveys.schemas import Question
 
 
-async def questions_of(visit: DashboardVisit, survey: str, version: int) -> dict[str, str]:
-    """Return the questions of a survey's version in the visitor's language, by their keys."""
+async def shown_answers(
+    visit: DashboardVisit, survey: str, version: int, given: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """Return each question with its answer, in the visitor's language and the survey's order."""
     try:
         stored_survey = await surveys.find(visit.session, visit.workspace.id, survey)
     except NotFound:
-        return {}
+        return [(key, str(value)) for key, value in given.items()]
     definition = await surveys.definition_of(visit.session, stored_survey, version)
     default = definition.default_locale
-    return {
-        question.key: question.text.get(
-            visit.texts.language, question.text.get(default, question.key)
+    return [
+        (
+            question.text.get(visit.texts.language, question.text.get(default, question.key)),
+            shown_answer(visit, question, given[question.key], default),
         )
         for question in definition.questions
-    }
+        if question.key in given
+    ]
+
+
+def shown_answer(visit: DashboardVisit, question: Question, value: Any, default: str) -> str:
+    """Return an answer as it is read: the text of an option, a word, or what was given."""
+    if value is None:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(shown_answer(visit, question, part, default) for part in value)
+    for option in question.options:
+        if option.key == value:
+            return option.text.get(visit.texts.language) or option.text.get(default) or option.key
+    word = str(value).lower() if isinstance(value, bool) else str(value)
+    is_word = isinstance(spec_of(question.type).answers, WordAnswers) or word == NA
+    return visit.texts.name("answer", word) if is_word else word
 
 
 def due_of(text: str, visit: DashboardVisit, present: dt.datetime | None) -> str | None:

@@ -53,6 +53,7 @@ async def show_experience(
                 key: value for key, value in params.items() if key not in {"period", "from", "to"}
             }
         reply = await visit.api.get(f"/v1/insights/{name}", **params)
+        reply["rows"] = [_in_readers_language(visit, row) for row in reply["rows"]]
         shown |= {"reply": reply, "sentence": SENTENCES[name](visit.texts, reply)}
         if name == "drivers" and reply["rows"]:
             shown["scatter"] = _scatter(reply["rows"])
@@ -95,6 +96,12 @@ async def _read_metric_tab(
             value=visit.texts.number(total["value"], 1), n=visit.texts.number(total["n"])
         )
     return {"points": whiskers(points), "sentence": sentence}
+
+
+def _in_readers_language(visit: DashboardVisit, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with its label in the reader's language; the API has the workspace's."""
+    kind = next((kind for kind in _TAGS.values() if kind in row), None)
+    return {**row, "label": visit.texts.name(kind, row[kind])} if kind is not None else dict(row)
 
 
 def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:

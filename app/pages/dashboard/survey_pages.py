@@ -9,13 +9,15 @@ from starlette.responses import HTMLResponse, Response
 from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
 from app.pages.dashboard import figures
+from app.pages.dashboard.answers import shown_answer
 from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.parts import figures_context
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
 from app.surveys import service as surveys
-from app.surveys.question_types import WordAnswers, spec_of
+from app.surveys.question_types import spec_of
 from app.surveys.schemas import Definition, Question
+from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
@@ -41,6 +43,7 @@ async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
 @routes.get("/surveys/new", include_in_schema=False)
 async def show_new_survey(visit: ConsoleDep) -> HTMLResponse:
     """Offer the templates for a new survey."""
+    visit.require(Scope.ADMIN)
     return visit.page("survey_new", templates=TEMPLATES)
 
 
@@ -106,10 +109,13 @@ async def results_of(
         if metric is not None:
             reply = await figures.read(visit, view, metric, properties, question=[question.key])
             total = reply["total"]
-            counts = [(_label(visit, question, str(key), definition), int(value))
-                      for key, value in total.get("distribution", {}).items()]  # fmt: skip
+            counts = [
+                (shown_answer(visit, question, key, definition.default_locale), int(n))
+                for key, n in total.get("distribution", {}).items()
+            ]
+            band = figures.band_reader(metric, reply.get("scale"))
             shown |= {
-                "n": total["n"], "bars": bars_of(counts) if counts and total["n"] else None,
+                "n": total["n"], "bars": bars_of(counts, band) if counts and total["n"] else None,
                 "value": figures.format_value(visit.texts, metric, total.get("value")),
                 "interval": figures.interval_of(visit.texts, metric, total.get("ci")),
                 "counts": counts,
@@ -121,17 +127,6 @@ async def results_of(
 def _text(visit: DashboardVisit, question: Question, definition: Definition) -> str:
     texts = question.text
     return texts.get(visit.texts.language) or texts.get(definition.default_locale) or question.key
-
-
-def _label(visit: DashboardVisit, question: Question, key: str, definition: Definition) -> str:
-    """Return the text of an option, or the answer itself."""
-    for option in question.options:
-        if option.key == key:
-            text = option.text
-            return text.get(visit.texts.language) or text.get(definition.default_locale) or key
-    if isinstance(spec_of(question.type).answers, WordAnswers):
-        return visit.texts.name("answer", key)
-    return key
 
 
 @routes.get("/surveys/{key}/qr.svg", include_in_schema=False)
