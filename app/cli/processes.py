@@ -40,7 +40,7 @@ class _Child:
     failures: int = 0
 
     def start(self) -> None:
-        """Start it with a pipe whose closing tells it that we are gone."""
+        """Start it with a pipe that closes when this process ends."""
         self.started = time.monotonic()
         self.process = subprocess.Popen(
             self.command,

@@ -313,7 +313,7 @@ async def _run(session: AsyncSession, statement: str, bound: dict[str, Any]) -> 
 
 def _delete_mails(folder: Path, invitations: Sequence[UUID], needles: Sequence[bytes]) -> int:
     found = [path for id_ in invitations for path in folder.glob(f"{id_}.*.eml")]
-    # Mails to the company may tell of the customer, too.
+    # Mails to the company may name the customer, too.
     found += [path for path in folder.glob("*.notice.eml") if _holds(path, needles)]
     for path in found:
         path.unlink(missing_ok=True)

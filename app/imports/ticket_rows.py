@@ -84,7 +84,7 @@ class TicketReader:
         self._named = {fold(name): type_ for name, type_ in self.event_names.items()}
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
-        """Return what a row tells, or None where it is empty; raise UnreadableRowError."""
+        """Return the story of a row, or None if it is empty; raise UnreadableRowError."""
         given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
         given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
         if "id" not in given:

@@ -59,7 +59,7 @@ async def resolve_order(
 async def read_stories(
     session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
 ) -> dict[str, list[Any]]:
-    """Return what was told before of the drafts' orders, by order, in the order it happened."""
+    """Return what is known of the drafts' orders, by order, in the order it happened."""
     orders = sorted({draft.order for draft in drafts if draft.order})
     if not orders:
         return {}

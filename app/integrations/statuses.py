@@ -9,7 +9,7 @@ from importlib.resources import files
 from app.integrations.adapter import SourceSettings, UnmappedStatusError
 from app.integrations.reading import text
 
-# What a status may be mapped to, and the interaction that tells of it.
+# What a status may be mapped to, and the interaction type that it becomes.
 TYPES: Mapping[str, str | None] = {
     "new": "ticket.opened",
     "opened": "ticket.opened",
@@ -56,7 +56,7 @@ def type_of_status(
     ids: Mapping[str, str] | None = None,
     types: Mapping[str, str | None] = TYPES,
 ) -> str | None:
-    """Return the interaction type that a status tells of, or None where it tells of nothing.
+    """Return the interaction type that a status becomes, or None if it becomes none.
 
     `ids` are the source's own ids of statuses, which no language changes; they come before
     labels, the workspace's map before both. A status that nobody knows raises

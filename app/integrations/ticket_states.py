@@ -35,7 +35,7 @@ _STATES = (
 
 @dataclass(slots=True)
 class KnownTicket:
-    """What is known of a ticket, and the states that it was told to be in, the oldest first."""
+    """What is known of a ticket, and the states that were reported, the oldest first."""
 
     status: str
     opened_at: dt.datetime | None
@@ -43,7 +43,7 @@ class KnownTicket:
     states: list[tuple[dt.datetime, str]] = field(default_factory=list)
 
     def state_at(self, at: dt.datetime | None) -> str | None:
-        """Return the last state that it was told to be in until then, or until now."""
+        """Return the last state that was reported until then, or until now."""
         known = [type_ for since, type_ in self.states if at is None or since <= at]
         return known[-1] if known else None
 

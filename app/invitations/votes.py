@@ -47,7 +47,7 @@ class LinkHit:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionSignals:
-    """What a sent form tells of its sender.
+    """What a sent form shows of its sender.
 
     `scripted` says that our script ran, `gesture` that it saw one; `asked_again` that it is the
     page that asks to confirm; `rendered_at` is when the form was made, as we signed it.

@@ -210,7 +210,7 @@ def show_message(
 
 @dataclass(frozen=True, slots=True)
 class PostedForm:
-    """A form as it was sent: its fields, and what they tell of the sender."""
+    """A form as it was sent: its fields, and what they show of the sender."""
 
     fields: Mapping[str, Sequence[str]]
     signals: SubmissionSignals
@@ -223,7 +223,7 @@ class PostedForm:
 
     @property
     def is_first_gesture(self) -> bool:
-        """Whether the page's script only tells of the first gesture."""
+        """Whether the page's script only reports the first gesture."""
         return bool(self.fields.get("_first"))
 
 

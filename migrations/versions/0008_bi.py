@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Views for BI tools in the schema `bi`, walled by row-level security on the role's own name.
 
-The views run with the rights of whoever reads them, so the policies of the tables below hold: a
+The views run with the rights of the role that reads them, so the policies of the tables below hold: a
 role sees the rows of the one workspace that `bi_access` names for it, and every other role none;
 customers' names only where it was made for that. No grant names a role, so a copy needs none.
 """

@@ -28,7 +28,7 @@ from app.integrations.reading import (
 )
 from app.integrations.signatures import SignatureRule
 
-# The type that an order's topic tells of, and the field with its time.
+# The interaction type of an order's topic, and the field with its time.
 _ORDERS = {
     "orders/create": ("order.placed", "created_at"),
     "orders/paid": ("order.paid", "processed_at"),

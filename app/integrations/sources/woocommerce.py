@@ -30,7 +30,7 @@ from app.integrations.reading import (
 from app.integrations.signatures import SignatureRule
 from app.integrations.statuses import TYPES, fold, remedy_of
 
-# The type that an order's status tells of, and the field with its time.
+# The interaction type of an order's status, and the field with its time.
 _BY_STATUS = {
     "processing": ("order.paid", "date_paid"),
     "completed": ("order.fulfilled", "date_completed"),

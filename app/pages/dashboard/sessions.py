@@ -48,7 +48,7 @@ _WITH_NOTICES = {"overview", "asking", "invitations", "settings"}
 NO_OUTCOME = FormOutcome("", {})
 
 
-# A page may be told that something was saved; `was_saved` reads it.
+# The parameter that lets a page say that something was saved; `was_saved` reads it.
 Saved = Annotated[str, Query(max_length=5)]
 
 
