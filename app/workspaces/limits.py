@@ -62,7 +62,7 @@ class Limiter:
         trusted_proxies: tuple[Network, ...],
         report_proxy: Callable[[str], None] | None = None,
     ) -> None:
-        """Start with full buckets; `report_proxy` is called once for a proxy that is not trusted."""
+        """Start with full buckets; `report_proxy` is called for an untrusted proxy, once."""
         self.public_rate = public_rate
         self.public_burst = public_burst
         self._trusted = trusted_proxies
