@@ -284,9 +284,11 @@ class AnswerTaker:
                         self._connection or await self._ingest.database.connect()
                     )
                     await stored.add_rows(connection, self._workspace_id, self._run.id, rows)
-            except asyncpg.UniqueViolationError:
-                # An import that was interrupted has noted some of them before.
-                pass
+            except (asyncpg.UniqueViolationError, asyncpg.InternalServerError) as error:
+                # An import that was interrupted has noted some of them before; a cluster's
+                # coordinator passes on the error of a node under another name.
+                if "duplicate key" not in str(error):
+                    raise
             else:
                 return
         await self._note_removed_or_changed(rows)
