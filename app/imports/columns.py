@@ -202,6 +202,9 @@ def wanted_rows(
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
     asked = [(places[_require_column(places, "where", column)], values)
              for column, values in where.items()]  # fmt: skip
+    if not asked:
+        yield from ((line, cells) for line, cells in table.rows() if any(cells))
+        return
     for line, cells in table.rows():
         if any(cells) and all(cells[place].casefold() in values for place, values in asked):
             yield line, cells

@@ -52,6 +52,10 @@ class RowIdentities:
     ids: dict[UUID, str] = field(default_factory=dict)
     _repeats: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        """Prepare the names that all ids share."""
+        self._names = ("import", str(self.survey.id), self.source)
+
     def clear(self) -> None:
         """Forget all rows, before the file is read again."""
         self.ids.clear()
@@ -78,8 +82,7 @@ class RowIdentities:
         return None
 
     def _derived(self, *names: str) -> UUID:
-        survey = self.survey
-        return keyed_uuid(survey.derivation.key, "import", str(survey.id), self.source, *names)
+        return keyed_uuid(self.survey.derivation.key, *self._names, *names)
 
     def _numbered(self, content: str) -> tuple[str, str]:
         self._repeats[content] += 1

@@ -25,6 +25,10 @@ _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _SHORT = 128
 _MAX_CACHED_TEXTS = 10_000
+# Where the id of a row is kept until its body is whole.
+_EXTERNAL_ID = "external id"
+# Stores the text of a column in a body.
+FieldWriter = Callable[[dict[str, Any], str, str], None]
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -92,12 +96,27 @@ class RowReader:
             for use in self.uses
             if use.name.casefold() in self.options.missing
         }
-        self._constants = list(self.options.constants.items())
-        self._field_readers: dict[str, Callable[[dict[str, Any], str, str], None]] = {
+        self._field_writers: dict[str, FieldWriter] = {
             "responded_at": self._responded_at, "channel": self._channel,
             "touchpoint": self._touchpoint, "locale": self._locale, "tags": self._tags,
             "order": partial(self._short, "order"), "ticket": partial(self._short, "ticket"),
+            "external_id": self._external_id,
         }  # fmt: skip
+        self._question_uses = [
+            (use.target, use.name, use.place) for use in self.uses if use.target in by_key
+        ]
+        self._field_uses = [
+            (self._writer_of(use.target), use.name, use.place)
+            for use in self.uses
+            if use.target not in by_key
+        ]
+        constants = [(name, f"set {name}", text) for name, text in self.options.constants.items()]
+        self._constant_answers = [constant for constant in constants if constant[0] in by_key]
+        self._constant_fields = [
+            (self._writer_of(name), column, text)
+            for name, column, text in constants
+            if name not in by_key and text
+        ]
 
     def clear(self) -> None:
         """Forget what was noted, before the file is read again."""
@@ -106,51 +125,49 @@ class RowReader:
 
     def read(self, line: int, cells: Sequence[str]) -> ReadRow | None:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
-        body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": {}}
-        external_id: str | None = None
-        if self._missing:
-            given = [(use.target, use.name, self._text(use, cells)) for use in self.uses]
-        else:
-            given = [(use.target, use.name, cells[use.place]) for use in self.uses]
-        given += [(target, f"set {target}", value) for target, value in self._constants]
-        answers = body["answers"]
-        for target, column, text in given:
-            if target in self._readers:
-                answers[target] = self._answer(target, column, text)
+        answers: dict[str, Any] = {}
+        body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": answers}
+        for target, column, place in self._question_uses:
+            answers[target] = self._answer(target, column, self._text(place, cells))
+        for target, column, text in self._constant_answers:
+            answers[target] = self._answer(target, column, text)
         if not any(value is not None for value in answers.values()):
             return None
-        for target, column, text in given:
-            if target == "external_id" and text:
-                external_id = self._external_id(column, text)
-            elif target not in self._readers and text:
-                self._put_field(body, target, column, text)
+        for put, column, place in self._field_uses:
+            if text := self._text(place, cells):
+                put(body, column, text)
+        for put, column, text in self._constant_fields:
+            put(body, column, text)
         self._complete(body)
-        return self._checked(line, body, external_id)
+        return self._checked(line, body, body.pop(_EXTERNAL_ID, None))
 
-    def _text(self, use: ColumnUse, cells: Sequence[str]) -> str:
+    def _text(self, place: int, cells: Sequence[str]) -> str:
         """Return a cell, empty if its value stands for none."""
-        text = cells[use.place]
-        missing = self._missing.get(use.place)
+        text = cells[place]
+        if not self._missing:
+            return text
+        missing = self._missing.get(place)
         return "" if missing is not None and text.casefold() in missing else text
 
-    def _put_field(self, body: dict[str, Any], target: str, column: str, text: str) -> None:
-        """Store a field that is no answer; a value that does not fit is left out with a note."""
+    def _writer_of(self, target: str) -> FieldWriter:
+        """Return the function that stores a field that is no answer.
+
+        A value that does not fit is left out with a note.
+        """
         if target.startswith(PROPERTY):
-            self._property(body, target.removeprefix(PROPERTY), column, text)
-        elif target.startswith("customer."):
-            self._customer(body, target.removeprefix("customer."), column, text)
-        else:
-            self._field_readers[target](body, column, text)
+            return partial(self._property, target.removeprefix(PROPERTY))
+        if target.startswith("customer."):
+            return partial(self._customer, target.removeprefix("customer."))
+        return self._field_writers[target]
 
     def _answer(self, target: str, column: str, text: str) -> Any:
-        folded, named = text.casefold(), column.casefold()
-        if folded in self.options.na.get(named, ()):
-            return "na"
-        if not text:
-            return None
         cached = self._answers_by_text.get((target, text), self)
         if cached is not self:
             return cached
+        if text.casefold() in self.options.na.get(column.casefold(), ()):
+            return "na"
+        if not text:
+            return None
         try:
             answer = self._readers[target](text)
         except ValueError as error:
@@ -183,10 +200,10 @@ class RowReader:
     def _leave_out(self, column: str, reason: str) -> None:
         self.notes[f"{column}: {reason}"] += 1
 
-    def _external_id(self, column: str, text: str) -> str:
+    def _external_id(self, body: dict[str, Any], column: str, text: str) -> None:
         if len(text) > _SHORT:
             raise UnreadableRowError(column, f"`{text[:40]}…` is longer than {_SHORT} characters")
-        return text
+        body[_EXTERNAL_ID] = text
 
     def _responded_at(self, body: dict[str, Any], column: str, text: str) -> None:
         assert self.dates is not None  # noqa: S101 - a column of dates has its reading
@@ -229,19 +246,20 @@ class RowReader:
         else:
             body[target] = text
 
-    def _property(self, body: dict[str, Any], name: str, column: str, text: str) -> None:
+    def _property(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
         if reason := unfit_property(text):
             self._leave_out(column, reason)
         else:
             body.setdefault("properties", {})[name] = text
 
-    def _customer(self, body: dict[str, Any], name: str, column: str, text: str) -> None:
-        if name == "email" and fit_email(text) is None:
+    def _customer(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
+        email = fit_email(text) if name == "email" else None
+        if name == "email" and email is None:
             self._leave_out(column, f"`{text[:60]}` is no e-mail address")
         elif len(text) > 200:
             self._leave_out(column, "is longer than 200 characters")
         else:
-            body.setdefault("customer", {})[name] = text
+            body.setdefault("customer", {})[name] = email or text
 
     def _complete(self, body: dict[str, Any]) -> None:
         if "responded_at" not in body:
@@ -262,7 +280,7 @@ class RowReader:
 
     def _checked(self, line: int, body: dict[str, Any], external_id: str | None) -> ReadRow:
         try:
-            decoded = check_response(msgspec.convert(body, ResponseIn))
+            decoded = check_response(msgspec.convert(body, ResponseIn), is_fit=True)
             checked = self.survey.check(decoded.answers, complete=True)
         except msgspec.ValidationError as error:
             raise UnreadableRowError("row", str(error)) from None

@@ -99,15 +99,18 @@ def decode(
         raise InvalidInput.at("body", msg="is nested too deeply") from None
 
 
-def check_response(response: ResponseIn) -> ResponseIn:
-    """Check what no type says, or raise InvalidInput naming the first wrong field."""
+def check_response(response: ResponseIn, *, is_fit: bool = False) -> ResponseIn:
+    """Check what no type says, or raise InvalidInput naming the first wrong field.
+
+    With `is_fit` the customer's address was normalised before.
+    """
     check_times(response.responded_at)
     if response.properties:
         _check_properties(response.properties)
     if response.id is not None and response.external_id is not None:
         msg = "stands instead of an `id`; send one of them"
         raise InvalidInput.at("body", "external_id", msg=msg)
-    if response.customer is not None:
+    if response.customer is not None and not is_fit:
         response.customer = _fit(response.customer)
     return response
 
