@@ -18,12 +18,12 @@ from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
 from app.alerts.series import request_of, since_of
 from app.core import jobs
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.jobs import Job
 from app.core.outbox import emit
-from app.core.paging import decode_cursor
 from app.core.settings import Settings
 from app.metrics.periods import Interval, period_start
 from app.workspaces.models import Member, Workspace

@@ -2,18 +2,16 @@
 """Lists: newest first, cut by `limit`, continued by an opaque cursor that stays stable."""
 
 import datetime as dt
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from app.core.errors import InvalidInput
+from app.core.cursors import encode_cursor
 
 T = TypeVar("T")
 R = TypeVar("R")
-K = TypeVar("K")
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows a page.")]
 CursorParam = Annotated[
@@ -31,26 +29,6 @@ class Page(BaseModel, Generic[T]):
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """Name the page of a kind of rows plainly, for generated clients."""
         return f"{params[0].__name__}Page"
-
-
-def encode_cursor(at: dt.datetime, key: object) -> str:
-    """Write where a page ended: the moment by which the list is ordered, then the row's key."""
-    text = f"{at.astimezone(dt.UTC).isoformat()}|{key}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.datetime, K] | None:
-    """Read a cursor whose key is of this kind; raise InvalidInput where it is none of ours."""
-    if cursor is None:
-        return None
-    try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, key = text.partition("|")
-        at = dt.datetime.fromisoformat(moment).astimezone(dt.UTC)
-        return at, kind(key.replace("\x00", ""))
-    except (ValueError, OverflowError):
-        msg = "is no cursor of this list; start without one"
-        raise InvalidInput.at("query", "cursor", msg=msg) from None
 
 
 def page_of(

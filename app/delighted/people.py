@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor, encode_cursor
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import from_validation
-from app.core.paging import decode_cursor, encode_cursor
 from app.core.text import fit_email
 from app.delighted.parameters import Parameters
 from app.delighted.request import DelightedRequest

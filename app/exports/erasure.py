@@ -21,12 +21,12 @@ from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.idempotency import erase_replies
 from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.outbox import emit
-from app.core.paging import decode_cursor
 from app.core.signing import SealedBox
 from app.exports.models import Erasure
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL

@@ -15,7 +15,8 @@ from starlette.responses import StreamingResponse
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.errors import InvalidInput, NotAcceptable, TooManyRequests
-from app.core.routing import PROPERTY_PARAMETER, PropertiesDep, ReadSessionDep, router
+from app.core.parameters import PROPERTY_PARAMETER
+from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.exports.columns import Dataset
 from app.exports.datasets import DATASETS, widened
 from app.exports.parquet import ParquetWriter, is_installed

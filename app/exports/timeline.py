@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import in_utc
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
-from app.core.paging import decode_cursor
 from app.core.schema import Json
 
 # One row a moment: when, what, and how it is summed up.

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.cursors import decode_cursor
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.core.paging import decode_cursor
 from app.imports import stored
 from app.imports.file_kinds import FILE_KINDS, WRITERS
 from app.imports.looking import OpenFile, look_at, open_file

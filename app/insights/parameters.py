@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput
-from app.core.routing import PROPERTY_PARAMETER
+from app.core.parameters import PROPERTY_PARAMETER
 from app.insights.request import InsightRequest
 from app.metrics.parameters import MetricQuery, resolve
 from app.workspaces.models import Workspace

@@ -13,12 +13,12 @@ from sqlmodel import col, or_, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import as_uuid, uuid7
 from app.core.notices import notify
-from app.core.paging import decode_cursor
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.integrations import events
 from app.integrations.adapter import SourceSettings

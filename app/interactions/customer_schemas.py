@@ -5,7 +5,6 @@ import datetime as dt
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Path
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -16,7 +15,7 @@ from pydantic import (
 )
 
 from app.core.clock import utc_now
-from app.core.paging import CursorParam, Limit
+from app.core.parameters import PageCursor, PageLimit
 from app.core.text import Email, Line, unfit_property
 from app.workspaces.schemas import Body, Moment
 
@@ -50,7 +49,7 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Short = Annotated[
     str, Field(coerce_numbers_to_str=True), StringConstraints(min_length=1, max_length=128)
 ]
-CustomerRef = Annotated[Short, Path(description="The customer's id, or an external id.")]
+CustomerRef = Annotated[Short, Field(description="The customer's id, or an external id.")]
 Properties = Annotated[dict[Name, Any], Field(max_length=32), AfterValidator(_fit)]
 AnyLocale = Annotated[
     str,
@@ -162,5 +161,5 @@ class CustomerFilter(BaseModel):
     email: str | None = Field(default=None, max_length=255)
     external_id: str | None = Field(default=None, max_length=128)
     source: str | None = Field(default=None, max_length=128, description="Whose external ids.")
-    limit: Limit = 50
-    cursor: CursorParam = None
+    limit: PageLimit = 50
+    cursor: PageCursor = None

@@ -10,11 +10,11 @@ from sqlalchemy import bindparam, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import as_uuid
 from app.core.notices import notify
-from app.core.paging import decode_cursor
 from app.core.prepared import Prepared
 from app.core.schema import Json
 from app.interactions.customer_resolver import (

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.paging import CursorParam, Limit
+from app.core.parameters import PageCursor, PageLimit
 from app.core.text import Email, Line
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.customer_schemas import (
@@ -162,8 +162,8 @@ class InteractionFilter(BaseModel):
     since: Moment | None = Field(default=None, description="Occurred at this time or later.")
     until: Moment | None = Field(default=None, description="Occurred before this time.")
     test: bool = False
-    limit: Limit = 50
-    cursor: CursorParam = None
+    limit: PageLimit = 50
+    cursor: PageCursor = None
 
 
 class TicketTimes(BaseModel):
@@ -206,5 +206,5 @@ class TicketFilter(BaseModel):
     agent: str | None = Field(default=None, max_length=256, description="The property `agent`.")
     customer: str | None = Field(default=None, max_length=255)
     since: Moment | None = Field(default=None, description="Changed at this time or later.")
-    limit: Limit = 50
-    cursor: CursorParam = None
+    limit: PageLimit = 50
+    cursor: PageCursor = None

@@ -7,10 +7,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.ids import as_uuid
-from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import require_touchpoints

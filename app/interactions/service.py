@@ -11,10 +11,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.notices import notify
-from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.interactions.customer_resolver import CHANNEL
 from app.interactions.models import Journey, Touchpoint

@@ -13,11 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
-from app.core.paging import decode_cursor
 from app.core.prepared import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.outbox import emit
-from app.core.paging import decode_cursor
 from app.core.prepared import Prepared
 
 

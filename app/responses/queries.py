@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
-from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.responses.filter_values import require_known

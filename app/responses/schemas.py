@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.routing import PROPERTY_PARAMETER
+from app.core.parameters import PROPERTY_PARAMETER
 from app.core.text import Line
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment

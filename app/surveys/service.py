@@ -15,12 +15,12 @@ from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
 from app.core.notices import notify
-from app.core.paging import decode_cursor
 from app.surveys.catalogue import CHANNEL
 from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
 from app.surveys.reply_schemas import SurveyVersionOut

@@ -9,10 +9,10 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import InvalidInput, named_in
 from app.core.ids import as_uuid
-from app.core.paging import decode_cursor
 from app.core.prepared import Prepared
 from app.interactions.customers import require_customer
 from app.interactions.recording import find_interactions

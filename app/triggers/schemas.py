@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.paging import CursorParam, Limit
+from app.core.parameters import PageCursor, PageLimit
 from app.core.text import Line, Slug
 from app.interactions.interaction_schemas import EventType, InteractionOut
 from app.invitations.admission import Reason
@@ -244,8 +244,8 @@ class DecisionFilter(BaseModel):
 class DecisionPage(DecisionFilter):
     """Filters of the list of decisions."""
 
-    limit: Limit = 50
-    cursor: CursorParam = None
+    limit: PageLimit = 50
+    cursor: PageCursor = None
 
 
 class DecisionCount(BaseModel):

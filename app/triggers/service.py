@@ -10,9 +10,9 @@ from sqlmodel import col, or_, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.errors import Conflict, NotFound, named_in
 from app.core.ids import uuid7
-from app.core.paging import decode_cursor
 from app.core.text import did_you_mean
 from app.surveys import service as surveys
 from app.triggers.models import Trigger

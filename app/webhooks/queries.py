@@ -10,8 +10,8 @@ from sqlalchemy import text
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
-from app.core.paging import decode_cursor
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint

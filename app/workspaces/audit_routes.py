@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from sqlmodel import col, select, tuple_
 
 from app.core.audit import AuditEntry
-from app.core.paging import CursorParam, Limit, Page, decode_cursor, page_of
+from app.core.cursors import decode_cursor
+from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import SessionDep, router
 from app.workspaces.admission import Admin
 from app.workspaces.schemas import Moment

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse
 
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import encode_cursor
 from app.core.http import at
-from app.core.paging import encode_cursor
 from app.core.routing import router
 from app.invitations.admission import Reason
 from app.invitations.schemas import InvitationStatus

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
 from app.core.http import at
-from app.core.routing import PROPERTY_PARAMETER
+from app.core.parameters import PROPERTY_PARAMETER
 from app.interactions import service as interactions
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.periods import Interval, moment_of

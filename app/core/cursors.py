@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cursors: where a page of a list ended. Pure."""
+
+import datetime as dt
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from typing import TypeVar
+
+from app.core.errors import InvalidInput
+
+K = TypeVar("K")
+
+
+def encode_cursor(at: dt.datetime, key: object) -> str:
+    """Write where a page ended: the moment by which the list is ordered, then the row's key."""
+    text = f"{at.astimezone(dt.UTC).isoformat()}|{key}"
+    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.datetime, K] | None:
+    """Read a cursor whose key is of this kind; raise InvalidInput where it is none of ours."""
+    if cursor is None:
+        return None
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, _, key = text.partition("|")
+        at = dt.datetime.fromisoformat(moment).astimezone(dt.UTC)
+        return at, kind(key.replace("\x00", ""))
+    except (ValueError, OverflowError):
+        msg = "is no cursor of this list; start without one"
+        raise InvalidInput.at("query", "cursor", msg=msg) from None
