@@ -14,7 +14,7 @@ from app.integrations.adapter import InboundWebhook, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.interpreting import CheckedInterpretation, interpret
 from app.integrations.models import Integration
-from app.integrations.receiving import (
+from app.integrations.proof import (
     TOKEN_HEADER,
     address_of,
     bears_proof,

@@ -197,9 +197,20 @@ def test_jobs_are_counted_and_the_dead_run_again(service: Service) -> None:
         assert client.get("/readyz").json()["checks"]["mail"].startswith("stored")
 
 
+def _modules_loaded_by(module: str) -> set[str]:
+    script = f"import sys, {module}; print(*sys.modules)"
+    return set(
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+
+
 def test_what_supervises_loads_neither_the_web_framework_nor_the_database() -> None:
-    script = "import sys, app.cli.service_commands; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"fastapi", "starlette", "sqlalchemy", "jinja2"}.intersection(loaded)
+    loaded = _modules_loaded_by("app.cli.service_commands")
+    assert not {"fastapi", "starlette", "sqlalchemy", "jinja2"} & loaded
+
+
+@pytest.mark.parametrize("module", ["app.worker", "app.cli.import_commands"])
+def test_what_serves_no_request_loads_no_web_framework(module: str) -> None:
+    assert "fastapi" not in _modules_loaded_by(module)
