@@ -4,20 +4,24 @@
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from app.core.database import Database
+from app.core.job_runner import Handler
 from app.core.migrations import upgrade
 from app.core.postgres import EmbeddedPostgres
 from app.core.settings import Settings
 from app.main import create_app
+from app.worker import handlers
 from app.workspaces.service import ensure_default
+from tests.mailbox import Mailbox
 from tests.receiver import Receiver
 from tests.shop import Shop
 
@@ -116,3 +120,19 @@ def receiver() -> Iterator[Receiver]:
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server of this test."""
+    made = Mailbox()
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def by_mail(database: Database, settings: Settings, mailbox: Mailbox) -> Mapping[str, Handler]:
+    """The jobs of a worker that has the mail server."""
+    changes = {"smtp_url": SecretStr(mailbox.url), "public_url": "https://ask.example"}
+    return handlers(database, settings.model_copy(update=changes))

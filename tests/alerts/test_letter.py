@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The letter: in three languages, once, with a way to end it; nothing to say, nothing sent."""
 
+import asyncio
 import datetime as dt
+from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.alerts.letter import letter_token, queue_due, read_content, write_letter
+from app.alerts.letter import LETTER_JOB, letter_token, queue_due, read_content, write_letter
 from app.core.database import Database
+from app.core.job_runner import Handler, JobRunner
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
+from tests.mailbox import Mailbox
 from tests.shop import Shop
 
 # A Monday.
@@ -94,6 +98,30 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
     assert await queued(MONDAY) == 2
     assert await queued(MONDAY + dt.timedelta(hours=5)) == 2
     assert await queued(MONDAY + dt.timedelta(days=1)) == 3
+
+
+async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_once(
+    shop: Shop, database: Database, mailbox: Mailbox, by_mail: Mapping[str, Handler]
+) -> None:
+    await week(shop)
+    people = {f"p{number}@once.example" for number in range(8)}
+    for email in people:
+        await shop.post("/v1/members", {"email": email, "name": "P", "digest": "weekly"})
+    letters = {LETTER_JOB: by_mail[LETTER_JOB]}
+
+    async def look_and_work(milliseconds: int) -> None:
+        async with database.transaction() as session:
+            await queue_due(session, MONDAY + dt.timedelta(minutes=milliseconds))
+        runner = JobRunner(database, letters)
+        running = asyncio.create_task(runner.run())
+        await asyncio.sleep(milliseconds / 1000)
+        runner.stop()
+        await running
+
+    for milliseconds in (1, 5, 20, 60, 200, 500):
+        await asyncio.gather(*(look_and_work(milliseconds) for _ in range(2)))
+    sent_to = [mail["To"] for mail in mailbox.mails if mail["To"] in people]
+    assert sorted(sent_to) == sorted(people)
 
 
 async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:
