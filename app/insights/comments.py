@@ -250,12 +250,21 @@ def _language_of(words: Sequence[str], language: str, default: str) -> str:
     ]
     if not candidates:
         return language
-    known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
-    best = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
-    own = known_words.get(language, 0)
-    if known_words[best] < own + 2 or known_words[best] < 1.5 * own:
-        best = language if language in candidates else best
+    is_candidate = language in candidates
+    own = sum(_knows(word, language) for word in words) if is_candidate else 0
+    best = language
+    if not is_candidate or _is_clearly_better(len(words), own):
+        # Otherwise no language could win, even if it knew every word.
+        known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
+        fitting = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
+        if not is_candidate or _is_clearly_better(known_words[fitting], own):
+            best = fitting
     return _by_common_words(words, best)
+
+
+def _is_clearly_better(known: int, own: int) -> bool:
+    """Tell whether a language that knows so many words fits better than the page's own."""
+    return known >= own + 2 and known >= 1.5 * own
 
 
 def _by_common_words(words: Sequence[str], best: str) -> str:
