@@ -17,6 +17,9 @@ from app.core.event_consumer import consume, readable_below
 from app.core.job_runner import Handler, JobRunner
 from app.worker import CONSUMER, EVENT_CONSUMERS, LANES, handlers
 
+# Jobs due sooner are waited for; a retry comes after four seconds at the earliest.
+_SOON = dt.timedelta(seconds=3)
+
 
 async def wait_until_readable(database: Database) -> None:
     """Wait until no transaction of somebody else, such as autovacuum's, holds an event back."""
@@ -104,7 +107,7 @@ class Shop:
             await self._work_once(database, known)
             async with database.session() as session:
                 left = await jobs.next_due(session, list(known))
-            if left is None or left > utc_now() + dt.timedelta(seconds=1):
+            if left is None or left > utc_now() + _SOON:
                 return
         raise AssertionError("jobs are left")
 
@@ -119,7 +122,7 @@ class Shop:
             runner.wake()
             if heard:
                 continue
-            if left is None or left > utc_now() + dt.timedelta(seconds=5):
+            if left is None or left > utc_now() + _SOON:
                 break
             await asyncio.sleep(0.05)
         else:
