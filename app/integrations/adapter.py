@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.integrations.helpdesk_requests import WriteBackRules
 from app.integrations.signatures import SignatureRule
 
 Payload = Mapping[str, Any]
@@ -98,7 +99,7 @@ class Adapter:
     `timeless_case` returns the case of a delivery without an id and a time; such a delivery is a
     repeat only if it equals the one just before. With `numbers_orders` the source is a shop with
     its own order numbers: the same number of another shop is another order. A body that begins
-    with `ping` only asks whether the address answers.
+    with `ping` only asks whether the address answers. A helpdesk with `write_back` takes scores.
     """
 
     translate: Callable[[InboundWebhook, SourceSettings], Translation]
@@ -110,6 +111,7 @@ class Adapter:
     timeless_case: Callable[[InboundWebhook, SourceSettings], str | None] | None = None
     numbers_orders: bool = False
     ping: bytes | None = None
+    write_back: WriteBackRules | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -6,14 +6,12 @@ complete or was left for half an hour; only answers by an invitation or a secret
 anybody may claim to answer about a ticket.
 """
 
-import base64
 import datetime as dt
-import html
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy import text
@@ -38,7 +36,9 @@ from app.core.jobs import Job, LaterError
 from app.core.retry_delays import retry_delay
 from app.core.settings import Settings
 from app.core.signing import SealedBox
+from app.integrations.helpdesk_requests import HelpdeskAccess, HelpdeskRequest, WriteBackContent
 from app.integrations.models import Integration, WriteBack
+from app.integrations.registry import ADAPTERS
 from app.integrations.schemas import WriteBackIn
 from app.invitations.sending import require_sending
 
@@ -47,74 +47,6 @@ _LEFT_ALONE = dt.timedelta(minutes=30)
 _GOOD = range(200, 300)
 # Statuses for which another try is useless.
 _PERMANENT = {400, 401, 403, 404, 410, 422}
-
-
-@dataclass(frozen=True, slots=True)
-class WriteBackContent:
-    """What goes back."""
-
-    ticket: str
-    survey: str
-    score: int | None
-    band: str | None
-    comment: str | None
-
-    @property
-    def note(self) -> str:
-        """The note's text."""
-        lines = [f"{self.survey}: {self.score if self.score is not None else '-'}"]
-        if self.band:
-            lines[0] += f" ({self.band})"
-        return "\n\n".join([*lines, *([self.comment] if self.comment else [])])
-
-
-@dataclass(frozen=True, slots=True)
-class HelpdeskRequest:
-    """One request to the helpdesk."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: Mapping[str, Any]
-
-
-def _basic(user: str, password: str) -> dict[str, str]:
-    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
-
-
-def _zendesk(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequest]:
-    headers = _basic(f"{wanted.auth.user}/token", wanted.auth.token)
-    path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}"
-    note = {"ticket": {"comment": {"body": answer.note, "public": False}}}
-    requests = []
-    if wanted.tags and answer.band:
-        # Before the note, since adding a tag twice does no harm.
-        tag = {"tags": [f"{answer.survey}_{answer.band}"]}
-        requests.append(HelpdeskRequest("PUT", f"{path}/tags.json", headers, tag))
-    return [*requests, HelpdeskRequest("PUT", f"{path}.json", headers, note)]
-
-
-def _freshdesk(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequest]:
-    path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}/notes"
-    # The field is HTML, and what a customer writes is text.
-    body = {"body": html.escape(answer.note), "private": True}
-    return [HelpdeskRequest("POST", path, _basic(wanted.auth.token, "X"), body)]
-
-
-def _chatwoot(wanted: WriteBackIn, answer: WriteBackContent) -> list[HelpdeskRequest]:
-    conversation = quote(answer.ticket, safe="")
-    path = f"/api/v1/accounts/{wanted.account_id}/conversations/{conversation}/messages"
-    # The field is Markdown: what a customer writes makes no links and no pictures there.
-    content = answer.note.replace("[", "\\[")
-    body = {"content": content, "private": True, "message_type": "outgoing"}
-    return [HelpdeskRequest("POST", path, {"api_access_token": wanted.auth.token}, body)]
-
-
-_HELPDESKS: dict[str, Callable[[WriteBackIn, WriteBackContent], list[HelpdeskRequest]]] = {
-    "zendesk": _zendesk,
-    "freshdesk": _freshdesk,
-    "chatwoot": _chatwoot,
-}
 
 
 async def set_write_back(
@@ -126,13 +58,14 @@ async def set_write_back(
     settings: Settings,
 ) -> None:
     """Keep where scores go, sealed; InvalidInput for a helpdesk or URL that cannot be."""
-    if integration.source not in _HELPDESKS:
-        msg = f"`{integration.source}` takes no scores; {', '.join(_HELPDESKS)} do"
+    rules = ADAPTERS[integration.source].write_back
+    if rules is None:
+        takers = [str(source) for source, adapter in ADAPTERS.items() if adapter.write_back]
+        msg = f"`{integration.source}` takes no scores; {', '.join(takers)} do"
         raise InvalidInput.at("body", "base_url", msg=msg)
-    if integration.source == "zendesk" and not wanted.auth.user:
-        raise InvalidInput.at("body", "auth", "user", msg="is required: the agent's e-mail")
-    if integration.source == "chatwoot" and wanted.account_id is None:
-        raise InvalidInput.at("body", "account_id", msg="is required")
+    for name, msg in rules.needs.items():
+        if attrgetter(name)(wanted) is None:
+            raise InvalidInput.at("body", *name.split("."), msg=msg)
     private = settings.allow_private_webhooks
     try:
         check_url(wanted.base_url, allow_private=private)
@@ -212,7 +145,8 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
             return
         row, integration = found
         answer = await _answer(session, job.workspace_id, row)
-    if answer is None or integration.write_back is None:
+    rules = ADAPTERS[integration.source].write_back
+    if answer is None or rules is None or integration.write_back is None:
         return
     plain = box.unseal(integration.write_back)
     if plain is None:
@@ -221,7 +155,7 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
     wanted = WriteBackIn.model_validate_json(plain)
     began = utc_now()
     status, error, asked = await _send_all(
-        wanted, _HELPDESKS[integration.source](wanted, answer),
+        wanted.base_url, rules.requests(_access_of(wanted), answer),
         allow_private=settings.allow_private_webhooks,
     )  # fmt: skip
     attempt = {
@@ -240,6 +174,10 @@ async def write_back(database: Database, box: SealedBox, settings: Settings, job
         await _log_attempt(session, job.workspace_id, response_id, attempt, outcome)
     if wait is not None:
         raise LaterError(error or "", after=wait)
+
+
+def _access_of(wanted: WriteBackIn) -> HelpdeskAccess:
+    return HelpdeskAccess(wanted.auth.token, wanted.auth.user, wanted.account_id, wanted.tags)
 
 
 async def _pending(
@@ -277,7 +215,7 @@ async def _answer(
 
 
 async def _send_all(
-    wanted: WriteBackIn, requests: Sequence[HelpdeskRequest], *, allow_private: bool
+    base_url: str, requests: Sequence[HelpdeskRequest], *, allow_private: bool
 ) -> tuple[int | None, str | None, dt.timedelta | None]:
     """Send the requests in turn; return the last status, what went wrong, and the wait asked."""
     status = None
@@ -285,7 +223,7 @@ async def _send_all(
         try:
             reply: HttpReply = await send(
                 request.method,
-                wanted.base_url.rstrip("/") + request.path,
+                base_url.rstrip("/") + request.path,
                 headers={"Content-Type": "application/json", **request.headers},
                 content=json.dumps(request.body).encode(),
                 allow_private=allow_private,

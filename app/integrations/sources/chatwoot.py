@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Chatwoot from 4.11.2 on: conversations."""
 
+from urllib.parse import quote
+
 from app.integrations.adapter import (
     Adapter,
     InboundWebhook,
@@ -8,6 +10,12 @@ from app.integrations.adapter import (
     SourceSettings,
     Translation,
     UnusedWebhook,
+)
+from app.integrations.helpdesk_requests import (
+    HelpdeskAccess,
+    HelpdeskRequest,
+    WriteBackContent,
+    WriteBackRules,
 )
 from app.integrations.reading import (
     customer,
@@ -73,6 +81,15 @@ def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation
     return Interpretation(interactions)
 
 
+def _write_back_requests(access: HelpdeskAccess, answer: WriteBackContent) -> list[HelpdeskRequest]:
+    conversation = quote(answer.ticket, safe="")
+    path = f"/api/v1/accounts/{access.account_id}/conversations/{conversation}/messages"
+    # The field is Markdown: what a customer writes makes no links and no pictures there.
+    content = answer.note.replace("[", "\\[")
+    body = {"content": content, "private": True, "message_type": "outgoing"}
+    return [HelpdeskRequest("POST", path, {"api_access_token": access.token}, body)]
+
+
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule(
@@ -82,6 +99,7 @@ ADAPTER = Adapter(
         joiner=".",
     ),
     delivery_headers=("x-chatwoot-delivery",),
+    write_back=WriteBackRules(_write_back_requests, needs={"account_id": "is required"}),
     properties={
         "agent": "the assignee's name",
         "team": "the team",

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Freshdesk: an automation's simple form, or the advanced template of the guide. No signature."""
 
+import html
+from urllib.parse import quote
+
 from app.integrations.adapter import (
     Adapter,
     InboundWebhook,
@@ -9,6 +12,13 @@ from app.integrations.adapter import (
     SourceSettings,
     Translation,
     UnusedWebhook,
+)
+from app.integrations.helpdesk_requests import (
+    HelpdeskAccess,
+    HelpdeskRequest,
+    WriteBackContent,
+    WriteBackRules,
+    basic_authorization,
 )
 from app.integrations.reading import (
     customer,
@@ -122,10 +132,18 @@ def _type(payload: Payload, settings: SourceSettings) -> str | None:
     )
 
 
+def _write_back_requests(access: HelpdeskAccess, answer: WriteBackContent) -> list[HelpdeskRequest]:
+    path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}/notes"
+    # The field is HTML, and what a customer writes is text.
+    body = {"body": html.escape(answer.note), "private": True}
+    return [HelpdeskRequest("POST", path, basic_authorization(access.token, "X"), body)]
+
+
 ADAPTER = Adapter(
     translate,
     hashes_body=True,
     timeless_case=timeless_case,
+    write_back=WriteBackRules(_write_back_requests),
     properties={
         "agent": "the agent's name",
         "agent_email": "the agent's address",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Zendesk: a trigger's own template (texts only), and the platform's event form."""
 
+from urllib.parse import quote
+
 from app.integrations.adapter import (
     Adapter,
     InboundWebhook,
@@ -9,6 +11,13 @@ from app.integrations.adapter import (
     SourceSettings,
     Translation,
     UnusedWebhook,
+)
+from app.integrations.helpdesk_requests import (
+    HelpdeskAccess,
+    HelpdeskRequest,
+    WriteBackContent,
+    WriteBackRules,
+    basic_authorization,
 )
 from app.integrations.reading import (
     customer,
@@ -131,6 +140,18 @@ def _changed_to(payload: Payload, labels: list[str], settings: SourceSettings) -
     return None if type_ == "ticket.reopened" and previous not in _RESOLVED else type_
 
 
+def _write_back_requests(access: HelpdeskAccess, answer: WriteBackContent) -> list[HelpdeskRequest]:
+    headers = basic_authorization(f"{access.user}/token", access.token)
+    path = f"/api/v2/tickets/{quote(answer.ticket, safe='')}"
+    note = {"ticket": {"comment": {"body": answer.note, "public": False}}}
+    requests = []
+    if access.tags and answer.band:
+        # Before the note, since adding a tag twice does no harm.
+        tag = {"tags": [f"{answer.survey}_{answer.band}"]}
+        requests.append(HelpdeskRequest("PUT", f"{path}/tags.json", headers, tag))
+    return [*requests, HelpdeskRequest("PUT", f"{path}.json", headers, note)]
+
+
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule(
@@ -139,6 +160,9 @@ ADAPTER = Adapter(
         timestamp_header="X-Zendesk-Webhook-Signature-Timestamp",
     ),
     delivery_headers=("x-zendesk-webhook-invocation-id",),
+    write_back=WriteBackRules(
+        _write_back_requests, needs={"auth.user": "is required: the agent's e-mail"}
+    ),
     properties={
         "agent": "who solved it: the name (its id in the event form)",
         "agent_email": "the agent's address",
