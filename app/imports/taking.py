@@ -126,19 +126,28 @@ class AnswerTaker:
     async def _take_all(self, on_progress: Any) -> ImportCounts:
         chunks = self._file.chunks()
         reading = asyncio.create_task(asyncio.to_thread(next, chunks, None))
-        while (chunk := await reading) is not None:
-            # The next rows are read while these are written, some batches at a time.
-            reading = asyncio.create_task(asyncio.to_thread(next, chunks, None))
-            parts = [chunk[start : start + MOST_ROWS] for start in range(0, len(chunk), MOST_ROWS)]
-            await asyncio.gather(*map(self._take_chunk, parts))
-            if chunk:
-                self.taken.lines_done = chunk[-1].row.line
-            await self.note("reading")
-            if on_progress is not None:
-                on_progress(self._file.seen)
+        writing: asyncio.Task[int] | None = None
+        try:
+            while (chunk := await reading) is not None:
+                # Two chunks are written at a time, while the next rows are read.
+                reading = asyncio.create_task(asyncio.to_thread(next, chunks, None))
+                before, writing = writing, asyncio.create_task(self._take_chunk(chunk))
+                if before is not None:
+                    await self._note_taken(await before, on_progress)
+            if writing is not None:
+                await self._note_taken(await writing, on_progress)
+        except BaseException:
+            await asyncio.gather(*filter(None, (reading, writing)), return_exceptions=True)
+            raise
         if self._file.options.replace is not None:
             await self._remove_missing(self._file.options.replace)
         return self.taken
+
+    async def _note_taken(self, line: int, on_progress: Any) -> None:
+        self.taken.lines_done = line
+        await self.note("reading")
+        if on_progress is not None:
+            on_progress(self._file.seen)
 
     def report(self) -> dict[str, Any]:
         """Return what became of the rows."""
@@ -158,7 +167,13 @@ class AnswerTaker:
                 },
             )  # fmt: skip
 
-    async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> None:
+    async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> int:
+        """Take some rows, and return the line of the last of them."""
+        parts = [chunk[start : start + MOST_ROWS] for start in range(0, len(chunk), MOST_ROWS)]
+        await asyncio.gather(*map(self._take_part, parts))
+        return chunk[-1].row.line if chunk else self.taken.lines_done
+
+    async def _take_part(self, chunk: Sequence[IdentifiedRow]) -> None:
         earlier_rows: dict[UUID, Any] = {}
         responses: dict[UUID, dict[str, Any]] = {}
         if not self._is_first:
