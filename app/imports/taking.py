@@ -144,7 +144,7 @@ class AnswerTaker:
         return self.taken
 
     async def _note_taken(self, line: int, on_progress: Any) -> None:
-        self.taken.lines_done = line
+        self.taken.lines_done = max(self.taken.lines_done, line)
         await self.note("reading")
         if on_progress is not None:
             on_progress(self._file.seen)
@@ -168,10 +168,10 @@ class AnswerTaker:
             )  # fmt: skip
 
     async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> int:
-        """Take some rows, and return the line of the last of them."""
+        """Take some rows, and return the line of the last of them, 0 for none."""
         parts = [chunk[start : start + MOST_ROWS] for start in range(0, len(chunk), MOST_ROWS)]
         await asyncio.gather(*map(self._take_part, parts))
-        return chunk[-1].row.line if chunk else self.taken.lines_done
+        return chunk[-1].row.line if chunk else 0
 
     async def _take_part(self, chunk: Sequence[IdentifiedRow]) -> None:
         earlier_rows: dict[UUID, Any] = {}

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from app.imports import taking, undoing
+from app.imports import looking, taking, undoing
+from app.imports.answer_writing import write_answers
 from tests.imports.files import net, nps, nps_survey, send, table
 from tests.shop import Shop
 
@@ -85,6 +86,32 @@ async def test_a_correction_that_is_interrupted_anywhere_is_completed_and_undone
     assert (await undo(shop, corrected))["left"] == 0
     assert await nps(shop) == (net([9, 9, 2]), 3)
     assert (await answer_of(shop, "3"))["follow_up"]["status"] == "contacted"
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 3])
+async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    await nps_survey(shop)
+    monkeypatch.setattr(looking, "CHUNK", 2)
+    file = scored({str(number): number for number in range(8)})
+    left = writes
+
+    async def ending(*arguments: Any) -> Any:
+        nonlocal left
+        if left == 0:
+            raise Break
+        left -= 1
+        return await write_answers(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(taking, "write_answers", ending)
+        interrupted = await send(shop, file)
+    assert interrupted["status"] == "reading"
+    assert interrupted["lines_done"] <= 2 * writes + 1
+    done = await send(shop, file)
+    assert (done["status"], done["lines_done"]) == ("done", 9)
+    assert await nps(shop) == (net(list(range(8))), 8)
 
 
 async def test_one_file_in_two_surveys_is_two_imports(shop: Shop) -> None:
