@@ -34,6 +34,11 @@ _SIDES = {
     "low": ["detractor", "dissatisfied", "hard"],
     "high": ["promoter", "satisfied", "easy"],
 }
+# Who wrote a comment: the customer, else whom a respondent of a public page claims to be.
+_PERSON = (
+    "coalesce(r.customer_id::text, lower(r.claimed ->> 'email'), r.claimed ->> 'external_id', "
+    "r.id::text)"
+)
 # A word is of letters; an apostrophe or a hyphen may join two parts of it.
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLAUSE = re.compile(r"[.,;:!?()\n]+")
@@ -52,7 +57,7 @@ class Comment:
     """One comment with its side, the person who wrote it, its score and its page's language."""
 
     response: UUID
-    person: UUID
+    person: str
     side: str
     score: int
     language: str
@@ -64,7 +69,7 @@ class Term:
     """The use of one term: how many comments of each side, by which people, with which scores."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    people: set[UUID] = field(default_factory=set)
+    people: set[str] = field(default_factory=set)
     scores: int = 0
     words: set[str] = field(default_factory=set)
     example: str = ""
@@ -151,8 +156,8 @@ async def _read(
     rows = await run_sql(
         session,
         text(
-            "select r.id, coalesce(r.customer_id, r.id) as person, r.score, r.locale, r.comment "
-            f"{source} order by r.responded_at desc, r.id desc limit {MOST_COMMENTS + 1}"
+            f"select r.id, {_PERSON} as person, r.score, r.locale, r.comment {source} "
+            f"order by r.responded_at desc, r.id desc limit {MOST_COMMENTS + 1}"
         ).bindparams(**query.bound),
     )
     return [

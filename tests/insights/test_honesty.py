@@ -147,6 +147,30 @@ async def test_a_refund_belongs_to_its_order(shop: Shop) -> None:
     assert again["rows"] == found["rows"]
 
 
+async def test_one_who_claims_to_be_the_same_person_is_one_among_words(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    said = ("late parcel", "quick helpful")
+    lines = [
+        answer("nps", n, {"score": 10 * (n % 2), "why": said[n % 2]},
+               customer={"external_id": f"c{n}"})
+        for n in range(60)
+    ]  # fmt: skip
+    await send(shop, lines)
+    key = await shop.make_key("collect")
+    for word, claims in (
+        ("umbrella", ["one@c.pl", "One@C.pl", "one@c.pl"]),
+        ("trolley", ["a@c.pl", "b@c.pl", "c@c.pl"]),
+    ):
+        for email in claims:
+            body = {"survey": "nps", "channel": "widget", "answers": {"score": 0, "why": word},
+                    "customer": {"email": email}}  # fmt: skip
+            reply = await shop.call("POST", "/v1/responses", key=key, json=body)
+            assert reply.status_code == 201, reply.text
+    terms = {row["term"] for row in (await shop.get("/v1/insights/comments", limit=1000))["rows"]}
+    assert "trolley" in terms
+    assert "umbrella" not in terms
+
+
 async def test_a_name_that_is_learnt_later_leaves_the_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = [
