@@ -68,12 +68,23 @@ async def clear_answers(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID])
             await remove_tombstones(session, workspace_id, ids)
 
 
+def find_unfit(survey: CompiledSurvey, responses: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Return which whole responses can no longer be restored, since the survey has changed."""
+    unfit = set()
+    for whole in responses:
+        try:
+            _restored_submission(survey, whole)
+        except AfterwordError:
+            unfit.add(UUID(whole["id"]))
+    return unfit
+
+
 async def restore_answers(
     ingest: Ingest, survey: CompiledSurvey, responses: Sequence[dict[str, Any]]
 ) -> set[UUID]:
     """Write responses as they were, with their numbers and follow-ups; return those that failed.
 
-    `responses` are whole documents; nothing of them may be stored now.
+    `responses` are whole documents that fit the survey; nothing of them may be stored now.
     """
     if not responses:
         return set()

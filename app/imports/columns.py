@@ -12,7 +12,7 @@ from typing import Any
 from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 from app.imports.options import PROPERTY, ImportOptions
-from app.imports.table import REJECTED_COLUMN, Table
+from app.imports.table import REJECTED_COLUMN, Table, too_wide
 from app.imports.values import fold
 
 _JUDGED_ROWS = 1000
@@ -226,10 +226,15 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     rows: dict[str, tuple[int, list[str], dict[str, str]]] = {}
     originals: dict[int, list[list[str]]] = {}
     names: dict[str, None] = {}
+    faults: dict[int, str] = {}
     for line, cells in table.rows():
         first, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
         originals.setdefault(first, []).append(cells)
-        answers[cells[question]] = cells[answer]
+        if len(cells) > len(table.columns):
+            faults.setdefault(first, too_wide(cells, table.columns))
+        elif answers.setdefault(cells[question], cells[answer]) != cells[answer]:
+            fault = f"`{cells[question][:40]}` has two answers under the id `{cells[by][:40]}`"
+            faults.setdefault(first, fault)
         names |= {cells[question]: None}
 
     def joined() -> Iterator[tuple[int, list[str]]]:
@@ -238,5 +243,5 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
 
     return replace(
         table, columns=[*(table.columns[p] for p in kept), *names], rows=joined, labels=[],
-        original_columns=table.columns, originals=originals.__getitem__,
+        original_columns=table.columns, originals=originals.__getitem__, faults=faults,
     )  # fmt: skip

@@ -46,16 +46,17 @@ class CustomerReader:
         if not any(use.target in given for use in self.uses):
             return None
         fields = self._read_fields(given)
-        if not any(name in fields for name in _NAMES):
-            raise UnreadableRowError(
-                "external_id", "the row has neither an id, an address nor a phone"
-            )
+        _require_name(fields)
         row = self._validate(fields)
         self.seen["customers"] += 1
         self.seen["with_email"] += row.email is not None
         self.seen["do_not_survey"] += row.do_not_survey
         name = next(name for name in _NAMES if name in fields)
-        return Record(line, f"{name}:{str(fields[name]).lower()}", hash_of(fields), row)
+        identity = f"{name}:{fields[name].lower() if name == 'email' else fields[name]}"
+        if name == "external_id" and "source" in fields:
+            # One id of two sources is two customers.
+            identity = f"{name}:{fields['source']}:{fields[name]}"
+        return Record(line, identity, hash_of(fields), row)
 
     def _read_fields(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         fields: dict[str, Any] = {
@@ -96,8 +97,14 @@ class CustomerReader:
                     raise UnreadableRowError(name, f"`{value}` {reason}") from None
                 self.notes[f"{name}: `{value}` {reason}"] += 1
                 del fields[name]
+            _require_name(fields)
             return CustomerRow.model_validate(fields)
 
     def figures(self) -> dict[str, Any]:
         """Return what the rows hold."""
         return {name: self.seen[name] for name in ("customers", "with_email", "do_not_survey")}
+
+
+def _require_name(fields: Mapping[str, Any]) -> None:
+    if not any(name in fields for name in _NAMES):
+        raise UnreadableRowError("external_id", "the row has neither an id, an address nor a phone")

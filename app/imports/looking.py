@@ -32,8 +32,8 @@ from app.imports.preset_rules import apply_rules
 from app.imports.reading import FileOptions, read_table
 from app.imports.rejects import RejectedRow, source_in_rejects
 from app.imports.replaced import find_missing, find_replaced
-from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import RowReader, UnreadableRowError, require_width
+from app.imports.report import file_report, refusal_of_rejects
+from app.imports.rows import RowReader, UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
 from app.imports.stored import find_latest, has_source
@@ -100,7 +100,7 @@ class OpenFile:
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             try:
-                require_width(cells, self.table.columns)
+                require_sound(self.table, line, cells)
                 row = self.reader.read(line, cells)
                 entry = self.identities.identify(row, cells) if row is not None else None
             except UnreadableRowError as error:
@@ -275,7 +275,12 @@ async def _replaced_by(
         return None
     source = file.options.source
     return await find_replaced(
-        session, workspace_id, replaced_id, survey_id=file.survey.id, source=source
+        session,
+        workspace_id,
+        replaced_id,
+        kind="answers",
+        source=source,
+        survey_id=file.survey.id,
     )
 
 
@@ -351,4 +356,4 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
                 f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
                 "the scale that the file has, or say `allow_rejects`."
             )
-    return too_many_rejects(file, taken)
+    return refusal_of_rejects(file, taken)

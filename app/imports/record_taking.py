@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database
-from app.core.errors import NotFound
 from app.imports import stored, stored_records
-from app.imports.records import OpenRecords, Record, state_of
+from app.imports.records import OpenRecords, Record, find_missing_records, state_of
 from app.responses.models import ImportRun
 
 
@@ -100,10 +99,7 @@ class RecordTaker:
         """Undo the records of another import that this file does not hold."""
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
-            if await session.get(ImportRun, (workspace_id, replaced)) is None:
-                raise NotFound("There is no such import to `replace`.")
-            notes = await stored_records.find_records(session, workspace_id, replaced)
-            gone = [note for note in notes if note.record_id not in self._seen and not note.is_past]
+            gone = await find_missing_records(session, self.file, replaced, self._seen)
             left = await self.writer.put_back(session, workspace_id, gone)
             ids = [note.record_id for note in gone if note.record_id not in left]
             await stored_records.drop_records(session, workspace_id, replaced, ids)

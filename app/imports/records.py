@@ -8,10 +8,12 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database
 from app.core.errors import InvalidInput
@@ -23,8 +25,9 @@ from app.imports.looking import require_one_reading, zone_of
 from app.imports.options import ImportOptions
 from app.imports.reading import read_table
 from app.imports.rejects import RejectedRow, source_in_rejects
-from app.imports.report import file_report, too_many_rejects
-from app.imports.rows import UnreadableRowError, require_width
+from app.imports.replaced import find_replaced
+from app.imports.report import file_report, refusal_of_rejects
+from app.imports.rows import UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.table import Table
 from app.workspaces.service import get_workspace
@@ -105,7 +108,7 @@ class OpenRecords:
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             try:
-                require_width(cells, self.table.columns)
+                require_sound(self.table, line, cells)
                 record = self.reader.read(line, cells)
                 record = self._identified(record) if record is not None else None
             except UnreadableRowError as error:
@@ -189,6 +192,7 @@ def _dates(
 async def look_at_records(database: Database, file: OpenRecords) -> dict[str, Any]:
     """Read the whole file and return what was seen; nothing is stored."""
     states: Counter[str] = Counter()
+    seen: set[UUID] = set()
     chunks = file.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         async with database.session() as session:
@@ -196,13 +200,34 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
                 session, file.workspace_id, [record.id for record in chunk]
             )
         states.update(state_of(earlier_records, record) for record in chunk)
+        seen.update(record.id for record in chunk)
     taken = sum(states.values())
     report = file_report(file, file.reader.uses, states)
-    refused = too_many_rejects(file, taken) if taken else "No row can be taken."
+    if (replaced := file.options.replace) is not None:
+        async with database.session() as session:
+            missing = await find_missing_records(session, file, replaced, seen)
+        report["rows"]["removed"] = len(missing)
+        report["replaces"] = str(replaced)
+    refused = refusal_of_rejects(file, taken) if taken else "No row can be taken."
     return report | {
         "kind": file.kind.name, "figures": file.reader.figures(), "questions": [],
         "refused": refused,
     }  # fmt: skip
+
+
+async def find_missing_records(
+    session: AsyncSession, file: OpenRecords, replaced: UUID, seen: Container[UUID]
+) -> list[Any]:
+    """Return the notes on what the replaced import made and the file, which has `seen`, lacks.
+
+    Raises InvalidInput if the import is of other rows.
+    """
+    workspace_id = file.workspace_id
+    run = await find_replaced(
+        session, workspace_id, replaced, kind=file.kind.name, source=file.options.source
+    )
+    notes = await stored_records.find_records(session, workspace_id, run.id)
+    return [note for note in notes if note.record_id not in seen and not note.is_past]
 
 
 def state_of(known: Mapping[UUID, Any], record: Record) -> str:

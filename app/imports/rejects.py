@@ -38,7 +38,8 @@ def write_rejects(file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO) -
     for row in rejected:
         reason = f"line {row.line}: {row.reason} [source: {file.options.source}]"
         for cells in table.originals(row.line) if table.originals else [row.cells]:
-            writer.writerow([*(cells[place] for place in kept), reason])
+            # Cells beyond the header stay beyond it, so that the row is not taken without them.
+            writer.writerow([*(cells[place] for place in kept), reason, *cells[len(columns) :]])
 
 
 def source_in_rejects(table: Table) -> str | None:

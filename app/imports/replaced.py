@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `replace` takes away: the responses of an earlier import that a file no longer holds."""
+"""What `replace` takes away: the rows of an earlier import that a file no longer holds."""
 
 from collections.abc import Container
 from uuid import UUID
@@ -13,14 +13,21 @@ from app.responses.models import ImportRun
 
 
 async def find_replaced(
-    session: AsyncSession, workspace_id: UUID, import_id: UUID, *, survey_id: UUID, source: str
+    session: AsyncSession,
+    workspace_id: UUID,
+    import_id: UUID,
+    *,
+    kind: str,
+    source: str,
+    survey_id: UUID | None = None,
 ) -> ImportRun:
     """Return the import that a file replaces; raise InvalidInput if it is of other rows."""
     run = await session.get(ImportRun, (workspace_id, import_id))
     if run is None or run.status == "undone":
         raise _refusal("names no import of this workspace that stands")
-    if run.kind not in {None, "answers"} or run.survey_id != survey_id:
-        raise _refusal("names an import of something else; use one of the same survey")
+    if (run.kind or "answers") != kind or run.survey_id != survey_id:
+        same = "of the same survey" if kind == "answers" else f"of {kind}"
+        raise _refusal(f"names an import of something else; use one {same}")
     if run.source is not None and run.source != source:
         raise _refusal(
             f"names an import of the source `{run.source}`; give the file that `source`, so that "

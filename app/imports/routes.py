@@ -27,7 +27,7 @@ routes = router("Imports")
 
 _MAX_WAIT_SECONDS = 20.0
 _FILE = {"schema": {"type": "string", "format": "binary"}}
-_running: set[asyncio.Task[Any]] = set()
+_running: dict[UUID, asyncio.Task[Any]] = {}
 
 
 @routes.post(
@@ -65,9 +65,11 @@ async def create_import(
     if query.dry_run:
         return json_reply(looked.report)
     run, taker = await service.begin_import(ingest, caller.workspace_id, looked)
-    task = asyncio.create_task(_take(taker, looked))
-    _running.add(task)
-    task.add_done_callback(_running.discard)
+    task = _running.get(run.id)
+    if task is None:
+        # The same file that is sent twice at once is taken once.
+        task = _running[run.id] = asyncio.create_task(_take(taker, looked))
+        task.add_done_callback(lambda _: _running.pop(run.id, None))
     await asyncio.wait({task}, timeout=_MAX_WAIT_SECONDS)
     async with ingest.database.session() as session:
         stored_run = await service.find(session, caller.workspace_id, run.id)

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app.core.errors import AfterwordError
-from app.core.text import fit_email, unfit_property
+from app.core.text import fit_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import PROPERTY, ImportOptions
+from app.imports.side_fields import add_property
+from app.imports.table import Table, too_wide
 from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
 from app.responses.body import Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
@@ -24,6 +26,10 @@ from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _SHORT = 128
+_LONGEST_LOCALE = 35
+_MOST_PROPERTIES = 32
+# Of a customer's fields; the others may have 200 characters.
+_LONGEST_OF_CUSTOMER = {"external_id": _SHORT}
 _MAX_CACHED_TEXTS = 10_000
 # Where the id of a row is kept until its body is whole.
 _EXTERNAL_ID = "external id"
@@ -46,14 +52,15 @@ class UnreadableRowError(Exception):
         self.column = column
 
 
-def require_width(cells: Sequence[str], columns: Sequence[str]) -> None:
-    """Refuse a row with more cells than columns: which of them is which, nobody can know."""
-    if len(cells) > len(columns):
-        extra = ", ".join(cells[len(columns) :])[:80]
-        reason = (
-            f"the row has {len(cells)} cells and the header {len(columns)} (`{extra}` is beyond it)"
-        )
-        raise UnreadableRowError("row", reason)
+def require_sound(table: Table, line: int, cells: Sequence[str]) -> None:
+    """Refuse a row with more cells than columns: which of them is which, nobody can know.
+
+    Rows that were joined are refused if one of them has, or if they contradict each other.
+    """
+    if len(cells) > len(table.columns):
+        raise UnreadableRowError("row", too_wide(cells, table.columns))
+    if fault := table.faults.get(line):
+        raise UnreadableRowError("row", fault)
 
 
 class ReadRow(NamedTuple):
@@ -227,7 +234,7 @@ class RowReader:
     def _locale(self, body: dict[str, Any], column: str, text: str) -> None:
         language, separator, rest = text.partition("-" if "-" in text else "_")
         locale = language.lower() + separator + rest
-        if _LOCALE.fullmatch(locale):
+        if len(locale) <= _LONGEST_LOCALE and _LOCALE.fullmatch(locale):
             body["locale"] = locale
         else:
             self._leave_out(column, f"`{text[:40]}` is no locale such as en or pl-PL")
@@ -247,17 +254,18 @@ class RowReader:
             body[target] = text
 
     def _property(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
-        if reason := unfit_property(text):
+        properties = body.get("properties", {})
+        if reason := add_property(properties, name, text, most=_MOST_PROPERTIES):
             self._leave_out(column, reason)
         else:
-            body.setdefault("properties", {})[name] = text
+            body["properties"] = properties
 
     def _customer(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
         email = fit_email(text) if name == "email" else None
         if name == "email" and email is None:
             self._leave_out(column, f"`{text[:60]}` is no e-mail address")
-        elif len(text) > 200:
-            self._leave_out(column, "is longer than 200 characters")
+        elif len(text) > (most := _LONGEST_OF_CUSTOMER.get(name, 200)):
+            self._leave_out(column, f"is longer than {most} characters")
         else:
             body.setdefault("customer", {})[name] = email or text
 

@@ -2,6 +2,7 @@
 """Verbs of imports: look, take, undo, list, read."""
 
 import asyncio
+import datetime as dt
 import hashlib
 import io
 from collections.abc import Callable
@@ -12,9 +13,10 @@ from uuid import UUID
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import Database
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.imports import stored
 from app.imports.file_kinds import FILE_KINDS, WRITERS
 from app.imports.looking import OpenFile, look_at, open_file
@@ -29,6 +31,8 @@ from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
 
 _BLOCK = 1 << 20
+# An import that has noted no progress for so long was interrupted.
+_STILL = dt.timedelta(seconds=10)
 
 
 class FileTaker(Protocol):
@@ -133,6 +137,8 @@ async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str,
     database = ingest.database
     async with database.session() as session:
         run = await find(session, workspace_id, import_id)
+    if run.status == "reading" and utc_now() - run.updated_at < _STILL:
+        raise Conflict("The import is still being taken; undo it when it is done.")
     if run.kind in WRITERS:
         undone, left = await undo_records(database, run, WRITERS[run.kind])
     else:

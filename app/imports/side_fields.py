@@ -24,11 +24,20 @@ class PropertyFields:
         for target, (column, text) in given.items():
             if not target.startswith(PROPERTY):
                 continue
-            reason = unfit_property(text)
-            if len(properties) >= _MOST_PROPERTIES:
-                reason = f"only {_MOST_PROPERTIES} properties are kept of a row"
-            if reason:
+            if reason := add_property(properties, target.removeprefix(PROPERTY), text):
                 self.notes[f"{column}: {reason}"] += 1
-            else:
-                properties[target.removeprefix(PROPERTY)[:_LONGEST_NAME]] = text
         return properties
+
+
+def add_property(
+    properties: dict[str, str], name: str, text: str, *, most: int = _MOST_PROPERTIES
+) -> str | None:
+    """Add a property that fits; return why one does not."""
+    if len(name) > _LONGEST_NAME:
+        return f"the name of a property has at most {_LONGEST_NAME} characters"
+    if name not in properties and len(properties) >= most:
+        return f"only {most} properties are kept of a row"
+    if reason := unfit_property(text):
+        return reason
+    properties[name] = text
+    return None

@@ -155,6 +155,16 @@ async def drop_rows(
     )
 
 
+async def lock_source(session: AsyncSession, workspace_id: UUID, source: str) -> None:
+    """Let imports of one source begin one after the other, until the transaction ends."""
+    await run_sql(
+        session,
+        text("select pg_advisory_xact_lock(hashtextextended(:name, 8))").bindparams(
+            name=f"import:{workspace_id}:{source}"
+        ),
+    )
+
+
 async def note_progress(
     session: AsyncSession, workspace_id: UUID, import_id: UUID, progress: dict[str, Any]
 ) -> None:

@@ -2,7 +2,7 @@
 """A file as a table of texts."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ class Table:
     `rows` reads the file anew each time; a row may have more cells than there are columns, never
     fewer. `labels` are the texts of a second header row, by column. `other` is a second encoding
     that is as plausible. `timezone` is what the file states. `originals` gives the rows of the
-    file from which the row of a line was joined; None if rows are not joined.
+    file from which the row of a line was joined; None if rows are not joined. `faults` says which
+    joined rows cannot be read, and why.
     """
 
     columns: list[str]
@@ -32,6 +33,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     original_columns: list[str] = field(default_factory=list)
     originals: Callable[[int], list[list[str]]] | None = None
+    faults: dict[int, str] = field(default_factory=dict)
 
     @property
     def example(self) -> list[str]:
@@ -57,3 +59,9 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = text.encode(errors="replace").decode()
     return text.strip()
+
+
+def too_wide(cells: Sequence[str], columns: Sequence[str]) -> str:
+    """Return what is wrong with a row of more cells than there are columns."""
+    extra = ", ".join(cells[len(columns) :])[:80]
+    return f"the row has {len(cells)} cells and the header {len(columns)} (`{extra}` is beyond it)"

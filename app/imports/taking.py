@@ -73,6 +73,7 @@ async def begin(
     The import is new, or was interrupted or completed before.
     """
     async with database.transaction() as session:
+        await stored.lock_source(session, workspace_id, file.source)
         attempt = 0
         while True:
             # A file whose import was undone may be imported again, as another import.
@@ -318,7 +319,8 @@ class AnswerTaker:
         async with self._ingest.database.session() as session:
             replaced = await find_replaced(
                 session, workspace_id, replaced_id,
-                survey_id=self._file.survey.id, source=self._file.options.source,
+                kind="answers", source=self._file.options.source,
+                survey_id=self._file.survey.id,
             )  # fmt: skip
             gone = await find_missing(session, replaced, self._run.id, self._file.identities.ids)
         for start in range(0, len(gone), MOST_ROWS):

@@ -7,7 +7,12 @@ from uuid import UUID
 
 from app.core.errors import Conflict
 from app.imports import stored
-from app.imports.answer_writing import clear_answers, remove_answers, restore_answers
+from app.imports.answer_writing import (
+    clear_answers,
+    find_unfit,
+    remove_answers,
+    restore_answers,
+)
 from app.imports.models import UNDOING, WRITING
 from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
@@ -48,6 +53,9 @@ async def _undo_rows(
 ) -> set[UUID]:
     """Undo some rows; the notes on them go last. Return the ids that could not be restored."""
     workspace_id = survey.workspace_id
+    unfit = find_unfit(survey, [row.before for row in rows if row.before is not None])
+    # What the survey no longer takes back stays as it is.
+    rows = [row for row in rows if row.response_id not in unfit]
     ids = [row.response_id for row in rows]
     earlier = [row for row in rows if row.before is not None]
     added = [row.response_id for row in rows if row.before is None]
@@ -59,7 +67,7 @@ async def _undo_rows(
     async with ingest.database.transaction() as session:
         done = [id_ for id_ in ids if id_ not in failed]
         await stored.drop_rows(session, workspace_id, import_id, done)
-    return failed
+    return failed | unfit
 
 
 def is_changed_since(row: Any) -> bool:

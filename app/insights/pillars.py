@@ -69,16 +69,14 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     if not surveys:
         detail = "There is no answer here; choose a longer period or fewer filters."
         raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_LEAST)
-    tagged = [s for s in surveys if any(getattr(item, tag) for item in s.items)]
+    tagged = [s for s in surveys if _rating_items(s, tag)]
     if not tagged:
         detail = f"No question with answers here is tagged with a `{tag}`; tag those that rate one."
         raise InsightRefused(NOTHING_TAGGED, detail)
     warnings: list[str] = []
     if tag == "pillar" and any(survey.outcome for survey in tagged):
         tagged, warnings = select_comparable(tagged)
-    names = sorted({
-        getattr(item, tag) for s in tagged for item in s.items if getattr(item, tag)
-    })  # fmt: skip
+    names = sorted({getattr(item, tag) for s in tagged for item in _rating_items(s, tag)})
     table, alphas = await _read(session, request, tagged, tag, names)
     counted = sum(int((~np.isnan(chunk[:, :-1])).any(axis=1).sum()) for chunk in table)
     if counted < _LEAST:
@@ -105,6 +103,11 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     }
 
 
+def _rating_items(survey: SurveyItems, tag: str) -> list[ScoredQuestion]:
+    """Return the tagged questions whose score lies on a scale; others rate nothing."""
+    return [item for item in survey.items if getattr(item, tag) and item.is_number]
+
+
 async def _read(
     session: AsyncSession,
     request: InsightRequest,
@@ -116,7 +119,7 @@ async def _read(
     tables = []
     alphas: dict[str, tuple[float | None, int]] = {}
     for survey in surveys:
-        items = [item for item in survey.items if getattr(item, tag) and item.is_number]
+        items = _rating_items(survey, tag)
         if not items:
             continue
         wanted = [*items, *([survey.outcome] if survey.outcome else [])]

@@ -65,6 +65,7 @@ with rated as ({_ratings(query.condition())}),
 calls as (
   select customer_id, array_agg(occurred_at) as at from interaction
   where workspace_id = :workspace and customer_id is not null and type like 'recovery.%'
+  and not test
   group by 1),
 followed as (
   select f.metric, f.quality, extract(epoch from f.next_at - f.responded_at) / 86400 as days,
@@ -237,6 +238,7 @@ from ticket t left join lateral (
     extract(epoch from r.responded_at - t.last_solved_at) / 86400 as days
   from response r left join {_MAIN} main on main.survey_id = r.survey_id
   where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
+  and coalesce(r.interaction_ref ->> 'source', t.source) = t.source
   and r.state = 'counted' and r.band in
     ('satisfied', 'neutral', 'dissatisfied', 'easy', 'hard')
   and r.responded_at >= t.last_solved_at

@@ -37,7 +37,10 @@ def _drivers(texts: DashboardTexts, reply: Insight) -> str:
 
 def _pillars(texts: DashboardTexts, reply: Insight) -> str:
     # A module that is no part of the index is reported apart from the others.
-    rows = [row for row in reply["rows"] if row["score"] is not None and row["weight"]]
+    shown = [row for row in reply["rows"] if row["score"] is not None]
+    rows = [row for row in shown if row["weight"]] or shown
+    if not rows:
+        return texts["sentence.pillars_hidden"]
     best, worst = max(rows, key=lambda r: r["score"]), min(rows, key=lambda r: r["score"])
     index = reply["index"]
     if _overlap(best["ci"], worst["ci"]):
