@@ -102,9 +102,13 @@ async def restore_answers(
 
 def _restored_submission(survey: CompiledSurvey, whole: dict[str, Any]) -> Submission:
     """Return the submission that restores an earlier response, of a closed survey too."""
+    asked = {question.key for question in survey.definition.questions}
+    answers = {
+        key: value for key, value in whole["answers"].items() if key in asked or value is not None
+    }
     body = msgspec.convert(
         {
-            "survey": survey.key, "channel": whole["channel"], "answers": whole["answers"],
+            "survey": survey.key, "channel": whole["channel"], "answers": answers,
             "touchpoint": whole["touchpoint"] or None, "locale": whole["locale"],
             "properties": whole["properties"], "order": whole["order_ref"],
             "ticket": whole["ticket_ref"], "interaction": whole["interaction_ref"],

@@ -210,18 +210,20 @@ def wanted_rows(
             yield line, cells
 
 
+def _places_of_pivot(table: Table, pivot: tuple[str, str], by: str | None) -> tuple[int, int, int]:
+    """Return the places of the questions, of the answers, and of the ids that are joined."""
+    if by is None:
+        raise InvalidInput.at("query", "by", msg="names the column of the ids that `pivot` joins")
+    places = {column.casefold(): place for place, column in enumerate(table.columns)}
+    question, answer = (places[_require_column(places, "pivot", column)] for column in pivot)
+    return question, answer, places[_require_column(places, "by", by)]
+
+
 def pivot_rows(table: Table, options: ImportOptions) -> Table:
     """Turn a file with one answer per row into a table with one row per id."""
     if options.pivot is None:
         return table
-    if options.by is None:
-        raise InvalidInput.at("query", "by", msg="names the column of the ids that `pivot` joins")
-    places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    question, answer, by = (
-        places[_require_column(places, option, column)]
-        for option, column in (("pivot", options.pivot[0]), ("pivot", options.pivot[1]),
-                               ("by", options.by))
-    )  # fmt: skip
+    question, answer, by = _places_of_pivot(table, options.pivot, options.by)
     kept = [place for place in range(len(table.columns)) if place not in {question, answer}]
     rows: dict[str, tuple[int, list[str], dict[str, str]]] = {}
     originals: dict[int, list[list[str]]] = {}
@@ -230,11 +232,13 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     for line, cells in table.rows():
         first, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
         originals.setdefault(first, []).append(cells)
-        if len(cells) > len(table.columns):
-            faults.setdefault(first, too_wide(cells, table.columns))
-        elif answers.setdefault(cells[question], cells[answer]) != cells[answer]:
-            fault = f"`{cells[question][:40]}` has two answers under the id `{cells[by][:40]}`"
-            faults.setdefault(first, fault)
+        other = answers.setdefault(cells[question], cells[answer])
+        if not cells[by]:
+            faults[first] = f"`{table.columns[by]}` is empty, so nobody knows whose answer it is"
+        elif len(cells) > len(table.columns):
+            faults[first] = too_wide(cells, table.columns)
+        elif other != cells[answer]:
+            faults[first] = f"`{cells[question][:40]}` has two answers under `{cells[by][:40]}`"
         names |= {cells[question]: None}
 
     def joined() -> Iterator[tuple[int, list[str]]]:

@@ -5,7 +5,7 @@ import contextlib
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -82,7 +82,23 @@ def judge_dates(
     """Judge a column's order of day and month; raise InvalidInput where it stays ambiguous."""
     if format_ is not None:
         return DateReading(zone, format=format_)
-    seen = Counter(_order_of(value) for value in values)
+    seen: Counter[str | None] = Counter()
+    short_years: Counter[tuple[int, int, int]] = Counter()
+    for value in values:
+        seen[_order_of(value)] += 1
+        if (match := _NUMERIC.match(value)) and len(match[4]) == 2:
+            short_years[int(match[1]), int(match[3]), int(match[4])] += 1
+    if _may_begin_with_years(list(short_years)):
+        detail = (
+            f"`{column}` has dates of which the first number may be the year or the day; say which "
+            "by `date_format`, such as %y-%m-%d or %d-%m-%y."
+        )
+        raise InvalidInput(detail)
+    return DateReading(zone, _judge_order(seen, column))
+
+
+def _judge_order(seen: Mapping[str | None, int], column: str) -> str:
+    """Return the order of a column from how many of its dates show which."""
     first, second, dotted = seen["dmy"], seen["mdy"], seen["dotted"]
     if first and second:
         detail = (
@@ -91,16 +107,31 @@ def judge_dates(
         )
         raise InvalidInput(detail)
     if first or (dotted and not second):
-        return DateReading(zone, "dmy")
+        return "dmy"
     if second:
-        return DateReading(zone, "mdy")
+        return "mdy"
     if seen["either"]:
         detail = (
             f"`{column}` has dates whose day and month cannot be told apart; say which by "
             "`date_format`, such as %d/%m/%Y or %m/%d/%Y."
         )
         raise InvalidInput(detail)
-    return DateReading(zone, "iso")
+    return "iso"
+
+
+def _may_begin_with_years(dates: Sequence[tuple[int, int, int]]) -> bool:
+    """Tell whether dates of two-digit years may have the year first, and the day last.
+
+    The years of a file are the last few and few, its days are many.
+    """
+    years, days = {first for first, _, _ in dates}, {last for _, _, last in dates}
+    this_year = dt.datetime.now(dt.UTC).year % 100
+    return (
+        len(days) >= max(2, len(years))
+        and all(this_year - 10 <= year <= this_year for year in years)
+        and all(month <= 12 for _, month, _ in dates)
+        and all(1 <= day <= 31 for day in days)
+    )
 
 
 def _order_of(value: str) -> str | None:

@@ -92,7 +92,7 @@ class RowIdentities:
         """Return the hash of what stands in the row, whatever its columns mean."""
         return row_hash(
             sorted(
-                (name, cell)
+                (name.casefold(), cell)
                 for name, cell in zip(self.columns, cells, strict=True)
                 if cell and name.casefold() != REJECTED_COLUMN
             )

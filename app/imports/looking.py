@@ -2,9 +2,10 @@
 """Look at a file of answers: its rows, what they would change, and whether it may be taken."""
 
 import asyncio
+import csv
 from collections import Counter
-from collections.abc import Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -32,7 +33,7 @@ from app.imports.preset_rules import apply_rules
 from app.imports.reading import FileOptions, read_table
 from app.imports.rejects import RejectedRow, source_in_rejects
 from app.imports.replaced import find_missing, find_replaced
-from app.imports.report import file_report, refusal_of_rejects
+from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import RowReader, UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
@@ -101,6 +102,7 @@ class OpenFile:
             self.seen += 1
             try:
                 require_sound(self.table, line, cells)
+                self._require_closed_quotes(cells)
                 row = self.reader.read(line, cells)
                 entry = self.identities.identify(row, cells) if row is not None else None
             except UnreadableRowError as error:
@@ -114,6 +116,21 @@ class OpenFile:
                 yield chunk
                 chunk = []
         yield chunk
+
+    def _require_closed_quotes(self, cells: Sequence[str]) -> None:
+        """Refuse a row with other rows inside a cell: somebody has forgotten to close a quote."""
+        delimiter, width = self.table.delimiter, len(self.table.columns)
+        if delimiter is None or self.table.originals is not None:
+            return
+        for cell in cells:
+            for line in cell.splitlines()[1:] if "\n" in cell or "\r" in cell else ():
+                parts = next(csv.reader([line], delimiter=delimiter), [])
+                if width > 1 and len(parts) == width and self.reader.is_readable(parts):
+                    reason = (
+                        f"a quote opens in this row, and the rows after it (`{line[:60]}`) are in "
+                        "it; close it, or double it"
+                    )
+                    raise UnreadableRowError("row", reason)
 
 
 async def open_file(
@@ -143,6 +160,9 @@ def _open(
     preset = preset_of(table.columns, options.preset)
     rules = presets().get(preset or "", {})
     table, options = apply_rules(table, rules, options, survey.key)
+    if options.pivot is not None and "external_id" not in options.maps.values():
+        # What the rows are joined by is their id.
+        options = replace(options, maps={str(options.by): "external_id"} | dict(options.maps))
     options = options.of_rejects(source_in_rejects(table))
     require_known_names(table, options, [question.key for question in survey.definition.questions])
     uses = uses_of(table, options, vocabulary_of(survey.definition, preset))
@@ -346,8 +366,8 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
     with_answers = taken + len(file.rejected)
     if not with_answers:
         return "No row holds an answer."
-    if rivals := file.reader.rivals():
-        return rivals
+    if refusal := file.reader.rivals() or refusal_of_replace(file):
+        return refusal
     if file.options.allow_rejects:
         return None if taken else "No row can be taken."
     for column, n in file.reader.misfits.items():
@@ -356,4 +376,4 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
                 f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
                 "the scale that the file has, or say `allow_rejects`."
             )
-    return refusal_of_rejects(file, taken)
+    return too_many_rejects(file, taken)

@@ -61,10 +61,11 @@ def _lines_of(source: SourceFile, encoding: str) -> Iterator[str]:
         try:
             for line in text:
                 yield line.replace("\x00", "") if "\x00" in line else line
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
+            byte = isinstance(error, UnicodeDecodeError) and error.object[error.start]
+            why = f"byte {byte:#04x} is no character there" if byte else str(error)
             detail = (
-                f"The file cannot be read as {encoding}: byte {error.object[error.start]:#04x} "
-                "is no character there; say its encoding by `encoding`."
+                f"The file cannot be read as {encoding}: {why}; say its encoding by `encoding`."
             )
             raise InvalidInput(detail) from None
 

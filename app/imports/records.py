@@ -26,7 +26,7 @@ from app.imports.options import ImportOptions
 from app.imports.reading import read_table
 from app.imports.rejects import RejectedRow, source_in_rejects
 from app.imports.replaced import find_replaced
-from app.imports.report import file_report, refusal_of_rejects
+from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.table import Table
@@ -208,7 +208,8 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
             missing = await find_missing_records(session, file, replaced, seen)
         report["rows"]["removed"] = len(missing)
         report["replaces"] = str(replaced)
-    refused = refusal_of_rejects(file, taken) if taken else "No row can be taken."
+    too_many = too_many_rejects(file, taken) if taken else "No row can be taken."
+    refused = refusal_of_replace(file) or too_many
     return report | {
         "kind": file.kind.name, "figures": file.reader.figures(), "questions": [],
         "refused": refused,

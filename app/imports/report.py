@@ -93,14 +93,19 @@ def _dates(dates: DateReading | None) -> dict[str, Any] | None:
     return {"order": dates.format or dates.order, "timezone": dates.zone.key}
 
 
-def refusal_of_rejects(file: ReadFile, taken: int) -> str | None:
-    """Return why nothing is taken of a file with rows that cannot be read, or None."""
+def refusal_of_replace(file: ReadFile) -> str | None:
+    """Return why a file with rows that cannot be read replaces no other, or None."""
+    if file.options.replace is None or not file.rejected:
+        return None
+    return (
+        f"{len(file.rejected):,} rows cannot be read, and `replace` would take away what they "
+        "stand for. Mend them, or import without `replace`."
+    )
+
+
+def too_many_rejects(file: ReadFile, taken: int) -> str | None:
+    """Return why nothing is taken where too many rows cannot be read, or None."""
     rows = taken + len(file.rejected)
-    if file.options.replace is not None and file.rejected:
-        return (
-            f"{len(file.rejected):,} of {rows:,} rows cannot be read, and `replace` would take "
-            "away what they stand for. Mend them, or import without `replace`."
-        )
     if file.options.allow_rejects or len(file.rejected) <= MOST_REJECTED * rows:
         return None
     share = 100 * len(file.rejected) / rows

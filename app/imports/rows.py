@@ -148,6 +148,18 @@ class RowReader:
         self._complete(body)
         return self._checked(line, body, body.pop(_EXTERNAL_ID, None))
 
+    def is_readable(self, cells: Sequence[str]) -> bool:
+        """Tell whether cells could be a row that is taken; nothing is noted."""
+        noted = Counter(self.notes), Counter(self.misfits)
+        try:
+            return self.read(0, cells) is not None
+        except UnreadableRowError:
+            return False
+        finally:
+            for counts, before in zip((self.notes, self.misfits), noted, strict=True):
+                counts.clear()
+                counts.update(before)
+
     def _text(self, place: int, cells: Sequence[str]) -> str:
         """Return a cell, empty if its value stands for none."""
         text = cells[place]

@@ -52,11 +52,7 @@ class SourceFile:
 def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
     """Return the file's encoding, and a second one where both are plausible and differ."""
     if asked is not None:
-        try:
-            return codecs.lookup(asked).name, None
-        except LookupError:
-            detail = f"`{asked[:40]}` is no encoding; use one such as utf-8, cp1250 or cp1252."
-            raise InvalidInput(detail) from None
+        return _require_encoding(asked), None
     with source.open() as file:
         head = file.read(4)
         for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -71,6 +67,17 @@ def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | N
         file.seek(0)
         odd = [line for line in file.read(_SAMPLE * 8).splitlines() if not line.isascii()]
     return _detect_single_byte(odd[:_ODD_LINES])
+
+
+def _require_encoding(asked: str) -> str:
+    """Return the name of an encoding of text; Python knows other codecs, such as zlib, too."""
+    try:
+        with io.TextIOWrapper(io.BytesIO(), asked):
+            b"9".decode(asked, errors="replace")
+            return codecs.lookup(asked).name
+    except (LookupError, ValueError):
+        msg = f"`{asked[:40]}` is no encoding of text; use one such as utf-8, cp1250 or cp1252"
+        raise InvalidInput.at("query", "encoding", msg=msg) from None
 
 
 def _is_utf8(file: BinaryIO) -> bool:

@@ -26,6 +26,8 @@ _OF = re.compile(
 )
 # The label may not begin with a number, or two numbers would stand for one score.
 _LABELLED = re.compile(r"^(\d{1,2}) *[-–—:.)=] *([^\d\s].*)$|^\D+\((\d{1,2})\)$")
+# A month, with or without a year after it.
+_MONTH = re.compile(r"^\W*([^\W\d_]+)\.?(?:[\W_]+\d{2,4})?\W*$")
 # Romanian once wrote a cedilla for a comma; an emoji may bear a mark of its variant.
 _SAME_LETTERS = str.maketrans({"ţ": "ț", "ş": "ș", "’": "'", "\ufe0f": None})
 _STARS = re.compile(r"^([★⭐]+)([☆✩]*)$")
@@ -125,7 +127,7 @@ def _score(text: str, low: int, high: int) -> int:
             msg = f"`{text[:40]}` has {score + len(match[2])} stars, and the question has {high}"
             raise OtherScaleError(msg)
     elif match := _LABELLED.match(text):
-        score = _labelled_score(text, match)
+        score = _labelled_score(text, match, high)
     else:
         return _named_score(text, high)
     if not low <= score <= high:
@@ -134,19 +136,35 @@ def _score(text: str, low: int, high: int) -> int:
     return score
 
 
-def _labelled_score(text: str, match: re.Match[str]) -> int:
+def _labelled_score(text: str, match: re.Match[str], high: int) -> int:
+    """Return the number of a labelled score; a word that says the contrary is refused."""
     score = int(match[1] or match[3])
-    if match[2] and fold(match[2]) in month_numbers():
+    label = match[2] or text[: match.start(3) - 1]
+    month = _MONTH.match(label)
+    if match[2] and month and fold(month[1]) in month_numbers():
         msg = f"`{text[:40]}` is a date, perhaps made by a spreadsheet of {score}/…"
+        raise ValueError(msg)
+    meant, middle = _score_of_word(label, high), (1 + high) / 2
+    if meant is not None and (meant - middle) * (score - middle) < 0:
+        msg = (
+            f"`{text[:40]}` is {score} by its number and {meant} by its word; say by `value` what "
+            "it means"
+        )
         raise ValueError(msg)
     return score
 
 
-def _named_score(text: str, high: int) -> int:
+def _score_of_word(text: str, high: int) -> int | None:
     folded = fold(text)
     for score, names in enumerate(words()["scales"].get(str(high), ()), start=1):
         if folded in names:
             return score
+    return None
+
+
+def _named_score(text: str, high: int) -> int:
+    if (score := _score_of_word(text, high)) is not None:
+        return score
     msg = f"`{text[:40]}` is no score; use a number, 9/10, `10 - label` or ★, or say it by `value`"
     raise ValueError(msg)
 
