@@ -277,3 +277,51 @@ async def test_a_period_without_answers_says_how_many_are_needed(shop: Shop) -> 
                             ("comments", 20), ("pillars", 10)):  # fmt: skip
         refused = (await shop.get(f"/v1/insights/{insight}"))["refused"]
         assert (refused["reason"], refused["needed_n"]) == ("too_few_answers", needed), insight
+
+
+async def test_a_tag_on_a_choice_rates_nothing(shop: Shop) -> None:
+    choice = {"key": "why", "type": "choice", "text": TEXT, "pillar": "empathy",
+              "options": [{"key": "a", "text": TEXT}, {"key": "b", "text": TEXT}]}  # fmt: skip
+    await shop.publish(
+        "nps", metric="nps", questions=[NPS, rating("kept", pillar="integrity"), choice]
+    )
+    lines = [
+        answer("nps", n, {"score": n % 11, "kept": 1 + n % 5, "why": "a"}) for n in range(40)
+    ]  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/pillars")
+    assert [row["pillar"] for row in found["rows"]] == ["integrity"]
+
+
+async def test_a_call_of_a_test_contacts_nobody(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    await send(shop, [line for n in range(40) for line in pair("nps", "score", n, (2, 9), False)])
+    key = await shop.make_key("write", test=True)
+    call = {"type": "recovery.resolved", "source": "crm", "external_id": "call-1",
+            "occurred_at": (NOW - dt.timedelta(days=50)).isoformat(),
+            "customer": {"external_id": "nps-1"}}  # fmt: skip
+    reply = await shop.call("POST", "/v1/interactions", key=key, json=call)
+    assert reply.status_code == 201, reply.text
+    assert (await shop.get("/v1/insights/recovery"))["contacted"]["followed"] == 0
+    reply = await shop.call("POST", "/v1/interactions", json=call | {"external_id": "call-2"})
+    assert reply.status_code == 201, reply.text
+    assert (await shop.get("/v1/insights/recovery"))["contacted"]["followed"] == 1
+
+
+async def test_tickets_of_two_helpdesks_with_one_number(shop: Shop) -> None:
+    await shop.publish("csat", metric="csat", questions=[CSAT])
+    day, lines = NOW - dt.timedelta(days=30), []
+    for source in ("zendesk", "freshdesk"):
+        for hour, state in ((0, "opened"), (1, "solved"), (2, "reopened"), (3, "solved")):
+            lines.append({"type": f"ticket.{state}", "source": source, "ticket": "1",
+                          "external_id": f"{source}-{hour}",
+                          "occurred_at": (day + dt.timedelta(hours=hour)).isoformat()})  # fmt: skip
+    await send(shop, lines, path="interactions")
+    about = {"source": "zendesk", "external_id": "zendesk-3"}
+    at = (day + dt.timedelta(hours=4)).isoformat()
+    rated = answer("csat", 999, {"ok": 5}, ticket="1", interaction=about, responded_at=at)
+    others = [line for n in range(40) for line in pair("csat", "ok", n, (1, 5), False)]
+    await send(shop, [rated, *others])
+    found = await shop.get("/v1/insights/recovery")
+    (row,) = (row for row in found["rows"] if row.get("by") == "ticket")
+    assert (row["failures"], row["followed"]) == (2, 1)
