@@ -239,3 +239,12 @@ async def test_one_file_sent_twice_at_once_is_taken_once(shop: Shop) -> None:
         (taken[0]["id"], "done", 3_000)
     }
     assert (await nps(shop))[1] == 3_000
+
+
+async def test_five_words_of_ease_are_not_squeezed_into_four_scores(shop: Shop) -> None:
+    await shop.publish("ces", "ces")
+    words = ["Very easy", "Easy", "Difficult", "Very difficult", "Extremely difficult"]
+    rows = [["responded_at", "score"], *([DAY, word] for word in words)]
+    seen = await look(shop, table(rows), survey="ces")
+    assert "Very difficult" in seen["refused"]
+    assert "value" in seen["refused"]
