@@ -16,14 +16,6 @@ MAILS, KILLS, AT_ONCE = 120, 4, 8
 
 
 @pytest.fixture
-def mailbox() -> Iterator[Mailbox]:
-    made = Mailbox()
-    made.start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
 def service(mailbox: Mailbox) -> Iterator[Service]:
     running = Service(AFTERWORD_SMTP_URL=mailbox.url)
     running.start()
