@@ -232,12 +232,13 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     for line, cells in table.rows():
         first, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
         originals.setdefault(first, []).append(cells)
-        other = answers.setdefault(cells[question], cells[answer])
+        other = answers.get(cells[question]) or cells[answer]
+        answers[cells[question]] = other
         if not cells[by]:
             faults[first] = f"`{table.columns[by]}` is empty, so nobody knows whose answer it is"
         elif len(cells) > len(table.columns):
             faults[first] = too_wide(cells, table.columns)
-        elif other != cells[answer]:
+        elif cells[answer] not in {"", other}:
             faults[first] = f"`{cells[question][:40]}` has two answers under `{cells[by][:40]}`"
         names |= {cells[question]: None}
 

@@ -46,7 +46,7 @@ class CustomerReader:
         if not any(use.target in given for use in self.uses):
             return None
         fields = self._read_fields(given)
-        _require_name(fields)
+        _require_identity(fields)
         row = self._validate(fields)
         self.seen["customers"] += 1
         self.seen["with_email"] += row.email is not None
@@ -97,7 +97,7 @@ class CustomerReader:
                     raise UnreadableRowError(name, f"`{value}` {reason}") from None
                 self.notes[f"{name}: `{value}` {reason}"] += 1
                 del fields[name]
-            _require_name(fields)
+            _require_identity(fields)
             return CustomerRow.model_validate(fields)
 
     def figures(self) -> dict[str, Any]:
@@ -105,6 +105,6 @@ class CustomerReader:
         return {name: self.seen[name] for name in ("customers", "with_email", "do_not_survey")}
 
 
-def _require_name(fields: Mapping[str, Any]) -> None:
+def _require_identity(fields: Mapping[str, Any]) -> None:
     if not any(name in fields for name in _NAMES):
         raise UnreadableRowError("external_id", "the row has neither an id, an address nor a phone")

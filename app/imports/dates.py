@@ -5,7 +5,7 @@ import contextlib
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -83,12 +83,12 @@ def judge_dates(
     if format_ is not None:
         return DateReading(zone, format=format_)
     seen: Counter[str | None] = Counter()
-    short_years: Counter[tuple[int, int, int]] = Counter()
+    short_years: set[tuple[int, int, int]] = set()
     for value in values:
         seen[_order_of(value)] += 1
         if (match := _NUMERIC.match(value)) and len(match[4]) == 2:
-            short_years[int(match[1]), int(match[3]), int(match[4])] += 1
-    if _may_begin_with_years(list(short_years)):
+            short_years.add((int(match[1]), int(match[3]), int(match[4])))
+    if _may_begin_with_years(short_years):
         detail = (
             f"`{column}` has dates of which the first number may be the year or the day; say which "
             "by `date_format`, such as %y-%m-%d or %d-%m-%y."
@@ -119,7 +119,7 @@ def _judge_order(seen: Mapping[str | None, int], column: str) -> str:
     return "iso"
 
 
-def _may_begin_with_years(dates: Sequence[tuple[int, int, int]]) -> bool:
+def _may_begin_with_years(dates: Set[tuple[int, int, int]]) -> bool:
     """Tell whether dates of two-digit years may have the year first, and the day last.
 
     The years of a file are the last few and few, its days are many.

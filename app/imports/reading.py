@@ -62,8 +62,9 @@ def _lines_of(source: SourceFile, encoding: str) -> Iterator[str]:
             for line in text:
                 yield line.replace("\x00", "") if "\x00" in line else line
         except UnicodeError as error:
-            byte = isinstance(error, UnicodeDecodeError) and error.object[error.start]
-            why = f"byte {byte:#04x} is no character there" if byte else str(error)
+            why = str(error)
+            if isinstance(error, UnicodeDecodeError):
+                why = f"byte {error.object[error.start]:#04x} is no character there"
             detail = (
                 f"The file cannot be read as {encoding}: {why}; say its encoding by `encoding`."
             )

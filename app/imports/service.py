@@ -32,7 +32,7 @@ from app.responses.models import ImportRun
 
 _BLOCK = 1 << 20
 # An import that has noted no progress for so long was interrupted.
-_STILL = dt.timedelta(seconds=10)
+_INTERRUPTED_AFTER = dt.timedelta(seconds=10)
 
 
 class FileTaker(Protocol):
@@ -137,7 +137,7 @@ async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str,
     database = ingest.database
     async with database.session() as session:
         run = await find(session, workspace_id, import_id)
-    if run.status == "reading" and utc_now() - run.updated_at < _STILL:
+    if run.status == "reading" and utc_now() - run.updated_at < _INTERRUPTED_AFTER:
         raise Conflict("The import is still being taken; undo it when it is done.")
     if run.kind in WRITERS:
         undone, left = await undo_records(database, run, WRITERS[run.kind])

@@ -259,7 +259,7 @@ def _language_of(words: Sequence[str], language: str, default: str) -> str:
     own = sum(_knows(word, language) for word in words) if is_candidate else 0
     best = language
     if not is_candidate or _is_clearly_better(len(words), own):
-        # Otherwise no language could win, even if it knew every word.
+        # Only here can another language win: its own knows too few of the words.
         known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
         fitting = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
         if not is_candidate or _is_clearly_better(known_words[fitting], own):

@@ -14,15 +14,15 @@ from app.integrations.adapter import InboundWebhook, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.interpreting import CheckedInterpretation, interpret
 from app.integrations.models import Integration
-from app.integrations.proof import (
+from app.integrations.schemas import DeliveryPreviewIn, DeliveryPreviewOut, PreviewedInteraction
+from app.integrations.service import rule_of, source_settings
+from app.integrations.verification import (
     TOKEN_HEADER,
     address_of,
-    bears_proof,
+    has_credentials,
     is_token,
     refusal_of_delivery,
 )
-from app.integrations.schemas import DeliveryPreviewIn, DeliveryPreviewOut, PreviewedInteraction
-from app.integrations.service import rule_of, source_settings
 from app.interactions.interaction_schemas import InteractionIn
 from app.workspaces.service import get_workspace
 
@@ -72,7 +72,7 @@ def _verdict(
     headers: dict[str, str],
     body: bytes,
 ) -> Verdict:
-    if not bears_proof(integration, headers, {}):
+    if not has_credentials(integration, headers, {}):
         return "absent"
     if rule_of(integration) is None:
         right = is_token(integration, headers.get(TOKEN_HEADER, ""), now=utc_now())

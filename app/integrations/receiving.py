@@ -23,9 +23,9 @@ from app.integrations.delivery_identity import delivery_of, store_timeless, time
 from app.integrations.inbound_commit import InboundCommit, IntegrationCache, RawWebhook
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
-from app.integrations.proof import TOKEN_HEADER, address_of, is_token, refusal_of_delivery
 from app.integrations.registry import ADAPTERS, SourceName
 from app.integrations.service import awaits_secret, rule_of
+from app.integrations.verification import TOKEN_HEADER, address_of, is_token, refusal_of_delivery
 
 routes = APIRouter(tags=["Webhooks in"])
 

@@ -37,13 +37,13 @@ from app.integrations.events import (
 from app.integrations.inbound_recording import InterpretedEvent, record_events, set_status
 from app.integrations.interpreting import interpret
 from app.integrations.models import InboundEvent, Integration
-from app.integrations.proof import address_of, integration_by_id, refusal_of_delivery
 from app.integrations.schemas import EventStatus
 from app.integrations.service import awaits_secret, source_settings
 from app.integrations.ticket_states import (
     TURN_DELAY,
     BehindAnotherError,
 )
+from app.integrations.verification import address_of, integration_by_id, refusal_of_delivery
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)

@@ -119,6 +119,13 @@ async def test_joined_rows_that_contradict_each_other(
     assert reason in seen["rejected"][0]["reason"]
 
 
+async def test_an_empty_answer_contradicts_none(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [f"1,{DAY},score,", f"1,{DAY},score,9", f"1,{DAY},score,"]
+    seen = await look(shop, "rid,responded_at,q,a\n" + "\n".join(rows), **PIVOT)
+    assert (seen["rows"]["rejected"], seen["questions"][0]["value"]) == (0, 100)
+
+
 async def test_what_rows_are_joined_by_is_their_id(shop: Shop) -> None:
     await nps_survey(shop)
     for score, done in ((9, "added"), (3, "updated")):

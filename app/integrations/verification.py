@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a webhook come from whom it says: its token, or the signature over its raw bytes."""
+"""Verify whom a webhook comes from: by its token, or by the signature over its raw bytes."""
 
 import datetime as dt
 import hmac
@@ -78,7 +78,7 @@ def refusal_of_delivery(
     return refusal
 
 
-def bears_proof(
+def has_credentials(
     integration: Integration, headers: Mapping[str, str], query: Mapping[str, str]
 ) -> bool:
     """Tell whether a delivery bears a signature or token at all, right or wrong."""
