@@ -52,7 +52,9 @@ async def import_file(
         with console.status(f"Looking at {path.name} …"):
             looked = await service.look(database, workspace_id, plan.what, source, plan.options)
         _show(looked.report, console)
-        _write_rejects(looked, path, console)
+        _write_rejects(looked, path)
+        if looked.file.rejected:
+            console.print(f"The rejected rows, with reasons: {_rejects_path(path)}", markup=False)
         rejected = len(looked.file.rejected)
         if looked.refused is not None:
             console.print(f"Nothing was taken: {looked.refused}", markup=False)
@@ -61,15 +63,16 @@ async def import_file(
             return 0
         if not plan.yes and sys.stdin.isatty() and not typer.confirm("Take it?"):
             return 0
-        return await _take(ingest, workspace_id, looked, console)
+        return await _take(ingest, workspace_id, looked, console, path)
     finally:
         await group.close()
 
 
 async def _take(
-    ingest: Ingest, workspace_id: UUID, looked: service.FileLook, console: Console
+    ingest: Ingest, workspace_id: UUID, looked: service.FileLook, console: Console, path: Path
 ) -> int:
     run, taker = await service.begin_import(ingest, workspace_id, looked)
+    _write_rejects(looked, path, run.id)
     if run.status == "done":
         console.print("This file was read in before with these options; it is compared again.")
     elif run.lines_done:
@@ -128,10 +131,13 @@ def _show_rows(report: dict[str, Any], console: Console) -> None:
         console.print(f"  {note}", markup=False)
 
 
-def _write_rejects(looked: service.FileLook, path: Path, console: Console) -> None:
+def _rejects_path(path: Path) -> Path:
     beside = path.with_name(f"{path.stem}.rejected.csv")
-    if beside == path:
-        beside = path.with_name(f"{path.stem}.rejected.rejected.csv")
+    return beside if beside != path else path.with_name(f"{path.stem}.rejected.rejected.csv")
+
+
+def _write_rejects(looked: service.FileLook, path: Path, import_id: UUID | None = None) -> None:
+    beside = _rejects_path(path)
     if not looked.file.rejected:
         # An earlier run may have left some.
         beside.unlink(missing_ok=True)
@@ -139,5 +145,4 @@ def _write_rejects(looked: service.FileLook, path: Path, console: Console) -> No
     # The encoding of the file itself, so that it can be read with the same options.
     encoding = looked.file.table.encoding or "utf-8"
     with beside.open("w", newline="", encoding=encoding, errors="replace") as opened:
-        write_rejects(looked.file, looked.file.rejected, opened)
-    console.print(f"The rejected rows, with reasons: {beside}", markup=False)
+        write_rejects(looked.file, looked.file.rejected, opened, import_id)

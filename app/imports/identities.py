@@ -2,7 +2,7 @@
 """The identity of a row of answers: its source and its id, or its source and its cells."""
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -43,6 +43,8 @@ class RowIdentities:
     """Identifies the rows of one file, and finds those that stand in it twice.
 
     `ids` has the responses of the file; of rows with ids also how their content's hash begins.
+    `elsewhere` has the responses of the other rows if the file is of rejected ones: a row without
+    an id that was corrected to the cells of one of those is one more row.
     """
 
     survey: CompiledSurvey
@@ -50,6 +52,7 @@ class RowIdentities:
     columns: Sequence[str]
     notes: Counter[str]
     ids: dict[UUID, str] = field(default_factory=dict)
+    elsewhere: Set[UUID] = frozenset()
     _repeats: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -67,7 +70,9 @@ class RowIdentities:
         Raises UnreadableRowError if an earlier row has its id and other values.
         """
         if row.external_id is None:
-            own = self._derived("cells", *self._numbered(self._hash_of_cells(cells)))
+            content = self._hash_of_cells(cells)
+            while (own := self._derived("cells", *self._numbered(content))) in self.elsewhere:
+                pass
             return IdentifiedRow(row, own, self._derived("row", *self._numbered(row.content)))
         entry = IdentifiedRow(row, self._derived("id", row.external_id))
         content = row.content[:_KEPT_OF_HASH]

@@ -31,13 +31,13 @@ from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
 from app.imports.reading import FileOptions, read_table
-from app.imports.rejects import RejectedRow, source_in_rejects
+from app.imports.rejects import RejectedRow
 from app.imports.replaced import find_missing, find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import RowReader, UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
-from app.imports.stored import find_latest, has_source
+from app.imports.stored import find_latest, find_row_ids, has_source
 from app.imports.table import Table
 from app.imports.values import fold
 from app.metrics.counts import Counts
@@ -163,7 +163,7 @@ def _open(
     if options.pivot is not None and "external_id" not in options.maps.values():
         # What the rows are joined by is their id.
         options = replace(options, maps={str(options.by): "external_id"} | dict(options.maps))
-    options = options.of_rejects(source_in_rejects(table))
+    options = options.of_rejects(table.origin)
     require_known_names(table, options, [question.key for question in survey.definition.questions])
     uses = uses_of(table, options, vocabulary_of(survey.definition, preset))
     _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
@@ -263,8 +263,7 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
     states: Counter[str] = Counter()
     chunks = file.chunks()
     async with database.session() as session:
-        file.is_known = await has_source(session, workspace_id, file.options.source)
-        replaced = await _replaced_by(session, workspace_id, file)
+        replaced = await _find_earlier(session, workspace_id, file)
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         for entry in chunk:
             for key, value in entry.row.checked.answers.items():
@@ -288,9 +287,14 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
     return report
 
 
-async def _replaced_by(
+async def _find_earlier(
     session: AsyncSession, workspace_id: UUID, file: OpenFile
 ) -> ImportRun | None:
+    """Find out what is stored of the file's source; return the import that it replaces."""
+    file.is_known = await has_source(session, workspace_id, file.options.source)
+    if file.table.origin is not None:
+        imports = file.table.origin.imports
+        file.identities.elsewhere = await find_row_ids(session, workspace_id, imports)
     if (replaced_id := file.options.replace) is None:
         return None
     source = file.options.source

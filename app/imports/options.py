@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app.core.errors import InvalidInput
 from app.imports.reading import FileOptions
+from app.imports.table import RejectsOrigin
 
 FIELDS = (
     "external_id", "responded_at", "channel", "touchpoint", "locale", "order", "ticket", "tags",
@@ -52,11 +53,11 @@ class ImportOptions:
     # The columns of `missing` that the caller has named; the others are a preset's.
     named_missing: frozenset[str] = frozenset()
 
-    def of_rejects(self, source: str | None) -> "ImportOptions":
+    def of_rejects(self, origin: RejectsOrigin | None) -> "ImportOptions":
         """Return the options with the source that a file of rejected rows names."""
-        if source is None or not self.is_source_assumed:
+        if origin is None or not self.is_source_assumed:
             return self
-        return replace(self, source=source, is_source_assumed=False)
+        return replace(self, source=origin.source, is_source_assumed=False)
 
 
 def source_of(file_name: str) -> str:

@@ -24,7 +24,7 @@ from app.imports.dates import DateReading, judge_dates
 from app.imports.looking import require_one_reading, zone_of
 from app.imports.options import ImportOptions
 from app.imports.reading import read_table
-from app.imports.rejects import RejectedRow, source_in_rejects
+from app.imports.rejects import RejectedRow
 from app.imports.replaced import find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import UnreadableRowError, require_sound
@@ -156,7 +156,7 @@ async def open_records(
 
     def opened() -> OpenRecords:
         table = read_table(source, options.file)
-        own_options = options.of_rejects(source_in_rejects(table))
+        own_options = options.of_rejects(table.origin)
         preset = preset_of(table.columns, own_options.preset, kind.name)
         uses = uses_of(table, own_options, kind.vocabulary(preset))
         taken = {use.target for use in uses} | set(own_options.constants)

@@ -2,15 +2,13 @@
 """The rows that were not taken, as a file of the same shape with a last column that says why."""
 
 import csv
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
+from uuid import UUID
 
 from app.imports.report import ReadFile
-from app.imports.table import REJECTED_COLUMN, Table
-
-_SOURCE = re.compile(r" \[source: (.{1,128})\]$")
+from app.imports.table import REJECTED_COLUMN, RejectsOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +21,18 @@ class RejectedRow:
     reason: str
 
 
-def write_rejects(file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO) -> None:
+def write_rejects(
+    file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO, import_id: UUID | None = None
+) -> None:
     """Write the rejected rows as a file that can be corrected and imported with the same options.
 
     Rows before the header are written as empty ones, joined rows as those that they came from.
+    `import_id` is the import that takes the other rows, None while the file is only looked at.
     """
     table = file.table
+    earlier = table.origin.imports if table.origin else ()
+    own = () if import_id is None else (import_id,)
+    origin = RejectsOrigin(file.options.source, earlier + own)
     writer = csv.writer(to, delimiter=table.delimiter or ",")
     for _ in range(table.skipped_rows):
         writer.writerow(["-"])
@@ -36,25 +40,7 @@ def write_rejects(file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO) -
     kept = [place for place, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]
     writer.writerow([*(columns[place] for place in kept), REJECTED_COLUMN])
     for row in rejected:
-        reason = f"line {row.line}: {row.reason} [source: {file.options.source}]"
+        reason = f"line {row.line}: {row.reason} {origin}"
         for cells in table.originals(row.line) if table.originals else [row.cells]:
             # Cells beyond the header stay beyond it, so that the row is not taken without them.
             writer.writerow([*(cells[place] for place in kept), reason, *cells[len(columns) :]])
-
-
-def source_in_rejects(table: Table) -> str | None:
-    """Return the source of the file whose rejected rows a table holds; None for another table."""
-    place = next(
-        (
-            number
-            for number, column in enumerate(table.columns)
-            if column.casefold() == REJECTED_COLUMN
-        ),
-        None,
-    )
-    if place is None:
-        return None
-    for _, cells in table.rows():
-        if match := _SOURCE.search(cells[place]):
-            return match[1]
-    return None

@@ -96,11 +96,11 @@ async def begin_import(
 ) -> tuple[ImportRun, FileTaker]:
     """Store the import run, and return it with the taker of its rows."""
     file, database = looked.file, ingest.database
-    rejects = await asyncio.to_thread(_rejects_of, file)
     survey_id = file.survey.id if isinstance(file, OpenFile) else None
     kind = "answers" if isinstance(file, OpenFile) else file.kind.name
     identity = FileIdentity(file.name, file.options.source, kind, survey_id, looked.fingerprint)
     run, is_first = await begin(database, workspace_id, identity)
+    rejects = await asyncio.to_thread(_rejects_of, file, run.id)
     async with database.transaction() as session:
         await stored.keep_rejects(session, workspace_id, run.id, rejects)
     if isinstance(file, OpenFile):
@@ -108,12 +108,12 @@ async def begin_import(
     return run, RecordTaker(database, run, file, WRITERS[kind])
 
 
-def _rejects_of(file: OpenFile | OpenRecords) -> str | None:
+def _rejects_of(file: OpenFile | OpenRecords, import_id: UUID) -> str | None:
     """Return the rejected rows as a file, None if there are none."""
     if not file.rejected:
         return None
     out = io.StringIO(newline="")
-    write_rejects(file, file.rejected, out)
+    write_rejects(file, file.rejected, out, import_id)
     return out.getvalue()
 
 

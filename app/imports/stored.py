@@ -8,10 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import RawConnection, run_sql
 from app.core.schema import Json
+from app.responses.models import ImportRun
 
 _LATEST = """
 select distinct on (w.response_id) w.response_id, w.import_id, w.external_id, w.content, w.seq,
@@ -40,6 +42,19 @@ async def has_source(session: AsyncSession, workspace_id: UUID, source: str) -> 
     return rows.first() is not None
 
 
+async def has_later_import(session: AsyncSession, run: ImportRun) -> bool:
+    """Tell whether another file of an import's source was imported after it, and stands."""
+    query = select(ImportRun.id).where(
+        ImportRun.workspace_id == run.workspace_id,
+        ImportRun.source == run.source,
+        ImportRun.kind == run.kind,
+        col(ImportRun.survey_id).is_not_distinct_from(run.survey_id),
+        ImportRun.created_at > run.created_at,
+        col(ImportRun.status).in_(("reading", "done")),
+    )
+    return (await session.exec(query.limit(1))).first() is not None
+
+
 async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> list[Any]:
     """Return all rows of an import, each with its response as it stands.
 
@@ -61,6 +76,20 @@ async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) 
         .bindparams(**{"workspace": workspace_id, "import": import_id}),
     )
     return list(rows)
+
+
+async def find_row_ids(
+    session: AsyncSession, workspace_id: UUID, import_ids: Sequence[UUID]
+) -> set[UUID]:
+    """Return the responses of all rows of some imports."""
+    rows = await run_sql(
+        session,
+        text(
+            "select response_id from import_row where workspace_id = :workspace "
+            "and import_id = any(:imports)"
+        ).bindparams(workspace=workspace_id, imports=list(import_ids)),
+    )
+    return {row.response_id for row in rows}
 
 
 async def find_standing(

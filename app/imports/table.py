@@ -2,11 +2,28 @@
 """A file as a table of texts."""
 
 import datetime as dt
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
+from uuid import UUID
 
 REJECTED_COLUMN = "afterword_rejected"
+_UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_ORIGIN = re.compile(rf" \[source: (.{{1,128}}?)\](?: \[imports: ({_UUID}(?:, {_UUID})*)\])?$")
+
+
+class RejectsOrigin(NamedTuple):
+    """Where rejected rows come from: their file's source, and the imports of its other rows."""
+
+    source: str
+    imports: tuple[UUID, ...]
+
+    def __str__(self) -> str:
+        """Return it as it stands behind the reason of each rejected row."""
+        imports = ", ".join(map(str, self.imports))
+        return f"[source: {self.source}]" + (f" [imports: {imports}]" if imports else "")
 
 
 @dataclass
@@ -39,6 +56,19 @@ class Table:
     def example(self) -> list[str]:
         """The cells of the first row, empty ones if there is none."""
         return next(iter(self.rows()), (0, [""] * len(self.columns)))[1]
+
+    @cached_property
+    def origin(self) -> RejectsOrigin | None:
+        """Where its rows come from if they were rejected before; None for another table."""
+        names = [name.casefold() for name in self.columns]
+        if REJECTED_COLUMN not in names:
+            return None
+        place = names.index(REJECTED_COLUMN)
+        for _, cells in self.rows():
+            if match := _ORIGIN.search(cells[place]):
+                imports = match[2].split(", ") if match[2] else ()
+                return RejectsOrigin(match[1], tuple(map(UUID, imports)))
+        return None
 
 
 def cell_text(value: Any) -> str:

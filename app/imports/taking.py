@@ -70,18 +70,21 @@ async def begin(
 ) -> tuple[ImportRun, bool]:
     """Return the import of this file, and whether it is the first of its source.
 
-    The import is new, or was interrupted or completed before.
+    The import is new, or was interrupted or completed before. A file is another import if its
+    earlier one was undone, or if another file of the source was imported since: each undo then
+    restores what its import has found.
     """
     async with database.transaction() as session:
         await stored.lock_source(session, workspace_id, file.source)
         attempt = 0
         while True:
-            # A file whose import was undone may be imported again, as another import.
             names = ("import", file.kind, str(file.survey_id), file.source, file.fingerprint,
                      str(attempt))  # fmt: skip
             id_ = derived_uuid(str(workspace_id), *names)
             run = await session.get(ImportRun, (workspace_id, id_))
-            if run is None or run.status != "undone":
+            if run is None or (
+                run.status != "undone" and not await stored.has_later_import(session, run)
+            ):
                 break
             attempt += 1
         if run is None:

@@ -268,3 +268,37 @@ async def test_a_key_of_one_survey_imports_into_no_other(shop: Shop) -> None:
             headers={"Authorization": f"Bearer {made['secret']}"},
         )  # fmt: skip
         assert reply.status_code == status, reply.text
+
+
+async def test_a_rejected_row_that_becomes_like_another_is_one_more(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["score", "responded_at", "why"], ["9", DAY, "fine"], ["9", DAY, "fine"]]
+    rows += [["often", DAY, "fine"], ["seldom", DAY, "fine"]]
+    first = await send(shop, table(rows), allow_rejects=True)
+    assert (first["accepted"], first["rejected"]) == (2, 2)
+    rejects = (await shop.call("GET", f"/v1/imports/{first['id']}/rejects")).text
+    half = rejects.replace("often", "9", 1)
+    second = await send(shop, half, allow_rejects=True)
+    assert (second["accepted"], second["rejected"]) == (1, 1)
+    last = (await shop.call("GET", f"/v1/imports/{second['id']}/rejects")).text
+    for expected in (1, 0):
+        # Sent again, it adds nothing.
+        sent = await send(shop, last.replace("seldom", "9", 1), name=f"{expected}.csv")
+        assert sent["report"]["added"] == expected
+    for content in (half.replace("seldom", "9", 1), table([*rows[:3], rows[1], rows[1]])):
+        sent = await send(shop, content)
+        assert (sent["report"]["added"], sent["rejected"]) == (0, 0)
+    assert await nps(shop) == (100, 4)
+
+
+async def test_a_file_read_again_after_another_is_an_import_of_its_own(shop: Shop) -> None:
+    await nps_survey(shop)
+    older, newer = scored({"1": 9, "2": 9}), scored({"1": 2, "2": 9})
+    runs = [await send(shop, content) for content in (older, newer, older, older)]
+    assert len({run["id"] for run in runs}) == 3
+    assert runs[2]["id"] == runs[3]["id"]
+    assert runs[2]["report"]["updated"] == 1
+    expected = {runs[2]["id"]: (0, 2), runs[1]["id"]: (100, 2), runs[0]["id"]: (None, 0)}
+    for id_, figure in expected.items():
+        assert (await undo(shop, {"id": id_}))["left"] == 0
+        assert await nps(shop) == figure
