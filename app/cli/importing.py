@@ -82,12 +82,16 @@ async def _take(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(looked.file.name, total=looked.report["rows"]["seen"])
         report = await service.take(taker, looked, lambda n: progress.update(task, completed=n))
-    console.print(
-        f"{report['added']:,} accepted, {report['updated']:,} updated, "
-        f"{report['already_here']:,} known before, {report['removed']:,} taken away, "
-        f"{report['rows']['rejected'] + len(report['not_stored']):,} rejected. Import {run.id}"
-    )
-    return len(looked.file.rejected) + len(report["not_stored"])
+    rejected = len(looked.file.rejected) + len(report["not_stored"])
+    kept = report.get("kept", 0)
+    parts = [
+        f"{report['added']:,} accepted", f"{report['updated']:,} updated",
+        f"{report['already_here']:,} known before", f"{report['removed']:,} taken away",
+        *([f"{kept:,} kept since another file has them"] if kept else []),
+        f"{rejected:,} rejected",
+    ]  # fmt: skip
+    console.print(f"{', '.join(parts)}. Import {run.id}")
+    return rejected
 
 
 def _show(report: dict[str, Any], console: Console) -> None:

@@ -282,7 +282,7 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
     if replaced is not None:
         async with database.session() as session:
             missing = await find_missing(session, replaced, None, file.identities.ids)
-        report["rows"]["removed"] = len(missing)
+        report["rows"] |= {"removed": len(missing.removed), "kept": missing.kept}
         report["replaces"] = str(replaced.id)
     return report
 

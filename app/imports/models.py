@@ -51,7 +51,8 @@ class ImportedRow(SQLModel, table=True):
     number means that it was changed since. `before` is the response as it was if the import
     changed or removed it, None if the import added it. A row is noted before its response is
     changed, so that an interrupted import loses nothing: `WRITING` and `UNDOING` stand in `seq`
-    until the change is complete. `was_there` rows were in the file and needed no change.
+    until the change is complete. `was_there` rows were in the file and needed no change. `tags`
+    are those that it wrote; None if it wrote no response, or was made by an earlier version.
     """
 
     __tablename__ = "import_row"
@@ -70,5 +71,6 @@ class ImportedRow(SQLModel, table=True):
     content: str
     seq: int
     was_there: bool = False
+    tags: list[str] | None = Field(default=None, sa_type=Json)
     before: dict[str, Any] | None = Field(default=None, sa_type=Json)
     at: dt.datetime = Field(sa_type=Instant)

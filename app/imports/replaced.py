@@ -2,6 +2,7 @@
 """What `replace` takes away: the rows of an earlier import that a file no longer holds."""
 
 from collections.abc import Container
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -40,13 +41,22 @@ def _refusal(msg: str) -> InvalidInput:
     return InvalidInput.at("query", "replace", msg=msg)
 
 
+class MissingRows(NamedTuple):
+    """The responses of a replaced import that the file lacks, and how many of them stay.
+
+    Those stay that the file of another import holds too.
+    """
+
+    removed: list[UUID]
+    kept: int
+
+
 async def find_missing(
     session: AsyncSession, replaced: ImportRun, own_id: UUID | None, held: Container[UUID]
-) -> list[UUID]:
+) -> MissingRows:
     """Return the responses of the replaced import that the file, which has `held`, lacks.
 
-    An import that has replaced another, or was replaced, counts as the same. A response that the
-    file of another import holds too stays.
+    An import that has replaced another, or was replaced, counts as the same.
     """
     query = select(ImportRun).where(
         ImportRun.workspace_id == replaced.workspace_id,
@@ -59,7 +69,9 @@ async def find_missing(
     while more := [run for run in runs if run.id not in line and _is_linked(run, line, runs)]:
         line |= {run.id for run in more}
     standing = await stored.find_standing(session, replaced.workspace_id, sorted(line))
-    return [id_ for id_ in standing if id_ not in held]
+    missing = {id_: is_elsewhere for id_, is_elsewhere in standing.items() if id_ not in held}
+    removed = [id_ for id_, is_elsewhere in missing.items() if not is_elsewhere]
+    return MissingRows(removed, len(missing) - len(removed))
 
 
 def _is_linked(run: ImportRun, line: set[UUID], runs: list[ImportRun]) -> bool:

@@ -58,21 +58,21 @@ async def has_later_import(session: AsyncSession, run: ImportRun) -> bool:
 async def find_rows(session: AsyncSession, workspace_id: UUID, import_id: UUID) -> list[Any]:
     """Return all rows of an import, each with its response as it stands.
 
-    `is_past` tells whether another import has changed the response later, `follow_up` and `notes`
-    how it was followed up.
+    `is_past` tells whether another import has changed the response later, `follow_up`, `notes` and
+    `tags_now` how it was worked on.
     """
     rows = await run_sql(
         session,
         text("""
-        select w.response_id, w.content, w.seq, w.before, w.was_there, r.seq as seq_now, r.state,
-          r.follow_up, r.notes,
+        select w.response_id, w.content, w.seq, w.before, w.was_there, w.tags,
+          r.seq as seq_now, r.state, r.follow_up, r.notes, r.tags as tags_now,
           exists (select from import_row later where later.workspace_id = w.workspace_id
             and later.response_id = w.response_id and not later.was_there
             and (later.at, later.import_id) > (w.at, w.import_id)) as is_past
         from import_row w left join response r
           on r.workspace_id = w.workspace_id and r.id = w.response_id
         where w.workspace_id = :workspace and w.import_id = :import order by w.response_id""")
-        .columns(before=Json, notes=Json)
+        .columns(before=Json, notes=Json, tags=Json, tags_now=Json)
         .bindparams(**{"workspace": workspace_id, "import": import_id}),
     )
     return list(rows)
@@ -94,22 +94,23 @@ async def find_row_ids(
 
 async def find_standing(
     session: AsyncSession, workspace_id: UUID, import_ids: Sequence[UUID]
-) -> list[UUID]:
-    """Return the responses that stand and that only the files of these imports hold."""
+) -> dict[UUID, bool]:
+    """Return the responses of these imports that stand; True if another import's file has it."""
     rows = await run_sql(
         session,
         text("""
-        select distinct w.response_id from import_row w
-        join response r on r.workspace_id = w.workspace_id and r.id = w.response_id
-        where w.workspace_id = :workspace and w.import_id = any(:imports) and w.content <> ''
-          and r.state <> 'deleted'
-          and not exists (select from import_row o
+        select distinct w.response_id, exists (select from import_row o
             join import_run n on n.workspace_id = o.workspace_id and n.id = o.import_id
             where o.workspace_id = w.workspace_id and o.response_id = w.response_id
               and o.import_id <> all(:imports) and o.content <> '' and n.status = 'done')
+          as is_elsewhere
+        from import_row w
+        join response r on r.workspace_id = w.workspace_id and r.id = w.response_id
+        where w.workspace_id = :workspace and w.import_id = any(:imports) and w.content <> ''
+          and r.state <> 'deleted'
         order by w.response_id""").bindparams(workspace=workspace_id, imports=list(import_ids)),
     )
-    return [row.response_id for row in rows]
+    return {row.response_id: row.is_elsewhere for row in rows}
 
 
 async def keep_rows(
@@ -120,14 +121,15 @@ async def keep_rows(
         session,
         text("""
         insert into import_row (workspace_id, response_id, import_id, external_id, content, seq,
-          before, was_there, at)
+          before, was_there, tags, at)
         select :workspace, n.response_id, :import, n.external_id, n.content, n.seq, n.before,
-          coalesce(n.was_there, false), n.at
+          coalesce(n.was_there, false), n.tags, n.at
         from json_to_recordset(cast(:rows as json)) n(response_id uuid, external_id text,
-          content text, seq int, before jsonb, was_there boolean, at timestamptz)
+          content text, seq int, before jsonb, was_there boolean, tags jsonb, at timestamptz)
         on conflict (workspace_id, response_id, import_id) do update
         set content = excluded.content, seq = excluded.seq, at = excluded.at,
-          before = coalesce(import_row.before, excluded.before), was_there = excluded.was_there
+          before = coalesce(import_row.before, excluded.before),
+          was_there = excluded.was_there, tags = excluded.tags
         """).bindparams(
             **{"workspace": workspace_id, "import": import_id,
                "rows": json.dumps(list(rows), default=str)}
@@ -145,10 +147,10 @@ async def add_rows(
     await connection.copy_records_to_table(
         "import_row",
         columns=["workspace_id", "response_id", "import_id", "external_id", "content", "seq",
-                 "was_there", "at"],
+                 "was_there", "tags", "at"],
         records=[
             (workspace_id, row["response_id"], import_id, row["external_id"], row["content"],
-             row["seq"], row.get("was_there", False), row["at"])
+             row["seq"], row.get("was_there", False), json.dumps(row["tags"]), row["at"])
             for row in rows
         ],
     )  # fmt: skip

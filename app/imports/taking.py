@@ -42,6 +42,7 @@ class ImportCounts:
     updated: int = 0
     already_here: int = 0
     removed: int = 0
+    kept: int = 0
     deleted: int = 0
     problems: list[dict[str, Any]] = field(default_factory=list)
     lines_done: int = 0
@@ -50,7 +51,8 @@ class ImportCounts:
         """Return it as the import's report shows it."""
         return {
             "added": self.added, "updated": self.updated, "already_here": self.already_here,
-            "removed": self.removed, "left_deleted": self.deleted, "not_stored": self.problems,
+            "removed": self.removed, "kept": self.kept, "left_deleted": self.deleted,
+            "not_stored": self.problems,
         }  # fmt: skip
 
 
@@ -292,7 +294,8 @@ class AnswerTaker:
             {
                 "response_id": change.entry.id, "external_id": change.entry.row.external_id,
                 "content": change.entry.row.content, "seq": change.noted_seq,
-                "before": change.before, "was_there": change.is_held, "at": at,
+                "before": change.before, "was_there": change.is_held, "tags": change.tags,
+                "at": at,
             }
             for change in changes
         ]  # fmt: skip
@@ -325,7 +328,8 @@ class AnswerTaker:
                 kind="answers", source=self._file.options.source,
                 survey_id=self._file.survey.id,
             )  # fmt: skip
-            gone = await find_missing(session, replaced, self._run.id, self._file.identities.ids)
+            missing = await find_missing(session, replaced, self._run.id, self._file.identities.ids)
+        gone = missing.removed
         for start in range(0, len(gone), MOST_ROWS):
             ids = gone[start : start + MOST_ROWS]
             async with self._ingest.database.session() as session:
@@ -339,7 +343,7 @@ class AnswerTaker:
                 ]
             )  # fmt: skip
             await remove_answers(self._ingest, workspace_id, ids)
-        self.taken.removed = len(gone)
+        self.taken.removed, self.taken.kept = len(gone), missing.kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,8 +370,15 @@ class RowChange:
         """The number to note before the row is written."""
         return WRITING if self.before is not None else self.seq
 
+    @property
+    def tags(self) -> list[str]:
+        """The tags of the response once the row is written."""
+        given = self.entry.row.body.tags
+        return list(given or (self.before["tags"] if self.before is not None else ()))
+
     def body(self) -> ResponseIn:
         """Return the body to write; tags that people gave stay if the row has none."""
         body = self.entry.row.body
-        tags = body.tags or (self.before["tags"] if self.before is not None else body.tags)
-        return msgspec.structs.replace(body, id=self.entry.id, seq=self.new_seq, tags=tags)
+        return msgspec.structs.replace(
+            body, id=self.entry.id, seq=self.new_seq, tags=self.tags or body.tags
+        )

@@ -83,6 +83,13 @@ def is_changed_since(row: Any) -> bool:
         return bool(row.state != "deleted")
     if row.state == "deleted" or row.seq_now != row.seq:
         return True
+    return _is_worked_on(row)
+
+
+def _is_worked_on(row: Any) -> bool:
+    """Tell whether somebody has tagged or followed up a response after the import."""
+    if row.tags is not None and sorted(row.tags) != sorted(row.tags_now):
+        return True
     now = {"follow_up": row.follow_up, "notes": row.notes}
     before = row.before
     if before is not None and is_followed_up(before):

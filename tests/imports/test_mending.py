@@ -302,3 +302,29 @@ async def test_a_file_read_again_after_another_is_an_import_of_its_own(shop: Sho
     for id_, figure in expected.items():
         assert (await undo(shop, {"id": id_}))["left"] == 0
         assert await nps(shop) == figure
+
+
+async def test_an_answer_that_somebody_has_tagged_survives_an_undo(shop: Shop) -> None:
+    await nps_survey(shop)
+    rows = [["external_id", "score", "responded_at", "tags"]]
+    rows += [[id_, "9", DAY, "vip" if id_ == "2" else ""] for id_ in "1234"]
+    first = await send(shop, table(rows))
+    await send(shop, scored({"4": 2}))
+    for id_, tags in {"1": ["call"], "2": ["vip", "call"]}.items():
+        path = f"/v1/responses/{(await answer_of(shop, id_))['id']}"
+        await shop.call("PATCH", path, json={"tags": tags})
+    report = await undo(shop, first)
+    tagged = {(await answer_of(shop, id_))["id"] for id_ in "12"}
+    assert tagged < set(report["left_ids"])
+    # What another file has changed since stays too.
+    assert (report["left"], report["undone"]) == (3, 1)
+
+
+async def test_replace_counts_the_rows_that_another_file_has_too(shop: Shop) -> None:
+    await nps_survey(shop)
+    first = await send(shop, scored({"1": 9, "2": 9, "3": 9}))
+    await send(shop, scored({"2": 9, "4": 9}))
+    look = await send(shop, scored({"1": 9}), replace=first["id"], dry_run=True)
+    assert (look["rows"]["removed"], look["rows"]["kept"]) == (1, 1)
+    taken = await send(shop, scored({"1": 9}), replace=first["id"])
+    assert (taken["report"]["removed"], taken["report"]["kept"]) == (1, 1)
