@@ -13,15 +13,14 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.texts import LANGUAGES, language_of
+from app.core.texts import language_of
+from app.insights.dictionaries import language_of_words, lemma_of, load_dictionaries
 from app.insights.questions import SurveyItems, select_comparable, surveys_of
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 
@@ -42,9 +41,6 @@ _PERSON = (
 # A word is of letters; an apostrophe or a hyphen may join two parts of it.
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _CLAUSE = re.compile(r"[.,;:!?()\n]+")
-_SHORTEST = 2
-# A language that knows at most this share of a comment's words is hardly its language.
-_FEW_KNOWN = 0.6
 # Accents, and letters that Unicode does not take apart.
 _ACCENTS = "".join(map(chr, range(0x300, 0x370)))
 # Greek ends a word with another form of its s.
@@ -92,8 +88,8 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
         await surveys_of(session, request), needed_n=_LEAST_COMMENTS
     )
     default = language_of(request.metric_request.workspace.default_locale)
-    # The first time they take seconds; meanwhile the database reads.
-    loading = asyncio.create_task(asyncio.to_thread(_load_dictionaries, default))
+    # They take a moment the first time; meanwhile the database reads.
+    loading = asyncio.create_task(asyncio.to_thread(load_dictionaries, default))
     try:
         comments = await _read_both_sides(session, request, surveys, warnings)
     finally:
@@ -230,12 +226,12 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
     # In one piece, a letter with its accents is a letter.
     whole = unicodedata.normalize("NFC", words.lower())
     clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(whole)]
-    comment_language = _language_of(
+    comment_language = language_of_words(
         [word for clause in clauses for word in clause], language, default
     )
     terms: dict[str, list[str]] = {}
     for clause in clauses:
-        lemmas = [(_lemma(word, comment_language), word) for word in clause]
+        lemmas = [(lemma_of(word, comment_language), word) for word in clause]
         for lemma, word in lemmas:
             if lemma:
                 terms[lemma] = [word]
@@ -243,109 +239,6 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
             if first and second:
                 terms[f"{first} {second}"] = [word, next_word]
     return comment_language, terms
-
-
-def _language_of(words: Sequence[str], language: str, default: str) -> str:
-    """Return the language of some words: the page's own, unless another one fits clearly better.
-
-    A respondent who did not choose a language has the survey's, so the page's may be wrong.
-    """
-    candidates = [
-        name for name in dict.fromkeys([language, default, *LANGUAGES]) if name in _lemmatised()
-    ]
-    if not candidates:
-        return language
-    is_candidate = language in candidates
-    own = sum(_knows(word, language) for word in words) if is_candidate else 0
-    best = language
-    if not is_candidate or _is_clearly_better(len(words), own):
-        # Only here can another language win: its own knows too few of the words.
-        known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
-        fitting = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
-        if not is_candidate or _is_clearly_better(known_words[fitting], own):
-            best = fitting
-    return _by_common_words(words, best)
-
-
-def _is_clearly_better(known: int, own: int) -> bool:
-    """Tell whether a language that knows so many words fits better than the page's own."""
-    return known >= own + 2 and known >= 1.5 * own
-
-
-def _by_common_words(words: Sequence[str], best: str) -> str:
-    """Return the language with more common words, if the best one knows few of the words."""
-    if sum(_knows(word, best) for word in words) > _FEW_KNOWN * len(words):
-        return best
-    given = set(words)
-    counts = {name: len(given & _stop_words(name)) for name in sorted(_lemmatised())}
-    other = max(counts, key=lambda name: counts[name])
-    return other if counts[other] > max(1, counts.get(best, 0)) else best
-
-
-@cache
-def _load_dictionaries(default: str) -> None:
-    """Load the dictionaries of the languages that comments are first judged by."""
-    for language in dict.fromkeys([default, *LANGUAGES]):
-        if language in _lemmatised():
-            _knows("questionnaire", language)
-
-
-@cache
-def _lemmatised() -> frozenset[str]:
-    from simplemma.strategies.dictionaries.dictionary_factory import (  # noqa: PLC0415 - as below
-        SUPPORTED_LANGUAGES,
-    )
-
-    return frozenset(SUPPORTED_LANGUAGES)
-
-
-@cache
-def _stop_words(language: str) -> frozenset[str]:
-    from stop_words import StopWordError, get_stop_words  # noqa: PLC0415 - as below
-
-    try:
-        return frozenset(get_stop_words(language))
-    except StopWordError:
-        return frozenset()
-
-
-_KNOWN: dict[tuple[str, str], bool] = {}
-_LEMMAS: dict[tuple[str, str], str | None] = {}
-_MOST_KEPT = 200_000
-
-
-def _knows(word: str, language: str) -> bool:
-    is_known = _KNOWN.get((word, language))
-    if is_known is None:
-        import simplemma  # noqa: PLC0415 - loaded when first asked for
-
-        is_known = word in _stop_words(language) or simplemma.is_known(
-            word, lang=language, low_memory=True
-        )
-        _keep(_KNOWN, (word, language), is_known)
-    return is_known
-
-
-def _lemma(word: str, language: str) -> str | None:
-    """Return the word's basic form; None for a stop word or a single letter."""
-    if (word, language) in _LEMMAS:
-        return _LEMMAS[word, language]
-    import simplemma  # noqa: PLC0415 - loaded when first asked for
-
-    stop = _stop_words(language)
-    lemma: str | None = word
-    if language in _lemmatised():
-        lemma = str(simplemma.lemmatize(word, lang=language, low_memory=True)).lower()
-    if word in stop or lemma in stop or len(word) < _SHORTEST:
-        lemma = None
-    _keep(_LEMMAS, (word, language), lemma)
-    return lemma
-
-
-def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
-    if len(kept) >= _MOST_KEPT:
-        kept.clear()
-    kept[key] = value
 
 
 async def _without_names(

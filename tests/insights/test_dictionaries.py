@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dictionaries are kept in files, and whatever is wrong with a file, words are known."""
+
+from pathlib import Path
+
+import pytest
+
+from app.insights.dictionaries import DictionaryFiles
+
+
+def files_in(folder: Path) -> DictionaryFiles:
+    files = DictionaryFiles()
+    files.folder = folder
+    return files
+
+
+def test_a_dictionary_is_kept_and_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "dictionaries"
+    made = files_in(folder).get_dictionary("ro")
+    (kept,) = folder.iterdir()
+    written = kept.stat().st_mtime_ns
+    read = files_in(folder).get_dictionary("ro")
+    assert kept.stat().st_mtime_ns == written
+    assert len(read) == len(made) > 100_000
+    assert read["livrări"] == made["livrări"] == "livrare"
+
+
+@pytest.mark.parametrize("content", [b"", b"half of one", b"cos\nsystem\n."])
+def test_a_file_that_is_none_is_made_anew(tmp_path: Path, content: bytes) -> None:
+    files_in(tmp_path).get_dictionary("en")
+    (kept,) = tmp_path.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(content)
+    assert files_in(tmp_path).get_dictionary("en")["deliveries"] == "delivery"
+    assert kept.read_bytes() == whole
+
+
+def test_without_a_folder_that_can_be_written_words_are_known(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    files = files_in(tmp_path / "file" / "below")
+    assert files.get_dictionary("en")["deliveries"] == "delivery"
