@@ -88,12 +88,7 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
         await surveys_of(session, request), needed_n=_LEAST_COMMENTS
     )
     default = language_of(request.metric_request.workspace.default_locale)
-    # They take a moment the first time; meanwhile the database reads.
-    loading = asyncio.create_task(asyncio.to_thread(load_dictionaries, default))
-    try:
-        comments = await _read_both_sides(session, request, surveys, warnings)
-    finally:
-        await loading
+    comments = await _read_both_sides(session, request, surveys, warnings, default)
     sizes = Counter(comment.side for comment in comments)
     fewer = min(sizes["low"], sizes["high"])
     if fewer < _LEAST_COMMENTS:
@@ -103,7 +98,8 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
         )
         raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_LEAST_COMMENTS)
     least = max(_LEAST_PEOPLE, request.metric_request.workspace.min_group_size)
-    rows = await asyncio.to_thread(_compare, comments, default, least)
+    rows, priors = await asyncio.to_thread(_compare, comments, default, least)
+    tested = len(rows)
     wanted = request.options.get("side")
     if wanted is not None:
         rows = [row for row in rows if (row["z"] > 0) == (wanted == "low")]
@@ -115,7 +111,7 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
         "n_high": sizes["high"],
         "rows": rows,
         "assumptions": {
-            "least_people": least, "prior_words": _PRIOR_WEIGHT,
+            "least_people": least, "prior_words": priors, "terms": tested,
             "z": "above 0: said more by low scorers; below 0: by high scorers",
         },
         "warnings": warnings,
@@ -127,23 +123,34 @@ async def _read_both_sides(
     request: InsightRequest,
     surveys: Sequence[SurveyItems],
     warnings: list[str],
+    default: str,
 ) -> list[Comment]:
-    """Return the comments of both sides; warn where there are more than are read."""
+    """Return the comments of both sides; warn where there are more than are read.
+
+    If the first side has enough, the dictionaries are loaded while the database reads the other.
+    """
     comments: list[Comment] = []
-    for side in _SIDES:
-        side_comments = await _read(session, request, [survey.id for survey in surveys], side)
-        if len(side_comments) > MOST_COMMENTS:
-            warnings.append(
-                f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
-            )
-        comments += side_comments[:MOST_COMMENTS]
+    loading: asyncio.Task[None] | None = None
+    try:
+        for side in _SIDES:
+            side_comments = await _read(session, request, [survey.id for survey in surveys], side)
+            if len(side_comments) > MOST_COMMENTS:
+                warnings.append(
+                    f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
+                )
+            comments += side_comments[:MOST_COMMENTS]
+            if loading is None and len(comments) >= _LEAST_COMMENTS:
+                loading = asyncio.create_task(asyncio.to_thread(load_dictionaries, default))
+    finally:
+        if loading is not None:
+            await loading
     return comments
 
 
 async def _read(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[UUID], side: str
 ) -> list[Comment]:
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     source = query.source(
         "r.comment is not null", "r.score is not null",
         f"r.band = any(cast({query.bind(_SIDES[side])} as text[]))",
@@ -162,14 +169,19 @@ async def _read(
     ]
 
 
-def _compare(comments: Sequence[Comment], default: str, least_people: int) -> list[Reply]:
-    """Return a row for each term that enough people say, the clearest first. Pure."""
+def _compare(
+    comments: Sequence[Comment], default: str, least_people: int
+) -> tuple[list[Reply], dict[str, float]]:
+    """Return a row for each term that enough people say, the clearest first; pure.
+
+    The second value has the words of the prior for each language.
+    """
     by_language: dict[str, list[tuple[Comment, dict[str, list[str]]]]] = defaultdict(list)
     for comment in comments:
         language, terms = terms_of(comment.words, comment.language, default)
         by_language[language].append((comment, terms))
     sizes = Counter(comment.side for comment in comments)
-    rows = []
+    rows, priors = [], {}
     for language, language_comments in by_language.items():
         usage: dict[str, Term] = defaultdict(Term)
         for comment, comment_terms in language_comments:
@@ -177,12 +189,13 @@ def _compare(comments: Sequence[Comment], default: str, least_people: int) -> li
                 usage[name].add(comment, words)
         counts = {name: (term.counts["low"], term.counts["high"]) for name, term in usage.items()}
         z_scores = log_odds(counts)
+        priors[language] = prior_words_of(counts)
         rows += [
             _row(name, language, term, z_scores[name], sizes)
             for name, term in usage.items()
             if len(term.people) >= least_people
         ]
-    return sorted(rows, key=lambda row: (-abs(row["z"]), row["term"]))
+    return sorted(rows, key=lambda row: (-abs(row["z"]), row["term"])), priors
 
 
 def _row(name: str, language: str, term: Term, z: float, sizes: Mapping[str, int]) -> Reply:
@@ -196,15 +209,21 @@ def _row(name: str, language: str, term: Term, z: float, sizes: Mapping[str, int
     }  # fmt: skip
 
 
+def prior_words_of(counts: Mapping[str, tuple[int, int]]) -> float:
+    """Return the weight of the prior, in words: it is never more than the words that there are."""
+    return min(_PRIOR_WEIGHT, sum(a + b for a, b in counts.values()))
+
+
 def log_odds(counts: Mapping[str, tuple[int, int]]) -> dict[str, float]:
     """Return each term's z-score: above 0 where the first side says it more.
 
-    The prior of a term is its share among all words of both sides, times 500 words.
+    The prior of a term is its share among all words of both sides, times 500 words, or times all
+    words if there are fewer.
     """
     first = sum(a for a, _ in counts.values())
     second = sum(b for _, b in counts.values())
     total = first + second
-    weight = min(_PRIOR_WEIGHT, total)
+    weight = prior_words_of(counts)
     z_scores = {}
     for term, (a, b) in counts.items():
         prior = weight * (a + b) / total
@@ -272,7 +291,7 @@ async def _names_among(
     session: AsyncSession, request: InsightRequest, words: Sequence[str]
 ) -> set[str]:
     """Return which words occur in the name or address of a customer who answered in the span."""
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     wanted = query.bind(list(words))
     accents, same = query.bind(_LETTERS + _ACCENTS), query.bind(_SAME)
     statement = f"""

@@ -16,7 +16,7 @@ from app.insights.linear import (
     moments_of,
     scaled_interval,
 )
-from app.insights.names import label_of
+from app.insights.names import NO_DRIVERS, label_of
 from app.insights.questions import ScoredQuestion, SurveyItems, select_comparable, surveys_of
 from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.insights.scores import (
@@ -28,19 +28,19 @@ from app.insights.scores import (
     read_scores,
     rescale,
 )
-from app.metrics.statistics import wilson
+from app.metrics.statistics import f_tail, wilson
 from app.surveys.scales import top_box_from
 
-# These tags ask what customers told or heard about the brand; they drive no score.
-_NO_DRIVERS = frozenset({"told", "heard"})
 _LEAST, _LEAST_EACH = 50, 8
 
 
 async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the drivers, the most important first."""
     outcome = request.options.get("outcome")
+    found = await surveys_of(session, request, outcome=outcome)
+    # A survey without drivers, which may have more answers, must not hide those that have some.
     surveys, warnings = select_comparable(
-        await surveys_of(session, request, outcome=outcome), needed_n=_LEAST
+        [survey for survey in found if _items_of(survey)] or found, needed_n=_LEAST
     )
     main = surveys[0].outcome
     assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
@@ -80,10 +80,17 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     return about | {
         "n": complete,
         "r2": result.r2,
+        "r2_p_value": _chance_of(result.r2, complete, len(names)),
         "base": result.base,
         "rows": sorted(shown, key=lambda row: (-row["importance"], row["driver"])),
         "assumptions": assumptions,
     }
+
+
+def _chance_of(r2: float, n: int, drivers: int) -> float:
+    """Return the chance of so large an R² of `n` answers if no driver had any link: an F test."""
+    freedom = n - drivers - 1
+    return f_tail(r2 / drivers / ((1 - r2) / freedom), drivers, freedom) if r2 < 1 else 0.0
 
 
 def _known_in_all(chunk: Floats) -> Any:
@@ -100,7 +107,11 @@ def _items_of(survey: SurveyItems) -> list[ScoredQuestion]:
     return [
         item
         for item in survey.items
-        if item.driver and item.driver not in _NO_DRIVERS and item.is_number and item.key != outcome
+        if item.driver
+        and item.driver not in NO_DRIVERS
+        and item.is_number
+        and item.is_wanted
+        and item.key != outcome
     ]
 
 
@@ -127,7 +138,7 @@ async def _read(
         aligned[:, -1] = scores[:, -1]
         return aligned
 
-    table = await read_scores(session, request, survey, [*items, survey.outcome], values_of)
+    table = await read_scores(session, request, survey, items, values_of)
     for scores in ScoreTable(table.raw, lambda plain: plain):
         for name, places in drivers.items():
             top, n = _count_tops(scores[:, places], [items[place] for place in places])

@@ -68,6 +68,11 @@ class InsightQuery(BaseModel):
     timezone: str | None = Field(default=None, max_length=64)
     survey: _Many = []
     touchpoint: _Many = []
+    question: _Many = Field(
+        default=[],
+        max_length=100,
+        description="drivers, pillars, modules: the tagged questions; others: the main question.",
+    )
     channel: _Many = []
     locale: _Many = []
     stage: _Many = []
@@ -127,8 +132,8 @@ async def resolve_insight(
     if "limit" in options:
         options["limit"] = query.limit or 100
     metric_params = query.model_dump(
-        include={"to", "period", "timezone", "survey", "touchpoint", "channel", "locale", "stage",
-                 "count"}
+        include={"to", "period", "timezone", "survey", "touchpoint", "question", "channel",
+                 "locale", "stage", "count"}
     ) | {"from_": query.from_}  # fmt: skip
     if insight == "spending" and not query.period:
         metric_params |= _span_of_spending(query, utc_now() - options["within"])

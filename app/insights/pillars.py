@@ -105,7 +105,9 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
 
 def _rating_items(survey: SurveyItems, tag: str) -> list[ScoredQuestion]:
     """Return the tagged questions whose score lies on a scale; others rate nothing."""
-    return [item for item in survey.items if getattr(item, tag) and item.is_number]
+    return [
+        item for item in survey.items if getattr(item, tag) and item.is_number and item.is_wanted
+    ]
 
 
 async def _read(
@@ -122,10 +124,9 @@ async def _read(
         items = _rating_items(survey, tag)
         if not items:
             continue
-        wanted = [*items, *([survey.outcome] if survey.outcome else [])]
         places_by_name = positions_by_tag(items, tag)
         values_of = _values_of(items, places_by_name, names, has_outcome=bool(survey.outcome))
-        table = await read_scores(session, request, survey, wanted, values_of)
+        table = await read_scores(session, request, survey, items, values_of)
         tables.append(table)
         for name, places in places_by_name.items():
             known = alphas.get(name)
@@ -200,17 +201,21 @@ def _index(table: JoinedTables, weights: Floats, kind: str) -> Reply:
 
 async def _wow(session: AsyncSession, request: InsightRequest) -> Reply | None:
     """Return the share of `better` of the expectation questions; None where none is asked."""
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     kind = query.bind(str(QuestionType.EXPECTATION))
+    conditions = [
+        f"q.type = {kind}", query.is_question("q.key"),
+        query.is_at("nullif(coalesce(q.touchpoint, r.touchpoint), '')"),
+    ]  # fmt: skip
     rows = await run_sql(
         session,
         text(
             "select count(*) filter (where (a.value)::int = 2) as better, "
-            "count(*) filter (where (a.value)::int >= 0) as n "
-            f"from (select r.workspace_id, r.survey_id, r.scores {query.source()}) r "
+            "count(*) filter (where (a.value)::int >= 0) as n from "
+            f"(select r.workspace_id, r.survey_id, r.touchpoint, r.scores {query.source()}) r "
             "cross join lateral jsonb_each_text(r.scores) a join question q "
             "on q.workspace_id = r.workspace_id and q.survey_id = r.survey_id and q.key = a.key "
-            f"and q.type = {kind}"
+            f"and {' and '.join(filter(None, conditions))}"
         ).bindparams(**query.bound),
     )
     row: Any = rows.one()

@@ -13,8 +13,21 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.schema import Json
 from app.core.text import did_you_mean
-from app.insights.request import NO_OUTCOME, TOO_FEW, InsightRefused, InsightRequest, ResponseQuery
+from app.insights.request import (
+    NO_OUTCOME,
+    RESPONSE_TOUCHPOINT,
+    TOO_FEW,
+    InsightRefused,
+    InsightRequest,
+    ResponseQuery,
+)
 from app.surveys.question_types import QuestionType, lowest_score, spec_of
+
+# The end of the warning that an insight is of some surveys only.
+NAME_SURVEY = "Name one by `survey=`."
+_WITHOUT_SCALE = frozenset(
+    {QuestionType.CHOICE, QuestionType.CHOICES, QuestionType.EMOTION, QuestionType.TEXT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,9 @@ class ScoredQuestion:
     driver: str | None
     pillar: str | None
     module: str | None
+    touchpoint: str | None = None
+    # Whether the filters `question`, `touchpoint` and `stage` may mean its answers.
+    is_wanted: bool = True
     options: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -46,7 +62,7 @@ class ScoredQuestion:
     @property
     def is_number(self) -> bool:
         """Whether its score lies on a scale from low to high."""
-        return self.type not in {QuestionType.CHOICE, QuestionType.CHOICES, QuestionType.EMOTION}
+        return self.type not in _WITHOUT_SCALE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +76,12 @@ class SurveyItems:
     n: int
 
 
-_ITEMS = text("""
+_ITEMS = """
 select q.survey_id, s.key as survey, q.key, q.type, q.scale, q.high, q.main, q.recommends,
-  q.reverse, q.driver, q.pillar, q.module, q.options
+  q.reverse, q.driver, q.pillar, q.module, q.options, q.touchpoint, {is_wanted} as is_wanted
 from question q join survey s on s.workspace_id = q.workspace_id and s.id = q.survey_id
 where q.workspace_id = :workspace order by s.key, q.key
-""").columns(options=Json)
+"""
 
 
 async def surveys_of(
@@ -75,29 +91,45 @@ async def surveys_of(
 
     `outcome` names the question to explain; without it each survey's main question is taken.
     """
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
+    at = query.is_at(RESPONSE_TOUCHPOINT) or "true"
     counted = await run_sql(
         session,
-        text(f"select r.survey_id, count(*) as n {query.source()} group by 1").bindparams(
-            **query.bound
-        ),
+        text(
+            f"select r.survey_id, count(*) as n, count(*) filter (where {at}) as n_at "
+            f"{query.source()} group by 1"
+        ).bindparams(**query.bound),
     )
-    counts = {row.survey_id: int(row.n) for row in counted}
-    rows = await run_sql(session, _ITEMS.bindparams(workspace=request.metric_request.workspace.id))
+    counts = {row.survey_id: (int(row.n), int(row.n_at)) for row in counted}
+    rows = await _read_items(session, request)
     items_by_survey: dict[UUID, tuple[str, list[ScoredQuestion]]] = {}
     for row in rows:
         values = dict(row._mapping)
         survey_id, survey = values.pop("survey_id"), values.pop("survey")
+        if values["touchpoint"] is None and not counts.get(survey_id, (0, 0))[1]:
+            # It has the touchpoint of its response, and no response is there.
+            values["is_wanted"] = False
         item = ScoredQuestion(**values | {"type": QuestionType(values["type"])})
         items_by_survey.setdefault(survey_id, (survey, []))[1].append(item)
     if outcome is not None:
         _require_outcome(outcome, [item for _, items in items_by_survey.values() for item in items])
     surveys = [
-        SurveyItems(id_, key, items, _outcome_of(items, outcome), counts[id_])
+        SurveyItems(id_, key, items, _outcome_of(items, outcome), counts[id_][0])
         for id_, (key, items) in items_by_survey.items()
         if id_ in counts
     ]
     return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
+
+
+async def _read_items(session: AsyncSession, request: InsightRequest) -> Sequence[Any]:
+    """Return the questions of all surveys, and whether the filters may mean their answers."""
+    query = ResponseQuery(request)
+    query.bound = {"workspace": request.metric_request.workspace.id}
+    at = query.is_at("q.touchpoint")
+    conditions = [query.is_question("q.key"), f"(q.touchpoint is null or {at})" if at else ""]
+    is_wanted = " and ".join(filter(None, conditions)) or "true"
+    statement = text(_ITEMS.format(is_wanted=is_wanted)).columns(options=Json)
+    return list(await run_sql(session, statement.bindparams(**query.bound)))
 
 
 def _require_outcome(name: str, items: Sequence[ScoredQuestion]) -> None:
@@ -156,6 +188,6 @@ def select_comparable(
     if others:
         warnings.append(
             f"This is of {', '.join(s.key for s in kept)} ({chosen[0]}, scale {chosen[1]}); "
-            f"{', '.join(others)} ask otherwise. Name one by `survey=`."
+            f"{', '.join(others)} ask otherwise. {NAME_SURVEY}"
         )
     return kept, warnings

@@ -55,7 +55,7 @@ window w as (partition by x.customer_id, x.metric order by x.responded_at, x.id)
 
 async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return failures, what followed them, the control, and whether calling back helped."""
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
     rows = await run_sql(
         session,
@@ -199,7 +199,7 @@ def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> Reply:
 
 async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
     """Refuse: nothing was rated here, or no rating is of a known customer."""
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     found = await run_sql(
         session,
         text(f"select exists (select 1 {query.source('r.band is not null')})").bindparams(
@@ -224,7 +224,7 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply
     wanted = request.metric_request
     if wanted.filters or wanted.properties or wanted.latest:
         return []
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     start, end = (query.moment(b) for b in (
         request.metric_request.span.start, request.metric_request.span.end
     ))  # fmt: skip

@@ -16,6 +16,10 @@ NO_ORDERS, NO_CUSTOMERS = "no_orders", "no_customers"
 
 Reply = dict[str, Any]
 
+# The insights that are of tagged questions; the others are of the main question.
+_OF_TAGGED = frozenset({"drivers", "pillars", "modules"})
+RESPONSE_TOUCHPOINT = "nullif(r.touchpoint, '')"
+
 
 @dataclass(frozen=True)
 class InsightRequest:
@@ -65,15 +69,20 @@ class ResponseQuery:
 
     `source()` is a FROM with its WHERE; `bound` are its values. With `count=latest_per_customer`
     only the latest response of each customer is there.
+
+    A question may have a touchpoint of its own, which counts for its answers instead of the
+    response's. The filters `question`, `touchpoint` and `stage` mean the tagged questions of
+    drivers, pillars and modules, and the main question of the other insights.
     """
 
-    def __init__(self, request: MetricRequest) -> None:
+    def __init__(self, request: InsightRequest) -> None:
         """Translate the request's span and filters."""
-        self._request = request
-        self.bound: dict[str, Any] = {"workspace": request.workspace.id}
+        self._request = request.metric_request
+        self._of_tagged = request.insight in _OF_TAGGED
+        self.bound: dict[str, Any] = {"workspace": self._request.workspace.id}
         self._conditions = ["r.workspace_id = :workspace", "r.state = 'counted'"]
-        self._conditions.append(f"r.responded_at >= {self.moment(request.span.start)}")
-        self._conditions.append(f"r.responded_at < {self.moment(request.span.end)}")
+        self._conditions.append(f"r.responded_at >= {self.moment(self._request.span.start)}")
+        self._conditions.append(f"r.responded_at < {self.moment(self._request.span.end)}")
         self._narrow()
 
     def bind(self, value: Any) -> str:
@@ -81,6 +90,9 @@ class ResponseQuery:
         name = f"b{len(self.bound)}"
         self.bound[name] = value
         return f":{name}"
+
+    def _texts(self, values: Any) -> str:
+        return f"cast({self.bind(values)} as text[])"
 
     def moment(self, bound: Bound) -> str:
         """Return a bound of the span as SQL: a local midnight is found by the database."""
@@ -90,28 +102,54 @@ class ResponseQuery:
         return f"(cast({self.bind(bound)} as date) ::timestamp at time zone :zone)"
 
     def _narrow(self) -> None:
-        columns = {
-            "touchpoint": "nullif(r.touchpoint, '')",
-            "channel": "r.channel",
-            "locale": "r.locale",
-        }
-        for name, values in self._request.filters.items():
-            given = f"cast({self.bind(values)} as text[])"
-            if name == "survey":
-                self._conditions.append(
-                    "exists (select 1 from survey s where s.workspace_id = r.workspace_id "
-                    f"and s.id = r.survey_id and array[s.key, s.id::text] && {given})"
-                )
-            elif name == "stage":
-                self._conditions.append(
-                    "exists (select 1 from touchpoint t where t.workspace_id = r.workspace_id "
-                    f"and t.key = r.touchpoint and t.stage = any({given}))"
-                )
-            else:
-                self._conditions.append(f"{columns[name]} = any({given})")
+        filters = self._request.filters
+        if surveys := filters.get("survey"):
+            self._conditions.append(
+                "exists (select 1 from survey s where s.workspace_id = r.workspace_id and "
+                f"s.id = r.survey_id and array[s.key, s.id::text] && {self._texts(surveys)})"
+            )
+        for name in ("channel", "locale"):
+            if values := filters.get(name):
+                self._conditions.append(f"r.{name} = any({self._texts(values)})")
+        self._narrow_questions()
         for name, values in self._request.properties.items():
             parameter, given = self.bind(name), self.bind(values)
             self._conditions.append(f"r.properties ->> {parameter} = any(cast({given} as text[]))")
+
+    def _narrow_questions(self) -> None:
+        """Keep the responses of surveys whose questions the filters mean."""
+        if question := self.is_question("q.key"):
+            self._conditions.append(f"r.survey_id in ({self._surveys(question)})")
+        if own := self.is_at("q.touchpoint"):
+            elsewhere = self.is_at(RESPONSE_TOUCHPOINT)
+            if not self._of_tagged:
+                named = self._surveys("q.touchpoint is not null")
+                elsewhere = f"{elsewhere} and r.survey_id not in ({named})"
+            self._conditions.append(f"(r.survey_id in ({self._surveys(own)}) or ({elsewhere}))")
+
+    def _surveys(self, condition: str) -> str:
+        main = "" if self._of_tagged else " and q.main"
+        return (
+            "select q.survey_id from question q where q.workspace_id = :workspace"
+            f"{main} and {condition}"
+        )
+
+    def is_question(self, key: str) -> str:
+        """Return the condition that the filter `question` means a key; empty without one."""
+        values = self._request.filters.get("question")
+        return f"{key} = any({self._texts(values)})" if values else ""
+
+    def is_at(self, touchpoint: str) -> str:
+        """Return the condition that the filters mean a touchpoint; empty where none does."""
+        conditions = []
+        if keys := self._request.filters.get("touchpoint"):
+            conditions.append(f"{touchpoint} = any({self._texts(keys)})")
+        if stages := self._request.filters.get("stage"):
+            conditions.append(
+                f"{touchpoint} in (select t.key from touchpoint t where "
+                f"t.workspace_id = :workspace and t.stage = any({self._texts(stages)}))"
+            )
+        return " and ".join(conditions)
 
     def condition(self, *more: str) -> str:
         """Return the condition that a response `r` is one of them and meets further conditions."""

@@ -70,7 +70,10 @@ async def get_insight(
 
 
 def _to_csv(reply: Reply) -> str:
-    """Write one line a row, then the figures of the top level as the line `total`."""
+    """Write one line a row, then the figures of the top level as the line `total`.
+
+    Of a refusal there is one line that says why; warnings stand in the first line.
+    """
     rows: list[dict[str, Any]] = list(reply["rows"])
     name_column = _TOTALLED.get(reply["insight"])
     if reply["insight"] == "spending":
@@ -84,4 +87,9 @@ def _to_csv(reply: Reply) -> str:
             if name not in _ENVELOPE and name != "before"
         }  # fmt: skip
         rows.append({name_column: "total", "n": reply["n"], **figures})
+    if (refused := reply["refused"]) is not None:
+        rows = [{"refused": refused["reason"], **refused}]
+        del rows[0]["reason"]
+    if rows and reply["warnings"]:
+        rows[0] = rows[0] | {"warnings": "; ".join(reply["warnings"])}
     return rows_to_csv(rows)

@@ -34,7 +34,7 @@ class RefusedOut(BaseModel):
 class OutcomeOut(BaseModel):
     """The question that is explained."""
 
-    question: str
+    question: str | None = Field(description="Its key, where the surveys have one.")
     metric: str | None
 
 

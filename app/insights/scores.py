@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.insights.linear import Floats, PairSums
 from app.insights.questions import ScoredQuestion, SurveyItems
-from app.insights.request import InsightRequest, ResponseQuery
+from app.insights.request import RESPONSE_TOUCHPOINT, InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
 
 # A score of -2 is the letter A, 10 the letter M; a missing answer is read as -1.
@@ -85,12 +85,17 @@ async def read_scores(
     items: Sequence[ScoredQuestion],
     values: Callable[[Floats], Floats],
 ) -> ScoreTable:
-    """Return the scores of a survey's items; `values` turns them into what is computed with."""
-    query = ResponseQuery(request.metric_request)
-    letters = " || ".join(
-        f"chr(coalesce((r.scores ->> {query.bind(item.key)})::int, -1) + {_ORIGIN})"
-        for item in items
-    )
+    """Return the scores of a survey's items and of its outcome, if it has one, in the last column.
+
+    `values` turns them into what is computed with. The filter `touchpoint` is of the items.
+    """
+    query = ResponseQuery(request)
+    columns = [*items, *([survey.outcome] if survey.outcome else [])]
+    scores = [f"(r.scores ->> {query.bind(column.key)})::int" for column in columns]
+    for place, item in enumerate(items):
+        if item.touchpoint is None and (is_at := query.is_at(RESPONSE_TOUCHPOINT)):
+            scores[place] = f"case when {is_at} then {scores[place]} end"
+    letters = " || ".join(f"chr(coalesce({score}, -1) + {_ORIGIN})" for score in scores)
     rows = await run_sql(
         session,
         text(
@@ -99,7 +104,7 @@ async def read_scores(
         ).bindparams(**query.bound),
     )
     encoded: str = rows.one()[0] or ""
-    raw = np.frombuffer(encoded.encode(), dtype=np.uint8).reshape(-1, len(items))
+    raw = np.frombuffer(encoded.encode(), dtype=np.uint8).reshape(-1, len(columns))
     return ScoreTable(raw, values)
 
 

@@ -17,6 +17,8 @@ _MOST_KEPT, _KEPT_SECONDS = 256, 300
 # The fields that hold the size of a row. A row that is smaller than the workspace's smallest
 # group is shown with its names and its size only.
 _SIZES = ("n", "customers", "failures", "followed", "good_followed")
+# Two parts of one whole, of which both are hidden if one is.
+_HALVES = ("contacted", "not_contacted")
 _SHOWN_OF_SMALL = {
     "driver", "pillar", "module", "label", "by", "metric", "survey", "band", "items", "weight",
     "heard",
@@ -117,6 +119,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
     except InsightRefused as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}
     least = wanted.workspace.min_group_size
+    figures = _without_halves(figures, least)
     return reply | {name: _without_small(part, least) for name, part in figures.items()}
 
 
@@ -128,6 +131,19 @@ def _require_group(request: InsightRequest, n: int) -> None:
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=least)
 
 
+def _is_small(part: Any, least: int) -> bool:
+    """Tell whether a part has a size, and one that is smaller than the smallest group."""
+    size = next((part[name] for name in _SIZES if name in part), 0) if part else 0
+    return 0 < size < least
+
+
+def _without_halves(part: Reply, least: int) -> Reply:
+    """Hide both halves of a whole if one is small; it could be computed from the other."""
+    if not any(_is_small(part.get(name), least) for name in _HALVES):
+        return part
+    return part | {name: dict.fromkeys(part[name]) for name in (*_HALVES, "difference")}
+
+
 def _without_small(part: Any, least: int) -> Any:
     """Return a part of a reply; groups that are smaller than the smallest one lose their figures.
 
@@ -137,6 +153,7 @@ def _without_small(part: Any, least: int) -> Any:
         return [_without_small(entry, least) for entry in part]
     if not isinstance(part, dict):
         return part
+    part = _without_halves(part, least)
     size = next((part[name] for name in _SIZES if name in part), None)
     if size and size < least:
         return {name: value if name in _SHOWN_OF_SMALL else None for name, value in part.items()}

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.linear import Floats, bootstrap_means, spearman
+from app.insights.linear import MOST_SAMPLED, Floats, bootstrap_means, spearman
 from app.insights.questions import outcome_of, select_comparable, surveys_of
 from app.insights.request import (
     NO_ORDERS,
@@ -50,9 +50,13 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
     currency, others = await _currency(session, request)
     if currency is None:
         detail = (
-            "No order of a customer with an answer here has a value; send `order.paid` with "
-            "`value` and `customer`."
+            "No order of a customer has a value; send `order.paid` with `value` and `customer`."
         )
+        if others:
+            detail = (
+                f"No order of a customer has a value in {request.options['currency']}; there are "
+                f"{', '.join(others)}."
+            )
         raise InsightRefused(NO_ORDERS, detail)
     if others:
         warnings.append(
@@ -64,7 +68,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
     if n < _LEAST:
         detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
-    link = _link(customers)
+    link = _link(customers.scores, customers.after)
     is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
         "survey": surveys[0].key if len(surveys) == 1 else None,
@@ -74,10 +78,19 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
         "rows": _by_band(customers, customers.after, request.seed),
         "before": _by_band(customers, customers.before, request.seed + 1),
         "spearman": link,
+        "spearman_before": _link(customers.scores, customers.before),
         "conclusion": "associated" if is_associated else "no_association_found",
-        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
+        "assumptions": _assumptions(request, customers),
         "warnings": warnings,
     }
+
+
+def _assumptions(request: InsightRequest, customers: SpendingOfCustomers) -> Reply:
+    found: Reply = {"within_days": request.options["within"].total_seconds() / 86400}
+    if np.unique(customers.bands, return_counts=True)[1].max() > MOST_SAMPLED:
+        # Of a larger band the interval is that of a sample, scaled by the root of the sizes.
+        found["subsample"] = MOST_SAMPLED
+    return found
 
 
 async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str | None, list[str]]:
@@ -93,7 +106,7 @@ async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str
     currencies = [row.currency for row in rows if row.currency]
     requested = request.options.get("currency")
     if requested is not None:
-        return (requested, []) if requested in currencies else (None, [])
+        return (requested, []) if requested in currencies else (None, currencies)
     return (currencies[0], currencies[1:]) if currencies else (None, [])
 
 
@@ -101,7 +114,7 @@ async def _read(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[Any], currency: str
 ) -> SpendingOfCustomers:
     """Return each customer's first answer of the period, and what was spent around it."""
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     within = f"make_interval(secs => {query.bind(request.options['within'].total_seconds())})"
     chosen = query.source(
         "r.customer_id is not null", "r.score is not null", f"r.responded_at <= now() - {within}",
@@ -163,13 +176,13 @@ def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) ->
     return replies
 
 
-def _link(customers: SpendingOfCustomers) -> Reply:
+def _link(scores: Floats, spent: Floats) -> Reply:
     """Return Spearman's rank correlation of score and spending, tested by Student's t."""
-    n = len(customers.scores)
-    rho = spearman(customers.scores, customers.after)
+    n = len(scores)
+    rho = spearman(scores, spent)
     if rho is None:
         return {"rho": None, "p_value": None, "n": n}
     if abs(rho) >= 1:
         return {"rho": rho, "p_value": 0.0, "n": n}
     t = rho * math.sqrt((n - 2) / (1 - rho * rho))
-    return {"rho": rho, "p_value": 2 * (1 - t_cdf(abs(t), n - 2)), "n": n}
+    return {"rho": rho, "p_value": 2 * t_cdf(-abs(t), n - 2), "n": n}

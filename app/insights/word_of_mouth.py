@@ -50,7 +50,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     own = workspace.word_of_mouth or {}
     a, b, source = _rates(request, own)
     surveys, warnings = select_comparable(await surveys_of(session, request))
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     of_surveys = f"r.survey_id = any(cast({query.bind([s.id for s in surveys])} as uuid[]))"
     rows = await run_sql(
         session,
@@ -166,7 +166,7 @@ async def _numbers(
     session: AsyncSession, request: InsightRequest, survey: SurveyItems, item: ScoredQuestion
 ) -> list[tuple[str | None, float, int]]:
     """Return each number that was answered, with the band of the response, and how often."""
-    query = ResponseQuery(request.metric_request)
+    query = ResponseQuery(request)
     key = query.bind(item.key)
     is_choice = item.type in {QuestionType.CHOICE, QuestionType.CHOICES}
     value = f"r.answers ->> {key}" if is_choice else f"r.scores ->> {key}"
@@ -187,7 +187,7 @@ async def _heard(
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}
     for survey, item in _tagged(surveys, "heard"):
-        query = ResponseQuery(request.metric_request)
+        query = ResponseQuery(request)
         rows = await run_sql(
             session,
             text(

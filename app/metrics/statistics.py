@@ -135,6 +135,12 @@ def _t_tail(t: float, freedom: float) -> float:
     return 0.5 * _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
+def f_tail(f: float, freedom: float, other_freedom: float) -> float:
+    """Return the chance of a larger value in Fisher's F distribution."""
+    x = other_freedom / (other_freedom + freedom * f)
+    return _incomplete_beta(other_freedom / 2, freedom / 2, x)
+
+
 @lru_cache(maxsize=4096)
 def t_quantile(probability: float, freedom: float) -> float:
     """Return the quantile of Student's distribution, for a probability above one half."""

@@ -78,10 +78,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for part, number in value.items():
-        if isinstance(number, dict):
-            flat |= _flat({f"{name}_{part}_{k}": v for k, v in number.items()})
-        else:
-            flat[f"{name}_{part}"] = number
+        named = f"{name}_{part}"
+        flat |= _nested(named, number) if isinstance(number, dict) else _flat({named: number})
     return flat
 
 

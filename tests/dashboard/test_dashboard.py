@@ -182,7 +182,7 @@ async def test_the_experience_is_shown_with_intervals(browser: Browser, shop: Sh
     assert "Too few answers: 3 of the" in page
     assert "Empathy" in await browser.page("/experience?insight=pillars")
     emotions = await browser.page("/experience?insight=emotions")
-    assert "Joy is felt most (100 %)" in emotions
+    assert "Joy comes first (100 %), but not surely" in emotions
     assert 'class="whisker"' in emotions
     journey = await browser.page("/journey")
     assert journey.index("During the purchase") < journey.index("<h3>counter")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """No insight finds what is not there, shows a small group, or repeats a name."""
 
+import csv
 import datetime as dt
+import io
 import random
 from typing import Any
 
@@ -13,7 +15,19 @@ from app.alerts.evaluating import AlertCharts, GroupChart, raised_now
 from app.alerts.schemas import AlertRules
 from app.insights.comments import terms_of
 from app.insights.linear import bootstrap_shares, importance_of
-from tests.insights.test_insights import COMMENT, NOW, NPS, TEXT, answer, rating, send
+from app.pages.dashboard.sentences import SENTENCES
+from app.pages.dashboard.texts import DashboardTexts
+from tests.insights.test_insights import (
+    COMMENT,
+    NOW,
+    NPS,
+    TEXT,
+    answer,
+    clipped,
+    drivers_shop,
+    rating,
+    send,
+)
 from tests.shop import Shop
 
 CSAT = {"key": "ok", "type": "csat", "points": 5, "text": TEXT}
@@ -325,3 +339,129 @@ async def test_tickets_of_two_helpdesks_with_one_number(shop: Shop) -> None:
     found = await shop.get("/v1/insights/recovery")
     (row,) = (row for row in found["rows"] if row.get("by") == "ticket")
     assert (row["failures"], row["followed"]) == (2, 1)
+
+
+async def test_a_bigger_survey_without_drivers_hides_none(shop: Shop) -> None:
+    await shop.publish("plain", metric="csat", questions=[CSAT])
+    await send(shop, [answer("plain", place, {"ok": 4}) for place in range(300)])
+    await drivers_shop(shop, 100)
+    found = await shop.get("/v1/insights/drivers")
+    assert (found["refused"], found["survey"], found["n"]) == (None, "visit", 100)
+
+
+@pytest.mark.parametrize("tag", ["driver", "pillar", "module"])
+async def test_a_tag_on_a_text_rates_nothing(shop: Shop, tag: str) -> None:
+    value = {"driver": "waiting", "pillar": "empathy", "module": "sensory"}[tag]
+    questions = [
+        NPS,
+        {"key": "why", "type": "text", "text": TEXT, tag: value},
+        {"key": "kind", "type": "rating", "text": TEXT, tag: value},
+    ]
+    await shop.publish("nps", metric="nps", questions=questions)
+    chance = random.Random(5)
+    lines = []
+    for place in range(80):
+        kind = chance.randint(1, 5)
+        lines.append(answer("nps", place, {"score": 2 * kind, "why": "so", "kind": kind}))
+    await send(shop, lines)
+    found = await shop.get(f"/v1/insights/{tag}s")
+    assert found["refused"] is None
+    assert [row["n"] for row in found["rows"]] == [80]
+    assert (await shop.call("GET", "/v1/insights/drivers?outcome=why")).status_code == 422
+
+
+async def test_filters_mean_the_tagged_questions(shop: Shop) -> None:
+    """A question's own touchpoint counts for its answers instead of the response's."""
+    questions = [
+        NPS,
+        {"key": "kind", "type": "rating", "text": TEXT, "driver": "courtesy"},
+        {"key": "fast", "type": "rating", "text": TEXT, "driver": "delivery",
+         "touchpoint": "delivery"},
+    ]  # fmt: skip
+    await shop.publish("nps", metric="nps", questions=questions)
+    chance = random.Random(6)
+    lines = []
+    for place in range(200):
+        kind, fast = chance.randint(1, 5), chance.randint(1, 5)
+        score = clipped(kind + fast + chance.gauss(0, 1), 0, 10)
+        lines.append(answer("nps", place, {"score": score, "kind": kind, "fast": fast},
+                            touchpoint="shop" if place % 2 else "web"))  # fmt: skip
+    await send(shop, lines)
+    await shop.call("PUT", "/v1/touchpoints/delivery", json={"stage": "after"})
+
+    async def rated(**filters: str) -> dict[str, int]:
+        found = await shop.get("/v1/insights/drivers", **filters)
+        return {row["driver"]: row["n"] for row in found["rows"]}
+
+    assert await rated() == {"courtesy": 200, "delivery": 200}
+    assert await rated(touchpoint="delivery") == {"delivery": 200}
+    assert await rated(stage="after") == {"delivery": 200}
+    assert await rated(touchpoint="shop") == {"courtesy": 100}
+    assert await rated(question="kind") == {"courtesy": 200}
+    counted = await shop.metric("rating", touchpoint="delivery")
+    assert counted["total"]["n"] == 200
+    reach = await shop.get("/v1/insights/word-of-mouth", question="score", touchpoint="web")
+    assert reach["n"] == 100
+    unknown = await shop.call("GET", "/v1/insights/drivers?question=kine")
+    assert unknown.status_code == 422
+    assert "kind" in unknown.text
+
+
+async def test_hidden_drivers_have_a_page(shop: Shop) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 500})
+    await drivers_shop(shop, 100)
+    found = await shop.get("/v1/insights/drivers")
+    assert {row["importance"] for row in found["rows"]} == {None}
+    page = await shop.call("GET", "/v1/insights/drivers?format=csv")
+    assert page.status_code == 200
+
+
+async def test_neither_half_is_shown_if_one_is_small(shop: Shop) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 10})
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    lines: list[Any] = []
+    for place in range(40):
+        lines += pair("nps", "score", place, (2, 9 if place % 2 else 3), called=place < 3)
+    await send(shop, lines)
+    at = (NOW - dt.timedelta(days=50)).isoformat()
+    await send(shop, [
+        {"type": "recovery.resolved", "source": "crm", "occurred_at": at,
+         "external_id": f"call-{place}", "customer": {"external_id": f"nps-{place}"}}
+        for place in range(3)
+    ], path="interactions")  # fmt: skip
+    found = await shop.get("/v1/insights/recovery")
+    assert found["followed"] == 40
+    for part in ("contacted", "not_contacted", "difference"):
+        assert set(found[part].values()) == {None}, part
+
+
+async def test_a_refusal_as_csv_says_why(shop: Shop) -> None:
+    reply = await shop.call("GET", "/v1/insights/drivers?format=csv")
+    (row,) = csv.DictReader(io.StringIO(reply.text))
+    assert (row["refused"], row["needed_n"], row["n"]) == ("too_few_answers", "50", "0")
+    assert "longer period" in row["detail"]
+
+
+async def test_no_effect_is_found_in_noise(shop: Shop) -> None:
+    """Neither drivers nor words that have nothing to do with the score are said to matter."""
+    chance = random.Random(11)
+    words = [f"{chance.choice('bcdfg')}{chance.choice('aeiou')}{chance.choice('lmnrt')}o"
+             for _ in range(60)]  # fmt: skip
+    questions = [NPS, COMMENT] + [
+        {"key": key, "type": "rating", "text": TEXT, "driver": key}
+        for key in ("waiting", "courtesy", "quality")
+    ]
+    await shop.publish("nps", metric="nps", questions=questions)
+    lines = []
+    for place in range(400):
+        answers = {key: chance.randint(1, 5) for key in ("waiting", "courtesy", "quality")}
+        answers |= {"score": chance.randint(0, 10)}
+        text = " ".join(chance.sample(words, 6))
+        lines.append(answer("nps", place, answers | {"why": text}))
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/drivers")
+    assert found["r2_p_value"] > 0.05
+    terms = await shop.get("/v1/insights/comments")
+    texts = DashboardTexts("en")
+    assert "no more of the score than chance" in SENTENCES["drivers"](texts, found)
+    assert SENTENCES["comments"](texts, terms) == texts["sentence.comments_none"]

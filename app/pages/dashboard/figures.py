@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.clock import utc_now
+from app.insights.names import NO_DRIVERS
 from app.interactions.models import Journey
 from app.metrics.journey import ON_MAP, map_of
 from app.metrics.parameters import resolve
@@ -231,10 +232,14 @@ async def tag_points(
             visit.texts,
             "rating",
             visit.texts.name(group, row["group"][group]),
-            {"value": row.get("mean_0_100"), "ci": row.get("mean_0_100_ci"), "n": row["n"]},
+            {
+                "value": row.get("mean_0_100"),
+                "ci": row.get("mean_0_100_ci"),
+                "n": row.get("mean_0_100_n", row["n"]),
+            },
         )
         for row in reply["rows"]
-        if row["group"][group]
+        if row["group"][group] and not (group == "driver" and row["group"][group] in NO_DRIVERS)
     ]
     return sorted(points, key=lambda point: 101.0 if point.value is None else point.value)
 

@@ -9,12 +9,13 @@ from pydantic import Field
 from starlette.responses import HTMLResponse
 
 from app.core.routing import PropertiesDep, router
+from app.insights.questions import NAME_SURVEY
 from app.metrics.registry import METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.parts import filter_form, whiskers
-from app.pages.dashboard.sentences import SENTENCES
+from app.pages.dashboard.sentences import SENTENCES, emotion_sentence, expectation_sentence
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.workspaces.scopes import Scope
 
@@ -43,7 +44,8 @@ async def show_experience(
     properties = chosen(asked)
     tabs = [tab for tab in TABS if tab != "comments" or visit.visitor.may(Scope.READ)]
     name = view.insight if view.insight in tabs else tabs[0]
-    shown: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": ""}
+    shown: dict[str, Any] = {"reply": None, "points": None, "scatter": None, "sentence": "",
+                             "is_of_some_surveys": False}  # fmt: skip
     if name in _FIGURES:
         shown |= await _read_metric_tab(visit, view, properties, name)
     else:
@@ -55,7 +57,10 @@ async def show_experience(
         reply = await visit.api.get(f"/v1/insights/{name}", **params)
         reply["rows"] = [_in_readers_language(visit, row) for row in reply["rows"]]
         shown |= {"reply": reply, "sentence": SENTENCES[name](visit.texts, reply)}
-        if name == "drivers" and reply["rows"]:
+        shown["is_of_some_surveys"] = name != "recovery" and any(
+            warning.endswith(NAME_SURVEY) for warning in reply["warnings"]
+        )
+        if name == "drivers" and any(row["quadrant"] for row in reply["rows"]):
             shown["scatter"] = _scatter(reply["rows"])
         if name in {"pillars", "modules"} and reply["rows"]:
             shown["points"] = _scores(visit, reply["rows"])
@@ -75,13 +80,7 @@ async def _read_metric_tab(
     """Return how often each emotion, or each expectation, was chosen."""
     if name == "emotions":
         points, total = await figures.emotion_points(visit, view, properties)
-        best = max(points, key=lambda p: p.value or 0, default=None)
-        sentence = visit.texts["no_emotions"]
-        if best is not None and total["n"]:
-            sentence = visit.texts["sentence.emotions"].format(
-                emotion=best.label, share=visit.texts.number(best.value or 0),
-                value=visit.texts.number(total["value"], 1), n=visit.texts.number(total["n"]),
-            )  # fmt: skip
+        sentence = emotion_sentence(visit.texts, points, total)
         return {"points": whiskers(points) if total["n"] else None, "sentence": sentence}
     reply = await figures.read(visit, view, _FIGURES[name], properties)
     total = reply["total"]
@@ -90,12 +89,7 @@ async def _read_metric_tab(
               f"{visit.texts.number(100 * n / total['n'])} %", "–")
         for key, n in total.get("distribution", {}).items()
     ] if total["n"] else []  # fmt: skip
-    sentence = visit.texts["no_expectation"]
-    if total["n"]:
-        sentence = visit.texts["sentence.expectation"].format(
-            value=visit.texts.number(total["value"], 1), n=visit.texts.number(total["n"])
-        )
-    return {"points": whiskers(points), "sentence": sentence}
+    return {"points": whiskers(points), "sentence": expectation_sentence(visit.texts, total)}
 
 
 def _in_readers_language(visit: DashboardVisit, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -108,7 +102,7 @@ def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:
     """Lay out the drivers: how well each is rated against how much it matters."""
     return scatter_of([
         (row["label"], row["mean_0_100"], row["importance_share"], row["quadrant"])
-        for row in rows if row["mean_0_100"] is not None
+        for row in rows if row["mean_0_100"] is not None and row["importance_share"] is not None
     ])  # fmt: skip
 
 

@@ -4,10 +4,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from app.metrics.statistics import share_change, two_sided
+from app.pages.dashboard.charts import Point
 from app.pages.dashboard.texts import DashboardTexts
 
 Insight = Mapping[str, Any]
-
+# What would come up by chance at least so often is no finding.
+_ALPHA = 0.05
 
 # The text that says what to tag, for insights without tagged questions.
 _UNTAGGED = {"drivers": "no_drivers", "pillars": "no_pillars"}
@@ -19,20 +22,45 @@ def _refused(texts: DashboardTexts, reply: Insight) -> str | None:
         return None
     if refused["reason"] == "nothing_tagged" and reply["insight"] in _UNTAGGED:
         return texts[_UNTAGGED[reply["insight"]]]
-    return texts["refused." + refused["reason"]].format(
+    reason = refused["reason"] if refused["n"] or refused["needed_n"] is None else "nothing_here"
+    return texts["refused." + reason].format(
         n=texts.number(refused["n"]), needed=texts.number(refused["needed_n"])
     )
 
 
 def _drivers(texts: DashboardTexts, reply: Insight) -> str:
-    first = reply["rows"][0]
-    worst = min(reply["rows"], key=lambda row: row["mean_0_100"] or 0)
-    name = "sentence.drivers_same" if first["driver"] == worst["driver"] else "sentence.drivers"
-    return texts[name].format(
-        first=first["label"], share=texts.number(first["importance_share"]),
-        worst=worst["label"], score=texts.number(worst["mean_0_100"]),
-        r2=texts.number(100 * reply["r2"]),
-    )  # fmt: skip
+    r2 = texts.number(100 * reply["r2"])
+    rows = [row for row in reply["rows"] if row["importance_share"] is not None]
+    if not rows:
+        return texts["sentence.all_hidden"]
+    if reply["r2_p_value"] >= _ALPHA:
+        return texts["sentence.drivers_chance"].format(r2=r2)
+    first, others = rows[0], rows[1:]
+    is_first = not any(
+        _overlap(first["importance_share_ci"], row["importance_share_ci"]) for row in others
+    )
+    found = texts["sentence.drivers" if is_first else "sentence.drivers_even"].format(
+        first=first["label"], share=texts.number(first["importance_share"])
+    )
+    worst = _worst_of(rows)
+    if worst is not None:
+        is_same = is_first and worst is first
+        found += " " + texts[
+            "sentence.drivers_same" if is_same else "sentence.drivers_worst"
+        ].format(worst=worst["label"], score=texts.number(worst["mean_0_100"]))
+    return f"{found} {texts['sentence.drivers_explain'].format(r2=r2)}"
+
+
+def _worst_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the row that is surely rated worse than the others, None if there is none."""
+    rated = [row for row in rows if row["mean_0_100"] is not None]
+    if not rated:
+        return None
+    worst = min(rated, key=lambda row: row["mean_0_100"])
+    others = [row for row in rated if row is not worst]
+    if any(_overlap(row["mean_0_100_ci"], worst["mean_0_100_ci"]) for row in others):
+        return None
+    return worst
 
 
 def _pillars(texts: DashboardTexts, reply: Insight) -> str:
@@ -40,7 +68,7 @@ def _pillars(texts: DashboardTexts, reply: Insight) -> str:
     shown = [row for row in reply["rows"] if row["score"] is not None]
     rows = [row for row in shown if row["weight"]] or shown
     if not rows:
-        return texts["sentence.pillars_hidden"]
+        return texts["sentence.all_hidden"]
     best, worst = max(rows, key=lambda r: r["score"]), min(rows, key=lambda r: r["score"])
     index = reply["index"]
     if _overlap(best["ci"], worst["ci"]):
@@ -63,37 +91,110 @@ def _recovery(texts: DashboardTexts, reply: Insight) -> str:
         failures=texts.number(reply["failures"]), followed=texts.number(reply["followed"]),
         bad=texts.number(after_bad), good=texts.number(after_good),
     )  # fmt: skip
+    parts = [found]
+    if after_bad is not None and after_good is not None:
+        change = share_change(
+            (control["good_then_good"], control["good_followed"]),
+            (reply["recovered"], reply["followed"]),
+        )
+        has_effect = change.delta > 0 and (change.p_value or 0.0) < _ALPHA
+        parts.append(texts["sentence.recovery_effect" if has_effect else "sentence.recovery_none"])
+    parts.append(texts[_effect_of_calls(difference)])
+    return " ".join(parts)
+
+
+def _effect_of_calls(difference: Mapping[str, Any]) -> str:
+    """Return the name of the sentence about those who were called back."""
     p_value = difference["p_value"]
-    name = "sentence.recovery_unknown"
-    if p_value is not None:
-        helps = p_value < 0.05 and difference["delta"] > 0
-        name = "sentence.recovery_helps" if helps else "sentence.recovery_nothing"
-    return f"{found} {texts[name]}"
+    if p_value is None:
+        return "sentence.recovery_unknown"
+    if p_value >= _ALPHA:
+        return "sentence.recovery_nothing"
+    return "sentence.recovery_helps" if difference["delta"] > 0 else "sentence.recovery_harms"
 
 
 def _comments(texts: DashboardTexts, reply: Insight) -> str:
-    low = next((row["term"] for row in reply["rows"] if row["z"] > 0), None)
-    high = next((row["term"] for row in reply["rows"] if row["z"] < 0), None)
-    if low is None and high is None:
-        return texts["sentence.comments_none"]
-    return texts["sentence.comments"].format(
-        low=low or "–", high=high or "–", n=texts.number(reply["n"])
-    )
+    if not reply["rows"]:
+        least = texts.number(reply["assumptions"]["least_people"])
+        return texts["sentence.comments_few"].format(least=least)
+    # Of so many terms some stand out by chance: Bonferroni's correction.
+    tests = reply["assumptions"]["terms"]
+    clear = [row for row in reply["rows"] if two_sided(row["z"]) * tests < _ALPHA]
+    low = _term_of(texts, [row for row in clear if row["z"] > 0])
+    high = _term_of(texts, [row for row in clear if row["z"] < 0])
+    parts = [
+        texts[f"sentence.comments_{side}"].format(**{side: term})
+        for side, term in (("low", low), ("high", high))
+        if term is not None
+    ]
+    return " ".join(parts) or texts["sentence.comments_none"]
+
+
+def _term_of(texts: DashboardTexts, rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the clearest term, one of the reader's language if there is any."""
+    own = [row for row in rows if row["locale"] == texts.language]
+    return next((str(row["term"]) for row in [*own, *rows]), None)
 
 
 def _spending(texts: DashboardTexts, reply: Insight) -> str:
-    name = "sentence.spending" if reply["conclusion"] == "associated" else "sentence.spending_none"
-    return texts[name].format(
-        rho=texts.number(reply["spearman"]["rho"], 2), n=texts.number(reply["n"])
-    )
+    link, before = reply["spearman"], reply["spearman_before"]
+    if reply["conclusion"] != "associated":
+        return texts["sentence.spending_none"].format(n=texts.number(reply["n"]))
+    name = "sentence.spending" if link["rho"] > 0 else "sentence.spending_less"
+    found = texts[name].format(rho=texts.number(link["rho"], 2), n=texts.number(reply["n"]))
+    p_before = before["p_value"]
+    if p_before is not None and p_before < _ALPHA and (before["rho"] > 0) == (link["rho"] > 0):
+        rho = texts.number(before["rho"], 2)
+        found += " " + texts["sentence.spending_before"].format(rho=rho)
+    return found
 
 
 def _reach(texts: DashboardTexts, reply: Insight) -> str:
-    index = reply.get("index")
-    name = "sentence.reach_good" if (index or 0) >= 0 else "sentence.reach_bad"
-    return texts[name].format(
-        positive=texts.number(reply["reach_positive"]),
-        negative=texts.number(reply["reach_negative"]),
+    index, assumed = reply["index"], reply["assumptions"]
+    if index is None:
+        found = texts["sentence.reach_nobody"]
+    else:
+        sign = "even" if index == 0 else "good" if index > 0 else "bad"
+        found = texts[f"sentence.reach_{sign}"].format(
+            a=_plain(texts, assumed["told_by_satisfied"]),
+            b=_plain(texts, assumed["told_by_dissatisfied"]),
+            positive=texts.number(reply["reach_positive"]),
+            negative=texts.number(reply["reach_negative"]),
+        )
+    measured = reply["measured"]
+    if measured is not None and measured["trimmed_mean"] is not None:
+        mean = texts.number(measured["trimmed_mean"], 1)
+        number = texts.number(measured["n"])
+        found += " " + texts["sentence.reach_measured"].format(mean=mean, n=number)
+    return found
+
+
+def _plain(texts: DashboardTexts, value: float) -> str:
+    return texts.number(value, 0 if value == int(value) else 1)
+
+
+def emotion_sentence(texts: DashboardTexts, points: Sequence[Point], total: Insight) -> str:
+    """Return which emotion is felt most, or that two are felt about as often."""
+    if not total["n"] or not points:
+        return texts["no_emotions"]
+    first, *others = sorted(points, key=lambda point: -(point.value or 0.0))
+    is_even = any(
+        point.high is None or first.low is None or point.high >= first.low for point in others
+    )
+    return texts["sentence.emotions_even" if is_even else "sentence.emotions"].format(
+        emotion=first.label, share=texts.number(first.value or 0),
+        value=texts.number(total["value"], 1), n=texts.number(total["n"]),
+    )  # fmt: skip
+
+
+def expectation_sentence(texts: DashboardTexts, total: Insight) -> str:
+    """Return whether it was better or worse than expected, if the interval leaves no doubt."""
+    if not total["n"]:
+        return texts["no_expectation"]
+    low, high = total.get("ci") or (-100.0, 100.0)
+    finding = "better" if low > 0 else "worse" if high < 0 else "even"
+    return texts[f"sentence.expectation_{finding}"].format(
+        value=texts.number(total["value"], 1), n=texts.number(total["n"])
     )
 
 
