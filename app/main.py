@@ -114,7 +114,7 @@ figures. Send your key as `Authorization: Bearer KEY`, or as the user name of Ba
 """
 
 
-# What a page reads with a publishable key, after a browser's own question.
+# Paths that pages read with a publishable key; browsers send a CORS preflight first.
 _READ_BY_PAGES = ("/v1/surveys/", "/w/")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The background work of the product: the handler of each job, and the periodic work.
 
-The table of handlers is the wiring diagram: rooms only write jobs, and here stands who does them.
+The tables of handlers and consumers show which room does what: rooms only write jobs and events.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ logger = logging.getLogger(__name__)
 
 
 def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
-    """Say who does which job."""
+    """Return the handler of each kind of job."""
     box = SealedBox(load_secret_keys(settings))
     post = MailContext(settings, box, Mailer(settings))
     translator = Translator(database, box, settings)

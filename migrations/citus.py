@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Spreading the tables over a cluster, where there is one (Citus).
 
-No migration spreads: one step after all of them does, from what the tables say of themselves.
-It can be run again, on a database that became a cluster later and after a new table came.
+Migrations do not distribute tables. One step after them does, by the `kind` of each table. It can
+be repeated: on a database that has become a cluster, and after a new table was added.
 """
 
 from sqlalchemy import Connection, text
@@ -18,7 +18,7 @@ where contype = 'f' and (conrelid::regclass::text = any(:tables)
 """)
 _SPREAD = """select logicalrelid::text from pg_dist_partition
 where partmethod <> 'n' or repmodel = 't'"""
-# Beside this one stand all others of a workspace.
+# All other distributed tables are colocated with this one.
 _ANCHOR = "response"
 
 
@@ -69,7 +69,7 @@ def make_functions(connection: Connection) -> None:
     """Make anew what the coordinator hands over to the node of a workspace as a whole."""
     if not is_cluster(connection):
         return
-    # A percent sign or a colon of the body is none of a parameter.
+    # Sent to the driver directly: `%` and `:` in the body are not parameters.
     connection.exec_driver_sql(cluster_ingest.FUNCTION)
     connection.execute(
         text(

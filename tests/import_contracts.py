@@ -8,7 +8,7 @@ from importlinter import Contract, ContractCheck, output
 
 
 def modules_with_routes() -> set[str]:
-    """Return the modules that make routes, whatever their names."""
+    """Return the modules that make routes with `router(…)`."""
     root = Path(__file__).parents[1]
     return {
         ".".join(path.relative_to(root).with_suffix("").parts)

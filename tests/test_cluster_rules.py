@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a cluster refuses stands nowhere in the code: rules that need no cluster to be kept."""
+"""The code contains no SQL that a cluster refuses; checked without a cluster."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ KINDS = {"tenant", "reference", "queue"}
 LOCK = re.compile(r"\bfor (no key )?update\b|\bfor (key )?share\b")
 SPREAD = {name for name, table in metadata.tables.items() if table.info["kind"] == "tenant"}
 KEPT_WHOLE = {name for name, table in metadata.tables.items() if table.info["kind"] == "reference"}
-# What may not stand to the right of SET, where the same statement names columns.
+# Expressions that a cluster does not allow in SET.
 REFUSED_IN_SET = r"now\(\)|gen_random_uuid\(\)|clock_timestamp\(\)|\binterval\b|\bselect\b"
 
 

@@ -221,7 +221,7 @@ def test_only_settings_read_the_environment() -> None:
         for path in SOURCES
         if re.search(r"os\.(environ|getenv)", path.read_text())
     }
-    # The others hand it to processes that they start, or share a folder or a number with them.
+    # The other modules pass the environment on to child processes.
     assert readers == {
         "core/settings.py", "core/copies.py", "core/telemetry.py", "cli/processes.py", "main.py",
     }  # fmt: skip

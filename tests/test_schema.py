@@ -34,8 +34,8 @@ def first_columns(table: Table) -> dict[str, str]:
     return found
 
 
-# What is forgotten is found by its age, and events by their order; an index over the names in a
-# document cannot hold the workspace beside them.
+# Indexes without the workspace first: those that find old rows of all workspaces, the one that
+# orders events, and a GIN index, which cannot hold the workspace.
 ACROSS_WORKSPACES = {
     "ix_idempotency_created_at", "ix_event_created_at", "ix_event_waking",
     "ix_inbound_event_waits_for",

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from tests.shop import Shop
 
-# Routes that name nothing of a workspace's own beyond the key.
+# The bodies to send to routes that need one; they name things of the other workspace.
 BODIES: dict[str, Any] = {
     "/v1/integrations/{integration}/preview": {"body": {}},
     "/v1/responses": {"survey": "theirs", "channel": "api", "answers": {"score": 1}},

@@ -14,7 +14,7 @@ from app.core.schema import TENANT, Instant, Json
 class Alert(SQLModel, table=True):
     """A figure that is watched.
 
-    `rules` are metric, filter, group, interval and rule as they were said. `raised` maps each
+    `rules` are metric, filter, group, interval and rule as the API got them. `raised` maps each
     group (`""` without one) to what raised it, until it clears. `seen_until` is the moment up to
     which answers were looked at, None before the first look.
     """

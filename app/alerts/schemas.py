@@ -22,7 +22,7 @@ _FILTERS = ("survey", "touchpoint", "channel", "locale")
 _PROPERTY = "property."
 # A choice has no single figure that could be watched.
 UNWATCHED = {"choice"}
-# The ends of what can be watched; of a time it is the share within the baseline's median.
+# The range of each unit; a duration is watched as a share, so its range is that of a share.
 _ENDS = {
     "points": (-100.0, 100.0), "percent": (0.0, 100.0), "duration": (0.0, 100.0),
     "score": (0.0, 10.0),

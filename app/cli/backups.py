@@ -113,7 +113,7 @@ async def _finish(settings: Settings, database: Database) -> int:
 
 
 def _unpack(file: Path, folder: Path) -> dict[str, Any]:
-    """Unpack a backup and return its manifest; CopyError where it is none."""
+    """Unpack a backup and return its manifest; raise CopyError if the file is not a backup."""
     try:
         with tarfile.open(file) as opened:
             for name in (_MANIFEST, _SECRETS, JOURNAL, _DUMP):

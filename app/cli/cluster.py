@@ -60,7 +60,7 @@ def _skew_of(held: list[tuple[str, int]], nodes: int) -> Finding:
     total = sum(size for _, size in held)
     name, most = held[0] if held else ("", 0)
     told = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in held)
-    # A cluster with little in it leans to one side by its nature.
+    # With little data, an uneven distribution is normal.
     even = total < 1e9 or most * nodes <= total * _SKEW
     return judged(
         even, f"rows lie on {told or 'no node yet'}",

@@ -80,7 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin with the request; its body may take its time, but must come."""
+        """Start the request; from now on its body must arrive fast enough."""
         if self._named + len(self.url) > _MOST_HEAD:
             self._refuse()
             return

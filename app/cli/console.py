@@ -33,7 +33,7 @@ def read_settings() -> Settings:
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """End the process with one sentence, and no traceback, for an error the operator can mend."""
+    """Exit with one sentence instead of a traceback for errors that the operator can fix."""
     try:
         yield
     except (PostgresUnavailableError, CannotListenError, AfterwordError) as error:

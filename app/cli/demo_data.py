@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The made-up year of the demo: answers, orders, tickets. Pure, from a seed.
 
-What every page should find is planted: moods rise over the year and dip in December, waiting
-drives satisfaction and is rated worst, a bad experience that was called back is mended more
-often, happy customers order more, and each mood has its words.
+The data contains an effect for every page to show: moods rise over the year and fall in December,
+waiting drives satisfaction and is rated worst, calling back improves the next rating, happy
+customers order more, and each mood has typical words.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ AGENTS = ("Ewa", "Adam", "Ioana", "Radu")
 QUALITY = {
     "advertising": 0.7, "product-page": 0.8, "checkout": 0.87, "delivery": 0.76, "support": 0.68,
 }  # fmt: skip
-# How well each driver is rated beside the mood of the answer, and how closely it follows it.
+# For each driver: how far its rating lies from the customer's mood, and the spread.
 _DRIVERS = {
     "waiting": (-0.18, 0.10), "courtesy": (0.08, 0.22), "clarity": (0.02, 0.25),
     "quality": (0.05, 0.20), "understanding": (0.04, 0.22), "competence": (0.06, 0.22),
@@ -48,7 +48,7 @@ _SURVEYS = (
     ("nps", 4, None), ("csat", 2, None), ("ces", 2, "support"), ("delivery", 4, "delivery"),
     ("support", 3, "support"), ("relationship", 3, None), ("pillars", 2, None), ("brand", 1, None),
 )  # fmt: skip
-# Of the orders and tickets that are answered about.
+# The share of orders and tickets about which a customer answers.
 _SHARE_ANSWERED = 0.5
 _TOUCHPOINT_OF = {key: place for key, _, place in _SURVEYS}
 
@@ -176,7 +176,7 @@ def _answer_question(chance: random.Random, question: Question, mood: float, loc
     elif question.driver or question.pillar or question.module:
         mood = min(1.0, max(0.0, chance.gauss(mood + shift, spread or 0.15)))
     scale = scale_of(question.type, question.points)
-    # Of such a question the low end is the good one.
+    # A reversed question is good at its low end.
     height = 1 - mood if question.reverse else mood
     return scale.low + round(height * (scale.high - scale.low))
 

@@ -32,7 +32,7 @@ _Zone = Annotated[str, typer.Option(help="Of dates without a zone.")]
 _DateFormat = Annotated[str, typer.Option(help="Such as %d/%m/%Y.")]
 _Preset = Annotated[str, typer.Option(help="Another tool's export, by name.")]
 _Replace = Annotated[str, typer.Option(help="Import whose rows the file replaces.")]
-_AllowRejects = Annotated[bool, typer.Option(help="Take what can be taken.")]
+_AllowRejects = Annotated[bool, typer.Option(help="Import the valid rows.")]
 _DryRun = Annotated[bool, typer.Option(help="Only show what would be taken.")]
 _Yes = Annotated[bool, typer.Option(help="Do not ask.")]
 _Column = Annotated[str, typer.Option(help="Column of it.")]
@@ -62,7 +62,9 @@ def import_answers(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: _File,
     survey: Annotated[str, typer.Option(help="Key or id of the survey.")],
     workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
-    source: Annotated[str, typer.Option(help="Whose file it is; default: the file's name.")] = "",
+    source: Annotated[
+        str, typer.Option(help="The name of the file's source; default: the file's name.")
+    ] = "",
     maps: Annotated[
         list[str],
         typer.Option(
@@ -163,7 +165,9 @@ def import_tickets(  # noqa: PLR0913, PLR0917 - one parameter an option
 def import_customers(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: _File,
     workspace: WorkspaceOption = workspaces.DEFAULT_WORKSPACE,
-    source: Annotated[str, typer.Option(help="Whose file it is; default: the file's name.")] = "",
+    source: Annotated[
+        str, typer.Option(help="The name of the file's source; default: the file's name.")
+    ] = "",
     maps: Annotated[
         list[str],
         typer.Option("--map", help=f"COLUMN=FIELD: {', '.join(customer_rows.FIELDS)}."),

@@ -18,7 +18,7 @@ def rfc3339(moment: dt.datetime) -> str:
     return moment.isoformat()[: -len("+00:00")] + "Z"
 
 
-# Fields with callers' own data, in which no time is rewritten.
+# Fields that hold callers' own data; times in them are not rewritten.
 _CALLERS = {"properties", "answers"}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from app.core.postgres_programs import PostgresUnavailableError, newest_clients
 from app.core.settings import Settings
 
-# What a newer dump sets and an older server does not know; it is about the loading session only.
+# Settings in a newer dump that an older server does not know; they can be left out.
 _UNKNOWN_TO_OLD = (b"SET transaction_timeout",)
 _PREAMBLE = 200
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
@@ -39,7 +39,7 @@ def _login(url: str) -> dict[str, str]:
 
 
 def _program(settings: Settings, name: str, url: str) -> str:
-    """Choose a program: elsewhere the system's own, because the wheel's speak no TLS."""
+    """Choose a program: for a remote server the system's, because the wheel's lack TLS."""
     local = urlsplit(url).hostname in _LOCAL
     return newest_clients(settings, system_first=not local).path(name)
 

@@ -18,7 +18,7 @@ def encode_cursor(at: dt.datetime, key: object) -> str:
 
 
 def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.datetime, K] | None:
-    """Read a cursor whose key is of this kind; raise InvalidInput where it is none of ours."""
+    """Decode a cursor; raise InvalidInput if it is not a cursor of this service."""
     if cursor is None:
         return None
     try:

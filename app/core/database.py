@@ -51,7 +51,7 @@ _NODE_LOST = re.compile(
     "could not receive data|connection not open"
 )
 
-# The transaction was undone, and the same may succeed a moment later.
+# Errors that roll back a transaction which may succeed if it is tried again.
 _TRY_AGAIN = (
     PoolTimeoutError,
     asyncpg.QueryCanceledError,
@@ -59,21 +59,21 @@ _TRY_AGAIN = (
     asyncpg.SerializationError,
     # The schema changed since the statement was prepared.
     asyncpg.InvalidCachedStatementError,
-    # There is no room for it now.
+    # The disk is full; space may be freed soon.
     asyncpg.DiskFullError,
 )
 
 
-# Batches of interactions, uploads, webhooks, and customers that answers name.
+# The pool for writes on the hot path: interactions, uploads, webhooks and customers.
 _RECORDING_CONNECTIONS = 8
 # How long a request waits for a connection of the pool before it is 503.
 LONGEST_WAIT_SECONDS = 5.0
 
 
-# A plan made while a table was small would go on to visit every row of a large one.
+# A cached plan from a time when a table was small would scan it whole once it is large.
 _PLANNING_ALWAYS = {"statement_timeout": "60s", "plan_cache_mode": "force_custom_plan"}
 _KEEPING_PLANS = {"statement_timeout": "60s", "jit": "off"}
-# So plans that are kept are made anew as tables grow.
+# Cached plans are discarded after this time, because tables grow.
 _PLANS_KEPT_SECONDS = 2.0
 
 
@@ -85,9 +85,9 @@ class Database:
         self.url = url
         self.engine = self._pool(lambda: self.connect(**_PLANNING_ALWAYS), pool_size)
         self._recording_engine = self._recording_pool()
-        # When it last refused to write for want of room, by the monotonic clock.
+        # The monotonic time of the last write that failed because the disk was full.
         self.full_at = float("-inf")
-        # Whether it is a cluster, once somebody has asked it.
+        # Whether it is a Citus cluster; None until the first check.
         self.known_as_cluster: bool | None = None
         self._sessions = self._sessions_on(self.engine)
         self._recording_sessions = self._sessions_on(self._recording_engine)
@@ -150,7 +150,7 @@ class Database:
         found = await connection.fetchval("select 1 from pg_extension where extname = 'citus'")
         self.known_as_cluster = found is not None
         if self.known_as_cluster:
-            # The node depends on the workspace.
+            # A generic plan cannot know on which node a workspace lies.
             await connection.execute("set plan_cache_mode = force_custom_plan")
         return connection
 
@@ -168,7 +168,7 @@ class Database:
 
     @asynccontextmanager
     async def recording_transaction(self) -> AsyncIterator[AsyncSession]:
-        """Open a transaction for what is recorded all the time, whose plans are kept a while."""
+        """Open a transaction for frequent writes; it caches query plans for two seconds."""
         async with self._recording_sessions() as session:
             pooled = await (await session.connection()).get_raw_connection()
             connection = cast("RawConnection", pooled.driver_connection)
@@ -188,7 +188,7 @@ class Database:
 
 
 def _require_open(adapted: Any, _record: object, _pooled: object) -> None:
-    """Make the pool connect anew if its connections were lost while nobody used them."""
+    """Make the pool reconnect if an idle connection was closed."""
     if adapted.driver_connection.is_closed():
         raise InvalidatePoolError
 
@@ -196,7 +196,7 @@ def _require_open(adapted: Any, _record: object, _pooled: object) -> None:
 async def run_sql(
     session: AsyncSession, statement: TextClause | TextualSelect
 ) -> CursorResult[Any]:
-    """Run one statement written as SQL in the session's transaction, after what it holds back."""
+    """Flush the session, then run one SQL statement in its transaction."""
     await session.flush()
     return await (await session.connection()).execute(statement)
 
@@ -231,7 +231,7 @@ def is_bad_data(error: BaseException) -> bool:
 
 
 def is_node_lost(error: BaseException) -> bool:
-    """Tell whether the error is a cluster's, of which a node went away."""
+    """Tell whether a cluster reports that it lost one of its nodes."""
     return isinstance(error, asyncpg.InternalServerError) and bool(_NODE_LOST.search(str(error)))
 
 

@@ -21,7 +21,7 @@ class AfterwordError(Exception):
     """Something went wrong."""
 
     status: ClassVar[int] = 500
-    # What telemetry counts a refusal under; empty where it is not counted.
+    # The label under which telemetry counts this refusal; empty if it is not counted.
     counted_as: ClassVar[str] = ""
 
     def __init__(
@@ -34,7 +34,7 @@ class AfterwordError(Exception):
     ) -> None:
         """Keep the detail (default: the docstring's first line), wrong fields and headers.
 
-        `reason` is what a refusal is counted under instead of its class's own word.
+        `reason` replaces the class's `counted_as` in telemetry.
         """
         self.reason = reason or self.counted_as
         self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
@@ -79,13 +79,13 @@ class NotAcceptable(AfterwordError):
 
 
 class NotAllowed(AfterwordError):
-    """The path takes other methods."""
+    """This path does not support this method."""
 
     status = 405
 
 
 class Gone(AfterwordError):
-    """This is over."""
+    """This has ended and cannot be used any more."""
 
     status = 410
 

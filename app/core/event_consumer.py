@@ -88,7 +88,7 @@ and xid < cast(cast(:below as text) as xid8) and {WAKES}
 order by xid, id limit :chunk
 """).columns(data=Json)
 
-# Writers of a cluster that hold a number lock its lowest bits in this space of advisory locks.
+# On a cluster, a writer locks the lowest bits of its event number as an advisory lock.
 HELD_NUMBERS, NUMBER_MASK = 1_100_001, 2**31 - 1
 # The snapshot is taken before the locks are read: a number is locked before its transaction ends.
 _OPEN_ON_CLUSTER = text(
@@ -102,7 +102,7 @@ from (select pg_snapshot_xmin(pg_current_snapshot())::text::int8 as xmin,
   pg_snapshot_xmax(pg_current_snapshot())::text::int8 as xmax) now
 """.replace("::", r"\:\:")
 )
-# What a cluster has committed on some of its nodes only.
+# Transactions that a cluster has committed on some of its nodes only.
 _HALF_DONE = text(
     r"""
 select result from run_command_on_all_nodes(
@@ -160,11 +160,11 @@ async def readable_below(session: AsyncSession) -> int:
 
 
 async def _below_on_cluster(session: AsyncSession) -> int:
-    """Return the same where transactions are numbered by the coordinator.
+    """Return the same limit on a cluster, whose coordinator numbers the transactions.
 
-    It is asked before the events are, which lie elsewhere. Below are no transaction that is open
-    and no number that a writer holds (`responses.cluster_ingest`); what is committed on some nodes
-    only holds all back until it is whole.
+    The limit is read before the events, which lie on other nodes. It is below every open
+    transaction and every number that a writer holds (`responses.cluster_ingest`). It is 0 while a
+    transaction is committed on some nodes only.
     """
     found: int = (await run_sql(session, _OPEN_ON_CLUSTER)).one()[0]
     half = await _half_done(session)
@@ -182,7 +182,7 @@ async def _half_done(session: AsyncSession) -> set[str]:
 
 
 def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
-    """Tell whether a cursor lies so far behind that moving it is worth a write."""
+    """Tell whether a cursor is so far behind that it should be stored."""
     return reached[0] - place[0] > _FAR
 
 

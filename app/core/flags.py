@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the whole service remembers of itself: a few words, by name, in the database."""
+"""Service flags: a few named values about the service itself, kept in the database."""
 
 import datetime as dt
 import logging
@@ -19,12 +19,12 @@ logger = logging.getLogger(__name__)
 PAUSED = "sending_paused"
 # The address of a proxy that is not trusted and sends X-Forwarded-For.
 UNTRUSTED_PROXY = "untrusted_proxy"
-# Changes when the feed of events is numbered anew.
+# The id of the feed's numbering; a restored copy gets another one.
 FEED = "feed"
 
 
 class ServiceFlag(SQLModel, table=True):
-    """One word of the service about itself."""
+    """One named value about the service."""
 
     __tablename__ = "service_flag"
     __table_args__ = (REFERENCE,)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group commit: while one batch of a workspace is being written, the next one gathers.
 
-No timer adds latency: what comes alone is written at once, and under load a batch is whatever
-came in while the one before was on its way to disk.
+No timer adds latency: a lone item is written at once; under load, a batch holds all items that
+arrived while the previous batch was being written.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ class Gathering(Generic[T, R]):
 
     async def _write_all(self, workspace_id: UUID, taken: list[_WaitingItem[T, R]]) -> None:
         if not taken:
-            # Another writer was quicker.
+            # Another task has taken the waiting items.
             return
         try:
             results = await self._write(workspace_id, [waiting.item for waiting in taken])

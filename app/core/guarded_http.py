@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one client for every address that a user gives: it never reaches into our own network.
 
-The name is resolved once, every number it has must be a public one, and the checked number is
-what is dialled; the name stays for the certificate. No redirect is followed, no proxy of the
-environment is used, and only the beginning of a reply is read.
+The name is resolved once. All of its IP addresses must be public, and only these are dialled; the
+name is used to verify the certificate. Redirects are not followed, proxies of the environment are
+not used, and only the beginning of a reply is read.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ _resolver = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="resolver")
 _asked: Counter[str] = Counter()
 # A lookup ends in its own thread.
 _asking = threading.Lock()
-# Not public, although Python 3.11 calls them so.
+# Networks that `is_global` of Python 3.11 wrongly calls public.
 _ALSO_CLOSED = tuple(
     ipaddress.ip_network(network)
     for network in ("192.0.0.0/24", "192.88.99.0/24", "::/96", "fec0::/10", "3fff::/20",
@@ -103,9 +103,9 @@ async def resolve_public(host: str, port: int, *, allow_private: bool) -> str:
 
 
 async def _look_up(host: str, port: int) -> list[Any]:
-    """Ask for a name's numbers, in threads of our own: a silent name server delays no other.
+    """Look up a name's IP addresses in separate threads, so that a slow one delays no other.
 
-    A thread cannot be called back; so one name takes a few of them at most.
+    A thread cannot be cancelled, so one name may use only a few at a time.
     """
     with _asking:
         if _asked[host] >= _LOOKUPS_OF_ONE:

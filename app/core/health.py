@@ -88,7 +88,7 @@ async def get_readiness(request: Request) -> Response:
 
 
 def _is_full(settings: Settings, database: Database) -> bool:
-    """Tell whether the database lacks room: it has refused of late, or our own folder has none."""
+    """Tell whether a disk is full: the database refused a write lately, or our folder is full."""
     if time.monotonic() - database.full_at < _FULL_SECONDS:
         return True
     own = settings.data_dir / "postgres"
@@ -118,7 +118,7 @@ async def get_telemetry(request: Request) -> Response:
 
 
 async def _count_jobs(database: Database) -> None:
-    """Count the jobs when they are asked for; a database that is away leaves the last counts."""
+    """Count the jobs for each scrape; if the database is down, the last counts stay."""
     try:
         async with database.session() as session:
             found = await jobs.overview(session)

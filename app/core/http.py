@@ -99,7 +99,7 @@ def from_http_exception(error: HTTPException) -> AfterwordError:
     """Turn the framework's own errors (unknown path, wrong method) into ours."""
     kind = type("RoutingError", (AfterwordError,), {"status": error.status_code})
     details = {
-        404: "No such path; see /docs for those there are.",
+        404: "No such path; see /docs for the routes.",
         405: "This path does not take that method; see `Allow`.",
     }
     found: AfterwordError = kind(
@@ -129,7 +129,7 @@ def _message(error: Any, known: Iterable[str]) -> str:
 
 
 async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
-    """Read the body, or raise TooLarge after swallowing it, so that the client hears the answer."""
+    """Read the body; read it to its end before raising TooLarge, so that the reply arrives."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -148,8 +148,8 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
 async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     """Read a body of JSON or lines: unpacked where it is gzip, without a byte-order mark.
 
-    Raises TooLarge, also for what is only large once unpacked, and WrongContentType for another
-    coding.
+    Raises TooLarge if the body is too large, before or after unpacking, and WrongContentType for
+    any other content coding.
     """
     body = await read_body(request, limit=limit)
     coding = request.headers.get("content-encoding", "").strip().lower()

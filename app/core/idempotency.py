@@ -60,7 +60,7 @@ class HeldKey(msgspec.Struct):
 
 
 def requested_key(request: Request) -> str | None:
-    """Return the request's idempotency key, or raise InvalidInput where it is none."""
+    """Return the request's idempotency key, None if it has none; raise InvalidInput if invalid."""
     key = request.headers.get("idempotency-key")
     if key is not None and not (0 < len(key) <= _LONGEST and key.isprintable()):
         msg = f"must be 1 to {_LONGEST} printable characters"
@@ -83,7 +83,7 @@ async def claim(
     if row.body_hash != body_hash:
         raise Conflict(_OTHER_BODY)
     if row.reply is None:
-        # Cut off after the key was taken; what it guards is safe to do again.
+        # The first request was interrupted after it took the key; it is safe to repeat.
         return held
     plain = box.unseal(row.reply)
     if plain is None:
@@ -170,7 +170,7 @@ async def _store(session: AsyncSession, held: HeldKey, reply: bytes) -> None:
 async def erase_replies(
     session: AsyncSession, box: SealedBox, workspace_id: UUID, needles: Sequence[bytes]
 ) -> int:
-    """Empty the kept replies that hold any of these bytes; their keys go on to guard."""
+    """Empty stored replies that contain any of these bytes; their keys stay in use."""
     rows = await run_sql(
         session,
         text(

@@ -65,7 +65,7 @@ def _eighth(digest: bytes) -> UUID:
 
 
 def as_uuid(text: str) -> UUID | None:
-    """Read an id, or return None where the text is none."""
+    """Parse a UUID; return None if the text is not one."""
     try:
         return UUID(text)
     except ValueError:

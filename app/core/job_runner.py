@@ -40,7 +40,7 @@ def retry_after(attempt: int) -> dt.timedelta:
 
 @contextlib.contextmanager
 def _forgiving() -> Iterator[None]:
-    """Let a lost database pass: the lease runs out and the job runs again."""
+    """Ignore a lost connection: the lease expires, and the job runs again."""
     try:
         yield
     except Exception as error:

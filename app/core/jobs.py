@@ -89,7 +89,7 @@ async def enqueue(  # noqa: PLR0913 - what a job is made of
     dedupe: str | None = None,
     max_attempts: int = 10,
 ) -> None:
-    """Add a job to this transaction; one that waits under the same `dedupe` is enough."""
+    """Enqueue a job in this transaction, unless one with the same `dedupe` is waiting."""
     now = utc_now()
     job = Job(
         id=uuid7(),
@@ -141,7 +141,7 @@ async def enqueue_many(
 async def hasten(
     session: AsyncSession, kind: str, *, workspace_id: UUID, dedupes: Sequence[str]
 ) -> None:
-    """Make jobs due that wait for later; those that run now go on."""
+    """Make waiting jobs due now; running jobs are not affected."""
     if not dedupes:
         return
     await run_sql(
@@ -225,7 +225,7 @@ async def renew(session: AsyncSession, *, worker: UUID, ids: list[UUID]) -> None
 
 
 async def finish(session: AsyncSession, done: Sequence[Job]) -> set[UUID]:
-    """Remove jobs that are done; return their ids, without those another worker has by now."""
+    """Delete finished jobs; return their ids, except jobs that another worker has claimed."""
     if not done:
         return set()
     rows = await run_sql(
@@ -304,9 +304,9 @@ async def list_jobs(session: AsyncSession, *, dead: bool, limit: int) -> list[di
 
 
 async def retry_dead(session: AsyncSession, ids: Sequence[UUID] | None = None) -> int:
-    """Give dead jobs their attempts anew, these or all; return how many.
+    """Reset the attempts of dead jobs, of all or of the given ones; return how many.
 
-    One whose work waits under the same name already is removed instead.
+    A dead job is deleted instead if a job with the same `dedupe` is waiting.
     """
     chosen = "dead_at is not null and (cast(:ids as uuid[]) is null or id = any(:ids))"
     bound = {"ids": list(ids) if ids is not None else None}

@@ -41,9 +41,9 @@ _TAGS = {
     "Metrics": "Figures with their intervals.",
     "Insights": "What drives the experience, what followed bad ones, what is said.",
     "Alerts": "Figures that are watched.",
-    "Imports": "Files that are looked at, taken, and taken back.",
+    "Imports": "Previewing, importing and undoing files.",
     "Integrations": "Senders whose webhooks become interactions.",
-    "Webhooks in": "Where those senders send.",
+    "Webhooks in": "The addresses to which integrations send webhooks.",
     "Webhooks": "Your own endpoints, deliveries, and the feed of events.",
     "Exports": "Rows for BI tools.",
     "OData": "The daily counts for Excel, Power BI and Tableau.",
@@ -106,7 +106,7 @@ KEY_HEADER = {
     "description": "Same key and body: the first reply again; same key, other body: 409.",
 }
 LINES_REPORT = {"$ref": f"{_REF}LinesReport"}
-# What clients of OData expect, and no other shape.
+# The only shape of errors that OData clients understand.
 _ODATA_ERROR: dict[str, Any] = {
     "title": "ODataError",
     "type": "object",
@@ -291,9 +291,10 @@ def _references(node: Any) -> Iterator[str]:
 
 
 def _leave_out_defaults(document: dict[str, Any]) -> None:
-    """Say in words what a request means by leaving a field out.
+    """Remove the defaults of request fields, and describe them in words where they apply.
 
-    As `default` a generated client would send it, and a PATCH of one field change the others.
+    A generated client would send every `default`, so that a PATCH of one field would change
+    the others.
     """
     schemas = document["components"]["schemas"]
     patched, sent = set[str](), set[str]()
@@ -318,7 +319,7 @@ _SHAPES = {"properties", "additionalProperties", "patternProperties", "allOf", "
 
 
 def _open_objects(node: Any) -> None:
-    """Say that an object without known fields may hold any; else TypeScript takes it for empty."""
+    """Mark objects without known fields as open; TypeScript would take them for empty ones."""
     if isinstance(node, dict):
         kind = node.get("type")
         is_object = kind == "object" or (isinstance(kind, list) and "object" in kind)

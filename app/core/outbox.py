@@ -22,8 +22,8 @@ from app.core.prepared import Prepared, as_json
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
-# The events that consumers read: of answers only those that name a ticket. Only these are in the
-# index, so that writing other answers costs nothing more.
+# The events that consumers read; a response event only if it names a ticket. The index holds no
+# others, so that other responses are written without its cost.
 WAKES = "(type not in ('response.created', 'response.updated') or data ->> 'ticket' is not null)"
 
 
@@ -41,7 +41,7 @@ class Event(SQLModel, table=True):
     """One event: its type (past tense, dotted) and its data, which never changes."""
 
     __table_args__ = (
-        # Events come in the order of their time: a few bytes a page find the old ones.
+        # Events are stored in the order of time, so a small BRIN index finds the old ones.
         Index(None, "created_at", postgresql_using="brin"),
         Index("ix_event_waking", "xid", "id", postgresql_where=text(WAKES)),
         TENANT,

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 _START_SECONDS = 60
 _STOP_SECONDS = 60
 _STALE_SECONDS = 10
-# How far the owner's role is made: 2 may use the reserved connections.
+# The version of the owner's role; from 2 on it may use the reserved connections.
 _READY = 2
 
 
@@ -260,7 +260,7 @@ class EmbeddedPostgres:
         return f"not ready after {_START_SECONDS} s; see {log_path}"
 
     def _socket_dir(self) -> str:
-        """Return the folder of the unix socket, relative to the data; a long path would not do."""
+        """Return the Unix socket's folder as a relative path; an absolute one may be too long."""
         folder = self._data / "run"
         folder.mkdir(mode=0o700, exist_ok=True)
         if self._account:
@@ -343,9 +343,9 @@ def _postmaster_pid(data: Path) -> int | None:
 
 
 def _processes_in(data: Path) -> list[int]:
-    """Return the processes that work in the folder; a zombie works nowhere any more.
+    """Return the processes whose working directory is the folder; zombies do not count.
 
-    Where the system has no `/proc`, the number in the lock file must do.
+    On a system without `/proc`, the process in the lock file is returned.
     """
     if not Path("/proc/self").exists():
         pid = _postmaster_pid(data)
@@ -368,7 +368,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _end(processes: Sequence[int], *, first: int | None) -> None:
-    """Ask a server to stop fast; what it left when it was killed is asked one by one."""
+    """Send SIGINT to the server; if it is dead, send SIGTERM to each process that it left."""
     asked = (
         [(first, signal.SIGINT)]
         if first in processes

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import RawConnection
 
-# Under this name a session remembers its transaction and the connection of that.
+# The key in `session.info` for the transaction and its connection.
 _KNOWN = "prepared_on"
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 
@@ -46,7 +46,7 @@ async def _connection_of(session: AsyncSession) -> RawConnection:
     connection = await session.connection()
     raw = cast("RawConnection", (await connection.get_raw_connection()).driver_connection)
     if not raw.is_in_transaction():
-        # SQLAlchemy begins it with the first statement that it sends itself.
+        # SQLAlchemy begins the transaction only with a statement of its own.
         await connection.exec_driver_sql("select 1")
     session.info[_KNOWN] = session.sync_session.get_transaction(), raw
     return raw

@@ -12,7 +12,7 @@ ATTEMPTS = len(_WAITS_SECONDS) + 1
 def retry_delay(attempt: int, *, asked: dt.timedelta | None = None) -> dt.timedelta | None:
     """Return the wait after a failed attempt (from 1), ±20 %; None after the last.
 
-    What the receiver asked for by `Retry-After` is the least, up to a day.
+    The wait is at least what `Retry-After` asked for, but at most a day.
     """
     if attempt >= ATTEMPTS:
         return None

@@ -113,9 +113,9 @@ class Route(APIRoute):
         }
         gates = _gates(self.dependant)
         takes_body = self.body_field is not None
-        # `takes_body` has looked whether there is a field.
+        # `takes_body` implies that `body_field` is not None.
         optional_body = takes_body and not self.body_field.field_info.is_required()  # type: ignore[union-attr]
-        # A body in others' words: it is only described, and the route reads it itself.
+        # The route reads this body itself; the OpenAPI document only describes it.
         takes_raw = not takes_body and "requestBody" in (self.openapi_extra or {})
         raw_limit = int((self.openapi_extra or {}).get(BODY_LIMIT, MEBIBYTE))
         posts = "POST" in (self.methods or ())

@@ -16,11 +16,11 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
-# Kept whole on every node of a cluster: small, rarely written, may hold global uniqueness.
+# Small tables that are copied to every node of a cluster; their keys may be unique globally.
 REFERENCE = {"info": {"kind": "reference"}}
 # Spread by workspace_id, which is first in every key.
 TENANT = {"info": {"kind": "tenant"}}
-# Never spread: taken with SKIP LOCKED, written in the transactions of tenant tables.
+# Tables on the coordinator: rows are claimed with SKIP LOCKED beside writes to tenant tables.
 QUEUE = {"info": {"kind": "queue"}}
 
 

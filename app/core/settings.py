@@ -182,7 +182,7 @@ class Settings(BaseSettings):
 
 
 def misspelt_variables() -> list[str]:
-    """Say which `AFTERWORD_` variables of the environment mean nothing, with the nearest."""
+    """Return a warning for each unknown `AFTERWORD_` variable, with the nearest known name."""
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     found = []
     for name in os.environ:

@@ -64,9 +64,9 @@ _SIGNED_WORD = re.compile(r"[-+－＋][\w.:-]*", re.ASCII)
 
 
 def defused(value: str) -> str:
-    """Return a text for a cell of CSV: one that a spreadsheet would run begins with a quote.
+    """Return a text for a CSV cell; a formula is prefixed with a quote.
 
-    What begins with a sign and goes on as a number or a word, such as -12 or +48600, stays.
+    A text that begins with a sign but is no formula, such as -12 or +48600, is not changed.
     """
     is_formula = value.startswith(_FORMULAS)
     is_signed = value.startswith(("+", "-", "＋", "－")) and not _SIGNED_WORD.fullmatch(value)
@@ -79,7 +79,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean `{near[0]}`?" if near else ""
 
 
-# They turn the direction of whatever stands behind them.
+# Characters that change the writing direction of the text after them.
 _TURNING = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -113,10 +113,10 @@ _NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
 
 
 def fit_email(value: str) -> str | None:
-    """Return an address in its one form, or None where it is none.
+    """Return a normalised e-mail address, or None if the text is not one.
 
-    Letters of other widths become plain, the domain is small and has no dot at its end. What a
-    mail header could read as something else (quotes, brackets, encoded words) is no address.
+    Full-width letters become plain; the domain becomes lower case and loses a final dot. A text
+    that a mail header could read otherwise (quotes, brackets, encoded words) is refused.
     """
     if _PLAIN_ADDRESS.fullmatch(value):
         return value

@@ -17,7 +17,7 @@ def new_token(workspace_id: UUID) -> str:
 
 
 def workspace_of(token: str) -> UUID | None:
-    """Return the workspace of a token, or None where it is none of ours."""
+    """Return the workspace of a token, or None if this service did not make it."""
     try:
         raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except (Error, ValueError):

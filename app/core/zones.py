@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 
-# The machine's own zone and a placeholder: no names that mean the same everywhere.
+# Names of the system that are not zones: the machine's own zone and placeholders.
 _NO_ZONES = {"localtime", "Factory", "posixrules"}
 _known_to_database: dict[str, bool] = {}
 

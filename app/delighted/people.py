@@ -151,7 +151,7 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
 
 
 async def find_person(request: DelightedRequest, reference: str) -> dict[str, Any]:
-    """Return a customer by `id`, `email:…` or `phone_number:…`; NotFound for nobody."""
+    """Return a customer by `id`, `email:…` or `phone_number:…`, or raise NotFound."""
     kind, colon, value = reference.partition(":")
     session, workspace_id = request.session, request.caller.workspace_id
     found = None

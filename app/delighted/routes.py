@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every path of Delighted's API behind one address, with its own manners.
+"""All routes of Delighted's API, with the conventions of Delighted instead of ours.
 
-Unknown query parameters are ignored, `.json` may end a path, bodies are JSON or forms whatever
-they say of themselves, and a body of a GET or DELETE means nothing.
+Unknown query parameters are ignored, a path may end with `.json`, a body may be JSON or a form
+under any content type, and the body of a GET or DELETE is ignored.
 """
 
 import re

@@ -65,7 +65,7 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
 
 
 async def _person_asked(request: DelightedRequest) -> UUID | None:
-    """Return the customer of a filter, None without one; raise NotFound for nobody we know."""
+    """Return the customer that a filter names, None without one; raise NotFound if unknown."""
     given = request.parameters
     reference = given.text("person_id")
     if reference is None and (email := given.text("person_email")):
@@ -77,7 +77,7 @@ async def _person_asked(request: DelightedRequest) -> UUID | None:
 
 
 async def _trend(request: DelightedRequest) -> tuple[list[str], str] | None:
-    """Return the segments and the value of a trend; one that names no segment's value is none."""
+    """Return the segments and the value of a trend; None if no segment has this value."""
     value = request.parameters.text("trend")
     if value is None:
         return None

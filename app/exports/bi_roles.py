@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _PREFIX = "bi_"
 _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
-# A role that idles in a transaction with a number delays the events of all workspaces.
+# Functions that give a transaction an id; while it idles, all workspaces' events wait.
 _NUMBERED = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast"})
@@ -101,7 +101,7 @@ async def list_roles(database: Database, workspace_key: str) -> list[BiAccess]:
 
 
 async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
-    """Drop a role; NotFound for one that is none of ours."""
+    """Drop a BI role; raise NotFound if no workspace has it."""
     async with database.transaction() as session:
         found = await session.get(BiAccess, role)
         if found is None:
@@ -143,9 +143,9 @@ _WRITERS = (
 
 
 async def _close_side_doors(database: Database, maker_url: str) -> None:
-    """Take from everybody what the server gives to all: large objects and temporary tables.
+    """Revoke what PostgreSQL grants to every role: large objects and temporary tables.
 
-    On a server that is not ours the login may not be allowed to; then its owner decides.
+    On a server that we do not own this may be forbidden; then nothing is revoked.
     """
     name = urlsplit(database.url).path.removeprefix("/")
     maker = _in_our_database(database, maker_url)

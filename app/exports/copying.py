@@ -26,7 +26,7 @@ from app.exports.retention import erase_by_id
 logger = logging.getLogger(__name__)
 
 _BEFORE, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
-# Events without a consumer need not be read again.
+# Whether events remain behind a cursor that a consumer still has to read.
 _UNHEARD = f"""select exists (select 1 from event
   where (xid, id) > (cast(cast(:xid as text) as xid8), :id) and {WAKES})"""
 _SENT = """update event set xid = case when (xid, id) > (cast(cast(:xid as text) as xid8), :id)
@@ -68,7 +68,7 @@ async def prepare_copy(database: Database) -> None:
 
 
 async def pause(database: Database, why: str) -> None:
-    """Hold every mail and webhook of this database, where its schema knows of pausing."""
+    """Pause all mails and webhooks of this database, if its schema has the flag."""
     async with database.transaction() as session:
         known = await run_sql(session, text("select to_regclass('public.service_flag')"))
         if known.one()[0] is not None:

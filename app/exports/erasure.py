@@ -100,7 +100,7 @@ with kept as materialized (
     or lower(r.claimed ->> 'name') = :name))
 update response r set claimed = null, comment = null, updated_at = :now, answers = k.answers
 from kept k where r.workspace_id = :workspace_id and r.id = k.id""",
-    # The link is dead from now on: nobody has its token.
+    # A random hash replaces the token's, so that the link stops working.
     "invitations": """
 with dead as materialized (
   select id, sha256(convert_to(gen_random_uuid()::text, 'UTF8')) as hash from invitation
@@ -110,7 +110,7 @@ update invitation i set email = null, name = null, detail = null, token = ''::by
   status = case when i.status = 'scheduled' then 'cancelled' else i.status end,
   reason = case when i.status = 'scheduled' then 'cancelled' else i.reason end
 from dead d where i.workspace_id = :workspace_id and i.id = d.id""",
-    # A receiver may have answered with what it got.
+    # A receiver's logged reply may repeat the personal data that it received.
     "deliveries": f"""
 with silent as materialized (
   select d.id, (select coalesce(jsonb_agg(a || '{{"reply": null}}'), '[]')
@@ -138,7 +138,7 @@ update suppression set email = null, detail = null
 where workspace_id = :workspace_id and email = any(:emails)""",
 }
 
-# A state and its counts stay; free texts and what names somebody goes.
+# All writers lock responses in the order of their ids.
 _LOCK_RESPONSES = (
     "select 1 from response where workspace_id = :workspace_id and customer_id = :customer "
     "order by id for update"
@@ -167,7 +167,7 @@ async def erase_customer(
     data_dir: Path,
     reason: Reason = "asked",
 ) -> dict[str, int]:
-    """Erase a customer and say how much of what was erased; no count of a figure moves.
+    """Erase a customer; return the number of erased rows by kind. No figure changes.
 
     It is noted beside the database too: a copy of older data erases the customer again.
     """

@@ -217,7 +217,7 @@ async def _within_places(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
 
 
 def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
-    """Return the filters that were given, or raise InvalidInput for one this export has not."""
+    """Return the given filters; raise InvalidInput for a filter that this dataset lacks."""
     known = DATASETS[dataset]
     given = wanted.model_dump(exclude_none=True, exclude=_NO_FILTERS)
     for name in given:

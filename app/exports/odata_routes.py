@@ -182,7 +182,7 @@ async def count_odata_set(
 
 
 def _next_link(request: Request, query: ODataQuery, page: int) -> str:
-    """Return the address of the next page: the same question, further on."""
+    """Return the URL of the next page: the same query with a larger `$skip`."""
     asked = dict(request.query_params)
     asked["$skip"] = str(query.skip + page)
     if query.top is not None:

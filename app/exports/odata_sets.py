@@ -99,7 +99,7 @@ SETS = {
 def property_of(
     name_of_set: str, types: Mapping[str, str], name: str, parameter: str
 ) -> tuple[str, str]:
-    """Return a property as SQL and its type; InvalidInput for one that there is not."""
+    """Return a property as SQL with its type; raise InvalidInput if it is unknown."""
     if name not in types:
         msg = f"`{name[:64]}` is no property of {name_of_set}{did_you_mean(name, types)}"
         raise InvalidInput.at("query", parameter, msg=msg)

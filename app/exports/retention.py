@@ -85,7 +85,7 @@ async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -
 async def erase_by_id(
     database: Database, box: SealedBox, data_dir: Path, who: tuple[UUID, UUID]
 ) -> bool:
-    """Erase one customer of one workspace; False where that was done, or there is none."""
+    """Erase one customer; return False if the customer is unknown or was erased before."""
     workspace_id, customer_id = who
     async with database.transaction() as session:
         found = await find_customer(session, workspace_id, str(customer_id))

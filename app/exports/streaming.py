@@ -203,7 +203,7 @@ async def latest_moment(session: AsyncSession) -> dt.datetime:
 
 
 async def begun(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
-    """Wait for the first part, so that what fails at once is an error and no broken reply."""
+    """Wait for the first part, so that an early failure gives an error and not a broken stream."""
     first = await anext(parts)
 
     async def rest() -> AsyncIterator[bytes]:

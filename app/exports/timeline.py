@@ -43,7 +43,7 @@ where r.workspace_id = :workspace_id and r.customer_id = :customer and not r.tes
 
 
 class Moment(BaseModel):
-    """One moment of a customer's way."""
+    """One entry of a customer's timeline."""
 
     at: dt.datetime
     id: UUID

@@ -33,7 +33,7 @@ _SIDES = {
     "low": ["detractor", "dissatisfied", "hard"],
     "high": ["promoter", "satisfied", "easy"],
 }
-# Who wrote a comment: the customer, else whom a respondent of a public page claims to be.
+# Who wrote a comment: the customer, else the person that a public respondent claims to be.
 _PERSON = (
     "coalesce(r.customer_id::text, lower(r.claimed ->> 'email'), r.claimed ->> 'external_id', "
     "r.id::text)"
@@ -242,7 +242,7 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
 
     Terms consist of lemmas, without stop words.
     """
-    # In one piece, a letter with its accents is a letter.
+    # NFC makes a letter and its accent one character, which the pattern matches.
     whole = unicodedata.normalize("NFC", words.lower())
     clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(whole)]
     comment_language = language_of_words(

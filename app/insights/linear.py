@@ -96,7 +96,7 @@ class Importance:
     @property
     def r2(self) -> float:
         """The share of the outcome's variance that the predictors explain together."""
-        # Predictors that say the same may sum to a little more than all of it.
+        # With collinear predictors the sum may slightly exceed 1.
         return min(1.0, float(np.nansum(self.weights)))
 
     @property

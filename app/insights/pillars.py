@@ -131,7 +131,7 @@ async def _read(
         for name, places in places_by_name.items():
             known = alphas.get(name)
             if known is None or len(places) > known[1]:
-                # Of several surveys the one that rates it by most questions says how they agree.
+                # If several surveys rate it, alpha comes from the one with most questions.
                 alphas[name] = (_alpha(table, items, places), len(places))
     return JoinedTables(tables), alphas
 

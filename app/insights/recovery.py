@@ -101,7 +101,7 @@ from counted""").bindparams(**query.bound),
     }
     summaries = {metric: _summary(rows) for metric, rows in rows_of.items()}
     tickets = await _tickets(session, request)
-    # Metrics recover differently; summed up, their mixture would look like an effect.
+    # Metrics recover at different rates; pooling them could show an effect that is none.
     chosen = max(summaries, key=lambda metric: (summaries[metric]["failures"], metric))
     whole = summaries[chosen]
     if whole["failures"] < _LEAST:
@@ -189,7 +189,7 @@ def _rate(name: str, part: int, whole: int, *, short: bool = False) -> Reply:
 
 
 def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> Reply:
-    """Return the recovery rate of those who were called less that of the others, with its test."""
+    """Return the difference of the recovery rates with and without a call, with its test."""
     if not without[1] or not contacted[1]:
         return {"delta": None, "ci": None, "p_value": None}
     found = share_change(without, contacted)
@@ -216,10 +216,10 @@ async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
 
 
 async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply]:
-    """Return what followed tickets that were opened again: the next rating of their second end.
+    """Return the next ratings after reopened tickets were solved again.
 
-    Filters are of answers, which tell nothing of a ticket that nobody rated; with filters there
-    are no such rows.
+    There are no such rows if answers are filtered, because filters cannot be applied to tickets
+    without an answer.
     """
     wanted = request.metric_request
     if wanted.filters or wanted.properties or wanted.latest:

@@ -25,8 +25,8 @@ _SHOWN_OF_SMALL = {
     *_SIZES,
 }  # fmt: skip
 
-# An insight reads most of a workspace: one row after another is then faster than by an index, and
-# sorting a year of ratings takes some memory.
+# An insight reads most of a workspace: a sequential scan is faster than an index, and sorting a
+# year of ratings needs memory.
 _READ_MUCH = text(
     "select set_config('random_page_cost', '10', true), set_config('work_mem', '48MB', true)"
 )

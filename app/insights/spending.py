@@ -120,7 +120,7 @@ async def _read(
         "r.customer_id is not null", "r.score is not null", f"r.responded_at <= now() - {within}",
         f"r.survey_id = any(cast({query.bind(list(surveys))} as uuid[]))",
     )  # fmt: skip
-    # Refunds belong to their order, whenever they come; one that names no order stands alone.
+    # A refund is subtracted from its order; one without an order counts by itself.
     spent = """coalesce(sum(case when o.is_order then greatest(o.net, 0) else o.net end)
       filter (where {}), 0)"""
     statement = f"""

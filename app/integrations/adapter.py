@@ -64,7 +64,7 @@ class UnmappedStatusError(UntranslatableError):
 
 @dataclass(frozen=True, slots=True)
 class UnusedWebhook:
-    """Understood, but it makes no interaction."""
+    """A valid webhook that makes no interaction, with the reason."""
 
     reason: str
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which delivery a webhook is, so that a repeated one is stored once."""
+"""The identity of a webhook, by which a repeated one is recognised."""
 
 import datetime as dt
 import hashlib
@@ -119,7 +119,7 @@ async def store_timeless(
 async def _id_of_timeless(
     session: AsyncSession, integration: Integration, delivery: str, case: str
 ) -> UUID | None:
-    """Return an id made of the delivery and the one before it, or None for an immediate repeat.
+    """Return an id derived from this webhook and the previous one; None if both are equal.
 
     The same content after another content is new: resolved, open, resolved are three deliveries.
     """

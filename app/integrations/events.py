@@ -22,7 +22,7 @@ TRANSLATE_JOB = "integrations.translate"
 KEPT_FOR = dt.timedelta(days=30)
 # What a delivery may wait for.
 STATUS, ORDER, END, REOPENING = "status:", "order:", "end:", "reopening:"
-# It waits for an earlier delivery of the same case, which waits for a status.
+# Waits until an earlier webhook of the same case, whose status is unmapped, is translated.
 TURN = "turn:"
 
 
@@ -100,7 +100,7 @@ async def retry_event(
 async def enqueue_translation(
     session: AsyncSession, workspace_id: UUID, event_id: UUID, *, again: str = ""
 ) -> None:
-    """Add the job that translates one delivery; `again` tells it from one that still runs."""
+    """Enqueue the translation of a webhook; with `again` also beside a job that still runs."""
     await jobs.enqueue(
         session,
         TRANSLATE_JOB,

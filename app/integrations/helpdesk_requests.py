@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class WriteBackContent:
-    """What goes back."""
+    """The response as it is written onto a ticket."""
 
     ticket: str
     survey: str
@@ -31,7 +31,7 @@ class WriteBackContent:
 
 @dataclass(frozen=True, slots=True)
 class HelpdeskAccess:
-    """With what a helpdesk is called, and whether tags are wanted beside the note."""
+    """The credentials for a helpdesk's API, and whether to add a tag to the ticket."""
 
     token: str
     user: str | None

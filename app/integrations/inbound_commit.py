@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Raw deliveries are stored in batches: one statement for all that came while the last one ran."""
+"""Store webhooks in batches, as they arrive while the previous batch is being written."""
 
 import asyncio
 import datetime as dt
@@ -132,7 +132,7 @@ class InboundCommit:
 
 
 class IntegrationCache:
-    """Remembers senders by their address, until one of their workspace is changed."""
+    """Caches integrations by id until an integration of the workspace changes."""
 
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
@@ -163,7 +163,7 @@ class IntegrationCache:
         return integration
 
     def forget(self, payload: str = EVERYTHING) -> None:
-        """Forget the senders of one workspace, or all; what is being read is not remembered."""
+        """Clear the cache of one workspace, or all; a read that has begun is not cached."""
         self._generation += 1
         for id_, integration in list(self._known.items()):
             if payload in {EVERYTHING, str(integration.workspace_id)}:

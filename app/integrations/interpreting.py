@@ -136,7 +136,7 @@ def _leave_out(body: InteractionBody, loc: Sequence[int | str]) -> None:
 
 
 def _fit_properties(properties: Any, notes: list[str]) -> dict[str, Any]:
-    """Return the properties that can be kept: long texts are cut, what is no property is noted."""
+    """Return valid properties; long texts are cut, invalid values are left out with a note."""
     kept: dict[str, Any] = {}
     for name, value in properties.items():
         fitted = _fit(value)

@@ -117,7 +117,7 @@ def headers_named(mapping: Any) -> set[str]:
 def _scopes(
     mapping: Mapping[str, Any], delivery: InboundWebhook, settings: SourceSettings
 ) -> Iterator[tuple[Mapping[str, Any], MappingScope]]:
-    """Return every mapping with every member that it is about."""
+    """Yield each mapping with the scope of each member that it translates."""
     root = delivery.payload
     for member in _members(mapping, MappingScope(root, root, delivery.headers, settings)):
         scope = MappingScope(member, root, delivery.headers, settings)
@@ -202,7 +202,7 @@ def refusal_of_condition(condition: Any, scope: MappingScope) -> str | None:
 
 
 def find(rule: Any, scope: MappingScope) -> Any:
-    """Return what a rule finds, or None for nothing: null and the empty text are nothing, too."""
+    """Return the value that a rule finds; None if there is none, or it is null or empty."""
     if isinstance(rule, str):
         found = _point(rule, scope)
     elif isinstance(rule, list):
@@ -277,7 +277,7 @@ def _named(value: Any) -> str:
 
 
 def _look_up(rule: Mapping[str, Any], found: Any, scope: MappingScope) -> Any:
-    """Return what the table says of a value; one that it lacks is an unmapped status."""
+    """Return the mapped value; raise UnmappedStatusError if the map lacks it."""
     key = _named(found)
     if key in rule["map"]:
         return rule["map"][key]

@@ -105,7 +105,7 @@ def complete(
 
 
 def numbered_by(integration: Integration) -> str | None:
-    """Return whose numbers its orders bear: the shop's own, or None for the workspace's."""
+    """Return the shop that numbers the orders, or None if they are the workspace's numbers."""
     preset = PRESETS.get(integration.preset or "", {})
     is_shop = ADAPTERS[integration.source].numbers_orders or preset.get("numbers_orders", False)
     return integration.key if is_shop else None
@@ -134,7 +134,7 @@ async def mark_tests(
 
 
 def _is_anothers_session(draft: Draft, story: Sequence[Any]) -> bool:
-    """Tell whether a session ends whose order was paid in another one."""
+    """Tell whether this ends a checkout session other than the one that was paid."""
     session = draft.properties.get("session")
     paid = {row.session for row in story if row.type == "order.paid"} - {None}
     return draft.type == "order.cancelled" and bool(session and paid) and session not in paid
@@ -150,9 +150,9 @@ def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
 
 
 def _refund(draft: Draft, story: Sequence[Any]) -> Mapping[str, str]:
-    """Say whether all is paid back by now; nothing where the order's value is not known.
+    """Return whether the refund is full or partial; nothing if the order's value is unknown.
 
-    Amounts of two currencies cannot be compared: such a refund is taken as a part.
+    A refund in another currency than the order counts as partial.
     """
     values = [row for row in story if row.type != REFUNDED and row.amount is not None]
     if not values or draft.amount is None:

@@ -31,7 +31,7 @@ _OFFSET = re.compile(r"\s+(UTC|GMT|Z|[+-]\d\d:?\d\d)$")
 
 
 def dig(payload: Any, *path: str | int) -> Any:
-    """Return what lies at a path, or None where something else stands there."""
+    """Return the value at a path, or None if the path does not exist."""
     for step in path:
         if isinstance(step, int):
             if not isinstance(payload, list) or not -len(payload) <= step < len(payload):
@@ -126,7 +126,7 @@ def _from_common_form(value: str) -> dt.datetime:
 
 
 def email(value: Any) -> str | None:
-    """Return a normalised e-mail address, or None if it is none."""
+    """Return a normalised e-mail address, or None if it is invalid."""
     found = text(value)
     return fit_email(found) if found else None
 

@@ -93,7 +93,7 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
     verified, refusal = _verify(request, integration, headers, body, now=now)
     if refusal is not None:
         await _note_refusal(request, integration, refusal, now)
-        detail = f"The webhook is not believed: {refusal}. {_REMEDY}"
+        detail = f"The webhook could not be verified: {refusal}. {_REMEDY}"
         raise Unauthorized(detail)
     delivery = delivery_of(integration, headers, body)
     case = timeless_case(integration, headers, body, now=now)
@@ -128,7 +128,10 @@ def _verify(
     *,
     now: dt.datetime,
 ) -> tuple[bool, str | None]:
-    """Tell whether it is verified (not while no secret is set), and why it is refused."""
+    """Return whether the webhook is verified, and why it is refused, if so.
+
+    It is neither while the integration has no secret.
+    """
     box: SealedBox = request.app.state.box
     refusal = None
     if rule_of(integration) is None:
@@ -167,7 +170,7 @@ def _headers_to_store(integration: Integration, headers: Mapping[str, str]) -> d
     rule = rule_of(integration)
     needed = _KEPT_HEADERS | (rule.headers if rule else frozenset())
     if integration.source == "generic":
-        # A mapping that is written later may name any of them.
+        # A mapping that is added later may read any header.
         needed |= set(headers)
     return {
         name: value.replace("\x00", "")[:1000]

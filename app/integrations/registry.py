@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sources there are."""
+"""The registry of sources, each with its adapter."""
 
 from enum import StrEnum
 

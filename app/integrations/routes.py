@@ -85,7 +85,7 @@ def _event(row: InboundEvent) -> InboundOut:
     return InboundOut.model_validate(row, from_attributes=True)
 
 
-@routes.post("/v1/integrations", status_code=201, summary="Register a sender")
+@routes.post("/v1/integrations", status_code=201, summary="Register an integration")
 async def create_integration(
     request: Request, session: SessionDep, caller: Admin, box: BoxDep, body: IntegrationIn
 ) -> IntegrationOut:
@@ -114,7 +114,7 @@ async def list_integrations(
     return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=show)
 
 
-@routes.get("/v1/integrations/{integration}", summary="Read a sender")
+@routes.get("/v1/integrations/{integration}", summary="Read an integration")
 async def get_integration(
     request: Request, session: SessionDep, caller: Reader, integration: IntegrationRef
 ) -> IntegrationOut:
@@ -123,7 +123,7 @@ async def get_integration(
     return await _shown_whole(request, session, NewIntegration(row))
 
 
-@routes.patch("/v1/integrations/{integration}", summary="Change a sender")
+@routes.patch("/v1/integrations/{integration}", summary="Change an integration")
 async def update_integration(
     request: Request,
     session: SessionDep,
@@ -138,7 +138,7 @@ async def update_integration(
     return await _shown_whole(request, session, made)
 
 
-@routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete a sender")
+@routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete an integration")
 async def delete_integration(
     request: Request,
     session: SessionDep,
@@ -181,7 +181,7 @@ async def preview_integration(
     return await previewing.preview(session, row, body, box=box, settings=settings)
 
 
-@routes.get("/v1/integrations/{integration}/events", summary="List what a sender sent")
+@routes.get("/v1/integrations/{integration}/events", summary="List inbound events")
 async def list_integration_events(
     session: SessionDep,
     caller: Reader,
@@ -246,7 +246,7 @@ async def set_write_back(
 
 
 @routes.delete(
-    "/v1/integrations/{integration}/write-back", status_code=204, summary="Put no more scores back"
+    "/v1/integrations/{integration}/write-back", status_code=204, summary="Delete the write-back"
 )
 async def delete_write_back(
     session: SessionDep, caller: Admin, integration: IntegrationRef

@@ -31,7 +31,7 @@ from app.integrations.signatures import SignatureRule, rule_of_settings
 from app.integrations.statuses import fold
 from app.workspaces.service import OLD_SECRET_LIVES
 
-# Tells that a sender of a workspace was changed.
+# Notices that an integration of a workspace has changed.
 CHANNEL = "afterword_integrations"
 
 _SHORTEST_TOKEN = 16
@@ -87,7 +87,7 @@ def source_settings(integration: Integration, *, workspace_timezone: str) -> Sou
 async def create(
     session: AsyncSession, workspace_id: UUID, wanted: IntegrationIn, *, box: SealedBox
 ) -> NewIntegration:
-    """Register a sender; Conflict where its key is taken."""
+    """Register an integration; raise Conflict if its key is taken."""
     now = utc_now()
     is_generic = wanted.source == "generic"
     integration = Integration(
@@ -238,7 +238,7 @@ async def find_page(
 
 
 async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Delete a sender with what it sent; the interactions stay."""
+    """Delete an integration with its inbound events; the interactions stay."""
     integration = await find(session, workspace_id, reference)
     for table in ("inbound_event", "write_back"):
         await run_sql(

@@ -102,7 +102,7 @@ def is_signed(rule: SignatureRule, headers: Mapping[str, str]) -> bool:
 def refusal_of(
     rule: SignatureRule, request: SignedRequest, *, secrets: Iterable[bytes], now: dt.datetime
 ) -> str | None:
-    """Return why the delivery is not believed, or None where its signature is right."""
+    """Return why the signature is refused, or None if it is valid."""
     if rule.scheme == "standard_webhooks":
         return _refusal_of_standard(request, secrets=secrets, now=now)
     sent = request.headers.get(rule.header.lower())

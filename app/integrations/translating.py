@@ -2,8 +2,8 @@
 """Translate stored inbound events into interactions, or keep them with a reason.
 
 Events that wait are planned into batches: those of one integration and of different cases are
-translated in one transaction. If that fails, each is translated by itself, so that one which
-cannot be translated stops nobody.
+translated in one transaction. If that fails, each is translated by itself, so that an
+untranslatable one does not stop the others.
 """
 
 import asyncio

@@ -196,7 +196,7 @@ async def _pending(
 async def _answer(
     session: AsyncSession, workspace_id: UUID, row: WriteBack
 ) -> WriteBackContent | None:
-    """Return the answer as it stands; LaterError while it still grows."""
+    """Return the response; raise LaterError while the respondent is still answering."""
     found = await run_sql(
         session,
         text(
@@ -210,7 +210,7 @@ async def _answer(
         return None
     left = utc_now() - answer.updated_at
     if not answer.complete and left < _LEFT_ALONE:
-        raise LaterError("the answer still grows", after=_LEFT_ALONE - left)
+        raise LaterError("the respondent is still answering", after=_LEFT_ALONE - left)
     return WriteBackContent(row.ticket, answer.key, answer.score, answer.band, answer.comment)
 
 

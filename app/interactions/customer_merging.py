@@ -80,7 +80,7 @@ async def merge_customers(
 async def move_references(
     session: AsyncSession, workspace_id: UUID, *, loser: UUID, winner: UUID | None
 ) -> None:
-    """Let every row that names one customer name the other; no count is by customer."""
+    """Move all rows of one customer to another; counts need no change, as none is by customer."""
     for table, changed in NAMING_TABLES.items():
         # The time of change makes exports send the row again with the new customer.
         moved = f", {changed} = :now" if changed else ""

@@ -139,7 +139,7 @@ from unnest(cast(:keys as text[])) key on conflict do nothing
 async def register_touchpoints(
     session: AsyncSession, workspace_id: UUID, keys: Iterable[str]
 ) -> None:
-    """Note touchpoints that somebody names, as not declared; those that are known stay."""
+    """Insert unknown touchpoints as not declared; known ones are not changed."""
     named = sorted({key for key in keys if key})
     if named:
         await _REGISTER.run(session, workspace_id=workspace_id, keys=named, now=utc_now())

@@ -195,7 +195,7 @@ async def get_customer(session: AsyncSession, workspace_id: UUID, reference: str
 
 
 async def require_customer(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Refuse the filter `customer` for a UUID of no customer; other names may be unknown yet."""
+    """Raise InvalidInput if the filter `customer` is a UUID of no customer."""
     if as_uuid(reference) is not None and (
         await find_customer(session, workspace_id, reference) is None
     ):

@@ -22,7 +22,7 @@ and definition ->> 'touchpoint' is not null"""
 async def require_touchpoints(
     session: AsyncSession, workspace_id: UUID, values: Iterable[str]
 ) -> None:
-    """Refuse values of the filter `touchpoint` that nobody knows."""
+    """Raise InvalidInput for unknown values of the filter `touchpoint`."""
     rows = await run_sql(session, text(_TOUCHPOINTS).bindparams(id=workspace_id))
     require_among("touchpoint", values, [row[0] for row in rows])
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Routes that read interactions; those that record them are in `triggers`, a floor higher."""
+"""Routes that read interactions; the routes that record them are in `triggers`."""
 
 import datetime as dt
 from typing import Annotated

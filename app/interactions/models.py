@@ -207,7 +207,7 @@ class Ticket(SQLModel, table=True):
 
 
 class TicketCount(SQLModel, table=True):
-    """How many tickets of one day and place took how long: the buckets of a DDSketch.
+    """Counts of tickets by day, touchpoint and duration: the buckets of a DDSketch.
 
     `measure` is `first`, `full` or `reply` with a `clock`, or `unresolved`, `reopened`,
     `invalid` without; base rows have `segment = ''`.

@@ -91,7 +91,7 @@ def resolution_of(events: Iterable[TicketEvent]) -> Resolution:
         if resolution.status not in {TicketStatus.DELETED, TicketStatus.MERGED}:
             resolution.is_resolved = resolution.status is not TicketStatus.OPEN
         resolution.ordinals[event.id] = resolution.resolutions
-    # One that was solved and reopened within one instant was reopened.
+    # A ticket solved and reopened at the same moment counts as reopened.
     resolution.reopened |= any(
         e.type == REOPENED and e.at == resolution.first_solved_at for e in story
     )

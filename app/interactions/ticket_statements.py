@@ -99,7 +99,7 @@ on conflict (workspace_id, {COUNT_KEY}) do update
 set n = ticket_count.n + excluded.n, seconds = ticket_count.seconds + excluded.seconds
 """
 
-# Counts that differ from the tickets; none is allowed. :workspace_id.
+# Ticket counts that do not match the tickets; there should be none. Binds :workspace_id.
 DIFFERENCES = f"""
 with fresh as (
   select {COUNT_KEY}, sum(sign)::int as n, sum(seconds)::int8 as seconds

@@ -236,7 +236,7 @@ async def recount_tickets(database: Database, workspace_id: UUID) -> None:
 
 
 async def ticket_differences(database: Database, workspace_id: UUID) -> list[dict[str, Any]]:
-    """Return every count of tickets that differs from them; none is allowed."""
+    """Return the ticket counts that do not match the tickets; there should be none."""
     async with database.session() as session:
         rows = await run_sql(session, text(DIFFERENCES).bindparams(workspace_id=workspace_id))
         return [dict(row._mapping) for row in rows]

@@ -55,7 +55,7 @@ def refusal_of_customer(
 ) -> Refusal | None:
     """Return why this customer may not be asked, or None where they may."""
     if customer is None or customer["erased_at"] is not None:
-        return Refusal(Reason.NO_ADDRESS, "nobody is known to ask")
+        return Refusal(Reason.NO_ADDRESS, "no customer is known")
     if by_mail and not customer["email"]:
         return Refusal(Reason.NO_ADDRESS, "the customer has no e-mail")
     if customer["do_not_survey"]:
@@ -133,7 +133,7 @@ async def find_recent_invitations(
         workspace_id=workspace_id,
         customers=list(set(customers)),
         since=since,
-        # No trigger has this id; an invitation without one is distinct from it, too.
+        # No trigger has the nil UUID, so nothing is excluded.
         but_by=but_by or UUID(int=0),
     )
     by_customer: dict[UUID, list[PastInvitation]] = defaultdict(list)

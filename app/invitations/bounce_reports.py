@@ -45,7 +45,7 @@ class BounceReport:
 
 
 def addresses_of(entries: Sequence[Any]) -> list[str]:
-    """Return plain addresses, or raise InvalidInput naming the first entry that is none."""
+    """Return plain addresses; raise InvalidInput for the first entry that is not an address."""
     addresses = []
     for number, entry in enumerate(entries):
         where: tuple[str | int, ...] = ("body",) if len(entries) == 1 else ("body", number)
@@ -104,7 +104,7 @@ def _reader_of(entry: Any) -> Reader | None:
 def _dead(
     email: Any, detail: Any, *, permanent: bool, code: str | None = None
 ) -> DeadAddress | None:
-    """Return a dead address, where the failure is permanent and not one of policy or room."""
+    """Return the address as dead if the failure is permanent and not due to policy or space."""
     text = str(detail or "")
     enhanced = code or code_of(text)
     if not permanent or _OTHER_REASONS.match(enhanced or ""):

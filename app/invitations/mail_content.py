@@ -133,7 +133,7 @@ class MailContent:
 
     @property
     def _greeting(self) -> str | None:
-        """The greeting; none where the survey's own words greet by name."""
+        """The greeting; empty if the survey's own intro names the customer."""
         intro = self._definition.texts.intro
         if intro and names_customer(
             in_language(intro, self._wording.locale, self._wording.default)

@@ -28,7 +28,7 @@ _NO_SUCH_MAILBOX = {550, 551, 553}
 _MOST_CONNECTIONS = 8
 _MOST_MAILS = 100
 _IDLE_SECONDS = 10.0
-# A connection that was used so recently is not asked first whether it still works.
+# A connection that was used this recently is reused without a check.
 _SURE_SECONDS = 1.0
 
 

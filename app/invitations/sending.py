@@ -50,7 +50,7 @@ class MailContext:
 
 @dataclass(frozen=True, slots=True)
 class MailDraft:
-    """All that the mail of one invitation is written from."""
+    """The data from which the mail of one invitation is written."""
 
     survey: CompiledSurvey
     addressee: Addressee
@@ -68,7 +68,7 @@ class MailDraft:
 
 @dataclass(frozen=True, slots=True)
 class SentMail:
-    """An invitation that left, to whom, and what its server said."""
+    """The result of sending one invitation: its customer and the mail server's reply."""
 
     invitation_id: UUID
     customer_id: UUID | None

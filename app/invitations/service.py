@@ -206,7 +206,7 @@ async def get(
 async def lock_all(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> list[Invitation]:
-    """Return those of these invitations that are there, locked in the order of their ids."""
+    """Lock these invitations in the order of their ids; return those that exist."""
     found = await session.exec(
         select(Invitation)
         .where(Invitation.workspace_id == workspace_id, col(Invitation.id).in_(ids))
@@ -296,7 +296,7 @@ async def remind(session: AsyncSession, workspace_id: UUID, invitation_id: UUID)
         detail = f"The invitation is {invitation.status}; only a mail that was sent is reminded of."
         raise Conflict(detail)
     if invitation.reminded_at is not None:
-        raise Conflict("There was a reminder already; one is the most.")
+        raise Conflict("A reminder was sent already; only one is allowed.")
     await enqueue_reminder(session, workspace_id, invitation_id)
     return invitation
 

@@ -34,7 +34,7 @@ _MOST_KEPT = 100
 _LONGEST_CERTIFICATE = 16 * 1024
 # A signature by one of Amazon's keys of 2,048 bits or more.
 _SHORTEST_SIGNATURE = 256
-_REFUSED = "The notification is not believed: "
+_REFUSED = "The notification could not be verified: "
 
 
 @dataclass
@@ -73,7 +73,7 @@ async def open_notification(body: Mapping[str, Any], certificates: Certificates)
     if kind not in _SIGNED or not _is_amazons(url) or not _CERTIFICATE.fullmatch(url):
         raise Unauthorized(_REFUSED + "its certificate is not Amazon's.")
     if len(signature) < _SHORTEST_SIGNATURE:
-        raise Unauthorized(_REFUSED + "its signature is none.")
+        raise Unauthorized(_REFUSED + "its signature is missing or malformed.")
     _verify(body, kind, signature, await certificates.get(url))
     if kind == "SubscriptionConfirmation":
         await _confirm(str(body.get("SubscribeURL")))

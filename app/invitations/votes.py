@@ -3,7 +3,7 @@
 
 A GET never counts: it is at most *provisional*. An answer is *confirmed* by a gesture that the
 browser itself reports. Without a script, it is confirmed if it was not sent faster than a person
-could; a request without our timestamp comes from none of our forms and is trusted.
+could; a request without our timestamp does not come from our form and is trusted.
 An answer that a script sent without a gesture is *unverified*. It is *quarantined* if three scores
 were tried within two minutes, or a hidden link was followed, or a hidden field was filled; so is
 every later answer without a gesture to the same invitation. An answer with a gesture counts even

@@ -310,8 +310,8 @@ async def count_latest(
 ) -> Cells:
     """Count only the latest answer of each customer in each period; anonymous ones all count.
 
-    Of a customer's responses the latest with a valid answer on the scale is taken, else the
-    latest that says `missing` or `na`; where a metric has many questions a response, of each.
+    For each customer this is the latest valid answer on the scale, else the latest `missing` or
+    `na`; with `latest_per_question` it is chosen for each question.
     """
     query = _CellQuery(request, questions, from_rows=True)
     starts = [query.moment(span.start) for _, span in periods]

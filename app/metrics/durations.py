@@ -9,7 +9,7 @@ from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
 from app.metrics.statistics import Interval
 
 _TAIL = 0.025
-# So many standard deviations from the middle, doubled, a term of the binomial is nothing.
+# Binomial terms this many standard deviations from the mean, doubled, are negligible.
 _FARTHEST = 8.0
 
 

@@ -20,7 +20,7 @@ SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
 # The scores from which the weakest touchpoint is found.
 _SCORED = ("csat", "nps", "ces")
-# So many answers of the average weigh as much as a touchpoint's own.
+# The weight of the overall mean, in answers, when a touchpoint has few of its own.
 _PRIOR = 30
 _FOLLOW_UP_FILTERS = {
     "survey": """exists (select from survey s where s.workspace_id = r.workspace_id

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a metric is to the one engine that computes all of them."""
+"""The types of a metric and its counter, which the engine in `service` uses."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Counter(Protocol[C]):
         ...
 
     async def count_before(self, session: AsyncSession, request: MetricRequest) -> C:
-        """Return the counts of the span to compare with, which is this request's own span."""
+        """Return the counts of the request's span, to compare another span with them."""
         ...
 
     def read(self, request: MetricRequest, total: C) -> CountReading:
@@ -80,7 +80,7 @@ class Counter(Protocol[C]):
         reading: CountReading,
         group: Mapping[str, Any],
     ) -> FigureDict:
-        """Return the figure of some counts; of none where there are none."""
+        """Return the figure of the counts; `counts` is None if nothing was counted."""
         ...
 
     def change(self, before: C, now: C, reading: CountReading) -> Change | None:

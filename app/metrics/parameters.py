@@ -74,7 +74,7 @@ class MetricQuery(BaseModel):
         "again.",
     )
     order_by: Literal["period", "value", "n", "group", "-period", "-value", "-n", "-group"] = Field(
-        default="period", description="A leading `-` turns the order."
+        default="period", description="A leading `-` reverses the order."
     )
     limit: int = Field(default=MOST_ROWS, ge=1, le=MOST_ROWS)
     min_n: int = Field(default=0, ge=0, le=1_000_000_000)
@@ -87,7 +87,9 @@ class MetricQuery(BaseModel):
     driver: _Many = []
     pillar: _Many = []
     module: _Many = []
-    source: _Many = Field(default=[], description="Who told of the ticket, such as `helpdesk`.")
+    source: _Many = Field(
+        default=[], description="The source that reported the ticket, such as `helpdesk`."
+    )
     clock: Literal["calendar", "business"] = Field(
         default="calendar", description="For times of tickets: by the workspace's business hours."
     )
@@ -194,7 +196,8 @@ def _groups(query: MetricQuery, segments: list[str]) -> list[str]:
 def require_segments(workspace: Workspace, properties: Iterable[str]) -> None:
     """Refuse undeclared properties to a key that may see figures but no person.
 
-    A segment names nobody; any other property may, and a figure of one person tells the score.
+    A segment identifies nobody. Another property might, and the figure of a single person would
+    reveal the score.
     """
     for name in properties:
         if name not in workspace.segments:
@@ -267,7 +270,7 @@ def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
 
 
 async def _require_known(session: AsyncSession, request: MetricRequest) -> None:
-    """Refuse names in a filter that mean nothing here, naming the nearest."""
+    """Raise InvalidInput for unknown values of a filter, naming the nearest known one."""
     for name in ("survey", "touchpoint", "question"):
         if name in request.filters:
             await require_known(session, request.workspace.id, name, request.filters[name])

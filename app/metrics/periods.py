@@ -31,7 +31,7 @@ class Interval(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """From one bound to another, which is outside."""
+    """A time span; `end` is exclusive."""
 
     start: Bound
     end: Bound

@@ -37,7 +37,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "yes_no",
-            # A yes/no question that is its survey's NPS counts there, and only there.
+            # A yes/no question that is the NPS of its survey counts only in `nps`.
             ScoreCounter(
                 ScoreQuestions("yes_no", apart=True, recommending="left_out"),
                 figures.yes_no,

@@ -235,7 +235,7 @@ def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:
 
 
 def _warn_of_questions(chosen: str, answers: Mapping[str, int]) -> list[str]:
-    """Name the questions that the figure is not of, with their surveys where that is needed."""
+    """Warn which questions are left out, with their surveys if keys are ambiguous."""
     keys = [name.partition(" ")[2] for name in answers]
 
     def named(name: str) -> str:

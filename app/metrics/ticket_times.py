@@ -165,7 +165,7 @@ def _needs_rows(request: MetricRequest) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class TicketCounter:
-    """Counts tickets by what they took: `measures` are read, the first is the figure's own."""
+    """Counts tickets by duration; the figure is of the first of `measures`."""
 
     measures: Sequence[str]
 

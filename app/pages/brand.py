@@ -58,7 +58,7 @@ async def show_brand(request: Request, workspace_id: UUID, name: str) -> Respons
         logo = await find_logo(session, workspace_id)
     if logo is None or not name.startswith("logo-"):
         raise NotFound("There is no such picture.")
-    # Sent mails name an older version; they get the present logo.
+    # Mails that were sent earlier link to an older version; they get the current logo.
     headers = _LONG if name == f"logo-{logo.version}" else {"Cache-Control": "max-age=3600"}
     return Response(logo.content, media_type=logo.media_type, headers=headers)
 

@@ -126,8 +126,8 @@ async def create_widget_response(request: Request) -> Response:
     """Take an answer of the widget, or of another program that uses its contract.
 
     Each post carries the whole answer so far; a higher `seq` replaces what was sent before, the
-    same one again changes nothing: 201 the first time, then 200. Sent as `text/plain` a browser
-    asks no question before.
+    same one again changes nothing: 201 the first time, then 200. Sent as `text/plain`, the
+    request needs no CORS preflight.
     """
     return await widget.take(request)
 

@@ -15,12 +15,12 @@ _KIOSK_SECONDS = 10
 
 
 def is_for_people(request: Request) -> bool:
-    """Tell whether a person looks at what this address shows."""
+    """Tell whether errors at this address are shown as pages instead of JSON."""
     return request.url.path.startswith(_PATHS) or is_dashboard(request.url.path)
 
 
 def error_page(request: Request, problem: Response) -> Response:
-    """Say that something did not work, in the browser's language; a kiosk tries again by itself."""
+    """Render an error as a page in the browser's language; a kiosk's page reloads itself."""
     if is_dashboard(request.url.path):
         return dashboard_problem(request, problem)
     accepted = accepted_languages(request.headers.get("accept-language", ""))

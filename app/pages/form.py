@@ -66,7 +66,7 @@ def not_asked(definition: Definition, answers: Mapping[str, Any]) -> list[Questi
 
 
 def shown_questions(definition: Definition, answers: Mapping[str, Any]) -> list[Question]:
-    """Return the questions that these answers show, each by what stands before it."""
+    """Return the questions that are shown, given the answers to the questions before them."""
     kept: dict[str, Any] = {}
     found = []
     for question in definition.questions:
@@ -80,9 +80,9 @@ def shown_questions(definition: Definition, answers: Mapping[str, Any]) -> list[
 def answers_of(
     definition: Definition, posted: Mapping[str, Sequence[str]], asked: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the answers of a post to the questions that were asked; what was left empty is None.
+    """Return the posted answers to the questions that were asked; an empty answer is None.
 
-    What is not a value of its question stays text, and is refused later.
+    An invalid value is returned as text, and the survey's check refuses it.
     """
     answers: dict[str, Any] = {}
     for question in definition.questions:
@@ -101,7 +101,7 @@ def answers_of(
 
 
 def _value(question: Question, text: str) -> Any:
-    """Return the answer that a form's text means; what means none stays text."""
+    """Return the answer for a value of a form; an unknown value is returned as text."""
     if isinstance(spec_of(question.type).answers, TextAnswers):
         return text.replace("\r\n", "\n").replace("\x00", "")
     answers = {choice.value: choice.answer for choice in choices_of(question, _NO_WORDS)}
@@ -109,7 +109,7 @@ def _value(question: Question, text: str) -> Any:
 
 
 def answer_of_link(question: Question, score: int) -> Any:
-    """Return the answer that a link with a score chooses; None where it is none."""
+    """Return the answer for the score in a link; None if the score is invalid."""
     choices = choices_of(question, _NO_WORDS)
     return next((choice.answer for choice in choices if choice.score == score), None)
 

@@ -102,7 +102,7 @@ class InvitedVisit:
         hits = await self.note(hit)
         held = judge_sending(hits, posted.signals, now=now)
         if not given and not posted.is_ours:
-            # An empty post confirms nothing.
+            # A post without answers that is not from our form confirms nothing.
             held = held or "unverified"
         return await self._save(given, held, signals=posted.signals)
 
@@ -168,7 +168,7 @@ class InvitedVisit:
 
 
 async def find_person(request: Request, token: str, *, limited: bool = True) -> InvitedPerson:
-    """Return who a link belongs to; raise ShowPage where it is none of ours."""
+    """Return whom a link belongs to; raise ShowPage if the link is unknown."""
     if limited:
         require_public_rate(request)
     database: Database = request.app.state.database

@@ -37,7 +37,7 @@ async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
     async with database.transaction() as session:
         member = await find_by_token(session, box, token)
         if member is None:
-            raise NotFound("This address ends no letter.")
+            raise NotFound("This unsubscribe link is not valid.")
         if done:
             await stop_letter(session, member)
         workspace = await get_workspace(session, member.workspace_id)

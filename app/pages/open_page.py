@@ -78,7 +78,7 @@ class PublicVisit:
         return False
 
     def may_send_nothing(self, posted: PostedForm) -> bool:
-        """Only the press that confirms carries no answer."""
+        """Only the page that asks for confirmation posts no answers."""
         return posted.signals.asked_again
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:

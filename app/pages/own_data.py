@@ -31,7 +31,7 @@ def _pressed_by_script(posted: PostedForm) -> bool:
 
 
 def _words(person: InvitedPerson) -> tuple[Words, str]:
-    """Return the words of a page that speaks only for us, and their language."""
+    """Return the product's own words, without the survey's, and their language."""
     words = Words(person.view.locale if person.view else person.invitation.locale, {})
     return words, words.locale if not words.language_attributes("data") else "en"
 

@@ -54,7 +54,7 @@ _PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk":
 
 
 class ShowPage(Exception):
-    """Another page is shown instead of the one that was asked for."""
+    """Raised to show another page than the requested one."""
 
     def __init__(self, reply: Response) -> None:
         """Keep the page."""
@@ -93,6 +93,6 @@ def asset(request: Request, name: str, **headers: str) -> Response:
 
 
 def asks_only_for_headers(request: Request) -> bool:
-    """Tell whether nobody will see the page: a HEAD, or a browser that fetches ahead."""
+    """Tell whether this is a HEAD request or a browser's prefetch, so that nobody sees it."""
     ahead = "prefetch" in request.headers.get("sec-purpose", request.headers.get("purpose", ""))
     return ahead or bool(request.scope.get("head"))

@@ -72,8 +72,8 @@ def questions_for(
 ) -> tuple[list[Question], Question | None]:
     """Return the questions of this step, and the main one where it was answered before.
 
-    The main question stands alone at first. Once it has an answer (by a link, by an earlier visit)
-    all that follow stand on one page with it; or without it, right after it was sent.
+    At first only the main question is shown. Once it has an answer from a link or an earlier visit,
+    it is shown with all further questions; right after it was sent, these are shown without it.
     """
     definition = view.survey.definition
     main = definition.main_question
@@ -99,8 +99,8 @@ def show_form(  # noqa: PLR0913 - what one page holds
 ) -> HTMLResponse:
     """Show questions as a form.
 
-    `answered` is the main question where the form does not repeat it, `wrong` says which answers
-    do not do; `confirm` names the question whose answer awaits a person's first gesture.
+    `answered` is the main question if the form leaves it out. `wrong` maps questions to what is
+    wrong with their answers. `confirm` is the question whose answer needs a gesture to count.
     """
     wording, words = view.wording, view.words
     wrong = wrong or {}
@@ -143,7 +143,7 @@ def stamp(box: SealedBox, *, ago: dt.timedelta = dt.timedelta()) -> str:
 
 
 def show_thanks(view: SurveyView, band: str | None, links: PageLinks) -> HTMLResponse:
-    """Thank in the survey's own words for the band, where it has some."""
+    """Show the thank-you page, with the survey's own text for this band if there is one."""
     texts = view.survey.definition.texts.thank_you
     own = texts.get(band or "default", texts.get("default"))  # type: ignore[call-overload]
     wording, words = view.wording, view.words

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one way of a survey page: show → take → what is missing → save → next.
+"""The flow of every survey page: show, read the post, check, save, show the next step.
 
 The public page and the invited page share it; what differs (who is asked, how a post is judged
 and stored, where the next page lies) is in their visits.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settle abandoned answers: half an hour after the last change, an answer is final."""
+"""Complete abandoned responses: half an hour after its last change, a response is final."""
 
 import datetime as dt
 from collections import defaultdict

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The case an answer is about: an interaction, a ticket or an order that it names.
 
-An answer inherits from its case what it lacks; a case that is not known yet is joined when it
-arrives.
+A response inherits missing values from its case. If the case is unknown, its values are added
+when it arrives.
 """
 
 import json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statements that change stored responses: joined, held, restored, deleted and recounted.
 
-They hold to what `statements` says of locks, rollups and events.
+They follow the rules about locks, rollups and events that `statements` describes.
 """
 
 from app.responses.statements import (
@@ -22,7 +22,7 @@ def _change(
     """Return a statement that changes responses by id and moves their contributions with them.
 
     `event_type` is SQL; without one no event is written. Without `touches` the response's own
-    time of change stays. `also` are more columns of `old`: no query may stand in SET itself.
+    time of change stays. `also` adds columns to `old`, because a cluster allows no query in SET.
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     emitted = (
@@ -142,7 +142,7 @@ SUPERSEDE = {
 REJECT = _change(
     "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
 )
-# Counts responses anew that were counted under an older configuration; nothing else of them moves.
+# Recounts responses that were counted under an older configuration; changes nothing else.
 RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
 # An abandoned answer becomes final.
 COMPLETE = _change(

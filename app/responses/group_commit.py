@@ -68,7 +68,7 @@ class GroupCommit:
     async def _write_held(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
     ) -> list[WriteResult | AfterwordError]:
-        """Write a batch, waiting for a lost database, halving it where a row cannot be stored."""
+        """Write a batch; retry while the database is away, halve it if a row cannot be stored."""
         batch = WriteBatch(workspace_id, self.slot, events, utc_now())
         deadline = asyncio.get_running_loop().time() + _MAX_WAIT_SECONDS
         while True:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`POST /v1/responses`: the hot route, a plain Starlette one that commits by group.
+"""`POST /v1/responses`: a plain ASGI route that commits in groups.
 
-It is the one exception to how routes are written: at thousands of answers a second the
-framework's decoding of models and its dependencies would cost more than the database.
+Like the other hot routes in `main`, it does without the framework, whose models and dependencies
+would cost more than the database at thousands of responses a second.
 """
 
 import hashlib

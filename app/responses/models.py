@@ -131,7 +131,7 @@ class Response(SQLModel, table=True):
 
 
 class Rollup(SQLModel, table=True):
-    """How often each score was given, a day, place and question.
+    """Counts of each score by day, touchpoint, channel, locale and question.
 
     Base rows have `segment = ''`; segment rows leave `channel` and `locale` empty. `slot` is
     the process that wrote: one slot's counter may be negative, only sums mean something.

@@ -115,7 +115,7 @@ def _narrow(wanted: ResponseFilter) -> tuple[list[str], dict[str, Any]]:
 async def find_one(
     session: AsyncSession, workspace_id: UUID, response_id: UUID
 ) -> dict[str, Any] | None:
-    """Return one response, or None where there is none or it was deleted."""
+    """Return one response; None if it does not exist or was deleted."""
     rows = await run_sql(
         session,
         text(f"{_COLUMNS} and r.id = :id")

@@ -31,7 +31,7 @@ def refuse(outcome: WriteOutcome) -> None:
 
 
 def status_of(written: WriteResult) -> int:
-    """Return 201 for what this request, or the one it repeats, has created; else 200."""
+    """Return 201 if this request, or the request that it repeats, created the response."""
     return 201 if written.outcome in {WriteOutcome.CREATED, WriteOutcome.REPLAYED} else 200
 
 

@@ -73,8 +73,8 @@ async def rebuild(database: Database, workspace_id: UUID) -> None:
 async def recount(database: Database, job: Job) -> None:
     """Count older tickets and answers under the present configuration, 500 a transaction.
 
-    Writers go on meanwhile, and figures are read from the rows. The end is only declared for
-    the configuration that was counted: one that came in between starts over.
+    Writers go on meanwhile, and figures are read from the rows. If the
+    configuration changes meanwhile, counting starts over.
     """
     workspace_id = job.workspace_id
     await recount_tickets(database, workspace_id)

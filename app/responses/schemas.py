@@ -20,7 +20,7 @@ from app.core.text import Line
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment
 
-# What an answer may be: a number, true or false, a text, options; `na`, or null for skipped.
+# An answer: a number, true or false, a text, options, `na`, or null if it was skipped.
 Answer = bool | int | str | list[str] | None
 
 

@@ -21,7 +21,7 @@ _COUNTED_VALUES = [*map(str, range(11)), "-1", "-2"]
 ROLLUP_KEY = "survey_id, question, segment, local_date, touchpoint, channel, locale, value, slot"
 
 
-# Part of a row as it is given, but not of the table.
+# Fields of `ResponseRow` that are not columns of the table.
 _NOT_STORED = {"event_id", "editable_from", "about"}
 STORED_COLUMNS = [field_ for field_ in ResponseRow.__struct_fields__ if field_ not in _NOT_STORED]
 
@@ -293,8 +293,8 @@ from old o left join updated u on u.id = o.id
 """
 
 
-# Which of these responses are stored: $1 workspace, $2 ids, $3 the time before which anybody could
-# have made one.
+# Finds which former ids are in use: $1 workspace, $2 ids, $3 the time before which ids could be
+# guessed.
 FIND_FORMER = """
 select id from response
 where workspace_id = $1 and id = any($2::uuid[]) and (created_at < $3 or not public)

@@ -199,9 +199,9 @@ def _identify(
     """Return the id by which repeats are recognised, the hash of the body, and the former id.
 
     An id is the caller's own, or derived: from the external id, from the order, ticket or
-    customer where the survey takes one answer per such, from a line of an import, from the
-    idempotency key, which alone binds the body; or a new one. What a publishable key names is
-    kept apart, so that it can take nobody's place.
+    customer if the survey takes one answer for each, from the line of an import, or from the
+    idempotency key, for which the body is hashed too; else it is new. Ids from a publishable key
+    are derived separately, so that they never match a trusted response.
     """
     if body.id is not None:
         return body.id, None, None
@@ -220,7 +220,7 @@ def _identify(
 def _names(
     body: ResponseIn, survey: CompiledSurvey, origin: SubmissionOrigin, customer_id: UUID | None
 ) -> tuple[str, ...] | None:
-    """Return the names from which the response's id is derived, or None where nothing names it."""
+    """Return the names from which the response's id is derived; None if a new id is needed."""
     apart = () if origin.caller.trusted else _CLAIMED
     if body.external_id is not None:
         return "external_id", body.external_id

@@ -116,7 +116,7 @@ async def take(request: Request) -> Response:
     except AfterwordError as error:
         reply = problem_reply(error)
         if error.reason == "origin":
-            # A page that is not allowed learns nothing.
+            # A page of a forbidden origin may not read the reply.
             headers = reply_headers(request)
     reply.headers.update(headers)
     return reply

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing one batch of answers: folding repeats, judging outcomes, sending again after a loss."""
+"""Write one batch of responses: merge repeats, return outcomes, repeat after a lost connection."""
 
 import datetime as dt
 from collections import defaultdict

@@ -25,7 +25,7 @@ from app.surveys.show_if import is_shown
 
 _MOST_ERRORS = 20
 
-# A value's part of `scores`, or the reason why it is no answer.
+# The scores of one value; a check returns them, or a text that says what is wrong.
 Scores = dict[str, int]
 Check = Callable[[Any], Scores | str]
 

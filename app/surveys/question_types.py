@@ -12,7 +12,7 @@ from typing import Literal, assert_never
 
 # A chosen option counts as this score.
 CHOSEN = 1
-# Scores of what has none: shown and skipped, and not applicable.
+# Scores of a question that was shown and skipped, and of the answer `na`.
 MISSING = -1
 NOT_APPLICABLE = -2
 NA = "na"
@@ -127,7 +127,7 @@ class QuestionTypeSpec:
 
     @property
     def choosable_points(self) -> tuple[int, ...]:
-        """The lengths from which a question chooses; none where there is one alone."""
+        """The lengths of scale that can be chosen; empty if there is only one."""
         if isinstance(self.answers, ScoreAnswers) and len(self.answers.allowed) > 1:
             return self.answers.allowed
         return ()
@@ -198,7 +198,7 @@ _SMILEY_POINTS = (3, 5)
 
 
 def displays_for(type_: QuestionType) -> tuple[Display, ...]:
-    """Return the ways in which the scale of a type may be shown; none for what is no scale."""
+    """Return the displays of a question type; empty if it has no scale."""
     answers = spec_of(type_).answers
     if isinstance(answers, WordAnswers) and type_ is QuestionType.YES_NO:
         return ("thumbs",)

@@ -62,7 +62,7 @@ def scale_of(type_: QuestionType, points: int | None) -> Scale:
             scores = [answer.score for answer in answers.answers]
             return Scale(type_, min(scores), max(scores))
         case OptionAnswers() | TextAnswers():
-            # Of options only whether one was chosen is counted; of texts nothing.
+            # An option is only counted as chosen; a text is not counted.
             return Scale(type_, 0, 1)
         case _:
             assert_never(answers)

@@ -194,7 +194,7 @@ BandName = Literal[
 ]  # fmt: skip
 
 
-# What pages, mails and the widget say themselves; a survey may say it in more languages.
+# The product's words on pages, in mails and in the widget; a survey may translate them.
 WordName = Literal[
     "send", "next", "yes", "no", "na", "worse", "as", "better", "optional", "required",
     "low_nps", "high_nps", "low_csat", "high_csat", "low_ces", "high_ces", "thanks_title",

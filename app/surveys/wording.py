@@ -22,7 +22,7 @@ from app.surveys.words import Words
 
 _PLACEHOLDER = re.compile(r"((?:,?[ \u00a0]+)?)\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
 _NAMES_CUSTOMER = re.compile(r"\{\{\s*customer\.(?:first_)?name\s*\}\}")
-# What would be left at the start of a text when the name before it is not known.
+# Punctuation at the start of a text from which an unknown name was removed.
 _LEFT_OVER = re.compile(r"^[\s,;:!–-]+")
 _SMILEYS = {3: "🙁😐🙂", 5: "😞🙁😐🙂😀"}
 _THUMBS = "👎👍"

@@ -71,7 +71,7 @@ class ActiveTrigger:
         return _ENDS_OF_ORDERS if self.trigger.on_type.startswith("order.") else frozenset()
 
     def throttle(self, workspace: Workspace) -> Mapping[str, Any] | None:
-        """Return its own throttle, or the workspace's where it says nothing of one."""
+        """Return the trigger's throttle; the workspace's if the trigger does not set one."""
         if "throttle" in self.trigger.rules:
             stated: Mapping[str, Any] | None = self.trigger.rules["throttle"]
             return stated

@@ -38,7 +38,7 @@ from app.triggers.decision_context import DecisionContext, read_context
 from app.triggers.timing import duration_of, is_sampled, move_into_window
 from app.triggers.workspace_rules import read_rules
 
-# A conversation that the company opened itself is no request of the customer.
+# Customers are not asked about conversations that the company opened itself.
 _COMPANY = {"admin", "bot"}
 
 
@@ -116,14 +116,14 @@ def judge_interaction(
 def _refusal_at_once(
     rule: ActiveTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
 ) -> Refusal | None:
-    """Return what the interaction alone says against asking."""
+    """Return a refusal that follows from the interaction alone, if any."""
     if not rule.trigger.active:
         return Refusal(Reason.INACTIVE, "the trigger is not active")
     if interaction.test:
         return Refusal(Reason.TEST, "tests ask no real person")
     oldest = duration_of(rule.rules.max_age) if rule.rules.max_age else None
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
-        detail = f"it happened more than {rule.rules.max_age} before it was told"
+        detail = f"it happened more than {rule.rules.max_age} before it was reported"
         return Refusal(Reason.TOO_OLD, detail)
     if refusal := judge_facts(rule, facts):
         return refusal

@@ -49,7 +49,7 @@ class DecisionContext:
     invited: set[tuple[UUID, str]]
     asked: dict[UUID, list[PastInvitation]]
     happened: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
-    # The time for which it is judged, if that is not now.
+    # The time of the decision in a dry run over history; None means now.
     as_of: dt.datetime | None = None
     _facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
@@ -127,8 +127,8 @@ async def read_context(
     )
 
 
-# Two ways, each with its index: by the keys, and by the numbers of orders whose shop is unknown.
-# `offset 0` makes a look-up for each key of it, whatever is known of the size of the table.
+# Both halves use an index: by once_key, and by the number of an order whose shop is unknown.
+# `offset 0` forces one index look-up for each key, even without table statistics.
 _INVITED = Prepared("""
 select found.* from unnest(cast(:keys as text[])) key cross join lateral (
   select d.trigger_id, d.once_key, d.order_ref from decision d

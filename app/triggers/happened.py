@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recent interactions and invitations, for the form of a trigger and the figures of asking."""
+"""Recent interaction types, properties and invitations, for pages about triggers."""
 
 import datetime as dt
 from collections.abc import Iterable

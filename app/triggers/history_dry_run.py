@@ -112,7 +112,7 @@ async def _context(
     since: dt.datetime,
     asked: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
-    """Read what judging a chunk needs; what others sent its customers joins what was asked."""
+    """Read the context of a chunk; add its customers' invitations by other triggers to `asked`."""
     known = await read_rules(session, trigger.workspace_id)
     context = await read_context(session, known, chunk, [rule])
     new = set(context.customers) - set(asked)

@@ -113,7 +113,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
 def _warnings(on_type: str) -> list[str]:
     """Return a hint if the type is unknown but similar to a known one."""
     hint = "" if on_type in KNOWN_TYPES else did_you_mean(on_type, KNOWN_TYPES)
-    return [f"on: no source of ours tells `{on_type}`{hint}"] if hint else []
+    return [f"on: no built-in source sends `{on_type}`{hint}"] if hint else []
 
 
 async def shown(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerOut]:

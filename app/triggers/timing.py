@@ -43,6 +43,6 @@ def move_into_window(
 
 
 def is_sampled(trigger_id: object, person: object, *, rate: float) -> bool:
-    """Tell whether a person is in a trigger's sample: always the same answer for the same two."""
+    """Tell whether a customer is in a trigger's sample; the result never changes for a pair."""
     digest = hashlib.sha256(f"{trigger_id}:{person}".encode()).digest()
     return int.from_bytes(digest[:8], "big") < rate * 2**64

@@ -52,5 +52,5 @@ def _keys(draft: Draft) -> Iterable[tuple[object, ...]]:
     if draft.customer_id:
         yield "customer", draft.customer_id
     if draft.person is not None:
-        # An id may be that of another source, so its value alone ties.
+        # The same id may come from another source, so sources are not compared.
         yield from (("person", value) for _, value in draft.person.identities)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One attempt: the request of a delivery, and what its reply means. Pure but for the sending."""
+"""One delivery attempt: build the request, send it, and interpret the reply."""
 
 import asyncio
 import datetime as dt

@@ -3,8 +3,8 @@
 
 A claim pushes `next_at` beyond the longest attempt before anything is sent; so what a killed
 worker held is sent again soon, under the same `webhook-id`. An endpoint that fails gets one
-attempt at a time, so that one which hangs costs the others nothing. The ends of attempts are
-written together, with the next claim.
+attempt at a time, so that a hanging endpoint does not delay others. Results of attempts are
+stored together, in the transaction of the next claim.
 """
 
 import asyncio
@@ -180,7 +180,7 @@ class DeliverySender:
         except Exception:
             extra = {"delivery": str(claimed.delivery.id)}
             logger.exception("a delivery failed by an internal error", extra=extra)
-            return Attempt(utc_now(), 0, error="it broke on our side; the service's log says why")
+            return Attempt(utc_now(), 0, error="an internal error; see the service's log")
 
     async def _try(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
         endpoint, event = claimed.endpoint, claimed.event

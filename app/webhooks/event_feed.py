@@ -123,7 +123,7 @@ async def read(
 
 
 def _start_of(cursor: FeedCursor) -> tuple[int, UUID]:
-    """Return behind which event to read; one of which only a part was delivered is read again."""
+    """Return the position to read from; a partly delivered event is read again."""
     if cursor.delivered:
         return cursor.xid, UUID(int=max(cursor.id.int - 1, 0))
     return cursor.xid, cursor.id

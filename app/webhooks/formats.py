@@ -9,7 +9,7 @@ from typing import Any
 from app.webhooks.subscriber_events import EventType, SubscriberEvent, event_body
 
 _LONGEST_COMMENT = 1000
-# A section takes 3,000 characters; each may grow by what is escaped.
+# Slack's limit is 3,000 characters for a section, and escaping makes texts longer.
 _LONGEST_IN_SLACK = 400
 _MARKDOWN = re.compile(r"[\\`*_\[\]()#~|!]")
 

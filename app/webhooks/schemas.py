@@ -59,7 +59,7 @@ class EndpointFormat(StrEnum):
     DELIGHTED = "delighted"
 
 
-# What Delighted's webhooks know.
+# The events that have an equivalent in Delighted's webhooks.
 DELIGHTED_EVENTS = frozenset(
     {EventType.RESPONSE_CREATED, EventType.RESPONSE_UPDATED, EventType.CUSTOMER_UNSUBSCRIBED}
 )

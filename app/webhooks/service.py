@@ -41,7 +41,7 @@ from app.workspaces.service import OLD_SECRET_LIVES
 MAILTO = "mailto:"
 REPLAY_JOB = "webhooks.replay"
 LOG_KEPT_FOR = dt.timedelta(days=30)
-# No `?subject=`, no `%40`: one address as it is.
+# The address of a `mailto:` URL, without parameters and escapes.
 _ADDRESS = re.compile(r"[^?%&,;\s]+")
 _MOST = 100
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events as subscribers get them, and the filters of their endpoints. Pure.
 
-`response.completed` and `response.low_score` are not written beside the answer: they are read
-from the one event that says that the answer is whole, and bear ids derived from its own. So
-they cost the answer nothing and come once.
+`response.completed` and `response.low_score` are not stored. They are derived, with ids of their
+own, from the event with which a response is complete. So ingest writes no more rows for them, and
+each comes once.
 """
 
 import datetime as dt

@@ -14,7 +14,7 @@ from app.workspaces.caller import Caller, Keyring
 from app.workspaces.limits import Limiter, take_from_key, take_from_public
 from app.workspaces.scopes import Scope
 
-# Where a request of the console names its caller: nothing from outside can write there.
+# The key in the ASGI scope for the console's caller; a client cannot set it.
 SIGNED_IN = "afterword.signed_in"
 
 
@@ -55,9 +55,9 @@ async def public_caller(request: Request, key: str) -> Caller:
 
 
 def origin_headers(caller: Caller, origin: str | None) -> dict[str, str]:
-    """Return what lets an allowed page read the reply; refuse a page that is not allowed.
+    """Return CORS headers for an allowed origin; raise Forbidden for any other.
 
-    No Origin is a till or an app; secret keys are not for pages and are not asked.
+    Requests without an Origin (a till, an app) and with a secret key need no CORS headers.
     """
     if caller.trusted or origin is None:
         return {}
@@ -65,7 +65,7 @@ def origin_headers(caller: Caller, origin: str | None) -> dict[str, str]:
 
 
 def allowed_origin(allowed: Collection[str], origin: str) -> dict[str, str]:
-    """Return what lets a page of this origin read the reply; Forbidden for one not allowed."""
+    """Return CORS headers for an allowed origin; raise Forbidden for any other."""
     if origin not in allowed:
         detail = (
             f"The origin {origin[:200]!r} is not allowed; add it to the workspace's "

@@ -32,7 +32,7 @@ class Image:
 
 
 def media_type_of(content: bytes) -> str | None:
-    """Say which of the allowed kinds a picture is by its own bytes, whatever a server claims."""
+    """Return the kind of a picture by its first bytes; the server's content type is ignored."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
     found = (kind for start, kind in _SIGNATURES.items() if content.startswith(start))

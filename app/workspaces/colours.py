@@ -43,7 +43,7 @@ def can_be_seen(colour: str) -> bool:
 
 
 def nearest_seen(colour: str, paper: str) -> str:
-    """Return the colour, moved away from the paper's by as little as makes it seen."""
+    """Return the colour, lightened or darkened just enough to be visible on the background."""
     target = _BLACK if luminance(paper) > 0.5 else _WHITE
     for step in range(_STEPS + 1):
         mixed = _mix(colour, target, step / _STEPS)

@@ -97,7 +97,7 @@ class Limiter:
         return hashlib.sha256(self._salt + address.encode()).digest()[:16]
 
     def _plain_address(self, scope: Scope) -> str:
-        """Walk `X-Forwarded-For` from our side while the hops are proxies that we trust."""
+        """Return the client's address: the last one in `X-Forwarded-For` before trusted proxies."""
         client = scope.get("client")
         address: str = client[0] if client else ""
         if not self._trusted or not self._is_proxy(address):

@@ -108,7 +108,7 @@ class Recount(BaseModel):
 
 
 class BusinessHours(Body):
-    """When the company works: by it business time is counted."""
+    """The company's working hours, by which business time is computed."""
 
     timezone: Zone | None = Field(default=None, description="Default: the workspace's.")
     weekly: dict[Weekday, Annotated[list[OpeningHours], Field(max_length=10)]]
@@ -134,7 +134,7 @@ class Throttle(Body):
 
 
 class WordOfMouth(Body):
-    """How many people one customer is assumed to tell: what the index of reach is made of."""
+    """How many people a customer is assumed to tell; used by the insight `word-of-mouth`."""
 
     told_by_satisfied: float = Field(ge=0, le=1000, allow_inf_nan=False)
     told_by_dissatisfied: float = Field(ge=0, le=1000, allow_inf_nan=False)

@@ -36,7 +36,7 @@ _DERIVATION_BYTES = 32
 _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
-# On the node of the workspace; writers take the same lock shared.
+# An exclusive lock before the row's, on the workspace's node; writers take it as shared.
 _FAIR_GATE = """select pg_advisory_xact_lock(hashtextextended(workspace_id::text, 7))
 from workspace_config where workspace_id = :workspace_id"""
 
@@ -206,9 +206,10 @@ async def change_workspace(
 
 
 async def _hold(session: AsyncSession, workspace_id: UUID) -> WorkspaceConfig:
-    """Hold the configuration alone. The lock before the row keeps steady writers from starving us.
+    """Lock the configuration exclusively.
 
-    Everybody takes both in this order; the other one would deadlock.
+    The advisory lock comes first, so that a steady stream of writers cannot starve this
+    transaction. All code must take the two locks in this order, or it can deadlock.
     """
     await run_sql(session, text(_FAIR_GATE).bindparams(workspace_id=workspace_id))
     found = await session.exec(
@@ -260,7 +261,7 @@ async def create_key(
 
 
 async def _require_survey(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Refuse a key for a survey that is not there: it would answer nothing."""
+    """Raise InvalidInput if a key is to be bound to an unknown survey."""
     rows = await run_sql(
         session,
         text(
@@ -276,7 +277,7 @@ async def _require_survey(session: AsyncSession, workspace_id: UUID, reference: 
 async def ensure_public_key(
     session: AsyncSession, workspace_id: UUID, *, name: str, secret: str
 ) -> None:
-    """Make a publishable key with a given secret, where there is none."""
+    """Make a publishable key with the given secret, unless it exists."""
     found = await session.exec(
         select(ApiKey.id).where(
             ApiKey.workspace_id == workspace_id, ApiKey.hash == hash_secret(secret)

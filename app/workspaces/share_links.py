@@ -24,7 +24,7 @@ _LIVES = dt.timedelta(days=30)
 
 
 def usual_end() -> dt.datetime:
-    """Return when a link ends for which no end was chosen."""
+    """Return the default end of a share link."""
     return utc_now() + _LIVES
 
 
@@ -72,7 +72,7 @@ async def revoke(session: AsyncSession, workspace_id: UUID, link_id: UUID) -> No
 
 
 async def find_by_token(session: AsyncSession, token: str) -> ShareLink | None:
-    """Return the link of a token, over or not; None for an unknown one."""
+    """Return the share link of a token, even if it has expired; None if it is unknown."""
     workspace_id = workspace_of(token)
     if workspace_id is None:
         return None

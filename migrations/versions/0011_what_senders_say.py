@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What senders say: settings of integrations, what deliveries wait for, and who was meant."""
+"""Integration settings, what inbound events wait for, and the contact of an interaction."""
 
 from alembic import op
 

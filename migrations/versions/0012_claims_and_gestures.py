@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ids that nobody can tell, gestures that outweigh what comes later, and whose an order is."""
+"""Keys for derived ids, gestures of responses, and the shop that numbered an order."""
 
 import datetime as dt
 import secrets

@@ -118,7 +118,7 @@ _EMPTY = {
     "and reopened = 0 and invalid = 0",
 }
 
-# What a column means that no view describes on its own.
+# Descriptions of columns that the views share.
 COLUMNS = {
     "id": "The row's id.",
     "date": "Day in the workspace's time zone.",

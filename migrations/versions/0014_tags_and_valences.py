@@ -65,4 +65,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave everything: the column is empty for the code before, and views end with their use."""
+    """Change nothing: the older program ignores the column and the added columns of views."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far customers carry the word is a setting of the workspace."""
+"""Add the workspace setting `word_of_mouth`."""
 
 from alembic import op
 
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the setting; without it the usual saying is assumed, one and ten."""
+    """Add the column; null means the default rates, 1 and 10."""
     op.execute("alter table workspace add column if not exists word_of_mouth jsonb")
 
 

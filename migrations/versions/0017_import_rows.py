@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imports have a source, and know of each row what they made of it."""
+"""Imports get a source, and `import_row` records what each import made of a response."""
 
 from alembic import op
 

@@ -29,7 +29,7 @@ def downgrade() -> None:
 
 
 def _hold_writers() -> None:
-    """Take the strongest lock first: a writer that has read would wait for us, and we for it."""
+    """Take the strongest lock first; upgrading it later could deadlock with a writer."""
     op.execute("lock table decision in access exclusive mode")
 
 

@@ -16,7 +16,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Forget those rows, which an import has not made."""
+    """Delete the rows that an import found unchanged."""
     op.execute("delete from import_row where was_there")
     op.execute("alter table import_row drop column was_there")
     op.execute("alter table import_run drop column rejects")

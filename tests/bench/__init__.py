@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Benchmarks: each prints ratios against baselines that it starts in the same run.
 
-`uv run python -m tests.bench` runs all of them; they need `wrk` (`apt-get install wrk`).
+`uv run --dev python -m tests.bench` runs all of them; they need `wrk` (`apt-get install wrk`).
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mixed load under random kills: nothing lost, nothing twice, no fault but 503, memory flat.
 
-`uv run python -m tests.bench mixed [MINUTES]`: answers, pages, webhooks in and out, exports, the
-dashboard and a BI session that idles in a transaction, while every kind of process is killed.
+`uv run --dev python -m tests.bench mixed [MINUTES]`: answers, pages, webhooks in and out, exports,
+the dashboard and a BI session that idles in a transaction, while every kind of process is killed.
 """
 
 import asyncio

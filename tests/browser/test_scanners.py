@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of scanners and people: no machine counts, every person but the one who leaves does."""
+"""Scanners never count; every person counts except one who leaves without a gesture."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -129,7 +129,7 @@ async def test_no_machine_counts(browser: Browser, company: Company, seconds: in
     await context.close()
     total = company.get("/v1/metrics/nps")["total"]
     assert total["n"] == 0, company.responses()
-    # All but the one who asked for headers are listed, and say why they do not count.
+    # Every scanner except the HEAD request is listed, with the reason why it does not count.
     excluded = total["excluded"]
     assert sum(excluded.values()) == len(MACHINES) - 1
     assert excluded["quarantined"] >= 4

@@ -34,7 +34,7 @@ async def answer_of(shop: Shop, external_id: str) -> dict[str, Any]:
 
 
 class Break(Exception):
-    """What stands for the end of the process."""
+    """Raised to simulate that the process ends."""
 
 
 def broken(original: Callable[..., Any], *, before: bool) -> Callable[..., Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Planted truths are found, planted nothings are refused or said to be nothing."""
+"""Insights find an effect that is in the data, and report none where there is none."""
 
 import csv
 import datetime as dt

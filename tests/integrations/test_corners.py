@@ -312,7 +312,7 @@ async def test_a_trigger_on_a_type_that_nobody_tells_is_warned_of(shop: Shop) ->
     await shop.publish("s")
     odd = await shop.make_trigger("s", on="ticket.solvd")
     assert odd["warnings"] == [
-        "on: no source of ours tells `ticket.solvd`; did you mean `ticket.solved`?"
+        "on: no built-in source sends `ticket.solvd`; did you mean `ticket.solved`?"
     ]
     own = await shop.make_trigger("s", on="parcel.weighed")
     assert own["warnings"] == []

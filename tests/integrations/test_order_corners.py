@@ -27,13 +27,13 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     await tell(shop, b, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
     statuses = [found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]]
     assert statuses == ["scheduled", "scheduled"]
-    # Without an address of its own it is nobody's, least of all the other shop's buyer's.
+    # An order without an e-mail has no customer, and never the other shop's customer.
     c = await register(shop, "shopify", key="shop-c")
     await tell(shop, c, shopify("orders/fulfilled", "3T09:00:00Z", order=15, email=None,
                                 customer=None))  # fmt: skip
     (last,) = [i for i in (await shop.get("/v1/interactions"))["data"] if i["source"] == "shop-c"]
     assert last["customer_id"] is None
-    # What one calls off stays in the other.
+    # A cancellation in one shop does not affect the same number in the other.
     await tell(shop, b, woo("cancelled", "3T10:00:00", billing={"email": "bob@e.pl"}))
     statuses = sorted(
         found_one["status"] for found_one in (await shop.get("/v1/invitations"))["data"]

@@ -87,7 +87,7 @@ async def test_a_story_comes_to_the_same_in_any_order(
 
 
 async def expect_decisions(shop: Shop, story: Story) -> None:
-    """Nobody is written to about what was called off, told before or after."""
+    """No mail is sent about a cancelled case, whichever webhook arrives first."""
     decisions = (await shop.get("/v1/decisions"))["data"]
     invitations = (await shop.get("/v1/invitations"))["data"]
     waiting = sorted(i["email"] for i in invitations if i["status"] == "scheduled")

@@ -63,7 +63,7 @@ async def follow(shop: Shop, guide: str) -> Any:
     (path, register), (_, survey), (publish, _), (_, trigger) = commands[:4]
     assert path == "/v1/integrations"
     if guide in {"zendesk", "intercom", "chatwoot", "shopify", "stripe"}:
-        # Theirs is known only after they know the address.
+        # This source shows its secret only after it knows the address.
         made = await shop.post(path, register)
         secret = {"secret": SECRET}
         await shop.call("PATCH", f"/v1/integrations/{made['key']}", json=secret)

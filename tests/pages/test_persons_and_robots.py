@@ -116,7 +116,7 @@ async def test_three_scores_in_two_minutes_are_no_person(shop: Shop) -> None:
     reply = await page.send(shop.client, score="9", _g="1", _js="1")
     assert await states(shop) == [(9, "quarantined")]
     assert await counted(shop) == 0
-    # A person who was in two minds is asked, and says so by one more press.
+    # A person who tried several scores is asked to confirm, and confirms.
     again = await follow(shop.client, reply)
     assert "Please confirm that you are a person." in again.text
     await again.send(shop.client, _g="1", _js="1")

@@ -56,7 +56,7 @@ def furnish(service: Service, receiver: Receiver) -> None:
         post("/v1/surveys", {"template": "nps", "key": "nps"})
         post("/v1/surveys/nps/publish")
         post("/v1/triggers", {"name": "t", "on": "ticket.solved", "survey": "nps"})
-        # One endpoint hears all, the other fails and is owed everything.
+        # One endpoint receives all events; the other fails, so all its deliveries are pending.
         events = ["response.created"]
         post("/v1/webhook-endpoints", {"url": receiver.url + "/good", "events": events})
         post("/v1/webhook-endpoints", {"url": receiver.url + "/bad", "events": events})

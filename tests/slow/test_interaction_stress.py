@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Four tellers, duplicates, reopenings, a throttle, kills: it comes to what a slow replay does."""
+"""Four senders, duplicates, reopenings, a throttle and kills give the result of a slow replay."""
 
 import contextlib
 import json
@@ -132,7 +132,7 @@ def outcome(service: Service) -> dict[str, Any]:
             about = interactions[decision["interaction"]]
             name = names[decision["trigger"]]
             decided[name, about["external_id"]] += 1
-            # What a trigger hears of a ticket depends on what is known of it by then.
+            # Decisions about tickets depend on the order of arrival, so only orders are compared.
             if about["type"] == "order.paid":
                 who = about["order"] if name == "each order" else emails[about["customer_id"]]
                 decisions[name, who, decision["outcome"], decision["reason"]] += 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Any other sender: a mapping says where in its body lies what, a rule how it signs."""
+"""Any other source: a mapping reads its body, and a rule describes its signature."""
 
 from app.integrations import mapping
 from app.integrations.adapter import Adapter

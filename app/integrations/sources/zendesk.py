@@ -130,7 +130,7 @@ def _from_event(payload: Payload, settings: SourceSettings) -> Translation:
 
 
 def _changed_to(payload: Payload, labels: list[str], settings: SourceSettings) -> str | None:
-    """Return the type of a change of status; opening a ticket that had not ended is none."""
+    """Return the interaction type of a status change; None if an unsolved ticket is opened."""
     current, previous = (
         (text(dig(payload, "event", name)) or "").upper() for name in ("current", "previous")
     )

@@ -139,7 +139,7 @@ async def show_follow_ups(
 
 @routes.get("/responses/{response_id}", include_in_schema=False)
 async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUID) -> HTMLResponse:
-    """Show one answer with its follow-up, as it was saved a moment ago."""
+    """Show one response with its follow-up, read from the primary database."""
     response = await responses.read(session, visit.workspace.id, response_id)
     given = await answers.shown_answers(
         visit, response.survey, response.survey_version, response.answers

@@ -93,7 +93,7 @@ async def read(
 async def cards(
     visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
 ) -> list[Card]:
-    """Read the four figures, each against the period before."""
+    """Read the figures of `CARD_METRICS`, each with its change since the period before."""
     is_all = view.period == "all" and not view.has_dates
     more = {} if is_all else {"compare": "previous_period"}
     shown_cards = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several pages of figures show: the filters, the four figures, the trend."""
+"""Parts shared by pages of figures: the filters, the main figures, the trend."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -33,7 +33,7 @@ _STAGES = ("before", "during", "after", None)
 
 @routes.get("/", include_in_schema=False)
 async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
-    """Show the four figures, the trend, whom to call and what was written."""
+    """Show the main figures, the trend, open follow-ups and new comments."""
     properties = chosen(asked)
     shown = await figures_context(visit, view, properties)
     journey = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))

@@ -158,7 +158,7 @@ class DashboardVisit:
         )
 
     def _notices(self) -> list[str]:
-        """Return what an admin should know before the figures; nobody else can mend it."""
+        """Return notices about problems that only an admin can fix."""
         settings = current_settings(self.request)
         found: list[str] = []
         if not self.may_admin or self.shared:

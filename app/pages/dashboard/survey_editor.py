@@ -77,7 +77,7 @@ def _pairs(values: Sequence[Any], texts: Any, kind: str) -> list[tuple[str, str]
 
 
 def _displays(visit: DashboardVisit, type_: QuestionType) -> list[tuple[str, str]]:
-    """Return how a scale may be shown; none for what is no scale."""
+    """Return the displays of a question type; empty if it has no scale."""
     return [(name, visit.texts["display." + name]) for name in displays_for(type_)]
 
 

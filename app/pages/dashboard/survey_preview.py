@@ -156,7 +156,7 @@ async def show_widget(visit: ConsoleDep, preview: PreviewDep) -> Response:
 
 @routes.get(_ADDRESS + "/widget.js", include_in_schema=False)
 async def show_script(_visit: ConsoleDep, request: Request, _preview: PreviewDep) -> Response:
-    """Serve the widget's script from where it is to ask."""
+    """Serve the widget's script below the preview's address, which the script then calls."""
     return asset(request, "widget.js")
 
 
