@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from app.cli.console import out, read_settings
 from app.cli.importing import ImportPlan, import_file
 from app.cli.running import WorkspaceOption, run_work
 from app.core.collector import settle_collector
 from app.core.database import Database
+from app.core.errors import InvalidInput
 from app.imports import customer_rows, ticket_rows
 from app.imports.options import FIELDS, source_of
 from app.imports.schemas import ImportQuery
@@ -47,7 +49,13 @@ def _import(
     given.setdefault("source", source_of(file.name))
 
     async def work(database: Database) -> int:
-        query = ImportQuery.model_validate(given | {"name": file.name})
+        try:
+            query = ImportQuery.model_validate(given | {"name": file.name})
+        except ValidationError as error:
+            found = error.errors()[0]
+            option = "--" + str(found["loc"][0]).replace("_", "-") if found["loc"] else "An option"
+            msg = f"{option}: {found['msg'].removeprefix('Value error, ')}."
+            raise InvalidInput(msg) from None
         read = replace(query.options(), is_source_assumed=is_source_assumed)
         plan = ImportPlan(file, query.what(), read, dry_run=dry_run, yes=yes)
         settle_collector()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -22,6 +23,8 @@ from app.responses.batch_writing import Ingest
 from app.responses.group_commit import GroupCommit
 from app.surveys.catalogue import Catalogue
 from app.workspaces.service import find_workspace
+
+_MOST_COLUMNS = 40
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ async def import_file(
         with console.status(f"Looking at {path.name} …"):
             looked = await service.look(database, workspace_id, plan.what, source, plan.options)
         _show(looked.report, console)
-        _write_rejects(looked, path)
-        if looked.file.rejected:
+        if not plan.dry_run:
+            _write_rejects(looked, path)
+        if looked.file.rejected and not plan.dry_run:
             console.print(f"The rejected rows, with reasons: {_rejects_path(path)}", markup=False)
         rejected = len(looked.file.rejected)
         if looked.refused is not None:
@@ -97,20 +101,22 @@ async def _take(
 def _show(report: dict[str, Any], console: Console) -> None:
     """Show what was seen."""
     form = [report[name] for name in ("encoding", "sheet", "preset") if report[name]]
+    form += [f"{report['header_rows']} header rows"] if report["header_rows"] > 1 else []
     delimiter = report["delimiter"]
     form += [f"delimiter {delimiter!r}"] if delimiter else []
     console.print(f"{report['file']}: {', '.join(form)}; source `{report['source']}`", markup=False)
     if report["dates"]:
         console.print(f"Dates: {report['dates']['order']}, zone {report['dates']['timezone']}")
     table = Table("column", "example", "becomes")
-    taken = [column for column in report["columns"] if column["becomes"]]
-    for column in taken:
-        table.add_row(column["column"], column["example"][:40], column["becomes"])
+    columns = sorted(report["columns"], key=lambda column: not column["becomes"])
+    for column in columns[:_MOST_COLUMNS]:
+        becomes = column["becomes"] or "– left out"
+        table.add_row(*map(escape, (column["column"], column["example"][:40], becomes)))
     console.print(table)
-    left_out = [c["column"] for c in report["columns"] if not c["becomes"]]
-    if left_out:
-        names = ", ".join(left_out[:10]) + (", …" if len(left_out) > 10 else "")
-        console.print(f"Left out: {names}. Use --map COLUMN=FIELD for what you need.", markup=False)
+    if len(columns) > _MOST_COLUMNS:
+        console.print(f"{len(columns) - _MOST_COLUMNS} more columns are left out.")
+    if not all(column["becomes"] for column in columns):
+        console.print("Use --map COLUMN=FIELD for a column that you need.")
     for question in report["questions"]:
         if "value" in question:
             bars = "  ".join(f"{score}: {n:,}" for score, n in question["histogram"].items())

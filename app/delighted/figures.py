@@ -2,6 +2,9 @@
 """`GET metrics`: whole numbers, as Delighted counted them."""
 
 import datetime as dt
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.core.clock import utc_now
@@ -16,6 +19,18 @@ _USUAL = dt.timedelta(days=30)
 _NAMES = ("promoter", "passive", "detractor")
 
 
+def _parts_of_union(names: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield which answers to add and to subtract for those that have a value in any segment.
+
+    Inclusion and exclusion: what two segments have in common is in both, and counts once.
+    """
+    if not names:
+        yield 1, ()
+    for size in range(1, len(names) + 1):
+        for part in itertools.combinations(names, size):
+            yield (1 if size % 2 else -1), part
+
+
 async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
     """Return the NPS of the key's survey; without times, of the last 30 days."""
     given = request.parameters
@@ -28,15 +43,17 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
         from_=since.isoformat(), to=max(until, since + dt.timedelta(seconds=1)).isoformat(),
         survey=[survey.key], channel=[*given.names("groups"), *given.names("groups[]")],
     )  # fmt: skip
-    properties: dict[str, list[str]] = {}
-    if trend := given.text("trend"):
-        segments = await segments_with(session, workspace_id, trend)
-        properties = {name: [trend] for name in segments[:1]}
-    metric_request = await resolve(session, workspace, "nps", query, properties)
-    total = (await measure(session, metric_request))["total"]
-    counts = total.get("counts") or dict.fromkeys((f"{name}s" for name in _NAMES), 0)
-    n = total["n"]
-    found = {"nps": int(total["display"] or 0), "response_count": n}
+    trend = given.text("trend")
+    segments = await segments_with(session, workspace_id, trend) if trend else []
+    counts: Counter[str] = Counter()
+    for sign, names in _parts_of_union(segments):
+        properties = {name: [str(trend)] for name in names}
+        metric_request = await resolve(session, workspace, "nps", query, properties)
+        part = (await measure(session, metric_request))["total"].get("counts") or {}
+        counts.update({name: sign * n for name, n in part.items()})
+    n = sum(counts[f"{name}s"] for name in _NAMES)
+    net = counts["promoters"] - counts["detractors"]
+    found = {"nps": int(half_away(100 * net / n)) if n else 0, "response_count": n}
     for name in _NAMES:
         count = counts[f"{name}s"]
         found |= {

@@ -13,7 +13,7 @@ from app.core.errors import InvalidInput
 from app.core.text import did_you_mean
 from app.imports.options import PROPERTY, ImportOptions
 from app.imports.table import REJECTED_COLUMN, Table, too_wide
-from app.imports.values import fold
+from app.imports.values import fold, plain_header
 
 _JUDGED_ROWS = 1000
 
@@ -63,18 +63,11 @@ def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") 
             msg = f"is no preset{did_you_mean(asked, known)}; use one of {', '.join(known)}"
             raise InvalidInput.at("query", "preset", msg=msg)
         return asked
-    names = {_plain(column) for column in columns}
+    names = {plain_header(column) for column in columns}
     for name, preset in known.items():
         if any(names.issuperset(wanted) for wanted in preset["detect"]):
             return name
     return None
-
-
-def _plain(column: str) -> str:
-    """Return a header as presets write it, without the code that LimeSurvey puts before it."""
-    folded = fold(column)
-    _, dot, words = folded.partition(". ")
-    return words if dot and words else folded
 
 
 def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[ColumnUse]:
@@ -101,7 +94,7 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
             # Both are mapped by the preset alone.
             uses[meaning] = _fuller_column(table, uses[meaning], use)
     for target in options.constants:
-        _require_target(target, words)
+        _require_target(target, words, "set")
     if "external_id" not in chosen | set(uses) and (own_ids := sorted(words.ids & set(places))):
         place = places[own_ids[0]]
         uses["external_id"] = ColumnUse(table.columns[place], place, "external_id")
@@ -111,8 +104,10 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
 def _known_meaning(table: Table, place: int, words: Vocabulary) -> str | None:
     """Return what a column becomes by a preset, by a question's wording, or as a property."""
     name = table.columns[place]
-    meaning = words.known.get(_plain(name)) or _question_of(table, place, words)
-    if meaning is None and words.rest_as_properties and _plain(name) not in words.unwanted:
+    meaning = words.known.get(plain_header(name)) or _question_of(table, place, words)
+    # A repeated header has a number.
+    first = plain_header(name).partition("#")[0]
+    if meaning is None and words.rest_as_properties and first not in words.unwanted:
         return PROPERTY + name
     return meaning
 
@@ -120,7 +115,7 @@ def _known_meaning(table: Table, place: int, words: Vocabulary) -> str | None:
 def _question_of(table: Table, place: int, words: Vocabulary) -> str | None:
     """Return the question whose wording a header has, or the row below the header."""
     name, below = table.columns[place], table.labels[place] if table.labels else ""
-    candidates = (fold(name), _plain(name), fold(below))
+    candidates = (fold(name), plain_header(name), fold(below))
     return next((words.texts[text] for text in candidates if text in words.texts), None)
 
 
@@ -165,19 +160,19 @@ def _conflict_of_columns(first: str, second: str, target: str) -> InvalidInput:
 def _require_column(places: Mapping[str, int], option: str, column: str) -> str:
     if column.casefold() not in places:
         hint = did_you_mean(column.casefold(), places)
-        msg = f"the file has no column `{column[:80]}`{hint}"
+        msg = f"the file has no column `{column[:80]}`{hint}; it has {', '.join(list(places)[:20])}"
         raise InvalidInput.at("query", option, msg=msg)
     return column.casefold()
 
 
-def _require_target(target: str, words: Vocabulary) -> str:
+def _require_target(target: str, words: Vocabulary, option: str = "map") -> str:
     if found := _own_meaning(target, words):
         return found
     known = list(words.targets.values())
     hint = did_you_mean(target, known)
     known_names = ", ".join(known)
     msg = f"`{target[:80]}` is no question or field{hint}; there are {known_names}, property.NAME"
-    raise InvalidInput.at("query", "map", msg=msg)
+    raise InvalidInput.at("query", option, msg=msg)
 
 
 def require_known_names(table: Table, options: ImportOptions, questions: Sequence[str]) -> None:
@@ -198,12 +193,12 @@ def require_known_names(table: Table, options: ImportOptions, questions: Sequenc
 def wanted_rows(
     table: Table, where: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty and match the `where` option in each of its columns."""
+    """Yield the rows that match the `where` option in each of its columns; without it all rows."""
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
     asked = [(places[_require_column(places, "where", column)], values)
              for column, values in where.items()]  # fmt: skip
     if not asked:
-        yield from ((line, cells) for line, cells in table.rows() if any(cells))
+        yield from table.rows()
         return
     for line, cells in table.rows():
         if any(cells) and all(cells[place].casefold() in values for place, values in asked):

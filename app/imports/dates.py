@@ -77,11 +77,21 @@ class DateReading:
 
 
 def judge_dates(
-    values: Iterable[str], zone: ZoneInfo, format_: str | None, column: str
+    values: Iterable[str],
+    zone: ZoneInfo,
+    format_: str | None,
+    column: str,
+    *,
+    order: str | None = None,
 ) -> DateReading:
-    """Judge a column's order of day and month; raise InvalidInput where it stays ambiguous."""
+    """Judge a column's order of day and month; raise InvalidInput where it stays ambiguous.
+
+    `order` is known already if the values are of rejected rows.
+    """
     if format_ is not None:
         return DateReading(zone, format=format_)
+    if order is not None:
+        return DateReading(zone, order)
     seen: Counter[str | None] = Counter()
     short_years: set[tuple[int, int, int]] = set()
     for value in values:

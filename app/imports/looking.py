@@ -2,9 +2,8 @@
 """Look at a file of answers: its rows, what they would change, and whether it may be taken."""
 
 import asyncio
-import csv
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -27,11 +26,12 @@ from app.imports.columns import (
     wanted_rows,
 )
 from app.imports.dates import DateReading, judge_dates
+from app.imports.encoding_check import require_one_reading
 from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
-from app.imports.reading import FileOptions, read_table
-from app.imports.rejects import RejectedRow
+from app.imports.reading import read_table
+from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replaced import find_missing, find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import RowReader, UnreadableRowError, require_sound
@@ -55,6 +55,8 @@ from app.workspaces.service import get_workspace
 _MAIN, _COMMENT = "@main", "@comment"
 CHUNK = 2000
 _MIN_MISFITS = 3
+# From so many points on, and so many answers, one of them lies in the upper half of the scale.
+_LONG_SCALE, _MIN_SCORES = 7, 30
 
 
 @dataclass
@@ -100,13 +102,15 @@ class OpenFile:
         chunk = []
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
+            if not any(cells):
+                self.empty += 1
+                continue
             try:
-                require_sound(self.table, line, cells)
-                self._require_closed_quotes(cells)
+                require_sound(self.table, line, cells, self.reader.is_readable)
                 row = self.reader.read(line, cells)
                 entry = self.identities.identify(row, cells) if row is not None else None
             except UnreadableRowError as error:
-                self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
+                self.rejected.append(rejected_row(line, cells, error))
                 continue
             if entry is None:
                 self.empty += row is None
@@ -116,21 +120,6 @@ class OpenFile:
                 yield chunk
                 chunk = []
         yield chunk
-
-    def _require_closed_quotes(self, cells: Sequence[str]) -> None:
-        """Refuse a row with other rows inside a cell: somebody has forgotten to close a quote."""
-        delimiter, width = self.table.delimiter, len(self.table.columns)
-        if delimiter is None or self.table.originals is not None:
-            return
-        for cell in cells:
-            for line in cell.splitlines()[1:] if "\n" in cell or "\r" in cell else ():
-                parts = next(csv.reader([line], delimiter=delimiter), [])
-                if width > 1 and len(parts) == width and self.reader.is_readable(parts):
-                    reason = (
-                        f"a quote opens in this row, and the rows after it (`{line[:60]}`) are in "
-                        "it; close it, or double it"
-                    )
-                    raise UnreadableRowError("row", reason)
 
 
 async def open_file(
@@ -167,7 +156,9 @@ def _open(
     require_known_names(table, options, [question.key for question in survey.definition.questions])
     uses = uses_of(table, options, vocabulary_of(survey.definition, preset))
     _require_question(table, {*(use.target for use in uses), *options.constants}, survey.definition)
-    require_one_reading(table, uses, source)
+    require_one_reading(
+        table, uses, lambda encoding: _other_reading(source, options, rules, encoding)
+    )
     zone = zone_of(options.timezone or table.timezone or rules.get("timezone") or workspace_zone)
     undated = undated_moment(options.undated, utc_now(), zone)
     dates = _dates(table, uses, options, zone, is_dated=undated is None)
@@ -183,7 +174,8 @@ def _dates(
     column = next((use for use in uses if use.target == "responded_at"), None)
     if column is not None:
         values = (cells[column.place] for _, cells in wanted_rows(table, options.where))
-        return judge_dates(values, zone, options.date_format, column.name)
+        order = table.origin.date_order if table.origin else None
+        return judge_dates(values, zone, options.date_format, column.name, order=order)
     if "responded_at" in options.constants:
         return DateReading(zone)
     if is_dated:
@@ -242,19 +234,12 @@ def _require_question(table: Table, taken: Set[str], definition: Definition) -> 
         raise InvalidInput(detail)
 
 
-def require_one_reading(table: Table, uses: list[ColumnUse], source: SourceFile) -> None:
-    """Refuse a file that two encodings can read with different results in a taken column."""
-    if table.other is None:
-        return
-    other = read_table(source, FileOptions(encoding=table.other))
-    for (_, first), (_, second) in zip(table.rows(), other.rows(), strict=False):
-        for use in uses:
-            if first[use.place] != second[use.place]:
-                detail = (
-                    f"The file can be read as {table.encoding} (`{first[use.place][:60]}`) or as "
-                    f"{table.other} (`{second[use.place][:60]}`); say which by `encoding`."
-                )
-                raise InvalidInput(detail)
+def _other_reading(
+    source: SourceFile, options: ImportOptions, rules: Mapping[str, Any], encoding: str
+) -> Table:
+    """Return the table of a file as another encoding reads it."""
+    table = read_table(source, replace(options.file, encoding=encoding))
+    return apply_rules(pivot_rows(table, options), rules, options, None)[0]
 
 
 async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dict[str, Any]:
@@ -329,7 +314,7 @@ def _report(
         "kind": "answers",
         "survey": file.survey.key,
         "questions": [_question(file, key, counts) for key, counts in sorted(histograms.items())],
-        "refused": _refusal(file, sum(states.values())),
+        "refused": _refusal(file, sum(states.values()), histograms),
     }
 
 
@@ -352,11 +337,34 @@ def _question(file: OpenFile, key: str, value_counts: Counter[str]) -> dict[str,
     return shown | {"histogram": histogram, "n": figure.n, "value": figure.value}
 
 
+def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> str | None:
+    """Return why the scores of a long scale are of a shorter one: none is in its upper half."""
+    for question in definition.questions:
+        answers = spec_of(question.type).answers
+        counts = histograms.get(question.key, Counter())
+        scores = {int(text): n for text, n in counts.items() if text.isdecimal()}
+        scale = scale_of(question.type, question.points)
+        if not isinstance(answers, ScoreAnswers) or scale.high < _LONG_SCALE:
+            continue
+        if sum(scores.values()) >= _MIN_SCORES and max(scores) <= scale.high / 2:
+            return (
+                f"No answer to `{question.key}` is above {max(scores)} of {scale.high}; if the "
+                f"file's scale ends at {max(scores)}, ask on that one, else say `allow_rejects`."
+            )
+    return None
+
+
 def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
     """Return hints for the person who reads the report."""
     without_ids = not any(use.target == "external_id" for use in file.uses)
     is_known = states["already_here"] or states["changed"] or file.is_known
-    if without_ids and is_known and states["new"] and file.options.replace is None:
+    if (
+        file.table.origin is None
+        and without_ids
+        and is_known
+        and states["new"]
+        and file.options.replace is None
+    ):
         hint = (
             "The rows have no ids, so a corrected row counts as new; `replace` with the id of the "
             "earlier import removes the rows that are no longer in the file."
@@ -365,7 +373,7 @@ def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
     return []
 
 
-def _refusal(file: OpenFile, taken: int) -> str | None:
+def _refusal(file: OpenFile, taken: int, histograms: Mapping[str, Counter[str]]) -> str | None:
     """Return why nothing is taken, or None."""
     with_answers = taken + len(file.rejected)
     if not with_answers:
@@ -374,6 +382,8 @@ def _refusal(file: OpenFile, taken: int) -> str | None:
         return refusal
     if file.options.allow_rejects:
         return None if taken else "No row can be taken."
+    if refusal := _too_low(histograms, file.survey.definition):
+        return refusal
     for column, n in file.reader.misfits.items():
         if n >= max(_MIN_MISFITS, 0.01 * with_answers):
             return (

@@ -55,9 +55,15 @@ class ImportOptions:
 
     def of_rejects(self, origin: RejectsOrigin | None) -> "ImportOptions":
         """Return the options with the source that a file of rejected rows names."""
-        if origin is None or not self.is_source_assumed:
+        if origin is None:
             return self
-        return replace(self, source=origin.source, is_source_assumed=False)
+        if self.replace is not None:
+            msg = "a file of rejected rows has only these rows; leave `replace` out"
+            raise InvalidInput.at("query", "replace", msg=msg)
+        changed = replace(self, timezone=self.timezone or origin.timezone)
+        if not self.is_source_assumed:
+            return changed
+        return replace(changed, source=origin.source, is_source_assumed=False)
 
 
 def source_of(file_name: str) -> str:
@@ -69,10 +75,15 @@ def source_of(file_name: str) -> str:
 
 
 def pairs_of(name: str, options: Iterable[str], *, wanted: str) -> list[tuple[str, str]]:
-    """Split options such as COLUMN=FIELD at their last `=`; raise InvalidInput for another form."""
+    """Split options such as NAME=VALUE; raise InvalidInput for another form.
+
+    A mapping is split at its last `=`, since headers may have one; others at their first.
+    """
     pairs = []
     for option in options:
-        left, separator, right = option.rpartition("=")
+        left, separator, right = (
+            option.rpartition("=") if name in {"map", "value"} else option.partition("=")
+        )
         if not separator or not left.strip():
             raise InvalidInput.at("query", name, msg=f"`{option[:80]}` must be {wanted}")
         pairs.append((left.strip(), right.strip()))

@@ -17,20 +17,25 @@ from app.core.errors import InvalidInput
 from app.imports.json_rows import flatten
 from app.imports.options import ImportOptions
 from app.imports.table import Table
+from app.imports.values import plain_header
 
 _MOST_NAMED = 10
 
 
 def apply_rules(
-    table: Table, rules: Mapping[str, Any], options: ImportOptions, survey_key: str
+    table: Table, rules: Mapping[str, Any], options: ImportOptions, survey_key: str | None
 ) -> tuple[Table, ImportOptions]:
     """Return the table and the options with the rules of a preset."""
     table = _unpacked(table, rules)
     table = _filtered(table, rules)
-    missing = {column: frozenset(values) for column, values in rules.get("missing", {}).items()}
+    missing = {
+        column.casefold(): frozenset(values)
+        for column in table.columns
+        if (values := rules.get("missing", {}).get(plain_header(column))) is not None
+    }
     options = replace(options, missing=missing | dict(options.missing))
     column = rules.get("survey")
-    if column is not None and column not in options.where:
+    if survey_key is not None and column is not None and column not in options.where:
         return _of_survey(table, column, survey_key), options
     return table, options
 
@@ -67,7 +72,10 @@ def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
                 own + [found.get(name, "") for name in members] + cells[len(table.columns) :],
             )
 
-    return replace(table, columns=[*(table.columns[place] for place in kept), *members], rows=rows)
+    return replace(
+        table, columns=[*(table.columns[place] for place in kept), *members], rows=rows,
+        more_headers=[],
+    )  # fmt: skip
 
 
 def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, str]:

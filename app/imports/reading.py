@@ -169,7 +169,10 @@ def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Tab
 
     labels = (list(below) + [""] * len(columns))[: len(columns)] if below else []
     zone = _stated_zone(after[1]) if extra == 2 else None
-    return Table(columns, rows, header_rows=1 + extra, labels=labels, timezone=zone)
+    return Table(
+        columns, rows, header_rows=1 + extra, labels=labels, timezone=zone,
+        more_headers=[list(row) for row in after[:extra]],
+    )  # fmt: skip
 
 
 def _cut(row: list[str], width: int) -> list[str]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -21,10 +21,11 @@ from app.core.ids import derived_uuid
 from app.imports import stored_records
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
 from app.imports.dates import DateReading, judge_dates
-from app.imports.looking import require_one_reading, zone_of
+from app.imports.encoding_check import require_one_reading
+from app.imports.looking import zone_of
 from app.imports.options import ImportOptions
 from app.imports.reading import read_table
-from app.imports.rejects import RejectedRow
+from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replaced import find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import UnreadableRowError, require_sound
@@ -58,6 +59,9 @@ class RecordReader(Protocol):
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
         """Return the record of a row, or None where it is empty; raise UnreadableRowError."""
+
+    def count(self, record: Record) -> None:
+        """Count in `seen` what a row that is taken would give."""
 
     def figures(self) -> dict[str, Any]:
         """Return what the rows would give."""
@@ -104,24 +108,44 @@ class OpenRecords:
         self._contents = {}
         self.reader.notes.clear()
         self.reader.seen.clear()
-        chunk = []
+        chunk: list[Record] = []
+        ids: set[UUID] = set()
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
+            if not any(cells):
+                self.empty += 1
+                continue
             try:
-                require_sound(self.table, line, cells)
+                require_sound(self.table, line, cells, self._is_readable)
                 record = self.reader.read(line, cells)
                 record = self._identified(record) if record is not None else None
             except UnreadableRowError as error:
-                self.rejected.append(RejectedRow(line, cells, error.column, str(error)))
+                self.rejected.append(rejected_row(line, cells, error))
                 continue
             if record is None:
                 self.empty += 1
                 continue
+            if record.id in ids:
+                self.reader.notes["id: the row repeats an earlier one"] += 1
+                continue
+            ids.add(record.id)
+            self.reader.count(record)
             chunk.append(record)
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
         yield chunk
+
+    def _is_readable(self, cells: Sequence[str]) -> bool:
+        """Tell whether cells could be a row that is taken; nothing is noted."""
+        notes = Counter(self.reader.notes)
+        try:
+            return self.reader.read(0, cells) is not None
+        except UnreadableRowError:
+            return False
+        finally:
+            self.reader.notes.clear()
+            self.reader.notes.update(notes)
 
     def _identified(self, record: Record) -> Record:
         if (
@@ -164,7 +188,11 @@ async def open_records(
             columns = ", ".join(table.columns[:20])
             detail = f"{missing} The file has {columns}."
             raise InvalidInput(detail)
-        require_one_reading(table, uses, source)
+        require_one_reading(
+            table,
+            uses,
+            lambda encoding: read_table(source, replace(options.file, encoding=encoding)),
+        )
         known = presets(kind.name).get(preset or "", {})
         zone = zone_of(own_options.timezone or known.get("timezone") or own_zone)
         dates = _dates(table, uses, kind, zone=zone, options=own_options)
@@ -186,7 +214,8 @@ def _dates(
     rows = wanted_rows(table, options.where)
     values = (cells[use.place] for _, cells in rows for use in timed)
     names = ", ".join(use.name for use in timed)
-    return judge_dates(values, zone, options.date_format, names)
+    order = table.origin.date_order if table.origin else None
+    return judge_dates(values, zone, options.date_format, names, order=order)
 
 
 async def look_at_records(database: Database, file: OpenRecords) -> dict[str, Any]:

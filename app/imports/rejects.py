@@ -8,17 +8,27 @@ from typing import TextIO
 from uuid import UUID
 
 from app.imports.report import ReadFile
+from app.imports.rows import UnreadableRowError
 from app.imports.table import REJECTED_COLUMN, RejectsOrigin
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that was not taken: its line, its cells, the column and why."""
+    """A row that was not taken: its line, its cells, the column and why.
+
+    `rows` is the number of rows in it: more than one if a quote was not closed.
+    """
 
     line: int
     cells: list[str]
     column: str
     reason: str
+    rows: int = 1
+
+
+def rejected_row(line: int, cells: list[str], error: UnreadableRowError) -> RejectedRow:
+    """Return a row with the error for which it is rejected."""
+    return RejectedRow(line, cells, error.column, str(error), error.rows)
 
 
 def write_rejects(
@@ -26,19 +36,27 @@ def write_rejects(
 ) -> None:
     """Write the rejected rows as a file that can be corrected and imported with the same options.
 
-    Rows before the header are written as empty ones, joined rows as those that they came from.
+    Rows before the header are written as empty ones, further header rows as they stand, joined
+    rows as those that they came from.
     `import_id` is the import that takes the other rows, None while the file is only looked at.
     """
     table = file.table
     earlier = table.origin.imports if table.origin else ()
     own = () if import_id is None else (import_id,)
-    origin = RejectsOrigin(file.options.source, earlier + own)
+    # A format that was asked for is asked for again.
+    dates = file.dates if file.dates is not None and file.dates.format is None else None
+    origin = RejectsOrigin(
+        file.options.source, earlier + own,
+        dates.order if dates else None, dates.zone.key if dates else None,
+    )  # fmt: skip
     writer = csv.writer(to, delimiter=table.delimiter or ",")
     for _ in range(table.skipped_rows):
         writer.writerow(["-"])
     columns = table.original_columns or table.columns
     kept = [place for place, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]
     writer.writerow([*(columns[place] for place in kept), REJECTED_COLUMN])
+    for header in table.more_headers:
+        writer.writerow(header[place] if place < len(header) else "" for place in kept)
     for row in rejected:
         reason = f"line {row.line}: {row.reason} {origin}"
         for cells in table.originals(row.line) if table.originals else [row.cells]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report about a file that was looked at, for all kinds of rows."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from app.imports.options import ImportOptions
 from app.imports.table import Table
 
 MOST_REJECTED = 0.05
+_QUOTED = re.compile("`[^`]*`")
 _MOST_REASONS = 50
 
 
@@ -47,11 +49,13 @@ def file_report(
     file: ReadFile, uses: Sequence[ColumnUse], states: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the file's form, its columns, and its rows by what becomes of them."""
-    reasons: Counter[str] = Counter()
-    first: dict[str, Any] = {}
+    reasons: Counter[tuple[str, str]] = Counter()
+    first: dict[tuple[str, str], Any] = {}
     for row in file.rejected:
-        reasons[row.column] += 1
-        first.setdefault(row.column, row)
+        # Reasons differ by the value that they quote; otherwise they are the same.
+        kind = row.column, _QUOTED.sub("``", row.reason)
+        reasons[kind] += 1
+        first.setdefault(kind, row)
     example = file.table.example
     targets = {use.place: use.target for use in uses}
     return {
@@ -75,9 +79,8 @@ def file_report(
             **{name: states.get(name, 0) for name in ("new", "changed", "already_here")},
         },
         "rejected": [
-            {"column": column, "n": count, "line": first[column].line,
-             "reason": first[column].reason}
-            for column, count in reasons.most_common(_MOST_REASONS)
+            {"column": kind[0], "n": count, "line": first[kind].line, "reason": first[kind].reason}
+            for kind, count in reasons.most_common(_MOST_REASONS)
         ],
         "notes": [
             *file.table.notes,
@@ -105,11 +108,12 @@ def refusal_of_replace(file: ReadFile) -> str | None:
 
 def too_many_rejects(file: ReadFile, taken: int) -> str | None:
     """Return why nothing is taken where too many rows cannot be read, or None."""
-    rows = taken + len(file.rejected)
-    if file.options.allow_rejects or len(file.rejected) <= MOST_REJECTED * rows:
+    rejected = sum(row.rows for row in file.rejected)
+    rows = taken + rejected
+    if file.options.allow_rejects or rejected <= MOST_REJECTED * rows:
         return None
-    share = 100 * len(file.rejected) / rows
+    share = 100 * rejected / rows
     return (
-        f"{len(file.rejected):,} of {rows:,} rows cannot be read ({share:.0f} %); more "
+        f"{rejected:,} of {rows:,} rows cannot be read ({share:.0f} %); more "
         "than 5 % are too many. Mend the file or the mapping, or say `allow_rejects`."
     )

@@ -128,7 +128,10 @@ async def get_rejects(session: SessionDep, caller: Reader, import_id: UUID) -> R
     if found.rejects is None:
         raise NotFound("No row of this import was rejected.")
     headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
-    return Response(found.rejects, media_type="text/csv; charset=utf-8", headers=headers)
+    # The encoding of the file itself, so that it can be sent with the same options.
+    encoding = (found.report or {}).get("encoding") or "utf-8"
+    content = found.rejects.encode(encoding, "replace")
+    return Response(content, media_type=f"text/csv; charset={encoding}", headers=headers)
 
 
 @routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")

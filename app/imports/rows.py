@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn a row of texts into the body of a response; rows that cannot be read are rejected."""
 
+import csv
 import datetime as dt
 import hashlib
 import re
@@ -46,21 +47,42 @@ def fit_touchpoint(text: str) -> str | None:
 class UnreadableRowError(Exception):
     """A row that cannot be taken: the column, its value, and what is accepted instead."""
 
-    def __init__(self, column: str, reason: str) -> None:
-        """Say why; `reason` quotes the value."""
+    def __init__(self, column: str, reason: str, rows: int = 1) -> None:
+        """Say why; `reason` quotes the value, and `rows` counts the rows of the file in it."""
         super().__init__(f"{column}: {reason}")
         self.column = column
+        self.rows = rows
 
 
-def require_sound(table: Table, line: int, cells: Sequence[str]) -> None:
+def require_sound(
+    table: Table, line: int, cells: Sequence[str], is_readable: Callable[[Sequence[str]], bool]
+) -> None:
     """Refuse a row with more cells than columns: which of them is which, nobody can know.
 
-    Rows that were joined are refused if one of them has, or if they contradict each other.
+    Rows that were joined are refused if one of them has, or if they contradict each other. A row
+    with other rows inside a cell is refused too: somebody has forgotten to close a quote.
     """
     if len(cells) > len(table.columns):
         raise UnreadableRowError("row", too_wide(cells, table.columns))
     if fault := table.faults.get(line):
         raise UnreadableRowError("row", fault)
+    if table.delimiter is not None and table.originals is None and len(table.columns) > 1:
+        lines = [line for cell in cells if "\n" in cell or "\r" in cell
+                 for line in cell.splitlines()[1:]]  # fmt: skip
+        inside = [line for line in lines if _is_row(line, table, is_readable)]
+        if inside:
+            reason = (
+                f"a quote opens in this row, and {len(inside):,} rows after it (the first is "
+                f"`{inside[0][:60]}`) are in it; close it, or double it"
+            )
+            raise UnreadableRowError("row", reason, rows=1 + len(inside))
+
+
+def _is_row(line: str, table: Table, is_readable: Callable[[Sequence[str]], bool]) -> bool:
+    """Tell whether a line of a cell could be a row of the file, perhaps a too wide one."""
+    width = len(table.columns)
+    cells = next(csv.reader([line], delimiter=table.delimiter or ","), [])
+    return len(cells) >= width and is_readable([cell.strip() for cell in cells[:width]])
 
 
 class ReadRow(NamedTuple):

@@ -5,7 +5,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -86,9 +86,17 @@ def _fingerprint(source: SourceFile, options: ImportOptions) -> str:
     with source.open() as file:
         while block := file.read(_BLOCK):
             digest.update(block)
-    option_text = repr(sorted((name, repr(value)) for name, value in vars(options).items()))
-    digest.update(option_text.encode())
+    digest.update(repr(_ordered(vars(options))).encode())
     return digest.hexdigest()
+
+
+def _ordered(value: Any) -> Any:
+    """Return a value whose text is the same in every process, which that of a set is not."""
+    if isinstance(value, Mapping):
+        return sorted((str(name), _ordered(part)) for name, part in value.items())
+    if isinstance(value, Set):
+        return sorted(map(str, value))
+    return value
 
 
 async def begin_import(

@@ -92,6 +92,26 @@ async def find_row_ids(
     return {row.response_id for row in rows}
 
 
+async def find_undone(
+    session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
+) -> dict[tuple[UUID, UUID], dict[str, Any] | None]:
+    """Return what undone imports found that have made some responses, by response and import.
+
+    Their rows stay because another import had changed them when the undo came.
+    """
+    rows = await run_sql(
+        session,
+        text("""
+        select w.response_id, w.import_id, w.before from import_row w
+        join import_run n on n.workspace_id = w.workspace_id and n.id = w.import_id
+        where w.workspace_id = :workspace and w.response_id = any(:ids) and n.status = 'undone'
+        """)
+        .columns(before=Json)
+        .bindparams(workspace=workspace_id, ids=list(ids)),
+    )
+    return {(row.response_id, row.import_id): row.before for row in rows}
+
+
 async def find_standing(
     session: AsyncSession, workspace_id: UUID, import_ids: Sequence[UUID]
 ) -> dict[UUID, bool]:

@@ -6,24 +6,36 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
+_LOOKED_AT = 50
 REJECTED_COLUMN = "afterword_rejected"
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-_ORIGIN = re.compile(rf" \[source: (.{{1,128}}?)\](?: \[imports: ({_UUID}(?:, {_UUID})*)\])?$")
+_ORIGIN = re.compile(
+    r" \[source: (.{1,128}?)\](?: \[dates: (dmy|mdy|iso), ([\w/+-]+)\])?"
+    rf"(?: \[imports: ({_UUID}(?:, {_UUID})*)\])?$"
+)
 
 
 class RejectsOrigin(NamedTuple):
-    """Where rejected rows come from: their file's source, and the imports of its other rows."""
+    """Where rejected rows come from, which they cannot tell themselves.
+
+    `source` is the source of their file, `imports` are those of its other rows. `date_order` and
+    `timezone` are how its dates were read.
+    """
 
     source: str
     imports: tuple[UUID, ...]
+    date_order: str | None = None
+    timezone: str | None = None
 
     def __str__(self) -> str:
         """Return it as it stands behind the reason of each rejected row."""
         imports = ", ".join(map(str, self.imports))
-        return f"[source: {self.source}]" + (f" [imports: {imports}]" if imports else "")
+        dates = f" [dates: {self.date_order}, {self.timezone}]" if self.date_order else ""
+        return f"[source: {self.source}]{dates}" + (f" [imports: {imports}]" if imports else "")
 
 
 @dataclass
@@ -31,7 +43,8 @@ class Table:
     """A file as a table: its columns, and rows of texts with their line numbers.
 
     `rows` reads the file anew each time; a row may have more cells than there are columns, never
-    fewer. `labels` are the texts of a second header row, by column. `other` is a second encoding
+    fewer. `labels` are the texts of a second header row, by column, and `more_headers` are all
+    header rows but the first as they stand. `other` is a second encoding
     that is as plausible. `timezone` is what the file states. `originals` gives the rows of the
     file from which the row of a line was joined; None if rows are not joined. `faults` says which
     joined rows cannot be read, and why.
@@ -47,6 +60,7 @@ class Table:
     skipped_rows: int = 0
     timezone: str | None = None
     labels: list[str] = field(default_factory=list)
+    more_headers: list[list[str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     original_columns: list[str] = field(default_factory=list)
     originals: Callable[[int], list[list[str]]] | None = None
@@ -54,8 +68,11 @@ class Table:
 
     @property
     def example(self) -> list[str]:
-        """The cells of the first row, empty ones if there is none."""
-        return next(iter(self.rows()), (0, [""] * len(self.columns)))[1]
+        """The first value of each column among the first rows, empty where there is none."""
+        found = [""] * len(self.columns)
+        for _, cells in islice(self.rows(), _LOOKED_AT):
+            found = [value or cell for value, cell in zip(found, cells, strict=False)]
+        return found
 
     @cached_property
     def origin(self) -> RejectsOrigin | None:
@@ -66,8 +83,8 @@ class Table:
         place = names.index(REJECTED_COLUMN)
         for _, cells in self.rows():
             if match := _ORIGIN.search(cells[place]):
-                imports = match[2].split(", ") if match[2] else ()
-                return RejectsOrigin(match[1], tuple(map(UUID, imports)))
+                imports = match[4].split(", ") if match[4] else ()
+                return RejectsOrigin(match[1], tuple(map(UUID, imports)), match[2], match[3])
         return None
 
 

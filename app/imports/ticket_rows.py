@@ -99,7 +99,6 @@ class TicketReader:
                   occurred_at=at, **common)
             for external_id, type_, at in events
         )  # fmt: skip
-        self._count(drafts)
         content = hash_of(
             [(draft.external_id, draft.type, str(draft.occurred_at)) for draft in drafts], common
         )
@@ -209,8 +208,9 @@ class TicketReader:
             email=named.get("email") or None, name=named.get("name", "")[:200] or None,
         )  # fmt: skip
 
-    def _count(self, drafts: Sequence[Draft]) -> None:
+    def count(self, record: Record) -> None:
         """Count what a row would give, so that the look can show it."""
+        drafts: Sequence[Draft] = record.value.drafts
         if self.by_event:
             self.seen[drafts[0].type] += 1
             return

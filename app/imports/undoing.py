@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Undo an import of answers, so that an undo that is interrupted can be started again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
+
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import Conflict
 from app.imports import stored
@@ -21,6 +23,8 @@ from app.responses.writing import MOST_ROWS
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 
+_NO_IMPORT = str(UUID(int=0))
+
 
 async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]:
     """Undo an import of answers; return how many rows were undone, and the ids that stay.
@@ -32,6 +36,7 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
     async with ingest.database.session() as session:
         rows = await stored.find_rows(session, workspace_id, import_id)
         survey = await find_published(session, workspace_id, str(run.survey_id))
+        befores, superseded = await _befores_of(session, workspace_id, rows)
     if survey is None:
         raise Conflict("The survey has no published version; publish it first.")
     unchanged = [row for row in rows if not row.was_there and not is_changed_since(row)]
@@ -39,31 +44,64 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
     undone = 0
     for start in range(0, len(unchanged), MOST_ROWS):
         chunk = unchanged[start : start + MOST_ROWS]
-        failed = await _undo_rows(ingest, survey, import_id, chunk)
+        failed = await _undo_rows(ingest, survey, import_id, {
+            row.response_id: befores[row.response_id] for row in chunk
+        })  # fmt: skip
         left += sorted(failed)
         undone += len(chunk) - len(failed)
     async with ingest.database.transaction() as session:
         held = [row.response_id for row in rows if row.was_there]
         await stored.drop_rows(session, workspace_id, import_id, held)
+        for response_id, undone_id in superseded:
+            await stored.drop_rows(session, workspace_id, undone_id, [response_id])
     return undone, left
 
 
+async def _befores_of(
+    session: AsyncSession, workspace_id: UUID, rows: Sequence[Any]
+) -> tuple[dict[UUID, dict[str, Any] | None], list[tuple[UUID, UUID]]]:
+    """Return each response as it was before an import; None if nothing is to be restored.
+
+    What an undone import has made is not restored, but what that import found, unless somebody
+    has followed it up. The second value has the rows of undone imports that are over by that, by
+    response and import.
+    """
+    changed = [row.response_id for row in rows if row.before is not None]
+    undone = await stored.find_undone(session, workspace_id, changed)
+    befores, superseded = {}, []
+    for row in rows:
+        before = row.before
+        while before is not None and not is_followed_up(before):
+            maker = row.response_id, UUID(before["import_id"] or _NO_IMPORT)
+            if maker not in undone:
+                break
+            superseded.append(maker)
+            before = undone.pop(maker)
+        befores[row.response_id] = before
+    return befores, superseded
+
+
 async def _undo_rows(
-    ingest: Ingest, survey: CompiledSurvey, import_id: UUID, rows: Sequence[Any]
+    ingest: Ingest,
+    survey: CompiledSurvey,
+    import_id: UUID,
+    befores: Mapping[UUID, dict[str, Any] | None],
 ) -> set[UUID]:
-    """Undo some rows; the notes on them go last. Return the ids that could not be restored."""
+    """Undo some rows; the notes on them go last. Return the ids that could not be restored.
+
+    `befores` are the responses to restore, None for those that the import added.
+    """
     workspace_id = survey.workspace_id
-    unfit = find_unfit(survey, [row.before for row in rows if row.before is not None])
+    unfit = find_unfit(survey, [before for before in befores.values() if before is not None])
     # What the survey no longer takes back stays as it is.
-    rows = [row for row in rows if row.response_id not in unfit]
-    ids = [row.response_id for row in rows]
-    earlier = [row for row in rows if row.before is not None]
-    added = [row.response_id for row in rows if row.before is None]
+    ids = [id_ for id_ in befores if id_ not in unfit]
+    earlier = [before for id_ in ids if (before := befores[id_]) is not None]
+    added = [id_ for id_ in ids if befores[id_] is None]
     async with ingest.database.transaction() as session:
         await stored.set_seqs(session, workspace_id, import_id, dict.fromkeys(ids, UNDOING))
     await remove_answers(ingest, workspace_id, added)
-    await clear_answers(ingest, workspace_id, [row.response_id for row in earlier])
-    failed = await restore_answers(ingest, survey, [row.before for row in earlier])
+    await clear_answers(ingest, workspace_id, [UUID(before["id"]) for before in earlier])
+    failed = await restore_answers(ingest, survey, earlier)
     async with ingest.database.transaction() as session:
         done = [id_ for id_ in ids if id_ not in failed]
         await stored.drop_rows(session, workspace_id, import_id, done)

@@ -24,8 +24,14 @@ _WHOLE = re.compile(r"^(\d{1,2})(?:[.,]0+)?$")
 _OF = re.compile(
     r"^(\d{1,2})(?:[.,]0+)? */ *(\d{1,2})$|^(\d{1,2}) (?:of|out of|z|din|von|sur|de) (\d{1,2})$"
 )
-# The label may not begin with a number, or two numbers would stand for one score.
-_LABELLED = re.compile(r"^(\d{1,2}) *[-–—:.)=] *([^\d\s].*)$|^\D+\((\d{1,2})\)$")
+# A number with a label: before it, behind it, or one of them in brackets. The label has no number
+# of its own at the side of the score, or two numbers would stand for one score.
+_LABELLED = (
+    re.compile(r"^(?P<score>\d{1,2}) *[-–—:.)=] *(?P<label>[^\d\s].*)$"),
+    re.compile(r"^(?P<score>\d{1,2}) *\((?P<label>[^\d\s].*)\)$"),
+    re.compile(r"^(?P<label>\D+?) *\((?P<score>\d{1,2})\)$"),
+    re.compile(r"^(?P<label>[^\W\d_]\D*?) *[-–—:=] *(?P<score>\d{1,2})$"),
+)
 # A month, with or without a year after it.
 _MONTH = re.compile(r"^\W*([^\W\d_]+)\.?(?:[\W_]+\d{2,4})?\W*$")
 # Romanian once wrote a cedilla for a comma; an emoji may bear a mark of its variant.
@@ -74,6 +80,13 @@ def fold(text: str) -> str:
     """Return a text as words are compared: without case, outer blanks and doubled blanks."""
     plain = unicodedata.normalize("NFC", text).casefold().translate(_SAME_LETTERS)
     return " ".join(plain.split()).rstrip(".!")
+
+
+def plain_header(column: str) -> str:
+    """Return a header as presets write it, without the code that LimeSurvey puts before it."""
+    folded = fold(column)
+    _, dot, rest = folded.partition(". ")
+    return rest if dot and rest else folded
 
 
 def reader_of(question: Question, meanings: Mapping[str, str]) -> ReadCell:
@@ -126,8 +139,8 @@ def _score(text: str, low: int, high: int) -> int:
         if match[2] and score + len(match[2]) != high:
             msg = f"`{text[:40]}` has {score + len(match[2])} stars, and the question has {high}"
             raise OtherScaleError(msg)
-    elif match := _LABELLED.match(text):
-        score = _labelled_score(text, match, high)
+    elif match := next(filter(None, (form.match(text) for form in _LABELLED)), None):
+        score = _labelled_score(text, match, low, high)
     else:
         return _named_score(text, high)
     if not low <= score <= high:
@@ -136,22 +149,35 @@ def _score(text: str, low: int, high: int) -> int:
     return score
 
 
-def _labelled_score(text: str, match: re.Match[str], high: int) -> int:
+def _labelled_score(text: str, match: re.Match[str], low: int, high: int) -> int:
     """Return the number of a labelled score; a word that says the contrary is refused."""
-    score = int(match[1] or match[3])
-    label = match[2] or text[: match.start(3) - 1]
+    score, label = int(match["score"]), match["label"]
     month = _MONTH.match(label)
-    if match[2] and month and fold(month[1]) in month_numbers():
+    if month and fold(month[1]) in month_numbers():
         msg = f"`{text[:40]}` is a date, perhaps made by a spreadsheet of {score}/…"
         raise ValueError(msg)
-    meant, middle = _score_of_word(label, high), (1 + high) / 2
-    if meant is not None and (meant - middle) * (score - middle) < 0:
+    if _polarity_of(label) * (score - (low + high) / 2) < 0:
         msg = (
-            f"`{text[:40]}` is {score} by its number and {meant} by its word; say by `value` what "
-            "it means"
+            f"`{text[:40]}` is {score} of {high} by its number and the contrary by its word; say "
+            "by `value` what it means"
         )
         raise ValueError(msg)
     return score
+
+
+def _polarity_of(label: str) -> int:
+    """Return 1 for a word of praise, -1 for one of blame, 0 for others and unknown ones.
+
+    A word counts whatever scale it is known of; one that scales use differently says nothing.
+    """
+    folded = fold(label)
+    signs = set()
+    for steps in words()["scales"].values():
+        for place, names in enumerate(steps):
+            if folded in names:
+                side = 2 * place - (len(steps) - 1)
+                signs.add((side > 0) - (side < 0))
+    return signs.pop() if len(signs) == 1 else 0
 
 
 def _score_of_word(text: str, high: int) -> int | None:

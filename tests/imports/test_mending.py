@@ -328,3 +328,19 @@ async def test_replace_counts_the_rows_that_another_file_has_too(shop: Shop) -> 
     assert (look["rows"]["removed"], look["rows"]["kept"]) == (1, 1)
     taken = await send(shop, scored({"1": 9}), replace=first["id"])
     assert (taken["report"]["removed"], taken["report"]["kept"]) == (1, 1)
+
+
+async def test_an_import_that_is_undone_is_not_restored_by_the_next_undo(shop: Shop) -> None:
+    await nps_survey(shop)
+    old = await send(shop, scored({"1": 5}), name="oldest")
+    first = await send(shop, scored({"1": 9, "2": 9}))
+    second = await send(shop, scored({"1": 2, "2": 9, "3": 10}))
+    assert (await undo(shop, first))["left"] == 1
+    assert (await undo(shop, second))["left"] == 0
+    assert await nps(shop) == (-100, 1)
+    assert (await answer_of(shop, "1"))["score"] == 5
+    again = await send(shop, scored({"1": 9, "2": 9}))
+    assert (again["report"]["added"], again["report"]["updated"]) == (1, 1)
+    await undo(shop, again)
+    await undo(shop, old)
+    assert await nps(shop) == (None, 0)
