@@ -2,13 +2,15 @@
 """What a person may choose for each column of a file, whether or not it can be read in yet."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app.core.database import Database
+from app.imports.columns import preset_of, presets, uses_of
 from app.imports.file_kinds import FILE_KINDS
 from app.imports.looking import survey_of, vocabulary_of
 from app.imports.options import ImportOptions
+from app.imports.preset_rules import apply_rules
 from app.imports.reading import read_table
 from app.imports.source_file import SourceFile
 
@@ -17,9 +19,12 @@ _LONGEST_EXAMPLE = 80
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoices:
-    """The columns of a file, each with its first value, and what a column may become."""
+    """The columns of a file, each with a value and what it becomes by itself; what one may become.
 
-    columns: list[tuple[str, str]]
+    A column becomes "" by itself if it is left out.
+    """
+
+    columns: list[tuple[str, str, str]]
     targets: list[str]
 
 
@@ -27,13 +32,19 @@ async def find_choices(
     database: Database, workspace_id: UUID, what: str, source: SourceFile, options: ImportOptions
 ) -> ColumnChoices:
     """Return what may be chosen; `what` is a kind of file, or the key or id of a survey."""
-    if kind := FILE_KINDS.get(what):
-        words = kind.vocabulary(None)
-    else:
-        words = vocabulary_of((await survey_of(database, workspace_id, what)).definition, None)
     table = await asyncio.to_thread(read_table, source, options.file)
+    if kind := FILE_KINDS.get(what):
+        words = kind.vocabulary(preset_of(table.columns, options.preset, kind.name))
+    else:
+        survey = await survey_of(database, workspace_id, what)
+        preset = preset_of(table.columns, options.preset)
+        rules = presets().get(preset or "", {})
+        table, _ = await asyncio.to_thread(apply_rules, table, rules, options, None)
+        words = vocabulary_of(survey.definition, preset)
+    plain = replace(options, maps={}, ignored=frozenset())
+    becomes = {use.place: use.target for use in reversed(uses_of(table, plain, words))}
     columns = [
-        (name, value[:_LONGEST_EXAMPLE])
-        for name, value in zip(table.columns, table.example, strict=True)
+        (name, value[:_LONGEST_EXAMPLE], becomes.get(place, ""))
+        for place, (name, value) in enumerate(zip(table.columns, table.example, strict=True))
     ]
     return ColumnChoices(columns, sorted(set(words.targets.values())))

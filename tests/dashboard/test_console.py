@@ -206,6 +206,44 @@ async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) ->
     ]  # fmt: skip
 
 
+async def test_what_a_preset_knows_stays_while_a_column_is_chosen(
+    browser: Browser, shop: Shop
+) -> None:
+    await shop.publish("nps")
+    await browser.sign_in()
+    csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))[0]
+    header = "ID,Start time,Completion time,Email,Name,Your mark"
+    rows = [f"{n},1/25/26 9:59:00,1/25/26 10:0{n}:00,a{n}@b.pl,Ala,{9 - n}" for n in range(3)]
+    file = {"file": ("f.csv", "\n".join([header, *rows]).encode())}
+    fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "form"}
+    refused = await browser.client.post("/files", data=fields | {"_do": "look"}, files=file)
+    own = re.findall(r'name="own" value="([^"]*)"', refused.text)
+    assert own == ["external_id", "", "responded_at", "customer.email", "customer.name", ""]
+    upload = re.findall(r'name="upload" value="([^"]+)"', refused.text)[0]
+    fields |= {"upload": upload, "name": "f.csv"}
+    chosen = {"column": header.split(","), "own": own, "becomes": [*own[:-1], "score"]}
+    taken = await browser.client.post("/files", data={**fields, **chosen, "_do": "take"})
+    assert taken.status_code == 303
+    stored = (await shop.get("/v1/responses"))["data"]
+    assert {a["import"]["external_id"]: a["score"] for a in stored} == {"0": 9, "1": 8, "2": 7}
+    assert all(answer["customer"]["email"] for answer in stored)
+
+
+async def test_a_refused_file_is_not_saved(browser: Browser, shop: Shop) -> None:
+    await shop.publish("nps")
+    await browser.sign_in()
+    csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))[0]
+    file = {"file": ("b.csv", b"score,responded_at\n9,2026-03-01\nx,2026-03-02\n")}
+    fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "till"}
+    refused = await browser.client.post("/files", data=fields | {"_do": "take"}, files=file)
+    assert refused.status_code == 422
+    assert "more than 5 % are too many" in refused.text
+    upload = re.findall(r'name="upload" value="([^"]+)"', refused.text)[0]
+    fields |= {"upload": upload, "name": "b.csv", "allow_rejects": "1", "_do": "take"}
+    assert (await browser.client.post("/files", data=fields)).status_code == 303
+    assert len((await shop.get("/v1/responses"))["data"]) == 1
+
+
 async def test_a_file_is_looked_at_taken_and_taken_back(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     await shop.publish("nps")

@@ -6,46 +6,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports.files import TEXT, net, nps, nps_survey, send, table
+from tests.imports.files import net, nps, nps_survey, send, table
 from tests.shop import Shop
 
-SFO = Path(__file__).parents[1] / "data" / "sfo_customer_survey_2017_2018.csv"
+DATA = Path(__file__).parents[1] / "data"
+SFO = DATA / "sfo_customer_survey_2017_2018.csv"
 
-PRESETS = {
-    "delighted": [["Survey Response ID", "Score", "Comment", "Person Email", "Created At"],
-                  ["77", "9", "good", "a@b.pl", "2026-01-05 10:00:00 UTC"]],
-    "surveymonkey": [["Respondent ID", "Collector ID", "Date Modified", TEXT["en"]],
-                     ["", "", "", "Response"],
-                     ["118", "4", "01/25/2026 10:00:00 AM", "9 - Extremely likely"]],
-    "typeform": [["#", TEXT["en"], "Start Date (UTC)", "Submit Date (UTC)", "Network ID"],
-                 ["abc", "9", "2026-01-05 09:59:00", "2026-01-05 10:00:00", "n"]],
-    "google-forms": [["Timestamp", TEXT["en"]], ["1/25/2026 10:00:00", "9"]],
-    "microsoft-forms": [["ID", "Start time", "Completion time", "Email", "Name", TEXT["en"]],
-                        ["1", "1/25/26 9:59:00", "1/25/26 10:00:00", "a@b.pl", "Ala", "9"]],
-    "qualtrics": [["StartDate", "RecordedDate", "ResponseId", "score"],
-                  ["Start Date", "Recorded Date", "Response ID", TEXT["en"]],
-                  ['{"ImportId":"startDate"}', '{"ImportId":"recordedDate"}', '{"ImportId":"_id"}',
-                   '{"ImportId":"QID1"}'],
-                  ["2026-01-05 09:59:00", "2026-01-05 10:00:00", "R_1", "9"]],
-    "limesurvey": [["id. Response ID", "submitdate. Date submitted", "lastpage. Last page",
-                    "startlanguage. Start language", "score"],
-                   ["1", "2026-01-05 10:00:00", "2", "pl", "9"]],
-    "zendesk-ratings": [["Ticket ID", "Satisfaction Score", "Comment", "Updated At"],
-                        ["35", "9", "quick", "2026-01-05T10:00:00Z"]],
-    "retently": [["Email", "Score", "Feedback", "Response date"],
-                 ["a@b.pl", "9", "good", "2026-01-05 10:00"]],
-}  # fmt: skip
+# Each file is of its tool's shape and has these scores; Qualtrics' has a preview beside them.
+PRESETS = sorted(path.stem for path in (DATA / "imports" / "presets").iterdir())
+SCORES = [9, 10, 0, 7, 6, 10, 8, 3, 9, 5]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 async def test_presets_are_known_by_their_columns(shop: Shop, preset: str) -> None:
     await nps_survey(shop)
-    taken = await send(shop, table(PRESETS[preset]), source=preset)
+    content = (DATA / "imports" / "presets" / f"{preset}.csv").read_bytes()
+    taken = await send(shop, content, source=preset)
     assert taken["report"]["preset"] == preset
-    assert (taken["accepted"], taken["rejected"]) == (1, 0), taken["report"]
-    assert await nps(shop) == (100, 1)
-    (found,) = (await shop.get("/v1/responses"))["data"]
-    assert found["responded_at"].startswith("2026-01-")
+    assert (taken["accepted"], taken["rejected"]) == (10, 0), taken["report"]
+    assert await nps(shop) == (net(SCORES), 10)
+    found = (await shop.get("/v1/responses"))["data"]
+    assert all(answer["responded_at"].startswith("2026-01-") for answer in found)
+    assert sum(answer["comment"] is not None for answer in found) == 10
+    assert (await send(shop, content, source=preset))["report"]["already_here"] == 10
 
 
 async def test_the_airport_as_a_german_table(shop: Shop) -> None:
@@ -54,15 +37,18 @@ async def test_the_airport_as_a_german_table(shop: Shop) -> None:
                  {"key": "overall", "type": "csat", "text": text, "allow_na": True}]  # fmt: skip
     await shop.publish("airport", metric="nps", questions=questions)
     rows = [["Nr", "Empfehlung", "Gesamt", "responded_at"]]
-    scores = []
+    scores: list[int] = []
+    stars: list[int] = []
     with SFO.open() as file:
         for row in csv.DictReader(file):
             nps_cell, overall = row["nps_0_10_11blank"], row["q7all"]
             given = int(nps_cell) if nps_cell.isdigit() and nps_cell != "11" else None
             date = row["survey_date"] or row["response_id"][3:7] + "-06-01"
             year, month, day = date.split("-")
-            if given is not None and year == "2017":
+            if given is not None:
                 scores.append(given)
+            if overall in set("12345"):
+                stars.append(int(overall))
             labels = {10: "10 - Äußerst wahrscheinlich", 0: "0 - Überhaupt nicht"}
             rows.append([
                 row["response_id"], "" if given is None else labels.get(given, str(given)),
@@ -75,5 +61,9 @@ async def test_the_airport_as_a_german_table(shop: Shop) -> None:
     )  # fmt: skip
     assert taken["report"]["encoding"] == "cp1252"
     assert taken["rejected"] == 0, taken["report"]["rejected"]
-    found = await shop.metric("nps", **{"from": "2017-01-01", "to": "2018-01-01"})
-    assert (found["total"]["value"], found["total"]["n"]) == (pytest.approx(net(scores)), 2746)
+    found = await shop.metric("nps", period="all")
+    assert (found["total"]["value"], found["total"]["n"]) == (pytest.approx(net(scores)), 5396)
+    satisfied = await shop.metric("csat", period="all")
+    share = 100 * sum(star >= 4 for star in stars) / len(stars)
+    assert satisfied["total"]["value"] == pytest.approx(share)
+    assert satisfied["total"]["n"] == len(stars) == 5313

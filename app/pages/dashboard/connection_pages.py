@@ -35,7 +35,9 @@ routes = router("Dashboard")
 
 _KEPT_SECONDS = 3600
 _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
-            "ticket_source", "sheet")  # fmt: skip
+            "ticket_source", "sheet", "skip_rows")  # fmt: skip
+# Options of which several may be typed, one a line.
+_LINES = ("value", "missing", "na", "where", "set")
 
 
 @routes.get("/connections", include_in_schema=False)
@@ -116,8 +118,13 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
             values["name"] = upload.filename[:200]
             values["upload"] = await _store_upload(folder, visit, await upload.read())
         elif "upload" in values:
+            # What a column becomes by itself is not sent, so that nothing of it is lost.
             columns, becomes = map(str, form.getlist("column")), map(str, form.getlist("becomes"))
-            chosen = dict(zip(columns, becomes, strict=False))
+            own = dict(zip(form.getlist("column"), form.getlist("own"), strict=False))
+            chosen = {
+                column: target for column, target in zip(columns, becomes, strict=False)
+                if own.get(column) != target
+            }  # fmt: skip
     fields = {name: [value] for name, value in values.items()}
     params = _params_of(values, chosen)
     choices: ColumnChoices | None = None
@@ -137,6 +144,11 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
         # The form is shown again with its values, beside the report.
         shown = _chosen_so_far(choices, reply.json(), chosen)
         return await show_again(visit, "/files", FormOutcome("import", fields, "", reply=shown))
+    if reply.json()["status"] == "refused":
+        report = reply.json()["report"]
+        shown = _chosen_so_far(choices, report, chosen)
+        outcome = FormOutcome("import", fields, report["refused"], reply=shown)
+        return await show_again(visit, "/files", outcome, status=422)
     await anyio.Path(path).unlink(missing_ok=True)
     return RedirectResponse(saved_at("/files"), status_code=303)
 
@@ -149,6 +161,8 @@ def _params_of(values: Mapping[str, str], chosen: Mapping[str, str]) -> dict[str
     free = {column: field for column, field in chosen.items() if column.casefold() not in named}
     params["map"] = [*typed, *(f"{column}={field}" for column, field in free.items() if field)]
     params["ignore"] = [column for column, field in free.items() if not field]
+    for name in _LINES:
+        params[name] = [line.strip() for line in values.get(name, "").splitlines() if line.strip()]
     params |= {"allow_rejects": "true"} if values.get("allow_rejects") == "1" else {}
     return params | ({"dry_run": "true"} if values.get("_do") != "take" else {})
 
@@ -173,14 +187,9 @@ def _chosen_so_far(
     """Return the report of a look with its columns to choose from, and what each becomes."""
     if choices is None:
         return report
-    taken = (
-        {column["column"]: column["becomes"] or "" for column in report["columns"]}
-        if report
-        else chosen
-    )
     rows = [
-        {"column": name, "example": example, "becomes": taken.get(name, "")}
-        for name, example in choices.columns
+        {"column": name, "example": example, "own": own, "becomes": chosen.get(name, own)}
+        for name, example, own in choices.columns
     ]
     named = {row["becomes"] for row in rows} - {""}
     targets = sorted({*choices.targets, *named})
