@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 from app.core.errors import InvalidInput
 
-_SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2")
+# Old Macs and DOS come last: they are chosen only where they fit better.
+_SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2", "mac_roman", "cp850", "cp852")
 _SAMPLE = 1 << 20
 _ODD_LINES = 2000
 # Of two plausible encodings, one wins only if it gives this many more known words.
@@ -32,6 +33,10 @@ _ALPHABETS = {
     "portuguese": "áâãàçéêíóôõú",
     "nordic": "åäöæøéü",
 }
+# A letter beyond ASCII behind a small letter; a capital there is a sign of a wrong reading.
+_INSIDE = re.compile(r"(?<=[a-z])([^\W\d_a-zA-Z])")
+# So is a quotation mark between two small letters.
+_QUOTE_INSIDE = re.compile(r"(?<=[a-z])[«»“”„‚…•§€£©®™](?=[a-z])")
 _PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
 
 
@@ -136,16 +141,15 @@ def _fit_of(text: str) -> tuple[float, int] | None:
     if any(0x80 <= ord(c) <= 0x9F for c in odd):
         return None
     letters = {key: count for key, count in odd.items() if key not in _PUNCTUATION}
-    total = sum(letters.values())
+    quotes = len(_QUOTE_INSIDE.findall(text))
+    total = sum(letters.values()) + quotes
+    misplaced = sum(match[1].isupper() for match in _INSIDE.finditer(text)) + quotes
     # Single letters are words of many languages, and parts of addresses.
     words = set(re.findall(r"[^\W\d_]{2,}", text.lower()))
     best = (0.0, 0)
     for language, alphabet in _ALPHABETS.items():
-        share = (
-            sum(count for key, count in letters.items() if key in alphabet) / total
-            if total
-            else 1.0
-        )
+        fitting = sum(count for key, count in letters.items() if key in alphabet) - misplaced
+        share = max(0.0, fitting / total) if total else 1.0
         best = max(best, (round(share, 2), len(words & _common_words(language))))
     return best
 

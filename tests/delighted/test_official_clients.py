@@ -82,14 +82,14 @@ def test_a_person_is_made_asked_listed_and_erased(client: Any) -> None:
 
 
 def test_people_are_paged_by_link_while_others_are_added(client: Any) -> None:
-    for number in range(45):
+    for number in range(250):
         delighted.Person.create(client=client, email=f"p{number}@shop.example", send=False)
     seen = []
-    for person in delighted.Person.list(client=client, per_page=10).auto_paging_iter():
+    for person in delighted.Person.list(client=client, per_page=100).auto_paging_iter():
         seen.append(person.email)
-        if len(seen) in {5, 15}:
+        if len(seen) in {50, 150}:
             delighted.Person.create(client=client, email=f"late{len(seen)}@x.example", send=False)
-    assert len(seen) == len(set(seen)) == 47
+    assert len(seen) == len(set(seen)) == 252
     for email in seen:
         delighted.Person.delete(client=client, email=email)
 

@@ -227,3 +227,18 @@ async def test_an_undo_after_an_undo(shop: Shop) -> None:
     first = await send(shop, f"external_id,score,responded_at\n1,9,{DAY}\n")
     await undo(shop, first)
     assert (await undo(shop, first))["left"] == 0
+
+
+@pytest.mark.parametrize("encoding", ["mac_roman", "cp850", "cp1252"])
+@pytest.mark.parametrize("text", ["schöne Läden", "größer als erwartet", "été", "più veloce",
+                                  "el envío llegó tarde", "väldigt bra"])  # fmt: skip
+async def test_old_macs_and_dos_are_never_taken_for_another(
+    shop: Shop, encoding: str, text: str
+) -> None:
+    await nps_survey(shop)
+    reply = await post(shop, f"score,responded_at,why\n9,{DAY},{text}\n".encode(encoding))
+    if reply.status_code == 422:
+        assert "encoding" in reply.text
+        return
+    (answer,) = (await shop.get("/v1/responses"))["data"]
+    assert answer["comment"] == text
