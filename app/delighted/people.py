@@ -102,7 +102,7 @@ async def _ask(
     pause = pause_of(workspace.throttle) if workspace.throttle is not None else None
     if pause is not None and asked_before is not None and asked_before > send_at - pause:
         return None
-    survey = await request.survey()
+    survey = await request.survey(to_answer=True)
     names: dict[str, Any] = {"email": customer["email"]}
     body = InvitationIn(
         survey=survey.key, customer=names, channel="email", send_at=send_at,

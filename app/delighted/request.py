@@ -49,8 +49,11 @@ class DelightedRequest:
         ingest: Ingest = self.request.app.state.ingest
         return ingest
 
-    async def survey(self) -> CompiledSurvey:
-        """Return the survey that the key means: its own, else the only live one for NPS."""
+    async def survey(self, *, to_answer: bool = False) -> CompiledSurvey:
+        """Return the survey that the key means: its own, else the only live one for NPS.
+
+        A closed survey can be read; `to_answer` it must be live.
+        """
         reference = self.caller.survey
         if reference is None:
             reference = await surveys.only_live(self.session, self.caller.workspace_id, "nps")
@@ -61,7 +64,7 @@ class DelightedRequest:
             )
             raise Conflict(detail)
         found = await self.ingest.catalogue.get(self.caller.workspace_id, reference)
-        if found is None or not found.live:
+        if found is None or (to_answer and not found.live):
             detail = f"The survey `{reference}` is not being answered; publish it first."
             raise Conflict(detail)
         return found

@@ -150,7 +150,7 @@ async def create_response(request: DelightedRequest) -> dict[str, Any]:
         raise InvalidInput.at("body", "person", msg="is not known here") from None
     if "score" not in given:
         raise InvalidInput.at("body", "score", msg="can't be blank")
-    survey = await request.survey()
+    survey = await request.survey(to_answer=True)
     body = ResponseIn(
         survey=survey.key,
         channel="api",

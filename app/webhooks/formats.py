@@ -141,6 +141,12 @@ _DELIGHTED = {
 }
 
 
+_SURVEY_TYPES = {
+    "promoter": "nps", "passive": "nps", "detractor": "nps", "satisfied": "csat",
+    "neutral": "csat", "dissatisfied": "csat", "easy": "ces", "hard": "ces",
+}  # fmt: skip
+
+
 def as_delighted(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
     """Return a webhook in Delighted's form, the person expanded."""
     data = event_body(event, personal=personal)["data"]
@@ -157,6 +163,7 @@ def as_delighted(event: SubscriberEvent, *, personal: bool, base_url: str) -> di
                 "id": customer.get("id"), "name": customer.get("name"),
                 "email": customer.get("email"),
             },
+            "survey_type": _SURVEY_TYPES.get(data.get("band") or ""),
             "score": data.get("score"),
             "comment": comment(event),
             "permalink": link(event, base_url),

@@ -128,6 +128,22 @@ def test_responses_are_made_read_changed_and_counted(client: Any) -> None:
     assert (old.response_count, old.nps) == (0, 0)
 
 
+def test_a_closed_survey_can_still_be_pulled(service: Service, key: str) -> None:
+    with httpx.Client(base_url=service.url, auth=(key, "")) as api:
+        api.post("/v1/surveys", json={"template": "nps", "key": "over"}).raise_for_status()
+        api.post("/v1/surveys/over/publish").raise_for_status()
+        body = {"name": "over", "scopes": ["write"], "survey": "over"}
+        secret = api.post("/v1/api-keys", json=body).json()["secret"]
+        client = delighted.Client(api_key=secret, api_base_url=f"{service.url}/delighted/v1/")
+        person = delighted.Person.create(client=client, email="last@shop.example", send=False)
+        delighted.SurveyResponse.create(client=client, person=person.id, score=9)
+        api.post("/v1/surveys/over/close").raise_for_status()
+    assert len(delighted.SurveyResponse.all(client=client)) == 1
+    assert delighted.Metrics.retrieve(client=client).response_count == 1
+    with pytest.raises(delighted.errors.GeneralAPIError):
+        delighted.SurveyResponse.create(client=client, person=person.id, score=9)
+
+
 def test_a_pull_in_slices_sees_every_change_once(client: Any, service: Service, key: str) -> None:
     began = int(time.time())
     person = delighted.Person.create(client=client, email="slices@shop.example", send=False)

@@ -29,6 +29,7 @@ async def test_an_old_verifier_only_changes_its_key(
     first = bodies[0]["event_data"]
     assert (first["score"], first["comment"], first["person"]["name"]) == (2, "Late", "Ala")
     assert isinstance(first["created_at"], int)
+    assert first["survey_type"] == "nps"
     assert bodies[2]["event_data"]["email"] == "ala@shop.example"
     for request in receiver.requests:
         mark = hmac.new(endpoint["secret"].encode(), request["raw"], hashlib.sha256).hexdigest()
