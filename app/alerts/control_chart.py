@@ -3,7 +3,8 @@
 
 A standardised, exponentially weighted moving average (Roberts 1959) with lambda = 0.2. The mean
 and the spread are frozen from a baseline. The limit is wider than the textbook's: L = 3 would
-raise a false alarm in 16 to 44 % of years of a stable series of days, L = 4 in 1 to 2 %.
+raise a false alarm in 16 to 44 % of years of a stable series of days, L = 4 in at most 3 % unless
+nearly all answers are alike.
 """
 
 import math

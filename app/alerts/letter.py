@@ -260,7 +260,7 @@ def _figure_line(metric: str, reply: dict[str, Any], language: str) -> str:
     if change["delta"] is None:
         return line
     sign = "+" if change["delta"] > 0 else ""
-    line += f", {sign}{_format_value(metric, change['delta'], language)}"
+    line += f", {sign}{_format_change(metric, change['delta'], language)}"
     if change["p_value"] is None:
         return line
     certain = "letter_significant" if change["significant"] else "letter_chance"
@@ -273,6 +273,15 @@ def _format_value(metric: str, value: float, language: str) -> str:
         return f"{number_in(language, value / 3600, 1)} h"
     shown = number_in(language, value, unit.digits)
     return f"{shown} %" if unit.kind == "percent" else shown
+
+
+def _format_change(metric: str, delta: float, language: str) -> str:
+    """Write a difference; that of two shares is in points."""
+    unit = METRICS[metric].unit
+    if unit.kind != "percent":
+        return _format_value(metric, delta, language)
+    number = number_in(language, delta, unit.digits)
+    return str(texts_of("mail", language)["letter_points"]).format(n=number)
 
 
 async def stop_letter(session: AsyncSession, member: Member) -> None:

@@ -16,7 +16,8 @@ class Alert(SQLModel, table=True):
 
     `rules` are metric, filter, group, interval and rule as the API got them. `raised` maps each
     group (`""` without one) to what raised it, until it clears. `seen_until` is the moment up to
-    which answers were looked at, None before the first look.
+    which answers were looked at, None before the first look. `problem` says why it cannot be
+    evaluated.
     """
 
     __table_args__ = (
@@ -33,5 +34,6 @@ class Alert(SQLModel, table=True):
     rules: dict[str, Any] = Field(sa_type=Json)
     raised: dict[str, Any] = Field(sa_type=Json)
     seen_until: dt.datetime | None = Field(default=None, sa_type=Instant)
+    problem: str | None = None
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)

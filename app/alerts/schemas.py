@@ -168,6 +168,7 @@ class AlertOut(BaseModel):
     notify: list[str]
     active: bool
     raised: list[RaisedOut]
+    problem: str | None = Field(description="Why it cannot be evaluated; null if it can.")
     created_at: dt.datetime
     updated_at: dt.datetime
 

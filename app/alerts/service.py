@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, or_, select, tuple_
@@ -20,7 +21,7 @@ from app.core import jobs
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import Database, run_sql
-from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.errors import AfterwordError, Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.jobs import Job
 from app.core.outbox import emit
@@ -130,10 +131,21 @@ async def change(
         if name in given:
             setattr(alert, name, given.pop(name))
     alert.rules = alert.rules | given
-    alert.seen_until = None
+    _require_rules(alert)
+    alert.seen_until = alert.problem = None
     alert.updated_at = utc_now()
     session.add(alert)
     return alert
+
+
+def _require_rules(alert: Alert) -> None:
+    """Raise InvalidInput if the rules do not fit each other, such as a value out of reach."""
+    try:
+        rules_of(alert)
+    except ValidationError as error:
+        found = error.errors()[0]
+        msg = found["msg"].removeprefix("Value error, ")
+        raise InvalidInput.at("body", *(found["loc"] or ("rule",)), msg=msg) from None
 
 
 async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
@@ -215,7 +227,15 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
         if alert is None:
             return
         workspace = await get_workspace(session, alert.workspace_id)
-        charts = await charts_of(session, workspace, rules_of(alert), alert.created_at)
+        alert.seen_until = seen_until
+        try:
+            charts = await charts_of(session, workspace, rules_of(alert), alert.created_at)
+        except (AfterwordError, ValidationError) as error:
+            # A survey or a segment that it watches is gone; it is tried again with new answers.
+            alert.problem = str(error)[:500]
+            session.add(alert)
+            return
+        alert.problem = None
         raised_before = alert.raised
         raised = raised_now(charts, raised_before)
         for group in raised.keys() - raised_before.keys():
@@ -224,7 +244,6 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
             await _notify(session, settings, alert, CLEARED, raised_before[group])
         # A group that is still raised keeps the period that raised it first.
         alert.raised = {group: raised_before.get(group, point) for group, point in raised.items()}
-        alert.seen_until = seen_until
         session.add(alert)
 
 

@@ -96,16 +96,23 @@ _WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.sco
 
 
 def _tag_means(tag: str) -> str:
-    """Return the SQL of the mean on 0 to 100 of the scores of each tag, reversed ones flipped."""
+    """Return the SQL of the mean on 0 to 100 of the scores of each tag, reversed ones flipped.
+
+    At least half of the questions of a pillar or module must be answered; what customers told or
+    heard drives no score.
+    """
+    least = "1" if tag == "driver" else "count(*)"
+    apart = "and q.driver not in ('told', 'heard')" if tag == "driver" else ""
     return f"""(select jsonb_object_agg(t.tag, t.mean) from (
   select q.{tag} as tag, round(avg(case when q.reverse then 100 - v.mean else v.mean end), 4)
     as mean
-  from question q cross join lateral (select 100.0 * ((r.scores ->> q.key)::int - v0.low)
+  from question q cross join lateral (select 100.0
+    * (case when (r.scores ->> q.key)::int >= 0 then (r.scores ->> q.key)::int end - v0.low)
     / nullif(q.high - v0.low, 0) as mean from (select case when q.type in
     ('nps', 'yes_no', 'expectation') then 0 else 1 end as low) v0) v
   where q.workspace_id = $1 and q.survey_id = r.survey_id and q.{tag} is not null
-    and (r.scores ->> q.key)::int >= 0 and q.type not in ('choice', 'choices', 'emotion')
-  group by 1) t)"""
+    and q.type not in ('choice', 'choices', 'emotion', 'text') {apart}
+  group by 1 having 2 * count(v.mean) >= {least} and count(v.mean) > 0) t)"""
 
 
 DATASETS: dict[str, Dataset] = {

@@ -193,3 +193,28 @@ async def test_keys_changes_and_deletion(shop: Shop) -> None:
     assert [a["id"] for a in (await shop.get("/v1/alerts"))["data"]] == [made["id"]]
     assert (await shop.call("DELETE", f"/v1/alerts/{made['id']}")).status_code == 204
     assert (await shop.call("GET", "/v1/alerts/drop")).status_code == 404
+
+
+async def test_a_change_must_fit_the_other_rules(shop: Shop) -> None:
+    await shop.publish("csat", template="csat")
+    rule = {"kind": "below", "value": 60}
+    made = await shop.post("/v1/alerts", {"name": "CSAT", "metric": "csat", "rule": rule})
+    path = f"/v1/alerts/{made['id']}"
+    reply = await shop.call("PATCH", path, json={"rule": {"kind": "below", "value": -5}})
+    assert (reply.status_code, "from 0 to 100" in reply.text) == (422, True)
+    assert (await shop.get(path))["rule"]["value"] == 60
+    assert (await shop.call("GET", f"{path}/chart")).status_code == 200
+
+
+async def test_an_alert_whose_segment_is_gone_says_so(shop: Shop) -> None:
+    await shop.publish("nps")
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    made = await shop.post("/v1/alerts", DROP | {"group_by": "property.store"})
+    await shop.call("PATCH", "/v1/workspace", json={"segments": []})
+    await look(shop)
+    found = await shop.get(f"/v1/alerts/{made['id']}")
+    assert "store" in found["problem"]
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    await shop.call("PATCH", f"/v1/alerts/{made['id']}", json={"active": True})
+    await look(shop)
+    assert (await shop.get(f"/v1/alerts/{made['id']}"))["problem"] is None

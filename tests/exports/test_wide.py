@@ -2,6 +2,7 @@
 """One row a response for one's own analysis: scores and tags as the API computes them."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -31,3 +32,24 @@ async def test_scores_and_tags_of_each_response(shop: Shop) -> None:
     means = (await shop.metric("rating", group_by="driver", period="all"))["rows"]
     (waiting,) = [row for row in means if row["group"]["driver"] == "waiting"]
     assert waiting["mean_0_100"] == pytest.approx(62.5)
+
+
+async def test_half_of_a_pillar_is_needed_as_in_the_insight(shop: Shop) -> None:
+    text = {"en": "?"}
+    questions: list[Any] = [{"key": "score", "type": "nps", "text": text}]
+    questions += [
+        {"key": f"p{n}", "type": "rating", "points": 5, "pillar": "empathy", "text": text}
+        for n in range(3)
+    ]
+    questions.append({"key": "told", "type": "rating", "driver": "told", "text": text})
+    await shop.publish("s", questions=questions, metric="nps")
+    for _ in range(12):
+        await shop.answer("s", {"score": 9, "p0": 5, "told": 3})
+        await shop.answer("s", {"score": 2, "p0": 1, "p1": 1})
+    reply = await shop.call("GET", "/v1/exports/answers_wide", params={"format": "ndjson"})
+    rows = [json.loads(line) for line in reply.text.splitlines()]
+    assert {row["drivers"] is None for row in rows} == {True}
+    known = [row["pillars"]["empathy"] for row in rows if row["pillars"]]
+    found = await shop.get("/v1/insights/pillars")
+    assert (sum(known) / len(known), len(known)) == (0, 12)
+    assert (found["rows"][0]["score"], found["rows"][0]["n"]) == (0, 12)
