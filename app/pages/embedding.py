@@ -55,6 +55,9 @@ class WidgetQuestion(BaseModel):
     required: bool
     choices: list[WidgetChoice]
     ends: list[str] | None = Field(description="The words at the ends of a scale.")
+    foreign_ends: list[str | None] | None = Field(
+        description="Their languages, null where it is the survey's."
+    )
     show_if: dict[str, Any] | None = Field(description="Shown only where this holds.")
 
 
@@ -83,7 +86,7 @@ class WidgetSurvey(BaseModel):
     colours: dict[str, str] | None
     intro: str | None
     words: dict[str, str]
-    words_language: str
+    foreign: dict[str, str] = Field(description="Languages of words that are in another one.")
     main: str | None
     questions: list[WidgetQuestion]
     thanks: WidgetThankYou
@@ -217,7 +220,7 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
         else None,
         "intro": wording.say(definition.texts.intro) if definition.texts.intro else None,
         "words": {name: words[name] for name in _WORDS},
-        "words_language": words.language,
+        "foreign": {name: words.language for name in _WORDS if words.is_foreign(name)},
         "main": main.key if main and main.show_if is None else None,
         "questions": [_question(question, wording) for question in definition.questions],
         "thanks": _thanks(survey, wording),
@@ -240,6 +243,11 @@ def _question(question: Question, wording: Wording) -> dict[str, Any]:
         "required": question.required,
         "choices": choices,
         "ends": [wording.words[end] for end in ends] if ends else None,
+        "foreign_ends": [
+            wording.words.language if wording.words.is_foreign(end) else None for end in ends
+        ]
+        if ends
+        else None,
         "show_if": question.show_if.model_dump() if question.show_if else None,
     }
 

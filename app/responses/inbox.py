@@ -16,7 +16,7 @@ from app.core.database import run_sql
 
 PAGE = 50
 _WINDOW = 20_000
-_EVER = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
+_FIRST_MOMENT, _EVER = dt.datetime.fromtimestamp(0, dt.UTC), dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 _OPEN = ("open", "contacted")
 
 _COLUMNS = """
@@ -32,11 +32,16 @@ where r.workspace_id = :workspace and not r.test and r.state = 'counted'"""
 
 @dataclass(frozen=True, slots=True)
 class FollowUpFilter:
-    """Which follow-ups: of a status (empty: those not resolved), of an owner, only late ones."""
+    """Which follow-ups: of a status (empty: those not resolved), owner and survey, only late ones.
+
+    `by_score` puts the lowest score first instead of the latest.
+    """
 
     status: str = ""
     owner: str = ""
     overdue: bool = False
+    survey: str = ""
+    by_score: bool = False
 
 
 async def find_follow_ups(
@@ -57,17 +62,24 @@ async def find_follow_ups(
         bound["owner"] = owner
     if which.overdue:
         conditions += " and r.due_at < :now"
-    if position := decode_cursor(cursor, UUID):
+    if which.survey:
+        conditions += " and s.key = :survey"
+        bound["survey"] = which.survey
+    order = "r.follow_up_opened_at desc, r.id desc"
+    if which.by_score:
+        # The worst are few; there is one page of them.
+        order = f"r.score asc nulls last, {order}"
+    elif position := decode_cursor(cursor, UUID):
         conditions += " and (r.follow_up_opened_at, r.id) < (:at, :id)"
         bound |= {"at": position[0], "id": position[1]}
     rows = await run_sql(
         session,
-        text(
-            f"{_COLUMNS} and {conditions} "
-            "order by r.follow_up_opened_at desc, r.id desc limit :limit"
-        ).bindparams(workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound),
+        text(f"{_COLUMNS} and {conditions} order by {order} limit :limit").bindparams(
+            workspace=workspace_id, now=utc_now(), limit=limit + 1, **bound
+        ),
     )
-    return _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+    found, following = _page([dict(row._mapping) for row in rows], limit, "follow_up_opened_at")
+    return found, None if which.by_score else following
 
 
 def _page(
@@ -79,16 +91,27 @@ def _page(
 
 
 async def count_open_follow_ups(
-    session: AsyncSession, workspace_id: UUID, *, most: int = 1000
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    span: tuple[dt.datetime, dt.datetime] | None = None,
+    most: int = 1000,
 ) -> int:
-    """Return how many follow-ups are open, up to a number that says `many`."""
+    """Return how many follow-ups are open, up to a number that says `many`.
+
+    With `span` those of answers from a moment to another, which is exclusive.
+    """
+    since, until = span or (_FIRST_MOMENT, _EVER)
     rows = await run_sql(
         session,
         text(
             "select count(*) from (select from response where workspace_id = :workspace "
             "and follow_up_opened_at is not null and follow_up = any(:wanted ::text[]) "
-            "and state = 'counted' limit :most) r"
-        ).bindparams(workspace=workspace_id, wanted=list(_OPEN), most=most),
+            "and state = 'counted' and responded_at >= :since and responded_at < :until "
+            "limit :most) r"
+        ).bindparams(
+            workspace=workspace_id, wanted=list(_OPEN), most=most, since=since, until=until
+        ),
     )
     found: int = rows.one()[0]
     return found

@@ -260,6 +260,19 @@ async def segments_with(session: AsyncSession, workspace_id: UUID, value: str) -
     return [row.segment for row in rows]
 
 
+async def last_answers(session: AsyncSession, workspace_id: UUID) -> dict[str, dt.datetime]:
+    """Return when each survey was last answered, by its key."""
+    rows = await run_sql(
+        session,
+        text(
+            "select s.key, (select max(r.responded_at) from response r "
+            "where r.workspace_id = :id and r.survey_id = s.id and r.state = 'counted') as last "
+            "from survey s where s.workspace_id = :id"
+        ).bindparams(id=workspace_id),
+    )
+    return {row.key: row.last for row in rows if row.last is not None}
+
+
 async def last_answered(
     session: AsyncSession, workspace_id: UUID, customers: Sequence[UUID]
 ) -> dict[UUID, dt.datetime]:

@@ -57,9 +57,13 @@ class Words:
         forms: dict[str, str] = self._shipped[name]
         return forms[plural_of(self._language, n)].format(n=n)
 
+    def is_foreign(self, name: str) -> bool:
+        """Tell whether a word is in another language than the page."""
+        return name not in self._own and self._language != language_of(self.locale)
+
     def language_attributes(self, name: str) -> Markup:
         """Return the attributes that say in which language a word is, where not in the page's."""
-        if name in self._own or self._language == language_of(self.locale):
+        if not self.is_foreign(name):
             return Markup("")
         return Markup(' lang="{0}" dir="{1}"').format(self._language, direction_of(self._language))
 

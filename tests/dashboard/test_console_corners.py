@@ -4,7 +4,10 @@
 import re
 from typing import Any
 
+import pytest
+
 from app.core.database import Database
+from app.pages.dashboard.figures import CARD_METRICS
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_console import member_page, press
 from tests.integrations.stories import simple
@@ -169,3 +172,51 @@ async def test_an_unknown_status_is_given_its_meaning(browser: Browser, shop: Sh
     assert found["unmapped"] == []
     await shop.work()
     assert [i["type"] for i in (await shop.get("/v1/interactions"))["data"]] == ["ticket.on_hold"]
+
+
+async def test_every_card_leads_to_its_chart(browser: Browser, shop: Shop) -> None:
+    await shop.publish("nps")
+    await shop.answer("nps", 9)
+    await browser.sign_in()
+    for metric in CARD_METRICS:
+        shown = await browser.client.get("/", params={"period": "all", "metric": metric})
+        assert shown.status_code == 200, metric
+    # What is shared is what is seen.
+    page = await browser.page("/?period=all&metric=nps")
+    assert re.search(r'/sharing\?path=[^"]*metric%3Dnps', page)
+
+
+@pytest.mark.parametrize(
+    ("form", "fields", "field"),
+    [
+        ("workspace-hours", {"hours.mon": "9-17"}, "hours.mon"),
+        ("workspace-reach", {"word_of_mouth.told_by_satisfied": "viele",
+                             "word_of_mouth.told_by_dissatisfied": "10"},
+         "word_of_mouth.told_by_satisfied"),
+        ("alert-create", {"name": "A", "metric": "nps", "kind": "below", "value": "900",
+                          "direction": "down", "interval": "day"}, "value"),
+    ],
+)  # fmt: skip
+async def test_an_error_stands_at_its_field(
+    browser: Browser, form: str, fields: dict[str, str], field: str
+) -> None:
+    await browser.sign_in()
+    page = await browser.page("/settings")
+    csrf = re.findall(r'name="_csrf" value="([^"]+)"', page)[0]
+    reply = await browser.client.post(f"/forms/{form}", data=fields | {"_csrf": csrf})
+    assert reply.status_code == 422
+    wrong = re.search(rf'name="{re.escape(field)}"[^>]*aria-invalid="true"[^>]*>(.*?)</label>',
+                      reply.text, re.DOTALL)  # fmt: skip
+    assert wrong, field
+    assert 'class="wrong"' in wrong[1]
+    assert "should match pattern" not in reply.text
+
+
+async def test_the_worst_follow_ups_can_go_first(browser: Browser, shop: Shop) -> None:
+    await shop.publish("nps")
+    for score in (5, 0, 3):
+        await shop.answer("nps", score)
+    await browser.sign_in()
+    page = await browser.page("/follow-ups?order_by=score&survey=nps")
+    assert re.findall(r'<td class="box">(\d)</td>', page) == ["0", "3", "5"]
+    assert await browser.page("/follow-ups?survey=other")

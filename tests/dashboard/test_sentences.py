@@ -2,6 +2,7 @@
 """Each insight's sentence states what the reply says, and nothing that it does not."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -119,3 +120,23 @@ def test_every_language_has_the_sentences_whole(language: str) -> None:
         total = {"n": 50, "value": (low + high) / 2, "ci": [low, high]}
         assert "{" not in expectation_sentence(texts, total)
     assert emotion_sentence(texts, [], {"n": 0}) == texts["no_emotions"]
+
+
+@pytest.mark.parametrize(
+    ("language", "detail", "said"),
+    [
+        ("pl", "until 2026-12-29T19:24:28.659670Z", "do "),
+        ("pl", "80% are asked", "pytamy 80 %"),
+        ("ro", "the trigger is not active", ""),
+        ("en", "the trigger is not active", "the trigger is not active"),
+        ("ro", "ticket.reopened", "ticket.reopened"),
+        ("en", None, ""),
+    ],
+)
+def test_the_detail_of_a_decision_is_in_the_readers_language(
+    language: str, detail: str | None, said: str
+) -> None:
+    shown = DashboardTexts(language).detail(detail, ZoneInfo("Europe/Warsaw"))
+    assert shown.startswith(said)
+    assert bool(shown) == bool(said)
+    assert "T19" not in shown

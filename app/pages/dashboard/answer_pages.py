@@ -22,6 +22,7 @@ from app.responses import inbox
 from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter
 from app.responses.schemas import FollowUpStatus
+from app.surveys import service as surveys
 from app.workspaces import members
 from app.workspaces.scopes import Scope
 
@@ -115,6 +116,8 @@ class FollowUpQuery(BaseModel):
     status: str = Field(default="", max_length=20)
     owner: str = Field(default="", max_length=128)
     overdue: bool = False
+    survey: str = Field(default="", max_length=64)
+    order_by: str = Field(default="", max_length=10)
     cursor: str | None = Field(default=None, max_length=200)
 
 
@@ -126,13 +129,23 @@ async def show_follow_ups(
     rows, cursor = await inbox.find_follow_ups(
         visit.session,
         visit.workspace.id,
-        FollowUpFilter(wanted.status, wanted.owner, wanted.overdue),
+        FollowUpFilter(
+            wanted.status,
+            wanted.owner,
+            wanted.overdue,
+            wanted.survey,
+            by_score=wanted.order_by == "score",
+        ),
         cursor=wanted.cursor,
     )
     filters = wanted.model_dump(exclude={"cursor"})
     return visit.page(
         "follow_ups", wanted=wanted,
         follow_ups=rows, cursor=cursor,
+        owners=[member.email for member in await members.find_page(
+            visit.session, visit.workspace.id, limit=200, cursor=None
+        )],
+        surveys=await surveys.names_of(visit.session, visit.workspace.id),
         said_filters={name: value for name, value in filters.items() if value},
     )  # fmt: skip
 

@@ -95,9 +95,11 @@ def line_of(
             solid = run[:-1]
             unfinished = path(run[-2:], lambda n: points[n].value or 0)
         paths.append(path(solid, lambda n: points[n].value or 0))
-        above = [f"{x(n)},{y(high)}" for n in run if (high := points[n].high) is not None]
-        below = [f"{x(n)},{y(low)}" for n in reversed(run) if (low := points[n].low) is not None]
-        if len(above) > 1:
+    # A period without an interval interrupts the band.
+    for run in _runs([None if p.low is None else p.high for p in points]):
+        above = [f"{x(n)},{y(points[n].high or 0)}" for n in run]
+        below = [f"{x(n)},{y(points[n].low or 0)}" for n in reversed(run)]
+        if len(run) > 1:
             bands.append("M" + " L".join(above + below) + " Z")
     every = max(1, -(-len(points) // _MOST_LABELS))
     shown = write or (lambda value: f"{value:g}".replace("-", "−"))

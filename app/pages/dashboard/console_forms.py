@@ -116,7 +116,7 @@ def _one_status(body: dict[str, Any]) -> dict[str, Any]:
 
 def _shape_reach(body: dict[str, Any]) -> dict[str, Any]:
     rates = body.get("word_of_mouth", {})
-    if None in rates.values():
+    if all(rate is None for rate in rates.values()):
         body["word_of_mouth"] = None
     return body
 

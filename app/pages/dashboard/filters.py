@@ -45,7 +45,7 @@ class PageFilter(BaseModel):
     period: str = Field(default=_USUAL_PERIOD, max_length=10)
     # The period that the form showed; another one that was chosen takes precedence over the dates.
     was: str = Field(default="", max_length=10)
-    metric: str = Field(default="", max_length=10)
+    metric: str = Field(default="", max_length=20)
     survey: str = Field(default="", max_length=64)
     touchpoint: str = Field(default="", max_length=64)
     channel: str = Field(default="", max_length=20)
@@ -135,7 +135,7 @@ class PageFilter(BaseModel):
 
     def page_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """Return the view as parameters of a page."""
-        params = {name: getattr(self, name) for name in _NAMES}
+        params = {name: getattr(self, name) for name in (*_NAMES, "metric")}
         params |= {f"property.{name}": values[-1] for name, values in properties.items()}
         dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self._period}
         return {name: value for name, value in (dates | params).items() if value}

@@ -10,6 +10,7 @@ from app.core.http import at
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import FORMS
+from app.pages.dashboard.field_errors import field_errors
 from app.pages.dashboard.forms import ConsoleForm, Fields, FormOutcome
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
 from app.pages.dashboard.shown_again import saved_at, show_again
@@ -41,7 +42,9 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
             form.method, _fill(form.path, fields), params=params, json_body=body
         )
     except ApiRefused as refused:
-        outcome = FormOutcome(name, fields, refused.detail, refused.fields)
+        wrong = field_errors(visit.texts, fields, refused.fields)
+        detail = visit.texts["error.fields"] if wrong else refused.detail
+        outcome = FormOutcome(name, fields, detail, wrong)
         return await show_again(visit, page, outcome, status=refused.status)
     except InvalidInput as error:
         wrong = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}

@@ -24,9 +24,14 @@ class Connection:
     failed: int
 
     @property
+    def is_well(self) -> bool:
+        """Whether it works at present, or has not begun."""
+        return self.health not in {"silent", "failing", "disabled", "unverified"}
+
+    @property
     def needs_somebody(self) -> bool:
         """Whether a person should look after it."""
-        return self.health in {"silent", "failing", "disabled", "unverified"} or self.failed > 0
+        return not self.is_well or self.failed > 0
 
 
 async def integrations(visit: DashboardVisit) -> Sequence[Connection]:

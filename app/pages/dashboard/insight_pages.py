@@ -139,7 +139,7 @@ async def show_compare(
         if other != metric and not visit.shared and _is_shown(visit, view, other, by)
     }
     points = [
-        figures.point_of(visit.texts, metric, row["group"][by] or visit.texts["without_group"], row)
+        figures.point_of(visit.texts, metric, _group_name(visit, by, row), row)
         for row in reply["rows"]
     ]
     within = METRICS[metric].unit.ends
@@ -155,6 +155,13 @@ async def show_compare(
         table=[] if visit.shared else _side_by_side(visit, replies, by),
         write=figures.format_value, **await filter_form(visit, view, properties),
     )  # fmt: skip
+
+
+def _group_name(visit: DashboardVisit, by: str, row: Mapping[str, Any]) -> str:
+    """Return what a group is called; one of few answers is marked."""
+    value = row["group"][by]
+    name = visit.texts.name(by, value) if value else visit.texts["without_group"]
+    return name if row["reliability"] == "ok" else f"{name} ({visit.texts['few']})"
 
 
 def _groups_of(visit: DashboardVisit, metric: str) -> list[str]:

@@ -69,7 +69,9 @@ async def _for_members(
     return {
         "follow_ups": urgent["data"],
         # Both are of the whole workspace, so they stand only where nothing is filtered.
-        "open_count": await inbox.count_open_follow_ups(visit.session, visit.workspace.id)
+        "open_count": await inbox.count_open_follow_ups(
+            visit.session, visit.workspace.id, span=(since, until)
+        )
         if whole
         else 0,
         "comments": await comments_of(visit, view, properties, limit=5),

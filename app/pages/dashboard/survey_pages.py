@@ -14,6 +14,7 @@ from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.parts import figures_context
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
+from app.responses.queries import last_answers
 from app.surveys import service as surveys
 from app.surveys.question_types import spec_of
 from app.surveys.schemas import Definition, Question
@@ -31,13 +32,14 @@ _LISTED = ("nps", "csat", "ces")
 
 @routes.get("/surveys", include_in_schema=False)
 async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
-    """List the surveys: state, answers, figure, last change."""
+    """List the surveys: state, answers, figure, last answer."""
     rows = await visit.api.list("/v1/surveys")
     found: dict[str, dict[str, Any]] = {}
     for metric in _LISTED:
         reply = await visit.api.get(f"/v1/metrics/{metric}", group_by="survey", period="all")
         found |= {row["group"]["survey"]: row | {"metric": metric} for row in reply["rows"]}
-    return visit.page("surveys", surveys=rows, figures=found, write=figures.format_value)
+    last = await last_answers(visit.session, visit.workspace.id)
+    return visit.page("surveys", surveys=rows, figures=found, last=last, write=figures.format_value)
 
 
 @routes.get("/surveys/new", include_in_schema=False)

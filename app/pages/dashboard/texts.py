@@ -2,12 +2,14 @@
 """The dashboard's texts, numbers and times in the visitor's language. Pure."""
 
 import datetime as dt
+import re
 
 from babel.dates import format_date, format_datetime
 
 from app.core.clock import utc_now
 from app.core.texts import days_in, number_in, shipped_language, texts_of
 
+_UNTIL, _SAMPLED = re.compile(r"until (\S+)"), re.compile(r"(\d+)% are asked")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -37,6 +39,20 @@ class DashboardTexts:
         subject, *rest = [part for part in path.split("/")[2:] if not part.startswith("{")] or [""]
         verb = self.name("audit_verb", rest[-1] if rest else method)
         return f"{self.name('audit_subject', subject)}: {verb}"
+
+    def detail(self, detail: str | None, zone: dt.tzinfo) -> str:
+        """Write what a decision says beside its reason in the visitor's language and zone.
+
+        A sentence that only explains the reason is left out in other languages than its own.
+        """
+        if not detail:
+            return ""
+        if match := _UNTIL.fullmatch(detail):
+            at = dt.datetime.fromisoformat(match[1])
+            return self["detail.until"].format(at=self.moment(at, zone))
+        if match := _SAMPLED.fullmatch(detail):
+            return self["detail.sampled"].format(share=f"{match[1]} %")
+        return detail if self.language == "en" or " " not in detail else ""
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Write a number as the language groups and separates it."""

@@ -1,7 +1,7 @@
 // <afterword-survey>: one survey in a page, inline or as a popup.
 import { make, newId } from "./dom.js";
 import { post, storage } from "./outbox.js";
-import { draw, read } from "./questions.js";
+import { draw, read, spoken } from "./questions.js";
 import { isShown } from "./show_if.js";
 import { site, visitor } from "./site.js";
 import { sheets } from "./style.js";
@@ -30,10 +30,9 @@ export class Survey extends HTMLElement {
     return this.getAttribute("key") || site.key;
   }
 
-  // In which language our own words are, where not in the survey's.
-  get #spoken() {
-    const { language, words_language } = this.#survey;
-    return language.startsWith(words_language) ? {} : { lang: words_language, dir: "ltr" };
+  // In which language a word of ours is, where not in the survey's.
+  #spoken(name) {
+    return spoken(this.#survey.foreign[name]);
   }
 
   #tell(name) {
@@ -174,14 +173,14 @@ export class Survey extends HTMLElement {
     const alone = questions.length == 1;
     const last = ++this.#step > 1 || this.#survey.questions.length == questions.length;
     this.#shown = questions;
-    const how = { alone, optional: words.optional, spoken: this.#spoken };
+    const how = { alone, optional: words.optional };
     const heading = make("h2", HEADING, alone ? questions[0].text : company);
     const trap = { name: "_website", tabindex: -1, autocomplete: "off", "aria-hidden": true };
     this.#form.replaceChildren(
       heading,
       ...questions.map((question) => draw(question, how)),
       make("input", { ...trap, class: "t" }),
-      make("button", this.#spoken, last ? words.send : words.next),
+      make("button", this.#spoken(last ? "send" : "next"), last ? words.send : words.next),
     );
     this.#reveal();
     if (this.#step > 1) heading.focus();
@@ -267,7 +266,7 @@ export class Survey extends HTMLElement {
     if (said.link_url) {
       parts.push(make("a", { href: said.link_url, rel: "noopener" }, said.link_text));
     }
-    if (!navigator.onLine) parts.push(make("p", this.#spoken, words.later));
+    if (!navigator.onLine) parts.push(make("p", this.#spoken("later"), words.later));
     this.#say(words.thanks_title, said.text, ...parts).focus();
   }
 }

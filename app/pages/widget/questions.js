@@ -28,18 +28,22 @@ const choice = ({ key, kind, required }, { label, spoken, value }, number) => {
   return make("label", value == "na" ? { class: "n" } : {}, make("input", input), label);
 };
 
-// `alone` where the heading is the question; `spoken` says in which language our own words are.
-export const draw = (question, { alone, optional, spoken }) => {
-  const { key, kind, choices, ends, required } = question;
+// The attributes of words in another language than the survey's; ours run from left to right.
+export const spoken = (lang) => (lang ? { lang, dir: "ltr" } : {});
+
+// `alone` where the heading is the question.
+export const draw = (question, { alone, optional }) => {
+  const { key, kind, choices, ends, foreign_ends, required } = question;
   const title = alone ? "" : required ? question.text : `${question.text} (${optional})`;
   const label = alone ? { "aria-labelledby": "h" } : {};
   if (kind == "text") return text(question, title, label);
   const options = choices.map((each, number) => choice(question, each, number));
-  const group = make("div", { class: kind == "scale" ? "c s" : "c w" }, ...options);
+  const points = choices.filter(({ value }) => value != "na").length;
+  const group = make("div", { class: kind == "scale" ? "c s s" + points : "c w" }, ...options);
   const set = make("fieldset", label, ...(title ? [make("legend", {}, title)] : []), group);
   if (ends) {
-    const words = ends.map((end) => make("span", {}, end));
-    set.append(make("p", { class: "e", id: "e-" + key, ...spoken }, ...words));
+    const words = ends.map((end, side) => make("span", spoken(foreign_ends[side]), end));
+    set.append(make("p", { class: "e", id: "e-" + key }, ...words));
     set.setAttribute("aria-describedby", "e-" + key);
   }
   return set;

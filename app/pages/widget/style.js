@@ -16,6 +16,8 @@ h2:focus{outline:0}
 fieldset{border:0;margin:0 0 1rem;padding:0;min-width:0}
 .c{display:flex;gap:.375rem}
 .s{display:grid;grid-template-columns:repeat(6,minmax(2.75rem,1fr));gap:.25rem}
+.s5,.s10{grid-template-columns:repeat(5,minmax(2.75rem,1fr))}
+.s7{grid-template-columns:repeat(7,minmax(2.25rem,1fr))}
 .c label{display:flex;align-items:center;justify-content:center;min-height:2.75rem;
   padding:0 .25rem;border:1px solid var(--l);border-radius:.5rem;cursor:pointer}
 .n{grid-column:1/-1}
