@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 
 from app.core.clock import utc_now
+from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.ids import as_uuid, uuid7
 from app.core.schema import TENANT, Instant, Json
@@ -73,6 +74,31 @@ def _named(request: Request) -> dict[str, str]:
         for name, value in request.path_params.items()
         if name != "customer" or as_uuid(str(value))
     }
+
+
+async def find_page(
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    since: dt.datetime | None,
+    until: dt.datetime | None,
+    limit: int,
+    cursor: str | None,
+) -> list[AuditEntry]:
+    """Return up to `limit + 1` changes from `since` to `until`, exclusive, newest first."""
+    query = (
+        select(AuditEntry)
+        .where(AuditEntry.workspace_id == workspace_id)
+        .order_by(col(AuditEntry.at).desc(), col(AuditEntry.id).desc())
+        .limit(limit + 1)
+    )
+    if since is not None:
+        query = query.where(col(AuditEntry.at) >= since)
+    if until is not None:
+        query = query.where(col(AuditEntry.at) < until)
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(col(AuditEntry.at), col(AuditEntry.id)) < position)
+    return list(await session.exec(query))
 
 
 async def forget_old(session: AsyncSession, now: dt.datetime) -> None:

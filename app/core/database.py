@@ -181,6 +181,11 @@ class Database:
                 yield session
                 await session.flush()
 
+    async def ping(self) -> None:
+        """Ask the database for nothing, or raise the error of a connection."""
+        async with self.session() as session:
+            await run_sql(session, text("select 1"))
+
     async def close(self) -> None:
         """Close the pools."""
         await self.engine.dispose()

@@ -7,11 +7,10 @@ from typing import Literal
 
 from fastapi import Request
 from pydantic import BaseModel, Field
-from sqlalchemy import text
 from starlette.responses import Response
 
 from app.core import jobs, telemetry
-from app.core.database import Database, is_connection_lost, run_sql
+from app.core.database import Database, is_connection_lost
 from app.core.errors import NotFound
 from app.core.http import json_reply
 from app.core.routing import router
@@ -71,8 +70,7 @@ async def get_readiness(request: Request) -> Response:
     mail = "ok" if settings.smtp_url else "stored: AFTERWORD_SMTP_URL is not set"
     checks = {"database": "ok", "migrations": "ok"}
     try:
-        async with database.session() as session:
-            await run_sql(session, text("select 1"))
+        await database.ping()
         if not await is_current(database):
             checks["migrations"] = "missing: run `afterword migrate`"
     except Exception as error:

@@ -5,11 +5,12 @@ The dictionary that readers get, the statement that is run and the types of ever
 made from these columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.exports.columns import Column, Dataset, Type
 from app.responses.statements import COUNTERS
+from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, lowest_score
 
 
 def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -> Column:
@@ -91,6 +92,14 @@ _OF_RESPONSES = {
     "until": "r.responded_at < {0}",
 }
 
+
+def _listed(types: Iterable[QuestionType]) -> str:
+    return ", ".join(f"'{type_}'" for type_ in types)
+
+
+# Types whose lowest score is 0, and those whose scores lie on no scale.
+_FROM_ZERO = _listed(type_ for type_ in QuestionType if lowest_score(type_) == 0)
+_WITHOUT_SCALE = _listed(sorted(QUESTIONS_WITHOUT_SCALE))
 _WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) k
   where k.value::int >= 0 and position('=' in k.key) = 0)"""
 
@@ -109,9 +118,9 @@ def _tag_means(tag: str) -> str:
   from question q cross join lateral (select 100.0
     * (case when (r.scores ->> q.key)::int >= 0 then (r.scores ->> q.key)::int end - v0.low)
     / nullif(q.high - v0.low, 0) as mean from (select case when q.type in
-    ('nps', 'yes_no', 'expectation') then 0 else 1 end as low) v0) v
+    ({_FROM_ZERO}) then 0 else 1 end as low) v0) v
   where q.workspace_id = $1 and q.survey_id = r.survey_id and q.{tag} is not null
-    and q.type not in ('choice', 'choices', 'emotion', 'text') {apart}
+    and q.type not in ({_WITHOUT_SCALE}) {apart}
   group by 1 having 2 * count(v.mean) >= {least} and count(v.mean) > 0) t)"""
 
 

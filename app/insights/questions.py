@@ -21,13 +21,10 @@ from app.insights.request import (
     InsightRequest,
     ResponseQuery,
 )
-from app.surveys.question_types import QuestionType, lowest_score, spec_of
+from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, lowest_score, spec_of
 
 # The end of the warning that an insight is of some surveys only.
 NAME_SURVEY = "Name one by `survey=`."
-_WITHOUT_SCALE = frozenset(
-    {QuestionType.CHOICE, QuestionType.CHOICES, QuestionType.EMOTION, QuestionType.TEXT}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ class ScoredQuestion:
     @property
     def is_number(self) -> bool:
         """Whether its score lies on a scale from low to high."""
-        return self.type not in _WITHOUT_SCALE
+        return self.type not in QUESTIONS_WITHOUT_SCALE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel
-from sqlalchemy import text
 from starlette.responses import Response
 
 from app.core.clock import utc_now
-from app.core.database import Database, run_sql
+from app.core.database import Database
 from app.core.errors import Unauthorized
 from app.core.http import json_reply, read_body
 from app.core.ids import derived_uuid
@@ -24,7 +23,7 @@ from app.integrations.inbound_commit import InboundCommit, IntegrationCache, Raw
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS, SourceName
-from app.integrations.service import awaits_secret, rule_of
+from app.integrations.service import awaits_secret, note_refusal, rule_of
 from app.integrations.verification import TOKEN_HEADER, address_of, is_token, refusal_of_delivery
 
 routes = APIRouter(tags=["Webhooks in"])
@@ -157,12 +156,7 @@ async def _note_refusal(
         return
     database: Database = request.app.state.database
     async with database.transaction() as session:
-        await run_sql(
-            session,
-            text(
-                "update integration set refused_at = :now, refused_reason = :reason where id = :id"
-            ).bindparams(now=now, reason=refusal[:200], id=integration.id),
-        )
+        await note_refusal(session, integration.id, refusal, now)
 
 
 def _headers_to_store(integration: Integration, headers: Mapping[str, str]) -> dict[str, str]:

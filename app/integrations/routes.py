@@ -253,8 +253,7 @@ async def delete_write_back(
 ) -> None:
     """Delete the settings of the write-back, with the token."""
     row = await service.find(session, caller.workspace_id, integration)
-    row.write_back = None
-    session.add(row)
+    write_back.remove(session, row)
 
 
 @routes.get("/v1/integrations/{integration}/write-backs", summary="List scores put back")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs of integrations: register, change, find, rotate secrets."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -205,6 +206,18 @@ async def rotate(
     session.add(integration)
     await notify(session, CHANNEL, str(workspace_id))
     return NewIntegration(integration, token)
+
+
+async def note_refusal(
+    session: AsyncSession, integration_id: UUID, reason: str, now: dt.datetime
+) -> None:
+    """Note that a webhook was refused, and why, for its owner to see."""
+    await run_sql(
+        session,
+        text(
+            "update integration set refused_at = :now, refused_reason = :reason where id = :id"
+        ).bindparams(now=now, reason=reason[:200], id=integration_id),
+    )
 
 
 async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Integration:

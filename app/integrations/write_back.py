@@ -78,6 +78,12 @@ async def set_write_back(
     session.add(integration)
 
 
+def remove(session: AsyncSession, integration: Integration) -> None:
+    """Delete the settings of a write-back, with the token."""
+    integration.write_back = None
+    session.add(integration)
+
+
 async def consume_responses(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
     """Enqueue the answers that go back onto a ticket, each once."""
     answered = [

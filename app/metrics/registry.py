@@ -72,7 +72,9 @@ METRICS: dict[str, Metric] = {
             _NET,
         ),
         Metric(
-            "choice", ScoreCounter(ScoreQuestions("choice", apart=True), figures.choice), _SHARE
+            "choice",
+            ScoreCounter(ScoreQuestions("choice", apart=True), figures.choice, None),
+            _SHARE,
         ),
         Metric("ttr", RESOLUTIONS, _DURATION, better="lower"),
         Metric("first_reply", FIRST_REPLIES, _DURATION, better="lower"),

@@ -35,7 +35,7 @@ class ScoreCounter:
 
     questions: ScoreQuestions
     formula: Callable[[Cell], Figure]
-    compare: Comparison | None = None
+    compare: Comparison | None
     rescaled: bool = False
 
     noun = "answers"

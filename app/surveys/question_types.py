@@ -225,7 +225,25 @@ def types_of_metric(metric: str) -> tuple[QuestionType, ...]:
     return tuple(type_ for type_ in QuestionType if spec_of(type_).metric == metric)
 
 
+def _has_scale(type_: QuestionType) -> bool:
+    """Tell whether the scores of a type go from bad to good."""
+    answers = spec_of(type_).answers
+    match answers:
+        case ScoreAnswers():
+            return True
+        case WordAnswers():
+            # The words of a mood are kinds, not steps.
+            return type_ is not QuestionType.EMOTION
+        case OptionAnswers() | TextAnswers():
+            return False
+        case _:
+            assert_never(answers)
+
+
 def lowest_score(type_: QuestionType) -> int:
     """Return the lowest score that a type records."""
     answers = spec_of(type_).answers
     return answers.low if isinstance(answers, ScoreAnswers) else 0
+
+
+QUESTIONS_WITHOUT_SCALE = frozenset(type_ for type_ in QuestionType if not _has_scale(type_))

@@ -7,10 +7,8 @@ from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel
-from sqlmodel import col, select, tuple_
 
-from app.core.audit import AuditEntry
-from app.core.cursors import decode_cursor
+from app.core import audit
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import SessionDep, router
 from app.workspaces.admission import Admin
@@ -40,19 +38,9 @@ async def list_changes(
     cursor: CursorParam = None,
 ) -> Page[AuditOut]:
     """Return who changed what of this workspace, newest first; kept for 400 days."""
-    query = (
-        select(AuditEntry)
-        .where(AuditEntry.workspace_id == caller.workspace_id)
-        .order_by(col(AuditEntry.at).desc(), col(AuditEntry.id).desc())
-        .limit(limit + 1)
+    rows = await audit.find_page(
+        session, caller.workspace_id, since=since, until=until, limit=limit, cursor=cursor
     )
-    if since is not None:
-        query = query.where(col(AuditEntry.at) >= since)
-    if until is not None:
-        query = query.where(col(AuditEntry.at) < until)
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(AuditEntry.at), col(AuditEntry.id)) < position)
-    rows = list(await session.exec(query))
     return page_of(
         rows,
         limit,

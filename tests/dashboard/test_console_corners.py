@@ -2,12 +2,15 @@
 """Corners of the console in which a manager was once stuck."""
 
 import re
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
 from app.core.database import Database
 from app.pages.dashboard.figures import CARD_METRICS
+from app.pages.dashboard.pages import PAGES
+from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_console import member_page, press
 from tests.integrations.stories import simple
@@ -220,3 +223,11 @@ async def test_the_worst_follow_ups_can_go_first(browser: Browser, shop: Shop) -
     page = await browser.page("/follow-ups?order_by=score&survey=nps")
     assert re.findall(r'<td class="box">(\d)</td>', page) == ["0", "3", "5"]
     assert await browser.page("/follow-ups?survey=other")
+
+
+def test_every_page_has_its_template_and_title() -> None:
+    templates = files("app.pages").joinpath("templates", "dashboard")
+    for page in PAGES.values():
+        assert templates.joinpath(f"{page.name}.html").is_file(), page.name
+        if page.in_navigation:
+            assert DashboardTexts("en")[page.name]

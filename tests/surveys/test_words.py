@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The service's own words: three whole languages, their plurals, and the choice among them."""
 
+import json
+import re
 from typing import get_args
 
 import pytest
@@ -21,6 +23,18 @@ def test_every_language_has_every_word() -> None:
         names = [texts_of(section, language).keys() for language in LANGUAGES]
         assert names[0] == names[1] == names[2], section
         assert names[0]
+
+
+def test_every_language_fills_in_the_same() -> None:
+    """A placeholder that one language calls otherwise would fail where it is filled."""
+    for section in SECTIONS:
+        texts = {language: texts_of(section, language) for language in LANGUAGES}
+        for name in texts["en"]:
+            found = {
+                language: set(re.findall(r"\{(\w+)\}", json.dumps(texts[language][name])))
+                for language in LANGUAGES
+            }
+            assert found["en"] == found["pl"] == found["ro"], (section, name, found)
 
 
 def test_every_question_type_has_its_words() -> None:
