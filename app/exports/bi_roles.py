@@ -83,9 +83,14 @@ async def create_role(
         session.add(access)
         await session.flush()
         await _name_roles(session)
+    return f"postgresql://{role}:{password}@{address_of(database)}"
+
+
+def address_of(database: Database) -> str:
+    """Return where roles log in: what follows the `@` of a `postgresql://` URL."""
     parts = urlsplit(database.url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{role}:{password}@{host}"))
+    return urlunsplit(parts._replace(scheme="", netloc=host)).removeprefix("//")
 
 
 async def list_roles(database: Database, workspace_key: str) -> list[BiAccess]:

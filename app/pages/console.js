@@ -1,6 +1,6 @@
 // The console without this script works as well; with it filters apply at once, rows can be ticked
 // together, charts say their values under the pointer and by the arrow keys, the editor shows its
-// preview while one types, and a new workspace shows its first answer as it comes.
+// preview while one types, so does a brand's colour, and a new workspace shows its first answer as it comes.
 for (const form of document.querySelectorAll("form.filters")) {
   // A choice by the keyboard is applied when it is left or confirmed: each arrow is a change.
   let keys = false;
@@ -50,6 +50,35 @@ if (editor && frame) {
       show().catch(() => {});
     });
   }
+}
+
+// A brand's colour, shown on its button while one types or picks.
+for (const typed of document.querySelectorAll("input[name='brand.colour']")) {
+  const shown = typed.form.querySelectorAll("[data-brand] svg");
+  const pick = document.createElement("input");
+  pick.type = "color";
+  pick.setAttribute("aria-label", typed.form.dataset.pick ?? typed.labels[0]?.textContent ?? "");
+  const light = (hex) =>
+    [1, 3, 5].reduce((sum, at, n) => {
+      const part = parseInt(hex.slice(at, at + 2), 16) / 255;
+      return sum + [0.2126, 0.7152, 0.0722][n] * (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    }, 0);
+  const show = () => {
+    const hex = typed.value.trim().toLowerCase();
+    if (!/^#[0-9a-f]{6}$/.test(hex)) return;
+    pick.value = hex;
+    for (const svg of shown) {
+      svg.querySelector("[data-fill]").setAttribute("fill", hex);
+      svg.querySelector("[data-ink]").setAttribute("fill", light(hex) > 0.179 ? "#000" : "#fff");
+    }
+  };
+  pick.addEventListener("input", () => {
+    typed.value = pick.value;
+    show();
+  });
+  typed.addEventListener("input", show);
+  typed.after(pick);
+  show();
 }
 
 const STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 _WHITE, _BLACK = "#ffffff", "#000000"
 PAPER, DARK_PAPER = _WHITE, "#16181c"
+# The accents of pages of a workspace without a colour.
+_USUAL, _USUAL_DARK = "#0b5cad", "#7ab8ff"
 # WCAG 2.2, success criterion 1.4.11: what one must see to use a control.
 _LEAST = 3.0
 _STEPS = 40
@@ -56,6 +58,14 @@ def accent(colour: str, paper: str) -> Accent:
     """Return how a brand's colour is used on a page."""
     fill = nearest_seen(colour, paper)
     return Accent(fill, ink_on(fill))
+
+
+def shades_of(colour: str | None) -> list[tuple[str, str, Accent]]:
+    """Return how a colour looks on a light and on a dark page: the name, the paper, the accent."""
+    return [
+        (name, paper, accent(colour or usual, paper))
+        for name, paper, usual in (("light", PAPER, _USUAL), ("dark", DARK_PAPER, _USUAL_DARK))
+    ]
 
 
 def _mix(first: str, other: str, share: float) -> str:

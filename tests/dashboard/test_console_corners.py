@@ -231,3 +231,44 @@ def test_every_page_has_its_template_and_title() -> None:
         assert templates.joinpath(f"{page.name}.html").is_file(), page.name
         if page.in_navigation:
             assert DashboardTexts("en")[page.name]
+
+
+async def test_a_trigger_has_its_window_its_cancellations_and_its_once(
+    browser: Browser, shop: Shop
+) -> None:
+    await shop.publish("nps")
+    await browser.sign_in()
+    form = {"name": "T", "on": "order.paid", "survey": "nps", "channel": "email", "active": "0",
+            "sample_percent": "100", "has_throttle": "0", "send_from": "09:00", "send_to": "17:00",
+            "cancel_on": "order.refunded\norder.edited", "once_per": "customer"}  # fmt: skip
+    csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/asking/new"))[0]
+    made = await browser.client.post(
+        "/forms/trigger-create", data={**form, "send_days": ["", "mon", "fri"], "_csrf": csrf}
+    )
+    assert made.status_code == 303, made.text
+    (trigger,) = (await shop.get("/v1/triggers"))["data"]
+    assert trigger["send_window"] == {"days": ["mon", "fri"], "from": "09:00", "to": "17:00"}
+    assert (trigger["cancel_on"], trigger["once_per"]) == (
+        ["order.refunded", "order.edited"], "customer",
+    )  # fmt: skip
+    page = await browser.page(f"/asking/{trigger['id']}")
+    assert re.search(r'value="mon" checked', page)
+    form |= {"trigger": trigger["id"], "cancel_on": "", "once_per": "", "_csrf": csrf}
+    saved = await browser.client.post("/forms/trigger-save", data={**form, "send_days": [""]})
+    assert saved.status_code == 303, saved.text
+    (trigger,) = (await shop.get("/v1/triggers"))["data"]
+    assert (trigger["send_window"], trigger["cancel_on"], trigger["once_per"]) == (
+        None, None, None,
+    )  # fmt: skip
+
+
+async def test_a_colour_is_shown_as_it_will_look(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    page = await browser.page("/surveys/new")
+    assert page.count("data-fill") == 2
+    csrf = re.findall(r'name="_csrf" value="([^"]+)"', page)[0]
+    body = {"_csrf": csrf, "brand.colour": "#7a1fa2", "brand.name": "", "brand.logo_url": ""}
+    saved = await browser.client.post("/forms/workspace-colour", data=body)
+    assert saved.status_code == 303
+    assert (await shop.get("/v1/workspace"))["brand"]["colour"] == "#7a1fa2"
+    assert 'fill="#7a1fa2"' in await browser.page("/settings")

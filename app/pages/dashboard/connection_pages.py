@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.routing import current_settings, router
-from app.exports.bi_roles import list_roles
+from app.exports.bi_roles import address_of, list_roles
 from app.imports.choosing import ColumnChoices, find_choices
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
@@ -53,6 +53,7 @@ async def show_connections(visit: ConsoleDep) -> HTMLResponse:
             shown["deliveries"][endpoint["id"]] = (await visit.api.get(path, limit=5))["data"]
         database = visit.request.app.state.database
         shown["roles"] = await list_roles(database, visit.workspace.key)
+        shown["database_address"] = address_of(database)
     return visit.page(
         "connections",
         integrations=await health.integrations(visit),

@@ -46,6 +46,15 @@ def _shape_durations(body: dict[str, Any]) -> None:
                 del body[name]
 
 
+def _shape_window(body: dict[str, Any]) -> None:
+    """Turn the ticked days and the two times into the window in which mails may leave."""
+    days = body.pop("send_days", None)
+    opens, closes = body.pop("send_from", None), body.pop("send_to", None)
+    if days is not None:
+        window = {"days": days, "from": opens or "00:00", "to": closes or "23:59"}
+        body["send_window"] = window if days else None
+
+
 def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
     """Turn the rows, durations and percentages of a trigger's form into what the API takes."""
     for name in ("where", "unless"):
@@ -56,6 +65,11 @@ def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
     if "sample_percent" in body:
         share = body.pop("sample_percent")
         body["sample_rate"] = share / 100 if isinstance(share, int | float) else share
+    _shape_window(body)
+    for name in ("cancel_on", "once_per"):
+        # Left empty, what is usual for the type holds.
+        if name in body:
+            body[name] = body[name] or None
     days = body.pop("throttle_days", None)
     if "has_throttle" in body:
         has_own = body.pop("has_throttle")
@@ -136,6 +150,8 @@ _TRIGGER = {
     "name": text, "on": text, "survey": text, "channel": text,
     "sample_percent": number, "has_throttle": flag,
     "throttle_days": number, "throttle_scope": text, "priority": number, "active": flag,
+    "send_days": many, "send_from": text, "send_to": text, "cancel_on": lines,
+    "once_per": text_or_null,
 } | {
     f"{name}.{part}": read
     for name in _DURATIONS for part, read in (("amount", number), ("unit", text))
@@ -285,6 +301,10 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/workspace", "/settings",
         {"name": text, "brand.name": text_or_null, "brand.colour": text_or_null,
          "brand.logo_url": text_or_null},
+    ),
+    "workspace-colour": ConsoleForm(
+        "PATCH", "/v1/workspace", "/surveys/new",
+        {"brand.name": text_or_null, "brand.colour": text_or_null, "brand.logo_url": text_or_null},
     ),
     "workspace-figures": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",

@@ -5,7 +5,6 @@ from typing import Annotated
 from urllib.parse import parse_qs
 from zoneinfo import available_timezones
 
-from babel.dates import get_day_names
 from fastapi import Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -13,7 +12,6 @@ from app.core.errors import Gone, NotFound
 from app.core.http import at
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
-from app.interactions.schedule import WEEKDAYS
 from app.pages.dashboard.api import InnerRequest, call_application
 from app.pages.dashboard.sessions import (
     SHARED,
@@ -25,6 +23,7 @@ from app.pages.dashboard.sessions import (
 from app.pages.dashboard.shown_again import saved_at
 from app.pages.rendering import HEADERS
 from app.workspaces import sessions, share_links
+from app.workspaces.colours import shades_of
 from app.workspaces.member_schemas import Digest, Role
 from app.workspaces.scopes import Scope
 
@@ -38,16 +37,15 @@ async def show_settings(visit: ConsoleDep) -> HTMLResponse:
     """Show what an admin can set; others see their own account."""
     if not visit.may_admin:
         return await show_account(visit)
+    workspace = await visit.api.get("/v1/workspace")
     return visit.page(
         "settings",
-        workspace_now=await visit.api.get("/v1/workspace"),
+        workspace_now=workspace,
+        shades=shades_of(workspace["brand"]["colour"]),
         members=await visit.api.list("/v1/members"),
         touchpoints=await visit.api.list("/v1/touchpoints"),
         languages=LANGUAGES,
-        weekdays=[
-            (day, get_day_names("wide", locale=visit.texts.language)[place])
-            for place, day in enumerate(WEEKDAYS)
-        ],
+        weekdays=visit.texts.weekdays(),
         zones=sorted(available_timezones()),
         roles=list(Role),
         digests=_DIGESTS,

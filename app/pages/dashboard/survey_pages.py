@@ -18,6 +18,7 @@ from app.responses.queries import last_answers
 from app.surveys import service as surveys
 from app.surveys.question_types import spec_of
 from app.surveys.schemas import Definition, Question
+from app.workspaces.colours import shades_of
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -46,7 +47,10 @@ async def show_surveys(visit: ConsoleDep) -> HTMLResponse:
 async def show_new_survey(visit: ConsoleDep) -> HTMLResponse:
     """Offer the templates for a new survey."""
     visit.require(Scope.ADMIN)
-    return visit.page("survey_new", templates=TEMPLATES)
+    brand = (await visit.api.get("/v1/workspace"))["brand"]
+    return visit.page(
+        "survey_new", templates=TEMPLATES, brand=brand, shades=shades_of(brand["colour"])
+    )
 
 
 @routes.get("/surveys/{key}", include_in_schema=False)

@@ -4,10 +4,11 @@
 import datetime as dt
 import re
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, get_day_names
 
 from app.core.clock import utc_now
 from app.core.texts import days_in, number_in, shipped_language, texts_of
+from app.interactions.schedule import WEEKDAYS
 
 _UNTIL, _SAMPLED = re.compile(r"until (\S+)"), re.compile(r"(\d+)% are asked")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -39,6 +40,11 @@ class DashboardTexts:
         subject, *rest = [part for part in path.split("/")[2:] if not part.startswith("{")] or [""]
         verb = self.name("audit_verb", rest[-1] if rest else method)
         return f"{self.name('audit_subject', subject)}: {verb}"
+
+    def weekdays(self) -> list[tuple[str, str]]:
+        """Return the days of a week, each by its short name in the API and its name in words."""
+        names = get_day_names("wide", locale=self.language)
+        return [(day, names[place]) for place, day in enumerate(WEEKDAYS)]
 
     def detail(self, detail: str | None, zone: dt.tzinfo) -> str:
         """Write what a decision says beside its reason in the visitor's language and zone.
