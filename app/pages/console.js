@@ -63,6 +63,7 @@ for (const typed of document.querySelectorAll("input[name='brand.colour']")) {
       const part = parseInt(hex.slice(at, at + 2), 16) / 255;
       return sum + [0.2126, 0.7152, 0.0722][n] * (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
     }, 0);
+  if (typed.placeholder) pick.value = typed.placeholder;
   const show = () => {
     const hex = typed.value.trim().toLowerCase();
     if (!/^#[0-9a-f]{6}$/.test(hex)) return;
