@@ -45,6 +45,16 @@ _CLAUSE = re.compile(r"[.,;:!?()\n]+")
 _ACCENTS = "".join(map(chr, range(0x300, 0x370)))
 # Greek ends a word with another form of its s.
 _LETTERS, _SAME = "łđøς", "ldoσ"
+_SHORTEST_NAME = 4
+# The endings of names, without accents, and the nominatives' endings in their place.
+_ENDINGS = {
+    "pl": {
+        "a": ("",), "u": ("",), "owi": ("",), "em": ("",), "iem": ("",), "ie": ("a", ""),
+        "y": ("a",), "i": ("a",), "e": ("a",), "o": ("a",), "iego": ("i",), "iemu": ("i",),
+        "im": ("i",), "iej": ("a",), "ej": ("a",), "ego": ("y",), "emu": ("y",), "ym": ("y",),
+    },
+    "ro": {"ei": ("a",), "iei": ("ia",), "ului": ("", "u"), "i": ("a", "e"), "ul": ("",)},
+}  # fmt: skip
 _PLAIN = str.maketrans(_LETTERS, _SAME, _ACCENTS)
 
 
@@ -266,7 +276,10 @@ async def _without_names(
     """Return the first rows of which no word occurs in a name or address of a customer."""
     kept: list[Reply] = []
     for chunk in _chunks(rows, max(limit, 100)):
-        row_words = [_plain_words([row["term"], *row.pop("words")]) for row in chunk]
+        row_words = [
+            name_forms(_plain_words([row["term"], *row.pop("words")]), row["locale"])
+            for row in chunk
+        ]
         names = await _names_among(session, request, sorted(set().union(*row_words)))
         kept += [
             row for row, words in zip(chunk, row_words, strict=True) if names.isdisjoint(words)
@@ -280,6 +293,23 @@ def _plain_words(texts: Iterable[str]) -> set[str]:
     """Return the words of some texts without accents, as names are compared."""
     plain = unicodedata.normalize("NFD", " ".join(texts)).translate(_PLAIN)
     return set(re.findall(r"[^\W\d_]+", plain))
+
+
+def name_forms(words: Iterable[str], language: str) -> set[str]:
+    """Return the names that words without accents may be forms of: themselves, and nominatives.
+
+    A name is inflected in Polish and Romanian: `nowakiem` is Nowak, `mariei` is Maria.
+    """
+    forms = set(words)
+    for ending, nominatives in _ENDINGS.get(language, {}).items():
+        stems = {word.removesuffix(ending) for word in words if word.endswith(ending)}
+        forms |= {
+            stem + nominative
+            for stem in stems
+            for nominative in nominatives
+            if len(stem + nominative) >= _SHORTEST_NAME
+        }
+    return forms
 
 
 def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:

@@ -13,7 +13,7 @@ import pytest
 from app.alerts.control_chart import ChartPoint
 from app.alerts.evaluating import AlertCharts, GroupChart, raised_now
 from app.alerts.schemas import AlertRules
-from app.insights.comments import terms_of
+from app.insights.comments import name_forms, terms_of
 from app.insights.linear import bootstrap_shares, importance_of
 from app.pages.dashboard.sentences import SENTENCES
 from app.pages.dashboard.texts import DashboardTexts
@@ -465,3 +465,39 @@ async def test_no_effect_is_found_in_noise(shop: Shop) -> None:
     texts = DashboardTexts("en")
     assert "no more of the score than chance" in SENTENCES["drivers"](texts, found)
     assert SENTENCES["comments"](texts, terms) == texts["sentence.comments_none"]
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "name"),
+    [
+        ("pl", "nowakiem", "nowak"),
+        ("pl", "nowakowi", "nowak"),
+        ("pl", "annie", "anna"),
+        ("pl", "anny", "anna"),
+        ("pl", "zielinskiego", "zielinski"),
+        ("pl", "kowalskiej", "kowalska"),
+        ("pl", "kowalczyka", "kowalczyk"),
+        ("ro", "mariei", "maria"),
+        ("ro", "popescului", "popescu"),
+        ("en", "nowakiem", "nowakiem"),
+    ],
+)  # fmt: skip
+def test_an_inflected_name_is_a_name(language: str, word: str, name: str) -> None:
+    assert name in name_forms({word}, language)
+
+
+async def test_inflected_names_are_not_among_words(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = []
+    for place in range(60):
+        low = place % 2 == 0
+        why = "Rozmawiałem z Nowakiem i czekałem długo" if low else "Bardzo miła obsługa, polecam"
+        who = {"external_id": f"c{place}", "name": "Jan Nowak"} if place == 1 else None
+        more = {"customer": who} if who else {}
+        lines.append(answer("nps", place, {"score": 2 if low else 10, "why": why},
+                            locale="pl", **more))  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/comments")
+    terms = " ".join(row["term"] for row in found["rows"])
+    assert "czekać" in terms or "długo" in terms
+    assert "nowak" not in terms
