@@ -333,3 +333,23 @@ async def test_a_raised_alert_stands_on_the_overview_and_its_page(
     assert "raised" in page
     assert "−100" in page
     assert "NPS of the day" in await browser.page("/")
+
+
+async def test_a_bad_experience_that_stays_bad_is_no_recovery(browser: Browser, shop: Shop) -> None:
+    """As in public ratings of airlines: after a bad rating a good one is rare."""
+    await shop.publish("nps")
+    now = dt.datetime.now(dt.UTC)
+    for number in range(60):
+        was_bad = number % 2 == 0
+        is_good = number % 20 == 0 if was_bad else number % 20 != 1
+        for days, score in ((40, 2 if was_bad else 10), (20, 9 if is_good else 3)):
+            await shop.answer(
+                "nps", score, customer={"external_id": f"c{number}"},
+                responded_at=(now - dt.timedelta(days=days, minutes=number)).isoformat(),
+            )  # fmt: skip
+    await browser.sign_in()
+    page = html.unescape(await browser.page("/experience?insight=recovery"))
+    control = (await shop.get("/v1/insights/recovery", period="12mo"))["control"]
+    assert control["p_good_after_bad"] < 20
+    assert control["p_good_after_good"] > 80
+    assert DashboardTexts("en")["sentence.recovery_none"] in page
