@@ -155,6 +155,20 @@ def _answers_about(
     return answers
 
 
+def _choose(chance: random.Random, question: Question, mood: float) -> str:
+    """Choose an option in a mood between 0 and 1."""
+    keys = [option.key for option in question.options]
+    if question.driver == "told":
+        # Unhappy customers tell more people.
+        told = chance.gauss(1.5 if mood > 0.6 else 4.5, 2)
+        return min(keys, key=lambda key: abs(int(key) - told))
+    if question.type is QuestionType.EMOTION:
+        wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
+        fitting = [option.key for option in question.options if option.valence == wanted]
+        return chance.choice(fitting or keys)
+    return chance.choice(keys)
+
+
 def _answer_question(chance: random.Random, question: Question, mood: float, locale: str) -> Any:
     """Answer one question in a mood between 0 and 1; None leaves it open."""
     if question.type is QuestionType.TEXT:
@@ -165,15 +179,9 @@ def _answer_question(chance: random.Random, question: Question, mood: float, loc
     if question.type is QuestionType.YES_NO:
         return mood > 0.55
     if question.options:
-        if question.type is QuestionType.EMOTION:
-            wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
-            fitting = [option.key for option in question.options if option.valence == wanted]
-            return chance.choice(fitting or [option.key for option in question.options])
-        return chance.choice(question.options).key
+        return _choose(chance, question, mood)
     shift, spread = _DRIVERS.get(question.driver or "", (0.0, 0.0))
-    if question.driver == "told":
-        mood = min(1.0, max(0.0, chance.gauss(0.25 if mood > 0.6 else 0.55, 0.15)))
-    elif question.driver or question.pillar or question.module:
+    if question.driver or question.pillar or question.module:
         mood = min(1.0, max(0.0, chance.gauss(mood + shift, spread or 0.15)))
     scale = scale_of(question.type, question.points)
     # A reversed question is good at its low end.
