@@ -43,7 +43,6 @@ from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
 from app.imports import routes as imports
 from app.insights import routes as insights
-from app.insights.dictionaries import keep_dictionaries_in
 from app.insights.service import InsightCache
 from app.integrations import receiving
 from app.integrations import routes as integrations
@@ -272,11 +271,10 @@ async def _open(state: State, settings: Settings, slot: int) -> None:
     replica = settings.database_url_read
     state.read_database = Database(replica) if replica else database
     state.sns_certificates = Certificates()
-    keep_dictionaries_in(settings.data_dir / "dictionaries")
     state.box = SealedBox(load_secret_keys(settings))
     state.keyring = Keyring(database)
     state.catalogue = Catalogue(database)
-    state.insights = InsightCache()
+    state.insights = InsightCache(settings.data_dir / "dictionaries")
     state.assistant = assistant.Assistant()
     state.limiter = _limiter(settings, database)
     resolver = CustomerResolver(database)

@@ -55,11 +55,12 @@ async def import_file(
         with console.status(f"Looking at {path.name} …"):
             looked = await service.look(database, workspace_id, plan.what, source, plan.options)
         _show(looked.report, console)
+        rejected = len(looked.file.rejected)
         if not plan.dry_run:
             _write_rejects(looked, path)
-        if looked.file.rejected and not plan.dry_run:
-            console.print(f"The rejected rows, with reasons: {_rejects_path(path)}", markup=False)
-        rejected = len(looked.file.rejected)
+            if rejected:
+                beside = _rejects_path(path)
+                console.print(f"The rejected rows, with reasons: {beside}", markup=False)
         if looked.refused is not None:
             console.print(f"Nothing was taken: {looked.refused}", markup=False)
             return max(1, rejected)

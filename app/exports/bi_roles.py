@@ -11,7 +11,7 @@ import datetime as dt
 import logging
 import re
 import secrets
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from sqlalchemy import text
@@ -27,6 +27,8 @@ from app.workspaces.service import find_workspace
 logger = logging.getLogger(__name__)
 
 _PREFIX = "bi_"
+# Parameters by which a URL may name our own login.
+_OUR_LOGIN = frozenset({"user", "password", "passfile"})
 _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
 # Functions that give a transaction an id; while it idles, all workspaces' events wait.
@@ -87,10 +89,11 @@ async def create_role(
 
 
 def address_of(database: Database) -> str:
-    """Return where roles log in: what follows the `@` of a `postgresql://` URL."""
+    """Return where roles log in: what follows the `@` of a `postgresql://` URL, without secrets."""
     parts = urlsplit(database.url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(scheme="", netloc=host)).removeprefix("//")
+    query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] not in _OUR_LOGIN])
+    return urlunsplit(parts._replace(scheme="", netloc=host, query=query)).removeprefix("//")
 
 
 async def list_roles(database: Database, workspace_key: str) -> list[BiAccess]:

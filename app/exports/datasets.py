@@ -5,12 +5,12 @@ The dictionary that readers get, the statement that is run and the types of ever
 made from these columns.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from app.exports.columns import Column, Dataset, Type
+from app.exports.wide_columns import WIDE_SCORES, tag_means
 from app.responses.statements import COUNTERS
-from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, lowest_score
 
 
 def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -> Column:
@@ -91,37 +91,6 @@ _OF_RESPONSES = {
     "since": "r.responded_at >= {0}",
     "until": "r.responded_at < {0}",
 }
-
-
-def _listed(types: Iterable[QuestionType]) -> str:
-    return ", ".join(f"'{type_}'" for type_ in types)
-
-
-# Types whose lowest score is 0, and those whose scores lie on no scale.
-_FROM_ZERO = _listed(type_ for type_ in QuestionType if lowest_score(type_) == 0)
-_WITHOUT_SCALE = _listed(sorted(QUESTIONS_WITHOUT_SCALE))
-_WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) k
-  where k.value::int >= 0 and position('=' in k.key) = 0)"""
-
-
-def _tag_means(tag: str) -> str:
-    """Return the SQL of the mean on 0 to 100 of the scores of each tag, reversed ones flipped.
-
-    At least half of the questions of a pillar or module must be answered; what customers told or
-    heard drives no score.
-    """
-    least = "1" if tag == "driver" else "count(*)"
-    apart = "and q.driver not in ('told', 'heard')" if tag == "driver" else ""
-    return f"""(select jsonb_object_agg(t.tag, t.mean) from (
-  select q.{tag} as tag, round(avg(case when q.reverse then 100 - v.mean else v.mean end), 4)
-    as mean
-  from question q cross join lateral (select 100.0
-    * (case when (r.scores ->> q.key)::int >= 0 then (r.scores ->> q.key)::int end - v0.low)
-    / nullif(q.high - v0.low, 0) as mean from (select case when q.type in
-    ({_FROM_ZERO}) then 0 else 1 end as low) v0) v
-  where q.workspace_id = $1 and q.survey_id = r.survey_id and q.{tag} is not null
-    and q.type not in ({_WITHOUT_SCALE}) {apart}
-  group by 1 having 2 * count(v.mean) >= {least} and count(v.mean) > 0) t)"""
 
 
 DATASETS: dict[str, Dataset] = {
@@ -206,10 +175,10 @@ DATASETS: dict[str, Dataset] = {
             Column("score", Type.INTEGER, "Answer to the main question.", "r.score"),
             Column("band", Type.TEXT, "What the score says, such as `promoter`.", "r.band"),
             Column("scores", Type.JSON, "Scores by question; skipped and `na` are left out.",
-                   _WIDE_SCORES),
-            Column("drivers", Type.JSON, "Mean of each driver, 0 to 100.", _tag_means("driver")),
-            Column("pillars", Type.JSON, "Mean of each pillar, 0 to 100.", _tag_means("pillar")),
-            Column("modules", Type.JSON, "Mean of each module, 0 to 100.", _tag_means("module")),
+                   WIDE_SCORES),
+            Column("drivers", Type.JSON, "Mean of each driver, 0 to 100.", tag_means("driver")),
+            Column("pillars", Type.JSON, "Mean of each pillar, 0 to 100.", tag_means("pillar")),
+            Column("modules", Type.JSON, "Mean of each module, 0 to 100.", tag_means("module")),
             Column("properties", Type.JSON, "Of the response and its case.", "r.properties"),
             Column("customer_id", Type.ID, "The customer; no name, no address.", "r.customer_id"),
             Column("complete", Type.BOOLEAN, "Whether all was asked.", "r.complete"),

@@ -19,9 +19,9 @@ _LONGEST_EXAMPLE = 80
 
 @dataclass(frozen=True, slots=True)
 class ColumnChoices:
-    """The columns of a file, each with a value and what it becomes by itself; what one may become.
+    """The choices for a file: each column with an example and its default, and all targets.
 
-    A column becomes "" by itself if it is left out.
+    The default is what the column becomes if nobody chooses; "" if it is left out.
     """
 
     columns: list[tuple[str, str, str]]
@@ -41,10 +41,11 @@ async def find_choices(
         rules = presets().get(preset or "", {})
         table, _ = await asyncio.to_thread(apply_rules, table, rules, options, None)
         words = vocabulary_of(survey.definition, preset)
-    plain = replace(options, maps={}, ignored=frozenset())
-    becomes = {use.place: use.target for use in reversed(uses_of(table, plain, words))}
+    unchosen = replace(options, maps={}, ignored=frozenset())
+    # A column may have two uses; the first one is shown.
+    defaults = {use.place: use.target for use in reversed(uses_of(table, unchosen, words))}
     columns = [
-        (name, value[:_LONGEST_EXAMPLE], becomes.get(place, ""))
+        (name, value[:_LONGEST_EXAMPLE], defaults.get(place, ""))
         for place, (name, value) in enumerate(zip(table.columns, table.example, strict=True))
     ]
     return ColumnChoices(columns, sorted(set(words.targets.values())))

@@ -25,7 +25,10 @@ _MOST_NAMED = 10
 def apply_rules(
     table: Table, rules: Mapping[str, Any], options: ImportOptions, survey_key: str | None
 ) -> tuple[Table, ImportOptions]:
-    """Return the table and the options with the rules of a preset."""
+    """Return the table and the options with the rules of a preset.
+
+    `survey_key` is the survey whose rows are kept, None for the rows of all.
+    """
     table = _unpacked(table, rules)
     table = _filtered(table, rules)
     missing = {

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from cachetools import TTLCache
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.insights.dictionaries import keep_dictionaries_in
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.metrics.service import shown_bound
 
@@ -60,8 +62,9 @@ def _finder(insight: str) -> Finder:
 class InsightCache:
     """Replies by query, each good while no answer of the workspace changes and for 5 minutes."""
 
-    def __init__(self) -> None:
-        """Begin without replies."""
+    def __init__(self, dictionaries: Path) -> None:
+        """Begin without replies; `dictionaries` is the folder in which those of words are kept."""
+        keep_dictionaries_in(dictionaries)
         self._replies: TTLCache[tuple[Any, ...], Reply] = TTLCache(_MOST_KEPT, _KEPT_SECONDS)
 
     async def reply(self, session: AsyncSession, request: InsightRequest) -> Reply:

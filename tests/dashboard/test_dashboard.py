@@ -20,6 +20,7 @@ from app.pages.dashboard.pages import PAGES as DASHBOARD_PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces.scopes import Scope
 from tests.dashboard.conftest import PAGES, Browser
+from tests.insights.test_insights import drivers_shop
 from tests.shop import Shop
 
 
@@ -353,3 +354,12 @@ async def test_a_bad_experience_that_stays_bad_is_no_recovery(browser: Browser, 
     assert control["p_good_after_bad"] < 20
     assert control["p_good_after_good"] > 80
     assert DashboardTexts("en")["sentence.recovery_none"] in page
+
+
+async def test_hidden_drivers_have_a_page(browser: Browser, shop: Shop) -> None:
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 500})
+    await drivers_shop(shop, 100)
+    await browser.sign_in()
+    page = await browser.page("/experience?insight=drivers")
+    assert DashboardTexts("en")["sentence.all_hidden"] in page
+    assert "Waiting time" in page

@@ -144,6 +144,28 @@ def test_a_closed_survey_can_still_be_pulled(service: Service, key: str) -> None
         delighted.SurveyResponse.create(client=client, person=person.id, score=9)
 
 
+def test_a_value_of_two_segments_counts_once(service: Service, key: str) -> None:
+    with httpx.Client(base_url=service.url, auth=(key, "")) as api:
+        api.patch("/v1/workspace", json={"segments": ["plan", "tier"]}).raise_for_status()
+        api.post("/v1/surveys", json={"template": "nps", "key": "two"}).raise_for_status()
+        api.post("/v1/surveys/two/publish").raise_for_status()
+        body = {"name": "two", "scopes": ["write"], "survey": "two"}
+        secret = api.post("/v1/api-keys", json=body).json()["secret"]
+    client = delighted.Client(api_key=secret, api_base_url=f"{service.url}/delighted/v1/")
+    person = delighted.Person.create(client=client, email="two@shop.example", send=False)
+    for score, properties in (
+        (9, {"plan": "gold"}), (2, {"tier": "gold"}), (10, {"plan": "gold", "tier": "gold"}),
+        (0, {"plan": "tin"}),
+    ):  # fmt: skip
+        delighted.SurveyResponse.create(
+            client=client, person=person.id, score=score, person_properties=properties
+        )
+    found = delighted.Metrics.retrieve(client=client, trend="gold")
+    assert (found.response_count, found.promoter_count, found.nps) == (3, 2, 33)
+    listed = delighted.SurveyResponse.all(client=client, trend="gold")
+    assert sorted(response.score for response in listed) == [2, 9, 10]
+
+
 def test_a_pull_in_slices_sees_every_change_once(client: Any, service: Service, key: str) -> None:
     began = int(time.time())
     person = delighted.Person.create(client=client, email="slices@shop.example", send=False)

@@ -330,20 +330,6 @@ async def test_themes_of_each_language_and_never_a_name(shop: Shop) -> None:
     assert "delivery" in json.dumps(shown["answers"])
 
 
-async def test_comments_need_read_and_go_with_their_answers(shop: Shop) -> None:
-    await comments_shop(shop, 42)
-    figures_only = await shop.make_key("metrics")
-    refused = await shop.call("GET", "/v1/insights/comments", key=figures_only)
-    assert refused.status_code == 403
-    before = await shop.get("/v1/insights/comments")
-    assert before["refused"] is None
-    gone = next(row for row in before["rows"] if row["z"] > 0)["responses"]
-    for response in gone:
-        assert (await shop.call("DELETE", f"/v1/responses/{response}")).status_code == 204
-    after = await shop.get("/v1/insights/comments")
-    assert (after["refused"]["reason"], after["n"]) == ("too_few_answers", 18)
-
-
 async def test_csv_has_rows_and_a_total(shop: Shop) -> None:
     await shop.publish("nps")
     await send(shop, [answer("nps", place, {"score": place % 11}) for place in range(40)])
@@ -352,6 +338,13 @@ async def test_csv_has_rows_and_a_total(shop: Shop) -> None:
     rows = list(csv.DictReader(io.StringIO(reply.text)))
     assert [row["survey"] for row in rows] == ["nps", "total"]
     assert rows[0]["index"] == rows[1]["index"] != ""
+
+
+async def test_a_refusal_as_csv_says_why(shop: Shop) -> None:
+    reply = await shop.call("GET", "/v1/insights/drivers?format=csv")
+    (row,) = csv.DictReader(io.StringIO(reply.text))
+    assert (row["refused"], row["needed_n"], row["n"]) == ("too_few_answers", "50", "0")
+    assert "longer period" in row["detail"]
 
 
 @pytest.mark.parametrize(

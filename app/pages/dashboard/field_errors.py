@@ -18,14 +18,14 @@ _FIELDS = {
 # The API's messages about a value's form, and the text that says the same to a person.
 _MESSAGES = {
     r"String should match pattern .*": "error.form",
-    r"(?:String should have at most (?P<n>\d+) character.*|is longer than (\d+) characters)":
+    r"String should have at most \d+ character.*|is longer than \d+ characters":
         "error.too_long",
     r"String should have at least \d+ character.*": "error.empty",
     r"Field required": "error.empty",
     r"Input should be (?:less than or equal to|≤) ?(?P<n>[\d.]+)": "error.at_most",
     r"Input should be (?:greater than or equal to|≥) ?(?P<n>[\d.]+)": "error.at_least",
     r"Input should be a valid (?:number|integer).*": "error.number",
-    r"takes a number|.* takes a number": "error.number",
+    r".*takes a number": "error.number",
     r"must be an ISO 8601 duration.*": "error.duration",
     r"Input should be a valid string|Input should be a valid dictionary.*": "error.form",
 }  # fmt: skip

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words of comments: in their language, of whole letters, and never a name."""
+
+import pytest
+
+from app.insights.comments import name_forms, terms_of
+from tests.insights.test_insights import COMMENT, NPS, answer, comments_shop, send
+from tests.shop import Shop
+
+
+async def test_one_who_claims_to_be_the_same_person_is_one_among_words(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    said = ("late parcel", "quick helpful")
+    lines = [
+        answer("nps", n, {"score": 10 * (n % 2), "why": said[n % 2]},
+               customer={"external_id": f"c{n}"})
+        for n in range(60)
+    ]  # fmt: skip
+    await send(shop, lines)
+    key = await shop.make_key("collect")
+    for word, claims in (
+        ("umbrella", ["one@c.pl", "One@C.pl", "one@c.pl"]),
+        ("trolley", ["a@c.pl", "b@c.pl", "c@c.pl"]),
+    ):
+        for email in claims:
+            body = {"survey": "nps", "channel": "widget", "answers": {"score": 0, "why": word},
+                    "customer": {"email": email}}  # fmt: skip
+            reply = await shop.call("POST", "/v1/responses", key=key, json=body)
+            assert reply.status_code == 201, reply.text
+    terms = {row["term"] for row in (await shop.get("/v1/insights/comments", limit=1000))["rows"]}
+    assert "trolley" in terms
+    assert "umbrella" not in terms
+
+
+async def test_a_name_that_is_learnt_later_leaves_the_words(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = [
+        answer("nps", n, {"score": 10 if n % 2 else 2,
+                          "why": "Kowalski νικος arrived łąka" if n % 2 else "late parcel"},
+               customer={"external_id": f"c{n}"})
+        for n in range(80)
+    ]  # fmt: skip
+    await send(shop, lines)
+
+    async def terms() -> set[str]:
+        rows = (await shop.get("/v1/insights/comments"))["rows"]
+        return {word for row in rows for word in row["term"].split()}
+
+    assert {"kowalski", "νικος"} <= await terms()
+    for external_id, name in (("c1", "Jan Kowalski"), ("c3", "ΝΙΚΟΣ")):
+        reply = await shop.call("PUT", f"/v1/customers/{external_id}", json={"name": name})
+        assert reply.is_success, reply.text
+    assert {"kowalski", "νικος"}.isdisjoint(await terms())
+
+
+@pytest.mark.parametrize(
+    ("words", "locale", "language"),
+    [
+        ("great quality shop", "en", "en"), ("dobra jakość sklepu", "pl", "pl"),
+        ("Die Lieferung kam sehr spät und die Waren waren nicht gut", "en", "de"),
+        ("La livraison est arrivée très tard et le produit est cassé", "en", "fr"),
+        ("przesyłka przyszła uszkodzona i brudna", "en", "pl"),
+    ],
+)  # fmt: skip
+def test_the_language_is_the_pages_unless_another_fits_clearly(
+    words: str, locale: str, language: str
+) -> None:
+    assert terms_of(words, locale, "en")[0] == language
+
+
+def test_letters_in_parts_are_letters() -> None:
+    _, terms = terms_of("s\u0301wietna jakos\u0301c\u0301", "pl", "en")
+    assert not {"wietna", "jakos"} & set(terms)
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "name"),
+    [
+        ("pl", "nowakiem", "nowak"),
+        ("pl", "nowakowi", "nowak"),
+        ("pl", "annie", "anna"),
+        ("pl", "anny", "anna"),
+        ("pl", "zielinskiego", "zielinski"),
+        ("pl", "kowalskiej", "kowalska"),
+        ("pl", "kowalczyka", "kowalczyk"),
+        ("ro", "mariei", "maria"),
+        ("ro", "popescului", "popescu"),
+        ("en", "nowakiem", "nowakiem"),
+    ],
+)  # fmt: skip
+def test_an_inflected_name_is_a_name(language: str, word: str, name: str) -> None:
+    assert name in name_forms({word}, language)
+
+
+async def test_inflected_names_are_not_among_words(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = []
+    for place in range(60):
+        low = place % 2 == 0
+        why = "Rozmawiałem z Nowakiem i czekałem długo" if low else "Bardzo miła obsługa, polecam"
+        who = {"external_id": f"c{place}", "name": "Jan Nowak"} if place == 1 else None
+        more = {"customer": who} if who else {}
+        lines.append(answer("nps", place, {"score": 2 if low else 10, "why": why},
+                            locale="pl", **more))  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/comments")
+    terms = " ".join(row["term"] for row in found["rows"])
+    assert "czekać" in terms or "długo" in terms
+    assert "nowak" not in terms
+
+
+async def test_comments_need_read_and_go_with_their_answers(shop: Shop) -> None:
+    await comments_shop(shop, 42)
+    figures_only = await shop.make_key("metrics")
+    refused = await shop.call("GET", "/v1/insights/comments", key=figures_only)
+    assert refused.status_code == 403
+    before = await shop.get("/v1/insights/comments")
+    assert before["refused"] is None
+    gone = next(row for row in before["rows"] if row["z"] > 0)["responses"]
+    for response in gone:
+        assert (await shop.call("DELETE", f"/v1/responses/{response}")).status_code == 204
+    after = await shop.get("/v1/insights/comments")
+    assert (after["refused"]["reason"], after["n"]) == ("too_few_answers", 18)
