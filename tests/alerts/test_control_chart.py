@@ -48,12 +48,18 @@ YEARS = 2000
 
 @pytest.mark.parametrize(("interval", "periods"), [("day", 365), ("week", 52)])
 @pytest.mark.parametrize(
-    "shares", [(0.5, 0.3, 0.2), (0.6, 0.0, 0.4), (0.8, 0.0, 0.2)], ids=["nps", "csat60", "csat80"]
-)
+    ("shares", "at_most"),
+    [((0.5, 0.3, 0.2), 0.03), ((0.6, 0.0, 0.4), 0.03), ((0.8, 0.0, 0.2), 0.03),
+     ((0.9, 0.0, 0.1), 0.06), ((0.95, 0.0, 0.05), 0.1)],
+    ids=["nps", "csat60", "csat80", "csat90", "csat95"],
+)  # fmt: skip
 def test_a_stable_series_hardly_ever_raises(
-    interval: str, periods: int, shares: tuple[float, float, float]
+    interval: str, periods: int, shares: tuple[float, float, float], at_most: float
 ) -> None:
-    """Promoters, passives and detractors, or the satisfied and the others, drawn one by one."""
+    """Promoters, passives and detractors, or the satisfied and the others, drawn one by one.
+
+    The more lopsided the shares, the less normal their sums; `docs/metrics.md` says how often.
+    """
     chance = np.random.default_rng(11)
     is_net = bool(shares[1])
     sizes = chance.integers(20, 61, (YEARS, 20 + periods))
@@ -70,21 +76,27 @@ def test_a_stable_series_hardly_ever_raises(
         baseline = baseline_of(series[:20], net=is_net)
         found = chart(series, baseline=baseline, first=20, level=LIMITS[interval])
         false_alarms += any(point.signal for point in found)
-    assert false_alarms / YEARS <= 0.03
+    assert false_alarms / YEARS <= at_most
 
 
-@pytest.mark.parametrize(("interval", "within"), [("week", 5), ("day", 6)])
-def test_a_drop_of_two_standard_errors_is_found_soon(interval: str, within: int) -> None:
-    stable = [AnswerSums(100, 100 * 30.0, 100 * 0.7 * 100**2)] * 20
-    baseline = baseline_of(stable, net=True)
+@pytest.mark.parametrize(
+    ("interval", "quiet", "within"),
+    [("week", 0, 5), ("day", 0, 6), ("week", 30, 6), ("day", 30, 8)],
+)
+def test_a_drop_of_two_standard_errors_is_found_soon(
+    interval: str, quiet: int, within: int
+) -> None:
+    """`quiet` periods lie between the baseline and the drop; the limit is wider then."""
+    stable = [AnswerSums(100, 100 * 30.0, 100 * 0.7 * 100**2)] * (20 + quiet)
+    baseline = baseline_of(stable[:20], net=True)
     value = 30 - 2 * baseline.spread / math.sqrt(100)
     dropped = [AnswerSums(100, 100 * value, 100 * 0.7 * 100**2)] * 10
     found = chart(
         [*stable, *dropped], baseline=baseline, first=20, level=LIMITS[interval], direction="down"
     )
     signals = [place for place, point in enumerate(found) if point.signal]
-    assert signals[0] < 20 + within
-    assert signals == list(range(signals[0], 30))
+    assert signals[0] < 20 + quiet + within
+    assert signals == list(range(signals[0], 30 + quiet))
 
 
 def test_nothing_moves_without_answers_or_spread() -> None:
