@@ -193,7 +193,10 @@ def require_known_names(table: Table, options: ImportOptions, questions: Sequenc
 def wanted_rows(
     table: Table, where: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that match the `where` option in each of its columns; without it all rows."""
+    """Yield the rows that match the `where` option in each of its columns, and unreadable ones.
+
+    Without the option yield all rows.
+    """
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
     asked = [(places[_require_column(places, "where", column)], values)
              for column, values in where.items()]  # fmt: skip
@@ -201,7 +204,10 @@ def wanted_rows(
         yield from table.rows()
         return
     for line, cells in table.rows():
-        if any(cells) and all(cells[place].casefold() in values for place, values in asked):
+        if line in table.faults:
+            # Whether it is wanted, nobody can know.
+            yield line, cells
+        elif any(cells) and all(cells[place].casefold() in values for place, values in asked):
             yield line, cells
 
 

@@ -4,7 +4,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core.errors import InvalidInput
 from app.imports.source_file import SourceFile
@@ -24,21 +24,40 @@ def is_json(source: SourceFile, encoding: str) -> bool:
 def read_json(source: SourceFile, encoding: str) -> Table:
     """Read NDJSON, or one array of objects; parts of an object get dotted names."""
     columns: dict[str, None] = {}
-    for _, entry in _objects(source, encoding):
-        if not isinstance(entry, dict):
-            raise InvalidInput("Each line, or each entry of the array, must be a JSON object.")
-        columns |= dict.fromkeys(flatten(entry))
+    faults: dict[int, str] = {}
+    for number, entry in _entries(source, encoding):
+        if isinstance(entry, _BadEntry):
+            faults[number] = entry.reason
+        else:
+            columns |= dict.fromkeys(flatten(entry))
+    if faults and not columns:
+        number, reason = next(iter(faults.items()))
+        detail = f"Line {number} {reason}. Give one object a line, or one array of objects."
+        raise InvalidInput(detail)
     names = list(columns)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        for number, entry in _objects(source, encoding):
+        for number, entry in _entries(source, encoding):
+            if isinstance(entry, _BadEntry):
+                # Beyond all columns, so that the text is in none of them.
+                yield number, [*("" for _ in names), entry.text]
+                continue
             flat = flatten(entry)
             yield number, [flat.get(name, "") for name in names]
 
-    return Table(names, rows, encoding=encoding, header_rows=0)
+    return Table(names, rows, encoding=encoding, header_rows=0, faults=faults)
 
 
-def _objects(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]]:
+class _BadEntry(NamedTuple):
+    """A line or an entry that is no JSON object: its text, and what is wrong with it."""
+
+    text: str
+    reason: str
+
+
+def _entries(
+    source: SourceFile, encoding: str
+) -> Iterator[tuple[int, Mapping[str, Any] | _BadEntry]]:
     """Yield each line's object, or each entry of one array, with its number."""
     with source.open() as file:
         text = io.TextIOWrapper(file, encoding, errors="replace")
@@ -46,26 +65,38 @@ def _objects(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]]:
         while head.isspace() or head == "\ufeff":
             head = text.read(1)
         if head == "[":
-            yield from enumerate(_parse_json(head + text.read(), 1), start=1)
+            for number, entry in enumerate(_parse_array(head + text.read()), start=1):
+                yield number, _object_or_bad(entry, json.dumps(entry))
             return
         for number, line in enumerate(text, start=1):
             whole = head + line
             head = ""
             if whole.strip():
-                yield number, _parse_json(whole, number)
+                yield number, _parse_line(whole.strip())
 
 
-def _parse_json(text: str, number: int) -> Any:
+def _parse_line(text: str) -> Mapping[str, Any] | _BadEntry:
     try:
-        return json.loads(text)
+        return _object_or_bad(json.loads(text), text)
     except ValueError as error:
-        detail = (
-            f"Line {number} is not valid JSON: {error}. Give one object a line, or one array of "
-            "objects."
-        )
+        return _BadEntry(text, f"is not valid JSON: {error}")
+    except RecursionError:
+        return _BadEntry(text, "is nested too deeply")
+
+
+def _object_or_bad(entry: Any, text: str) -> Mapping[str, Any] | _BadEntry:
+    return entry if isinstance(entry, dict) else _BadEntry(text, "is not a JSON object")
+
+
+def _parse_array(text: str) -> list[Any]:
+    try:
+        entries: list[Any] = json.loads(text)
+    except ValueError as error:
+        detail = f"The array is not valid JSON: {error}. Give one object a line, or one array."
         raise InvalidInput(detail) from None
     except RecursionError:
-        raise InvalidInput(f"Line {number} is nested too deeply.") from None
+        raise InvalidInput("The array is nested too deeply.") from None
+    return entries
 
 
 def flatten(entry: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str]:

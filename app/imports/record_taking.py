@@ -26,6 +26,21 @@ class WrittenRecord:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordNote:
+    """What an import made of a record, and the state that its undo restores.
+
+    `before` is None if the import added the record. `superseded` are the undone imports whose
+    states the undo skips.
+    """
+
+    record_id: UUID
+    customer_id: UUID | None
+    before: Any
+    after: Any
+    superseded: tuple[UUID, ...] = ()
+
+
 class RecordWriter(Protocol):
     """Writes the records of one kind, and puts them back."""
 
@@ -39,9 +54,12 @@ class RecordWriter(Protocol):
         """Write records that are new or changed."""  # fmt: skip
 
     async def put_back(
-        self, session: AsyncSession, workspace_id: UUID, notes: Sequence[Any]
+        self, session: AsyncSession, workspace_id: UUID, notes: Sequence["RecordNote"]
     ) -> set[UUID]:
         """Restore the earlier state of records; return the ids that were changed since and stay."""
+
+    def is_made_by(self, state: Any, after: Any) -> bool:
+        """Tell whether a stored state is still what an import made, its note's `after`."""
 
 
 @dataclass
@@ -99,7 +117,9 @@ class RecordTaker:
         """Undo the records of another import that this file does not hold."""
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
-            gone = await find_missing_records(session, self.file, replaced, self._seen)
+            rows = await find_missing_records(session, self.file, replaced, self._seen)
+            earlier = await stored_records.find_earlier(session, workspace_id, replaced)
+            gone = [_to_restore(row, earlier.get(row.record_id, ()), self.writer) for row in rows]
             left = await self.writer.put_back(session, workspace_id, gone)
             ids = [note.record_id for note in gone if note.record_id not in left]
             await stored_records.drop_records(session, workspace_id, replaced, ids)
@@ -130,8 +150,13 @@ async def undo_records(
     """Undo an import; return how many records were undone, and the ids of those that stay."""
     async with database.session() as session:
         notes = await stored_records.find_records(session, run.workspace_id, run.id)
+        earlier = await stored_records.find_earlier(session, run.workspace_id, run.id)
     left = [note.record_id for note in notes if note.is_past]
-    mine = [note for note in notes if not note.is_past]
+    mine = [
+        _to_restore(note, earlier.get(note.record_id, ()), writer)
+        for note in notes
+        if not note.is_past
+    ]
     undone = 0
     for start in range(0, len(mine), part):
         chunk = mine[start : start + part]
@@ -139,6 +164,25 @@ async def undo_records(
             stays = await writer.put_back(session, run.workspace_id, chunk)
             ids = [note.record_id for note in chunk if note.record_id not in stays]
             await stored_records.drop_records(session, run.workspace_id, run.id, ids)
+            for note in chunk:
+                for import_id in () if note.record_id in stays else note.superseded:
+                    over = [note.record_id]
+                    await stored_records.drop_records(session, run.workspace_id, import_id, over)
         left += sorted(stays)
         undone += len(ids)
     return undone, left
+
+
+def _to_restore(row: Any, earlier: Sequence[Any], writer: RecordWriter) -> RecordNote:
+    """Return the note on a record with what its undo restores.
+
+    What an undone import has made is not restored, but what that import found, unless somebody
+    has changed it since. `earlier` are the notes of earlier imports, the latest first.
+    """
+    before, superseded = row.before, []
+    for note in earlier:
+        if before is None or not note.is_undone or not writer.is_made_by(before, note.after):
+            break
+        before = note.before
+        superseded.append(note.import_id)
+    return RecordNote(row.record_id, row.customer_id, before, row.after, tuple(superseded))

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import AfterwordError
-from app.imports.record_taking import WrittenRecord
+from app.imports.record_taking import RecordNote, WrittenRecord
 from app.imports.records import Record
 from app.imports.ticket_rows import TicketStory
 from app.interactions.customer_history import fields_of, put_back, remove_unnamed
@@ -70,7 +70,7 @@ class TicketWriter:
         return results
 
     async def put_back(
-        self, session: AsyncSession, workspace_id: UUID, notes: Sequence[Any]
+        self, session: AsyncSession, workspace_id: UUID, notes: Sequence[RecordNote]
     ) -> set[UUID]:
         """Withdraw the interactions that rows made, and restore those that they replaced."""
         made_ids = {id_ for note in notes for id_ in _ids(note.after)}
@@ -84,6 +84,11 @@ class TicketWriter:
                            frozenset(tickets)),
         )  # fmt: skip
         return set()
+
+    def is_made_by(self, state: Any, after: Any) -> bool:
+        """Tell whether all interactions of a state are those that an import made."""
+        made = set(_ids(after))
+        return all(UUID(row["id"]) in made for row in state)
 
 
 def _ids(after: Any) -> list[UUID]:
@@ -135,14 +140,14 @@ class CustomerWriter:
         return await find_by_phone(session, workspace_id, row.phone or "") if row.phone else None
 
     async def put_back(
-        self, session: AsyncSession, workspace_id: UUID, notes: Sequence[Any]
+        self, session: AsyncSession, workspace_id: UUID, notes: Sequence[RecordNote]
     ) -> set[UUID]:
         """Restore customers; those that were changed since, or are in use elsewhere, stay."""
         left = set()
         ids = [note.customer_id for note in notes if note.customer_id]
         customers = await find_customers_by_id(session, workspace_id, ids)
         for note in notes:
-            customer = customers.get(note.customer_id)
+            customer = customers.get(note.customer_id) if note.customer_id else None
             if customer is None:
                 continue
             if note.after is None or not _same(fields_of(customer), note.after):
@@ -152,6 +157,10 @@ class CustomerWriter:
             elif not await remove_unnamed(session, workspace_id, customer["id"]):
                 left.add(note.record_id)
         return left
+
+    def is_made_by(self, state: Any, after: Any) -> bool:
+        """Tell whether nobody has changed a customer since an import wrote it."""
+        return after is not None and _same(state, after)
 
 
 def _same(fields: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

@@ -62,10 +62,10 @@ def require_sound(
     Rows that were joined are refused if one of them has, or if they contradict each other. A row
     with other rows inside a cell is refused too: somebody has forgotten to close a quote.
     """
-    if len(cells) > len(table.columns):
-        raise UnreadableRowError("row", too_wide(cells, table.columns))
     if fault := table.faults.get(line):
         raise UnreadableRowError("row", fault)
+    if len(cells) > len(table.columns):
+        raise UnreadableRowError("row", too_wide(cells, table.columns))
     if table.delimiter is not None and table.originals is None and len(table.columns) > 1:
         lines = [line for cell in cells if "\n" in cell or "\r" in cell
                  for line in cell.splitlines()[1:]]  # fmt: skip

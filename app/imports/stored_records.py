@@ -47,6 +47,33 @@ async def find_records(session: AsyncSession, workspace_id: UUID, import_id: UUI
     return list(rows)
 
 
+async def find_earlier(
+    session: AsyncSession, workspace_id: UUID, import_id: UUID
+) -> dict[UUID, list[Any]]:
+    """Return what earlier imports made of an import's records, by record, the latest first.
+
+    `is_undone` tells whether that import was undone: a note stays then if another import had
+    changed the record when the undo came.
+    """
+    rows = await run_sql(
+        session,
+        text("""
+        select e.record_id, e.import_id, e.before, e.after, n.status = 'undone' as is_undone
+        from import_record w
+        join import_record e on e.workspace_id = w.workspace_id and e.record_id = w.record_id
+          and (e.at, e.import_id) < (w.at, w.import_id)
+        join import_run n on n.workspace_id = e.workspace_id and n.id = e.import_id
+        where w.workspace_id = :workspace and w.import_id = :import
+        order by e.record_id, e.at desc, e.import_id desc""")
+        .columns(before=Json, after=Json)
+        .bindparams(**{"workspace": workspace_id, "import": import_id}),
+    )
+    earlier: dict[UUID, list[Any]] = {}
+    for row in rows:
+        earlier.setdefault(row.record_id, []).append(row)
+    return earlier
+
+
 async def keep_records(
     session: AsyncSession, workspace_id: UUID, import_id: UUID, rows: Iterable[dict[str, Any]]
 ) -> None:

@@ -47,7 +47,7 @@ class Table:
     header rows but the first as they stand. `other` is a second encoding
     that is as plausible. `timezone` is what the file states. `originals` gives the rows of the
     file from which the row of a line was joined; None if rows are not joined. `faults` says which
-    joined rows cannot be read, and why.
+    rows cannot be read whatever their columns mean, and why.
     """
 
     columns: list[str]

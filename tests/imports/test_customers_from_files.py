@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.imports.files import post, table
 from tests.imports.test_tickets_from_files import send
 from tests.shop import Shop
@@ -44,6 +46,20 @@ async def test_again_corrected_and_undone(shop: Shop) -> None:
     assert (await shop.call("GET", "/v1/customers/c-3")).status_code == 404
     report = (await shop.get(f"/v1/imports/{first['id']}"))["report"]
     assert (report["undone"], report["left"]) == (2, 1)
+
+
+@pytest.mark.parametrize("is_renamed", [False, True])
+async def test_an_undo_skips_what_an_undone_import_had_made(shop: Shop, is_renamed: bool) -> None:
+    await send(shop, FILE, "customers", source="crm")
+    second = await send(shop, FILE.replace("Ala Nowak", "Ala Lis"), "customers", source="crm")
+    if is_renamed:
+        await shop.call("PUT", "/v1/customers/c-1", json={"name": "Ala Kot"})
+    third = await send(shop, FILE.replace("Ala Nowak", "Ala Sowa"), "customers", source="crm")
+    await shop.call("DELETE", f"/v1/imports/{second['id']}")
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala Sowa"
+    await shop.call("DELETE", f"/v1/imports/{third['id']}")
+    name = (await shop.get("/v1/customers/c-1"))["name"]
+    assert name == ("Ala Kot" if is_renamed else "Ala Nowak")
 
 
 async def test_whether_somebody_may_be_asked_is_never_guessed(shop: Shop) -> None:

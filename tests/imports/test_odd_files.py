@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Odd files: what cannot be read is rejected or refused with a remedy, and never guessed."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -131,6 +133,30 @@ async def test_what_is_another_kind_of_file_is_named(
     await nps_survey(shop)
     refused = await post(shop, content)
     assert (refused.status_code, words in refused.text) == (422, True), refused.text
+
+
+@pytest.mark.parametrize("bad", ['{"score": 9, "why"', "9", "[1]", '"ok"', '{"score": 9}}'])
+@pytest.mark.parametrize("where", [None, "plan=pro"])
+async def test_a_bad_line_of_json_spoils_no_other(shop: Shop, bad: str, where: str | None) -> None:
+    await nps_survey(shop)
+    lines = [json.dumps({"score": n % 11, "responded_at": DAY, "plan": "pro"}) for n in range(30)]
+    taken = await send(shop, "\n".join([*lines[:7], bad, *lines[7:]]), where=where)
+    assert (taken["accepted"], taken["rejected"]) == (30, 1)
+    (rejected,) = taken["report"]["rejected"]
+    assert (rejected["line"], "JSON" in rejected["reason"]) == (8, True)
+    rejects = (await shop.call("GET", f"/v1/imports/{taken['id']}/rejects")).text
+    (row,) = list(csv.reader(io.StringIO(rejects)))[1:]
+    assert row[-1] == bad
+    # Uncorrected it stays rejected, and nothing is counted twice.
+    again = await send(shop, rejects, source="other", allow_rejects=True)
+    assert (again["accepted"], again["rejected"]) == (0, 1)
+
+
+async def test_an_entry_of_an_array_that_is_no_object_spoils_no_other(shop: Shop) -> None:
+    await nps_survey(shop)
+    entries = [{"score": n % 11, "responded_at": DAY} for n in range(30)]
+    taken = await send(shop, json.dumps([*entries, [9], *entries]))
+    assert (taken["accepted"], taken["rejected"]) == (60, 1)
 
 
 async def test_a_table_named_as_a_spreadsheet_and_blank_lines_before_the_header(

@@ -104,6 +104,16 @@ async def test_a_corrected_file_mends_and_an_undone_one_frees(shop: Shop) -> Non
     assert (await ttr(shop))["n"] == 2
 
 
+async def test_an_undo_skips_what_an_undone_import_had_made(shop: Shop) -> None:
+    await send(shop, ZENDESK)
+    one = await send(shop, ZENDESK.replace("10:00,15,60", "10:00,15,120"))
+    two = await send(shop, ZENDESK.replace("10:00,15,60", "10:00,15,180"))
+    await shop.call("DELETE", f"/v1/imports/{one['id']}")
+    await shop.call("DELETE", f"/v1/imports/{two['id']}")
+    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    assert tickets["102"]["first_resolution"]["calendar_seconds"] == 3600
+
+
 async def test_a_ticket_that_is_open_again_in_a_corrected_file(shop: Shop) -> None:
     await send(shop, ZENDESK)
     await send(shop, ZENDESK.replace("2026-01-05 10:00,15,60,0", ",15,,0"))
