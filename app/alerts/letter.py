@@ -36,7 +36,6 @@ from app.workspaces.service import get_workspace
 LETTER_JOB = "letters.send"
 PURPOSE = "letter"
 _HOUR = dt.time(8)
-_MONDAY = 0
 _FIGURES = ("nps", "csat", "ces", "ttr", "response_rate")
 _LEAST_AT_TOUCHPOINT = 10
 _COMMENTS = 5
@@ -62,7 +61,10 @@ class LetterContent:
 
 
 async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
-    """Enqueue each letter once, at 08:00 of the workspace's zone: on Mondays, or every day."""
+    """Enqueue each letter once, at 08:00 of the workspace's zone: on Mondays, or every day.
+
+    A letter for which the service was down is enqueued when it runs again.
+    """
     rows = await session.exec(
         select(Member, Workspace)
         .join(Workspace, col(Workspace.id) == col(Member.workspace_id))
@@ -70,17 +72,35 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
         .with_for_update(of=Member, skip_locked=True)
     )
     for member, workspace in rows.all():
-        local = now.astimezone(ZoneInfo(workspace.timezone))
-        is_day = member.digest == "daily" or local.weekday() == _MONDAY
-        if not is_day or local.time() < _HOUR or member.letter_on == local.date():
+        day = _due_day(member, now.astimezone(ZoneInfo(workspace.timezone)))
+        if day is None:
             continue
-        member.letter_on = local.date()
+        member.letter_on = day
         session.add(member)
         await jobs.enqueue(
             session, LETTER_JOB, workspace_id=workspace.id, max_attempts=10,
-            payload={"member": str(member.id), "on": local.date().isoformat()},
-            dedupe=f"{member.id}:{local.date()}",
+            payload={"member": str(member.id), "on": day.isoformat()},
+            dedupe=f"{member.id}:{day}",
         )  # fmt: skip
+
+
+def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
+    """Return the day of the letter that a member should have by now, None if there is none.
+
+    The letter of an earlier day is late; it is due if the member has had the one before it.
+    """
+    day = local.date() if local.time() >= _HOUR else local.date() - dt.timedelta(days=1)
+    step = dt.timedelta(days=1)
+    if member.digest == "weekly":
+        day -= dt.timedelta(days=day.weekday())
+        step = dt.timedelta(days=7)
+    last = member.letter_on
+    if last is not None and last >= day:
+        return None
+    is_late = day < local.date()
+    if is_late and (last is None or last < day - step):
+        return None
+    return day
 
 
 async def send_letter(

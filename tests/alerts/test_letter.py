@@ -100,6 +100,40 @@ async def test_it_is_queued_once_on_its_day(shop: Shop, database: Database) -> N
     assert await queued(MONDAY + dt.timedelta(days=1)) == 3
 
 
+async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
+    shop: Shop, database: Database
+) -> None:
+    weekly = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
+    daily = await shop.post("/v1/members", {"email": "d@c.pl", "name": "D", "digest": "daily"})
+
+    async def days(now: dt.datetime) -> list[list[str]]:
+        """Return the days of all letters so far, of the weekly and of the daily one."""
+        async with database.transaction() as session:
+            await queue_due(session, now)
+        connection = await database.connect()
+        rows = await connection.fetch(
+            "select payload->>'member' as member, payload->>'on' as day from job "
+            "where kind = 'letters.send' and workspace_id = $1 order by run_at, day",
+            UUID(shop.workspace_id),
+        )
+        await connection.close()
+        return [[r["day"] for r in rows if r["member"] == m["id"]] for m in (weekly, daily)]
+
+    # Switched on in the middle of a week: nothing is due for the Monday before.
+    first = ["2026-11-19"]
+    assert await days(dt.datetime(2026, 11, 19, 12, tzinfo=dt.UTC)) == [[], first]
+    assert await days(MONDAY - dt.timedelta(days=1)) == [[], [*first, "2026-11-22"]]
+    mondays = [*first, "2026-11-22", "2026-11-23"]
+    assert await days(MONDAY) == [["2026-11-23"], mondays]
+    # Down over the next Monday, until Wednesday, 03:00.
+    wednesday = dt.datetime(2026, 12, 2, 3, tzinfo=dt.UTC)
+    late = [["2026-11-23", "2026-11-30"], mondays]
+    assert await days(wednesday) == late
+    assert await days(wednesday + dt.timedelta(hours=2)) == late
+    eight = wednesday.replace(hour=9)
+    assert await days(eight) == [late[0], [*mondays, "2026-12-02"]]
+
+
 async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_once(
     shop: Shop, database: Database, mailbox: Mailbox, by_mail: Mapping[str, Handler]
 ) -> None:
