@@ -11,30 +11,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from app.metrics.answer_sums import AnswerSums
 from app.metrics.statistics import two_sided
 
 LAMBDA = 0.2
 LIMITS = {"day": 4.0, "week": 3.5}
 BASELINE_PERIODS, LEAST_IN_BASELINE = 20, 10
 FALSE_DISCOVERIES = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerSums:
-    """The number of answers, their sum and the sum of their squares, in the metric's unit."""
-
-    n: int = 0
-    total: float = 0.0
-    squares: float = 0.0
-
-    def __add__(self, other: "AnswerSums") -> "AnswerSums":
-        """Add two sums."""
-        return AnswerSums(self.n + other.n, self.total + other.total, self.squares + other.squares)
-
-    @property
-    def mean(self) -> float:
-        """The figure: the mean of the answers; there must be some."""
-        return self.total / self.n
 
 
 @dataclass(frozen=True, slots=True)

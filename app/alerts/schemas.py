@@ -20,8 +20,6 @@ from app.workspaces.schemas import Body
 
 _FILTERS = ("survey", "touchpoint", "channel", "locale")
 _PROPERTY = "property."
-# A choice has no single figure that could be watched.
-UNWATCHED = {"choice"}
 # The range of each unit; a duration is watched as a share, so its range is that of a share.
 _ENDS = {
     "points": (-100.0, 100.0), "percent": (0.0, 100.0), "duration": (0.0, 100.0),
@@ -34,8 +32,8 @@ Notified = Annotated[str, StringConstraints(pattern=_MEMBER, max_length=320)]
 
 
 def _is_watched(metric: MetricName) -> MetricName:
-    if metric in UNWATCHED:
-        watchable = ", ".join(name for name in METRICS if name not in UNWATCHED)
+    if not METRICS[metric].can_be_watched:
+        watchable = ", ".join(name for name, known in METRICS.items() if known.can_be_watched)
         msg = f"has no one figure to watch; use {watchable}"
         raise ValueError(msg)
     return metric

@@ -2,15 +2,16 @@
 """The series that an alert watches: each group's figures by period, as counts that add up."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts.control_chart import BASELINE_PERIODS, LEAST_IN_BASELINE, AnswerSums
+from app.alerts.control_chart import BASELINE_PERIODS, LEAST_IN_BASELINE
 from app.alerts.schemas import AlertRules
 from app.core.errors import InvalidInput
+from app.metrics.answer_sums import AnswerSums
 from app.metrics.durations import Durations
 from app.metrics.metric import FigureDict
 from app.metrics.parameters import MetricQuery, resolve
@@ -39,44 +40,6 @@ class AlertSeries:
     periods: Sequence[Period]
     series: Sequence[GroupSeries]
     net: bool
-
-
-def _net(positive: str, negative: str) -> Callable[[FigureDict], AnswerSums]:
-    def sums_of(figure: FigureDict) -> AnswerSums:
-        good, bad = figure["counts"][positive], figure["counts"][negative]
-        return AnswerSums(figure["n"], 100.0 * (good - bad), 100.0**2 * (good + bad))
-
-    return sums_of
-
-
-def _share(name: str, *, nested: bool = True) -> Callable[[FigureDict], AnswerSums]:
-    def sums_of(figure: FigureDict) -> AnswerSums:
-        good = figure["counts"][name] if nested else figure[name]
-        return AnswerSums(figure["n"], 100.0 * good, 100.0**2 * good)
-
-    return sums_of
-
-
-def _mean(figure: FigureDict) -> AnswerSums:
-    given = [(int(score), count) for score, count in figure["distribution"].items()]
-    total, squares = (sum(count * score**power for score, count in given) for power in (1, 2))
-    return AnswerSums(figure["n"], float(total), float(squares))
-
-
-_NETS = {
-    "nps": _net("promoters", "detractors"),
-    "expectation": _net("better", "worse"),
-    "emotion": _net("positive", "negative"),
-}
-SUMS: Mapping[str, Callable[[FigureDict], AnswerSums]] = {
-    **_NETS,
-    "csat": _share("satisfied"),
-    "yes_no": _share("yes"),
-    "response_rate": _share("answered", nested=False),
-    "follow_up": _share("closed", nested=False),
-    "ces": _mean,
-    "rating": _mean,
-}
 
 
 async def request_of(
@@ -160,12 +123,14 @@ async def read_series(
         figures = [counter.figure(request, c, reading, named) for c in counted]
         sums = [_sums_of(request.metric, figure) for figure in figures]
         series.append(GroupSeries(group, sums, baseline_places(sums, periods, rules)))
-    return AlertSeries(periods, series, net=request.metric in _NETS)
+    return AlertSeries(periods, series, net=METRICS[request.metric].unit.kind == "points")
 
 
 def _sums_of(metric: str, figure: FigureDict) -> AnswerSums:
     """Return the figure as sums; they are empty if it is hidden or has no answers."""
-    return AnswerSums() if figure["value"] is None else SUMS[metric](figure)
+    sums_of = METRICS[metric].sums
+    assert sums_of is not None  # noqa: S101 - an alert watches no metric without sums
+    return AnswerSums() if figure["value"] is None else sums_of(figure)
 
 
 def _in_time(

@@ -27,6 +27,7 @@ from app.core.jobs import Job
 from app.core.outbox import emit
 from app.core.settings import Settings
 from app.metrics.periods import Interval, period_start
+from app.metrics.registry import METRICS
 from app.workspaces.models import Member, Workspace
 from app.workspaces.service import get_workspace
 
@@ -163,16 +164,6 @@ async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert
     return list(rows)
 
 
-# Of each metric: its table, the column of changes, and the column that gives the period.
-CHANGED = {
-    "response_rate": ("invitation", "updated_at", "sent_at"),
-    "follow_up": ("response", "updated_at", "follow_up_opened_at"),
-    "ttr": ("ticket", "updated_at", "first_solved_at"),
-    "first_reply": ("ticket", "updated_at", "first_reply_at"),
-}
-_OF_ANSWERS = ("response", "updated_at", "responded_at")
-
-
 async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue the alerts for which a period has ended, or answers of ended periods have changed."""
     rows = await session.exec(
@@ -199,12 +190,12 @@ async def _is_due(
     current = dt.datetime.combine(first_day, dt.time(), zone)
     if alert.seen_until < current:
         return True
-    table, changed, at = CHANGED.get(alert.rules["metric"], _OF_ANSWERS)
+    counted = METRICS[alert.rules["metric"]].counter.counted
     rows = await run_sql(
         session,
         text(
-            f"select exists(select 1 from {table} where workspace_id = :workspace "
-            f"and {changed} > :seen and {at} < :current)"
+            f"select exists(select 1 from {counted.table} where workspace_id = :workspace "
+            f"and updated_at > :seen and {counted.at} < :current)"
         ).bindparams(workspace=workspace.id, seen=alert.seen_until, current=current),
     )
     return bool(rows.one()[0])

@@ -96,11 +96,9 @@ current_call: ContextVar[tuple[ASGIApp, str]] = ContextVar("current_call")
 
 @cache
 def explanations() -> dict[str, str]:
-    """Return how each metric is computed, in words."""
-    by_metric: dict[str, str] = json.loads(
-        files("app.assistant").joinpath("explanations.json").read_text()
-    )
-    return by_metric
+    """Return how each metric and each insight is computed, in words."""
+    of_insights = json.loads(files("app.assistant").joinpath("explanations.json").read_text())
+    return {name: metric.about for name, metric in METRICS.items()} | dict(of_insights)
 
 
 def make_server() -> Server[Any]:

@@ -3,10 +3,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.metrics.answer_sums import FigureSums
 from app.metrics.periods import Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
@@ -28,16 +29,25 @@ class CountReading:
     warnings: Sequence[str] = ()
 
 
+class CountedRows(NamedTuple):
+    """The table whose rows a counter counts, and the column that gives a row's period."""
+
+    table: str
+    at: str
+
+
 class Counter(Protocol[C]):
     """Counts what a metric is made of, and makes figures of the counts.
 
-    `noun` says what is counted; `groups` and `filters` are the names it knows beside properties,
-    `features` those of `latest`, `window` and `scale`. `extent` is SQL for the first and last
-    moment there are, `:id` being the workspace.
+    `noun` says what is counted, `counted` where it is stored; `groups` and `filters` are the
+    names it knows beside properties, `features` those of `latest`, `window` and `scale`. `extent`
+    is SQL for the first and last moment there are, `:id` being the workspace.
     """
 
     @property
     def noun(self) -> str: ...
+    @property
+    def counted(self) -> CountedRows: ...
     @property
     def groups(self) -> Collection[str]: ...
     @property
@@ -105,9 +115,21 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name, what counts it, its unit, and which way is better."""
+    """One metric: its name, what counts it, its unit, and which way is better.
+
+    `about` says in words how it is computed. `sums` are those of a figure, by which an alert
+    watches it: None for a duration, which is watched as a share of tickets, and for what has no
+    one figure.
+    """
 
     name: str
     counter: Counter[Any]
     unit: Unit
+    about: str
+    sums: FigureSums | None
     better: Literal["higher", "lower"] = "higher"
+
+    @property
+    def can_be_watched(self) -> bool:
+        """Whether an alert can watch it."""
+        return self.sums is not None or self.unit.kind == "duration"

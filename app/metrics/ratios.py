@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.metrics import statistics
 from app.metrics.counts import half_away, reliability
-from app.metrics.metric import CountReading, FigureDict, Key
+from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Bound, Interval, Period
 from app.metrics.request import PROPERTY, MetricRequest
 from app.metrics.statistics import Change
@@ -54,6 +54,11 @@ class RatioCounter:
     features = ()
 
     @property
+    def counted(self) -> CountedRows:
+        """Its table and its time."""
+        return CountedRows(self.table, self.at)
+
+    @property
     def groups(self) -> Sequence[str]:
         """The names by which rows can be grouped."""
         return list(self.named_groups)
@@ -76,14 +81,14 @@ class RatioCounter:
         }
         keys = ["null::date"]
         if interval is not Interval.NONE:
-            keys = [f"date_trunc('{interval}', {self.at} at time zone :zone)::date"]
+            keys = [f"date_trunc('{interval}', x.{self.at} at time zone :zone)::date"]
         keys += [self._key(number, name, bound) for number, name in enumerate(groups)]
         start, end = (_bound(name, getattr(request.span, name)) for name in ("start", "end"))
         statement = f"""
 select {", ".join(keys)}, {self.counts}
 from {self.table} x join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id
 where x.workspace_id = :workspace and {self.condition}
-  and {self.at} >= {start} and {self.at} < {end} {self._narrowed(request, bound)}
+  and x.{self.at} >= {start} and x.{self.at} < {end} {self._narrowed(request, bound)}
 group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         if ":zone" in statement:
             bound["zone"] = request.timezone
@@ -195,7 +200,7 @@ _HOURS = "extract(epoch from x.follow_up_closed_at - x.follow_up_opened_at) / 36
 FOLLOW_UPS = RatioCounter(
     noun="follow-ups",
     table="response",
-    at="x.follow_up_opened_at",
+    at="follow_up_opened_at",
     properties="x.properties",
     condition="x.follow_up_opened_at is not null and x.state = 'counted'",
     named_groups=_OF_RESPONSES,
@@ -211,7 +216,7 @@ FOLLOW_UPS = RatioCounter(
 DELIVERED_INVITATIONS = RatioCounter(
     noun="invitations",
     table="invitation",
-    at="x.sent_at",
+    at="sent_at",
     properties="x.context -> 'properties'",
     condition="not x.test and x.status <> 'bounced'",
     named_groups={**_OF_RESPONSES, "source": "x.source"},

@@ -4,6 +4,7 @@
 from enum import StrEnum
 
 from app.metrics import figures
+from app.metrics.answer_sums import sums_of_net, sums_of_scores, sums_of_share
 from app.metrics.counting import ScoreQuestions
 from app.metrics.metric import Metric, Unit
 from app.metrics.ratios import DELIVERED_INVITATIONS, FOLLOW_UPS
@@ -24,16 +25,26 @@ METRICS: dict[str, Metric] = {
                 ScoreQuestions("nps", recommending="added"), figures.nps, figures.compare_nps
             ),
             _NET,
+            about="100 × (promoters − detractors) / valid answers; promoters answer 9-10, "
+            "detractors 0-6. Skipped and not applicable answers are in no part. The "
+            "interval is the adjusted Wald interval of a net score.",
+            sums=sums_of_net("promoters", "detractors"),
         ),
         Metric(
             "csat",
             ScoreCounter(ScoreQuestions("csat"), figures.csat, figures.compare_csat),
             _SHARE,
+            about="100 × answers in the top boxes / valid answers; of five points 4 and 5. The "
+            "interval is Wilson's.",
+            sums=sums_of_share("satisfied"),
         ),
         Metric(
             "ces",
             ScoreCounter(ScoreQuestions("ces"), figures.ces, figures.compare_means),
             Unit("score", digits=1, ends=(1.0, 7.0)),
+            about="The mean of the answers on 1-7 or 1-5, more is easier; easy_share is the share "
+            "of 5-7 or 4-5. The interval is Student's t.",
+            sums=sums_of_scores,
         ),
         Metric(
             "yes_no",
@@ -44,6 +55,8 @@ METRICS: dict[str, Metric] = {
                 figures.compare_yes_no,
             ),
             _SHARE,
+            about="100 × yes / valid answers. The interval is Wilson's.",
+            sums=sums_of_share("yes"),
         ),
         Metric(
             "rating",
@@ -54,6 +67,9 @@ METRICS: dict[str, Metric] = {
                 rescaled=True,
             ),
             Unit("score", digits=1),
+            about="The mean within one scale, with the share of the top boxes; mean_0_100 pools "
+            "scales. The interval is Student's t.",
+            sums=sums_of_scores,
         ),
         Metric(
             "expectation",
@@ -61,6 +77,9 @@ METRICS: dict[str, Metric] = {
                 ScoreQuestions("expectation"), figures.expectation, figures.compare_expectation
             ),
             _NET,
+            about="100 × (better − worse) / valid answers; wow_share is the share of better. The "
+            "interval is the adjusted Wald interval of a net score.",
+            sums=sums_of_net("better", "worse"),
         ),
         Metric(
             "emotion",
@@ -70,16 +89,53 @@ METRICS: dict[str, Metric] = {
                 figures.compare_emotion,
             ),
             _NET,
+            about="100 × (positive − negative) / valid answers, by the valence of the emotion "
+            "chosen. The interval is the adjusted Wald interval of a net score.",
+            sums=sums_of_net("positive", "negative"),
         ),
         Metric(
             "choice",
             ScoreCounter(ScoreQuestions("choice", apart=True), figures.choice, None),
             _SHARE,
+            about="100 × answers with an option / valid answers, for each option; the value is "
+            "that of the option chosen most. The intervals are Wilson's.",
+            sums=None,
         ),
-        Metric("ttr", RESOLUTIONS, _DURATION, better="lower"),
-        Metric("first_reply", FIRST_REPLIES, _DURATION, better="lower"),
-        Metric("response_rate", DELIVERED_INVITATIONS, _SHARE),
-        Metric("follow_up", FOLLOW_UPS, _SHARE),
+        Metric(
+            "ttr",
+            RESOLUTIONS,
+            _DURATION,
+            about="The median time from opened to first solved, in seconds, of tickets whose end "
+            "lies in the period. The interval are the order statistics that hold the median "
+            "with 95 %.",
+            sums=None,
+            better="lower",
+        ),
+        Metric(
+            "first_reply",
+            FIRST_REPLIES,
+            _DURATION,
+            about="The median time from opened to the first reply, in seconds. The interval are "
+            "the order statistics that hold the median with 95 %.",
+            sums=None,
+            better="lower",
+        ),
+        Metric(
+            "response_rate",
+            DELIVERED_INVITATIONS,
+            _SHARE,
+            about="100 × answered / delivered invitations; bounced ones were not delivered. The "
+            "interval is Wilson's.",
+            sums=sums_of_share("answered"),
+        ),
+        Metric(
+            "follow_up",
+            FOLLOW_UPS,
+            _SHARE,
+            about="100 × closed / opened follow-ups, by the time they were opened. The interval "
+            "is Wilson's.",
+            sums=sums_of_share("closed"),
+        ),
     )
 }
 

@@ -19,7 +19,7 @@ from app.metrics.counting import (
 )
 from app.metrics.counts import Counts, pooled
 from app.metrics.figures import Cell, Comparison, Figure, Series, mean_0_100, pool_into
-from app.metrics.metric import CountReading, FigureDict, Key
+from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
 from app.metrics.request import FILTERS, GROUPS, PROPERTY, TAGS, MetricRequest
 from app.metrics.statistics import Change
@@ -39,6 +39,7 @@ class ScoreCounter:
     rescaled: bool = False
 
     noun = "answers"
+    counted = CountedRows("response", "responded_at")
     groups = GROUPS
     filters = FILTERS
     features = ("count", "window", "scale")

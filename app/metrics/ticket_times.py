@@ -20,7 +20,7 @@ from app.core.errors import InvalidInput
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.counts import half_away, reliability
 from app.metrics.durations import Durations, seconds_of_bucket
-from app.metrics.metric import CountReading, FigureDict, Key
+from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Bound, Interval, Period
 from app.metrics.request import PROPERTY, MetricRequest
 from app.metrics.statistics import Change
@@ -178,6 +178,11 @@ class TicketCounter:
         "max(greatest(opened_at, last_solved_at, first_reply_at)) as last "
         "from ticket where workspace_id = :id"
     )
+
+    @property
+    def counted(self) -> CountedRows:
+        """The tickets, by the end of the first measure."""
+        return CountedRows("ticket", _TIMED[self.measures[0]][0])
 
     async def count_rows(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None

@@ -83,6 +83,19 @@ class TextAnswers:
 Answers = ScoreAnswers | WordAnswers | OptionAnswers | TextAnswers
 
 
+def _words_of(answers: Answers) -> tuple[str, ...]:
+    """Return the names of the product's words that stand at such answers."""
+    match answers:
+        case ScoreAnswers(low_end=low, high_end=high):
+            return tuple(word for word in (low, high) if word is not None)
+        case WordAnswers():
+            return tuple(answer.word for answer in answers.answers)
+        case OptionAnswers() | TextAnswers():
+            return ()
+        case _:
+            assert_never(answers)
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionTypeSpec:
     """One question type: which answers it takes, and the metric that reads them, if any."""
@@ -229,11 +242,8 @@ def _has_scale(type_: QuestionType) -> bool:
     """Tell whether the scores of a type go from bad to good."""
     answers = spec_of(type_).answers
     match answers:
-        case ScoreAnswers():
+        case ScoreAnswers() | WordAnswers():
             return True
-        case WordAnswers():
-            # The words of a mood are kinds, not steps.
-            return type_ is not QuestionType.EMOTION
         case OptionAnswers() | TextAnswers():
             return False
         case _:
@@ -246,4 +256,7 @@ def lowest_score(type_: QuestionType) -> int:
     return answers.low if isinstance(answers, ScoreAnswers) else 0
 
 
+WORDS = tuple(
+    dict.fromkeys(word for type_ in QuestionType for word in _words_of(spec_of(type_).answers))
+)
 QUESTIONS_WITHOUT_SCALE = frozenset(type_ for type_ in QuestionType if not _has_scale(type_))

@@ -10,6 +10,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -17,6 +18,7 @@ from app.core.text import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import (
     NA,
+    WORDS,
     Display,
     QuestionType,
     display_fits,
@@ -195,11 +197,22 @@ BandName = Literal[
 
 
 # The product's words on pages, in mails and in the widget; a survey may translate them.
-WordName = Literal[
-    "send", "next", "yes", "no", "na", "worse", "as", "better", "optional", "required",
-    "low_nps", "high_nps", "low_csat", "high_csat", "low_ces", "high_ces", "thanks_title",
-    "thanks", "change", "close", "later",
-]  # fmt: skip
+WORD_NAMES = (
+    *("send", "next", "na", "optional", "required", "thanks_title", "thanks", "change", "close"),
+    "later", *WORDS,
+)  # fmt: skip
+
+
+def _is_word(name: str) -> str:
+    if name not in WORD_NAMES:
+        msg = f"is no word of the pages; there are {', '.join(WORD_NAMES)}"
+        raise ValueError(msg)
+    return name
+
+
+WordName = Annotated[
+    str, AfterValidator(_is_word), WithJsonSchema({"type": "string", "enum": list(WORD_NAMES)})
+]
 
 
 class SurveyTexts(Body):

@@ -134,7 +134,9 @@ async def test_the_response_rate_and_times_of_tickets_are_watched_too(shop: Shop
     for metric in ("response_rate", "ttr", "csat", "ces", "rating", "emotion", "expectation"):
         body = {"name": metric, "metric": metric, "rule": {"kind": "shift"}, "interval": "week"}
         preview = await shop.post("/v1/alerts/preview", body, status=200)
-        assert (preview["periods"], preview["raised"]) == (52, 0)
+        # The week of this day a year ago is 52 weeks back, or 53 if today is a Monday.
+        assert preview["periods"] in {52, 53}
+        assert preview["raised"] == 0
 
 
 async def test_a_slow_week_of_tickets_is_found(shop: Shop) -> None:

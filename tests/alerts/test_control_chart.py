@@ -10,12 +10,12 @@ import pytest
 
 from app.alerts.control_chart import (
     LIMITS,
-    AnswerSums,
     baseline_of,
     chart,
     deviation_of,
     find_rejected,
 )
+from app.metrics.answer_sums import AnswerSums
 
 VECTORS = {
     v["id"]: v

@@ -11,7 +11,8 @@ from uuid import uuid4
 from tests.bench.ingest import BODY, prepare_baseline
 from tests.bench.load import Measured, median, uvicorn_of, wrk
 from tests.bench.report import Row
-from tests.integrations.signing import SECRET, signed_headers
+from tests.integrations.sender import SECRET
+from tests.integrations.senders import signed_headers
 from tests.service import Service
 
 _TRIGGERS, _BATCH, _WEBHOOKS = 3, 1000, 12_000

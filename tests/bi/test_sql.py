@@ -11,6 +11,7 @@ import pytest
 from app.pages.guides import BI
 from app.surveys.question_types import QuestionType, spec_of
 from tests.bi.conftest import Company
+from tests.question_types import answer_to, every_question
 
 NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),
 sum(n_missing), sum(n_na) from bi.metric_daily where metric = 'nps'"""
@@ -176,22 +177,12 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
 
 async def test_every_question_type_counts_in_its_own_metric(several: Company) -> None:
     """A type that the views do not know would count under its own name."""
-    options = [{"key": key, "text": {"en": key}} for key in ("one", "two")]
-    questions = [
-        {"key": f"q-{type_}", "type": str(type_), "text": {"en": "?"}}
-        | ({"options": options} if spec_of(type_).has_options and type_ != "emotion" else {})
-        for type_ in QuestionType
-    ]
-    given: dict[str, Any] = {
-        "nps": 9, "csat": 4, "ces": 5, "yes_no": True, "rating": 4, "expectation": "better",
-        "emotion": "joy", "choice": "one", "choices": ["one", "two"], "text": "Fine",
-    }  # fmt: skip
-    assert set(given) == {*QuestionType}
+    questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
     body = {"key": "every", "name": "Every", "metric": "custom", "questions": questions}
     with several.client as client:
         client.post("/v1/surveys", json=body).raise_for_status()
         client.post("/v1/surveys/every/publish").raise_for_status()
-        answers = {f"q-{type_}": value for type_, value in given.items()}
+        answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
         line = {"survey": "every", "channel": "api", "answers": answers}
         client.post("/v1/responses", json=line).raise_for_status()
     for view in ("figures_daily", "metric_daily"):

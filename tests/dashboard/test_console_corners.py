@@ -13,7 +13,7 @@ from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
 from tests.dashboard.conftest import Browser
 from tests.dashboard.test_console import member_page, press
-from tests.integrations.stories import simple
+from tests.integrations.senders.freshdesk import simple
 from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 

@@ -81,6 +81,12 @@ def test_the_groups_of_the_navigation_stand_together() -> None:
     assert [group for group, _ in itertools.groupby(groups)] == list(dict.fromkeys(groups))
 
 
+def test_every_link_of_the_navigation_has_its_own_icon() -> None:
+    icons = [page.icon for page in NAVIGATION]
+    assert all(icons)
+    assert len(set(icons)) == len(icons)
+
+
 async def test_what_a_visitor_may_not_see_is_not_shown(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

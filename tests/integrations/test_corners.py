@@ -7,15 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.stories import (
-    JSON,
-    SentWebhook,
-    chatwoot,
-    freshdesk,
-    intercom,
-    simple,
-    zendesk,
-)
+from tests.integrations.sender import JSON, SentWebhook
+from tests.integrations.senders.chatwoot import chatwoot
+from tests.integrations.senders.freshdesk import freshdesk, simple
+from tests.integrations.senders.intercom import intercom
+from tests.integrations.senders.zendesk import zendesk
 from tests.integrations.test_sources import deliver, register
 from tests.shop import Shop
 

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from tests.integrations.signing import SECRET
+from tests.integrations.sender import SECRET
 from tests.shop import Shop
 
 BODY: dict[str, Any] = {

@@ -5,13 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.stories import (
-    JSON,
-    SESSION,
-    shopify,
-    stripe,
-    woo,
-)
+from tests.integrations.sender import JSON
+from tests.integrations.senders.shopify import shopify
+from tests.integrations.senders.stripe import SESSION, stripe
+from tests.integrations.senders.woocommerce import woo
 from tests.integrations.test_corners import AT, tell, types
 from tests.integrations.test_sources import register
 from tests.shop import Shop

@@ -9,29 +9,19 @@ import pytest
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
 from app.pages.guides import BI, BOUNCES, GUIDES
-from tests.integrations import stories, test_presets
-from tests.integrations.signing import SECRET
-from tests.integrations.test_sources import deliver, sample
+from tests.integrations import test_presets
+from tests.integrations.sender import SECRET
+from tests.integrations.senders import SENDERS
+from tests.integrations.test_sources import deliver
 from tests.shop import Shop
 
 # What each helpdesk or shop sends when a newcomer does what its guide says last.
-FIRST: dict[str, Any] = {
-    "zendesk": sample("zendesk_trigger"),
-    "freshdesk": stories.simple("Resolved"),
-    "intercom": stories.intercom("conversation.admin.closed", 1_772_400_000),
-    "helpscout": stories.helpscout("convo.status"),
-    "chatwoot": sample("chatwoot_conversation_status_changed"),
-    "zammad": sample("zammad_trigger"),
-    "shopify": stories.shopify("orders/paid", "2T10:00:00Z"),
-    "woocommerce": stories.woo("processing", "2T09:00:00"),
-    "stripe": stories.stripe("checkout.session.completed", 1_772_400_000, stories.SESSION),
-}
 # Their events name nobody; the guides say how the customer becomes known.
 NAMELESS = {"hubspot", "bigcommerce"}
 
 
 async def test_every_source_and_preset_has_its_guide(shop: Shop) -> None:
-    assert set(FIRST) == {*map(str, SourceName)} - {"generic"}
+    assert set(SENDERS) == {*map(str, SourceName)} - {"generic"}
     assert set(GUIDES) == {*map(str, SourceName), *PRESETS}
     index = await shop.client.get("/guides")
     for source, guide in GUIDES.items():
@@ -97,10 +87,10 @@ async def expect_a_question(shop: Shop, guide: str) -> None:
         assert invitation["status"] == "stored"
 
 
-@pytest.mark.parametrize("guide", FIRST)
+@pytest.mark.parametrize("guide", SENDERS)
 async def test_a_guide_leads_to_the_first_question(shop: Shop, guide: str) -> None:
     made = await follow(shop, guide)
-    headers, body = FIRST[guide]
+    headers, body = SENDERS[guide].first
     assert (await deliver(shop, made, headers, body)).status_code == 202
     await shop.work()
     await expect_a_question(shop, guide)

@@ -17,6 +17,7 @@ from app.core.errors import AfterwordError, InvalidInput
 from app.core.routing import current_settings, router
 from app.exports.bi_roles import address_of, list_roles
 from app.imports.choosing import ColumnChoices, find_choices
+from app.imports.columns import presets
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
 from app.integrations.presets import PRESETS
@@ -35,9 +36,9 @@ routes = router("Dashboard")
 
 _KEPT_SECONDS = 3600
 _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
-            "ticket_source", "sheet", "skip_rows")  # fmt: skip
+            "ticket_source", "sheet", "skip_rows", "preset", "pivot", "by", "replace")  # fmt: skip
 # Options of which several may be typed, one a line.
-_LINES = ("value", "missing", "na", "where", "set")
+_LINES = ("value", "missing", "na", "where", "set", "event_name")
 
 
 @routes.get("/connections", include_in_schema=False)
@@ -92,6 +93,7 @@ async def show_files(
             reports[row["id"]] = (await visit.api.get(f"/v1/imports/{row['id']}"))["report"]
     return visit.page(
         "imports", rows=found["data"], cursor=found["next_cursor"], reports=reports,
+        file_presets=[name for kind in ("answers", "tickets") for name in presets(kind)],
         surveys=await surveys.names_of(visit.session, visit.workspace.id),
     )  # fmt: skip
 

@@ -12,7 +12,8 @@ class DashboardPage:
 
     The path of a page about one thing, such as one answer, is a prefix; the navigation marks the
     page named `below` for it. `scope` is what a visitor needs to see its link, and `group` the
-    heading under which the link stands.
+    heading under which the link stands. `icon` is the SVG path of its link: strokes in the colour
+    of the text, 16 units wide.
     """
 
     name: str
@@ -20,6 +21,7 @@ class DashboardPage:
     below: str | None = None
     scope: Scope = Scope.READ
     group: str = ""
+    icon: str = ""
 
     @property
     def template(self) -> str:
@@ -35,21 +37,98 @@ class DashboardPage:
 PAGES = {
     page.name: page
     for page in (
-        DashboardPage("overview", "/", group="figures"),
-        DashboardPage("experience", "/experience", group="figures"),
-        DashboardPage("journey", "/journey", group="figures"),
-        DashboardPage("compare", "/compare", group="figures"),
-        DashboardPage("answers", "/answers", group="voices"),
-        DashboardPage("comments", "/comments", group="voices"),
-        DashboardPage("follow_ups", "/follow-ups", group="voices"),
-        DashboardPage("people", "/people", group="voices"),
-        DashboardPage("surveys", "/surveys", group="asking_group"),
-        DashboardPage("asking", "/asking", group="asking_group"),
-        DashboardPage("decisions", "/decisions", group="asking_group"),
-        DashboardPage("alerts", "/alerts", group="setup"),
-        DashboardPage("connections", "/connections", group="setup"),
-        DashboardPage("imports", "/files", group="setup"),
-        DashboardPage("settings", "/settings", group="setup"),
+        DashboardPage(
+            "overview",
+            "/",
+            group="figures",
+            icon="M2 14V8h3v6M6.5 14V2h3v12M11 14V5h3v9",
+        ),
+        DashboardPage(
+            "experience",
+            "/experience",
+            group="figures",
+            icon="M8 14S2 10 2 6a3 3 0 0 1 6-1 3 3 0 0 1 6 1c0 4-6 8-6 8z",
+        ),
+        DashboardPage(
+            "journey",
+            "/journey",
+            group="figures",
+            icon="M3 13a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM13 7a2 2 0 1 0 0-4 2 2 0 0 0 0 4z"
+            "M5 11h4a2 2 0 0 0 2-2V7",
+        ),
+        DashboardPage(
+            "compare",
+            "/compare",
+            group="figures",
+            icon="M2 4h8M2 8h12M2 12h5",
+        ),
+        DashboardPage(
+            "answers",
+            "/answers",
+            group="voices",
+            icon="M2 3h12v8H7l-3 3v-3H2z",
+        ),
+        DashboardPage(
+            "comments",
+            "/comments",
+            group="voices",
+            icon="M4 4h8M4 7h8M4 10h5M2 1.5h12v11H2z",
+        ),
+        DashboardPage(
+            "follow_ups",
+            "/follow-ups",
+            group="voices",
+            icon="M3 2c1 6 5 10 11 11l1-3-4-1-1 1.500C7.500 9.500 6 8 5.500 6L7 5 6 1z",
+        ),
+        DashboardPage(
+            "people",
+            "/people",
+            group="voices",
+            icon="M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2 14c.5-3 3-4 6-4s5.500 1 6 4",
+        ),
+        DashboardPage(
+            "surveys",
+            "/surveys",
+            group="asking_group",
+            icon="M3 1.500h10v13H3zM6 5h4M6 8h4M6 11h2",
+        ),
+        DashboardPage(
+            "asking",
+            "/asking",
+            group="asking_group",
+            icon="M2 8h9M8 4l4 4-4 4M14 3v10",
+        ),
+        DashboardPage(
+            "decisions",
+            "/decisions",
+            group="asking_group",
+            icon="M2 8l4 4 8-9",
+        ),
+        DashboardPage(
+            "alerts",
+            "/alerts",
+            group="setup",
+            icon="M8 2a4 4 0 0 0-4 4v4l-1.500 2h11L12 10V6a4 4 0 0 0-4-4zM6.500 14h3",
+        ),
+        DashboardPage(
+            "connections",
+            "/connections",
+            group="setup",
+            icon="M6 10l4-4M5 7L3 9a2.800 2.800 0 0 0 4 4l2-2M11 9l2-2a2.800 2.800 0 0 0-4-4L7 5",
+        ),
+        DashboardPage(
+            "imports",
+            "/files",
+            group="setup",
+            icon="M8 2v8M5 7l3 3 3-3M2 13h12",
+        ),
+        DashboardPage(
+            "settings",
+            "/settings",
+            group="setup",
+            icon="M2 4h7M12 4h2M2 12h2M7 12h7M10.500 2.500v3M5.500 10.500v3M2 8h4M9 8h5"
+            "M7.500 6.500v3",
+        ),
         DashboardPage("survey", "/surveys/", below="surveys"),
         DashboardPage("survey_editor", "/surveys/", below="surveys"),
         DashboardPage("survey_new", "/surveys/new", below="surveys"),

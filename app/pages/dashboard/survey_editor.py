@@ -15,7 +15,7 @@ from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
 from app.pages.dashboard.shown_again import saved_at, show_again
 from app.surveys import service as surveys
 from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, displays_for, spec_of
-from app.surveys.schemas import Module, Pillar, Question, WordName
+from app.surveys.schemas import WORD_NAMES, Module, Pillar, Question
 from app.surveys.show_if import Operator
 from app.surveys.words import Words, is_shipped
 from app.workspaces.scopes import Scope
@@ -67,8 +67,7 @@ async def _published_questions(
 def _own_words(survey: Mapping[str, Any], language: str) -> list[tuple[str, str, str]]:
     """Return the words around the questions: each name, the English word and the survey's own."""
     own, english = survey["texts"]["words"], Words(None, {})
-    names = [str(name) for name in get_args(WordName)]
-    return [(name, english[name], own.get(name, {}).get(language, "")) for name in names]
+    return [(name, english[name], own.get(name, {}).get(language, "")) for name in WORD_NAMES]
 
 
 def _pairs(values: Sequence[Any], texts: Any, kind: str) -> list[tuple[str, str]]:

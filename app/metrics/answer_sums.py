@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A figure as sums that add up over periods, from which its mean and spread follow. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+FigureSums = Callable[[dict[str, Any]], "AnswerSums"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSums:
+    """The number of answers, their sum and the sum of their squares, in the metric's unit."""
+
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+
+    def __add__(self, other: "AnswerSums") -> "AnswerSums":
+        """Add two sums."""
+        return AnswerSums(self.n + other.n, self.total + other.total, self.squares + other.squares)
+
+    @property
+    def mean(self) -> float:
+        """The figure: the mean of the answers; there must be some."""
+        return self.total / self.n
+
+
+def sums_of_net(positive: str, negative: str) -> FigureSums:
+    """Return the sums of a net score: an answer is 100, 0 or -100 points."""
+
+    def sums_of(figure: dict[str, Any]) -> AnswerSums:
+        good, bad = figure["counts"][positive], figure["counts"][negative]
+        return AnswerSums(figure["n"], 100.0 * (good - bad), 100.0**2 * (good + bad))
+
+    return sums_of
+
+
+def sums_of_share(name: str) -> FigureSums:
+    """Return the sums of a share: an answer is 0 or 100 percent.
+
+    The count stands among the figure's counts, or in the figure itself.
+    """
+
+    def sums_of(figure: dict[str, Any]) -> AnswerSums:
+        good = figure.get("counts", figure)[name]
+        return AnswerSums(figure["n"], 100.0 * good, 100.0**2 * good)
+
+    return sums_of
+
+
+def sums_of_scores(figure: dict[str, Any]) -> AnswerSums:
+    """Return the sums of a mean of scores."""
+    given = [(int(score), count) for score, count in figure["distribution"].items()]
+    total, squares = (sum(count * score**power for score, count in given) for power in (1, 2))
+    return AnswerSums(figure["n"], float(total), float(squares))

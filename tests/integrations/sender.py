@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sender of webhooks as the tests play it, written apart from the product's own rules."""
+
+import base64
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+JSON = {"content-type": "application/json"}
+PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
+SECRET = "a secret of the sender"
+SentWebhook = tuple[dict[str, str], Any]
+WAITS = {"on": "order.paid", "delay": "P300D", "max_age": None}
+ASKS = {"on": "ticket.solved", "delay": "P300D"}
+CANCELLED = [("invited", "cancelled")]
+
+
+@dataclass(frozen=True)
+class Story:
+    """Deliveries of a sender, and what they must come to in any order: `types`, sorted."""
+
+    name: str
+    deliveries: Sequence[SentWebhook]
+    types: Sequence[str]
+    settings: dict[str, Any] = field(default_factory=dict)
+    trigger: dict[str, Any] | None = None
+    decisions: Sequence[tuple[str, str | None]] = ()
+    ticket: dict[str, Any] = field(default_factory=dict)
+    customer: dict[str, Any] = field(default_factory=dict)
+    emails: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Sender:
+    """How it signs a body, the webhook to which its guide leads, and stories of its webhooks.
+
+    `sign` takes the body, the secret and the time in seconds, and returns headers; None for a
+    sender that does not sign.
+    """
+
+    sign: Callable[[bytes, str, int], dict[str, str]] | None
+    first: SentWebhook
+    stories: Sequence[Story]
+
+
+def mac_of(algorithm: str, signed: bytes, secret: str) -> bytes:
+    return hmac.new(secret.encode(), signed, algorithm).digest()
+
+
+def sample(name: str) -> SentWebhook:
+    """Return a published payload with the headers that do not sign it."""
+    found = json.loads((PAYLOADS / f"{name}.json").read_text())
+    headers = {k: v for k, v in found["headers"].items() if "signature" not in k}
+    headers = {k: v for k, v in headers.items() if "hmac" not in k and "length" not in k}
+    return headers | JSON, found["body"]
+
+
+def base64_of(mac: bytes) -> str:
+    return base64.b64encode(mac).decode()
+
+
+def sign_as_hub(body: bytes, secret: str, _seconds: int) -> dict[str, str]:
+    return {"X-Hub-Signature": f"sha1={mac_of('sha1', body, secret).hex()}"}

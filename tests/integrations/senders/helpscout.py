@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Webhooks of Help Scout: how it signs them, and whole stories of them."""
+
+from typing import Any
+
+from tests.integrations.sender import (
+    JSON,
+    Sender,
+    SentWebhook,
+    Story,
+    base64_of,
+    mac_of,
+)
+
+
+def helpscout(event: str, **more: Any) -> SentWebhook:
+    body = {
+        "id": 4, "status": "closed", "createdAt": "2026-03-01T08:00:00Z",
+        "closedAt": "2026-03-02T08:00:00Z", "userUpdatedAt": "2026-03-02T08:00:00Z",
+        "primaryCustomer": {"id": 9, "email": "uwe@e.de", "first": "Uwe"},
+    } | more  # fmt: skip
+    return JSON | {"x-helpscout-event": event}, body
+
+
+def sign(body: bytes, secret: str, _seconds: int) -> dict[str, str]:
+    return {"X-HelpScout-Signature": base64_of(mac_of("sha1", body, secret))}
+
+
+SENDER = Sender(
+    sign=sign,
+    first=helpscout("convo.status"),
+    stories=[
+        Story(
+            "two events with one body",
+            [helpscout("convo.agent.reply.created"), helpscout("convo.status")],
+            ["ticket.opened", "ticket.replied", "ticket.solved"],
+            ticket={"status": "solved", "first_reply_at": "2026-03-02T08:00:00Z"},
+        ),
+        Story(
+            "spam",
+            [helpscout("convo.created", status="active"), helpscout("convo.status", status="spam")],
+            ["ticket.deleted", "ticket.opened"], ticket={"status": "deleted"},
+        ),
+    ],
+)  # fmt: skip
