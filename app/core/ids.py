@@ -6,6 +6,7 @@ import hmac
 import os
 import secrets
 import time
+from collections.abc import Callable
 from uuid import UUID
 
 _VARIANT = 0x2 << 62
@@ -29,6 +30,8 @@ class _Noise:
 
 
 _noise = _Noise()
+# Between the names of a derived id.
+_SEPARATOR = "\x1f"
 
 
 def uuid7() -> UUID:
@@ -49,13 +52,28 @@ def keyed_uuid(key: bytes, *parts: str) -> UUID:
     return _eighth(hmac.digest(key, _joined(parts), "sha256"))
 
 
+def keyed_uuids(key: bytes, *parts: str) -> Callable[..., UUID]:
+    """Return the function that derives the UUIDs of names that begin with these.
+
+    It gives what `keyed_uuid` gives for all the names, in less time.
+    """
+    begun = hmac.new(key, f"{_SEPARATOR.join(parts)}{_SEPARATOR}".encode(), "sha256")
+
+    def derive(*names: str) -> UUID:
+        mac = begun.copy()
+        mac.update(_joined(names))
+        return _eighth(mac.digest())
+
+    return derive
+
+
 def is_derived(id_: UUID) -> bool:
     """Tell whether an id is a UUIDv8, as only this service makes them."""
     return id_.version == 8
 
 
 def _joined(parts: tuple[str, ...]) -> bytes:
-    return "\x1f".join(parts).encode()
+    return _SEPARATOR.join(parts).encode()
 
 
 def _eighth(digest: bytes) -> UUID:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
-from app.core.ids import keyed_uuid
+from app.core.ids import keyed_uuids
+from app.imports.file_ids import FileIds
 from app.imports.rows import ReadRow, UnreadableRowError, row_hash
 from app.imports.table import REJECTED_COLUMN
 from app.surveys.compiled import CompiledSurvey
 
 _KEPT_OF_HASH = 16
+_HEX_OF_ID = 32
 
 
 class IdentifiedRow(NamedTuple):
@@ -42,7 +44,8 @@ class IdentifiedRow(NamedTuple):
 class RowIdentities:
     """Identifies the rows of one file, and finds those that stand in it twice.
 
-    `ids` has the responses of the file; of rows with ids also how their content's hash begins.
+    `ids` has the responses of the file, with the beginning of their content's hash for rows with
+    ids.
     `elsewhere` has the responses of the other rows if the file is of rejected ones: a row without
     an id that was corrected to the cells of one of those is one more row.
     """
@@ -51,13 +54,14 @@ class RowIdentities:
     source: str
     columns: Sequence[str]
     notes: Counter[str]
-    ids: dict[UUID, str] = field(default_factory=dict)
+    ids: FileIds = field(default_factory=FileIds)
     elsewhere: Set[UUID] = frozenset()
-    _repeats: Counter[str] = field(default_factory=Counter)
+    _repeats: FileIds = field(default_factory=FileIds)
 
     def __post_init__(self) -> None:
         """Prepare the names that all ids share."""
-        self._names = ("import", str(self.survey.id), self.source)
+        names = ("import", str(self.survey.id), self.source)
+        self._derived = keyed_uuids(self.survey.derivation.key, *names)
 
     def clear(self) -> None:
         """Forget all rows, before the file is read again."""
@@ -75,23 +79,18 @@ class RowIdentities:
                 pass
             return IdentifiedRow(row, own, self._derived("row", *self._numbered(row.content)))
         entry = IdentifiedRow(row, self._derived("id", row.external_id))
-        content = row.content[:_KEPT_OF_HASH]
-        known = self.ids.setdefault(entry.id, "")
+        kept = int(row.content[:_KEPT_OF_HASH], 16)
+        known = self.ids.setdefault(entry.id, kept)
         if not known:
-            self.ids[entry.id] = content
             return entry
-        if known != content:
+        if known != kept:
             reason = f"an earlier row has the id `{row.external_id[:40]}` and other values"
             raise UnreadableRowError("external_id", reason)
         self.notes["external_id: the row repeats an earlier one"] += 1
         return None
 
-    def _derived(self, *names: str) -> UUID:
-        return keyed_uuid(self.survey.derivation.key, *self._names, *names)
-
     def _numbered(self, content: str) -> tuple[str, str]:
-        self._repeats[content] += 1
-        return content, str(self._repeats[content])
+        return content, str(self._repeats.count(UUID(content[:_HEX_OF_ID])))
 
     def _hash_of_cells(self, cells: Sequence[str]) -> str:
         """Return the hash of what stands in the row, whatever its columns mean."""

@@ -53,7 +53,7 @@ from app.surveys.schemas import Definition
 from app.workspaces.service import get_workspace
 
 _MAIN, _COMMENT = "@main", "@comment"
-CHUNK = 2000
+CHUNK = 4000
 _MIN_MISFITS = 3
 # From so many points on, and so many answers, one of them lies in the upper half of the scale.
 _LONG_SCALE, _MIN_SCORES = 7, 30
@@ -261,7 +261,7 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
                 ids = [id_ for entry in chunk for id_ in entry.ids]
                 earlier = await find_latest(session, workspace_id, ids)
         for entry in (entry.known_as(earlier) for entry in chunk):
-            file.identities.ids.setdefault(entry.id, "")
+            file.identities.ids.setdefault(entry.id)
             states[_state_of(earlier.get(entry.id), entry)] += 1
     report = _report(file, histograms, states)
     if replaced is not None:

@@ -22,6 +22,7 @@ from app.imports import stored_records
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
 from app.imports.dates import DateReading, judge_dates
 from app.imports.encoding_check import require_one_reading
+from app.imports.file_ids import FileIds
 from app.imports.looking import zone_of
 from app.imports.options import ImportOptions
 from app.imports.reading import read_table
@@ -37,6 +38,7 @@ CHUNK = 200
 # Of a row that is not identified yet.
 _NO_ID = UUID(int=0)
 _KEPT_OF_HASH = 16
+_HEX_OF_ID = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +100,18 @@ class OpenRecords:
     rejected: list[RejectedRow] = field(default_factory=list)
     empty: int = 0
     seen: int = 0
-    _repeats: Counter[str] = field(default_factory=Counter)
-    # How the hash of each identified row's content begins.
-    _contents: dict[str, str] = field(default_factory=dict)
+    _repeats: FileIds = field(default_factory=FileIds)
+    # With how the hash of each row's content begins.
+    _ids: FileIds = field(default_factory=FileIds)
 
     def chunks(self) -> Iterator[list[Record]]:
         """Yield the rows that can be taken, some at a time."""
-        self.rejected, self.empty, self.seen, self._repeats = [], 0, 0, Counter()
-        self._contents = {}
+        self.rejected, self.empty, self.seen = [], 0, 0
+        self._repeats.clear()
+        self._ids.clear()
         self.reader.notes.clear()
         self.reader.seen.clear()
         chunk: list[Record] = []
-        ids: set[UUID] = set()
         for line, cells in wanted_rows(self.table, self.options.where):
             self.seen += 1
             if not any(cells):
@@ -118,19 +120,15 @@ class OpenRecords:
             try:
                 require_sound(self.table, line, cells, self._is_readable)
                 record = self.reader.read(line, cells)
-                record = self._identified(record) if record is not None else None
+                entry = self._identified(record) if record is not None else None
             except UnreadableRowError as error:
                 self.rejected.append(rejected_row(line, cells, error))
                 continue
-            if record is None:
-                self.empty += 1
+            if entry is None:
+                self.empty += record is None
                 continue
-            if record.id in ids:
-                self.reader.notes["id: the row repeats an earlier one"] += 1
-                continue
-            ids.add(record.id)
-            self.reader.count(record)
-            chunk.append(record)
+            self.reader.count(entry)
+            chunk.append(entry)
             if len(chunk) == CHUNK:
                 yield chunk
                 chunk = []
@@ -147,23 +145,28 @@ class OpenRecords:
             self.reader.notes.clear()
             self.reader.notes.update(notes)
 
-    def _identified(self, record: Record) -> Record:
-        if (
-            record.identity is not None
-            and self._contents.setdefault(record.identity, record.content[:_KEPT_OF_HASH])
-            != record.content[:_KEPT_OF_HASH]
-        ):
-            name = record.identity.rpartition(":")[2][:60]
-            reason = f"an earlier row has the id `{name}` and other values"
-            raise UnreadableRowError("id", reason)
+    def _identified(self, record: Record) -> Record | None:
+        """Return the row with its id; None if it repeats an earlier row with that id.
+
+        Raises UnreadableRowError if an earlier row has its id and other values.
+        """
         names = [record.identity or ""]
         if record.identity is None:
-            self._repeats[record.content] += 1
-            names = ["row", record.content, str(self._repeats[record.content])]
+            number = self._repeats.count(UUID(record.content[:_HEX_OF_ID]))
+            names = ["row", record.content, str(number)]
         id_ = derived_uuid(
             str(self.workspace_id), "record", self.kind.name, self.options.source, *names
         )
-        return Record(record.line, record.identity, record.content, record.value, id_)
+        kept = int(record.content[:_KEPT_OF_HASH], 16)
+        known = self._ids.setdefault(id_, kept)
+        if not known:
+            return Record(record.line, record.identity, record.content, record.value, id_)
+        if known != kept:
+            name = (record.identity or "").rpartition(":")[2][:60]
+            reason = f"an earlier row has the id `{name}` and other values"
+            raise UnreadableRowError("id", reason)
+        self.reader.notes["id: the row repeats an earlier one"] += 1
+        return None
 
 
 async def open_records(

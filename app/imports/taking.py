@@ -174,10 +174,15 @@ class AnswerTaker:
             )  # fmt: skip
 
     async def _take_chunk(self, chunk: Sequence[IdentifiedRow]) -> int:
-        """Take some rows, and return the line of the last of them, 0 for none."""
+        """Take some rows, and return the line of the last of them, 0 for none.
+
+        Rows that are counted together are written together, so that few counts are written.
+        """
+        last = chunk[-1].row.line if chunk else 0
+        chunk = sorted(chunk, key=_counted_as)
         parts = [chunk[start : start + MOST_ROWS] for start in range(0, len(chunk), MOST_ROWS)]
         await asyncio.gather(*map(self._take_part, parts))
-        return chunk[-1].row.line if chunk else 0
+        return last
 
     async def _take_part(self, chunk: Sequence[IdentifiedRow]) -> None:
         earlier_rows: dict[UUID, Any] = {}
@@ -382,3 +387,9 @@ class RowChange:
         return msgspec.structs.replace(
             body, id=self.entry.id, seq=self.new_seq, tags=self.tags or body.tags
         )
+
+
+def _counted_as(entry: IdentifiedRow) -> tuple[str, str]:
+    """Return the touchpoint and the day of a row."""
+    body = entry.row.body
+    return body.touchpoint or "", str(body.responded_at)[:10]

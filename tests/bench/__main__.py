@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run the benchmarks: `uv run --dev python -m tests.bench [PART]…`.
 
-The parts are ingest, figures, interactions, background, webhooks, dashboard, exports and start.
+The parts are ingest, figures, interactions, background, webhooks, dashboard, exports, imports and
+start.
 By themselves run `mixed [MINUTES]` (mixed load under random kills), `cluster` (what a Citus
 cluster costs), `insights` (insights at 1,000,000 responses) and `scale [MILLIONS]` (what grows).
 """
@@ -18,6 +19,7 @@ from tests.bench import (
     dashboard,
     exports,
     figures,
+    imports,
     ingest,
     insights,
     interactions,
@@ -55,6 +57,7 @@ _PARTS: dict[str, Callable[[Service, str], list[Row]]] = {
     "webhooks": lambda _service, _url: webhooks.measure(),
     "dashboard": dashboard.measure,
     "exports": lambda service, _url: exports.measure(service),
+    "imports": lambda service, _url: imports.measure(service),
     "start": lambda service, _url: measure_start(service),
 }
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app.core import flags
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.guarded_http import is_public
-from app.core.ids import derived_uuid, uuid7
+from app.core.ids import derived_uuid, keyed_uuid, keyed_uuids, uuid7
 from app.core.log import JsonFormatter, request_id
 from app.core.settings import Settings
 from app.core.signing import SealedBox
@@ -191,3 +191,9 @@ def test_a_cell_that_a_spreadsheet_would_run_is_defused(cell: str, shown: str) -
 )  # fmt: skip
 def test_only_plain_public_addresses_are_called(number: str, public: bool) -> None:
     assert is_public(number) is public
+
+
+def test_ids_of_names_that_begin_alike_are_those_of_all_the_names() -> None:
+    derive = keyed_uuids(b"key", "import", "survey")
+    assert derive("id", "7") == keyed_uuid(b"key", "import", "survey", "id", "7")
+    assert derive("id", "8") != derive("id", "7")
