@@ -43,9 +43,9 @@ READERS = {
     "question": {"exports", "insights", "interactions", "metrics", "responses"},
     "response": {
         *("alerts", "exports", "imports", "insights", "integrations", "metrics"),
-        "workspaces",
+        *("surveys", "workspaces"),
     },
-    "rollup": {"exports", "interactions"},
+    "rollup": {"exports", "interactions", "surveys"},
     "suppression": {"exports"},
     "survey": {
         *("exports", "insights", "integrations", "invitations", "metrics", "responses"),

@@ -5,7 +5,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 import app.surveys.models  # noqa: F401 - the foreign keys lead to its tables
@@ -21,9 +21,6 @@ class ImportedRecord(SQLModel, table=True):
 
     __tablename__ = "import_record"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["workspace_id", "import_id"], ["import_run.workspace_id", "import_run.id"]
-        ),
         Index(None, "workspace_id", "import_id"),
         TENANT,
     )
@@ -57,9 +54,6 @@ class ImportedRow(SQLModel, table=True):
 
     __tablename__ = "import_row"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["workspace_id", "import_id"], ["import_run.workspace_id", "import_run.id"]
-        ),
         Index(None, "workspace_id", "import_id"),
         TENANT,
     )

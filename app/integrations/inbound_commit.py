@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from cachetools import LRUCache, TTLCache
 from sqlmodel import select
 
@@ -100,15 +99,6 @@ class InboundCommit:
         for _ in range(_TRIES):
             try:
                 new = await self._store(workspace_id, deliveries)
-            except asyncpg.ForeignKeyViolationError:
-                # A sender was deleted a moment ago.
-                if len(deliveries) == 1:
-                    return [NotFound("No integration has this address.")]
-                half = len(deliveries) // 2
-                return [
-                    *await self._write(workspace_id, deliveries[:half]),
-                    *await self._write(workspace_id, deliveries[half:]),
-                ]
             except Exception as error:
                 if not is_connection_lost(error):
                     raise

@@ -58,7 +58,6 @@ class InboundEvent(SQLModel, table=True):
 
     __tablename__ = "inbound_event"
     __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(None, "workspace_id", "integration_id", "received_at", "id"),
         Index(None, "workspace_id", "received_at"),
         Index(
@@ -112,7 +111,7 @@ class OrderName(SQLModel, table=True):
     """A further name of an order at one source, such as the id of its payment."""
 
     __tablename__ = "order_name"
-    __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspace.id"]), TENANT)
+    __table_args__ = TENANT
 
     workspace_id: UUID = Field(primary_key=True)
     source: str = Field(primary_key=True)
@@ -126,7 +125,6 @@ class WriteBack(SQLModel, table=True):
 
     __tablename__ = "write_back"
     __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(None, "workspace_id", "integration_id", "created_at"),
         TENANT,
     )

@@ -50,7 +50,6 @@ class Customer(SQLModel, table=True):
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(None, "workspace_id", "created_at", "id"),
         TENANT,
     )
@@ -108,7 +107,6 @@ class Interaction(SQLModel, table=True):
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(
             "ix_interaction_changed",
             "workspace_id",
@@ -171,7 +169,6 @@ class Ticket(SQLModel, table=True):
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(None, "workspace_id", "updated_at", "id"),
         Index(None, "workspace_id", "ticket"),
         Index(None, "workspace_id", "first_solved_at"),
@@ -214,10 +211,7 @@ class TicketCount(SQLModel, table=True):
     """
 
     __tablename__ = "ticket_count"
-    __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
-        {**TENANT, "postgresql_with": {"fillfactor": "70"}},
-    )
+    __table_args__ = ({**TENANT, "postgresql_with": {"fillfactor": "70"}},)
 
     workspace_id: UUID = Field(primary_key=True)
     measure: str = Field(primary_key=True)

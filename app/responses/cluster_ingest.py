@@ -57,6 +57,7 @@ begin
   for answer in
     {insert_of_response("w.workspace_id", "p_moment", "w.config", "p_events")}
     from workspace_config w cross join json_to_recordset(p_rows) n({GIVEN_COLUMNS})
+    join survey s on s.workspace_id = p_workspace and s.id = n.survey_id
     where w.workspace_id = p_workspace order by n.id
     on conflict (workspace_id, id) do nothing returning id
   loop

@@ -11,10 +11,6 @@ from sqlmodel import Field, SQLModel
 from app.core.schema import TENANT, Instant, Json, Small
 
 
-def _of_survey() -> ForeignKeyConstraint:
-    return ForeignKeyConstraint(["workspace_id", "survey_id"], ["survey.workspace_id", "survey.id"])
-
-
 class Response(SQLModel, table=True):
     """One submission, whole or still growing.
 
@@ -30,7 +26,6 @@ class Response(SQLModel, table=True):
     """
 
     __table_args__ = (
-        _of_survey(),
         Index(None, "workspace_id", "created_at", "id"),
         Index(None, "workspace_id", "updated_at", "id"),
         Index(None, "workspace_id", "responded_at", "id"),
@@ -137,10 +132,7 @@ class Rollup(SQLModel, table=True):
     the process that wrote: one slot's counter may be negative, only sums mean something.
     """
 
-    __table_args__ = (
-        _of_survey(),
-        {**TENANT, "postgresql_with": {"fillfactor": "70"}},
-    )
+    __table_args__ = ({**TENANT, "postgresql_with": {"fillfactor": "70"}},)
 
     workspace_id: UUID = Field(primary_key=True)
     survey_id: UUID = Field(primary_key=True)
@@ -171,7 +163,10 @@ class ImportRun(SQLModel, table=True):
     """One file that was read in: of answers, `tickets` or `customers` (the kind)."""
 
     __tablename__ = "import_run"
-    __table_args__ = (_of_survey(), TENANT)
+    __table_args__ = (
+        ForeignKeyConstraint(["workspace_id", "survey_id"], ["survey.workspace_id", "survey.id"]),
+        TENANT,
+    )
 
     workspace_id: UUID = Field(primary_key=True)
     id: UUID = Field(primary_key=True)

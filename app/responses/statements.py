@@ -12,6 +12,7 @@ and why rollups never differ from the rows:
 * An old row is read by `select … for update` before it is changed: any other read could miss a
   change that came between, and the rollups would lose its contribution.
 * Rollup rows are upserted in the order of their key.
+* An answer to a survey that is gone is not inserted; a survey is deleted under the exclusive lock.
 """
 
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
@@ -189,7 +190,8 @@ with {GATE},
 {given},
 inserted as (
   {insert_of_response("$1", "$2::timestamptz", "gate.config", "$4::bool")}
-  from gate, given n order by n.id
+  from gate cross join given n join survey s on s.workspace_id = $1 and s.id = n.survey_id
+  order by n.id
   on conflict (workspace_id, id) do nothing returning *
 ),
 moved as ({select_moved("inserted r", 1, "r.state = 'counted'")}),

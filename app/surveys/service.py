@@ -34,7 +34,9 @@ from app.surveys.schemas import (
 )
 from app.surveys.templates import template
 from app.workspaces.caller import Caller
+from app.workspaces.service import hold_config
 
+_HAS_RESPONSES = "This survey has responses; close it instead, so that its figures stay."
 _NEVER_EMPTY = ("name", "metric", "default_locale", "questions", "texts")
 
 
@@ -282,8 +284,23 @@ async def close(
 
 
 async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Delete a survey that nobody has answered."""
+    """Delete a survey that nobody has answered.
+
+    Answers have no foreign key, which would cost each of them a look-up. Their writers share the
+    configuration's lock and write none for a survey that is gone.
+    """
+    await hold_config(session, workspace_id)
     survey = await _locked(session, workspace_id, reference)
+    answered = await run_sql(
+        session,
+        text(
+            "select exists(select from response where workspace_id = :workspace "
+            "and survey_id = :id) "
+            "or exists(select from rollup where workspace_id = :workspace and survey_id = :id)"
+        ).bindparams(workspace=workspace_id, id=survey.id),
+    )
+    if answered.one()[0]:
+        raise Conflict(_HAS_RESPONSES)
     await run_sql(
         session,
         text("delete from survey_link where public_id = :id").bindparams(id=survey.public_id),
@@ -292,8 +309,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
         await session.delete(survey)
         await session.flush()
     except IntegrityError:
-        detail = "This survey has responses; close it instead, so that its figures stay."
-        raise Conflict(detail) from None
+        raise Conflict(_HAS_RESPONSES) from None
     await notify(session, CHANNEL, str(workspace_id))
 
 

@@ -41,7 +41,6 @@ class Decision(SQLModel, table=True):
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(["workspace_id"], ["workspace.id"]),
         Index(None, "workspace_id", "at", "id"),
         Index(None, "workspace_id", "invitation_id"),
         Index(

@@ -172,7 +172,7 @@ async def change_workspace(
     # Counted before the lock, so that no answer waits for the counting.
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
-    held = await _hold(session, workspace_id)
+    held = await hold_config(session, workspace_id)
     found = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
@@ -205,8 +205,8 @@ async def change_workspace(
     return workspace
 
 
-async def _hold(session: AsyncSession, workspace_id: UUID) -> WorkspaceConfig:
-    """Lock the configuration exclusively.
+async def hold_config(session: AsyncSession, workspace_id: UUID) -> WorkspaceConfig:
+    """Lock the configuration exclusively: no answer is written until the transaction ends.
 
     The advisory lock comes first, so that a steady stream of writers cannot starve this
     transaction. All code must take the two locks in this order, or it can deadlock.

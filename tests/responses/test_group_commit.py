@@ -14,7 +14,7 @@ from app.core.ids import uuid7
 from app.responses.group_commit import GroupCommit
 from app.responses.purge import purge_tests
 from app.responses.rows import ResponseRow
-from app.responses.writing import Submission, WriteResult
+from app.responses.writing import Submission, WriteOutcome, WriteResult
 from tests.shop import Shop
 
 
@@ -59,12 +59,27 @@ async def test_closing_writes_what_still_waits(shop: Shop, database: Database) -
 async def test_a_row_that_cannot_be_stored_spoils_no_other(shop: Shop, database: Database) -> None:
     survey = (await shop.publish("s"))["id"]
     group = GroupCommit(database, slot=7, max_waiting=100)
-    batch = [submission(survey if n != 3 else str(uuid4())) for n in range(9)]
+    batch = [submission(survey) for _ in range(9)]
+    # No database stores this character.
+    batch[3].row.answers = Raw(b'{"why":"\\u0000"}')
     found = await group.write(UUID(shop.workspace_id), batch, events=True)
     await group.close()
     assert [n for n, f in enumerate(found) if isinstance(f, AfterwordError)] == [3]
     assert isinstance(found[3], InvalidInput)
     assert (await shop.metric("nps"))["total"]["n"] == 8
+
+
+async def test_an_answer_to_a_survey_that_is_gone_is_not_stored(
+    shop: Shop, database: Database
+) -> None:
+    survey = (await shop.publish("s"))["id"]
+    group = GroupCommit(database, slot=7, max_waiting=100)
+    for batch in ([submission(str(uuid4()))], [submission(survey), submission(str(uuid4()))]):
+        found = await group.write(UUID(shop.workspace_id), batch, events=True)
+        assert isinstance(found[-1], WriteResult)
+        assert found[-1].outcome is WriteOutcome.CLOSED
+    await group.close()
+    assert (await shop.metric("nps"))["total"]["n"] == 1
 
 
 async def test_test_responses_are_purged_after_a_week(shop: Shop, database: Database) -> None:

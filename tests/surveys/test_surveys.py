@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Surveys: drafts, versions, and what the definition must be."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -57,6 +58,28 @@ async def test_a_survey_with_responses_is_closed_not_deleted(shop: Shop) -> None
     await shop.publish("unused")
     assert (await shop.call("DELETE", "/v1/surveys/unused")).status_code == 204
     assert (await shop.call("GET", "/v1/surveys/unused")).status_code == 404
+
+
+@pytest.mark.parametrize("turns", [0, 2, 4, 8, 16])
+async def test_a_survey_that_is_deleted_while_it_is_answered_leaves_no_answer_behind(
+    shop: Shop, turns: int
+) -> None:
+    await shop.publish("race")
+
+    async def delete() -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return (await shop.call("DELETE", "/v1/surveys/race")).status_code
+
+    deletion = asyncio.create_task(delete())
+    answered = await asyncio.gather(*(shop.answer("race", 9) for _ in range(12)))
+    deleted = await deletion
+    taken = sum(reply.status_code == 201 for reply in answered)
+    stored = (await shop.get("/v1/responses"))["data"]
+    assert len(stored) == taken
+    assert (deleted, {reply.status_code for reply in answered} <= {201, 404, 409}) == (
+        409 if taken else 204, True,
+    )  # fmt: skip
 
 
 async def test_a_closed_survey_opens_again(shop: Shop) -> None:
