@@ -35,7 +35,7 @@ COMMENTS = {
 STORES = ("WAW-1", "KRK-2", "BUC-1", "CLJ-3")
 AGENTS = ("Ewa", "Adam", "Ioana", "Radu")
 QUALITY = {
-    "advertising": 0.7, "product-page": 0.8, "checkout": 0.87, "delivery": 0.76, "support": 0.68,
+    "advertising": 0.7, "product-page": 0.8, "checkout": 0.87, "delivery": 0.7, "support": 0.66,
 }  # fmt: skip
 # For each driver: how far its rating lies from the customer's mood, and the spread.
 _DRIVERS = {
@@ -93,9 +93,9 @@ def demo_year(now: dt.datetime, definitions: dict[str, Definition]) -> DemoYear:
 
 
 def _mood(chance: random.Random, day: dt.datetime, days_ago: int, was_called: bool) -> float:
-    base = 0.74 + 0.15 * (1 - days_ago / _DAYS) - (0.1 if day.month == 12 else 0)
+    base = 0.7 + 0.15 * (1 - days_ago / _DAYS) - (0.1 if day.month == 12 else 0)
     base += 0.12 if was_called else 0
-    return min(1.0, max(0.0, chance.gauss(base, 0.24)))
+    return min(1.0, max(0.0, chance.gauss(base, 0.25)))
 
 
 def _answer(
@@ -173,7 +173,10 @@ def _answer_question(chance: random.Random, question: Question, mood: float, loc
     """Answer one question in a mood between 0 and 1; None leaves it open."""
     if question.type is QuestionType.TEXT:
         good = mood > 0.6
-        return chance.choice(COMMENTS[locale][0 if good else 1]) if chance.random() < 0.3 else None
+        # Who is unhappy writes more often.
+        if chance.random() > (0.3 if good else 0.9):
+            return None
+        return chance.choice(COMMENTS[locale][0 if good else 1])
     if question.type is QuestionType.EXPECTATION:
         return "better" if mood > 0.8 else "worse" if mood < 0.5 else "as"
     if question.type is QuestionType.YES_NO:
