@@ -74,6 +74,7 @@ from app.pages import (
     own_data,
 )
 from app.pages.dashboard import (
+    alert_pages,
     answer_pages,
     asking_pages,
     connection_pages,
@@ -213,6 +214,7 @@ _ROOMS = (
     form_routes,
     share_link_routes,
     dashboard,
+    alert_pages,
     guides,
     assets,
     brand,

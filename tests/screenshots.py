@@ -1,30 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes the pictures of the documents: `uv run --dev python -m tests.screenshots`.
+"""Makes pictures of a demo service; it needs Chromium.
 
-A demo service is started, Chromium shows its dashboard and the shop's widget, and both are laid
-into one picture. It needs Chromium.
+`uv run --dev python -m tests.screenshots` makes the picture of the README: the dashboard with the
+shop's widget in a corner. With a folder as its argument it makes one of every page, in light and
+dark, 390 and 1280 pixels wide.
 """
 
 import asyncio
 import re
 import shutil
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal, get_args
 
 from PIL import Image
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
+from app.pages.dashboard.pages import PAGES
 from tests.browser.conftest import ARGUMENTS
 from tests.service import Service
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 _WIDTH, _HEIGHT = 1280, 860
+_WIDTHS = (390, 1280)
+Scheme = Literal["light", "dark"]
+# Pages about one thing whose address does not tell which: where a link to it stands.
+_ALONE = {"survey_editor": ("/surveys/delivery", "/edit")}
 
 
 async def _sign_in(page: Page, service: Service, key: str) -> None:
     await page.goto(f"{service.url}/sign-in")
     await page.fill("input[type=password]", key)
     await page.locator("form", has=page.locator("input[type=password]")).locator("button").click()
-    await page.wait_for_selector("nav")
+    await page.wait_for_selector("nav", state="attached")
 
 
 async def take(service: Service, key: str) -> None:
@@ -45,6 +54,51 @@ async def take(service: Service, key: str) -> None:
         await page.wait_for_timeout(500)
         await page.screenshot(path=FOLDER / "widget.png")
         await browser.close()
+
+
+async def _paths(page: Page, service: Service) -> AsyncIterator[tuple[str, str]]:
+    """Yield the name and the path of every page; of a page about one thing, the first there is."""
+    for one in PAGES.values():
+        if not one.path.endswith("/") or one.path == "/":
+            yield one.name, one.path
+            continue
+        listed, ending = _ALONE.get(one.name, (PAGES[one.below or one.name].path, ""))
+        await page.goto(service.url + listed)
+        links = page.locator(f'main a[href*="{one.path}"]')
+        addresses = [await link.get_attribute("href") or "" for link in await links.all()]
+        others = ("/new", ".csv") if ending else ("/new", ".csv", "/edit")
+        if found := [a for a in addresses if a.endswith(ending) and not a.endswith(others)]:
+            yield one.name, found[0].removeprefix(service.url)
+        else:
+            print(f"  no {one.name} is there")
+
+
+async def take_every(service: Service, key: str, folder: Path) -> None:
+    """Take every page in both schemes and widths, whole."""
+    program = shutil.which("chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        for scheme in get_args(Scheme):
+            for width in _WIDTHS:
+                await _take_pages(browser, service, key, folder / f"{scheme}-{width}")
+        await browser.close()
+
+
+async def _take_pages(browser: Browser, service: Service, key: str, folder: Path) -> None:
+    """Take every page into a folder that is named for the scheme and the width."""
+    scheme, width = folder.name.split("-")
+    context = await browser.new_context(
+        viewport={"width": int(width), "height": _HEIGHT},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page = await context.new_page()
+    await _sign_in(page, service, key)
+    async for name, path in _paths(await context.new_page(), service):
+        await page.goto(service.url + path)
+        await page.wait_for_load_state("networkidle")
+        await page.screenshot(path=folder / f"{name}.png", full_page=True)
+    await context.close()
+    print(f"  {folder}")
 
 
 def join() -> None:
@@ -68,9 +122,12 @@ def main() -> None:
     try:
         found = re.search(rb"workspace `?demo`?.*?(sk_[\w-]+)", service.log.read_bytes(), re.DOTALL)
         made = service.command(
-            "key", "create", "pictures", "--scope", "read", "--workspace", "demo"
+            "key", "create", "pictures", "--scope", "admin", "--workspace", "demo"
         )
         key = found[1].decode() if found else made.stdout.split()[-1]
+        if sys.argv[1:]:
+            asyncio.run(take_every(service, key, Path(sys.argv[1])))
+            return
         asyncio.run(take(service, key))
     finally:
         service.remove()

@@ -1,6 +1,15 @@
 // The console without this script works as well; with it filters apply at once, rows can be ticked
 // together, charts say their values under the pointer and by the arrow keys, the editor shows its
-// preview while one types, so does a brand's colour, and a new workspace shows its first answer as it comes.
+// preview while one types, so does a brand's colour, cells that a phone stacks say what they are, and a new workspace
+// or sender shows the first that comes.
+for (const table of document.querySelectorAll("table.stack:not(.plain)")) {
+  const names = [...table.querySelectorAll("thead th")].map((head) => (head.querySelector("input, .unseen") ? "" : head.textContent));
+  for (const cell of table.querySelectorAll("tbody td:not([data-label], .box, .when)")) {
+    const name = names[cell.cellIndex];
+    if (name) cell.dataset.label = name;
+  }
+}
+
 for (const form of document.querySelectorAll("form.filters")) {
   // A choice by the keyboard is applied when it is left or confirmed: each arrow is a change.
   let keys = false;
@@ -110,13 +119,15 @@ for (const chart of document.querySelectorAll(".chart svg")) {
   for (const [n, mark] of marks.entries()) mark.addEventListener("pointerenter", () => show(n));
 }
 
-const steps = document.querySelector(".first-run");
+// Steps that wait for something from outside: the first answer, a sender's first event.
+const steps = document.querySelector("[data-waits]");
 if (steps) {
-  setInterval(async () => {
+  const watch = setInterval(async () => {
     const reply = await fetch(location.href).catch(() => null);
     if (!reply || !reply.ok) return;
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
-    const fresh = page.querySelector(".first-run");
+    const fresh = page.getElementById(steps.id);
     if (fresh && fresh.innerHTML !== steps.innerHTML) steps.replaceChildren(...fresh.childNodes);
+    if (!fresh || !("waits" in fresh.dataset)) clearInterval(watch);
   }, 5000);
 }

@@ -323,6 +323,30 @@ async def test_one_survey_has_its_page(browser: Browser, shop: Shop) -> None:
     assert "Not mine" not in page
 
 
+async def test_an_alert_is_tried_made_and_its_chart_shown(browser: Browser, shop: Shop) -> None:
+    await shop.publish("nps")
+    now = dt.datetime.now(dt.UTC)
+    for days_ago in range(1, 36):
+        for score in (9, 2) if days_ago > 3 else (1, 2):
+            at = (now - dt.timedelta(days=days_ago)).isoformat()
+            await shop.answer("nps", score, responded_at=at)
+    await browser.sign_in()
+    fields = {"name": "Daily", "metric": "nps", "interval": "day", "kind": "below", "value": "-50",
+              "direction": "down", "notify": ""}  # fmt: skip
+    tried = await browser.send("/forms/alert-preview", page="/alerts", **fields)
+    assert tried.status_code == 200, tried.text
+    assert "it would have been raised" in tried.text
+    # What was typed stays, and nothing was made.
+    assert 'value="Daily"' in tried.text
+    assert (await shop.get("/v1/alerts"))["data"] == []
+    rule = {"kind": "below", "value": -50, "min_n": 1}
+    body = {"name": "Daily", "metric": "nps", "interval": "day", "rule": rule}
+    made = await shop.post("/v1/alerts", body)
+    page = await browser.page(f"/alerts/{made['id']}")
+    assert page.count('class="dot marked"') == 3
+    assert f'href="/alerts/{made["id"]}"' in await browser.page("/alerts")
+
+
 async def test_a_raised_alert_stands_on_the_overview_and_its_page(
     browser: Browser, shop: Shop, database: Database
 ) -> None:

@@ -24,6 +24,7 @@ class Point:
     n: int
     shown: str = ""
     interval: str = ""
+    is_marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,10 @@ def _shape_alert(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
+_ALERT = {
+    "name": text, "metric": text, "interval": text, "direction": text, "kind": text,
+    "value": number, "filter.survey": text, "filter.touchpoint": text, "notify": many,
+}  # fmt: skip
 _TRIGGER = {
     "name": text, "on": text, "survey": text, "channel": text,
     "sample_percent": number, "has_throttle": flag,
@@ -288,11 +292,9 @@ FORMS: dict[str, ConsoleForm] = {
     "key-delete": ConsoleForm("DELETE", "/v1/api-keys/{api_key}", "/connections"),
     "import-undo": ConsoleForm("DELETE", "/v1/imports/{import_id}", "/files"),
     # Alerts
-    "alert-create": ConsoleForm(
-        "POST", "/v1/alerts", "/alerts",
-        {"name": text, "metric": text, "interval": text, "direction": text, "kind": text,
-         "value": number, "filter.survey": text, "filter.touchpoint": text, "notify": many},
-        shape=_shape_alert,
+    "alert-create": ConsoleForm("POST", "/v1/alerts", "/alerts", _ALERT, shape=_shape_alert),
+    "alert-preview": ConsoleForm(
+        "POST", "/v1/alerts/preview", "/alerts", _ALERT, shape=_shape_alert, only_tries=True
     ),
     "alert-switch": ConsoleForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": flag}),
     "alert-delete": ConsoleForm("DELETE", "/v1/alerts/{alert}", "/alerts"),

@@ -14,6 +14,7 @@ from app.pages.dashboard.field_errors import field_errors
 from app.pages.dashboard.forms import ConsoleForm, Fields, FormOutcome
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
 from app.pages.dashboard.shown_again import saved_at, show_again
+from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
@@ -32,6 +33,8 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
     form = FORMS.get(name)
     if form is None:
         raise NotFound("There is no such form.")
+    if form.only_tries:
+        visit.require(Scope.WRITE)
     fields = await visit.read_all_fields()
     page = _fill(form.page, fields)
     try:
@@ -50,6 +53,8 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
         wrong = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}
         outcome = FormOutcome(name, fields, error.detail, wrong)
         return await show_again(visit, page, outcome, status=422)
+    if form.only_tries:
+        return await show_again(visit, page, FormOutcome(name, fields, "", reply=reply.json()))
     if form.shows_reply:
         return await show_again(visit, page, FormOutcome(name, fields, reply=reply.json()))
     then = page

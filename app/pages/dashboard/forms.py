@@ -98,7 +98,9 @@ class ConsoleForm:
 
     Names in braces are fields of the form, in `then` also those of the reply. `body` reads the
     fields of the request, where a dot leads into an object. `shows_reply` is for what is shown
-    once: a secret. `typed` names the field that must repeat another, for what cannot be undone.
+    once: a secret. A form that `only_tries` stores nothing and is shown again as it was filled in,
+    beside the reply; it needs the right to store. `typed` names the field that must repeat another,
+    for what cannot be undone.
     """
 
     method: str
@@ -107,6 +109,7 @@ class ConsoleForm:
     body: Mapping[str, Read] | None = None
     then: str | None = None
     shows_reply: bool = False
+    only_tries: bool = False
     typed: tuple[str, str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()

@@ -138,6 +138,7 @@ PAGES = {
         DashboardPage("person", "/people/", below="people"),
         DashboardPage("response", "/responses/", below="answers"),
         DashboardPage("integration", "/connections/", below="connections"),
+        DashboardPage("alert", "/alerts/", below="alerts"),
         DashboardPage("account", "/account", below="settings"),
         DashboardPage("sharing", "/sharing", below="settings"),
         DashboardPage("audit", "/audit", below="settings"),

@@ -23,7 +23,6 @@ from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.survey_pages import comments_of
 from app.responses import inbox
 from app.triggers.happened import invitation_funnel
-from app.workspaces import members
 
 routes = router("Dashboard")
 
@@ -146,17 +145,6 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         write=figures.format_value,
         interval=figures.interval_of,
     )
-
-
-@routes.get("/alerts", include_in_schema=False)
-async def show_alerts(visit: VisitDep) -> HTMLResponse:
-    """Show the figures that are watched, and what is raised now."""
-    found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
-    return visit.page(
-        "alerts", alerts=found,
-        members=await members.find_page(visit.session, visit.workspace.id, limit=200, cursor=None),
-        choices=await choices_of(visit.session, visit.workspace), metrics=CARD_METRICS,
-    )  # fmt: skip
 
 
 @routes.get("/figures/{metric}.csv", include_in_schema=False)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alerts on the dashboard: which figures are watched, and the chart of each."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from starlette.responses import HTMLResponse
+
+from app.alerts import service as alerts
+from app.core.routing import router
+from app.pages.dashboard import figures
+from app.pages.dashboard.charts import ChartLine, Point, line_of
+from app.pages.dashboard.figures import CARD_METRICS
+from app.pages.dashboard.filters import choices_of
+from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
+from app.workspaces import members
+
+routes = router("Dashboard")
+
+# A chart for each group; the rest is read by the API.
+_MOST_CHARTS = 8
+
+
+@routes.get("/alerts", include_in_schema=False)
+async def show_alerts(visit: VisitDep) -> HTMLResponse:
+    """Show the figures that are watched, and what is raised now."""
+    found = await alerts.find_page(visit.session, visit.workspace.id, limit=200, cursor=None)
+    return visit.page(
+        "alerts", alerts=found,
+        members=await members.find_page(visit.session, visit.workspace.id, limit=200, cursor=None),
+        choices=await choices_of(visit.session, visit.workspace), metrics=CARD_METRICS,
+    )  # fmt: skip
+
+
+@routes.get("/alerts/{alert}", include_in_schema=False)
+async def show_alert(visit: ConsoleDep, alert: UUID) -> HTMLResponse:
+    """Show the course of a watched figure, with the periods that raise the alert."""
+    found = await visit.api.get(f"/v1/alerts/{alert}")
+    chart = await visit.api.get(f"/v1/alerts/{alert}/chart")
+    by_group: dict[str | None, list[Mapping[str, Any]]] = {}
+    for row in chart["rows"]:
+        by_group.setdefault(row["group"] and ", ".join(row["group"].values()), []).append(row)
+    charts = [(group, _line_of(visit, found["metric"], rows)) for group, rows in by_group.items()][
+        :_MOST_CHARTS
+    ]
+    return visit.page(
+        "alert", title=found["name"], alert=found, charts=charts,
+        baseline=chart["baseline"], left_out=len(by_group) - len(charts),
+    )  # fmt: skip
+
+
+def _line_of(visit: DashboardVisit, metric: str, rows: list[Mapping[str, Any]]) -> ChartLine:
+    def written(value: float | None) -> str:
+        # A duration is watched as the share of tickets that took no longer than usual.
+        if metric in {"ttr", "first_reply"}:
+            return "–" if value is None else f"{visit.texts.number(value)} %"
+        return figures.format_value(visit.texts, metric, value)
+
+    return line_of([
+        Point(visit.texts.period(row["period"]), row["value"], None, None, row["n"],
+              written(row["value"]), is_marked=row["signal"])
+        for row in rows
+    ])  # fmt: skip
