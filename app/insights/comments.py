@@ -320,21 +320,32 @@ def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:
 async def _names_among(
     session: AsyncSession, request: InsightRequest, words: Sequence[str]
 ) -> set[str]:
-    """Return which words occur in the name or address of a customer who answered in the span."""
+    """Return which words occur in the name or address of a customer who answered in the span.
+
+    Few customers are called like a word, so the names come first and their answers after.
+    """
     query = ResponseQuery(request)
     wanted = query.bind(list(words))
     accents, same = query.bind(_LETTERS + _ACCENTS), query.bind(_SAME)
+
+    def words_in(name: str, email: str) -> str:
+        return f"""regexp_split_to_table(
+  translate(normalize(lower(concat_ws(' ', {name}, {email})), NFD), {accents}, {same}),
+  '[^[:alpha:]]+') w(word)"""
+
     statement = f"""
-with named as (
-  select c.name, c.email from (select distinct r.customer_id
-    {query.source("r.customer_id is not null")}) r
-  join customer c on c.workspace_id = :workspace and c.id = r.customer_id
-  union all
-  select r.claimed ->> 'name', r.claimed ->> 'email' {query.source("r.claimed is not null")})
-select distinct w.word from named n
-cross join lateral regexp_split_to_table(
-  translate(normalize(lower(concat_ws(' ', n.name, n.email)), NFD), {accents}, {same}),
-  '[^[:alpha:]]+') w(word)
+with called as materialized (
+  select c.id, w.word from customer c cross join lateral {words_in("c.name", "c.email")}
+  where c.workspace_id = :workspace and w.word = any(cast({wanted} as text[])))
+select word from (select distinct word from called) named where exists (
+  select 1 from called join lateral (
+    select 1 {query.source("r.customer_id = called.id")} limit 1) answered on true
+  where called.word = named.word)
+union
+select w.word from (
+  select r.claimed ->> 'name' as name, r.claimed ->> 'email' as email
+  {query.source("r.claimed is not null")}) n
+cross join lateral {words_in("n.name", "n.email")}
 where w.word = any(cast({wanted} as text[]))"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     return {row.word for row in rows}

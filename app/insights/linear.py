@@ -217,9 +217,8 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
     rng = np.random.default_rng(seed)
     part = values if n <= MOST_SAMPLED else rng.choice(values, MOST_SAMPLED, replace=False)
     m = len(part)
-    means = np.concatenate(
-        [part[rng.integers(0, m, (_AT_ONCE, m))].mean(axis=1) for _ in range(_SAMPLES // _AT_ONCE)]
-    )
+    # One sample at a time stays in the processor's cache.
+    means = [part.take(rng.integers(0, m, m)).mean() for _ in range(_SAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
     return scaled_interval(float(values.mean()), float(low), float(high), drawn=m, n=n)
 

@@ -22,18 +22,37 @@ from app.insights.request import (
     ResponseQuery,
 )
 from app.metrics.statistics import share_change, wilson
+from app.surveys.question_types import QuestionType
 
 _LEAST = 20
+
+
+def _place(type_: str) -> str:
+    """Return the SQL of a question type's place among all of them, from 1."""
+    return f"{list(QuestionType).index(QuestionType(type_)) + 1}::int2"
+
+
 # Numbers sort and group faster than words: 0 bad, 1 middle, 2 good.
 _QUALITY = """case when r.band in ('promoter', 'satisfied', 'easy') then 2::int2
   when r.band in ('detractor', 'dissatisfied', 'hard') then 0::int2 else 1::int2 end"""
 _WORD = "(array['bad', 'middle', 'good'])[{} + 1]"
-_METRIC = """case when r.band in ('promoter', 'passive', 'detractor') then 'nps'
-  when r.band in ('satisfied', 'dissatisfied') then 'csat'
-  when r.band in ('easy', 'hard') then 'ces' else main.type end"""
+# A metric is its place among the question types, from 1; 0 is none.
+_TYPES = "array[{}]".format(", ".join(f"'{type_}'" for type_ in QuestionType))
+_METRIC = f"""case when r.band in ('promoter', 'passive', 'detractor') then {_place("nps")}
+  when r.band in ('satisfied', 'dissatisfied') then {_place("csat")}
+  when r.band in ('easy', 'hard') then {_place("ces")}
+  else coalesce(main.place, 0::int2) end"""
 # The main questions, which tell what a neutral answer is about.
-_MAIN = """(select distinct on (q.survey_id) q.survey_id, q.type from question q
+_MAIN = f"""(select distinct on (q.survey_id) q.survey_id,
+    array_position({_TYPES}, q.type)::int2 as place from question q
   where q.workspace_id = :workspace and q.main order by q.survey_id)"""
+
+
+# When a rating was given and how good it was, in one number: microseconds since 1970 times 4, plus
+# the quality. Such numbers sort by time, and the next one says both of the next rating.
+_STAMP = f"(extract(epoch from r.responded_at) * 1000000)::int8 * 4 + {_QUALITY}"
+_MOMENT = "(timestamptz 'epoch' + {} / 4 * interval '1 microsecond')"
+_DAY_STAMPS = 86_400 * 1_000_000
 
 
 def _ratings(chosen: str) -> str:
@@ -42,15 +61,15 @@ def _ratings(chosen: str) -> str:
     `chosen` is the condition of those that are asked about; the next one may be any.
     """
     return f"""
-select x.*, lead(x.responded_at) over w as next_at, lead(x.quality) over w as next_quality
+select x.*, lead(x.stamp) over w as next_stamp
 from (
-  select r.id, r.customer_id, r.responded_at, {chosen} as chosen,
+  select r.customer_id, {chosen} as chosen,
     case when r.follow_up = 'resolved' then r.follow_up_closed_at end as resolved_at,
-    {_METRIC} as metric, {_QUALITY} as quality
+    {_METRIC} as metric, {_STAMP} as stamp
   from response r left join {_MAIN} main on main.survey_id = r.survey_id
   where r.workspace_id = :workspace and r.state = 'counted'
   and r.customer_id is not null and r.band is not null) x
-window w as (partition by x.customer_id, x.metric order by x.responded_at, x.id)"""
+window w as (partition by x.customer_id, x.metric order by x.stamp)"""
 
 
 async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
@@ -68,28 +87,28 @@ calls as (
   and not test
   group by 1),
 followed as (
-  select f.metric, f.quality, extract(epoch from f.next_at - f.responded_at) / 86400 as days,
-    case when f.next_at <= f.responded_at + make_interval(secs => {within})
-      then f.next_quality else 3 end as next_quality,
+  select f.metric, f.stamp % 4 as quality,
+    (f.next_stamp / 4 - f.stamp / 4)::float8 / {_DAY_STAMPS} as days,
+    case when f.next_stamp / 4 - f.stamp / 4 <= {within} * 1000000
+      then f.next_stamp % 4 else 3 end as next_quality,
     -- Calling back is asked of bad ratings alone.
-    f.quality = 0 and f.next_at is not null
-      and (coalesce(f.resolved_at < f.next_at, false)
+    f.stamp % 4 = 0 and f.next_stamp is not null
+      and (coalesce(f.resolved_at < {_MOMENT.format("f.next_stamp")}, false)
         or exists (select 1 from unnest(calls.at) call
-          where call > f.responded_at and call < f.next_at)) as contacted
+          where call > {_MOMENT.format("f.stamp")} and call < {_MOMENT.format("f.next_stamp")})
+      ) as contacted
   from rated f left join calls on calls.customer_id = f.customer_id where f.chosen),
--- One short text for each kind of pair, so that pairs are counted without being sorted; with
--- `offset 0` the planner does not look where the text comes from.
+-- One number for each kind of pair, so that pairs are counted without being sorted; with
+-- `offset 0` the planner does not look where the number comes from.
 pairs as (
-  select concat(metric, ' ', quality, next_quality, contacted::int) as kind, days,
-    quality = 0 and next_quality = 2 as recovered
+  select metric * 32 + quality * 8 + next_quality * 2 + contacted::int as kind,
+    days, quality = 0 and next_quality = 2 as recovered
   from followed offset 0),
 counted as (
   select kind, count(*) as n, array_agg(days) filter (where recovered) as days
   from pairs group by 1)
-select n, days, nullif(split_part(kind, ' ', 1), '') as metric,
-  {_WORD.format("substr(right(kind, 3), 1, 1)::int")} as quality,
-  {_WORD.format("substr(right(kind, 3), 2, 1)::int")} as next_quality,
-  right(kind, 1) = '1' as contacted
+select n, days, ({_TYPES})[kind / 32] as metric, {_WORD.format("kind / 8 % 4")} as quality,
+  {_WORD.format("kind / 2 % 4")} as next_quality, kind % 2 = 1 as contacted
 from counted""").bindparams(**query.bound),
     )
     counted = [dict(row._mapping) for row in rows]
@@ -231,7 +250,7 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
     bound = dict(query.bound)
     statement = f"""
-select coalesce(n.metric, 'none') as metric, n.quality, count(*) as n,
+select n.metric, n.quality, count(*) as n,
   case when n.quality = 'good' then array_agg(n.days) end as days
 from ticket t left join lateral (
   select {_METRIC} as metric, {_WORD.format(_QUALITY)} as quality,
