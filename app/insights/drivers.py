@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What moves the main score: each driver's performance and its importance (Johnson 2000)."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -10,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.insights.linear import (
     Floats,
     Importance,
+    PairSums,
     bootstrap_shares,
     complete_rows,
     importance_of,
@@ -60,23 +62,21 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
             f"{needed}. Choose a longer period, ask fewer drivers, or name one survey by `survey=`."
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
-    result, pairs = importance_of(rows), moments_of(rows)
-    usable = rows.where(_known_in_all if result.base == "complete" else _with_outcome)
-    interval, drawn = bootstrap_shares(
-        len(usable), lambda positions: rows.take(usable[positions]), request.seed
-    )
+    # It takes half a second of a million answers, in which the loop goes on.
+    weighed = await asyncio.to_thread(_weigh, rows, request.seed)
+    result = weighed.importance
     shown = [
-        _row(request, name, place, interval_of_column(pairs, place), result)
+        _row(request, name, place, interval_of_column(weighed.pairs, place), result)
         | _top_box(tops[name])
         | {"importance_share_ci": list(scaled_interval(
-            float(result.shares[place]), float(interval[0, place]), float(interval[1, place]),
-            drawn=drawn, n=len(usable)))}
+            float(result.shares[place]), *map(float, weighed.interval[:, place]),
+            drawn=weighed.drawn, n=weighed.usable))}
         for place, name in enumerate(names)
     ]  # fmt: skip
     _add_quadrants(shown)
     assumptions: Reply = {"bootstrap_samples": 1000, "scale": "0-100"}
-    if drawn < len(usable):
-        assumptions["subsample"] = drawn
+    if weighed.drawn < weighed.usable:
+        assumptions["subsample"] = weighed.drawn
     return about | {
         "n": complete,
         "r2": result.r2,
@@ -85,6 +85,25 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
         "rows": sorted(shown, key=lambda row: (-row["importance"], row["driver"])),
         "assumptions": assumptions,
     }
+
+
+class _WeighedDrivers(NamedTuple):
+    """The drivers' importance, with the interval of its shares from samples of usable rows."""
+
+    importance: Importance
+    pairs: PairSums
+    interval: Floats
+    usable: int
+    drawn: int
+
+
+def _weigh(rows: JoinedTables, seed: int) -> _WeighedDrivers:
+    result = importance_of(rows)
+    usable = rows.where(_known_in_all if result.base == "complete" else _with_outcome)
+    interval, drawn = bootstrap_shares(
+        len(usable), lambda positions: rows.take(usable[positions]), seed
+    )
+    return _WeighedDrivers(result, moments_of(rows), interval, len(usable), drawn)
 
 
 def _chance_of(r2: float, n: int, drivers: int) -> float:
