@@ -37,7 +37,7 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
     survey = await request.survey()
     session, workspace_id = request.session, request.caller.workspace_id
     workspace = await get_workspace(session, workspace_id)
-    until = given.moment("until") or utc_now()
+    until = given.end("until") or utc_now()
     since = given.moment("since") or until - _USUAL
     query = MetricQuery(
         from_=since.isoformat(), to=max(until, since + dt.timedelta(seconds=1)).isoformat(),

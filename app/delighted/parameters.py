@@ -14,6 +14,7 @@ from app.core.text import decode_json
 _FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _LARGEST_PAGE = 100
 _USUAL_PAGE = 20
+_SECOND = dt.timedelta(seconds=1)
 _LAST_SECOND = 32_503_680_000  # the year 3000
 
 
@@ -107,6 +108,16 @@ class Parameters:
         if seconds is not None and seconds < 0:
             raise InvalidInput.at("body", name, msg="must be seconds since 1970")
         return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
+
+    def end(self, name: str) -> dt.datetime | None:
+        """Return the exclusive end of a span whose last second is given.
+
+        That second belongs to it: who pulls slices begins the next one with the second after.
+        """
+        last = self.moment(name)
+        if last is None:
+            return None
+        return min(last, dt.datetime.max.replace(tzinfo=dt.UTC) - _SECOND) + _SECOND
 
     def names(self, name: str) -> list[str]:
         """Return a list of words, which may be one word, or joined by commas."""

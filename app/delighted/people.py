@@ -121,7 +121,7 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
         request.session,
         request.caller.workspace_id,
         since=given.moment("since"),
-        until=given.moment("until"),
+        until=given.end("until"),
         email=given.text("email"),
         phone=given.text("phone_number"),
         after=decode_cursor(cursor, UUID),
@@ -217,7 +217,7 @@ async def _suppressed(
         session,
         workspace_id,
         kind,
-        (request.parameters.moment("since"), request.parameters.moment("until")),
+        (request.parameters.moment("since"), request.parameters.end("until")),
         limit=size,
         offset=(number - 1) * size,
     )

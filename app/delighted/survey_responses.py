@@ -49,9 +49,9 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
         survey.id,
         queries.Window(
             since=given.moment("since"),
-            until=given.moment("until"),
+            until=given.end("until"),
             updated_since=given.moment("updated_since"),
-            updated_until=given.moment("updated_until"),
+            updated_until=given.end("updated_until"),
             customer_id=customer_id,
             segment=await _trend(request),
         ),

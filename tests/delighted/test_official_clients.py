@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Delighted's own clients against a real service: every call that they have."""
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -10,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
+from app.core.postgres import url_of
 from tests.service import Service
 
 with warnings.catch_warnings():
@@ -166,24 +169,45 @@ def test_a_value_of_two_segments_counts_once(service: Service, key: str) -> None
     assert sorted(response.score for response in listed) == [2, 9, 10]
 
 
-def test_a_pull_in_slices_sees_every_change_once(client: Any, service: Service, key: str) -> None:
-    began = int(time.time())
+def test_a_pull_in_week_slices_sees_every_change_once(client: Any, service: Service) -> None:
+    """The slices are those of Airbyte's connector: a week but a second, then the second after."""
+    week, began = 7 * 86_400, int(time.time()) - 5 * 7 * 86_400
     person = delighted.Person.create(client=client, email="slices@shop.example", send=False)
     ids = [
         delighted.SurveyResponse.create(client=client, person=person.id, score=n % 11).id
-        for n in range(12)
+        for n in range(24)
     ]
-    slices = [(began + n, began + n + 1) for n in range(int(time.time()) - began + 2)]
-    seen = [
-        response.id
-        for since, until in slices
-        for response in delighted.SurveyResponse.all(
-            client=client, updated_since=since, updated_until=until, per_page=100,
-            order="asc:updated_at",
-        )
-    ]  # fmt: skip
-    assert sorted(set(seen) & set(ids)) == sorted(ids)
+    # At the seams: the first moment of a slice, and any in its last second.
+    seams = [
+        began + week * n + shift
+        for n in range(1, 5)
+        for shift in (-1, -0.999, -0.5, -0.001, 0, 0.4)
+    ]
+    asyncio.run(change_at(service, dict(zip(ids, seams, strict=True))))
+    seen = []
+    for number in range(6):
+        since = began + week * number
+        until = min(since + week - 1, int(time.time()))
+        page = 1
+        while found := delighted.SurveyResponse.all(
+            client=client, updated_since=since, updated_until=until, per_page=5, page=page
+        ):
+            seen += [response.id for response in found]
+            page += 1
+    assert sorted(id_ for id_ in seen if id_ in ids) == sorted(ids)
     assert len(seen) == len(set(seen))
+
+
+async def change_at(service: Service, moments: dict[str, float]) -> None:
+    """Set when responses were changed last."""
+    state = json.loads((service.folder / "data" / "postgres.json").read_text())
+    connection = await asyncpg.connect(url_of(state))
+    for id_, seconds in moments.items():
+        await connection.execute(
+            "update response set updated_at = to_timestamp($2) where id = $1::text::uuid",
+            id_, seconds,
+        )  # fmt: skip
+    await connection.close()
 
 
 def test_unsubscribes_bounces_and_autopilot(client: Any, service: Service, key: str) -> None:
