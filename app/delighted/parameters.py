@@ -14,7 +14,6 @@ from app.core.text import decode_json
 _FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _LARGEST_PAGE = 100
 _USUAL_PAGE = 20
-_SECOND = dt.timedelta(seconds=1)
 _LAST_SECOND = 32_503_680_000  # the year 3000
 
 
@@ -115,9 +114,7 @@ class Parameters:
         That second belongs to it: who pulls slices begins the next one with the second after.
         """
         last = self.moment(name)
-        if last is None:
-            return None
-        return min(last, dt.datetime.max.replace(tzinfo=dt.UTC) - _SECOND) + _SECOND
+        return None if last is None else last + dt.timedelta(seconds=1)
 
     def names(self, name: str) -> list[str]:
         """Return a list of words, which may be one word, or joined by commas."""

@@ -5,8 +5,16 @@ import datetime as dt
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    computed_field,
+    field_validator,
+)
 
+from app.core.clock import utc_now
 from app.core.errors import InvalidInput
 from app.imports.options import ImportOptions, pairs_of, sets_of, values_of
 from app.imports.reading import FileOptions
@@ -15,6 +23,8 @@ _Many = Annotated[list[Annotated[str, StringConstraints(max_length=400)]], Field
 _Column = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
 _TICKET_COLUMNS = ("id", "opened", "first_reply", "solved", "reopened", "closed", "agent", "team",
                    "touchpoint", "event", "at")  # fmt: skip
+# An import that has noted no progress for so long was broken off.
+INTERRUPTED_AFTER = dt.timedelta(seconds=10)
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
 
@@ -160,6 +170,12 @@ class ImportOut(BaseModel):
     rejected: int
     created_at: dt.datetime
     updated_at: dt.datetime
+
+    @computed_field(description="Broken off while it was read; the same file, sent again, goes on.")  # type: ignore[prop-decorator]
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was broken off."""
+        return self.status == "reading" and utc_now() - self.updated_at > INTERRUPTED_AFTER
 
     @field_validator("kind", mode="before")
     @classmethod

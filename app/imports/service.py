@@ -2,7 +2,6 @@
 """Verbs of imports: look, take, undo, list, read."""
 
 import asyncio
-import datetime as dt
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Set
@@ -24,6 +23,7 @@ from app.imports.options import ImportOptions
 from app.imports.record_taking import RecordTaker, undo_records
 from app.imports.records import OpenRecords, look_at_records, open_records
 from app.imports.rejects import write_rejects
+from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
 from app.imports.taking import AnswerTaker, FileIdentity, begin
 from app.imports.undoing import undo_answers
@@ -31,8 +31,6 @@ from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
 
 _BLOCK = 1 << 20
-# An import that has noted no progress for so long was interrupted.
-_INTERRUPTED_AFTER = dt.timedelta(seconds=10)
 
 
 class FileTaker(Protocol):
@@ -145,7 +143,7 @@ async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str,
     database = ingest.database
     async with database.session() as session:
         run = await find(session, workspace_id, import_id)
-    if run.status == "reading" and utc_now() - run.updated_at < _INTERRUPTED_AFTER:
+    if run.status == "reading" and utc_now() - run.updated_at < INTERRUPTED_AFTER:
         raise Conflict("The import is still being taken; undo it when it is done.")
     if run.kind in WRITERS:
         undone, left = await undo_records(database, run, WRITERS[run.kind])

@@ -2,6 +2,7 @@
 """An assistant asks by the protocol's own client: same figures and errors as the API."""
 
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.assistant.tools import TOOLS, explanations
 from app.insights.schemas import InsightName
 from app.metrics.registry import METRICS
 from tests.service import Service
+from tests.shop import Shop
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +87,14 @@ def test_without_a_key_there_is_nothing(service: Service) -> None:
 
 def test_every_metric_is_explained() -> None:
     assert set(explanations()) == {*METRICS, *map(str, InsightName)}
+
+
+async def test_without_the_extra_it_says_how_to_have_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the package were not installed.
+    monkeypatch.setitem(sys.modules, "mcp.server.streamable_http_manager", None)
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    reply = await shop.call("POST", "/mcp", json=body)
+    assert reply.status_code == 404
+    assert "afterword[mcp]" in reply.json()["detail"]

@@ -6,7 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from app.core.database import Database, run_sql
 from tests.imports.files import net, nps, nps_survey, post, send, table
 from tests.shop import Shop
 
@@ -255,3 +257,25 @@ async def test_five_words_of_ease_are_not_squeezed_into_four_scores(shop: Shop) 
     seen = await look(shop, table(rows), survey="ces")
     assert "Very difficult" in seen["refused"]
     assert "value" in seen["refused"]
+
+
+async def test_an_import_that_was_broken_off_says_so_and_goes_on(
+    shop: Shop, database: Database
+) -> None:
+    await nps_survey(shop)
+    content = "external_id,score,responded_at\n1,9,2026-01-05\n2,3,2026-01-05\n"
+    taken = await send(shop, content)
+    assert taken["interrupted"] is False
+    async with database.transaction() as session:
+        await run_sql(
+            session,
+            text(
+                "update import_run set status = 'reading', updated_at = now() - interval '1 hour' "
+                "where id = cast(:id as uuid)"
+            ).bindparams(id=taken["id"]),
+        )
+    (listed,) = (await shop.get("/v1/imports"))["data"]
+    assert (listed["status"], listed["interrupted"]) == ("reading", True)
+    again = await send(shop, content)
+    assert (again["id"], again["status"], again["interrupted"]) == (taken["id"], "done", False)
+    assert await nps(shop) == (net([9, 3]), 2)
