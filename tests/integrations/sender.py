@@ -13,6 +13,8 @@ JSON = {"content-type": "application/json"}
 PAYLOADS = Path(__file__).parents[1] / "data" / "payloads"
 SECRET = "a secret of the sender"
 SentWebhook = tuple[dict[str, str], Any]
+# Takes a body, the secret and the time in seconds; returns headers.
+Sign = Callable[[bytes, str, int], dict[str, str]]
 WAITS = {"on": "order.paid", "delay": "P300D", "max_age": None}
 ASKS = {"on": "ticket.solved", "delay": "P300D"}
 CANCELLED = [("invited", "cancelled")]
@@ -37,11 +39,10 @@ class Story:
 class Sender:
     """How it signs a body, the webhook to which its guide leads, and stories of its webhooks.
 
-    `sign` takes the body, the secret and the time in seconds, and returns headers; None for a
-    sender that does not sign.
+    `sign` is None for a sender that does not sign.
     """
 
-    sign: Callable[[bytes, str, int], dict[str, str]] | None
+    sign: Sign | None
     first: SentWebhook
     stories: Sequence[Story]
 
@@ -60,6 +61,11 @@ def sample(name: str) -> SentWebhook:
 
 def base64_of(mac: bytes) -> str:
     return base64.b64encode(mac).decode()
+
+
+def signer(header: str, algorithm: str) -> Sign:
+    """Return how one signs who sends the base64 of the body's HMAC in a header."""
+    return lambda body, secret, _seconds: {header: base64_of(mac_of(algorithm, body, secret))}
 
 
 def sign_as_hub(body: bytes, secret: str, _seconds: int) -> dict[str, str]:

@@ -8,8 +8,7 @@ from tests.integrations.sender import (
     Sender,
     SentWebhook,
     Story,
-    base64_of,
-    mac_of,
+    signer,
 )
 
 
@@ -22,12 +21,8 @@ def helpscout(event: str, **more: Any) -> SentWebhook:
     return JSON | {"x-helpscout-event": event}, body
 
 
-def sign(body: bytes, secret: str, _seconds: int) -> dict[str, str]:
-    return {"X-HelpScout-Signature": base64_of(mac_of("sha1", body, secret))}
-
-
 SENDER = Sender(
-    sign=sign,
+    sign=signer("X-HelpScout-Signature", "sha1"),
     first=helpscout("convo.status"),
     stories=[
         Story(

@@ -10,8 +10,7 @@ from tests.integrations.sender import (
     Sender,
     SentWebhook,
     Story,
-    base64_of,
-    mac_of,
+    signer,
 )
 
 
@@ -33,12 +32,8 @@ def shopify_refund(at: str, amount: str, number: int) -> SentWebhook:
     return JSON | {"x-shopify-topic": "refunds/create", "x-shopify-event-id": f"r-{number}"}, body
 
 
-def sign(body: bytes, secret: str, _seconds: int) -> dict[str, str]:
-    return {"X-Shopify-Hmac-Sha256": base64_of(mac_of("sha256", body, secret))}
-
-
 SENDER = Sender(
-    sign=sign,
+    sign=signer("X-Shopify-Hmac-Sha256", "sha256"),
     first=shopify("orders/paid", "2T10:00:00Z"),
     stories=[
         Story(

@@ -10,8 +10,7 @@ from tests.integrations.sender import (
     Sender,
     SentWebhook,
     Story,
-    base64_of,
-    mac_of,
+    signer,
 )
 
 
@@ -25,12 +24,8 @@ def woo(status: str, at: str, *, topic: str = "order.updated", **more: Any) -> S
     return JSON | {"x-wc-webhook-topic": topic, "x-wc-webhook-delivery-id": "d1"}, body
 
 
-def sign(body: bytes, secret: str, _seconds: int) -> dict[str, str]:
-    return {"X-WC-Webhook-Signature": base64_of(mac_of("sha256", body, secret))}
-
-
 SENDER = Sender(
-    sign=sign,
+    sign=signer("X-WC-Webhook-Signature", "sha256"),
     first=woo("processing", "2T09:00:00"),
     stories=[
         Story(
