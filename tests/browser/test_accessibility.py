@@ -45,6 +45,10 @@ async def test_no_page_shuts_anybody_out(
         for n, question in enumerate(EVERY_TYPE)
     ]
     simple, every = company.publish(), company.publish("every", questions=questions, metric="nps")
+    words = {"en": "How was it?", "ar": "كيف كان ذلك؟"}
+    arabic = company.publish(
+        "arabic", questions=[{"key": "q", "type": "csat", "text": words}], metric="csat"
+    )
     invited = company.invite()
     token = invited.rpartition("/")[2]
     context = await browser.new_context(
@@ -53,6 +57,7 @@ async def test_no_page_shuts_anybody_out(
     page = await context.new_page()
     addresses = [
         simple, every, every + "?a.q0=4", simple + "?kiosk=1", simple + "?lang=pl",
+        arabic + "?lang=ar", arabic + "?kiosk=1&lang=ar",
         simple + "/poster", invited, invited + "/4", invited + "/data",
         f"{service.url}/u/{token}", f"{service.url}/s/nobody", service.url + "/demo/shop",
         service.url + "/guides", *(f"{service.url}/guides/{name}" for name in SourceName),
