@@ -173,7 +173,7 @@ def _answer_question(chance: random.Random, question: Question, mood: float, loc
     """Answer one question in a mood between 0 and 1; None leaves it open."""
     if question.type is QuestionType.TEXT:
         good = mood > 0.6
-        # Who is unhappy writes more often.
+        # Unhappy customers write more often.
         if chance.random() > (0.3 if good else 0.9):
             return None
         return chance.choice(COMMENTS[locale][0 if good else 1])

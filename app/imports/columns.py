@@ -193,9 +193,9 @@ def require_known_names(table: Table, options: ImportOptions, questions: Sequenc
 def wanted_rows(
     table: Table, where: Mapping[str, frozenset[str]]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that match the `where` option in each of its columns, and unreadable ones.
+    """Yield the rows that match the `where` option in each of its columns; without it all rows.
 
-    Without the option yield all rows.
+    Rows that cannot be read are always among them, so that they are reported.
     """
     places = {column.casefold(): place for place, column in enumerate(table.columns)}
     asked = [(places[_require_column(places, "where", column)], values)
@@ -204,10 +204,9 @@ def wanted_rows(
         yield from table.rows()
         return
     for line, cells in table.rows():
-        if line in table.faults:
-            # Whether it is wanted, nobody can know.
-            yield line, cells
-        elif any(cells) and all(cells[place].casefold() in values for place, values in asked):
+        if table.is_unreadable(line, cells) or (
+            any(cells) and all(cells[place].casefold() in values for place, values in asked)
+        ):
             yield line, cells
 
 
@@ -220,6 +219,20 @@ def _places_of_pivot(table: Table, pivot: tuple[str, str], by: str | None) -> tu
     return question, answer, places[_require_column(places, "by", by)]
 
 
+def _fault_of(
+    table: Table, cells: Sequence[str], places: tuple[int, int, int], other: str
+) -> str | None:
+    """Return why a row cannot be joined; `other` is the answer to its question of its id so far."""
+    question, answer, by = places
+    if not cells[by]:
+        return f"`{table.columns[by]}` is empty, so nobody knows whose answer it is"
+    if len(cells) > len(table.columns):
+        return too_wide(cells, table.columns)
+    if cells[answer] not in {"", other}:
+        return f"`{cells[question][:40]}` has two answers under `{cells[by][:40]}`"
+    return None
+
+
 def pivot_rows(table: Table, options: ImportOptions) -> Table:
     """Turn a file with one answer per row into a table with one row per id."""
     if options.pivot is None:
@@ -230,22 +243,25 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     originals: dict[int, list[list[str]]] = {}
     names: dict[str, None] = {}
     faults: dict[int, str] = {}
+    unreadable: list[tuple[int, str]] = []
     for line, cells in table.rows():
+        if table.is_unreadable(line, cells):
+            unreadable.append((line, cells[-1]))
+            originals[line], faults[line] = [cells], table.faults[line]
+            continue
         first, _, answers = rows.setdefault(cells[by], (line, [cells[p] for p in kept], {}))
         originals.setdefault(first, []).append(cells)
         other = answers.get(cells[question]) or cells[answer]
         answers[cells[question]] = other
-        if not cells[by]:
-            faults[first] = f"`{table.columns[by]}` is empty, so nobody knows whose answer it is"
-        elif len(cells) > len(table.columns):
-            faults[first] = too_wide(cells, table.columns)
-        elif cells[answer] not in {"", other}:
-            faults[first] = f"`{cells[question][:40]}` has two answers under `{cells[by][:40]}`"
+        if fault := _fault_of(table, cells, (question, answer, by), other):
+            faults[first] = fault
         names |= {cells[question]: None}
 
     def joined() -> Iterator[tuple[int, list[str]]]:
         for line, others, answers in rows.values():
             yield line, [*others, *(answers.get(name, "") for name in names)]
+        for line, text in unreadable:
+            yield line, [*("" for _ in (*kept, *names)), text]
 
     return replace(
         table, columns=[*(table.columns[p] for p in kept), *names], rows=joined, labels=[],

@@ -8,13 +8,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.core.ids import keyed_uuids
-from app.imports.file_ids import FileIds
+from app.imports.file_ids import FileIds, Repeat
 from app.imports.rows import ReadRow, UnreadableRowError, row_hash
 from app.imports.table import REJECTED_COLUMN
 from app.surveys.compiled import CompiledSurvey
-
-_KEPT_OF_HASH = 16
-_HEX_OF_ID = 32
 
 
 class IdentifiedRow(NamedTuple):
@@ -44,10 +41,9 @@ class IdentifiedRow(NamedTuple):
 class RowIdentities:
     """Identifies the rows of one file, and finds those that stand in it twice.
 
-    `ids` has the responses of the file, with the beginning of their content's hash for rows with
-    ids.
-    `elsewhere` has the responses of the other rows if the file is of rejected ones: a row without
-    an id that was corrected to the cells of one of those is one more row.
+    `ids` has the responses of the file; of rows with ids also the beginning of their content's
+    hash. If the file is of rejected rows, `elsewhere` has the responses of the other rows: a row
+    without an id that was corrected to the cells of one of those is one more row.
     """
 
     survey: CompiledSurvey
@@ -79,18 +75,17 @@ class RowIdentities:
                 pass
             return IdentifiedRow(row, own, self._derived("row", *self._numbered(row.content)))
         entry = IdentifiedRow(row, self._derived("id", row.external_id))
-        kept = int(row.content[:_KEPT_OF_HASH], 16)
-        known = self.ids.setdefault(entry.id, kept)
-        if not known:
+        repeat = self.ids.compare(entry.id, row.content)
+        if repeat is None:
             return entry
-        if known != kept:
+        if repeat is Repeat.OTHER_VALUES:
             reason = f"an earlier row has the id `{row.external_id[:40]}` and other values"
             raise UnreadableRowError("external_id", reason)
         self.notes["external_id: the row repeats an earlier one"] += 1
         return None
 
     def _numbered(self, content: str) -> tuple[str, str]:
-        return content, str(self._repeats.count(UUID(content[:_HEX_OF_ID])))
+        return content, str(self._repeats.count(content))
 
     def _hash_of_cells(self, cells: Sequence[str]) -> str:
         """Return the hash of what stands in the row, whatever its columns mean."""

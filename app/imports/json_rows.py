@@ -66,7 +66,7 @@ def _entries(
             head = text.read(1)
         if head == "[":
             for number, entry in enumerate(_parse_array(head + text.read()), start=1):
-                yield number, _object_or_bad(entry, json.dumps(entry))
+                yield number, _object_or_bad(entry)
             return
         for number, line in enumerate(text, start=1):
             whole = head + line
@@ -77,15 +77,17 @@ def _entries(
 
 def _parse_line(text: str) -> Mapping[str, Any] | _BadEntry:
     try:
-        return _object_or_bad(json.loads(text), text)
+        return _object_or_bad(json.loads(text))
     except ValueError as error:
         return _BadEntry(text, f"is not valid JSON: {error}")
     except RecursionError:
         return _BadEntry(text, "is nested too deeply")
 
 
-def _object_or_bad(entry: Any, text: str) -> Mapping[str, Any] | _BadEntry:
-    return entry if isinstance(entry, dict) else _BadEntry(text, "is not a JSON object")
+def _object_or_bad(entry: Any) -> Mapping[str, Any] | _BadEntry:
+    if isinstance(entry, dict):
+        return entry
+    return _BadEntry(json.dumps(entry), "is not a JSON object")
 
 
 def _parse_array(text: str) -> list[Any]:

@@ -261,7 +261,7 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
                 ids = [id_ for entry in chunk for id_ in entry.ids]
                 earlier = await find_latest(session, workspace_id, ids)
         for entry in (entry.known_as(earlier) for entry in chunk):
-            file.identities.ids.setdefault(entry.id)
+            file.identities.ids.add(entry.id)
             states[_state_of(earlier.get(entry.id), entry)] += 1
     report = _report(file, histograms, states)
     if replaced is not None:

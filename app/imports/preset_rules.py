@@ -102,6 +102,9 @@ def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, cells in table.rows():
+            if table.is_unreadable(line, cells):
+                yield line, cells
+                continue
             is_wanted = all(cells[place].casefold() in values for place, values in only.items())
             if is_wanted and not any(
                 cells[place].casefold() in values for place, values in unless.items()
@@ -134,7 +137,11 @@ def _of_survey(table: Table, column: str, key: str) -> Table:
     place = _places(table).get(column)
     if place is None:
         return table
-    found = Counter(cells[place] for _, cells in table.rows() if any(cells))
+    found = Counter(
+        cells[place]
+        for line, cells in table.rows()
+        if any(cells) and not table.is_unreadable(line, cells)
+    )
     if len(found) <= 1:
         return table
     if key not in found:
@@ -146,7 +153,11 @@ def _of_survey(table: Table, column: str, key: str) -> Table:
         raise InvalidInput(detail)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        return (pair for pair in table.rows() if pair[1][place] == key)
+        return (
+            (line, cells)
+            for line, cells in table.rows()
+            if cells[place] == key or table.is_unreadable(line, cells)
+        )
 
     others = ", ".join(f"{name} ({n:,})" for name, n in found.items() if name != key)
     return replace(

@@ -30,14 +30,15 @@ class WrittenRecord:
 class RecordNote:
     """What an import made of a record, and the state that its undo restores.
 
-    `before` is None if the import added the record. `superseded` are the undone imports whose
-    states the undo skips.
+    `before` is None if the record is to be removed; `found` is what the import itself found.
+    `superseded` are the undone imports whose states the undo skips.
     """
 
     record_id: UUID
     customer_id: UUID | None
     before: Any
     after: Any
+    found: Any = None
     superseded: tuple[UUID, ...] = ()
 
 
@@ -75,7 +76,6 @@ class RecordTaker:
     )
     problems: list[dict[str, Any]] = field(default_factory=list)
     _line: int = 0
-    _seen: set[UUID] = field(default_factory=set)
 
     async def take(self, on_progress: Callable[[int], None] | None = None) -> None:
         """Take every row that can be taken."""
@@ -83,7 +83,6 @@ class RecordTaker:
         while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
             rows = {record.id: record for record in chunk}
             self.counts["already_here"] += len(chunk) - len(rows)
-            self._seen |= set(rows)
             await self._take_chunk(rows)
             self._line = chunk[-1].line if chunk else self._line
             await self.note("reading")
@@ -117,13 +116,11 @@ class RecordTaker:
         """Undo the records of another import that this file does not hold."""
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
-            rows = await find_missing_records(session, self.file, replaced, self._seen)
+            rows = await find_missing_records(session, self.file, replaced)
             earlier = await stored_records.find_earlier(session, workspace_id, replaced)
             gone = [_to_restore(row, earlier.get(row.record_id, ()), self.writer) for row in rows]
-            left = await self.writer.put_back(session, workspace_id, gone)
-            ids = [note.record_id for note in gone if note.record_id not in left]
-            await stored_records.drop_records(session, workspace_id, replaced, ids)
-        self.counts["removed"] = len(ids)
+            left = await _put_back(session, workspace_id, replaced, self.writer, gone)
+        self.counts["removed"] = len(gone) - len(left)
 
     def report(self) -> dict[str, Any]:
         """Return what became of the rows."""
@@ -161,16 +158,29 @@ async def undo_records(
     for start in range(0, len(mine), part):
         chunk = mine[start : start + part]
         async with database.transaction() as session:
-            stays = await writer.put_back(session, run.workspace_id, chunk)
-            ids = [note.record_id for note in chunk if note.record_id not in stays]
-            await stored_records.drop_records(session, run.workspace_id, run.id, ids)
-            for note in chunk:
-                for import_id in () if note.record_id in stays else note.superseded:
-                    over = [note.record_id]
-                    await stored_records.drop_records(session, run.workspace_id, import_id, over)
+            stays = await _put_back(session, run.workspace_id, run.id, writer, chunk)
         left += sorted(stays)
-        undone += len(ids)
+        undone += len(chunk) - len(stays)
     return undone, left
+
+
+async def _put_back(
+    session: AsyncSession,
+    workspace_id: UUID,
+    import_id: UUID,
+    writer: RecordWriter,
+    notes: Sequence[RecordNote],
+) -> set[UUID]:
+    """Restore records, and forget the notes on them; return the ids of those that stay."""
+    stays = await writer.put_back(session, workspace_id, notes)
+    over: dict[UUID, list[UUID]] = {}
+    for note in notes:
+        if note.record_id not in stays:
+            for id_ in (import_id, *note.superseded):
+                over.setdefault(id_, []).append(note.record_id)
+    for id_, record_ids in over.items():
+        await stored_records.drop_records(session, workspace_id, id_, record_ids)
+    return stays
 
 
 def _to_restore(row: Any, earlier: Sequence[Any], writer: RecordWriter) -> RecordNote:
@@ -185,4 +195,6 @@ def _to_restore(row: Any, earlier: Sequence[Any], writer: RecordWriter) -> Recor
             break
         before = note.before
         superseded.append(note.import_id)
-    return RecordNote(row.record_id, row.customer_id, before, row.after, tuple(superseded))
+    return RecordNote(
+        row.record_id, row.customer_id, before, row.after, row.before, tuple(superseded)
+    )

@@ -142,7 +142,7 @@ class CustomerWriter:
     async def put_back(
         self, session: AsyncSession, workspace_id: UUID, notes: Sequence[RecordNote]
     ) -> set[UUID]:
-        """Restore customers; those that were changed since, or are in use elsewhere, stay."""
+        """Restore customers; one that was changed since stays, and so does a new one in use."""
         left = set()
         ids = [note.customer_id for note in notes if note.customer_id]
         customers = await find_customers_by_id(session, workspace_id, ids)
@@ -155,7 +155,11 @@ class CustomerWriter:
             elif note.before is not None:
                 await put_back(session, workspace_id, customer["id"], note.before)
             elif not await remove_unnamed(session, workspace_id, customer["id"]):
-                left.add(note.record_id)
+                if note.found is None:
+                    left.add(note.record_id)
+                else:
+                    # In use elsewhere, it is as the import found it.
+                    await put_back(session, workspace_id, customer["id"], note.found)
         return left
 
     def is_made_by(self, state: Any, after: Any) -> bool:

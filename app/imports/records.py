@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -22,7 +22,7 @@ from app.imports import stored_records
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
 from app.imports.dates import DateReading, judge_dates
 from app.imports.encoding_check import require_one_reading
-from app.imports.file_ids import FileIds
+from app.imports.file_ids import FileIds, Repeat
 from app.imports.looking import zone_of
 from app.imports.options import ImportOptions
 from app.imports.reading import read_table
@@ -37,8 +37,6 @@ from app.workspaces.service import get_workspace
 CHUNK = 200
 # Of a row that is not identified yet.
 _NO_ID = UUID(int=0)
-_KEPT_OF_HASH = 16
-_HEX_OF_ID = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +99,14 @@ class OpenRecords:
     empty: int = 0
     seen: int = 0
     _repeats: FileIds = field(default_factory=FileIds)
-    # With how the hash of each row's content begins.
-    _ids: FileIds = field(default_factory=FileIds)
+    # Each with the beginning of its content's hash.
+    ids: FileIds = field(default_factory=FileIds)
 
     def chunks(self) -> Iterator[list[Record]]:
         """Yield the rows that can be taken, some at a time."""
         self.rejected, self.empty, self.seen = [], 0, 0
         self._repeats.clear()
-        self._ids.clear()
+        self.ids.clear()
         self.reader.notes.clear()
         self.reader.seen.clear()
         chunk: list[Record] = []
@@ -152,16 +150,15 @@ class OpenRecords:
         """
         names = [record.identity or ""]
         if record.identity is None:
-            number = self._repeats.count(UUID(record.content[:_HEX_OF_ID]))
+            number = self._repeats.count(record.content)
             names = ["row", record.content, str(number)]
         id_ = derived_uuid(
             str(self.workspace_id), "record", self.kind.name, self.options.source, *names
         )
-        kept = int(record.content[:_KEPT_OF_HASH], 16)
-        known = self._ids.setdefault(id_, kept)
-        if not known:
+        repeat = self.ids.compare(id_, record.content)
+        if repeat is None:
             return Record(record.line, record.identity, record.content, record.value, id_)
-        if known != kept:
+        if repeat is Repeat.OTHER_VALUES:
             name = (record.identity or "").rpartition(":")[2][:60]
             reason = f"an earlier row has the id `{name}` and other values"
             raise UnreadableRowError("id", reason)
@@ -224,7 +221,6 @@ def _dates(
 async def look_at_records(database: Database, file: OpenRecords) -> dict[str, Any]:
     """Read the whole file and return what was seen; nothing is stored."""
     states: Counter[str] = Counter()
-    seen: set[UUID] = set()
     chunks = file.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         async with database.session() as session:
@@ -232,12 +228,11 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
                 session, file.workspace_id, [record.id for record in chunk]
             )
         states.update(state_of(earlier_records, record) for record in chunk)
-        seen.update(record.id for record in chunk)
     taken = sum(states.values())
     report = file_report(file, file.reader.uses, states)
     if (replaced := file.options.replace) is not None:
         async with database.session() as session:
-            missing = await find_missing_records(session, file, replaced, seen)
+            missing = await find_missing_records(session, file, replaced)
         report["rows"]["removed"] = len(missing)
         report["replaces"] = str(replaced)
     too_many = too_many_rejects(file, taken) if taken else "No row can be taken."
@@ -249,9 +244,9 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
 
 
 async def find_missing_records(
-    session: AsyncSession, file: OpenRecords, replaced: UUID, seen: Container[UUID]
+    session: AsyncSession, file: OpenRecords, replaced: UUID
 ) -> list[Any]:
-    """Return the notes on what the replaced import made and the file, which has `seen`, lacks.
+    """Return the notes on what the replaced import made and the file, read whole, lacks.
 
     Raises InvalidInput if the import is of other rows.
     """
@@ -260,7 +255,7 @@ async def find_missing_records(
         session, workspace_id, replaced, kind=file.kind.name, source=file.options.source
     )
     notes = await stored_records.find_records(session, workspace_id, run.id)
-    return [note for note in notes if note.record_id not in seen and not note.is_past]
+    return [note for note in notes if note.record_id not in file.ids and not note.is_past]
 
 
 def state_of(known: Mapping[UUID, Any], record: Record) -> str:

@@ -52,8 +52,8 @@ async def find_earlier(
 ) -> dict[UUID, list[Any]]:
     """Return what earlier imports made of an import's records, by record, the latest first.
 
-    `is_undone` tells whether that import was undone: a note stays then if another import had
-    changed the record when the undo came.
+    `is_undone` tells whether that import was undone. Its notes on records that another import had
+    changed by then are kept.
     """
     rows = await run_sql(
         session,

@@ -66,6 +66,10 @@ class Table:
     originals: Callable[[int], list[list[str]]] | None = None
     faults: dict[int, str] = field(default_factory=dict)
 
+    def is_unreadable(self, line: int, cells: Sequence[str]) -> bool:
+        """Tell whether a row is a text that could not be taken apart, beyond all columns."""
+        return line in self.faults and not any(cells[: len(self.columns)])
+
     @property
     def example(self) -> list[str]:
         """The first value of each column among the first rows, empty where there is none."""

@@ -46,6 +46,8 @@ _ACCENTS = "".join(map(chr, range(0x300, 0x370)))
 # Greek ends a word with another form of its s.
 _LETTERS, _SAME = "łđøς", "ldoσ"
 _SHORTEST_NAME = 4
+# So many answers are looked through faster than all customers of a large workspace.
+_FEW_ANSWERS = 50_000
 # The endings of names, without accents, and the nominatives' endings in their place.
 _ENDINGS = {
     "pl": {
@@ -113,7 +115,8 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
     wanted = request.options.get("side")
     if wanted is not None:
         rows = [row for row in rows if (row["z"] > 0) == (wanted == "low")]
-    rows = await _without_names(session, request, rows, request.options["limit"])
+    is_few = sum(survey.n for survey in surveys) < _FEW_ANSWERS
+    rows = await _without_names(session, request, rows, request.options["limit"], is_few=is_few)
     return {
         "survey": surveys[0].key if len(surveys) == 1 else None,
         "n": len(comments),
@@ -271,7 +274,12 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
 
 
 async def _without_names(
-    session: AsyncSession, request: InsightRequest, rows: Sequence[Reply], limit: int
+    session: AsyncSession,
+    request: InsightRequest,
+    rows: Sequence[Reply],
+    limit: int,
+    *,
+    is_few: bool,
 ) -> list[Reply]:
     """Return the first rows of which no word occurs in a name or address of a customer."""
     kept: list[Reply] = []
@@ -280,7 +288,7 @@ async def _without_names(
             name_forms(_plain_words([row["term"], *row.pop("words")]), row["locale"])
             for row in chunk
         ]
-        names = await _names_among(session, request, sorted(set().union(*row_words)))
+        names = await _names_among(session, request, sorted(set().union(*row_words)), is_few=is_few)
         kept += [
             row for row, words in zip(chunk, row_words, strict=True) if names.isdisjoint(words)
         ]
@@ -318,11 +326,12 @@ def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:
 
 
 async def _names_among(
-    session: AsyncSession, request: InsightRequest, words: Sequence[str]
+    session: AsyncSession, request: InsightRequest, words: Sequence[str], *, is_few: bool
 ) -> set[str]:
     """Return which words occur in the name or address of a customer who answered in the span.
 
-    Few customers are called like a word, so the names come first and their answers after.
+    If the answers are few, only the customers who gave them are read. Otherwise all are, and the
+    answers only of those who are called like a word.
     """
     query = ResponseQuery(request)
     wanted = query.bind(list(words))
@@ -333,10 +342,11 @@ async def _names_among(
   translate(normalize(lower(concat_ws(' ', {name}, {email})), NFD), {accents}, {same}),
   '[^[:alpha:]]+') w(word)"""
 
+    who = f"and c.id in (select r.customer_id {query.source('true')})" if is_few else ""
     statement = f"""
 with called as materialized (
   select c.id, w.word from customer c cross join lateral {words_in("c.name", "c.email")}
-  where c.workspace_id = :workspace and w.word = any(cast({wanted} as text[])))
+  where c.workspace_id = :workspace {who} and w.word = any(cast({wanted} as text[])))
 select word from (select distinct word from called) named where exists (
   select 1 from called join lateral (
     select 1 {query.source("r.customer_id = called.id")} limit 1) answered on true

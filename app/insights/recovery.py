@@ -48,10 +48,11 @@ _MAIN = f"""(select distinct on (q.survey_id) q.survey_id,
   where q.workspace_id = :workspace and q.main order by q.survey_id)"""
 
 
-# When a rating was given and how good it was, in one number: microseconds since 1970 times 4, plus
-# the quality. Such numbers sort by time, and the next one says both of the next rating.
-_STAMP = f"(extract(epoch from r.responded_at) * 1000000)::int8 * 4 + {_QUALITY}"
-_MOMENT = "(timestamptz 'epoch' + {} / 4 * interval '1 microsecond')"
+# When a rating was given and how good it was, in one number: microseconds times 4, plus the
+# quality. They are counted from before all answers, so that no number is negative.
+_START = "timestamptz '1850-01-01 00:00:00+00'"
+_STAMP = f"(extract(epoch from r.responded_at - {_START}) * 1000000)::int8 * 4 + {_QUALITY}"
+_MOMENT = f"({_START} + {{}} / 4 * interval '1 microsecond')"
 _DAY_STAMPS = 86_400 * 1_000_000
 
 
@@ -63,13 +64,13 @@ def _ratings(chosen: str) -> str:
     return f"""
 select x.*, lead(x.stamp) over w as next_stamp
 from (
-  select r.customer_id, {chosen} as chosen,
+  select r.customer_id, r.id, {chosen} as chosen,
     case when r.follow_up = 'resolved' then r.follow_up_closed_at end as resolved_at,
     {_METRIC} as metric, {_STAMP} as stamp
   from response r left join {_MAIN} main on main.survey_id = r.survey_id
   where r.workspace_id = :workspace and r.state = 'counted'
   and r.customer_id is not null and r.band is not null) x
-window w as (partition by x.customer_id, x.metric order by x.stamp)"""
+window w as (partition by x.customer_id, x.metric order by x.stamp / 4, x.id)"""
 
 
 async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
@@ -250,12 +251,12 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
     bound = dict(query.bound)
     statement = f"""
-select n.metric, n.quality, count(*) as n,
+select n.quality, count(*) as n,
   case when n.quality = 'good' then array_agg(n.days) end as days
 from ticket t left join lateral (
-  select {_METRIC} as metric, {_WORD.format(_QUALITY)} as quality,
+  select {_WORD.format(_QUALITY)} as quality,
     extract(epoch from r.responded_at - t.last_solved_at) / 86400 as days
-  from response r left join {_MAIN} main on main.survey_id = r.survey_id
+  from response r
   where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
   and coalesce(r.interaction_ref ->> 'source', t.source) = t.source
   and r.state = 'counted' and r.band in
@@ -264,7 +265,7 @@ from ticket t left join lateral (
   and r.responded_at <= t.last_solved_at + make_interval(secs => {within})
   order by r.responded_at limit 1) n on true
 where t.workspace_id = :workspace and t.reopened
-and t.first_solved_at >= {start} and t.first_solved_at < {end} group by 1, 2"""
+and t.first_solved_at >= {start} and t.first_solved_at < {end} group by 1"""
     used = {name: value for name, value in bound.items() if f":{name}" in statement}
     rows = [
         dict(row._mapping) for row in await run_sql(session, text(statement).bindparams(**used))

@@ -140,7 +140,14 @@ async def customers_by_id(
     return {row.id: dict(row._mapping) for row in rows}
 
 
-async def touchpoint_keys(session: AsyncSession, workspace_id: UUID) -> list[str]:
-    """Return the keys of all touchpoints, in their order."""
-    query = select(Touchpoint.key).where(Touchpoint.workspace_id == workspace_id)
-    return list((await session.exec(query.order_by(Touchpoint.key))).all())
+async def touchpoint_names(
+    session: AsyncSession, workspace_id: UUID, language: str
+) -> dict[str, str]:
+    """Return the names of all touchpoints by their keys; one without a name is called by its key.
+
+    A name that is not in this language is the English one.
+    """
+    return {
+        row.key: row.name.get(language) or row.name.get("en") or row.key
+        for row in await touchpoints(session, workspace_id)
+    }

@@ -55,7 +55,7 @@ class RatioCounter:
 
     @property
     def counted(self) -> CountedRows:
-        """Its table and its time."""
+        """The table, and the column of the rows' time."""
         return CountedRows(self.table, self.at)
 
     @property

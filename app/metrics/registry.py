@@ -106,7 +106,7 @@ METRICS: dict[str, Metric] = {
             RESOLUTIONS,
             _DURATION,
             about="The median time from opened to first solved, in seconds, of tickets whose end "
-            "lies in the period. The interval are the order statistics that hold the median "
+            "lies in the period. The interval is between the order statistics that hold the median "
             "with 95 %.",
             sums=None,
             better="lower",
@@ -115,8 +115,8 @@ METRICS: dict[str, Metric] = {
             "first_reply",
             FIRST_REPLIES,
             _DURATION,
-            about="The median time from opened to the first reply, in seconds. The interval are "
-            "the order statistics that hold the median with 95 %.",
+            about="The median time from opened to the first reply, in seconds. The interval is "
+            "between the order statistics that hold the median with 95 %.",
             sums=None,
             better="lower",
         ),

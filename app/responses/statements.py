@@ -12,7 +12,8 @@ and why rollups never differ from the rows:
 * An old row is read by `select … for update` before it is changed: any other read could miss a
   change that came between, and the rollups would lose its contribution.
 * Rollup rows are upserted in the order of their key.
-* An answer to a survey that is gone is not inserted; a survey is deleted under the exclusive lock.
+* An answer to a survey that is gone is not inserted: an insert shares the survey's row, which a
+  deletion takes exclusively.
 """
 
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
@@ -191,7 +192,7 @@ with {GATE},
 inserted as (
   {insert_of_response("$1", "$2::timestamptz", "gate.config", "$4::bool")}
   from gate cross join given n join survey s on s.workspace_id = $1 and s.id = n.survey_id
-  order by n.id
+  order by n.id for key share of s
   on conflict (workspace_id, id) do nothing returning *
 ),
 moved as ({select_moved("inserted r", 1, "r.state = 'counted'")}),

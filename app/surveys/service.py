@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
-from app.core.database import run_sql
+from app.core.database import is_cluster, run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
@@ -286,10 +286,11 @@ async def close(
 async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
     """Delete a survey that nobody has answered.
 
-    Answers have no foreign key, which would cost each of them a look-up. Their writers share the
-    configuration's lock and write none for a survey that is gone.
+    Answers have no foreign key, which would cost each of them a look-up. A statement that writes
+    some shares the survey's row, or on a cluster the configuration's lock.
     """
-    await hold_config(session, workspace_id)
+    if await is_cluster(session):
+        await hold_config(session, workspace_id)
     survey = await _locked(session, workspace_id, reference)
     answered = await run_sql(
         session,

@@ -72,8 +72,10 @@ async def change(
 ) -> Member:
     """Change what is given; it holds from the member's next page on."""
     member = await get(session, workspace_id, member_id)
-    for name, value in patch.model_dump(exclude_none=True).items():
+    for name, value in patch.model_dump(exclude_none=True, exclude={"digest"}).items():
         setattr(member, name, value)
+    if patch.digest is not None:
+        member.choose_letter(patch.digest, utc_now())
     member.updated_at = utc_now()
     session.add(member)
     return member

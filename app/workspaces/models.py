@@ -143,6 +143,17 @@ class Member(SQLModel, table=True):
     locale: str
     digest: str = "off"
     letter_on: dt.date | None = None
+
+    def choose_letter(self, digest: str, now: dt.datetime) -> None:
+        """Choose how often the letter comes; none is owed for days before the choice."""
+        if digest == self.digest:
+            return
+        self.digest = digest
+        yesterday = now.date() - dt.timedelta(days=1)
+        # Whoever has had one today, in whatever zone, does not get it again.
+        if self.letter_on is not None and self.letter_on < yesterday:
+            self.letter_on = None
+
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)
 

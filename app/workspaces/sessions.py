@@ -211,7 +211,7 @@ async def change_own(
     member = await find_member(session, workspace_id, id_)
     if member is not None:
         member.locale = locale or member.locale
-        member.digest = digest or member.digest
+        member.choose_letter(digest or member.digest, utc_now())
         member.updated_at = utc_now()
         session.add(member)
     elif locale is not None:

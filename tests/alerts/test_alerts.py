@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.metrics.registry import METRICS
+from app.surveys.question_types import QuestionType
+from tests.question_types import answer_to, every_question
 from tests.shop import Shop
 
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -128,6 +131,26 @@ async def test_each_group_has_its_own_chart(shop: Shop) -> None:
     assert [found["group"]["touchpoint"] for found in chart["baselines"]] == [
         "checkout", "delivery"
     ]  # fmt: skip
+
+
+async def test_every_figure_gives_the_sums_by_which_it_is_watched(shop: Shop) -> None:
+    questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
+    await shop.publish("every", metric="custom", questions=questions)
+    answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
+    await shop.answer("every", answers)
+    await shop.publish("nps")
+    await shop.answer("nps", 2)
+    invited = await shop.post("/v1/invitations", {
+        "survey": "nps", "customer": {"email": "a@c.pl"}, "channel": "link",
+    })  # fmt: skip
+    assert invited["status"] == "sent"
+    for name, metric in METRICS.items():
+        if metric.sums is None:
+            continue
+        total = (await shop.metric(name, period="all"))["total"]
+        sums = metric.sums(total)
+        assert sums.n == total["n"] > 0, name
+        assert sums.mean == pytest.approx(total["value"]), name
 
 
 async def test_the_response_rate_and_times_of_tickets_are_watched_too(shop: Shop) -> None:

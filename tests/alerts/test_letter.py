@@ -10,7 +10,14 @@ from uuid import UUID
 
 import pytest
 
-from app.alerts.letter import LETTER_JOB, letter_token, queue_due, read_content, write_letter
+from app.alerts.letter import (
+    LETTER_JOB,
+    _due_day,
+    letter_token,
+    queue_due,
+    read_content,
+    write_letter,
+)
 from app.core.database import Database
 from app.core.job_runner import Handler, JobRunner
 from app.workspaces.models import Member
@@ -132,6 +139,35 @@ async def test_a_letter_that_an_outage_held_up_comes_afterwards_and_once(
     assert await days(wednesday + dt.timedelta(hours=2)) == late
     eight = wednesday.replace(hour=9)
     assert await days(eight) == [late[0], [*mondays, "2026-12-02"]]
+
+
+def test_no_letter_is_owed_for_days_before_it_was_chosen() -> None:
+    def chosen(digest: str, *, before: str, last: dt.date, at: dt.datetime) -> dt.date | None:
+        """Return the day of the letter that is due right after a choice."""
+        member = Member(
+            workspace_id=UUID(int=1), id=UUID(int=2), email="", name="", role="", locale="en",
+            digest="off", letter_on=last, created_at=at, updated_at=at,
+        )  # fmt: skip
+        member.digest = before
+        member.choose_letter(digest, at)
+        return _due_day(member, at)
+
+    monday = MONDAY.date()
+    seven = MONDAY.replace(hour=7)
+    three_days = dt.timedelta(days=3)
+    week_ago = monday - dt.timedelta(days=7)
+    # Off over Monday, and on again on Thursday.
+    assert chosen("weekly", before="off", last=week_ago, at=MONDAY + three_days) is None
+    # Off for a day, and on again before eight.
+    assert chosen("daily", before="off", last=monday - dt.timedelta(days=2), at=seven) is None
+    # Each day instead of each week, from the next eight o'clock on.
+    thursday = seven + three_days
+    assert chosen("daily", before="weekly", last=monday, at=thursday) is None
+    assert chosen("daily", before="weekly", last=monday, at=thursday.replace(hour=9)) == (
+        thursday.date()
+    )
+    # Off and on again on the same Monday: it has come already.
+    assert chosen("weekly", before="off", last=monday, at=MONDAY.replace(hour=12)) is None
 
 
 async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_once(

@@ -11,7 +11,6 @@ from importlib.resources import files
 import pytest
 from sqlalchemy import text
 
-from app.alerts.service import queue_due
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.texts import texts_of
@@ -321,49 +320,6 @@ async def test_one_survey_has_its_page(browser: Browser, shop: Shop) -> None:
     assert "Waiting time" in page
     assert "Mine" in page
     assert "Not mine" not in page
-
-
-async def test_an_alert_is_tried_made_and_its_chart_shown(browser: Browser, shop: Shop) -> None:
-    await shop.publish("nps")
-    now = dt.datetime.now(dt.UTC)
-    for days_ago in range(1, 36):
-        for score in (9, 2) if days_ago > 3 else (1, 2):
-            at = (now - dt.timedelta(days=days_ago)).isoformat()
-            await shop.answer("nps", score, responded_at=at)
-    await browser.sign_in()
-    fields = {"name": "Daily", "metric": "nps", "interval": "day", "kind": "below", "value": "-50",
-              "direction": "down", "notify": ""}  # fmt: skip
-    tried = await browser.send("/forms/alert-preview", page="/alerts", **fields)
-    assert tried.status_code == 200, tried.text
-    assert "it would have been raised" in tried.text
-    # What was typed stays, and nothing was made.
-    assert 'value="Daily"' in tried.text
-    assert (await shop.get("/v1/alerts"))["data"] == []
-    rule = {"kind": "below", "value": -50, "min_n": 1}
-    body = {"name": "Daily", "metric": "nps", "interval": "day", "rule": rule}
-    made = await shop.post("/v1/alerts", body)
-    page = await browser.page(f"/alerts/{made['id']}")
-    assert page.count('class="dot marked"') == 3
-    assert f'href="/alerts/{made["id"]}"' in await browser.page("/alerts")
-
-
-async def test_a_raised_alert_stands_on_the_overview_and_its_page(
-    browser: Browser, shop: Shop, database: Database
-) -> None:
-    await shop.publish("nps")
-    yesterday = (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).isoformat()
-    await shop.answer("nps", 2, responded_at=yesterday)
-    rule = {"kind": "below", "value": 0, "min_n": 1}
-    await shop.post("/v1/alerts", {"name": "NPS of the day", "metric": "nps", "rule": rule})
-    await browser.sign_in()
-    assert "quiet" in await browser.page("/alerts")
-    async with database.transaction() as session:
-        await queue_due(session, utc_now())
-    await shop.work()
-    page = await browser.page("/alerts")
-    assert "raised" in page
-    assert "−100" in page
-    assert "NPS of the day" in await browser.page("/")
 
 
 async def test_a_bad_experience_that_stays_bad_is_no_recovery(browser: Browser, shop: Shop) -> None:

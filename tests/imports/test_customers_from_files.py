@@ -62,6 +62,28 @@ async def test_an_undo_skips_what_an_undone_import_had_made(shop: Shop, is_renam
     assert name == ("Ala Kot" if is_renamed else "Ala Nowak")
 
 
+async def test_a_row_whose_import_was_undone_and_replaced_can_be_read_again(shop: Shop) -> None:
+    first = await send(shop, FILE, "customers", source="crm")
+    second = await send(shop, FILE.replace("Ala Nowak", "Ala Lis"), "customers", source="crm")
+    await shop.call("DELETE", f"/v1/imports/{first['id']}")
+    rest = "\n".join(line for line in FILE.splitlines() if "c-1" not in line)
+    await send(shop, rest, "customers", source="crm", replace=second["id"])
+    assert (await shop.call("GET", "/v1/customers/c-1")).status_code == 404
+    again = await send(shop, FILE, "customers", source="crm")
+    assert again["report"]["added"] == 1
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala Nowak"
+
+
+async def test_a_customer_in_use_is_as_the_import_found_it(shop: Shop) -> None:
+    first = await send(shop, FILE, "customers", source="crm")
+    second = await send(shop, FILE.replace("Ala Nowak", "Ala Lis"), "customers", source="crm")
+    await shop.publish("nps")
+    await shop.answer("nps", 9, customer={"email": "ala@example.pl"})
+    await shop.call("DELETE", f"/v1/imports/{first['id']}")
+    await shop.call("DELETE", f"/v1/imports/{second['id']}")
+    assert (await shop.get("/v1/customers/c-1"))["name"] == "Ala Nowak"
+
+
 async def test_whether_somebody_may_be_asked_is_never_guessed(shop: Shop) -> None:
     rows = [["email", "consent"], *([f"p{n}@example.pl", "yes"] for n in range(30))]
     taken = await send(shop, table([*rows, ["x@example.pl", "perhaps"]]), "customers", source="a")

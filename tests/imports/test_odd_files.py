@@ -152,6 +152,45 @@ async def test_a_bad_line_of_json_spoils_no_other(shop: Shop, bad: str, where: s
     assert (again["accepted"], again["rejected"]) == (0, 1)
 
 
+async def test_a_bad_line_of_our_own_export_is_reported(shop: Shop) -> None:
+    """A preset leaves out rows; one that cannot be read is not among them."""
+    await nps_survey(shop)
+    for score in range(11):
+        await shop.answer("nps", score, properties={"plan": "pro"})
+    reply = await shop.call("GET", "/v1/exports/responses", params={"format": "ndjson"})
+    lines = (reply.text.splitlines() * 3)[:30]
+    broken = "\n".join([*lines[:7], lines[7][:40], *lines[8:]])
+    seen = await send(shop, broken, dry_run=True, source="elsewhere", allow_rejects=True)
+    assert seen["preset"] == "afterword"
+    assert (seen["rows"]["seen"], seen["rows"]["rejected"]) == (30, 1)
+    assert "JSON" in seen["rejected"][0]["reason"]
+    # The survey's name is another there; the bad line is of no survey.
+    renamed = broken.replace('"survey":"nps"', '"survey":"old"').replace(
+        '"integrity":"ok",', ""
+    )  # fmt: skip
+    seen = await send(shop, renamed, dry_run=True, source="elsewhere", allow_rejects=True)
+    assert (seen["rows"]["seen"], seen["rows"]["rejected"]) == (30, 1)
+
+
+async def test_bad_lines_are_rejected_one_by_one_where_answers_are_joined(shop: Shop) -> None:
+    await nps_survey(shop)
+    lines = [
+        json.dumps({"id": n, "asked": "score", "said": n % 11, "responded_at": DAY, "plan": "pro"})
+        for n in range(60)
+    ]
+    # Nobody asked for these, which contradict each other.
+    lines += [
+        json.dumps({"id": 99, "asked": "score", "said": said, "plan": "free"}) for said in (1, 9)
+    ]
+    bad = ['{"id": 1', "9", "[]"]
+    taken = await send(
+        shop, "\n".join([*lines, *bad]), pivot="asked:said", by="id", where="plan=pro"
+    )
+    assert (taken["status"], taken["rejected"]) == ("done", 3), taken["report"]
+    reasons = [one["reason"] for one in taken["report"]["rejected"]]
+    assert all("JSON" in reason for reason in reasons)
+
+
 async def test_an_entry_of_an_array_that_is_no_object_spoils_no_other(shop: Shop) -> None:
     await nps_survey(shop)
     entries = [{"score": n % 11, "responded_at": DAY} for n in range(30)]

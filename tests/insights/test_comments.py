@@ -3,6 +3,7 @@
 
 import pytest
 
+from app.insights import comments
 from app.insights.comments import name_forms, terms_of
 from tests.insights.test_insights import COMMENT, NPS, answer, comments_shop, send
 from tests.shop import Shop
@@ -32,6 +33,13 @@ async def test_one_who_claims_to_be_the_same_person_is_one_among_words(shop: Sho
     assert "umbrella" not in terms
 
 
+@pytest.fixture(params=[0, 50_000], ids=["all customers", "few answers"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are looked for among all customers, or among those of few answers."""
+    monkeypatch.setattr(comments, "_FEW_ANSWERS", request.param)
+
+
+@pytest.mark.usefixtures("both_ways")
 async def test_a_name_that_is_learnt_later_leaves_the_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = [
@@ -92,6 +100,7 @@ def test_an_inflected_name_is_a_name(language: str, word: str, name: str) -> Non
     assert name in name_forms({word}, language)
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_inflected_names_are_not_among_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
     lines = []

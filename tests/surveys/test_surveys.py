@@ -3,9 +3,13 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from app.core.database import Database, run_sql
+from app.surveys import service as surveys
 from app.surveys.schemas import Definition
 from app.surveys.templates import template
 from tests.shop import Shop
@@ -80,6 +84,26 @@ async def test_a_survey_that_is_deleted_while_it_is_answered_leaves_no_answer_be
     assert (deleted, {reply.status_code for reply in answered} <= {201, 404, 409}) == (
         409 if taken else 204, True,
     )  # fmt: skip
+
+
+async def test_an_answer_that_waits_for_a_deletion_is_not_stored(
+    shop: Shop, database: Database
+) -> None:
+    survey_id = UUID((await shop.publish("race"))["id"])
+    workspace_id = UUID(shop.workspace_id)
+    async with database.transaction() as session:
+        await surveys.delete(session, workspace_id, "race")
+        # It begins before the deletion is committed, so its snapshot still has the survey.
+        answering = asyncio.create_task(shop.answer("race", 9))
+        await asyncio.sleep(0.5)
+        assert not answering.done()
+    assert (await answering).status_code in {404, 409}
+    async with database.session() as session:
+        rows = await run_sql(
+            session,
+            text("select count(*) from response where survey_id = :id").bindparams(id=survey_id),
+        )
+    assert rows.one()[0] == 0
 
 
 async def test_a_closed_survey_opens_again(shop: Shop) -> None:

@@ -9,10 +9,11 @@ from starlette.responses import HTMLResponse
 
 from app.alerts import service as alerts
 from app.core.routing import router
+from app.metrics.registry import METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import ChartLine, Point, line_of
 from app.pages.dashboard.figures import CARD_METRICS
-from app.pages.dashboard.filters import choices_of
+from app.pages.dashboard.filters import read_choices
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
 from app.workspaces import members
 
@@ -29,7 +30,8 @@ async def show_alerts(visit: VisitDep) -> HTMLResponse:
     return visit.page(
         "alerts", alerts=found,
         members=await members.find_page(visit.session, visit.workspace.id, limit=200, cursor=None),
-        choices=await choices_of(visit.session, visit.workspace), metrics=CARD_METRICS,
+        choices=await read_choices(visit.session, visit.workspace, visit.texts.language),
+        metrics=CARD_METRICS,
     )  # fmt: skip
 
 
@@ -40,20 +42,23 @@ async def show_alert(visit: ConsoleDep, alert: UUID) -> HTMLResponse:
     chart = await visit.api.get(f"/v1/alerts/{alert}/chart")
     by_group: dict[str | None, list[Mapping[str, Any]]] = {}
     for row in chart["rows"]:
-        by_group.setdefault(row["group"] and ", ".join(row["group"].values()), []).append(row)
+        names = [str(value or "–") for value in (row["group"] or {}).values()]
+        by_group.setdefault(", ".join(names) or None, []).append(row)
     charts = [(group, _line_of(visit, found["metric"], rows)) for group, rows in by_group.items()][
         :_MOST_CHARTS
     ]
     return visit.page(
         "alert", title=found["name"], alert=found, charts=charts,
         baseline=chart["baseline"], left_out=len(by_group) - len(charts),
+        noun=METRICS[found["metric"]].counter.noun,
+        choices=await read_choices(visit.session, visit.workspace, visit.texts.language),
     )  # fmt: skip
 
 
 def _line_of(visit: DashboardVisit, metric: str, rows: list[Mapping[str, Any]]) -> ChartLine:
     def written(value: float | None) -> str:
         # A duration is watched as the share of tickets that took no longer than usual.
-        if metric in {"ttr", "first_reply"}:
+        if METRICS[metric].unit.kind == "duration":
             return "–" if value is None else f"{visit.texts.number(value)} %"
         return figures.format_value(visit.texts, metric, value)
 

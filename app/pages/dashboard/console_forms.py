@@ -143,6 +143,7 @@ def _shape_alert(body: dict[str, Any]) -> dict[str, Any]:
         rule["value"] = value
     body["rule"] = rule
     body["filter"] = {name: v for name, v in body.pop("filter", {}).items() if v}
+    body["notify"] = [f"member:{email}" for email in body.get("notify", ())]
     return body
 
 

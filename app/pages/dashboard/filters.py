@@ -182,21 +182,21 @@ def chosen(properties: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class FilterChoices:
-    """What the form offers."""
+    """What the form offers: keys with their names, and segments with their values."""
 
-    surveys: Sequence[tuple[str, str]]
-    touchpoints: Sequence[str]
+    surveys: Mapping[str, str]
+    touchpoints: Mapping[str, str]
     segments: Mapping[str, Sequence[str]]
     locales: Sequence[str] = ()
     periods: Sequence[str] = PERIODS
     channels: Sequence[str] = ("web", "email", "widget", "kiosk", "api", "import")
 
 
-async def choices_of(session: AsyncSession, workspace: Workspace) -> FilterChoices:
+async def read_choices(session: AsyncSession, workspace: Workspace, language: str) -> FilterChoices:
     """Read the surveys, touchpoints and segment values that there are."""
     return FilterChoices(
-        surveys=await surveys.names_of(session, workspace.id),
-        touchpoints=await interactions.touchpoint_keys(session, workspace.id),
+        surveys=dict(await surveys.names_of(session, workspace.id)),
+        touchpoints=await interactions.touchpoint_names(session, workspace.id, language),
         segments={
             name: await segment_values(session, workspace.id, name) for name in workspace.segments
         },

@@ -53,10 +53,10 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
         wrong = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}
         outcome = FormOutcome(name, fields, error.detail, wrong)
         return await show_again(visit, page, outcome, status=422)
-    if form.only_tries:
-        return await show_again(visit, page, FormOutcome(name, fields, "", reply=reply.json()))
-    if form.shows_reply:
-        return await show_again(visit, page, FormOutcome(name, fields, reply=reply.json()))
+    if form.only_tries or form.shows_reply:
+        # With an error, though an empty one, the form keeps what was typed.
+        kept = "" if form.only_tries else None
+        return await show_again(visit, page, FormOutcome(name, fields, kept, reply=reply.json()))
     then = page
     if form.then is not None:
         values = reply.json() if reply.content else {}

@@ -7,7 +7,7 @@ from typing import Any
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, Whiskers, whiskers_of
 from app.pages.dashboard.figures import CARD_METRICS
-from app.pages.dashboard.filters import PageFilter, choices_of
+from app.pages.dashboard.filters import PageFilter, read_choices
 from app.pages.dashboard.sessions import DashboardVisit
 
 
@@ -43,7 +43,7 @@ async def filter_form(
     return {
         "view": view,
         "properties": properties,
-        "choices": await choices_of(visit.session, visit.workspace),
+        "choices": await read_choices(visit.session, visit.workspace, visit.texts.language),
         "fixed_survey": survey,
     }
 

@@ -17,7 +17,7 @@ from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
 from app.pages.dashboard.figures import CARD_METRICS
-from app.pages.dashboard.filters import PageFilter, choices_of, chosen
+from app.pages.dashboard.filters import PageFilter, chosen, read_choices
 from app.pages.dashboard.parts import figures_context, whiskers
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.survey_pages import comments_of
@@ -122,10 +122,8 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         step for step in (*found["steps"], *found["elsewhere"])
         if not view.touchpoint or step["touchpoint"] == view.touchpoint
     ]  # fmt: skip
-    names = {
-        row.key: row.name.get(visit.texts.language) or row.name.get("en") or row.key
-        for row in await interactions.touchpoints(visit.session, visit.workspace.id)
-    }
+    choices = await read_choices(visit.session, visit.workspace, visit.texts.language)
+    names = choices.touchpoints
     points = [
         Point(
             names.get(step["touchpoint"], step["touchpoint"]), step["score_0_100"], None, None,
@@ -138,7 +136,7 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         "journey",
         view=view,
         properties=properties,
-        choices=await choices_of(visit.session, visit.workspace),
+        choices=choices,
         stages=[(stage, [s for s in steps if s["stage"] == stage]) for stage in _STAGES],
         names=names,
         chart=whiskers(points),
