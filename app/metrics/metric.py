@@ -119,7 +119,7 @@ class Metric:
 
     `about` says in words how it is computed. `sums` are those of a figure, by which an alert
     watches it: None for a duration, which is watched as a share of tickets, and for what has no
-    one figure.
+    one figure. The dashboard's overview shows those `on_overview`.
     """
 
     name: str
@@ -128,6 +128,7 @@ class Metric:
     about: str
     sums: FigureSums | None
     better: Literal["higher", "lower"] = "higher"
+    on_overview: bool = False
 
     @property
     def can_be_watched(self) -> bool:

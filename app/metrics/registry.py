@@ -29,6 +29,7 @@ METRICS: dict[str, Metric] = {
             "detractors 0-6. Skipped and not applicable answers are in no part. The "
             "interval is the adjusted Wald interval of a net score.",
             sums=sums_of_net("promoters", "detractors"),
+            on_overview=True,
         ),
         Metric(
             "csat",
@@ -37,6 +38,7 @@ METRICS: dict[str, Metric] = {
             about="100 × answers in the top boxes / valid answers; of five points 4 and 5. The "
             "interval is Wilson's.",
             sums=sums_of_share("satisfied"),
+            on_overview=True,
         ),
         Metric(
             "ces",
@@ -45,6 +47,7 @@ METRICS: dict[str, Metric] = {
             about="The mean of the answers on 1-7 or 1-5, more is easier; easy_share is the share "
             "of 5-7 or 4-5. The interval is Student's t.",
             sums=sums_of_scores,
+            on_overview=True,
         ),
         Metric(
             "yes_no",
@@ -110,6 +113,7 @@ METRICS: dict[str, Metric] = {
             "with 95 %.",
             sums=None,
             better="lower",
+            on_overview=True,
         ),
         Metric(
             "first_reply",
@@ -127,6 +131,7 @@ METRICS: dict[str, Metric] = {
             about="100 × answered / delivered invitations; bounced ones were not delivered. The "
             "interval is Wilson's.",
             sums=sums_of_share("answered"),
+            on_overview=True,
         ),
         Metric(
             "follow_up",

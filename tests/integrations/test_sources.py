@@ -33,7 +33,7 @@ def stripe(name: str) -> tuple[dict[str, str], Any]:
 
 async def register(shop: Shop, source: str, **more: Any) -> Any:
     body = {"source": source, "touchpoint": "support"} | more
-    if source not in {"freshdesk", "generic"}:
+    if ADAPTERS[source].signs:
         body.setdefault("secret", SECRET)
     return await shop.post("/v1/integrations", body)
 
@@ -44,7 +44,7 @@ async def deliver(
     """Send a delivery as the source would, signed."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     signed = {}
-    if made["source"] not in {"freshdesk", "generic"}:
+    if ADAPTERS[made["source"]].signs:
         signed = signed_headers(made["source"], raw, **options)
     path = made["url"].partition("/in/")[2]
     return await shop.client.post(f"/in/{path}", content=raw, headers=headers | signed)

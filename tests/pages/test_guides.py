@@ -52,8 +52,7 @@ async def follow(shop: Shop, guide: str) -> Any:
     ]  # fmt: skip
     (path, register), (_, survey), (publish, _), (_, trigger) = commands[:4]
     assert path == "/v1/integrations"
-    if guide in {"zendesk", "intercom", "chatwoot", "shopify", "stripe"}:
-        # This source shows its secret only after it knows the address.
+    if guide in SENDERS and SENDERS[guide].knows_address_first:
         made = await shop.post(path, register)
         secret = {"secret": SECRET}
         await shop.call("PATCH", f"/v1/integrations/{made['key']}", json=secret)

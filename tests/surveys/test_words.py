@@ -3,10 +3,17 @@
 
 import json
 import re
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import app
 from app.core.texts import LANGUAGES, SECTIONS, plural_of, texts_of
+from app.metrics.registry import METRICS
+from app.pages.dashboard.pages import PAGES
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.surveys.schemas import WORD_NAMES
 from app.surveys.words import (
@@ -22,6 +29,35 @@ def test_every_language_has_every_word() -> None:
         names = [texts_of(section, language).keys() for language in LANGUAGES]
         assert names[0] == names[1] == names[2], section
         assert names[0]
+
+
+DATA = sorted(
+    path for path in Path(app.__file__).parent.rglob("*.json") if "node_modules" not in path.parts
+)
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda path: "/".join(path.parts[-2:]))
+def test_no_name_stands_twice(path: Path) -> None:
+    """Of two equal names in an object the second would silently replace the first."""
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+        assert twice == []
+        return dict(pairs)
+
+    json.loads(path.read_text(), object_pairs_hook=distinct)
+
+
+def test_every_page_and_template_of_the_dashboard_has_its_words() -> None:
+    words = texts_of("dashboard", "en") | texts_of("names", "en")
+    assert PAGES.keys() <= words.keys()
+    for name, metric in METRICS.items():
+        if metric.on_overview:
+            assert {f"metric.{name}", f"about.{name}"} <= words.keys()
+    templates = files("app.pages").joinpath("templates/dashboard")
+    for template in templates.iterdir():
+        for name in re.findall(r'texts\["([a-z0-9_.]+)"\]', template.read_text()):
+            assert name in words, (template.name, name)
 
 
 def test_every_language_fills_in_the_same() -> None:

@@ -25,7 +25,7 @@ from app.surveys.question_types import QuestionType
 from app.surveys.scales import LOW_BANDS, Band, band_of, scale_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
-CARD_METRICS = ("nps", "csat", "ces", "ttr", "response_rate")
+CARD_METRICS = tuple(name for name, metric in METRICS.items() if metric.on_overview)
 _SCORES = ("nps", "csat", "ces")
 _PLACES = {Band.PASSIVE: "middle", Band.NEUTRAL: "middle"}
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
