@@ -64,13 +64,13 @@ def _ratings(chosen: str) -> str:
     return f"""
 select x.*, lead(x.stamp) over w as next_stamp
 from (
-  select r.customer_id, r.id, {chosen} as chosen,
+  select r.customer_id, {chosen} as chosen,
     case when r.follow_up = 'resolved' then r.follow_up_closed_at end as resolved_at,
     {_METRIC} as metric, {_STAMP} as stamp
   from response r left join {_MAIN} main on main.survey_id = r.survey_id
   where r.workspace_id = :workspace and r.state = 'counted'
   and r.customer_id is not null and r.band is not null) x
-window w as (partition by x.customer_id, x.metric order by x.stamp / 4, x.id)"""
+window w as (partition by x.customer_id, x.metric order by x.stamp)"""
 
 
 async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
@@ -90,10 +90,12 @@ calls as (
 followed as (
   select f.metric, f.stamp % 4 as quality,
     (f.next_stamp / 4 - f.stamp / 4)::float8 / {_DAY_STAMPS} as days,
-    case when f.next_stamp / 4 - f.stamp / 4 <= {within} * 1000000
+    -- Of two ratings of one moment neither follows the other.
+    case when f.next_stamp / 4 > f.stamp / 4
+        and f.next_stamp / 4 - f.stamp / 4 <= {within} * 1000000
       then f.next_stamp % 4 else 3 end as next_quality,
     -- Calling back is asked of bad ratings alone.
-    f.stamp % 4 = 0 and f.next_stamp is not null
+    f.stamp % 4 = 0 and coalesce(f.next_stamp / 4 > f.stamp / 4, false)
       and (coalesce(f.resolved_at < {_MOMENT.format("f.next_stamp")}, false)
         or exists (select 1 from unnest(calls.at) call
           where call > {_MOMENT.format("f.stamp")} and call < {_MOMENT.format("f.next_stamp")})

@@ -34,7 +34,17 @@ async def test_a_bad_rating_is_followed_in_any_year(shop: Shop, year: int) -> No
     assert found["median_days"] == 3
 
 
-async def test_of_one_moment_the_answer_that_came_first_is_the_first(shop: Shop) -> None:
+@pytest.mark.parametrize("scores", [(9, 3), (3, 9)])
+async def test_of_two_ratings_of_one_moment_neither_follows_the_other(
+    shop: Shop, scores: tuple[int, int]
+) -> None:
     moment = "2025-03-01T00:00:00Z"
-    found = await answer_twice(shop, (moment, moment), (9, 3))
-    assert (found["failures"], found["recovered"]) == (25, 0), found
+    found = await answer_twice(shop, (moment, moment), scores)
+    assert (found["failures"], found["followed"], found["recovered"]) == (25, 0, 0), found
+    assert found["control"]["good_followed"] == 0
+
+
+async def test_a_bad_rating_that_nothing_follows_is_a_failure(shop: Shop) -> None:
+    found = await answer_twice(shop, ("2025-03-01T10:00:00Z", "2025-03-04T10:00:00Z"), (9, 3))
+    assert (found["failures"], found["followed"], found["recovered"]) == (25, 0, 0), found
+    assert found["control"]["good_followed"] == 25
