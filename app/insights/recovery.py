@@ -95,7 +95,7 @@ followed as (
         and f.next_stamp / 4 - f.stamp / 4 <= {within} * 1000000
       then f.next_stamp % 4 else 3 end as next_quality,
     -- Calling back is asked of bad ratings alone.
-    f.stamp % 4 = 0 and coalesce(f.next_stamp / 4 > f.stamp / 4, false)
+    f.stamp % 4 = 0 and f.next_stamp / 4 > f.stamp / 4
       and (coalesce(f.resolved_at < {_MOMENT.format("f.next_stamp")}, false)
         or exists (select 1 from unnest(calls.at) call
           where call > {_MOMENT.format("f.stamp")} and call < {_MOMENT.format("f.next_stamp")})
