@@ -97,7 +97,6 @@ from app.responses.group_commit import GroupCommit
 from app.responses.openapi import hot_paths
 from app.surveys import catalogue
 from app.surveys import routes as surveys
-from app.surveys.catalogue import Catalogue
 from app.triggers import interaction_batch as interactions_batch
 from app.triggers import interaction_post
 from app.triggers import routes as triggers
@@ -105,7 +104,6 @@ from app.triggers.interaction_commit import InteractionCommit
 from app.webhooks import routes as webhooks
 from app.workspaces import audit_routes, caller, member_routes, share_link_routes
 from app.workspaces import routes as workspaces
-from app.workspaces.caller import Keyring
 from app.workspaces.limits import Limiter
 
 _DESCRIPTION = """
@@ -274,8 +272,8 @@ async def _open(state: State, settings: Settings, slot: int) -> None:
     state.read_database = Database(replica) if replica else database
     state.sns_certificates = Certificates()
     state.box = SealedBox(load_secret_keys(settings))
-    state.keyring = Keyring(database)
-    state.catalogue = Catalogue(database)
+    state.keyring = caller.Keyring(database)
+    state.catalogue = catalogue.Catalogue(database)
     state.insights = InsightCache(settings.data_dir / "dictionaries")
     state.assistant = assistant.Assistant()
     state.limiter = _limiter(settings, database)

@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Query, Request
 
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import SessionDep, TransactionDep, router
-from app.surveys import service
+from app.surveys import deletion, service
 from app.surveys.catalogue import Catalogue
 from app.surveys.models import Survey
 from app.surveys.reply_schemas import SurveyOut, SurveyVersions
@@ -120,4 +120,4 @@ async def delete_survey(
 ) -> None:
     """Delete a survey that nobody has answered; close one that has responses."""
     unit.after_commit.append(catalogue.forget)
-    await service.delete(unit.session, caller.workspace_id, survey)
+    await deletion.delete(unit.session, caller.workspace_id, survey)

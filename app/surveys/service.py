@@ -8,15 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
-from app.core.database import is_cluster, run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
@@ -34,9 +31,7 @@ from app.surveys.schemas import (
 )
 from app.surveys.templates import template
 from app.workspaces.caller import Caller
-from app.workspaces.service import hold_config
 
-_HAS_RESPONSES = "This survey has responses; close it instead, so that its figures stay."
 _NEVER_EMPTY = ("name", "metric", "default_locale", "questions", "texts")
 
 
@@ -281,37 +276,6 @@ async def close(
     session.add(survey)
     await notify(session, CHANNEL, str(workspace_id))
     return survey, await definition_of(session, survey, survey.latest_version)
-
-
-async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Delete a survey that nobody has answered.
-
-    Answers have no foreign key, which would cost each of them a look-up. A statement that writes
-    some shares the survey's row, or on a cluster the configuration's lock.
-    """
-    if await is_cluster(session):
-        await hold_config(session, workspace_id)
-    survey = await _locked(session, workspace_id, reference)
-    answered = await run_sql(
-        session,
-        text(
-            "select exists(select from response where workspace_id = :workspace "
-            "and survey_id = :id) "
-            "or exists(select from rollup where workspace_id = :workspace and survey_id = :id)"
-        ).bindparams(workspace=workspace_id, id=survey.id),
-    )
-    if answered.one()[0]:
-        raise Conflict(_HAS_RESPONSES)
-    await run_sql(
-        session,
-        text("delete from survey_link where public_id = :id").bindparams(id=survey.public_id),
-    )
-    try:
-        await session.delete(survey)
-        await session.flush()
-    except IntegrityError:
-        raise Conflict(_HAS_RESPONSES) from None
-    await notify(session, CHANNEL, str(workspace_id))
 
 
 async def _locked(session: AsyncSession, workspace_id: UUID, reference: str) -> Survey:

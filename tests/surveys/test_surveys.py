@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.database import Database, run_sql
-from app.surveys import service as surveys
+from app.surveys import deletion
 from app.surveys.schemas import Definition
 from app.surveys.templates import template
 from tests.shop import Shop
@@ -92,7 +92,7 @@ async def test_an_answer_that_waits_for_a_deletion_is_not_stored(
     survey_id = UUID((await shop.publish("race"))["id"])
     workspace_id = UUID(shop.workspace_id)
     async with database.transaction() as session:
-        await surveys.delete(session, workspace_id, "race")
+        await deletion.delete(session, workspace_id, "race")
         # It begins before the deletion is committed, so its snapshot still has the survey.
         answering = asyncio.create_task(shop.answer("race", 9))
         await asyncio.sleep(0.5)
