@@ -63,7 +63,7 @@ class LetterContent:
 async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue each letter once, at 08:00 of the workspace's zone: on Mondays, or every day.
 
-    A letter for which the service was down is enqueued when it runs again, if it is the only one.
+    If the service was down when one letter was due, that letter is enqueued when it runs again.
     """
     rows = await session.exec(
         select(Member, Workspace)
@@ -87,8 +87,8 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
 def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
     """Return the day of the letter that a member should have by now, None if there is none.
 
-    A letter of an earlier day is late. It is due only to a member who has had the one before: to
-    others no letter was promised for that day.
+    A letter of an earlier day is late. It is due only to a member who has had the one before it,
+    because others may have had their letter switched off on that day.
     """
     day = local.date() if local.time() >= _HOUR else local.date() - dt.timedelta(days=1)
     step = dt.timedelta(days=1)

@@ -111,7 +111,7 @@ class Parameters:
     def end(self, name: str) -> dt.datetime | None:
         """Return the exclusive end of a span whose last second is given.
 
-        That second belongs to it: who pulls slices begins the next one with the second after.
+        That second belongs to the span: a client that pulls spans begins the next a second later.
         """
         last = self.moment(name)
         return None if last is None else last + dt.timedelta(seconds=1)

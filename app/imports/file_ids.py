@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ids of a file's rows, kept compactly: some 50 MB a million rows at most."""
+"""The ids of a file's rows, kept compactly: in 40 to 80 bytes a row."""
 
 from array import array
 from enum import Enum

@@ -246,7 +246,9 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
 async def find_missing_records(
     session: AsyncSession, file: OpenRecords, replaced: UUID
 ) -> list[Any]:
-    """Return the notes on what the replaced import made and the file, read whole, lacks.
+    """Return the notes on what the replaced import made and the file does not hold.
+
+    The file must have been read to its end.
 
     Raises InvalidInput if the import is of other rows.
     """

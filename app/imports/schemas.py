@@ -23,7 +23,7 @@ _Many = Annotated[list[Annotated[str, StringConstraints(max_length=400)]], Field
 _Column = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None
 _TICKET_COLUMNS = ("id", "opened", "first_reply", "solved", "reopened", "closed", "agent", "team",
                    "touchpoint", "event", "at")  # fmt: skip
-# An import that has noted no progress for so long was broken off.
+# An import that has noted no progress for so long was interrupted.
 INTERRUPTED_AFTER = dt.timedelta(seconds=10)
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 
@@ -171,10 +171,13 @@ class ImportOut(BaseModel):
     created_at: dt.datetime
     updated_at: dt.datetime
 
-    @computed_field(description="Broken off while it was read; the same file, sent again, goes on.")  # type: ignore[prop-decorator]
+    # mypy does not know decorated properties.
+    @computed_field(  # type: ignore[prop-decorator]
+        description="Whether it was interrupted; send the same file again to continue it."
+    )
     @property
     def interrupted(self) -> bool:
-        """Whether it was broken off."""
+        """Whether it was interrupted while it was read."""
         return self.status == "reading" and utc_now() - self.updated_at > INTERRUPTED_AFTER
 
     @field_validator("kind", mode="before")

@@ -46,7 +46,7 @@ _ACCENTS = "".join(map(chr, range(0x300, 0x370)))
 # Greek ends a word with another form of its s.
 _LETTERS, _SAME = "łđøς", "ldoσ"
 _SHORTEST_NAME = 4
-# So many answers are looked through faster than all customers of a large workspace.
+# Of fewer answers only the customers who gave them are looked through, not all.
 _FEW_ANSWERS = 50_000
 # The endings of names, without accents, and the nominatives' endings in their place.
 _ENDINGS = {

@@ -62,7 +62,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
             f"{needed}. Choose a longer period, ask fewer drivers, or name one survey by `survey=`."
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
-    # It takes half a second of a million answers, in which the loop goes on.
+    # Half a second for a million answers, which must not hold up the event loop.
     weighed = await asyncio.to_thread(_weigh, rows, request.seed)
     result = weighed.importance
     shown = [

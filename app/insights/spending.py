@@ -69,7 +69,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
     if n < _LEAST:
         detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
-    # The bootstraps take most of a second; two threads share it, and the loop goes on meanwhile.
+    # The bootstraps take most of a second, which must not hold up the event loop.
     after, before = await asyncio.gather(
         asyncio.to_thread(_by_band, customers, customers.after, request.seed),
         asyncio.to_thread(_by_band, customers, customers.before, request.seed + 1),

@@ -1,7 +1,7 @@
 // The console without this script works as well; with it filters apply at once, rows can be ticked
 // together, charts say their values under the pointer and by the arrow keys, the editor shows its
-// preview while one types, so does a brand's colour, cells that a phone stacks say what they are, and a new workspace
-// or sender shows the first that comes.
+// preview while one types, so does a brand's colour, table cells on a phone show the name of their column, and the
+// first answer of a workspace or event of a sender appears when it comes.
 for (const table of document.querySelectorAll("table.stack:not(.plain)")) {
   const names = [...table.querySelectorAll("thead th")].map((head) => (head.querySelector("input, .unseen") ? "" : head.textContent));
   for (const cell of table.querySelectorAll("tbody td:not([data-label], .box, .when)")) {

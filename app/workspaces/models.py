@@ -145,12 +145,12 @@ class Member(SQLModel, table=True):
     letter_on: dt.date | None = None
 
     def choose_letter(self, digest: str, now: dt.datetime) -> None:
-        """Choose how often the letter comes; none is owed for days before the choice."""
+        """Choose how often the letter comes; no letter is due for earlier days."""
         if digest == self.digest:
             return
         self.digest = digest
         yesterday = now.date() - dt.timedelta(days=1)
-        # Whoever has had one today, in whatever zone, does not get it again.
+        # The day is kept if it may be today in the workspace's zone: today's letter comes once.
         if self.letter_on is not None and self.letter_on < yesterday:
             self.letter_on = None
 

@@ -8,11 +8,16 @@ from tests.dashboard.test_console import press
 from tests.shop import Shop
 
 
+async def csrf_of(browser: Browser) -> str:
+    """Return the token of the page's form."""
+    found: list[str] = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))
+    return found[0]
+
+
 async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) -> None:
     await shop.publish("nps")
     await browser.sign_in()
-    page = await browser.page("/files")
-    csrf = re.findall(r'name="_csrf" value="([^"]+)"', page)[0]
+    csrf = await csrf_of(browser)
     file = {"file": ("b.csv", b"When,Mark,Words,Aisle\n2026-03-01,9,Fine,4\n2026-03-02,3,Slow,2\n")}
     fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "till"}
     refused = await browser.client.post("/files", data=fields | {"_do": "look"}, files=file)
@@ -42,7 +47,7 @@ async def test_what_a_preset_knows_stays_while_a_column_is_chosen(
 ) -> None:
     await shop.publish("nps")
     await browser.sign_in()
-    csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))[0]
+    csrf = await csrf_of(browser)
     header = "ID,Start time,Completion time,Email,Name,Your mark"
     rows = [f"{n},1/25/26 9:59:00,1/25/26 10:0{n}:00,a{n}@b.pl,Ala,{9 - n}" for n in range(3)]
     file = {"file": ("f.csv", "\n".join([header, *rows]).encode())}
@@ -63,7 +68,7 @@ async def test_what_a_preset_knows_stays_while_a_column_is_chosen(
 async def test_a_refused_file_is_not_saved(browser: Browser, shop: Shop) -> None:
     await shop.publish("nps")
     await browser.sign_in()
-    csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))[0]
+    csrf = await csrf_of(browser)
     file = {"file": ("b.csv", b"score,responded_at\n9,2026-03-01\nx,2026-03-02\n")}
     fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "till"}
     refused = await browser.client.post("/files", data=fields | {"_do": "take"}, files=file)
@@ -105,7 +110,7 @@ async def test_an_answer_a_row_is_joined_and_a_file_replaces_another(
 ) -> None:
     await shop.publish("nps")
     await browser.sign_in()
-    csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/files"))[0]
+    csrf = await csrf_of(browser)
     header = "who,when,asked,said"
     rows = [
         f"{n},2026-01-05,{q},{a}" for n in (1, 2, 3) for q, a in (("score", n + 6), ("why", "x"))

@@ -259,7 +259,7 @@ async def test_five_words_of_ease_are_not_squeezed_into_four_scores(shop: Shop) 
     assert "value" in seen["refused"]
 
 
-async def test_an_import_that_was_broken_off_says_so_and_goes_on(
+async def test_an_import_that_was_interrupted_says_so_and_is_continued(
     shop: Shop, database: Database
 ) -> None:
     await nps_survey(shop)
