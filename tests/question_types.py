@@ -24,6 +24,27 @@ def every_question() -> list[dict[str, Any]]:
     ]
 
 
+def every_scale() -> list[dict[str, Any]]:
+    """Return a question of each type, and of each length of its scale, without key and text."""
+    return [
+        question | ({"points": points} if points else {})
+        for question in every_question()
+        for points in spec_of(QuestionType(question["type"])).choosable_points or (None,)
+    ]
+
+
+def answers_to(question: dict[str, Any]) -> list[Any]:
+    """Return each answer that a question takes; of options one, of texts one."""
+    type_ = QuestionType(question["type"])
+    match spec_of(type_).answers:
+        case ScoreAnswers(low=low, default=points):
+            return list(range(low, question.get("points", points) + 1))
+        case WordAnswers(answers=answers):
+            return [answer.value for answer in answers]
+        case _:
+            return [answer_to(type_)]
+
+
 def answer_to(type_: QuestionType) -> Any:
     """Return an answer to the question of a type."""
     match spec_of(type_).answers:

@@ -8,10 +8,18 @@ customers order more, and each mood has typical words.
 
 import datetime as dt
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.surveys.question_types import QuestionType
+from app.surveys.question_types import (
+    OptionAnswers,
+    ScoreAnswers,
+    TextAnswers,
+    WordAnswer,
+    WordAnswers,
+    spec_of,
+)
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Definition, Question
 
@@ -162,7 +170,7 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
         # Unhappy customers tell more people.
         told = chance.gauss(1.5 if mood > 0.6 else 4.5, 2)
         return min(keys, key=lambda key: abs(int(key) - told))
-    if question.type is QuestionType.EMOTION:
+    if spec_of(question.type).has_valences:
         wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
         fitting = [option.key for option in question.options if option.valence == wanted]
         return chance.choice(fitting or keys)
@@ -171,18 +179,34 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
 
 def _answer_question(chance: random.Random, question: Question, mood: float, locale: str) -> Any:
     """Answer one question in a mood between 0 and 1; None leaves it open."""
-    if question.type is QuestionType.TEXT:
-        good = mood > 0.6
-        # Unhappy customers write more often.
-        if chance.random() > (0.3 if good else 0.9):
-            return None
-        return chance.choice(COMMENTS[locale][0 if good else 1])
-    if question.type is QuestionType.EXPECTATION:
-        return "better" if mood > 0.8 else "worse" if mood < 0.5 else "as"
-    if question.type is QuestionType.YES_NO:
-        return mood > 0.55
-    if question.options:
-        return _choose(chance, question, mood)
+    match spec_of(question.type).answers:
+        case TextAnswers():
+            return _comment(chance, mood, locale)
+        case WordAnswers(answers=answers):
+            return _answer_by_word(answers, mood)
+        case OptionAnswers(several=several):
+            chosen = _choose(chance, question, mood)
+            return [chosen] if several else chosen
+        case ScoreAnswers():
+            return _score(chance, question, mood)
+
+
+def _comment(chance: random.Random, mood: float, locale: str) -> str | None:
+    good = mood > 0.6
+    # Unhappy customers write more often.
+    if chance.random() > (0.3 if good else 0.9):
+        return None
+    return chance.choice(COMMENTS[locale][0 if good else 1])
+
+
+def _answer_by_word(answers: Sequence[WordAnswer], mood: float) -> bool | str:
+    """Answer by the lowest word in the worse half of moods, and by higher ones in better moods."""
+    by_score = sorted(answers, key=lambda answer: answer.score)
+    step = sum(mood > 0.5 + 0.3 * number for number in range(len(by_score) - 1))
+    return by_score[step].value
+
+
+def _score(chance: random.Random, question: Question, mood: float) -> int:
     shift, spread = _DRIVERS.get(question.driver or "", (0.0, 0.0))
     if question.driver or question.pillar or question.module:
         mood = min(1.0, max(0.0, chance.gauss(mood + shift, spread or 0.15)))

@@ -15,6 +15,7 @@ from app.core.database import Database
 from app.core.migrations import upgrade
 from app.core.schema_version import is_current
 from app.core.settings import Settings
+from app.surveys.question_entries import complete_entries
 from app.workspaces.service import ensure_default
 
 
@@ -49,6 +50,7 @@ async def _fill(settings: Settings, url: str) -> tuple[str | None, str | None]:
         if not await is_current(database):
             await upgrade(database)
         async with database.transaction() as session:
+            await complete_entries(session)
             key = await ensure_default(session, settings)
         return key, await fill_demo(database, settings) if settings.demo else None
 

@@ -23,6 +23,7 @@ from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
 from app.metrics.request import FILTERS, GROUPS, PROPERTY, TAGS, MetricRequest
 from app.metrics.statistics import Change
+from app.surveys.scales import SCALES
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +222,8 @@ def _of_scale(cell: Cell, scale: str | None) -> Cell:
 
 def _empty(scale: str | None) -> Cell:
     """Return the series of a scale without any answer, so that its distribution is complete."""
-    if scale and scale.isdigit():
-        return {Series(scale, 1, int(scale)): pooled([])}
-    return {Series(scale, 0, 1): pooled([])} if scale == "yes_no" else {}
+    found = SCALES.get(scale or "")
+    return {Series(found.name, found.low, found.high): pooled([])} if found else {}
 
 
 def _warn_of_scales(chosen: str, answers: Mapping[str, int]) -> list[str]:

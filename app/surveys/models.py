@@ -60,7 +60,9 @@ class SurveyVersion(SQLModel, table=True):
 class QuestionEntry(SQLModel, table=True):
     """A question as last published: its scale never changes, its tags are the latest.
 
-    `recommends` marks the yes/no question that is the main one of an `nps` survey.
+    `recommends` marks the yes/no question that is the main one of an `nps` survey. `metric` is the
+    one that reads it, `low` its lowest score; scores from `favourable_from` on are favourable, and
+    those up to `unfavourable_to` unfavourable. These four are derived from the type.
     """
 
     __tablename__ = "question"
@@ -87,6 +89,10 @@ class QuestionEntry(SQLModel, table=True):
     module: str | None = None
     touchpoint: str | None = None
     options: list[dict[str, Any]] = Field(sa_type=Json)
+    metric: str | None = None
+    low: int | None = Field(default=None, sa_type=Small)
+    favourable_from: int | None = Field(default=None, sa_type=Small)
+    unfavourable_to: int | None = Field(default=None, sa_type=Small)
 
 
 class SurveyPreview(SQLModel, table=True):

@@ -68,6 +68,16 @@ def scale_of(type_: QuestionType, points: int | None) -> Scale:
             assert_never(answers)
 
 
+# Every scale by the name under which figures keep it apart; those of one name have the same scores.
+SCALES = {
+    scale.name: scale
+    for type_ in QuestionType
+    if isinstance(spec_of(type_).answers, ScoreAnswers | WordAnswers)
+    for points in spec_of(type_).choosable_points or (None,)
+    for scale in (scale_of(type_, points),)
+}
+
+
 def top_box_from(points: int) -> int:
     """Return the lowest score of the top box: the table's, else the upper two fifths."""
     return _TOP_BOX_FROM.get(points, points - max(1, round(points * 0.4)) + 1)
@@ -78,23 +88,50 @@ def easy_from(points: int) -> int:
     return 5 if points == 7 else 4
 
 
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """The score from which an answer is favourable, and the one up to which it is unfavourable."""
+
+    favourable_from: int
+    unfavourable_to: int
+
+
+_NPS_BOXES = Boxes(favourable_from=9, unfavourable_to=6)
+
+
+def boxes_of(scale: Scale) -> Boxes | None:
+    """Return the favourable and unfavourable scores of a scale; None for options and texts."""
+    answers = spec_of(scale.type).answers
+    match answers:
+        case ScoreAnswers():
+            if scale.type is QuestionType.NPS:
+                return _NPS_BOXES
+            is_effort = scale.type is QuestionType.CES
+            top = easy_from(scale.high) if is_effort else top_box_from(scale.high)
+            return Boxes(top, scale.low + scale.high - top)
+        case WordAnswers():
+            return Boxes(scale.high, scale.low)
+        case OptionAnswers() | TextAnswers():
+            return None
+        case _:
+            assert_never(answers)
+
+
+# The bands of the types whose main score has one: favourable, unfavourable, and between them.
+_BANDS = {
+    QuestionType.NPS: (Band.PROMOTER, Band.DETRACTOR, Band.PASSIVE),
+    QuestionType.YES_NO: (Band.PROMOTER, Band.DETRACTOR, Band.PASSIVE),
+    QuestionType.CES: (Band.EASY, Band.HARD, Band.NEUTRAL),
+    QuestionType.CSAT: (Band.SATISFIED, Band.DISSATISFIED, Band.NEUTRAL),
+}
+
+
 def band_of(scale: Scale, score: int) -> Band | None:
     """Return the band of a main score, or None where its type has none."""
-    match scale.type:
-        case QuestionType.NPS:
-            return Band.PROMOTER if score >= 9 else Band.PASSIVE if score >= 7 else Band.DETRACTOR
-        case QuestionType.YES_NO:
-            return Band.PROMOTER if score else Band.DETRACTOR
-        case QuestionType.CES:
-            return _three_bands(score, scale, easy_from(scale.high), good=Band.EASY, bad=Band.HARD)
-        case QuestionType.CSAT:
-            top = top_box_from(scale.high)
-            return _three_bands(score, scale, top, good=Band.SATISFIED, bad=Band.DISSATISFIED)
-        case _:
-            return None
-
-
-def _three_bands(score: int, scale: Scale, top: int, *, good: Band, bad: Band) -> Band:
-    if score >= top:
-        return good
-    return bad if score <= scale.high + 1 - top else Band.NEUTRAL
+    bands, boxes = _BANDS.get(scale.type), boxes_of(scale)
+    if bands is None or boxes is None:
+        return None
+    favourable, unfavourable, between = bands
+    if score >= boxes.favourable_from:
+        return favourable
+    return unfavourable if score <= boxes.unfavourable_to else between

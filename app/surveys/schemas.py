@@ -25,7 +25,6 @@ from app.surveys.question_types import (
     displays_for,
     spec_of,
 )
-from app.surveys.scales import scale_of
 from app.surveys.show_if import NUMERIC, Operator
 from app.workspaces.schemas import Body, Locale
 
@@ -364,27 +363,3 @@ class DuplicateIn(Body):
 
     key: Slug | None = Field(default=None, description="Default: made from the name.")
     name: Line | None = Field(default=None, description="Default: the original's.")
-
-
-def catalogue_entry(
-    question: Question, *, main: Question | None, metric: SurveyMetric
-) -> dict[str, Any]:
-    """Return what figures need to know of a question."""
-    scale = scale_of(question.type, question.points)
-    is_main = main is not None and main.key == question.key
-    return {
-        "key": question.key,
-        "type": str(question.type),
-        "scale": scale.name,
-        "high": scale.high,
-        "main": is_main,
-        "recommends": is_main
-        and metric is SurveyMetric.NPS
-        and question.type is QuestionType.YES_NO,
-        "reverse": question.reverse,
-        "driver": question.driver,
-        "pillar": question.pillar,
-        "module": question.module,
-        "touchpoint": question.touchpoint,
-        "options": [option.model_dump(exclude_none=True) for option in question.options],
-    }

@@ -19,7 +19,8 @@ from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
 from app.core.notices import notify
 from app.surveys.catalogue import CHANNEL
-from app.surveys.models import QuestionEntry, Survey, SurveyLink, SurveyVersion
+from app.surveys.models import Survey, SurveyLink, SurveyVersion
+from app.surveys.question_entries import entry_of, published_entries, write_entries
 from app.surveys.reply_schemas import SurveyVersionOut
 from app.surveys.schemas import (
     Definition,
@@ -27,7 +28,6 @@ from app.surveys.schemas import (
     Status,
     SurveyIn,
     SurveyPatch,
-    catalogue_entry,
 )
 from app.surveys.templates import template
 from app.workspaces.caller import Caller
@@ -255,7 +255,7 @@ async def publish(
     if latest.published_at is None:
         latest.published_at = now
         session.add(latest)
-        if await _catalogue_questions(session, survey, definition):
+        if await write_entries(session, survey, definition):
             survey.tags_changed_at = now
     survey.published_version, survey.status = survey.latest_version, Status.LIVE
     survey.updated_at = now
@@ -308,9 +308,9 @@ async def _require_same_scales(
 ) -> None:
     """Refuse another type or length under a key that was published, so no histogram mixes them."""
     main = definition.main_question
-    published = await _published_entries(session, survey)
+    published = await published_entries(session, survey)
     for question in definition.questions:
-        wanted = catalogue_entry(question, main=main, metric=definition.metric)
+        wanted = entry_of(question, main=main, metric=definition.metric)
         known = published.get(question.key)
         if known and (known.type, known.high) != (wanted["type"], wanted["high"]):
             detail = (
@@ -318,47 +318,6 @@ async def _require_same_scales(
                 "use a new key for it."
             )
             raise Conflict(detail)
-
-
-async def _published_entries(session: AsyncSession, survey: Survey) -> dict[str, QuestionEntry]:
-    """Return every question that was ever published, by its key."""
-    entries = await session.exec(
-        select(QuestionEntry).where(
-            QuestionEntry.workspace_id == survey.workspace_id,
-            QuestionEntry.survey_id == survey.id,
-        )
-    )
-    return {entry.key: entry for entry in entries}
-
-
-async def _catalogue_questions(
-    session: AsyncSession, survey: Survey, definition: Definition
-) -> bool:
-    """Write the questions with their latest tags; those no longer asked keep theirs.
-
-    Return whether a question that was published before has other tags now.
-    """
-    main = definition.main_question
-    published = await _published_entries(session, survey)
-    changed = False
-    for question in definition.questions:
-        entry = catalogue_entry(question, main=main, metric=definition.metric)
-        before = published.get(question.key)
-        if before is not None:
-            changed |= any(getattr(before, name) != value for name, value in entry.items())
-        values = {"workspace_id": survey.workspace_id, "survey_id": survey.id} | entry
-        upsert = insert(QuestionEntry).values(**values)
-        await session.exec(
-            upsert.on_conflict_do_update(
-                index_elements=["workspace_id", "survey_id", "key"],
-                set_={
-                    key: v
-                    for key, v in entry.items()
-                    if key not in {"key", "type", "scale", "high"}
-                },
-            )
-        )
-    return changed
 
 
 def _slug(name: str) -> str:

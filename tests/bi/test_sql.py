@@ -9,9 +9,7 @@ import asyncpg
 import pytest
 
 from app.pages.guides import BI
-from app.surveys.question_types import QuestionType, spec_of
 from tests.bi.conftest import Company
-from tests.question_types import answer_to, every_question
 
 NPS = """select 100.0 * (sum(promoters) - sum(detractors)) / sum(responses), sum(responses),
 sum(n_missing), sum(n_na) from bi.metric_daily where metric = 'nps'"""
@@ -173,26 +171,6 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
     assert several.figure("yes_no")["total"]["n"] == 0
     row = await event(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
     assert row[0] == 0
-
-
-async def test_every_question_type_counts_in_its_own_metric(several: Company) -> None:
-    """A type that the views do not know would count under its own name."""
-    questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
-    body = {"key": "every", "name": "Every", "metric": "custom", "questions": questions}
-    with several.client as client:
-        client.post("/v1/surveys", json=body).raise_for_status()
-        client.post("/v1/surveys/every/publish").raise_for_status()
-        answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
-        line = {"survey": "every", "channel": "api", "answers": answers}
-        client.post("/v1/responses", json=line).raise_for_status()
-    for view in ("figures_daily", "metric_daily"):
-        connection = await asyncpg.connect(several.sql)
-        rows = await connection.fetch(
-            f"select distinct question, metric from bi.{view} where survey = 'every'"
-        )
-        await connection.close()
-        expected = {f"q-{t}": spec_of(t).metric for t in QuestionType if spec_of(t).metric}
-        assert {row["question"]: row["metric"] for row in rows} == expected, view
 
 
 async def test_every_column_is_described(company: Company) -> None:

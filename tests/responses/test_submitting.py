@@ -3,9 +3,10 @@
 
 import asyncio
 import base64
-from typing import Any
 from uuid import uuid4
 
+from app.surveys.question_types import QuestionType, spec_of
+from tests.question_types import answer_to, every_question
 from tests.shop import Shop
 
 
@@ -187,28 +188,16 @@ async def test_the_key_may_come_as_a_basic_user_name(shop: Shop) -> None:
 
 
 async def test_every_question_type_is_stored_and_counted(shop: Shop) -> None:
-    options = [{"key": k, "text": {"en": k}} for k in ("a", "b")]
-    kinds: list[tuple[str, str, Any]] = [
-        ("q1", "nps", 9),
-        ("q2", "csat", 5),
-        ("q3", "ces", 7),
-        ("q4", "yes_no", True),
-    ]
-    kinds += [("q5", "rating", 1), ("q6", "expectation", "better"), ("q7", "emotion", "joy")]
-    questions: list[dict[str, Any]] = [
-        {"key": k, "type": t, "text": {"en": "?"}} for k, t, _ in kinds
-    ]
-    questions += [
-        {"key": "q8", "type": "choice", "text": {"en": "?"}, "options": options},
-        {"key": "q9", "type": "choices", "text": {"en": "?"}, "options": options},
-        {"key": "q0", "type": "text", "text": {"en": "?"}},
-    ]
+    questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
     await shop.publish("all", questions=questions)
-    answers = {k: v for k, _, v in kinds} | {"q8": "a", "q9": ["a", "b"], "q0": "hm"}
-    assert (await shop.answer("all", answers)).status_code == 201
-    expected = {"nps": 100, "csat": 100, "ces": 7, "yes_no": 100, "rating": 1}
-    expected |= {"expectation": 100, "emotion": 100}
-    for metric, value in expected.items():
-        assert (await shop.metric(metric))["total"]["value"] == value, metric
-    choice = (await shop.metric("choice", question="q9"))["total"]
-    assert {k: o["share"] for k, o in choice["options"].items()} == {"a": 100, "b": 100}
+    answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
+    made = await shop.answer("all", answers)
+    assert made.status_code == 201
+    stored = await shop.get(f"/v1/responses/{made.json()['id']}")
+    assert stored["answers"] == answers
+    for type_ in QuestionType:
+        if metric := spec_of(type_).metric:
+            total = (await shop.metric(metric, question=f"q-{type_}"))["total"]
+            assert (total["n"], total["value"] is None) == (1, False), type_
+    choice = (await shop.metric("choice", question="q-choices"))["total"]
+    assert {k: o["share"] for k, o in choice["options"].items()} == {"one": 100, "two": 100}

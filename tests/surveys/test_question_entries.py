@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of questions that an older version has written are completed at the next start."""
+
+from sqlalchemy import text
+
+from app.core.database import Database, run_sql
+from app.surveys.question_entries import complete_entries
+from tests.question_types import every_scale
+from tests.shop import Shop
+
+READ = text("""
+select key, metric, low, favourable_from, unfavourable_to from question
+where workspace_id = :id order by key
+""")
+FORGET = text("""
+update question set metric = null, low = null, favourable_from = null, unfavourable_to = null
+where workspace_id = :id
+""")
+
+
+async def test_what_an_older_version_left_out_is_derived_again(
+    shop: Shop, database: Database
+) -> None:
+    questions = [
+        {"key": f"q{number}", "text": {"en": "?"}} | question
+        for number, question in enumerate(every_scale())
+    ]
+    await shop.publish("every", questions=questions)
+    recommends = [{"key": "score", "type": "yes_no", "text": {"en": "?"}}]
+    await shop.publish("recommends", questions=recommends, metric="nps")
+    of_shop = {"id": shop.workspace_id}
+    async with database.transaction() as session:
+        written = (await run_sql(session, READ.bindparams(**of_shop))).all()
+        await run_sql(session, FORGET.bindparams(**of_shop))
+    async with database.transaction() as session:
+        await complete_entries(session)
+    async with database.session() as session:
+        completed = (await run_sql(session, READ.bindparams(**of_shop))).all()
+    assert completed == written
+    by_key = {row.key: tuple(row)[1:] for row in written}
+    assert by_key["score"] == ("nps", 0, 1, 0)
+    assert by_key["q0"] == ("nps", 0, 9, 6)
