@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of questions that an older version has written are completed at the next start."""
 
+from uuid import UUID
+
 from sqlalchemy import text
 
 from app.core.database import Database, run_sql
@@ -28,7 +30,7 @@ async def test_what_an_older_version_left_out_is_derived_again(
     await shop.publish("every", questions=questions)
     recommends = [{"key": "score", "type": "yes_no", "text": {"en": "?"}}]
     await shop.publish("recommends", questions=recommends, metric="nps")
-    of_shop = {"id": shop.workspace_id}
+    of_shop = {"id": UUID(shop.workspace_id)}
     async with database.transaction() as session:
         written = (await run_sql(session, READ.bindparams(**of_shop))).all()
         await run_sql(session, FORGET.bindparams(**of_shop))
