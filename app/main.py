@@ -17,9 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from app.alerts import routes as alerts
-from app.assistant import serving as assistant
-from app.core import flags, health
+from app.assistant import server as assistant
+from app.core import flags
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import (
@@ -35,75 +34,30 @@ from app.core.notices import Notices
 from app.core.openapi import finish, operation_id, reference
 from app.core.settings import SLOT_VARIABLE, Settings
 from app.core.signing import SealedBox, load_secret_keys
-from app.delighted import routes as delighted
 from app.delighted.request import ROOT as DELIGHTED
 from app.delighted.shapes import delighted_error
-from app.exports import export_routes, odata_routes
-from app.exports import routes as exports
 from app.exports.odata_errors import odata_error
-from app.imports import routes as imports
-from app.insights import routes as insights
 from app.insights.service import InsightCache
-from app.integrations import receiving
-from app.integrations import routes as integrations
 from app.integrations import service as integration_service
 from app.integrations.inbound_commit import InboundCommit, IntegrationCache
 from app.interactions import (
     customer_resolver,
-    customer_routes,
     customers_batch,
-    interaction_routes,
-    ticket_routes,
 )
-from app.interactions import journey_routes as interactions
 from app.interactions.customer_resolver import CustomerResolver
-from app.invitations import routes as invitations
 from app.invitations.sns import Certificates
-from app.metrics import routes as metrics
-from app.pages import (
-    assets,
-    brand,
-    demo_shop,
-    docs,
-    embedding,
-    guides,
-    invited,
-    letters,
-    links,
-    open_page,
-    own_data,
-)
-from app.pages.dashboard import (
-    alert_pages,
-    answer_pages,
-    asking_pages,
-    connection_pages,
-    form_routes,
-    insight_pages,
-    people_pages,
-    settings_pages,
-    signing_in,
-    survey_editor,
-    survey_pages,
-    survey_preview,
-)
-from app.pages.dashboard import routes as dashboard
 from app.pages.error_pages import error_page, is_for_people
 from app.pages.rendering import ShowPage
 from app.responses import batch, intake, widget
-from app.responses import routes as responses
 from app.responses.batch_writing import Ingest
 from app.responses.group_commit import GroupCommit
 from app.responses.openapi import hot_paths
+from app.routers import ROUTERS
 from app.surveys import catalogue
-from app.surveys import routes as surveys
 from app.triggers import interaction_batch as interactions_batch
 from app.triggers import interaction_post
-from app.triggers import routes as triggers
 from app.triggers.interaction_commit import InteractionCommit
-from app.webhooks import routes as webhooks
-from app.workspaces import audit_routes, caller, member_routes, share_link_routes
-from app.workspaces import routes as workspaces
+from app.workspaces import caller
 from app.workspaces.limits import Limiter
 
 _DESCRIPTION = """
@@ -174,58 +128,6 @@ def _below_root(scope: Scope, root: str) -> Scope:
     }
 
 
-_ROOMS = (
-    health,
-    workspaces,
-    member_routes,
-    audit_routes,
-    surveys,
-    interactions,
-    interaction_routes,
-    ticket_routes,
-    customer_routes,
-    invitations,
-    triggers,
-    responses,
-    metrics,
-    insights,
-    alerts,
-    imports,
-    integrations,
-    receiving,
-    webhooks,
-    exports,
-    export_routes,
-    odata_routes,
-    delighted,
-    docs,
-    signing_in,
-    survey_editor,
-    survey_preview,
-    survey_pages,
-    answer_pages,
-    people_pages,
-    asking_pages,
-    connection_pages,
-    settings_pages,
-    insight_pages,
-    form_routes,
-    share_link_routes,
-    dashboard,
-    alert_pages,
-    guides,
-    assets,
-    brand,
-    demo_shop,
-    embedding,
-    own_data,
-    invited,
-    letters,
-    open_page,
-    links,
-)
-
-
 def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     """Build the application of one web process; `slot` is its number among them."""
 
@@ -253,9 +155,8 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     app.add_exception_handler(ShowPage, _show_instead)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
-    for room in _ROOMS:
-        app.include_router(room.routes)
-    app.include_router(links.pages)
+    for router in ROUTERS:
+        app.include_router(router)
     _document(app, settings)
     return app
 

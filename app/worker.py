@@ -19,9 +19,9 @@ from app.alerts import service as alerts
 from app.alerts.notice import mail_member
 from app.core import audit, flags, idempotency, outbox
 from app.core.clock import utc_now
-from app.core.collector import settle_collector
 from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
+from app.core.garbage_collection import settle_collector
 from app.core.job_runner import Handler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
@@ -31,22 +31,22 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import bi_roles
 from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
-from app.integrations import translating
-from app.integrations.events import TRANSLATE_JOB
-from app.integrations.events import forget_old as forget_old_webhooks
-from app.integrations.silence import notice as notice_silence
-from app.integrations.translating import Translator
+from app.integrations import translation
+from app.integrations.inbound_events import TRANSLATE_JOB
+from app.integrations.inbound_events import forget_old as forget_old_webhooks
+from app.integrations.integration_health import notice as notice_silence
+from app.integrations.translation import Translator
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
 from app.interactions.customer_merging import REASSIGN_JOB, reassign_merged
+from app.invitations.invitation_mails import MailContext, send_reminder
 from app.invitations.mailer import Mailer
-from app.invitations.queueing import REMIND_JOB, SEND_JOB, expire_due, queue_due
-from app.invitations.sending import MailContext, send_reminder
-from app.pages.dashboard.link_mail import ASKED_JOB, LINK_JOB, look_up, send_link
-from app.responses.abandoned import COMPLETE_JOB, complete_abandoned, queue_abandoned
+from app.invitations.send_queue import REMIND_JOB, SEND_JOB, expire_due, queue_due
+from app.pages.dashboard.link_mail import LINK_JOB, REQUEST_JOB, look_up, send_link
+from app.responses.abandoned_responses import COMPLETE_JOB, complete_abandoned, queue_abandoned
 from app.responses.cases import JOIN_JOB, consume_interactions, join
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
-from app.responses.service import FORGET_JOB, consume_deletions, redact_events
+from app.responses.service import REDACT_JOB, consume_deletions, redact_events
 from app.surveys import previews
 from app.triggers import due_invitations
 from app.triggers.due_invitations import InvitationSender
@@ -54,11 +54,22 @@ from app.triggers.recovery import RECOVERY_JOB, consume_follow_ups, record_recov
 from app.webhooks import disabled_notice
 from app.webhooks import service as webhooks
 from app.webhooks.delivery_sender import DeliverySender
-from app.webhooks.dispatching import dispatch, replay
-from app.workspaces import sessions
+from app.webhooks.dispatch import dispatch, replay
+from app.workspaces import sessions, share_links
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
+
+
+# What an older version called some kinds; jobs that it enqueued may still wait.
+FORMER_KINDS = {
+    "customers.settle": REASSIGN_JOB,
+    "responses.forget_news": REDACT_JOB,
+    "responses.settle": COMPLETE_JOB,
+    "responses.join": JOIN_JOB,
+    "dashboard.link_asked": REQUEST_JOB,
+    "alerts.tell": alerts.NOTICE_JOB,
+}
 
 
 def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
@@ -66,13 +77,13 @@ def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
     box = SealedBox(load_secret_keys(settings))
     post = MailContext(settings, box, Mailer(settings))
     translator = Translator(database, box, settings)
-    return {
+    found: dict[str, Handler] = {
         RECOUNT_JOB: recount,
         REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: translator.translate,
         SEND_JOB: InvitationSender(database, post).send,
         JOIN_JOB: join,
-        FORGET_JOB: redact_events,
+        REDACT_JOB: redact_events,
         COMPLETE_JOB: complete_abandoned,
         webhooks.REPLAY_JOB: replay,
         disabled_notice.NOTICE_JOB: lambda database, job: disabled_notice.mail_disabled(
@@ -81,7 +92,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: record_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
-        ASKED_JOB: look_up,
+        REQUEST_JOB: look_up,
         LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
         alerts.EVALUATE_JOB: lambda database, job: alerts.evaluate(database, settings, job),
         letter.LETTER_JOB: lambda database, job: letter.send_letter(
@@ -90,11 +101,12 @@ def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
         alerts.NOTICE_JOB: lambda database, job: mail_member(database, settings, post.mailer, job),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
+    return found | {former: found[kind] for former, kind in FORMER_KINDS.items()}
 
 
 # Kinds whose jobs share their transactions, and how many of each run at once.
 LANES = {
-    TRANSLATE_JOB: translating.MOST_AT_ONCE,
+    TRANSLATE_JOB: translation.MOST_AT_ONCE,
     SEND_JOB: due_invitations.MOST_AT_ONCE,
 }
 
@@ -122,6 +134,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
     "surveys.forget_previews": (dt.timedelta(hours=1), previews.forget_old),
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
+    "share_links.forget_old": (dt.timedelta(hours=1), share_links.forget_old),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
     "webhooks.forget_old": (dt.timedelta(hours=1), webhooks.forget_old),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_abandoned),

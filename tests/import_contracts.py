@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Import rules that the linter's own contracts cannot say."""
 
+import re
 from pathlib import Path
 
 from grimp import ImportGraph
 from importlinter import Contract, ContractCheck, output
 
+_ROUTER = re.compile(r"^\w+ = (?:router|APIRouter)\(", re.MULTILINE)
+_LIST = "app.routers"
+
 
 def modules_with_routes() -> set[str]:
-    """Return the modules that make routes with `router(…)`."""
+    """Return the modules that make a router of their own."""
     root = Path(__file__).parents[1]
     return {
         ".".join(path.relative_to(root).with_suffix("").parts)
         for path in (root / "app").rglob("*.py")
-        if "\nroutes = router(" in path.read_text()
+        if _ROUTER.search(path.read_text())
     }
 
 
@@ -27,10 +31,10 @@ def room(module: str) -> str:
     return ".".join(module.split(".")[:2])
 
 
-class OnlyMainTakesRoutes(Contract):
-    """A module with routes is imported by `app.main` alone, and by others of its own room.
+class OnlyRoutersTakesRoutes(Contract):
+    """A module with routes is imported by `app.routers` alone, and by others of its own room.
 
-    One that is named `routes` or `*_routes` is imported by `app.main` alone.
+    One that is named `routes` or `*_routes` is imported by `app.routers` alone.
     """
 
     def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
@@ -39,11 +43,11 @@ class OnlyMainTakesRoutes(Contract):
             (importer, module)
             for module in sorted(modules_with_routes() & set(graph.modules))
             for importer in sorted(graph.find_modules_that_directly_import(module))
-            if importer != "app.main" and (is_named_so(module) or room(importer) != room(module))
+            if importer != _LIST and (is_named_so(module) or room(importer) != room(module))
         ]
         return ContractCheck(kept=not found, metadata={"found": found})
 
     def render_broken_contract(self, check: ContractCheck) -> None:
         """Name each import."""
         for importer, module in check.metadata["found"]:
-            output.print_error(f"{importer} imports {module}; only app.main may.")
+            output.print_error(f"{importer} imports {module}; only {_LIST} may.")

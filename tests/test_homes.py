@@ -2,6 +2,7 @@
 """Each concept has one home: words, tables, classes, question types and metrics."""
 
 import ast
+import importlib
 import re
 import tomllib
 from collections import Counter
@@ -9,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlmodel import SQLModel
 
 import app
@@ -18,9 +19,12 @@ from app.core.database import Database
 from app.core.settings import Settings
 from app.core.texts import texts_of
 from app.integrations.registry import ADAPTERS
+from app.main import Afterword
 from app.metrics.registry import METRICS
+from app.routers import ROUTERS
 from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
-from app.worker import handlers
+from app.worker import FORMER_KINDS, PERIODIC, handlers
+from tests.import_contracts import modules_with_routes
 
 ROOT = Path(app.__file__).parents[1]
 SOURCES = sorted((ROOT / "app").rglob("*.py"))
@@ -99,13 +103,27 @@ def test_a_tables_sql_stands_in_the_rooms_that_may_name_it() -> None:
     assert named == READERS
 
 
+def modules_that_serve() -> set[Path]:
+    """Return the modules with routes, and those of handlers that bypass the framework."""
+    handlers = {edge.app.__module__ for edge in Afterword.hot.values()}
+    return {ROOT / (name.replace(".", "/") + ".py") for name in modules_with_routes() | handlers}
+
+
+def test_every_router_is_listed() -> None:
+    listed = {
+        name
+        for name in modules_with_routes()
+        for router in vars(importlib.import_module(name)).values()
+        if isinstance(router, APIRouter) and router in ROUTERS
+    }
+    assert listed == modules_with_routes()
+
+
 def test_no_sql_stands_in_a_route() -> None:
     """Nor in a handler that bypasses the framework."""
-    for path in SOURCES:
-        source = path.read_text()
-        if re.search(r"^\w+ = (?:router|APIRouter)\(", source, re.MULTILINE) or "Edge" in path.name:
-            found = re.findall(r"\brun_sql\b|\bselect\(|\btext\(|\bsession\.exec\b", source)
-            assert not found, (path, found)
+    for path in modules_that_serve():
+        found = re.findall(r"\brun_sql\b|\bselect\(|\btext\(|\bsession\.exec\b", path.read_text())
+        assert not found, (path, found)
 
 
 @pytest.mark.parametrize("name", sorted(owners()))
@@ -188,7 +206,21 @@ def test_every_job_has_its_handler(settings: Settings, database: Database) -> No
         if isinstance(name, ast.Name) and name.id.endswith("_JOB")
         if isinstance(value, ast.Constant)
     }
-    assert kinds == set(handlers(database, settings))
+    assert kinds == set(handlers(database, settings)) - set(FORMER_KINDS)
+
+
+def test_all_periodic_work_is_done() -> None:
+    """Each function that forgets what is old, or queues what is due, has its place."""
+    done = {work.__module__ + "." + work.__name__ for _, work in PERIODIC.values()}
+    found = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts) + "." + name
+        for path in SOURCES
+        for name in re.findall(
+            r"^async def (\w+)\(session: AsyncSession, now: dt\.datetime\) -> None:",
+            path.read_text(), re.MULTILINE,
+        )
+    }  # fmt: skip
+    assert found - {name for name in found if name.rpartition(".")[2].startswith("_")} == done
 
 
 def test_a_mail_leaves_in_one_place() -> None:
@@ -199,7 +231,7 @@ def test_a_mail_leaves_in_one_place() -> None:
         if re.search(r"mailer\.send\(", path.read_text())
     }
     # A webhook's mail is tried again by its delivery, which waits while sending is paused.
-    assert senders == {"invitations/sending.py", "webhooks/attempts.py"}
+    assert senders == {"invitations/invitation_mails.py", "webhooks/attempts.py"}
 
 
 def test_every_setting_is_described_and_used() -> None:

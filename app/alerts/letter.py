@@ -22,9 +22,9 @@ from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.texts import days_in, number_in, shipped_language, texts_of
+from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
-from app.invitations.sending import send_or_later, sender_of
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.registry import METRICS
 from app.metrics.service import measure

@@ -8,9 +8,9 @@ from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.texts import number_in, shipped_language, texts_of
+from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
-from app.invitations.sending import send_or_later, sender_of
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 

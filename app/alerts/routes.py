@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Path
 
-from app.alerts import evaluating, service
+from app.alerts import evaluation, service
 from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertOut, AlertPatch, AlertRules, ChartOut, PreviewOut
 from app.core.paging import CursorParam, Limit, Page, page_of
@@ -39,7 +39,7 @@ async def preview_alert(session: SessionDep, caller: Analyst, body: AlertIn) -> 
     rules = AlertRules.model_validate(
         body.model_dump(include=set(AlertRules.model_fields), by_alias=True)
     )
-    return PreviewOut.model_validate(await evaluating.preview(session, workspace, rules))
+    return PreviewOut.model_validate(await evaluation.preview(session, workspace, rules))
 
 
 @routes.get("/v1/alerts", summary="List the alerts")
@@ -76,7 +76,7 @@ async def get_alert_chart(session: SessionDep, caller: Analyst, alert: AlertRef)
     """Return every completed period, and whether it is a signal."""
     found = await service.find(session, caller.workspace_id, alert)
     workspace = await get_workspace(session, caller.workspace_id)
-    charts = await evaluating.charts_of(
+    charts = await evaluation.charts_of(
         session, workspace, service.rules_of(found), found.created_at
     )
-    return ChartOut.model_validate(evaluating.chart_reply(charts))
+    return ChartOut.model_validate(evaluation.chart_reply(charts))

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text import Line, Slug
+from app.core.text_values import Line, Slug
 from app.metrics.registry import METRICS, MetricName
 from app.workspaces.schemas import Body
 

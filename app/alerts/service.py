@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, or_, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts.evaluating import charts_of, raised_now
+from app.alerts.evaluation import charts_of, raised_now
 from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
 from app.alerts.series import request_of, since_of
@@ -32,7 +32,7 @@ from app.workspaces.models import Member, Workspace
 from app.workspaces.service import get_workspace
 
 EVALUATE_JOB = "alerts.evaluate"
-NOTICE_JOB = "alerts.tell"
+NOTICE_JOB = "alerts.mail_notice"
 RAISED, CLEARED = "alert.raised", "alert.cleared"
 _RULES = set(AlertRules.model_fields)
 # Rows that are written during an evaluation may have an earlier time.

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import asyncpg
 
-from app.cli.agreement import differences
+from app.cli.rollup_check import differences
 from app.core import copies
 from app.core.clock import rfc3339, utc_now
 from app.core.copies import CopyError
@@ -23,7 +23,7 @@ from app.core.postgres import AlreadyRunningError, EmbeddedPostgres, attached
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys, write_private
-from app.exports import copying
+from app.exports import copy_preparation
 from app.exports.erasure import JOURNAL
 
 T = TypeVar("T")
@@ -100,16 +100,16 @@ def _take_away(settings: Settings) -> None:
 
 
 async def _finish(settings: Settings, database: Database) -> int:
-    await copying.pause(database, "a restored copy")
+    await copy_preparation.pause(database, "a restored copy")
     if not await is_current(database):
         # Alembic is slow to load, and only an older backup needs it.
         from app.core.migrations import upgrade  # noqa: PLC0415 - as said above
 
         await upgrade(database)
-        await copying.pause(database, "a restored copy")
-    await copying.prepare_copy(database)
+        await copy_preparation.pause(database, "a restored copy")
+    await copy_preparation.prepare_copy(database)
     box = SealedBox(load_secret_keys(settings))
-    return await copying.erase_again(database, box, settings.data_dir)
+    return await copy_preparation.erase_again(database, box, settings.data_dir)
 
 
 def _unpack(file: Path, folder: Path) -> dict[str, Any]:
@@ -185,15 +185,15 @@ def move(settings: Settings, target: str, tell: Tell) -> None:
             copies.load(settings, path, target)
         tell("The new one is loaded.")
         asyncio.run(_compare(source, target, tell))
-        asyncio.run(_with(target, copying.prepare_copy))
+        asyncio.run(_with(target, copy_preparation.prepare_copy))
         # If the old service is started by mistake, it must not send what the new one sends.
-        asyncio.run(_with(source, lambda database: copying.pause(database, "moved away")))
+        asyncio.run(_with(source, lambda database: copy_preparation.pause(database, "moved away")))
     finally:
         server.stop()
 
 
 async def _compare(source: str, target: str, tell: Tell) -> None:
-    counts = [await _with(url, copying.count_rows) for url in (source, target)]
+    counts = [await _with(url, copy_preparation.count_rows) for url in (source, target)]
     if counts[0] != counts[1]:
         odd = [name for name, count in counts[0].items() if count != counts[1].get(name)]
         msg = f"The copy differs in {', '.join(odd)}; the new database must not be used."

@@ -26,7 +26,7 @@ from app.interactions.interaction_schemas import InteractionIn
 from app.interactions.schemas import JourneyIn, Step, TouchpointIn
 from app.invitations import service as invitations
 from app.invitations import suppression
-from app.pages.demo_shop import demo_key
+from app.pages.demo_key import demo_key
 from app.responses import inbox
 from app.responses import service as responses
 from app.responses.batch_writing import Ingest, write_lines

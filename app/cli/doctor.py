@@ -12,15 +12,15 @@ import aiosmtplib
 from sqlalchemy import text
 
 from app.cli import cluster
-from app.cli.agreement import differences
 from app.cli.findings import Finding, Severity, judged
+from app.cli.rollup_check import differences
 from app.core import flags, jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.schema_version import is_current, newest_revision
 from app.core.settings import Settings
 from app.exports import bi_roles
-from app.integrations import silence
+from app.integrations import integration_health
 from app.webhooks import queries as webhooks
 
 _LEAST_FREE = 1 << 30
@@ -117,7 +117,7 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
     )
 
 
-def _told(state: silence.IntegrationHealth) -> str:
+def _told(state: integration_health.IntegrationHealth) -> str:
     """Say how an integration is, and how much of what it sent failed."""
     failed = f"has {state.failed} deliveries that failed" if state.failed else ""
     health = f"is {state.health}" if state.health != "ok" else ""
@@ -202,7 +202,7 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
             f"{different} cells differ: `afterword rollups rebuild --workspace {key}`",
         )  # fmt: skip
         async with database.session() as session:
-            states = await silence.states(session, workspace_id)
+            states = await integration_health.states(session, workspace_id)
             endpoints = await webhooks.find_endpoints(session, workspace_id, limit=500, cursor=None)
         for state in states:
             if state.health in {"silent", "unverified"} or state.failed:

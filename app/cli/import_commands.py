@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from app.cli.command_database import WorkspaceOption, run_work
 from app.cli.console import out, read_settings
-from app.cli.importing import ImportPlan, import_file
-from app.cli.running import WorkspaceOption, run_work
-from app.core.collector import settle_collector
+from app.cli.file_import import ImportPlan, import_file
 from app.core.database import Database
 from app.core.errors import InvalidInput
+from app.core.garbage_collection import settle_collector
 from app.imports import customer_rows, ticket_rows
 from app.imports.options import FIELDS, source_of
 from app.imports.schemas import ImportQuery

@@ -122,7 +122,7 @@ def preparation(settings: Settings) -> Iterator[Callable[[str], int]]:
 
     It returns the exit code of the preparing process, which prints what went wrong.
     """
-    command = [sys.executable, "-m", "app.cli.preparing"]
+    command = [sys.executable, "-m", "app.cli.preparation"]
     environment = environment_of(settings)
     with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, text=True) as process:
 

@@ -7,19 +7,19 @@ from uuid import UUID
 
 import typer
 
-from app.cli.agreement import differences
+from app.cli.command_database import WorkspaceOption, run_work
 from app.cli.console import notes, out, read_settings
-from app.cli.preparing import is_schema_current, prepare
-from app.cli.running import WorkspaceOption, run_work
+from app.cli.preparation import is_schema_current, prepare
+from app.cli.rollup_check import differences
 from app.core import jobs
 from app.core.database import Database
 from app.core.postgres import attached
 from app.core.schema_version import newest_revision
-from app.core.text import fit_email
+from app.core.text_values import fit_email
 from app.interactions import tickets as ticket_service
+from app.invitations.invitation_mails import sender_of
 from app.invitations.mail import write_test_mail
 from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError
-from app.invitations.sending import sender_of
 from app.responses import rollups as rollup_service
 from app.workspaces import service as workspaces
 from app.workspaces.schemas import ApiKeyIn

@@ -8,7 +8,7 @@ import sys
 import uvicorn
 
 from app.cli.connection import BoundedProtocol
-from app.core.collector import settle_collector
+from app.core.garbage_collection import settle_collector
 from app.core.parent_process import end_with_parent
 
 _DRAIN_SECONDS = 25

@@ -22,7 +22,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.ids import uuid7
 from app.core.notices import notify
-from app.core.prepared import Prepared, as_json
+from app.core.prepared_statements import Prepared, as_json
 from app.core.schema import QUEUE, Instant, Json
 
 LEASE = dt.timedelta(seconds=30)

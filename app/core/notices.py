@@ -13,7 +13,7 @@ from collections.abc import Callable
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import CONNECTION_LOST, Database
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 from app.core.telemetry import RECONNECTS
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from app.core.http import MEBIBYTE, read_text, reply_headers, require_content_ty
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.text import decode_json, did_you_mean
+from app.core.text_values import decode_json, did_you_mean
 
 # How many bytes a route takes of a body that it reads itself; shown in the documentation too.
 BODY_LIMIT = "x-body-limit"

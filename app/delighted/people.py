@@ -11,7 +11,7 @@ from app.core.clock import utc_now
 from app.core.cursors import decode_cursor, encode_cursor
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import from_validation
-from app.core.text import fit_email
+from app.core.text_values import fit_email
 from app.delighted.parameters import Parameters
 from app.delighted.request import DelightedRequest
 from app.delighted.shapes import seconds
@@ -21,7 +21,7 @@ from app.interactions.customer_schemas import CustomerPatch, CustomerRow
 from app.invitations import service as invitations
 from app.invitations import suppression
 from app.invitations.admission import pause_of
-from app.invitations.inviting import invite
+from app.invitations.manual_invitations import invite
 from app.invitations.schemas import InvitationIn
 from app.invitations.suppression import SuppressionKind
 from app.responses.queries import last_answered

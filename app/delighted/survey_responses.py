@@ -7,7 +7,7 @@ from uuid import UUID
 from app.core.clock import utc_now
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import as_uuid, uuid7
-from app.core.text import unfit_property
+from app.core.text_values import unfit_property
 from app.delighted.people import find_person
 from app.delighted.request import DelightedRequest
 from app.delighted.shapes import person, survey_response

@@ -69,7 +69,8 @@ and r.id = w.response_id and r.customer_id = :customer""",
     "imported_records": """
 update import_record set before = null, external_id = null,
   after = case when after ? 'interactions' then after end
-where workspace_id = :workspace_id and customer_id = :customer""",
+where workspace_id = :workspace_id
+and (customer_id = :customer or cast(customer_id as text) = any(:merged))""",
     # A look quotes cells: an example of each column, and what could not be read.
     "import_reports": """
 update import_run r set rejects = null,

@@ -12,7 +12,7 @@ from app.core.errors import AfterwordError
 from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.changes import DELETE_SILENTLY
-from app.responses.replacing import put_back_follow_ups, remove_tombstones
+from app.responses.replacement import put_back_follow_ups, remove_tombstones
 from app.responses.replies import refuse
 from app.responses.service import change_state
 from app.responses.submission import SubmissionOrigin, submission_of

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.imports.columns import ColumnUse, Vocabulary
+from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
 from app.imports.rows import UnreadableRowError
-from app.imports.side_fields import PropertyFields
 from app.imports.values import yes_or_no
 from app.interactions.customer_schemas import CustomerRow
 

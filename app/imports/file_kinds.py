@@ -2,7 +2,7 @@
 """The kinds of files beside answers: tickets and customers."""
 
 from app.imports import customer_rows, ticket_rows
-from app.imports.record_taking import RecordWriter
+from app.imports.record_import import RecordWriter
 from app.imports.record_writing import CustomerWriter, TicketWriter
 from app.imports.records import FileKind
 

@@ -9,8 +9,8 @@ from pathlib import PurePath
 from uuid import UUID
 
 from app.core.errors import InvalidInput
-from app.imports.reading import FileOptions
 from app.imports.table import RejectsOrigin
+from app.imports.table_reader import FileOptions
 
 FIELDS = (
     "external_id", "responded_at", "channel", "touchpoint", "locale", "order", "ticket", "tags",

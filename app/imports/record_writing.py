@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import AfterwordError
-from app.imports.record_taking import RecordNote, WrittenRecord
+from app.imports.record_import import RecordNote, WrittenRecord
 from app.imports.records import Record
 from app.imports.ticket_rows import TicketStory
 from app.interactions.customer_history import fields_of, put_back, remove_unnamed
@@ -20,8 +20,8 @@ from app.interactions.customers import (
     find_customers_by_id,
     put_customer,
 )
-from app.interactions.recording import interaction_id, record
-from app.interactions.rewriting import Rewrite, read_as_stored
+from app.interactions.history_rewrite import Rewrite, read_as_stored
+from app.interactions.interaction_recorder import interaction_id, record
 
 
 class TicketWriter:

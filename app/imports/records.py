@@ -18,20 +18,20 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.ids import derived_uuid
-from app.imports import stored_records
+from app.imports import record_queries
+from app.imports.answer_look import zone_of
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
 from app.imports.dates import DateReading, judge_dates
 from app.imports.encoding_check import require_one_reading
 from app.imports.file_ids import FileIds, Repeat
-from app.imports.looking import zone_of
 from app.imports.options import ImportOptions
-from app.imports.reading import read_table
 from app.imports.rejects import RejectedRow, rejected_row
-from app.imports.replaced import find_replaced
+from app.imports.replacement import find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
 from app.imports.rows import UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.table import Table
+from app.imports.table_reader import read_table
 from app.workspaces.service import get_workspace
 
 CHUNK = 200
@@ -224,7 +224,7 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
     chunks = file.chunks()
     while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
         async with database.session() as session:
-            earlier_records = await stored_records.find_latest(
+            earlier_records = await record_queries.find_latest(
                 session, file.workspace_id, [record.id for record in chunk]
             )
         states.update(state_of(earlier_records, record) for record in chunk)
@@ -256,7 +256,7 @@ async def find_missing_records(
     run = await find_replaced(
         session, workspace_id, replaced, kind=file.kind.name, source=file.options.source
     )
-    notes = await stored_records.find_records(session, workspace_id, run.id)
+    notes = await record_queries.find_records(session, workspace_id, run.id)
     return [note for note in notes if note.record_id not in file.ids and not note.is_past]
 
 

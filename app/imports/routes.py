@@ -14,8 +14,8 @@ from app.core.http import MEBIBYTE, json_reply
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
+from app.imports.answer_look import survey_of
 from app.imports.file_kinds import FILE_KINDS
-from app.imports.looking import survey_of
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
 from app.responses.batch_writing import Ingest

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app.core.errors import AfterwordError
-from app.core.text import fit_email
+from app.core.text_values import fit_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import PROPERTY, ImportOptions
-from app.imports.side_fields import add_property
+from app.imports.property_fields import add_property
 from app.imports.table import Table, too_wide
 from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
 from app.responses.body import Channel, ResponseIn, check_response

@@ -17,7 +17,7 @@ from pydantic import (
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput
 from app.imports.options import ImportOptions, pairs_of, sets_of, values_of
-from app.imports.reading import FileOptions
+from app.imports.table_reader import FileOptions
 
 _Many = Annotated[list[Annotated[str, StringConstraints(max_length=400)]], Field(max_length=200)]
 _Column = Annotated[str, StringConstraints(min_length=1, max_length=200)] | None

@@ -16,17 +16,17 @@ from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import Database
 from app.core.errors import Conflict, NotFound
-from app.imports import stored
+from app.imports import row_queries
+from app.imports.answer_import import AnswerTaker, FileIdentity, begin
+from app.imports.answer_look import OpenFile, look_at, open_file
 from app.imports.file_kinds import FILE_KINDS, WRITERS
-from app.imports.looking import OpenFile, look_at, open_file
 from app.imports.options import ImportOptions
-from app.imports.record_taking import RecordTaker, undo_records
+from app.imports.record_import import RecordTaker, undo_records
 from app.imports.records import OpenRecords, look_at_records, open_records
 from app.imports.rejects import write_rejects
 from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
-from app.imports.taking import AnswerTaker, FileIdentity, begin
-from app.imports.undoing import undo_answers
+from app.imports.undo import undo_answers
 from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
 
@@ -108,7 +108,7 @@ async def begin_import(
     run, is_first = await begin(database, workspace_id, identity)
     rejects = await asyncio.to_thread(_rejects_of, file, run.id)
     async with database.transaction() as session:
-        await stored.keep_rejects(session, workspace_id, run.id, rejects)
+        await row_queries.keep_rejects(session, workspace_id, run.id, rejects)
     if isinstance(file, OpenFile):
         return run, AnswerTaker(ingest, run, file, is_first=is_first)
     return run, RecordTaker(database, run, file, WRITERS[kind])
@@ -153,7 +153,7 @@ async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str,
         "undone": undone, "left": len(left), "left_ids": [str(id_) for id_ in left[:1000]],
     }  # fmt: skip
     async with database.transaction() as session:
-        await stored.note_progress(
+        await row_queries.note_progress(
             session, workspace_id, import_id,
             {"status": "undone", "lines_done": run.lines_done, "accepted": run.accepted,
              "duplicates": run.duplicates, "rejected": run.rejected, "report": report},

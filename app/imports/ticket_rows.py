@@ -11,15 +11,15 @@ from typing import Any
 from uuid import UUID
 
 from app.core.clock import utc_now
-from app.core.text import fit_email
+from app.core.text_values import fit_email
 from app.imports.columns import ColumnUse, Vocabulary, presets
 from app.imports.dates import DateReading
+from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
 from app.imports.rows import UnreadableRowError, fit_touchpoint
-from app.imports.side_fields import PropertyFields
 from app.imports.values import fold, yes_or_no
 from app.interactions.customer_resolver import CustomerReference
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.interactions.resolution import TicketEvent, resolution_of
 from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
-from app.core.text import decode_json, unstorable
+from app.core.text_values import decode_json, unstorable
 from app.integrations.adapter import UntranslatableError
 
 MOST_BYTES = 1 << 20

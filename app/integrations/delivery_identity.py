@@ -17,8 +17,8 @@ from app.core.jobs import CHANNEL
 from app.core.schema import Json
 from app.integrations.adapter import InboundWebhook, SourceSettings, UntranslatableError
 from app.integrations.bodies import decode_body
-from app.integrations.events import TRANSLATE_JOB
 from app.integrations.inbound_commit import RawWebhook
+from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.mapping import headers_named
 from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS

@@ -12,14 +12,14 @@ from uuid import UUID
 from cachetools import LRUCache, TTLCache
 from sqlmodel import select
 
+from app.core.batching import Batcher
 from app.core.database import Database, is_connection_lost
 from app.core.errors import AfterwordError, Busy, NotFound
-from app.core.gathering import Gathering
 from app.core.ids import uuid7
 from app.core.jobs import CHANNEL as JOBS_CHANNEL
 from app.core.notices import EVERYTHING
-from app.core.prepared import Prepared, as_json
-from app.integrations.events import TRANSLATE_JOB
+from app.core.prepared_statements import Prepared, as_json
+from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.models import Integration
 
 _AT_ONCE, _MOST = 2, 200
@@ -81,17 +81,17 @@ class InboundCommit:
     def __init__(self, database: Database, *, max_waiting: int) -> None:
         """Prepare; nothing runs before the first delivery."""
         self._database = database
-        self._gathering: Gathering[RawWebhook, bool] = Gathering(
+        self._batcher: Batcher[RawWebhook, bool] = Batcher(
             self._write, places=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
         )
 
     async def store(self, workspace_id: UUID, delivery: RawWebhook) -> bool:
         """Store a delivery once; tell whether it is new."""
-        return await self._gathering.submit(workspace_id, delivery)
+        return await self._batcher.submit(workspace_id, delivery)
 
     async def close(self) -> None:
         """Store what waits."""
-        await self._gathering.close()
+        await self._batcher.close()
 
     async def _write(
         self, workspace_id: UUID, deliveries: list[RawWebhook]

@@ -10,8 +10,8 @@ from app.core.clock import utc_now
 from app.core.signing import SealedBox
 from app.integrations import orders
 from app.integrations.adapter import UnmappedStatusError
-from app.integrations.events import END, ORDER, REOPENING, STATUS, enqueue_waiting
-from app.integrations.interpreting import CheckedInterpretation
+from app.integrations.inbound_events import END, ORDER, REOPENING, STATUS, enqueue_waiting
+from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
 from app.integrations.ticket_states import (
@@ -22,7 +22,7 @@ from app.integrations.ticket_states import (
     split_early_reopenings,
     wait_for_ends,
 )
-from app.interactions.recording import Draft, RecordedInteraction
+from app.interactions.interaction_recorder import Draft, RecordedInteraction
 from app.triggers.interaction_intake import take_interactions
 
 _LONGEST_REASON = 500

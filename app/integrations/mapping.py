@@ -25,7 +25,7 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.mapping_rules import MINOR, PLACEHOLDER
-from app.integrations.reading import decimal, minor_digits, moment, text, written
+from app.integrations.payload_fields import decimal, minor_digits, moment, text, written
 from app.integrations.statuses import TYPES, fold
 from app.triggers.conditions import holds
 

@@ -11,11 +11,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.integrations.interpreting import CheckedInterpretation
+from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.invitations.service import cancel_invitations
 
 REFUNDED = "order.refunded"

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, current_transaction, router
 from app.core.settings import Settings
-from app.integrations import events, previewing, service, write_back
+from app.integrations import inbound_events, service, translation_preview, write_back
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import (
     DeliveryPreviewIn,
@@ -76,8 +76,8 @@ async def _shown_whole(
 ) -> IntegrationOut:
     """Return one integration with its last event and its unmapped statuses."""
     row = made.integration
-    last = await events.last_events(session, row.workspace_id, [row.id])
-    unmapped = await events.unmapped_statuses(session, row)
+    last = await inbound_events.last_events(session, row.workspace_id, [row.id])
+    unmapped = await inbound_events.unmapped_statuses(session, row)
     return _shown(request, made, last_event_at=last[row.id], unmapped=unmapped)
 
 
@@ -106,7 +106,7 @@ async def list_integrations(
 ) -> Page[IntegrationOut]:
     """Return integrations, newest first, with when each last sent something."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
-    last = await events.last_events(session, caller.workspace_id, [row.id for row in rows])
+    last = await inbound_events.last_events(session, caller.workspace_id, [row.id for row in rows])
 
     def show(row: Integration) -> IntegrationOut:
         return _shown(request, NewIntegration(row), last_event_at=last[row.id])
@@ -178,7 +178,7 @@ async def preview_integration(
     """Say what a delivery would become, and whether its signature is right; nothing is stored."""
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
-    return await previewing.preview(session, row, body, box=box, settings=settings)
+    return await translation_preview.preview(session, row, body, box=box, settings=settings)
 
 
 @routes.get("/v1/integrations/{integration}/events", summary="List inbound events")
@@ -192,7 +192,7 @@ async def list_integration_events(
 ) -> Page[InboundOut]:
     """Return its deliveries of the last 30 days, newest first, with reasons."""
     row = await service.find(session, caller.workspace_id, integration)
-    rows = await events.find_events(session, row, status=status, limit=limit, cursor=cursor)
+    rows = await inbound_events.find_events(session, row, status=status, limit=limit, cursor=cursor)
     return page_of(rows, limit, position=lambda event: (event.received_at, event.id), show=_event)
 
 
@@ -202,7 +202,7 @@ async def get_integration_event(
 ) -> InboundWithBody:
     """Return one delivery as it came."""
     row = await service.find(session, caller.workspace_id, integration)
-    event = await events.get_event(session, row, event_id)
+    event = await inbound_events.get_event(session, row, event_id)
     return InboundWithBody(
         **_event(event).model_dump(),
         headers=event.headers,
@@ -220,7 +220,7 @@ async def retry_integration_event(
 ) -> InboundOut:
     """Translate a delivery that failed or was skipped, after a change of the mapping."""
     row = await service.find(session, caller.workspace_id, integration)
-    return _event(await events.retry_event(session, row, event_id))
+    return _event(await inbound_events.retry_event(session, row, event_id))
 
 
 @routes.post(

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text import Slug
+from app.core.text_values import Slug
 from app.integrations.mapping_schemas import HeaderName, Signature
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName

@@ -21,7 +21,7 @@ from app.core.http import from_validation
 from app.core.ids import as_uuid, uuid7
 from app.core.notices import notify
 from app.core.signing import SealedBox, hash_secret, new_secret
-from app.integrations import events
+from app.integrations import inbound_events
 from app.integrations.adapter import SourceSettings
 from app.integrations.mapping_schemas import IntegrationMappingWithMore
 from app.integrations.models import Integration, WriteBack
@@ -164,9 +164,11 @@ async def change(
         integration.mapping = _checked_mapping(integration.preset, patch.mapping)
     token = _change_proof(integration, patch, box=box)
     if given & {"secret", "signature"}:
-        await events.enqueue_unverified(session, integration)
+        await inbound_events.enqueue_unverified(session, integration)
     if given & {"status_map", "mapping"}:
-        await events.enqueue_waiting(session, integration, prefixes=[events.STATUS, events.TURN])
+        await inbound_events.enqueue_waiting(
+            session, integration, prefixes=[inbound_events.STATUS, inbound_events.TURN]
+        )
     integration.updated_at = utc_now()
     session.add(integration)
     await notify(session, CHANNEL, str(workspace_id))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from app.integrations.adapter import SourceSettings, UnmappedStatusError
-from app.integrations.reading import text
+from app.integrations.payload_fields import text
 
 # What a status may be mapped to, and the interaction type that it becomes.
 TYPES: Mapping[str, str | None] = {

@@ -13,10 +13,10 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.jobs import LaterError
 from app.integrations.adapter import UntranslatableError
-from app.integrations.events import END, REOPENING
-from app.integrations.interpreting import CheckedInterpretation
+from app.integrations.inbound_events import END, REOPENING
+from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_tickets
 
 # How long a delivery waits for an earlier one of its case.

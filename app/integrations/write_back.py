@@ -40,7 +40,7 @@ from app.integrations.helpdesk_requests import HelpdeskAccess, HelpdeskRequest, 
 from app.integrations.models import Integration, WriteBack
 from app.integrations.registry import ADAPTERS
 from app.integrations.schemas import WriteBackIn
-from app.invitations.sending import require_sending
+from app.invitations.invitation_mails import require_sending
 
 WRITE_BACK_JOB = "integrations.write_back"
 _LEFT_ALONE = dt.timedelta(minutes=30)

@@ -17,7 +17,7 @@ from app.core.notices import notify
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
 from app.interactions.customers import get_customer, lock_cases, lock_customers
 
-REASSIGN_JOB = "customers.settle"
+REASSIGN_JOB = "customers.reassign"
 # Answers that are written during a merge may still name the old customer.
 REASSIGNED_AFTER = dt.timedelta(seconds=60)
 

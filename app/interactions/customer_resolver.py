@@ -20,7 +20,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import uuid7
 from app.core.notices import EVERYTHING
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 
 _REMEMBERED = 100_000
 CHANNEL = "afterword_touchpoints"

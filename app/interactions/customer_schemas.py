@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.core.clock import utc_now
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text import Email, Line, unfit_property
+from app.core.text_values import Email, Line, unfit_property
 from app.workspaces.schemas import Body, Moment
 
 _AHEAD = dt.timedelta(hours=24)

@@ -15,7 +15,7 @@ from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import as_uuid
 from app.core.notices import notify
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 from app.core.schema import Json
 from app.interactions.customer_resolver import (
     CUSTOMERS_CHANNEL,

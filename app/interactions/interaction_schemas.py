@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text import Email, Line
+from app.core.text_values import Email, Line
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.customer_schemas import (
     AnyLocale,
@@ -25,7 +25,7 @@ from app.interactions.customer_schemas import (
     Properties,
     Short,
 )
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.interactions.resolution import TicketStatus
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment

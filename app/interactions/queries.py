@@ -14,7 +14,8 @@ from app.core.ids import as_uuid
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import require_touchpoints
-from app.interactions.inheriting import COLUMNS
+from app.interactions.inheritance import COLUMNS
+from app.interactions.interaction_recorder import RecordedInteraction, find_interactions, shown
 from app.interactions.interaction_schemas import (
     InteractionFilter,
     InteractionOut,
@@ -22,7 +23,6 @@ from app.interactions.interaction_schemas import (
     TicketOut,
     TicketTimes,
 )
-from app.interactions.recording import RecordedInteraction, find_interactions, shown
 
 _OF_CUSTOMER = """customer_id in (
   select i.customer_id from customer_identity i where i.workspace_id = :workspace_id

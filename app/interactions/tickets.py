@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import derived_uuid
-from app.core.prepared import Prepared, as_json
+from app.core.prepared_statements import Prepared, as_json
 from app.interactions.resolution import Resolution, TicketEvent, resolution_of
 from app.interactions.schedule import Schedule, business_seconds
 from app.interactions.ticket_statements import DIFFERENCES, REBUILD, SAVE

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 from app.invitations.suppression import SuppressionKind, suppressed
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.models import Workspace

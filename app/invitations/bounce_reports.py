@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import InvalidInput
-from app.core.text import fit_email
+from app.core.text_values import fit_email
 
 Report = Mapping[str, Any]
 _LONGEST_DETAIL = 300

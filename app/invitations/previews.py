@@ -12,13 +12,13 @@ from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.text import Email, Line
+from app.core.text_values import Email, Line
 from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.invitations import service
+from app.invitations.invitation_mails import sender_of
 from app.invitations.mail import write_mail
 from app.invitations.mail_content import Addressee, Links, MailContent
 from app.invitations.mailer import Mailer, MailWaitsError
-from app.invitations.sending import sender_of
 from app.surveys import service as surveys
 from app.surveys.catalogue import find_published
 from app.workspaces.caller import Caller

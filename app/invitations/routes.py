@@ -12,10 +12,11 @@ from app.core.http import require_content_type
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
-from app.core.text import decode_json
+from app.core.text_values import decode_json
 from app.interactions.customers import find_customer, require_customer
-from app.invitations import bounces, inviting, previews, service, suppression
+from app.invitations import bounces, manual_invitations, previews, service, suppression
 from app.invitations.bounce_reports import addresses_of, read_reports
+from app.invitations.invitation_mails import token_of
 from app.invitations.mail_content import Links
 from app.invitations.models import Invitation
 from app.invitations.previews import MailPreviewIn, MailPreviewOut, TestMailIn, TestMailOut
@@ -31,7 +32,6 @@ from app.invitations.schemas import (
     SuppressedOut,
     shown,
 )
-from app.invitations.sending import token_of
 from app.invitations.sns import is_notification, open_notification
 from app.invitations.suppression import SuppressionKind
 from app.surveys import service as surveys
@@ -57,8 +57,8 @@ async def create_invitation(
     the reason.
     """
     settings: Settings = request.app.state.settings
-    row, token, survey = await inviting.invite(session, caller, body, box=box)
-    url, score_urls = inviting.links_of(settings, survey, token)
+    row, token, survey = await manual_invitations.invite(session, caller, body, box=box)
+    url, score_urls = manual_invitations.links_of(settings, survey, token)
     return NewInvitationOut(**shown(row, survey=survey.key), url=url, score_urls=score_urls)
 
 

@@ -18,11 +18,11 @@ from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
-from app.core.prepared import Prepared, as_json
+from app.core.prepared_statements import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.invitations.models import Invitation
-from app.invitations.queueing import (
+from app.invitations.send_queue import (
     NEAR,
     SEND_ATTEMPTS,
     SEND_JOB,

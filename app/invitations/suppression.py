@@ -15,7 +15,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.outbox import emit
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 
 
 class SuppressionKind(StrEnum):

@@ -15,7 +15,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.parameters import PROPERTY_PARAMETER
-from app.core.text import did_you_mean
+from app.core.text_values import did_you_mean
 from app.core.zones import is_known_to_database, is_zone
 from app.interactions.filter_values import require_among
 from app.interactions.schemas import Stage

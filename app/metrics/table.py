@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app.core.text import defused
+from app.core.text_values import defused
 
 _FIRST = ("period",)
 _LAST = "distribution"

@@ -6,15 +6,10 @@ from starlette.responses import HTMLResponse
 
 from app.core.errors import NotFound
 from app.core.settings import Settings
-from app.core.signing import SealedBox
+from app.pages.demo_key import demo_key
 from app.pages.rendering import page
 
 routes = APIRouter(include_in_schema=False)
-
-
-def demo_key(box: SealedBox) -> str:
-    """Return the publishable key of the demo's shop: no secret, but the same at every start."""
-    return "pk_" + box.sign("demo.shop", b"")
 
 
 @routes.get("/demo/shop")

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from app.core.http import at
 from app.pages.dashboard.error_pages import dashboard_problem
 from app.pages.dashboard.pages import is_dashboard
-from app.pages.showing import show_message
+from app.pages.survey_page import show_message
 from app.surveys.words import accepted_languages
 
 _PATHS = ("/s/", "/i/", "/u/")

@@ -12,7 +12,7 @@ from app.core.signing import SealedBox
 from app.core.texts import shipped_language, texts_of
 from app.pages.brand import look_of
 from app.pages.rendering import page
-from app.pages.showing import stamp
+from app.pages.survey_page import stamp
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 

@@ -21,13 +21,13 @@ from app.core.http import at
 from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
-from app.core.text import unfit_property
+from app.core.text_values import unfit_property
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
-from app.pages.answering import AnsweredPage, respondent, save
+from app.pages.answer_intake import AnsweredPage, respondent, save
 from app.pages.brand import look_of
 from app.pages.rendering import ShowPage
-from app.pages.showing import (
+from app.pages.survey_page import (
     PageLinks,
     PostedForm,
     SurveyView,

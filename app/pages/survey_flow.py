@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import InvalidInput
 from app.core.signing import SealedBox
-from app.pages.form import answers_of, prefilled
-from app.pages.showing import (
+from app.pages.survey_form import answers_of, prefilled
+from app.pages.survey_page import (
     PageLinks,
     PostedForm,
     SurveyView,

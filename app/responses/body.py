@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
-from app.core.text import did_you_mean, fit_email, unfit_property, unstorable
+from app.core.text_values import did_you_mean, fit_email, unfit_property, unstorable
 
 Short = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]

@@ -21,12 +21,12 @@ from app.core.event_consumer import StoredEvent
 from app.core.ids import uuid7
 from app.core.jobs import Job
 from app.core.schema import Json
-from app.interactions.recording import find_interactions, interaction_id
+from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.responses.body import ResponseIn
 from app.responses.changes import JOIN
 from app.responses.statements import declared_segments
 
-JOIN_JOB = "responses.join"
+JOIN_JOB = "responses.join_case"
 _MOST_JOINED = 500
 
 

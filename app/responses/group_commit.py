@@ -10,10 +10,10 @@ from uuid import UUID
 
 import asyncpg
 
+from app.core.batching import Batcher
 from app.core.clock import utc_now
 from app.core.database import BAD_DATA, CONNECTION_LOST, Database, RawConnection, is_node_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
-from app.core.gathering import Gathering
 from app.core.telemetry import ANSWERS, BATCH_SIZE, RECONNECTS
 from app.responses.writing import MOST_ROWS, Submission, WriteBatch, WriteResult, write_batch
 
@@ -38,13 +38,13 @@ class GroupCommit:
         self.slot = slot
         self._idle: list[RawConnection] = []
         self._places = asyncio.Semaphore(_CONNECTIONS)
-        self._gathering: Gathering[Submission, WriteResult] = Gathering(
+        self._batcher: Batcher[Submission, WriteResult] = Batcher(
             self._write_with_events, places=self._places, most=MOST_ROWS, max_waiting=max_waiting
         )
 
     async def submit(self, workspace_id: UUID, submission: Submission) -> WriteResult:
         """Write one answer and return when it is on disk; raise Busy where too many wait."""
-        return await self._gathering.submit(workspace_id, submission)
+        return await self._batcher.submit(workspace_id, submission)
 
     async def write(
         self, workspace_id: UUID, submissions: list[Submission], *, events: bool
@@ -55,7 +55,7 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Write what waits, then close the connections."""
-        await self._gathering.close()
+        await self._batcher.close()
         for connection in self._idle:
             await connection.close()
         self._idle.clear()

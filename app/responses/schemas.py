@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from app.core.parameters import PROPERTY_PARAMETER
-from app.core.text import Line
+from app.core.text_values import Line
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment
 

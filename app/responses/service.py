@@ -27,7 +27,7 @@ from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRev
 from app.workspaces.caller import Caller
 
 FOLLOW_UP_EVENT = "follow_up.updated"
-FORGET_JOB = "responses.forget_news"
+REDACT_JOB = "responses.redact_events"
 _CLOSED = FollowUpStatus.RESOLVED
 
 
@@ -199,7 +199,7 @@ async def consume_deletions(session: AsyncSession, events: Sequence[StoredEvent]
         deleted[event.workspace_id].append(event.data["id"])
     for workspace_id, ids in deleted.items():
         await jobs.enqueue(
-            session, FORGET_JOB, workspace_id=workspace_id, payload={"responses": ids}
+            session, REDACT_JOB, workspace_id=workspace_id, payload={"responses": ids}
         )
 
 

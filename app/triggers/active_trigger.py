@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from app.interactions.recording import RecordedInteraction
+from app.interactions.interaction_recorder import RecordedInteraction
 from app.triggers.conditions import Condition
 from app.triggers.models import Trigger
 from app.triggers.schemas import TriggerRules

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 from app.interactions.customers import find_customers_by_id
-from app.interactions.recording import RecordedInteraction
+from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.invitations.suppression import SuppressionKind, suppressed

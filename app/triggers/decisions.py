@@ -13,9 +13,9 @@ from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import InvalidInput, named_in
 from app.core.ids import as_uuid
-from app.core.prepared import Prepared
+from app.core.prepared_statements import Prepared
 from app.interactions.customers import require_customer
-from app.interactions.recording import find_interactions
+from app.interactions.interaction_recorder import find_interactions
 from app.triggers.schemas import DecisionCount, DecisionFilter, DecisionPage
 from app.triggers.service import find
 

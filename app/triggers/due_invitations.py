@@ -13,17 +13,15 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.batching import Batcher
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.gathering import Gathering
 from app.core.jobs import Job, LaterError
 from app.core.schema import Json
-from app.interactions.recording import RecordedInteraction, find_interactions
+from app.interactions.interaction_recorder import RecordedInteraction, find_interactions
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal
-from app.invitations.mailer import MailOutcome, MailResult
-from app.invitations.models import Invitation
-from app.invitations.sending import (
+from app.invitations.invitation_mails import (
     MailContext,
     MailDraft,
     SentMail,
@@ -32,9 +30,11 @@ from app.invitations.sending import (
     require_sending,
     send_or_later,
 )
-from app.triggers.calling_off import refusal_by_later_events
-from app.triggers.deciding import judge_facts
+from app.invitations.mailer import MailOutcome, MailResult
+from app.invitations.models import Invitation
+from app.triggers.cancellation import refusal_by_later_events
 from app.triggers.decision_context import read_context
+from app.triggers.decision_rules import judge_facts
 from app.triggers.workspace_rules import read_rules
 
 # How many invitations are sent at once, and how many share a transaction.
@@ -57,11 +57,11 @@ class InvitationSender:
         """Prepare; nothing runs before the first invitation."""
         self._database = database
         self._post = post
-        self._checks: Gathering[UUID, CheckedInvitation | LaterError | None] = Gathering(
+        self._checks: Batcher[UUID, CheckedInvitation | LaterError | None] = Batcher(
             self._check, places=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip
-        self._results: Gathering[SentMail, None] = Gathering(
+        self._results: Batcher[SentMail, None] = Batcher(
             self._note, places=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip

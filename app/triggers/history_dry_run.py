@@ -17,12 +17,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.schema import Json
-from app.interactions.inheriting import COLUMNS
-from app.interactions.recording import RecordedInteraction
+from app.interactions.inheritance import COLUMNS
+from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
 from app.triggers.active_trigger import ENDS, ActiveTrigger
-from app.triggers.deciding import judge_interaction, plan_invitation
 from app.triggers.decision_context import DecisionContext, case_of, read_context
+from app.triggers.decision_rules import judge_interaction, plan_invitation
 from app.triggers.models import Trigger
 from app.triggers.schemas import HistoryDryRunOut
 from app.triggers.workspace_rules import read_rules

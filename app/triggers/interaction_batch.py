@@ -17,8 +17,8 @@ from app.core.batch_lines import (
 )
 from app.core.errors import AfterwordError
 from app.core.openapi import BatchOperation
+from app.interactions.interaction_recorder import Draft
 from app.interactions.interaction_schemas import EXAMPLE
-from app.interactions.recording import Draft
 from app.triggers.interaction_commit import InteractionCommit
 from app.triggers.interaction_post import decode_interaction
 from app.workspaces.admission import admit

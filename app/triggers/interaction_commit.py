@@ -9,11 +9,11 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.batching import Batcher
 from app.core.database import Database, is_bad_data, is_connection_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
-from app.core.gathering import Gathering
 from app.core.signing import SealedBox
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.triggers.interaction_intake import take_and_show, take_interactions
 from app.triggers.upload_lanes import split_into_lanes
 
@@ -37,14 +37,14 @@ class InteractionCommit:
         self._box = box
         # Uploads share these places, so that many of them leave connections to others.
         self._chunks = asyncio.Semaphore(_LANES)
-        self._gathering: Gathering[Draft, RecordResult] = Gathering(
+        self._batcher: Batcher[Draft, RecordResult] = Batcher(
             self._write_gathered, places=asyncio.Semaphore(_AT_ONCE), most=_MOST,
             max_waiting=max_waiting, per_workspace=_PER_WORKSPACE,
         )  # fmt: skip
 
     async def submit(self, workspace_id: UUID, draft: Draft) -> RecordResult:
         """Return the interaction with its decisions as shown, and whether it is new."""
-        return await self._gathering.submit(workspace_id, draft)
+        return await self._batcher.submit(workspace_id, draft)
 
     async def record_all(
         self, workspace_id: UUID, drafts: Sequence[Draft], *, triggers: bool
@@ -76,7 +76,7 @@ class InteractionCommit:
 
     async def close(self) -> None:
         """Record what waits."""
-        await self._gathering.close()
+        await self._batcher.close()
 
     async def _write_gathered(
         self, workspace_id: UUID, drafts: list[Draft]

@@ -11,13 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.outbox import emit
 from app.core.signing import SealedBox
-from app.interactions.recording import Draft, RecordedInteraction, record
-from app.interactions.recording import shown as shown_interaction
+from app.interactions.interaction_recorder import Draft, RecordedInteraction, record
+from app.interactions.interaction_recorder import shown as shown_interaction
 from app.invitations.admission import Reason, Refusal
 from app.triggers import decisions
 from app.triggers.active_trigger import ActiveTrigger
-from app.triggers.deciding import TriggerVerdict, decide, judge_interaction
 from app.triggers.decision_context import read_context
+from app.triggers.decision_rules import TriggerVerdict, decide, judge_interaction
 from app.triggers.models import Trigger
 from app.triggers.schemas import DryRunOut
 from app.triggers.workspace_rules import read_rules

@@ -11,7 +11,7 @@ from app.core.database import Database
 from app.core.event_consumer import StoredEvent
 from app.core.jobs import Job
 from app.core.signing import SealedBox
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.triggers.interaction_intake import take_interactions
 
 RECOVERY_JOB = "triggers.recovery"

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text import Line, Slug
+from app.core.text_values import Line, Slug
 from app.interactions.interaction_schemas import EventType, InteractionOut
 from app.invitations.admission import Reason
 from app.triggers.timing import duration_of

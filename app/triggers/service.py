@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
 from app.core.errors import Conflict, NotFound, named_in
 from app.core.ids import uuid7
-from app.core.text import did_you_mean
+from app.core.text_values import did_you_mean
 from app.surveys import service as surveys
 from app.triggers.models import Trigger
 from app.triggers.schemas import KNOWN_TYPES, TriggerIn, TriggerOut, TriggerPatch

@@ -4,7 +4,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 
 
 def split_into_lanes(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:

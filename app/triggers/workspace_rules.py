@@ -15,8 +15,8 @@ from cachetools import LRUCache
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.prepared import Prepared
-from app.invitations.sending import live_survey
+from app.core.prepared_statements import Prepared
+from app.invitations.invitation_mails import live_survey
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.models import Trigger

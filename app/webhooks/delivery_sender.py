@@ -25,8 +25,8 @@ from app.core.schema import Json
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DELIVERIES
+from app.invitations.invitation_mails import sender_of
 from app.invitations.mailer import Mailer
-from app.invitations.sending import sender_of
 from app.webhooks import attempts, delivery_outcomes, queries
 from app.webhooks.attempts import Attempt
 from app.webhooks.delivery_outcomes import FinishedAttempt

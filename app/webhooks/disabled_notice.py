@@ -11,9 +11,9 @@ from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.texts import shipped_language, texts_of
+from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
-from app.invitations.sending import send_or_later, sender_of
 from app.webhooks.models import WebhookEndpoint
 from app.workspaces.member_schemas import Role
 from app.workspaces.models import Member

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text import Slug
+from app.core.text_values import Slug
 from app.interactions.schemas import TouchpointKey
 from app.webhooks.subscriber_events import EventType
 from app.workspaces.schemas import Body, Moment

@@ -2,13 +2,19 @@
 """Customers from files: made and changed once, and taken back where nobody needs them."""
 
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from app.core.database import Database, run_sql
 from tests.imports.files import post, table
 from tests.imports.test_tickets_from_files import send
 from tests.shop import Shop
 
+RECORDS = text("""
+select before, after, external_id from import_record where workspace_id = :id
+""")
 FILE = (Path(__file__).parents[1] / "data" / "imports" / "customers.csv").read_text()
 
 
@@ -93,13 +99,25 @@ async def test_whether_somebody_may_be_asked_is_never_guessed(shop: Shop) -> Non
     assert reply.status_code == 422
 
 
-async def test_erasing_a_customer_empties_what_an_import_kept(shop: Shop) -> None:
+@pytest.mark.parametrize("is_merged", [False, True])
+async def test_erasing_a_customer_empties_what_an_import_kept(
+    shop: Shop, database: Database, is_merged: bool
+) -> None:
     first = await send(shop, FILE, "customers", source="crm")
     ala = await shop.get("/v1/customers/c-1")
+    if is_merged:
+        await shop.call("PUT", "/v1/customers/c-9", json={"name": "Another"})
+        await shop.call("POST", "/v1/customers/merge", json={"from": "c-1", "into": "c-9"})
+        ala = await shop.get("/v1/customers/c-9")
     erased = await shop.call("DELETE", f"/v1/customers/{ala['id']}")
     assert erased.status_code == 200, erased.text
     shown = str(await shop.get(f"/v1/imports/{first['id']}"))
     assert "ala@example.pl" not in shown
+    async with database.session() as session:
+        of_shop = {"id": UUID(shop.workspace_id)}
+        kept = await run_sql(session, RECORDS.bindparams(**of_shop))
+        records = str(kept.all())
+    assert ("ala@example.pl" in records, "jan@example.pl" in records) == (False, True)
     await shop.call("DELETE", f"/v1/imports/{first['id']}")
-    kept = await shop.get(f"/v1/customers/{ala['id']}")
-    assert (kept["email"], kept["erased_at"] is not None) == (None, True)
+    left = await shop.get(f"/v1/customers/{ala['id']}")
+    assert (left["email"], left["erased_at"] is not None) == (None, True)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from app.imports import looking, taking, undoing
+from app.imports import answer_import, answer_look
+from app.imports import undo as undo_import
 from app.imports.answer_writing import write_answers
 from tests.imports.files import net, nps, nps_survey, send, table
 from tests.shop import Shop
@@ -57,7 +58,7 @@ async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
     await send(shop, scored({"1": 9, "2": 9, "3": 2}))
     corrected = await send(shop, scored({"1": 1, "2": 9, "3": 3, "4": 10}))
     with monkeypatch.context() as patch:
-        patch.setattr(undoing, step, broken(getattr(undoing, step), before=before))
+        patch.setattr(undo_import, step, broken(getattr(undo_import, step), before=before))
         reply = await shop.call("DELETE", f"/v1/imports/{corrected['id']}")
         assert reply.status_code == 500
     report = await undo(shop, corrected)
@@ -77,7 +78,7 @@ async def test_a_correction_that_is_interrupted_anywhere_is_completed_and_undone
     await shop.call("PATCH", f"/v1/responses/{low['id']}", json=note)
     file = scored({"1": 1, "2": 9, "3": 3, "4": 10})
     with monkeypatch.context() as patch:
-        patch.setattr(taking, step, broken(getattr(taking, step), before=before))
+        patch.setattr(answer_import, step, broken(getattr(answer_import, step), before=before))
         assert (await send(shop, file))["status"] == "reading"
     corrected = await send(shop, file)
     assert corrected["status"] == "done"
@@ -93,7 +94,7 @@ async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
     await nps_survey(shop)
-    monkeypatch.setattr(looking, "CHUNK", 2)
+    monkeypatch.setattr(answer_look, "CHUNK", 2)
     file = scored({str(number): number for number in range(8)})
     left = writes
 
@@ -105,7 +106,7 @@ async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
         return await write_answers(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(taking, "write_answers", ending)
+        patch.setattr(answer_import, "write_answers", ending)
         interrupted = await send(shop, file)
     assert interrupted["status"] == "reading"
     assert interrupted["lines_done"] <= 2 * writes + 1

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.alerts.control_chart import ChartPoint
-from app.alerts.evaluating import AlertCharts, GroupChart, raised_now
+from app.alerts.evaluation import AlertCharts, GroupChart, raised_now
 from app.alerts.schemas import AlertRules
 from app.insights.linear import bootstrap_shares, importance_of
 from app.pages.dashboard.sentences import SENTENCES

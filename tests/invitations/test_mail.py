@@ -15,7 +15,7 @@ from app.core.database import Database
 from app.core.job_runner import Handler
 from app.invitations.mail import POLICY
 from app.invitations.mailer import MailWaitsError, judge
-from app.invitations.queueing import expire_due, queue_due
+from app.invitations.send_queue import expire_due, queue_due
 from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
 

@@ -4,7 +4,7 @@
 from typing import Any
 
 from app.interactions.customer_resolver import CustomerReference
-from app.interactions.recording import Draft
+from app.interactions.interaction_recorder import Draft
 from app.triggers.upload_lanes import split_into_lanes
 from tests.shop import Shop
 

@@ -12,7 +12,7 @@ from app.core.guarded_http import GuardedClient
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.webhooks.delivery_sender import DeliverySender
-from app.webhooks.dispatching import dispatch
+from app.webhooks.dispatch import dispatch
 from tests.shop import Shop, wait_until_readable
 
 

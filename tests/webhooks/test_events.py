@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.responses.abandoned import queue_abandoned
+from app.responses.abandoned_responses import queue_abandoned
 from app.webhooks.subscriber_events import MOST_BYTES
 from tests.receiver import Receiver
 from tests.shop import Shop

@@ -17,7 +17,7 @@ from app.integrations.helpdesk_requests import (
     WriteBackContent,
     WriteBackRules,
 )
-from app.integrations.reading import (
+from app.integrations.payload_fields import (
     customer,
     dig,
     interaction,

@@ -12,7 +12,7 @@ from app.integrations.adapter import (
     Translation,
     UnusedWebhook,
 )
-from app.integrations.reading import (
+from app.integrations.payload_fields import (
     customer,
     dig,
     interaction,

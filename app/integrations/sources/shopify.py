@@ -13,7 +13,7 @@ from app.integrations.adapter import (
     Translation,
     UnusedWebhook,
 )
-from app.integrations.reading import (
+from app.integrations.payload_fields import (
     customer,
     decimal,
     dig,

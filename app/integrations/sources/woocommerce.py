@@ -16,7 +16,7 @@ from app.integrations.adapter import (
     UnmappedStatusError,
     UnusedWebhook,
 )
-from app.integrations.reading import (
+from app.integrations.payload_fields import (
     customer,
     decimal,
     dig,

@@ -19,7 +19,7 @@ from app.integrations.helpdesk_requests import (
     WriteBackRules,
     basic_authorization,
 )
-from app.integrations.reading import (
+from app.integrations.payload_fields import (
     customer,
     dig,
     interaction,

@@ -13,11 +13,11 @@ from app.core.http import at
 from app.core.routing import PropertiesDep, SessionDep, router
 from app.pages.dashboard import answers
 from app.pages.dashboard.api import ApiRefused
+from app.pages.dashboard.figure_context import filter_form
 from app.pages.dashboard.filters import PageFilter, chosen
-from app.pages.dashboard.forms import FormOutcome
-from app.pages.dashboard.parts import filter_form
+from app.pages.dashboard.form_fields import FormOutcome
+from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, VisitDep
-from app.pages.dashboard.shown_again import saved_at, show_again
 from app.responses import inbox
 from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.routing import current_settings, router
 from app.exports.bi_roles import address_of, list_roles
-from app.imports.choosing import ColumnChoices, find_choices
+from app.imports.column_choices import ColumnChoices, find_choices
 from app.imports.columns import presets
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
@@ -25,9 +25,9 @@ from app.integrations.registry import ADAPTERS
 from app.integrations.statuses import TYPES
 from app.pages.dashboard import health
 from app.pages.dashboard.api import ApiRefused
-from app.pages.dashboard.forms import FormOutcome
+from app.pages.dashboard.form_fields import FormOutcome
+from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
-from app.pages.dashboard.shown_again import saved_at, show_again
 from app.surveys import service as surveys
 from app.webhooks.subscriber_events import EventType
 from app.workspaces.scopes import Scope

@@ -4,7 +4,7 @@
 from typing import Any
 
 from app.interactions.schedule import WEEKDAYS
-from app.pages.dashboard.forms import (
+from app.pages.dashboard.form_fields import (
     ConsoleForm,
     day,
     flag,

@@ -11,9 +11,9 @@ from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import FORMS
 from app.pages.dashboard.field_errors import field_errors
-from app.pages.dashboard.forms import ConsoleForm, Fields, FormOutcome
+from app.pages.dashboard.form_fields import ConsoleForm, Fields, FormOutcome
+from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
-from app.pages.dashboard.shown_again import saved_at, show_again
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from app.integrations import silence
+from app.integrations import integration_health
 from app.pages.dashboard.sessions import DashboardVisit
 from app.webhooks import queries as webhooks
 
@@ -36,7 +36,7 @@ class Connection:
 
 async def integrations(visit: DashboardVisit) -> Sequence[Connection]:
     """Return the integrations with their state."""
-    found = await silence.states(visit.session, visit.workspace.id)
+    found = await integration_health.states(visit.session, visit.workspace.id)
     return [
         Connection(
             id=integration.key,

@@ -13,8 +13,8 @@ from app.insights.questions import NAME_SURVEY
 from app.metrics.registry import METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
+from app.pages.dashboard.figure_context import filter_form, whiskers
 from app.pages.dashboard.filters import PageFilter, chosen
-from app.pages.dashboard.parts import filter_form, whiskers
 from app.pages.dashboard.sentences import SENTENCES, emotion_sentence, expectation_sentence
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.workspaces.scopes import Scope

@@ -8,14 +8,14 @@ from app.core import jobs
 from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
+from app.invitations.invitation_mails import require_sending, send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
-from app.invitations.sending import require_sending, send_or_later, sender_of
 from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces import members, sessions
 from app.workspaces.service import get_workspace
 
-ASKED_JOB = "dashboard.link_asked"
+REQUEST_JOB = "dashboard.request_link"
 LINK_JOB = "dashboard.send_link"
 # Stands for the workspace of an address until the address is looked up.
 UNKNOWN_WORKSPACE = UUID(int=0)

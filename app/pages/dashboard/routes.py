@@ -16,13 +16,13 @@ from app.metrics.service import Reply
 from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
+from app.pages.dashboard.figure_context import figures_context, whiskers
 from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, chosen, read_choices
-from app.pages.dashboard.parts import figures_context, whiskers
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.survey_pages import comments_of
 from app.responses import inbox
-from app.triggers.happened import invitation_funnel
+from app.triggers.recent_activity import invitation_funnel
 
 routes = router("Dashboard")
 

@@ -23,12 +23,12 @@ from app.core.texts import LANGUAGES, language_of
 from app.core.tokens import token_hash
 from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.api import VisitorApi
-from app.pages.dashboard.forms import FormOutcome
+from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.pages import NAVIGATION, PAGES, DashboardPage
 from app.pages.dashboard.texts import DashboardTexts
 from app.pages.rendering import ShowPage, page
-from app.pages.showing import read_fields
+from app.pages.survey_page import read_fields
 from app.surveys.words import accepted_languages
 from app.workspaces import sessions
 from app.workspaces.models import Workspace

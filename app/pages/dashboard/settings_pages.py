@@ -13,6 +13,7 @@ from app.core.http import at
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
 from app.pages.dashboard.api import InnerRequest, call_application
+from app.pages.dashboard.form_replies import saved_at
 from app.pages.dashboard.sessions import (
     SHARED,
     ConsoleDep,
@@ -20,7 +21,6 @@ from app.pages.dashboard.sessions import (
     VisitDep,
     give_cookie,
 )
-from app.pages.dashboard.shown_again import saved_at
 from app.pages.rendering import HEADERS
 from app.workspaces import sessions, share_links
 from app.workspaces.colours import shades_of

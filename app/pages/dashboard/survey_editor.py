@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.drafts import LANGUAGE, languages_of, read_draft
-from app.pages.dashboard.forms import FormOutcome
+from app.pages.dashboard.form_fields import FormOutcome
+from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
-from app.pages.dashboard.shown_again import saved_at, show_again
 from app.surveys import service as surveys
 from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, displays_for, spec_of
 from app.surveys.schemas import WORD_NAMES, Module, Pillar, Question

@@ -22,14 +22,14 @@ from app.core.http import at, json_reply
 from app.core.ids import as_uuid
 from app.core.routing import SessionDep, router
 from app.core.settings import Settings
+from app.invitations.invitation_mails import sender_of
 from app.invitations.mail_content import Addressee, Links, MailContent
-from app.invitations.sending import sender_of
-from app.pages import embedding
+from app.pages import widget_survey
 from app.pages.brand import look_of
 from app.pages.dashboard.drafts import read_draft
 from app.pages.dashboard.sessions import ConsoleDep
 from app.pages.rendering import asset, page
-from app.pages.showing import PageLinks, SurveyView, show_form
+from app.pages.survey_page import PageLinks, SurveyView, show_form
 from app.surveys import previews
 from app.surveys import service as surveys
 from app.surveys.compiled import CompiledSurvey, Derivation
@@ -177,7 +177,7 @@ async def show_to_widget(
     """Show the draft as the widget reads a survey."""
     if reference != preview.survey.key:
         raise NotFound("There is no such survey in this preview.")
-    shown = embedding.shown(preview.survey, visit.workspace, preview.locale)
+    shown = widget_survey.shown(preview.survey, visit.workspace, preview.locale)
     return json_reply(shown | {"answered": False})
 
 

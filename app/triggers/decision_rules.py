@@ -18,10 +18,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.ids import uuid7
-from app.core.prepared import Prepared, as_json
+from app.core.prepared_statements import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
-from app.interactions.recording import RecordedInteraction
+from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations import service as invitations
 from app.invitations.admission import (
     PastInvitation,
@@ -32,7 +32,7 @@ from app.invitations.admission import (
 )
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.active_trigger import ActiveTrigger
-from app.triggers.calling_off import call_off, refusal_by_later_events
+from app.triggers.cancellation import call_off, refusal_by_later_events
 from app.triggers.conditions import ConditionFailed, judge
 from app.triggers.decision_context import DecisionContext, read_context
 from app.triggers.timing import duration_of, is_sampled, move_into_window

@@ -21,7 +21,7 @@ from app.pages.dashboard.console_forms import MOST_CONDITIONS
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, checked
 from app.surveys import service as surveys
 from app.triggers import decisions
-from app.triggers.happened import (
+from app.triggers.recent_activity import (
     decided_about,
     invitation_funnel,
     properties_seen,

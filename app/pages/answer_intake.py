@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.errors import Conflict, InvalidInput
 from app.invitations.models import Invitation
 from app.invitations.votes import HoldState
-from app.pages.form import not_asked
+from app.pages.survey_form import not_asked
 from app.responses.batch_writing import Ingest
 from app.responses.body import AboutInteraction, ResponseIn
 from app.responses.claims import supersede_claims

@@ -14,7 +14,7 @@ from app.core.jobs import Job
 from app.responses.changes import COMPLETE
 from app.responses.service import change_state
 
-COMPLETE_JOB = "responses.settle"
+COMPLETE_JOB = "responses.complete_abandoned"
 LEFT_ALONE = dt.timedelta(minutes=30)
 _CHUNK = 500
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.core.text import unfit_property
+from app.core.text_values import unfit_property
 from app.imports.options import PROPERTY
 
 _MOST_PROPERTIES = 30

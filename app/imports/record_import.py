@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database
-from app.imports import stored, stored_records
+from app.imports import record_queries, row_queries
 from app.imports.records import OpenRecords, Record, find_missing_records, state_of
 from app.responses.models import ImportRun
 
@@ -94,12 +94,12 @@ class RecordTaker:
     async def _take_chunk(self, rows: Mapping[UUID, Record]) -> None:
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
-            earlier = await stored_records.find_latest(session, workspace_id, list(rows))
+            earlier = await record_queries.find_latest(session, workspace_id, list(rows))
             states = {id_: state_of(earlier, record) for id_, record in rows.items()}
             writing = [rows[id_] for id_, state in states.items() if state != "already_here"]
             results = await self.writer.write(session, workspace_id, writing, earlier)
             done = [pair for pair in zip(writing, results, strict=True) if pair[1].problem is None]
-            await stored_records.keep_records(
+            await record_queries.keep_records(
                 session, workspace_id, self.run.id,
                 [{"record_id": record.id, "external_id": written.external_id,
                   "customer_id": written.customer_id, "content": record.content,
@@ -117,7 +117,7 @@ class RecordTaker:
         workspace_id = self.run.workspace_id
         async with self.database.transaction() as session:
             rows = await find_missing_records(session, self.file, replaced)
-            earlier = await stored_records.find_earlier(session, workspace_id, replaced)
+            earlier = await record_queries.find_earlier(session, workspace_id, replaced)
             gone = [_to_restore(row, earlier.get(row.record_id, ()), self.writer) for row in rows]
             left = await _put_back(session, workspace_id, replaced, self.writer, gone)
         self.counts["removed"] = len(gone) - len(left)
@@ -129,7 +129,7 @@ class RecordTaker:
     async def note(self, status: str, report: Mapping[str, Any] | None = None) -> None:
         """Note how far the import has come."""
         async with self.database.transaction() as session:
-            await stored.note_progress(
+            await row_queries.note_progress(
                 session, self.run.workspace_id, self.run.id,
                 {
                     "status": status, "lines_done": self._line,
@@ -146,8 +146,8 @@ async def undo_records(
 ) -> tuple[int, list[UUID]]:
     """Undo an import; return how many records were undone, and the ids of those that stay."""
     async with database.session() as session:
-        notes = await stored_records.find_records(session, run.workspace_id, run.id)
-        earlier = await stored_records.find_earlier(session, run.workspace_id, run.id)
+        notes = await record_queries.find_records(session, run.workspace_id, run.id)
+        earlier = await record_queries.find_earlier(session, run.workspace_id, run.id)
     left = [note.record_id for note in notes if note.is_past]
     mine = [
         _to_restore(note, earlier.get(note.record_id, ()), writer)
@@ -179,7 +179,7 @@ async def _put_back(
             for id_ in (import_id, *note.superseded):
                 over.setdefault(id_, []).append(note.record_id)
     for id_, record_ids in over.items():
-        await stored_records.drop_records(session, workspace_id, id_, record_ids)
+        await record_queries.drop_records(session, workspace_id, id_, record_ids)
     return stays
 
 

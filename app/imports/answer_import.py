@@ -13,7 +13,8 @@ import msgspec
 from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
 from app.core.ids import derived_uuid
-from app.imports import stored
+from app.imports import row_queries
+from app.imports.answer_look import OpenFile
 from app.imports.answer_writing import (
     clear_answers,
     importer,
@@ -22,14 +23,13 @@ from app.imports.answer_writing import (
     write_answers,
 )
 from app.imports.identities import IdentifiedRow
-from app.imports.looking import OpenFile
 from app.imports.models import WRITING
-from app.imports.replaced import find_missing, find_replaced
+from app.imports.replacement import find_missing, find_replaced
 from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
 from app.responses.models import ImportRun
-from app.responses.replacing import find_whole, is_followed_up, put_back_follow_ups
+from app.responses.replacement import find_whole, is_followed_up, put_back_follow_ups
 from app.responses.submission import SubmissionOrigin, person_of, submission_of
 from app.responses.writing import MOST_ROWS, Submission
 
@@ -77,7 +77,7 @@ async def begin(
     restores what its import has found.
     """
     async with database.transaction() as session:
-        await stored.lock_source(session, workspace_id, file.source)
+        await row_queries.lock_source(session, workspace_id, file.source)
         attempt = 0
         while True:
             names = ("import", file.kind, str(file.survey_id), file.source, file.fingerprint,
@@ -85,13 +85,13 @@ async def begin(
             id_ = derived_uuid(str(workspace_id), *names)
             run = await session.get(ImportRun, (workspace_id, id_))
             if run is None or (
-                run.status != "undone" and not await stored.has_later_import(session, run)
+                run.status != "undone" and not await row_queries.has_later_import(session, run)
             ):
                 break
             attempt += 1
         if run is None:
             now = utc_now()
-            others = await stored.has_source(session, workspace_id, file.source)
+            others = await row_queries.has_source(session, workspace_id, file.source)
             run = ImportRun(
                 workspace_id=workspace_id, id=id_, survey_id=file.survey_id, name=file.name,
                 kind=file.kind,
@@ -163,7 +163,7 @@ class AnswerTaker:
         """Note how far the import has come."""
         taken = self.taken
         async with self._ingest.database.transaction() as session:
-            await stored.note_progress(
+            await row_queries.note_progress(
                 session, self._workspace_id, self._run.id,
                 {
                     "status": status, "lines_done": taken.lines_done,
@@ -190,7 +190,7 @@ class AnswerTaker:
         if not self._is_first:
             async with self._ingest.database.session() as session:
                 ids = [id_ for entry in chunk for id_ in entry.ids]
-                earlier_rows = await stored.find_latest(session, self._workspace_id, ids)
+                earlier_rows = await row_queries.find_latest(session, self._workspace_id, ids)
                 chunk = [entry.known_as(earlier_rows) for entry in chunk]
                 ids = [entry.id for entry in chunk]
                 responses = await find_whole(session, self._workspace_id, ids)
@@ -261,11 +261,11 @@ class AnswerTaker:
         befores = [change.before for change in updated.values() if change.before]
         followed_up = [before for before in befores if is_followed_up(before)]
         async with self._ingest.database.transaction() as session:
-            await stored.drop_rows(session, workspace_id, import_id, list(failed))
+            await row_queries.drop_rows(session, workspace_id, import_id, list(failed))
             if followed_up:
                 await put_back_follow_ups(session, workspace_id, followed_up)
             seqs = {id_: change.new_seq for id_, change in updated.items()}
-            await stored.set_seqs(session, workspace_id, import_id, seqs)
+            await row_queries.set_seqs(session, workspace_id, import_id, seqs)
 
     async def _submissions(self, changes: Sequence["RowChange"]) -> list[Submission]:
         ingest, workspace_id = self._ingest, self._workspace_id
@@ -310,7 +310,7 @@ class AnswerTaker:
                     connection = self._connection = (
                         self._connection or await self._ingest.database.connect()
                     )
-                    await stored.add_rows(connection, self._workspace_id, self._run.id, rows)
+                    await row_queries.add_rows(connection, self._workspace_id, self._run.id, rows)
             except (asyncpg.UniqueViolationError, asyncpg.InternalServerError) as error:
                 # An import that was interrupted has noted some of them before; a cluster's
                 # coordinator passes on the error of a node under another name.
@@ -322,7 +322,7 @@ class AnswerTaker:
 
     async def _note_removed_or_changed(self, rows: Sequence[dict[str, Any]]) -> None:
         async with self._ingest.database.transaction() as session:
-            await stored.keep_rows(session, self._workspace_id, self._run.id, rows)
+            await row_queries.keep_rows(session, self._workspace_id, self._run.id, rows)
 
     async def _remove_missing(self, replaced_id: UUID) -> None:
         """Remove the responses of the replaced import that this file does not hold."""

@@ -30,15 +30,15 @@ from app.imports.encoding_check import require_one_reading
 from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
-from app.imports.reading import read_table
 from app.imports.rejects import RejectedRow, rejected_row
-from app.imports.replaced import find_missing, find_replaced
+from app.imports.replacement import find_missing, find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
+from app.imports.row_queries import find_latest, find_row_ids, has_source
 from app.imports.rows import RowReader, UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
-from app.imports.stored import find_latest, find_row_ids, has_source
 from app.imports.table import Table
+from app.imports.table_reader import read_table
 from app.imports.values import fold
 from app.metrics.counts import Counts
 from app.metrics.figures import Series

@@ -16,9 +16,9 @@ from app.core.http import at
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
+from app.invitations.invitation_mails import live_survey
 from app.invitations.mail_content import TRAP
 from app.invitations.models import Invitation
-from app.invitations.sending import live_survey
 from app.invitations.votes import (
     HitKind,
     HoldState,
@@ -30,11 +30,11 @@ from app.invitations.votes import (
     judge_sending,
 )
 from app.pages import survey_flow
-from app.pages.answering import invited_page, is_editable, save
+from app.pages.answer_intake import invited_page, is_editable, save
 from app.pages.brand import look_of
-from app.pages.form import answer_of_link
 from app.pages.rendering import ShowPage, asks_only_for_headers
-from app.pages.showing import PageLinks, PostedForm, SurveyView, read_form, show_message
+from app.pages.survey_form import answer_of_link
+from app.pages.survey_page import PageLinks, PostedForm, SurveyView, read_form, show_message
 from app.responses.batch_writing import Ingest
 from app.responses.queries import StoredAnswers, find_stored
 from app.surveys.wording import values_of

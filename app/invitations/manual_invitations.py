@@ -13,7 +13,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.interactions.customer_resolver import resolve_customers
 from app.interactions.customers import get_customer, lock_customers
-from app.interactions.recording import find_interactions, interaction_id
+from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.invitations import service
 from app.invitations.admission import (
     Reason,

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import Conflict
-from app.imports import stored
+from app.imports import row_queries
 from app.imports.answer_writing import (
     clear_answers,
     find_unfit,
@@ -18,7 +18,7 @@ from app.imports.answer_writing import (
 from app.imports.models import UNDOING, WRITING
 from app.responses.batch_writing import Ingest
 from app.responses.models import ImportRun
-from app.responses.replacing import is_followed_up
+from app.responses.replacement import is_followed_up
 from app.responses.writing import MOST_ROWS
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
@@ -34,7 +34,7 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
     """
     workspace_id, import_id = run.workspace_id, run.id
     async with ingest.database.session() as session:
-        rows = await stored.find_rows(session, workspace_id, import_id)
+        rows = await row_queries.find_rows(session, workspace_id, import_id)
         survey = await find_published(session, workspace_id, str(run.survey_id))
         befores, superseded = await _befores_of(session, workspace_id, rows)
     if survey is None:
@@ -51,9 +51,9 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
         undone += len(chunk) - len(failed)
     async with ingest.database.transaction() as session:
         held = [row.response_id for row in rows if row.was_there]
-        await stored.drop_rows(session, workspace_id, import_id, held)
+        await row_queries.drop_rows(session, workspace_id, import_id, held)
         for response_id, undone_id in superseded:
-            await stored.drop_rows(session, workspace_id, undone_id, [response_id])
+            await row_queries.drop_rows(session, workspace_id, undone_id, [response_id])
     return undone, left
 
 
@@ -67,7 +67,7 @@ async def _befores_of(
     response and import.
     """
     changed = [row.response_id for row in rows if row.before is not None]
-    undone = await stored.find_undone(session, workspace_id, changed)
+    undone = await row_queries.find_undone(session, workspace_id, changed)
     befores, superseded = {}, []
     for row in rows:
         before = row.before
@@ -98,13 +98,13 @@ async def _undo_rows(
     earlier = [before for id_ in ids if (before := befores[id_]) is not None]
     added = [id_ for id_ in ids if befores[id_] is None]
     async with ingest.database.transaction() as session:
-        await stored.set_seqs(session, workspace_id, import_id, dict.fromkeys(ids, UNDOING))
+        await row_queries.set_seqs(session, workspace_id, import_id, dict.fromkeys(ids, UNDOING))
     await remove_answers(ingest, workspace_id, added)
     await clear_answers(ingest, workspace_id, [UUID(before["id"]) for before in earlier])
     failed = await restore_answers(ingest, survey, earlier)
     async with ingest.database.transaction() as session:
         done = [id_ for id_ in ids if id_ not in failed]
-        await stored.drop_rows(session, workspace_id, import_id, done)
+        await row_queries.drop_rows(session, workspace_id, import_id, done)
     return failed | unfit
 
 

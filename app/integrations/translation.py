@@ -18,24 +18,24 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
+from app.core.batching import Batcher
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost, run_sql
 from app.core.errors import AfterwordError
-from app.core.gathering import Gathering
 from app.core.jobs import Job, LaterError
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
 from app.integrations.adapter import InboundWebhook, UnmappedStatusError, UntranslatableError
 from app.integrations.bodies import decode_body
-from app.integrations.events import (
+from app.integrations.inbound_events import (
     ORDER,
     STATUS,
     TRANSLATE_JOB,
     TURN,
 )
 from app.integrations.inbound_recording import InterpretedEvent, record_events, set_status
-from app.integrations.interpreting import interpret
+from app.integrations.interpretation import interpret
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
 from app.integrations.service import awaits_secret, source_settings
@@ -75,14 +75,14 @@ class Translator:
         self._database = database
         self._box = box
         self._settings = settings
-        self._gathering: Gathering[Job, LaterError | None] = Gathering(
+        self._batcher: Batcher[Job, LaterError | None] = Batcher(
             self._translate_all, places=asyncio.Semaphore(_WORKSPACES), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip
 
     async def translate(self, _database: Database, job: Job) -> None:
         """Translate the event of a job; LaterError where another one comes first."""
-        later = await self._gathering.submit(job.workspace_id, job)
+        later = await self._batcher.submit(job.workspace_id, job)
         if later is not None:
             raise later
 

@@ -34,7 +34,7 @@ class _Queue(Generic[T, R]):
     writers: int = 0
 
 
-class Gathering(Generic[T, R]):
+class Batcher(Generic[T, R]):
     """Gathers what callers submit, and writes it in batches of one workspace each.
 
     `write` returns a result or an error for each item, in their order. `places` says how many

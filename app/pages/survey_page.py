@@ -18,8 +18,8 @@ from app.core.http import read_body
 from app.core.signing import SealedBox
 from app.invitations.votes import SubmissionSignals
 from app.pages.brand import PageStyle
-from app.pages.form import shown_question, shown_questions
 from app.pages.rendering import page
+from app.pages.survey_form import shown_question, shown_questions
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
 from app.surveys.wording import Wording, fill, label_of

@@ -14,9 +14,9 @@ from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
 from app.invitations.suppression import SuppressionKind, suppress
 from app.pages.brand import look_of
-from app.pages.invited import InvitedPerson, find_person
+from app.pages.invited_page import InvitedPerson, find_person
 from app.pages.rendering import page
-from app.pages.showing import PostedForm, read_form, show_message, stamp
+from app.pages.survey_page import PostedForm, read_form, show_message, stamp
 from app.responses import service as responses
 from app.surveys.catalogue import find_published
 from app.surveys.wording import Wording, label_of

@@ -12,7 +12,7 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.integrations.adapter import InboundWebhook, UntranslatableError
 from app.integrations.bodies import decode_body
-from app.integrations.interpreting import CheckedInterpretation, interpret
+from app.integrations.interpretation import CheckedInterpretation, interpret
 from app.integrations.models import Integration
 from app.integrations.schemas import DeliveryPreviewIn, DeliveryPreviewOut, PreviewedInteraction
 from app.integrations.service import rule_of, source_settings

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from app.core.database import Database
+from app.imports.answer_look import survey_of, vocabulary_of
 from app.imports.columns import preset_of, presets, uses_of
 from app.imports.file_kinds import FILE_KINDS
-from app.imports.looking import survey_of, vocabulary_of
 from app.imports.options import ImportOptions
 from app.imports.preset_rules import apply_rules
-from app.imports.reading import read_table
 from app.imports.source_file import SourceFile
+from app.imports.table_reader import read_table
 
 _LONGEST_EXAMPLE = 80
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.prepared import Prepared, as_json
+from app.core.prepared_statements import Prepared, as_json
 
 # What is true of one event only.
 _NOT_INHERITED = {"refund", "session", "cancel_reason", "dispute_reason", "deleted"}

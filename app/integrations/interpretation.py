@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.clock import rfc3339
-from app.core.text import unfit_property
+from app.core.text_values import unfit_property
 from app.integrations.adapter import (
     InboundWebhook,
     InteractionBody,

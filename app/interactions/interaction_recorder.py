@@ -19,17 +19,17 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import rfc3339, utc_now
 from app.core.ids import derived_uuid
 from app.core.outbox import emit
-from app.core.prepared import Prepared, as_json
+from app.core.prepared_statements import Prepared, as_json
 from app.interactions.customer_resolver import (
     CustomerReference,
     register_touchpoints,
     resolve_customers,
 )
 from app.interactions.customers import lock_and_read
-from app.interactions.inheriting import COLUMNS, TYPES, inherit
+from app.interactions.history_rewrite import Rewrite, mark_empty_tickets, rewrite
+from app.interactions.inheritance import COLUMNS, TYPES, inherit
 from app.interactions.profiles import CustomerStatement, complete_profiles
 from app.interactions.resolution import Resolution
-from app.interactions.rewriting import Rewrite, mark_empty_tickets, rewrite
 from app.interactions.tickets import (
     lock_counting,
     lock_tickets,

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.prepared import Prepared
-from app.interactions.recording import RecordedInteraction
+from app.core.prepared_statements import Prepared
+from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
 from app.invitations.admission import Reason, Refusal

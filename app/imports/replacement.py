@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import InvalidInput
-from app.imports import stored
+from app.imports import row_queries
 from app.responses.models import ImportRun
 
 
@@ -68,7 +68,7 @@ async def find_missing(
     runs = list(await session.exec(query))
     while more := [run for run in runs if run.id not in line and _is_linked(run, line, runs)]:
         line |= {run.id for run in more}
-    standing = await stored.find_standing(session, replaced.workspace_id, sorted(line))
+    standing = await row_queries.find_standing(session, replaced.workspace_id, sorted(line))
     missing = {id_: is_elsewhere for id_, is_elsewhere in standing.items() if id_ not in held}
     removed = [id_ for id_, is_elsewhere in missing.items() if not is_elsewhere]
     return MissingRows(removed, len(missing) - len(removed))
