@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading interactions and tickets."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,9 @@ from app.interactions.interaction_schemas import (
     TicketTimes,
 )
 
+_TYPES = text("""
+select id, type from interaction where workspace_id = :workspace_id and id = any(:ids)
+""")
 _OF_CUSTOMER = """customer_id in (
   select i.customer_id from customer_identity i where i.workspace_id = :workspace_id
   and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer)))
@@ -163,3 +167,11 @@ def _ticket_out(row: dict[str, Any]) -> TicketOut:
             "first_reply": times("reply"),
         }
     )
+
+
+async def types_of(
+    session: AsyncSession, workspace_id: UUID, ids: Collection[UUID]
+) -> dict[str, str]:
+    """Return the types of some interactions, by their ids as texts."""
+    rows = await run_sql(session, _TYPES.bindparams(workspace_id=workspace_id, ids=list(ids)))
+    return {str(row.id): row.type for row in rows}

@@ -1,5 +1,5 @@
 // The console without this script works as well; with it filters apply at once, rows can be ticked
-// together, charts say their values under the pointer and by the arrow keys, the editor shows its
+// together, what is to be copied has a button, Escape closes, charts say their values under the pointer and by the arrow keys, the editor shows its
 // preview while one types, so does a brand's colour, table cells on a phone show the name of their column, and the
 // first answer of a workspace or event of a sender appears when it comes.
 for (const table of document.querySelectorAll("table.stack:not(.plain)")) {
@@ -11,7 +11,7 @@ for (const table of document.querySelectorAll("table.stack:not(.plain)")) {
 }
 
 for (const form of document.querySelectorAll("form.filters")) {
-  // A choice by the keyboard is applied when it is left or confirmed: each arrow is a change.
+  // A choice by the keyboard is applied by Enter or the button: each arrow is a change.
   let keys = false;
   form.addEventListener("keydown", () => (keys = true));
   form.addEventListener("pointerdown", () => (keys = false));
@@ -20,17 +20,54 @@ for (const form of document.querySelectorAll("form.filters")) {
     if (event.target.type === "date" && dates) dates.value = "dates";
     if (event.target.tagName === "SELECT" && !keys) form.requestSubmit();
   });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "SELECT") return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  // The page comes anew; whoever goes on by the keyboard goes on where they were.
+  form.addEventListener("submit", () => {
+    const name = keys && document.activeElement.name;
+    if (name) sessionStorage.setItem("filter", name);
+  });
+  const name = sessionStorage.getItem("filter");
+  sessionStorage.removeItem("filter");
+  if (name) form.elements[name]?.focus();
+}
+
+// Escape closes what a click has opened, and the focus stays with what opened it.
+document.addEventListener("keydown", (event) => {
+  const open = event.key === "Escape" && event.target.closest("details[open]:not(.more-filters, .panel)");
+  if (open) {
+    open.open = false;
+    open.querySelector("summary").focus();
+  }
+});
+
+for (const field of document.querySelectorAll("[data-copy]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = field.dataset.copy;
+  button.setAttribute("aria-live", "polite");
+  button.addEventListener("click", async () => {
+    field.select();
+    await navigator.clipboard?.writeText(field.value).catch(() => document.execCommand("copy"));
+    button.textContent = field.dataset.copied;
+  });
+  field.after(button);
 }
 
 const bulk = document.querySelector("form.bulk");
-const first = bulk && bulk.querySelector("thead th");
-if (first && bulk.querySelector("input[name=ids]")) {
-  const all = document.createElement("input");
-  all.type = "checkbox";
-  all.setAttribute("aria-label", first.textContent);
-  first.replaceChildren(all);
-  all.addEventListener("change", () => {
-    for (const box of bulk.querySelectorAll("input[name=ids]")) box.checked = all.checked;
+if (bulk) {
+  const all = bulk.querySelector("[data-all]");
+  const count = bulk.querySelector("[data-count]");
+  const boxes = [...bulk.querySelectorAll("input[name=ids]")];
+  all.hidden = false;
+  bulk.addEventListener("change", (event) => {
+    if (all.contains(event.target)) for (const box of boxes) box.checked = event.target.checked;
+    const chosen = boxes.filter((box) => box.checked).length;
+    count.textContent = chosen ? count.dataset.count.replace("{n}", chosen) : "";
   });
 }
 

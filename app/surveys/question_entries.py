@@ -62,6 +62,15 @@ def _derived(scale: Scale, *, recommends: bool) -> dict[str, Any]:
     }
 
 
+def metrics_of(definition: Definition) -> set[str]:
+    """Return the metrics that read a survey's questions."""
+    main = definition.main_question
+    entries = [
+        entry_of(question, main=main, metric=definition.metric) for question in definition.questions
+    ]
+    return {entry["metric"] for entry in entries if entry["metric"] is not None}
+
+
 async def published_entries(session: AsyncSession, survey: Survey) -> dict[str, QuestionEntry]:
     """Return every question that was ever published, by its key."""
     entries = await session.exec(

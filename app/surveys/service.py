@@ -87,6 +87,17 @@ async def names_of(session: AsyncSession, workspace_id: UUID) -> list[tuple[str,
     return list((await session.exec(query.order_by(Survey.name))).all())
 
 
+async def names_with_status(
+    session: AsyncSession, workspace_id: UUID
+) -> list[tuple[str, str, str]]:
+    """Return the keys, names and statuses of all surveys, live ones first, then by name."""
+    query = select(Survey.key, Survey.name, Survey.status).where(
+        Survey.workspace_id == workspace_id
+    )
+    rows = (await session.exec(query.order_by(Survey.name))).all()
+    return sorted(rows, key=lambda row: row[2] != Status.LIVE)
+
+
 async def only_live(session: AsyncSession, workspace_id: UUID, metric: str) -> str | None:
     """Return the key of the only live survey for a metric; None where there is none, or more."""
     query = (

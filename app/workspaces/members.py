@@ -38,7 +38,7 @@ async def create(session: AsyncSession, workspace_id: UUID, wanted: MemberIn) ->
         .returning(col(Member.id))
     )
     if made.first() is None:
-        detail = f"{member.email} is a member already; change it with PATCH."
+        detail = f"{member.email} is a member already."
         raise Conflict(detail)
     return member
 

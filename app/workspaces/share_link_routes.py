@@ -5,6 +5,7 @@ import datetime as dt
 from typing import Annotated
 from urllib.parse import parse_qs
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -15,6 +16,7 @@ from app.workspaces import share_links
 from app.workspaces.admission import Admin
 from app.workspaces.models import ShareLink
 from app.workspaces.schemas import Body, Moment
+from app.workspaces.service import get_workspace
 
 routes = router("Workspaces and keys")
 
@@ -48,7 +50,8 @@ class ShareLinkIn(Body):
         Field(description="A page of the dashboard with its filters.")
     )
     expires_at: Moment | dt.date | None = Field(
-        default=None, description="A moment or a day; default: in 30 days."
+        default=None,
+        description="A moment, or a day of the workspace's time zone; default: in 30 days.",
     )
 
 
@@ -76,7 +79,9 @@ async def create_share_link(
     """Make a link to one view of the dashboard, without names and comments, for reading only."""
     expires_at = wanted.expires_at or share_links.usual_end()
     if not isinstance(expires_at, dt.datetime):
-        expires_at = dt.datetime.combine(expires_at, dt.time(23, 59), dt.UTC)
+        workspace = await get_workspace(session, caller.workspace_id)
+        zone = ZoneInfo(workspace.timezone)
+        expires_at = dt.datetime.combine(expires_at, dt.time(23, 59), zone).astimezone(dt.UTC)
     if share_links.is_over(expires_at):
         raise InvalidInput.at("body", "expires_at", msg="is over already")
     link, token = await share_links.create(session, caller, path=wanted.path, until=expires_at)

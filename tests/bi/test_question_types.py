@@ -10,6 +10,7 @@ import pytest
 from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, spec_of
 from tests.bi.conftest import Company
 from tests.question_types import answers_to, every_scale
+from tests.service import Service
 
 # What the counts of a metric's figure are called at either end.
 ENDS = {
@@ -32,10 +33,13 @@ MEASURED = {
 
 
 @pytest.fixture(scope="module")
-def asked(several: Company) -> Company:
+def asked(service: Service) -> Company:
     """A company with a survey of every question, each answered in every way."""
+    made = Company(service, "every")
+    made.furnish()
+    made.sql = made.role()
     body = {"key": "every", "name": "Every", "metric": "custom", "questions": QUESTIONS}
-    with several.client as client:
+    with made.client as client:
         client.post("/v1/surveys", json=body).raise_for_status()
         client.post("/v1/surveys/every/publish").raise_for_status()
         lines = [
@@ -45,7 +49,7 @@ def asked(several: Company) -> Company:
         ]  # fmt: skip
         reply = client.post("/v1/responses/batch", json=lines).json()
         assert reply["accepted"] == len(lines), reply
-    return several
+    return made
 
 
 async def rows_of(company: Company, query: str) -> list[Any]:

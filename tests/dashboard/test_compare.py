@@ -33,19 +33,40 @@ async def test_agents_stand_side_by_side_with_all_of_their_figures(
             await shop.post("/v1/interactions", told)
     page = await browser.page("/compare?by=property.agent&metric=csat&period=all")
     rows = _rows(page)
-    assert list(rows) == ["Ala", "Ben"]
-    # The order of the columns: NPS, CSAT, CES, time to resolution.
-    assert rows["Ala"] == ["–", "50 % (2, few)", "–", "–"]
+    # The best of the chosen figure comes first.
+    assert list(rows) == ["Ben", "Ala"]
+    # The order of the columns: NPS, CSAT, CES, time to resolution, response rate.
+    assert rows["Ala"] == ["–", "50 % (2, few)", "–", "–", "–"]
     assert rows["Ben"][1] == "100 % (1, few)"
     assert rows["Ben"][3].endswith("(2, few)")
     assert rows["Ben"][3] != "–"
 
 
-async def test_a_figure_without_the_group_leaves_its_column_empty(
+async def test_a_figure_without_the_group_has_no_column(
     browser: Browser, shop: Shop
 ) -> None:
     await browser.sign_in()
     await shop.publish("csat", template="csat")
     await shop.answer("csat", 5)
     page = await browser.page("/compare?by=channel&metric=csat&period=all")
-    assert _rows(page)["api"] == ["–", "100 % (1, few)", "–", "–"]
+    # Tickets have no channel, so there is no time to resolution.
+    assert _rows(page)["API"] == ["–", "100 % (1, few)", "–", "–"]
+
+
+async def test_any_figure_that_is_asked_can_be_compared_the_quickest_first(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    await shop.publish("ask", questions=[{"key": "ok", "type": "yes_no", "text": {"en": "?"}}])
+    await shop.answer("ask", {"ok": True}, touchpoint="till")
+    page = await browser.page("/compare?metric=yes_no&by=touchpoint&period=all")
+    assert "metric=expectation" not in page
+    assert _rows(page)["till"] == ["–", "–", "–", "100 % (1, few)", "–", "–"]
+    for ticket, hours in (("1", 9), ("2", 1)):
+        for type_, at in (("ticket.opened", 0), ("ticket.solved", hours)):
+            told = {"type": type_, "source": "desk", "external_id": f"{ticket}-{type_}",
+                    "ticket": ticket, "occurred_at": f"2026-11-20T{at:02}:00:00Z",
+                    "touchpoint": f"desk-{hours}"}  # fmt: skip
+            await shop.post("/v1/interactions", told)
+    rows = list(_rows(await browser.page("/compare?metric=ttr&by=touchpoint&period=all")))
+    assert rows[:2] == ["desk-1", "desk-9"]

@@ -76,12 +76,22 @@ async def test_what_is_wrong_stands_at_its_field(browser: Browser, shop: Shop) -
     assert 'value="no address"' in refused.text
     assert '<span class="wrong">' in refused.text
     assert (await shop.get("/v1/members"))["data"] == []
+
+
+async def test_a_secret_is_shown_once_and_loading_again_makes_no_other(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
     key = await press(browser, "key-create", "/connections", name="till", scopes=["write"])
-    assert key.status_code == 200
-    secret = re.search(r'<code class="secret">(sk_[^<]+)</code>', key.text)
+    assert key.status_code == 303
+    shown = await browser.open(key.headers["location"])
+    assert shown.headers["cache-control"] == "no-store"
+    secret = re.search(r'value="(sk_[^"]+)"', shown.text)
     assert secret
     assert (await shop.call("GET", "/v1/me", key=secret[1])).json()["key"]["name"] == "till"
     assert secret[1] not in await browser.page("/connections")
+    names = [row["name"] for row in (await shop.get("/v1/api-keys"))["data"]]
+    assert names.count("till") == 1
 
 
 async def test_a_trigger_is_tried_on_history_and_switched_on(browser: Browser, shop: Shop) -> None:
@@ -185,7 +195,9 @@ async def test_a_view_is_shared_without_names_and_comments(browser: Browser, sho
     await shop.answer("nps", {"score": 2, "why": "The parcel was wet"}, customer=who)
     await shop.answer("nps", 9, touchpoint="till")
     made = await press(browser, "share-create", "/sharing", path="/?period=30d")
-    url = re.search(r'<code class="secret">([^<]+)</code>', made.text)
+    shown = await browser.page(made.headers["location"])
+    assert "Overview · Last 30 days" in shown
+    url = re.search(r'value="(http[^"]+/shared/[^"]+)"', shown)
     assert url
     path = "/shared/" + url[1].rpartition("/")[2]
     stranger = await shop.client.get(path)

@@ -72,6 +72,7 @@ async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
         **await filter_form(visit, wanted, properties),
         wanted=wanted, more=more, rows=found["data"], cursor=found["next_cursor"],
         bands=_BANDS, integrities=_INTEGRITY,
+        tags=sorted({tag for row in found["data"] for tag in row["tags"]}),
         here_with=wanted.link("/answers", properties, **more),
         csv=wanted.link("/answers.csv", properties, **more),
     )  # fmt: skip
@@ -103,11 +104,12 @@ async def post_answers(visit: ConsoleDep) -> Response:
     }  # fmt: skip
     body |= changes.get(form.get("_do", ""), {})
     try:
-        await visit.api.send("PATCH", "/v1/responses", json_body=body)
+        reply = await visit.api.send("PATCH", "/v1/responses", json_body=body)
     except ApiRefused as refused:
-        outcome = FormOutcome("answers", fields, refused.detail, refused.fields)
+        detail = visit.texts["choose_answers"] if not body["ids"] else refused.detail
+        outcome = FormOutcome("answers", fields, detail, refused.fields if body["ids"] else {})
         return await show_again(visit, back, outcome, status=refused.status)
-    return RedirectResponse(saved_at(back), status_code=303)
+    return RedirectResponse(saved_at(back, changed=reply.json()["changed"]), status_code=303)
 
 
 class FollowUpQuery(BaseModel):

@@ -5,12 +5,18 @@ Every chart also holds its figures as text, for the table beside it.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WIDTH, HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 28
 _ROW, _LABEL = 34, 190
 _MOST_LABELS = 8
+# Bars with longer labels lie beneath each other, with the labels at their side.
+_SHORT_LABELS = 60
+# About how wide and high a character of a chart's labels is, on the small screen too.
+_CHARACTER, _LINE = 8.5, 18
+# The part of an axis that stays free above and below its values.
+_HEADROOM = 0.06
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +140,13 @@ def _range(
     found = [v for point in points for v in (point.value, point.low, point.high) if v is not None]
     found += [v for v in before if v is not None]
     bottom, top = (min(found), max(found)) if found else (within or (0.0, 1.0))
-    if within:
-        bottom, top = max(bottom, within[0]), min(top, within[1])
     if top - bottom < 1e-9:
         bottom, top = bottom - 1, top + 1
-    return bottom, top
+    free = _HEADROOM * (top - bottom)
+    bottom, top = bottom - free, top + free
+    if within:
+        bottom, top = max(bottom, within[0]), min(top, within[1])
+    return (bottom, top) if top - bottom > 1e-9 else (bottom - 1, top + 1)
 
 
 def _round_values(bottom: float, top: float, unit: float = 1) -> list[float]:
@@ -170,34 +178,49 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A distribution."""
+    """A distribution; `lying` bars begin at `left`, where their labels end."""
 
     bars: Sequence[Bar]
+    lying: bool = False
     width: int = WIDTH
     height: int = HEIGHT
     bottom: int = HEIGHT - _BOTTOM
+    left: int = _LABEL
 
 
 def bars_of(counts: Sequence[tuple[str, int]], band: Callable[[str], str] = lambda _: "") -> Bars:
-    """Lay out how often each answer was given; `band` says which are low and high."""
+    """Lay out how often each answer was given; `band` says which are low and high.
+
+    Numbers stand side by side; words lie in rows, so that no label meets another.
+    """
     most, total = max((count for _, count in counts), default=0), sum(count for _, count in counts)
-    step = (WIDTH - _RIGHT * 2) / max(len(counts), 1)
-    room = HEIGHT - _BOTTOM - _TOP - 16
-    return Bars(
-        [
-            Bar(
-                x=round(_RIGHT + step * number + step * 0.1, 1),
-                y=round(HEIGHT - _BOTTOM - (room * n / most if most else 0), 1),
-                width=round(step * 0.8, 1),
-                height=round(room * n / most if most else 0, 1),
-                label=label,
-                n=n,
-                share=100 * n / total if total else 0.0,
-                band=band(label),
-            )
-            for number, (label, n) in enumerate(counts)
-        ]
-    )
+    lying = sum(len(label) for label, _ in counts) > _SHORT_LABELS
+    place = _lying_bar if lying else _standing_bar
+    bars = [
+        Bar(
+            *place(number, n / most if most else 0.0, len(counts)),
+            label=label,
+            n=n,
+            share=100 * n / total if total else 0.0,
+            band=band(label),
+        )
+        for number, (label, n) in enumerate(counts)
+    ]
+    return Bars(bars, lying, height=_ROW * len(counts) if lying else HEIGHT)
+
+
+def _standing_bar(number: int, share: float, count: int) -> tuple[float, float, float, float]:
+    """Return left, top, width and height of a bar; `share` is its part of the longest."""
+    step = (WIDTH - _RIGHT * 2) / max(count, 1)
+    long = round((HEIGHT - _BOTTOM - _TOP - 16) * share, 1)
+    left = round(_RIGHT + step * number + step * 0.1, 1)
+    return left, round(HEIGHT - _BOTTOM - long, 1), round(step * 0.8, 1), long
+
+
+def _lying_bar(number: int, share: float, _count: int) -> tuple[float, float, float, float]:
+    """Return left, top, width and height of a bar; room for its percentage stays at its end."""
+    long = round((WIDTH - _LABEL - _LEFT - _RIGHT) * share, 1)
+    return _LABEL, _ROW * number + 7, long, _ROW - 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +280,7 @@ class Mark:
     quadrant: str
     performance: float
     importance: float
+    label_at: tuple[float, float, str] = (0.0, 0.0, "start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,19 +303,62 @@ def scatter_of(rows: Sequence[tuple[str, float, float, str]]) -> Scatter:
     """Lay out rows of label, performance (0 to 100), importance (a share) and quadrant."""
     height, most = WIDTH // 2, max((share for _, _, share, _ in rows), default=1.0)
     top = most * 1.15 or 1.0
+    least, best = _tens_around([mean for _, mean, _, _ in rows])
 
     def x(value: float) -> float:
-        return round(_LEFT + value / 100 * (WIDTH - _LEFT - _RIGHT), 1)
+        return round(_LEFT + (value - least) / (best - least) * (WIDTH - _LEFT - _RIGHT), 1)
 
     def y(value: float) -> float:
         return round(height - _BOTTOM - value / top * (height - _TOP - _BOTTOM), 1)
 
     n = max(len(rows), 1)
     return Scatter(
-        marks=[Mark(x(mean), y(share), label, quadrant, mean, share)
-               for label, mean, share, quadrant in rows],
+        marks=_with_labels([Mark(x(mean), y(share), label, quadrant, mean, share)
+                            for label, mean, share, quadrant in rows]),
         middle_x=x(sum(mean for _, mean, _, _ in rows) / n),
         middle_y=y(sum(share for _, _, share, _ in rows) / n),
-        across=[Tick(x(value), str(value)) for value in (0, 25, 50, 75, 100)],
+        across=[Tick(x(value), f"{value:g}") for value in _round_values(least, best)],
         up=[Tick(y(value), f"{value:g}") for value in _round_values(0, top)],
     )  # fmt: skip
+
+
+def _tens_around(values: Sequence[float]) -> tuple[int, int]:
+    """Return the tens between 0 and 100 that hold all values, with room beside them."""
+    low, high = min(values, default=0.0), max(values, default=100.0)
+    return max(0, int((low - 5) // 10) * 10), min(100, int(-(-(high + 5) // 10)) * 10)
+
+
+def _with_labels(marks: Sequence[Mark]) -> list[Mark]:
+    """Place the label of each mark where it meets no dot and no label before it, if it can."""
+    taken = [(mark.x - 7, mark.y - 7, mark.x + 7, mark.y + 7) for mark in marks]
+    placed = []
+    for mark in sorted(marks, key=lambda mark: mark.y):
+        width = _CHARACTER * len(mark.label)
+        free = [
+            (place, box)
+            for place, box in _label_places(mark, width)
+            if box[0] >= 0 and box[2] <= WIDTH and not any(_meet(box, other) for other in taken)
+        ]
+        place, box = free[0] if free else _label_places(mark, width)[0]
+        taken.append(box)
+        placed.append(replace(mark, label_at=place))
+    return placed
+
+
+def _label_places(
+    mark: Mark, width: float
+) -> list[tuple[tuple[float, float, str], tuple[float, float, float, float]]]:
+    """Return where a label may stand, with the box that it fills: right, left, above, below."""
+    found = []
+    for dx, dy, anchor in ((10, 4, "start"), (-10, 4, "end"), (0, -12, "middle"),
+                           (0, 24, "middle")):  # fmt: skip
+        left = mark.x + dx - {"start": 0.0, "end": width, "middle": width / 2}[anchor]
+        bottom = mark.y + dy
+        box = (left, bottom - _LINE + 4, left + width, bottom + 4)
+        found.append(((round(mark.x + dx, 1), round(bottom, 1), anchor), box))
+    return found
+
+
+def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Tell whether two boxes (left, top, right, bottom) overlap."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections on the dashboard: integrations, webhook endpoints, keys, and imports."""
 
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -23,11 +24,13 @@ from app.imports.source_file import SourceFile
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.integrations.statuses import TYPES
+from app.interactions.queries import types_of
 from app.pages.dashboard import health
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
+from app.pages.guides import BI, GUIDES
 from app.surveys import service as surveys
 from app.webhooks.subscriber_events import EventType
 from app.workspaces.scopes import Scope
@@ -37,6 +40,8 @@ routes = router("Dashboard")
 _KEPT_SECONDS = 3600
 _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
             "ticket_source", "sheet", "skip_rows", "preset", "pivot", "by", "replace")  # fmt: skip
+# How a guide gives the sender's secret; here it has a field.
+_SECRET_BY_API = re.compile(r"`PATCH /v1/integrations/[^`]*secret[^`]*`")
 # Options of which several may be typed, one a line.
 _LINES = ("value", "missing", "na", "where", "set", "event_name")
 
@@ -59,12 +64,21 @@ async def show_connections(visit: ConsoleDep) -> HTMLResponse:
         "connections",
         integrations=await health.integrations(visit),
         endpoints=await health.endpoints(visit),
-        sources=sorted(ADAPTERS),
-        presets=sorted(PRESETS),
+        sources=_by_title(ADAPTERS),
+        presets=_by_title(PRESETS),
+        odata=f"{current_settings(visit.request).base_url}/odata/v4",
+        formulas=BI["superset"]["formulas"],
         events=list(EventType),
         scopes=list(Scope),
         surveys=await surveys.names_of(visit.session, visit.workspace.id),
         **shown,
+    )
+
+
+def _by_title(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return what can be connected, each with its title, in the order of the titles."""
+    return sorted(
+        ((name, str(GUIDES[name]["title"])) for name in names), key=lambda pair: pair[1].casefold()
     )
 
 
@@ -74,9 +88,15 @@ async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
     visit.require(Scope.ADMIN)
     found = await visit.api.get(f"/v1/integrations/{integration}")
     events = (await visit.api.get(f"/v1/integrations/{integration}/events", limit=20))["data"]
+    guide = found["preset"] or found["source"]
+    made = [UUID(id_) for event in events for id_ in event["interactions"] or ()]
     return visit.page(
         "integration", title=found["key"], integration=found, events=events,
-        guide=found["preset"] or found["source"], meanings=list(TYPES),
+        guide=guide, guide_title=GUIDES[guide]["title"], meanings=list(TYPES),
+        steps=[_SECRET_BY_API.sub(f"“{visit.texts['sender_secret']}”", step)
+               for step in GUIDES[guide].get("steps", ())],
+        paste=GUIDES[guide].get("paste"),
+        became=await types_of(visit.session, visit.workspace.id, made),
         status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
     )  # fmt: skip
 

@@ -171,7 +171,7 @@ FORMS: dict[str, ConsoleForm] = {
     "survey-create": ConsoleForm(
         "POST", "/v1/surveys", "/surveys/new",
         {"template": text, "name": text, "key": text, "default_locale": text},
-        then="/surveys/{key}/edit",
+        then="/surveys/{key}/edit", before="workspace-colour",
     ),
     "survey-publish": ConsoleForm(
         "POST", "/v1/surveys/{survey}/publish", "/surveys/{survey}/edit", then="/surveys/{key}"
@@ -187,7 +187,7 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     "survey-widget-key": ConsoleForm(
         "POST", "/v1/api-keys", "/surveys/{survey}",
-        {"name": text, "scopes": many, "survey": text}, shows_reply=True,
+        {"name": text, "scopes": many, "survey": text}, shows_reply=("secret",),
     ),
     "survey-test-mail": ConsoleForm(
         "POST", "/v1/surveys/{survey}/test-mail", "/surveys/{survey}",
@@ -249,8 +249,11 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     "integration-save": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
-        {"secret": text, "touchpoint": text_or_null, "timezone": text_or_null,
+        {"touchpoint": text_or_null, "timezone": text_or_null,
          "accept_test": flag, "status_map": pairs},
+    ),
+    "integration-secret": ConsoleForm(
+        "PATCH", "/v1/integrations/{integration}", "/connections/{integration}", {"secret": text}
     ),
     "status-mean": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
@@ -267,7 +270,7 @@ FORMS: dict[str, ConsoleForm] = {
     "endpoint-create": ConsoleForm(
         "POST", "/v1/webhook-endpoints", "/connections",
         {"url": text, "events": many, "format": text, "include_personal": flag},
-        shows_reply=True,
+        shows_reply=("secret",),
     ),
     "endpoint-switch": ConsoleForm(
         "PATCH", "/v1/webhook-endpoints/{endpoint}", "/connections", {"active": flag}
@@ -285,10 +288,10 @@ FORMS: dict[str, ConsoleForm] = {
     "key-create": ConsoleForm(
         "POST", "/v1/api-keys", "/connections",
         {"name": text, "scopes": many, "survey": text, "rate_limit": number, "test": flag},
-        shows_reply=True,
+        shows_reply=("secret",),
     ),
     "key-rotate": ConsoleForm(
-        "POST", "/v1/api-keys/{api_key}/rotate", "/connections", shows_reply=True
+        "POST", "/v1/api-keys/{api_key}/rotate", "/connections", shows_reply=("secret",)
     ),
     "key-delete": ConsoleForm("DELETE", "/v1/api-keys/{api_key}", "/connections"),
     "import-undo": ConsoleForm("DELETE", "/v1/imports/{import_id}", "/files"),
@@ -348,7 +351,8 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     # Sharing
     "share-create": ConsoleForm(
-        "POST", "/v1/share-links", "/sharing", {"path": text, "expires_at": text}, shows_reply=True
+        "POST", "/v1/share-links", "/sharing?path={path}", {"path": text, "expires_at": text},
+        shows_reply=("url",),
     ),
     "share-delete": ConsoleForm("DELETE", "/v1/share-links/{link}", "/sharing"),
 }  # fmt: skip

@@ -22,6 +22,7 @@ _MESSAGES = {
         "error.too_long",
     r"String should have at least \d+ character.*": "error.empty",
     r"Field required": "error.empty",
+    r"List should have at least 1 item.*": "error.none_chosen",
     r"Input should be (?:less than or equal to|≤) ?(?P<n>[\d.]+)": "error.at_most",
     r"Input should be (?:greater than or equal to|≥) ?(?P<n>[\d.]+)": "error.at_least",
     r"Input should be a valid (?:number|integer).*": "error.number",

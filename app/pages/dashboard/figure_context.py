@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parts shared by pages of figures: the filters, the main figures, the trend."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from app.pages.dashboard import figures
@@ -17,9 +17,10 @@ async def figures_context(
     properties: dict[str, list[str]],
     *,
     survey: str | None = None,
+    metrics: Container[str] = CARD_METRICS,
 ) -> dict[str, Any]:
-    """Return what every page of figures shows: the form, the figures, the trend."""
-    shown_cards = await figures.cards(visit, view, properties)
+    """Return what every page of figures shows: the form, the figures of `metrics`, the trend."""
+    shown_cards = await figures.cards(visit, view, properties, metrics)
     metric = (
         view.metric
         if view.metric in CARD_METRICS

@@ -2,7 +2,7 @@
 """The figures of a page, read as the API reads them, and laid out for its charts."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,16 @@ def interval_of(texts: DashboardTexts, metric: str, ci: Sequence[float] | None) 
     return " … ".join(format_value(texts, metric, bound) for bound in ci)
 
 
+def unknown_filters(metric: str) -> set[str]:
+    """Return the filters of a page that a metric lacks: a ticket belongs to no survey."""
+    return {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
+
+
+def follows(view: PageFilter, metric: str) -> bool:
+    """Tell whether a metric follows all filters of a page; else its figure would not change."""
+    return not any(getattr(view, name) for name in unknown_filters(metric))
+
+
 async def request_of(
     visit: DashboardVisit,
     view: PageFilter,
@@ -72,9 +82,7 @@ async def request_of(
 ) -> MetricRequest:
     """Make a view's query of one metric definite."""
     query = view.query(**more)
-    # A ticket belongs to no survey, channel or language.
-    unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
-    query = query.model_copy(update={name: [] for name in unknown})
+    query = query.model_copy(update={name: [] for name in unknown_filters(metric)})
     return await resolve(visit.session, visit.workspace, metric, query, properties)
 
 
@@ -91,16 +99,17 @@ async def read(
 
 
 async def cards(
-    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
+    visit: DashboardVisit,
+    view: PageFilter,
+    properties: Mapping[str, list[str]],
+    metrics: Container[str] = CARD_METRICS,
 ) -> list[Card]:
-    """Read the figures of `CARD_METRICS`, each with its change since the period before."""
+    """Read those of `CARD_METRICS` that are wanted, with their change since the period before."""
     is_all = view.period == "all" and not view.has_dates
     more = {} if is_all else {"compare": "previous_period"}
     shown_cards = []
     for metric in CARD_METRICS:
-        unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
-        if any(getattr(view, name) for name in unknown):
-            # A ticket belongs to no survey, channel or language: its figure would not change.
+        if metric not in metrics or not follows(view, metric):
             continue
         reply = await read(visit, view, metric, properties, **more)
         if metric != "response_rate" or reply["total"]["n"]:

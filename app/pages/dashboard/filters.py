@@ -133,6 +133,10 @@ class PageFilter(BaseModel):
         """Tell whether anything but the time is chosen."""
         return bool(properties) or any(getattr(self, name) for name in _NAMES)
 
+    def is_narrowed_beside_survey(self, properties: Mapping[str, Sequence[str]]) -> bool:
+        """Tell whether anything but the time and the survey is chosen."""
+        return self.model_copy(update={"survey": ""}).is_narrowed(properties)
+
     def page_params(self, properties: Mapping[str, Sequence[str]]) -> dict[str, str]:
         """Return the view as parameters of a page."""
         params = {name: getattr(self, name) for name in (*_NAMES, "metric")}

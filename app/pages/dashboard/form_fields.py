@@ -97,10 +97,11 @@ class ConsoleForm:
     """One form: the request of the API that it sends, and the page that it stands on.
 
     Names in braces are fields of the form, in `then` also those of the reply. `body` reads the
-    fields of the request, where a dot leads into an object. `shows_reply` is for what is shown
-    once: a secret. A form that `only_tries` stores nothing and is shown again as it was filled in,
-    beside the reply; it needs the right to store. `typed` names the field that must repeat another,
-    for what cannot be undone.
+    fields of the request, where a dot leads into an object. `before` names a form whose request is
+    sent first, from the same fields. `shows_reply` names what of the reply is shown once, such as a
+    secret. A form that `only_tries` stores nothing and is shown again as it was filled in, beside
+    the reply; it needs the right to store. `typed` names the field that must repeat another, for
+    what cannot be undone.
     """
 
     method: str
@@ -108,7 +109,8 @@ class ConsoleForm:
     page: str
     body: Mapping[str, Read] | None = None
     then: str | None = None
-    shows_reply: bool = False
+    before: str | None = None
+    shows_reply: tuple[str, ...] = ()
     only_tries: bool = False
     typed: tuple[str, str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)

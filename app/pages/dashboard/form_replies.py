@@ -16,9 +16,10 @@ from app.pages.rendering import HEADERS
 _NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
-def saved_at(path: str) -> str:
-    """Return the address of a page that says that something was saved."""
-    return at(path + ("&" if "?" in path else "?") + "saved=1")
+def saved_at(path: str, *, changed: int | None = None) -> str:
+    """Return the address of a page that says that something was saved, or how many changed."""
+    what = "1" if changed is None else f"n{changed}"
+    return at(path + ("&" if "?" in path else "?") + "saved=" + what)
 
 
 async def show_again(

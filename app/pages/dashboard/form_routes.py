@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import at
 from app.core.routing import router
-from app.pages.dashboard.api import ApiRefused
+from app.pages.dashboard.api import ApiRefused, ApiReply
 from app.pages.dashboard.console_forms import FORMS
 from app.pages.dashboard.field_errors import field_errors
 from app.pages.dashboard.form_fields import ConsoleForm, Fields, FormOutcome
@@ -39,11 +39,9 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
     page = _fill(form.page, fields)
     try:
         _require_typed(visit, form, fields)
-        body = form.request_body(fields)
-        params = {field: fields[field][-1] for field in form.query if field in fields}
-        reply = await visit.api.send(
-            form.method, _fill(form.path, fields), params=params, json_body=body
-        )
+        if before := FORMS.get(form.before or ""):
+            await _send(visit, before, fields)
+        reply = await _send(visit, form, fields)
     except ApiRefused as refused:
         wrong = field_errors(visit.texts, fields, refused.fields)
         detail = visit.texts["error.fields"] if wrong else refused.detail
@@ -53,17 +51,37 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
         wrong = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}
         outcome = FormOutcome(name, fields, error.detail, wrong)
         return await show_again(visit, page, outcome, status=422)
-    if form.only_tries or form.shows_reply:
+    return await _lead_on(visit, form, name, fields, reply)
+
+
+async def _lead_on(
+    visit: DashboardVisit, form: ConsoleForm, name: str, fields: Fields, reply: ApiReply
+) -> Response:
+    """Show what came of a form: its reply, or the page that follows."""
+    page = _fill(form.page, fields)
+    if form.only_tries:
         # With an error, though an empty one, the form keeps what was typed.
-        kept = "" if form.only_tries else None
-        return await show_again(visit, page, FormOutcome(name, fields, kept, reply=reply.json()))
+        return await show_again(visit, page, FormOutcome(name, fields, "", reply=reply.json()))
+    if form.shows_reply:
+        shown = {field: reply.json()[field] for field in form.shows_reply}
+        return visit.lead_to_reply(page, name, shown)
     then = page
     if form.then is not None:
         values = reply.json() if reply.content else {}
         then = _fill(
-            form.then, fields | {key: [str(value)] for key, value in (values or {}).items()}
+            form.then, {**fields} | {key: [str(value)] for key, value in (values or {}).items()}
         )
-    return RedirectResponse(saved_at(then), status_code=303)
+    # Back to the form, if its page has it in one place.
+    place = f"#form-{name}" if then == page else ""
+    return RedirectResponse(saved_at(then) + place, status_code=303)
+
+
+async def _send(visit: DashboardVisit, form: ConsoleForm, fields: Fields) -> ApiReply:
+    """Send the request of a form."""
+    params = {field: fields[field][-1] for field in form.query if field in fields}
+    return await visit.api.send(
+        form.method, _fill(form.path, fields), params=params, json_body=form.request_body(fields)
+    )
 
 
 def _fill(template: str, fields: Fields) -> str:

@@ -2,6 +2,7 @@
 """Insights on the dashboard, one per page with a summary sentence; and comparisons."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -10,13 +11,15 @@ from starlette.responses import HTMLResponse
 
 from app.core.routing import PropertiesDep, router
 from app.insights.questions import NAME_SURVEY
+from app.metrics.queries import metrics_with_questions
 from app.metrics.registry import METRICS
 from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
 from app.pages.dashboard.figure_context import filter_form, whiskers
-from app.pages.dashboard.filters import PageFilter, chosen
+from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
 from app.pages.dashboard.sentences import SENTENCES, emotion_sentence, expectation_sentence
 from app.pages.dashboard.sessions import DashboardVisit, VisitDep
+from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -25,7 +28,8 @@ routes = router("Dashboard")
 TABS = ("drivers", "pillars", "modules", "emotions", "expectation", "recovery", "comments",
         "spending", "word-of-mouth")  # fmt: skip
 _TAGS = {"drivers": "driver", "pillars": "pillar", "modules": "module"}
-COMPARED_METRICS = ("nps", "csat", "ces", "ttr")
+# By what groups are compared, in the order of the tabs; segments follow.
+_GROUPS = ("touchpoint", "channel", "locale", "survey", "source")
 _FIGURES = {"emotions": "emotion", "expectation": "expectation"}
 
 
@@ -129,18 +133,21 @@ async def show_compare(
 ) -> HTMLResponse:
     """Show one figure by store, channel, language or another group, side by side."""
     properties = chosen(asked)
-    metric = view.metric if view.metric in COMPARED_METRICS else "nps"
+    metrics = await _compared_metrics(visit)
+    metric = view.metric if view.metric in metrics else "nps"
     groups = _groups_of(visit, metric)
     by = view.by if view.by in groups else groups[0]
-    reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by="-value")
+    best_first = "value" if METRICS[metric].better == "lower" else "-value"
+    reply = await figures.read(visit, view, metric, properties, group_by=[by], order_by=best_first)
     replies = {metric: reply} | {
         other: await figures.read(visit, view, other, properties, group_by=[by])
-        for other in COMPARED_METRICS
+        for other in figures.CARD_METRICS
         if other != metric and not visit.shared and _is_shown(visit, view, other, by)
     }
+    shared_parts = await filter_form(visit, view, properties)
+    names = _GroupNames(visit.texts, by, shared_parts["choices"])
     points = [
-        figures.point_of(visit.texts, metric, _group_name(visit, by, row), row)
-        for row in reply["rows"]
+        figures.point_of(visit.texts, metric, names.marked(row), row) for row in reply["rows"]
     ]
     within = METRICS[metric].unit.ends
     known = [point.value for point in points if point.value is not None]
@@ -148,49 +155,70 @@ async def show_compare(
     if within is None:
         within = (0.0, max([*(point.high or point.value or 0 for point in points), 1.0]))
     return visit.page(
-        "compare", by=by, groups=groups, metric=metric, metrics=COMPARED_METRICS, points=points,
+        "compare", by=by, groups=groups, metric=metric, metrics=metrics, points=points,
+        columns=[name for name in METRICS if name in replies],
         chart=whiskers_of(
             points, within=within, **(figures.time_axis(visit.texts, points) if is_time else {})
         ) if known else None, total=reply["total"],
-        table=[] if visit.shared else _side_by_side(visit, replies, by),
-        write=figures.format_value, **await filter_form(visit, view, properties),
+        table=[] if visit.shared else _side_by_side(replies, names),
+        write=figures.format_value, **shared_parts,
     )  # fmt: skip
 
 
-def _group_name(visit: DashboardVisit, by: str, row: Mapping[str, Any]) -> str:
-    """Return what a group is called; one of few answers is marked."""
-    value = row["group"][by]
-    name = visit.texts.name(by, value) if value else visit.texts["without_group"]
-    return name if row["reliability"] == "ok" else f"{name} ({visit.texts['few']})"
+async def _compared_metrics(visit: DashboardVisit) -> list[str]:
+    """Return the metrics with one figure a group, of those that are asked or counted here."""
+    asked = await metrics_with_questions(visit.session, visit.workspace.id)
+    return [
+        name
+        for name, metric in METRICS.items()
+        if metric.can_be_watched and (name in asked or name in figures.CARD_METRICS)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _GroupNames:
+    """The names of the groups that are compared."""
+
+    texts: DashboardTexts
+    by: str
+    choices: FilterChoices
+
+    def of(self, row: Mapping[str, Any]) -> str:
+        """Return what the group of a row is called."""
+        value = row["group"][self.by]
+        if not value:
+            return self.texts["without_group"]
+        known = {"touchpoint": self.choices.touchpoints, "survey": self.choices.surveys}
+        return known.get(self.by, {}).get(value) or self.texts.name(self.by, value)
+
+    def marked(self, row: Mapping[str, Any]) -> str:
+        """Return the name, marked where the group has few answers."""
+        name = self.of(row)
+        return name if row["reliability"] == "ok" else f"{name} ({self.texts['few']})"
 
 
 def _groups_of(visit: DashboardVisit, metric: str) -> list[str]:
     """Return what a figure may be set side by side by."""
-    own = ["touchpoint", "source"] if metric == "ttr" else [
-        "touchpoint", "channel", "locale", "survey"
-    ]  # fmt: skip
+    own = [name for name in _GROUPS if name in METRICS[metric].counter.groups]
     return own + [f"property.{name}" for name in visit.workspace.segments]
 
 
 def _is_shown(visit: DashboardVisit, view: PageFilter, metric: str, by: str) -> bool:
     """Tell whether a figure has these groups, and follows the filters of the page."""
-    unknown = {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
-    return by in _groups_of(visit, metric) and not any(getattr(view, name) for name in unknown)
+    return by in _groups_of(visit, metric) and figures.follows(view, metric)
 
 
 def _side_by_side(
-    visit: DashboardVisit, replies: Mapping[str, Mapping[str, Any]], by: str
+    replies: Mapping[str, Mapping[str, Any]], names: _GroupNames
 ) -> list[dict[str, Any]]:
-    """Return a row for each group with all of its figures, and how many each rests on."""
+    """Return a row for each group with all of its figures, those of the first metric first."""
     rows: dict[str | None, dict[str, Any]] = {}
     for metric, reply in replies.items():
         for row in reply["rows"]:
-            name = row["group"][by]
-            shown = rows.setdefault(
-                name, {"label": name or visit.texts["without_group"], "figures": {}}
-            )
+            group = row["group"][names.by]
+            shown = rows.setdefault(group, {"label": names.of(row), "figures": {}})
             shown["figures"][metric] = {
-                "value": figures.format_value(visit.texts, metric, row["value"]), "n": row["n"],
+                "value": figures.format_value(names.texts, metric, row["value"]), "n": row["n"],
                 "few": row["reliability"] != "ok",
             }  # fmt: skip
-    return sorted(rows.values(), key=lambda row: str(row["label"]).casefold())
+    return list(rows.values())

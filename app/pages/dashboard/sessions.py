@@ -2,6 +2,7 @@
 """Sessions of the dashboard: a cookie names the session, and forms carry a CSRF token."""
 
 import hmac
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -39,6 +40,8 @@ from app.workspaces.sessions import Visitor
 T = TypeVar("T", bound=BaseModel)
 
 _CSRF = "dashboard.csrf"
+# A cookie that carries the reply of a form, such as a new secret, to the page that shows it once.
+_REPLY_COOKIE, _REPLY_SECONDS = "afterword_reply", 60
 # Keys of the request's scope: the outcome of a form for the page that is shown again, and the
 # visitor of a shared page. Nothing from outside can set them.
 OUTCOME, SHARED = "afterword.form_outcome", "afterword.shared"
@@ -48,7 +51,7 @@ _WITH_NOTICES = {"overview", "asking", "invitations", "settings"}
 NO_OUTCOME = FormOutcome("", {})
 
 
-# The parameter that lets a page say that something was saved; `was_saved` reads it.
+# The parameter that lets a page say that something was saved; `saved_notice` reads it.
 Saved = Annotated[str, Query(max_length=5)]
 
 
@@ -107,13 +110,48 @@ class DashboardVisit:
     @property
     def outcome(self) -> FormOutcome:
         """The outcome of the form that this page shows again; an empty one on a first visit."""
-        outcome: FormOutcome = self.request.scope.get(OUTCOME, NO_OUTCOME)
-        return outcome
+        outcome: FormOutcome | None = self.request.scope.get(OUTCOME)
+        return outcome or self._carried_reply() or NO_OUTCOME
+
+    def _carried_reply(self) -> FormOutcome | None:
+        """Return the reply of a form that this session has just sent, if its page is this one."""
+        sealed = self.request.cookies.get(_REPLY_COOKIE)
+        box: SealedBox = self.request.app.state.box
+        plain = box.unseal(sealed.encode()) if sealed else None
+        if plain is None:
+            return None
+        carried = json.loads(plain)
+        if carried["session"] != self._session_name or carried["path"] != self.request.url.path:
+            return None
+        return FormOutcome(carried["form"], {}, reply=carried["reply"])
 
     @property
-    def was_saved(self) -> bool:
-        """Whether the page is shown after something was saved."""
-        return self.request.query_params.get("saved") == "1"
+    def _session_name(self) -> str:
+        return token_hash(self.token).hex()
+
+    def lead_to_reply(self, path: str, form: str, reply: Any) -> RedirectResponse:
+        """Lead to a page that shows the reply of a form once; loading it again sends nothing."""
+        box: SealedBox = self.request.app.state.box
+        address = at(path)
+        carried = {
+            "session": self._session_name, "path": address.partition("?")[0], "form": form,
+            "reply": reply,
+        }  # fmt: skip
+        led = RedirectResponse(f"{address}#form-{form}", status_code=303)
+        led.set_cookie(
+            _REPLY_COOKIE, box.seal(json.dumps(carried).encode()).decode(),
+            max_age=_REPLY_SECONDS, path="/", httponly=True, samesite="strict",
+            secure=current_settings(self.request).base_url.startswith("https://"),
+        )  # fmt: skip
+        return led
+
+    @property
+    def saved_notice(self) -> str:
+        """What was saved before the page is shown; empty for an ordinary visit."""
+        saved = self.request.query_params.get("saved", "")
+        if saved[:1] == "n" and saved[1:].isdecimal():
+            return self.texts["changed_count"].format(n=self.texts.number(int(saved[1:])))
+        return self.texts["saved"] if saved == "1" else ""
 
     @property
     def may_admin(self) -> bool:
@@ -145,7 +183,7 @@ class DashboardVisit:
         # What a link shares is judged by its own path.
         if not self.shared:
             self.require(shown_page.scope)
-        return page(
+        shown_reply = page(
             shown_page.template,
             lang=self.texts.language,
             title=title or self.texts[name],
@@ -156,6 +194,11 @@ class DashboardVisit:
             notices=self._notices() if name in _WITH_NOTICES else [],
             **shown,
         )
+        if _REPLY_COOKIE in self.request.cookies:
+            shown_reply.delete_cookie(_REPLY_COOKIE, path="/")
+            # A secret that is shown once must not be cached for the Back button.
+            shown_reply.headers["Cache-Control"] = "no-store"
+        return shown_reply
 
     def _notices(self) -> list[str]:
         """Return notices about problems that only an admin can fix."""

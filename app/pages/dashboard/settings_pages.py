@@ -13,6 +13,7 @@ from app.core.http import at
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
 from app.pages.dashboard.api import InnerRequest, call_application
+from app.pages.dashboard.filters import read_choices
 from app.pages.dashboard.form_replies import saved_at
 from app.pages.dashboard.sessions import (
     SHARED,
@@ -21,6 +22,7 @@ from app.pages.dashboard.sessions import (
     VisitDep,
     give_cookie,
 )
+from app.pages.dashboard.shared_views import describe_view, views_offered
 from app.pages.rendering import HEADERS
 from app.workspaces import sessions, share_links
 from app.workspaces.colours import shades_of
@@ -109,7 +111,14 @@ async def show_sharing(
     """Show what is shared, and share one more view."""
     visit.require(Scope.ADMIN)
     rows = await visit.api.list("/v1/share-links")
-    return visit.page("sharing", rows=rows, path=path)
+    choices = await read_choices(visit.session, visit.workspace, visit.texts.language)
+    return visit.page(
+        "sharing",
+        rows=rows,
+        path=path,
+        views=views_offered(visit.texts, choices, path),
+        describe=lambda shared: describe_view(visit.texts, choices, shared),
+    )
 
 
 @routes.get("/shared/{token}", include_in_schema=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_args
 from fastapi import Query
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.core.http import at
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.drafts import LANGUAGE, languages_of, read_draft
@@ -49,6 +50,7 @@ async def show_editor(
         operators=[str(operator) for operator in get_args(Operator)],
         known_drivers=KNOWN_DRIVERS,
         published=await _published_questions(visit, survey),
+        earlier=lambda place: _earlier_questions(survey, place),
         own_words={lang: _own_words(survey, lang) for lang in languages if not is_shipped(lang)},
     )
 
@@ -62,6 +64,15 @@ async def _published_questions(
         return {}
     definition = await surveys.definition_of(visit.session, found, found.published_version)
     return {question.key: question for question in definition.questions}
+
+
+def _earlier_questions(survey: Mapping[str, Any], place: int) -> list[tuple[str, str]]:
+    """Return the questions before a place, by key, with their texts in the survey's language."""
+    language = survey["default_locale"]
+    return [
+        (question["key"], f"{number}. {question['text'].get(language) or question['key']}"[:60])
+        for number, question in enumerate(survey["questions"][:place], 1)
+    ]
 
 
 def _own_words(survey: Mapping[str, Any], language: str) -> list[tuple[str, str, str]]:
@@ -88,7 +99,7 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
     form = {name: values[-1] for name, values in fields.items()}
     survey = await visit.api.get(f"/v1/surveys/{key}")
     change = read_draft(form, survey)
-    _apply_button(change["questions"], form.get("_do", ""), form)
+    place = _apply_button(change["questions"], form.get("_do", ""), form)
     try:
         await visit.api.send("PATCH", f"/v1/surveys/{key}", json_body=change)
         if form.get("_do") == "publish":
@@ -99,24 +110,33 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
         return await show_again(visit, f"/surveys/{key}/edit", outcome, status=refused.status)
     added = form.get("add_language", "").strip()
     more = f"?add_language={added}" if LANGUAGE.fullmatch(added) else ""
+    if place is not None:
+        return RedirectResponse(at(f"/surveys/{key}/edit{more}#question-{place + 1}"), 303)
     return RedirectResponse(saved_at(f"/surveys/{key}/edit{more}"), status_code=303)
 
 
-def _apply_button(questions: list[dict[str, Any]], pressed: str, form: Mapping[str, str]) -> None:
-    """Add, move or remove a question, as a button says."""
+def _apply_button(
+    questions: list[dict[str, Any]], pressed: str, form: Mapping[str, str]
+) -> int | None:
+    """Add, move or remove a question, as a button says.
+
+    Return the place where one goes on: that of the question, or of the one before a removed one.
+    """
     verb, _, place = pressed.partition(".")
     if verb == "add":
         questions.append(_new_question(questions, form.get("add_type", "text")))
-        return
+        return len(questions) - 1
     if not place.isdigit() or int(place) >= len(questions):
-        return
-    n = int(place)
+        return None
+    number = int(place)
     if verb == "remove" and len(questions) > 1:
-        del questions[n]
-    elif verb == "up" and n > 0:
-        questions[n - 1], questions[n] = questions[n], questions[n - 1]
-    elif verb == "down" and n + 1 < len(questions):
-        questions[n + 1], questions[n] = questions[n], questions[n + 1]
+        del questions[number]
+        return max(0, number - 1)
+    other = number + {"up": -1, "down": 1}.get(verb, 0)
+    if 0 <= other < len(questions):
+        questions[number], questions[other] = questions[other], questions[number]
+        return other
+    return number
 
 
 def _new_question(questions: Sequence[Mapping[str, Any]], type_: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
 from app.responses.queries import last_answers
 from app.surveys import service as surveys
+from app.surveys.question_entries import metrics_of
 from app.surveys.question_types import spec_of
 from app.surveys.schemas import Definition, Question
 from app.workspaces.colours import shades_of
@@ -63,7 +64,10 @@ async def show_survey(
     version = survey.published_version or survey.latest_version
     definition = await surveys.definition_of(visit.session, survey, version)
     view = view.model_copy(update={"survey": survey.key})
-    shown = await figures_context(visit, view, properties, survey=survey.key)
+    shown = await figures_context(
+        visit, view, properties, survey=survey.key,
+        metrics={*metrics_of(definition), "response_rate"},
+    )  # fmt: skip
     links: dict[str, Any] = {}
     if survey.published_version and not visit.shared:
         links = await visit.api.get(f"/v1/surveys/{survey.key}/links")

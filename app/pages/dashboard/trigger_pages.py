@@ -20,6 +20,7 @@ from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import MOST_CONDITIONS
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, checked
 from app.surveys import service as surveys
+from app.surveys.schemas import Status
 from app.triggers import decisions
 from app.triggers.recent_activity import (
     decided_about,
@@ -94,12 +95,17 @@ def _amount_and_unit(duration: str | None) -> tuple[str, str]:
 async def _choices(visit: DashboardVisit) -> dict[str, Any]:
     """Return the form's choices: types and properties that have occurred, and known types."""
     seen = await types_seen(visit.session, visit.workspace.id)
+    found = await surveys.names_with_status(visit.session, visit.workspace.id)
     return {
         "amount_and_unit": _amount_and_unit,
         "operators": get_args(ConditionIn.model_fields["op"].annotation),
         "facts": _FACTS,
         "most_conditions": MOST_CONDITIONS,
-        "surveys": await surveys.names_of(visit.session, visit.workspace.id),
+        "surveys": [
+            (key, name if status == Status.LIVE else f"{name} ({visit.texts[status + '_suffix']})")
+            for key, name, status in found
+        ],
+        "live": {key for key, _, status in found if status == Status.LIVE},
         "types": sorted({*seen, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
         "seen": await properties_seen(visit.session, visit.workspace.id),
     }

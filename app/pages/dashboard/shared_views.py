@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The views that can be shared, described in words."""
+
+from urllib.parse import parse_qs
+
+from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
+from app.pages.dashboard.texts import DashboardTexts
+
+_SURVEYS = "/surveys/"
+# Pages that can be shared without opening them first.
+_PAGES = {"/": "overview", "/journey": "journey", "/compare": "compare",
+          "/experience": "experience"}  # fmt: skip
+_PROPERTY = "property."
+
+
+def views_offered(
+    texts: DashboardTexts, choices: FilterChoices, chosen_path: str
+) -> list[tuple[str, str]]:
+    """Return the paths to choose from with their descriptions, the chosen one first."""
+    offered = [*_PAGES, *(_SURVEYS + key for key in choices.surveys)]
+    return [
+        (path, describe_view(texts, choices, path))
+        for path in dict.fromkeys([chosen_path, *offered])
+    ]
+
+
+def describe_view(texts: DashboardTexts, choices: FilterChoices, path: str) -> str:
+    """Say which page a path shows, of which period and with which filters."""
+    plain, _, query = path.partition("?")
+    given = parse_qs(query)
+    view = PageFilter.model_validate({name: values[-1] for name, values in given.items()})
+    properties = chosen(
+        {name.removeprefix(_PROPERTY): values for name, values in given.items()
+         if name.startswith(_PROPERTY)}
+    )  # fmt: skip
+    period = texts.days(view.days) if view.has_dates else texts["period." + view.shown_period]
+    filters = [
+        f"{texts.name('filter', name)}: {_value(texts, choices, name, value)}"
+        for name, value, _ in view.chips("/", properties)
+    ]
+    return " · ".join([_title(texts, choices, plain), period, *filters])
+
+
+def _title(texts: DashboardTexts, choices: FilterChoices, plain: str) -> str:
+    if plain.startswith(_SURVEYS):
+        key = plain.removeprefix(_SURVEYS)
+        return choices.surveys.get(key, key)
+    return texts[_PAGES[plain]] if plain in _PAGES else plain
+
+
+def _value(texts: DashboardTexts, choices: FilterChoices, name: str, value: str) -> str:
+    known = {"survey": choices.surveys, "touchpoint": choices.touchpoints}
+    return known.get(name, {}).get(value) or texts.name(name, value)
