@@ -54,8 +54,9 @@ for (const field of document.querySelectorAll("[data-copy]")) {
     field.select();
     await navigator.clipboard?.writeText(field.value).catch(() => document.execCommand("copy"));
     button.textContent = field.dataset.copied;
+    button.focus();
   });
-  field.after(button);
+  field.closest(".copyable").append(button);
 }
 
 const bulk = document.querySelector("form.bulk");

@@ -66,9 +66,8 @@ class Company:
                 "/v1/workspaces", json={"name": "Shop", "key": f"w-{uuid4().hex[:12]}"}
             ).json()
         self.service = service
-        self.client = httpx.Client(
-            base_url=service.url, auth=(made["api_key"]["secret"], ""), timeout=60
-        )
+        self.key: str = made["api_key"]["secret"]
+        self.client = httpx.Client(base_url=service.url, auth=(self.key, ""), timeout=60)
 
     def post(self, path: str, body: Any = None) -> Any:
         reply = self.client.post(path, json=body)

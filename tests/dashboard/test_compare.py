@@ -42,9 +42,7 @@ async def test_agents_stand_side_by_side_with_all_of_their_figures(
     assert rows["Ben"][3] != "–"
 
 
-async def test_a_figure_without_the_group_has_no_column(
-    browser: Browser, shop: Shop
-) -> None:
+async def test_a_figure_without_the_group_has_no_column(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     await shop.publish("csat", template="csat")
     await shop.answer("csat", 5)
