@@ -16,6 +16,7 @@ from app.integrations.models import InboundEvent, Integration, OrderName, WriteB
 from app.interactions.models import (
     Customer,
     CustomerIdentity,
+    ErasedName,
     Interaction,
     Journey,
     Ticket,
@@ -58,6 +59,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     Journey,
     Customer,
     CustomerIdentity,
+    ErasedName,
     Interaction,
     Ticket,
     TicketCount,

@@ -59,7 +59,10 @@ READERS = {
     "ticket": {"exports", "insights", "integrations", "metrics", "triggers"},
     "touchpoint": {"insights", "metrics"},
     "trigger": {"invitations"},
-    "workspace": {"cli", "exports", "insights", "responses", "surveys", "triggers", "webhooks"},
+    "workspace": {
+        *("cli", "exports", "insights", "interactions", "responses", "surveys"),
+        *("triggers", "webhooks"),
+    },
     "workspace_config": {"interactions", "responses"},
 }
 

@@ -17,6 +17,9 @@ from app.metrics.statistics import two_sided
 LAMBDA = 0.2
 LIMITS = {"day": 4.0, "week": 3.5}
 BASELINE_PERIODS, LEAST_IN_BASELINE = 20, 10
+# So many periods in a row, each so many standard errors to one side, are a signal as well: a drop
+# of two standard errors is found at the fifth period at the latest.
+RUN_PERIODS, RUN_ERRORS = 5, 1.6
 FALSE_DISCOVERIES = 0.05
 
 
@@ -83,11 +86,13 @@ def chart(
 ) -> list[ChartPoint]:
     """Return the points of a series; those before `first` are the baseline's.
 
-    A period without answers changes nothing. If the baseline has no spread, no period is a
+    A signal is a z beyond its limit, or a run of periods that all lie to one side. A period without
+    answers changes nothing. If the baseline has no spread, no period is a
     signal, because every other value would be one.
     """
     points = []
     z, t = 0.0, 0
+    runs = {"down": 0, "up": 0}
     for place, sums in enumerate(periods):
         value = sums.mean if sums.n else None
         if value is None or place < first or baseline.spread == 0:
@@ -95,10 +100,19 @@ def chart(
             continue
         t += 1
         error = baseline.spread / math.sqrt(sums.n)
-        z = LAMBDA * (value - baseline.mean) / error + (1 - LAMBDA) * z
+        errors = (value - baseline.mean) / error
+        z = LAMBDA * errors + (1 - LAMBDA) * z
         deviation = deviation_of(t, baseline.periods)
         limit = level * deviation
-        out = (z < -limit and direction != "up") or (z > limit and direction != "down")
+        runs = {
+            "down": runs["down"] + 1 if errors <= -RUN_ERRORS else 0,
+            "up": runs["up"] + 1 if errors >= RUN_ERRORS else 0,
+        }
+        beyond = {"down": z < -limit, "up": z > limit}
+        out = any(
+            (beyond[side] or runs[side] >= RUN_PERIODS) and direction in {side, "both"}
+            for side in runs
+        )
         points.append(ChartPoint(value, sums.n, z, limit, out, deviation))
     return points
 

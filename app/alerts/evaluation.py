@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluate an alert: its chart, when it would have been raised, and whether it is raised now."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,12 +10,29 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts.control_chart import LIMITS, Baseline, ChartPoint, baseline_of, chart, find_rejected
+from app.alerts.control_chart import (
+    FALSE_DISCOVERIES,
+    LIMITS,
+    Baseline,
+    ChartPoint,
+    baseline_of,
+    chart,
+    find_rejected,
+)
 from app.alerts.schemas import AlertRules, LimitRule
-from app.alerts.series import HISTORY, AlertSeries, GroupSeries, read_series, request_of, since_of
+from app.alerts.series import (
+    HISTORY,
+    AlertSeries,
+    GroupSeries,
+    read_series,
+    request_of,
+    require_baseline,
+    since_of,
+)
 from app.core.clock import utc_now
 from app.metrics.periods import Interval, period_start
 from app.metrics.registry import METRICS
+from app.metrics.statistics import two_sided
 from app.workspaces.models import Workspace
 
 # Older periods are shown on the chart but raise nothing.
@@ -59,13 +77,14 @@ async def charts_of(
     today = utc_now().astimezone(zone).date()
     since = since_of(rules, made.astimezone(zone).date())
     request = await request_of(session, workspace, rules, since, today)
-    return _charts(await read_series(session, request, rules), rules, today)
+    alert_series = await read_series(session, request, rules)
+    return await asyncio.to_thread(_charts, alert_series, rules, today)
 
 
 def _charts(alert_series: AlertSeries, rules: AlertRules, today: dt.date) -> AlertCharts:
     groups = [_chart(series, rules, net=alert_series.net) for series in alert_series.series]
     if rules.group_by:
-        groups = _remove_false_discoveries(groups)
+        groups = remove_false_discoveries(groups, LIMITS[rules.interval])
     return AlertCharts(
         rules,
         [period.first_day for period in alert_series.periods],
@@ -100,8 +119,13 @@ def _point_by_limit(rule: LimitRule, value: float | None, n: int) -> ChartPoint:
     return ChartPoint(value, n, None, rule.value, out)
 
 
-def _remove_false_discoveries(groups: Sequence[GroupChart]) -> list[GroupChart]:
-    """Remove the signals of a period that chance explains, given the number of groups."""
+def remove_false_discoveries(groups: Sequence[GroupChart], level: float) -> list[GroupChart]:
+    """Remove the signals of a period that chance explains, given the number of groups.
+
+    The rate of false discoveries is that of one chart at this level, which is far below 5 %: so
+    that many groups together raise hardly more often in a year than one.
+    """
+    rate = min(FALSE_DISCOVERIES, two_sided(level))
     points = [list(group.points) for group in groups]
     for place in range(len(points[0]) if points else 0):
         signals = [number for number, row in enumerate(points) if row[place].signal]
@@ -111,7 +135,7 @@ def _remove_false_discoveries(groups: Sequence[GroupChart]) -> list[GroupChart]:
             number: row[place].p_value for number, row in enumerate(points)
             if row[place].z is not None
         }  # fmt: skip
-        for number in set(signals) - find_rejected(judged):
+        for number in set(signals) - find_rejected(judged, rate):
             points[number][place] = replace(points[number][place], signal=False)
     return [replace(group, points=row) for group, row in zip(groups, points, strict=True)]
 
@@ -129,16 +153,36 @@ def raised_now(charts: AlertCharts, before: Mapping[str, Any]) -> dict[str, Any]
         if place is None:
             if name in before:
                 raised[name] = before[name]
-        elif (point := group.points[place]).signal:
-            raised[name] = {
-                "group": charts.group_of(group.group),
-                "period": charts.days[place].isoformat(),
-                "value": point.value,
-                "n": point.n,
-                "expected": group.expected(charts.rules),
-                "z": point.z,
-            }
+        elif group.points[place].signal:
+            raised[name] = _point_shown(charts, group, place)
     return raised
+
+
+def _point_shown(charts: AlertCharts, group: GroupChart, place: int) -> dict[str, Any]:
+    """Return a point as events and the alert show it."""
+    point = group.points[place]
+    return {
+        "group": charts.group_of(group.group),
+        "period": charts.days[place].isoformat(),
+        "value": point.value,
+        "n": point.n,
+        "expected": group.expected(charts.rules),
+        "z": point.z,
+    }
+
+
+def cleared_by(charts: AlertCharts, name: str, raised: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the point that clears a group; without answers there is no value."""
+    for group in charts.groups:
+        place = _latest(charts, group)
+        if (group.group or "") == name and place is not None:
+            return _point_shown(charts, group, place)
+    return {**raised, "value": None, "n": 0, "z": None}
+
+
+def has_baseline(charts: AlertCharts) -> bool:
+    """Tell whether any group has a course to be measured from."""
+    return any(group.baseline is not None for group in charts.groups)
 
 
 def _latest(charts: AlertCharts, group: GroupChart) -> int | None:
@@ -184,6 +228,7 @@ def chart_reply(charts: AlertCharts) -> dict[str, Any]:
 
 async def preview(session: AsyncSession, workspace: Workspace, rules: AlertRules) -> dict[str, Any]:
     """Return when the rule would have raised the alert in the last year, once until it clears."""
+    require_baseline(rules, utc_now().astimezone(ZoneInfo(workspace.timezone)).date())
     charts = await charts_of(session, workspace, rules, utc_now())
     interval = Interval(rules.interval)
     since = period_start(charts.today - HISTORY, interval)

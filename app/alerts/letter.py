@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -22,9 +23,11 @@ from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.texts import days_in, number_in, shipped_language, texts_of
+from app.interactions.service import touchpoint_names
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
+from app.metrics.journey import ON_MAP, all_touchpoints, map_of
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.registry import METRICS
 from app.metrics.service import measure
@@ -37,7 +40,6 @@ LETTER_JOB = "letters.send"
 PURPOSE = "letter"
 _HOUR = dt.time(8)
 _FIGURES = ("nps", "csat", "ces", "ttr", "response_rate")
-_LEAST_AT_TOUCHPOINT = 10
 _COMMENTS = 5
 _LONGEST = 300
 
@@ -49,7 +51,7 @@ class LetterContent:
     first: dt.date
     end: dt.date
     figures: Sequence[tuple[str, dict[str, Any]]]
-    weakest: tuple[str, float, str] | None
+    weakest: tuple[str, float] | None
     alerts: Sequence[str]
     waiting: int
     comments: Sequence[tuple[int | None, str]]
@@ -88,7 +90,7 @@ def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
     """Return the day of the letter that a member should have by now, None if there is none.
 
     A letter of an earlier day is late. It is due only to a member who has had the one before it,
-    because others may have had their letter switched off on that day.
+    or who was to get it as the first one; others had their letter switched off on that day.
     """
     day = local.date() if local.time() >= _HOUR else local.date() - dt.timedelta(days=1)
     step = dt.timedelta(days=1)
@@ -98,10 +100,12 @@ def _due_day(member: Member, local: dt.datetime) -> dt.date | None:
     last = member.letter_on
     if last is not None and last >= day:
         return None
-    is_late = day < local.date()
-    if is_late and (last is None or last < day - step):
-        return None
-    return day
+    was_wanted = (
+        last >= day - step
+        if last is not None
+        else member.created_at < dt.datetime.combine(day, _HOUR, local.tzinfo)
+    )
+    return day if day == local.date() or was_wanted else None
 
 
 async def send_letter(
@@ -115,7 +119,9 @@ async def send_letter(
         workspace = await get_workspace(session, job.workspace_id)
         end = dt.date.fromisoformat(job.payload["on"])
         days = 7 if member.digest == "weekly" else 1
-        content = await read_content(session, workspace, end - dt.timedelta(days=days), end)
+        language = shipped_language(member.locale, workspace.default_locale)
+        first = end - dt.timedelta(days=days)
+        content = await read_content(session, workspace, first, end, language)
     if content.is_empty:
         return
     link = f"{settings.base_url}/letter/{letter_token(box, member)}"
@@ -136,9 +142,9 @@ async def find_by_token(session: AsyncSession, box: SealedBox, token: str) -> Me
 
 
 async def read_content(
-    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
+    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date, language: str
 ) -> LetterContent:
-    """Read the content from the first day to `end`, which is exclusive."""
+    """Read the content from the first day to `end`, which is exclusive; names in a language."""
     figures = []
     for metric in _FIGURES:
         reply = await _measure(session, workspace, metric, first, end)
@@ -148,7 +154,7 @@ async def read_content(
         first=first,
         end=end,
         figures=figures,
-        weakest=await _find_weakest(session, workspace, first, end),
+        weakest=await _find_weakest(session, workspace, first, end, language),
         alerts=[alert.name for alert in await raised_alerts(session, workspace.id)],
         waiting=await count_open_follow_ups(session, workspace.id),
         comments=await _read_comments(session, workspace, first, end),
@@ -166,30 +172,18 @@ async def _measure(
 
 
 async def _find_weakest(
-    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date
-) -> tuple[str, float, str] | None:
-    """Return the touchpoint with the lowest NPS of those with enough answers, else by CSAT."""
-    for metric in ("nps", "csat"):
-        found = await _find_weakest_by(session, workspace, metric, first, end)
-        if found is not None:
-            return found
-    return None
-
-
-async def _find_weakest_by(
-    session: AsyncSession, workspace: Workspace, metric: str, first: dt.date, end: dt.date
-) -> tuple[str, float, str] | None:
-    reply = await _measure(session, workspace, metric, first, end, group_by=["touchpoint"])
-    rated = [
-        (row["value"], row["group"]["touchpoint"])
-        for row in reply["rows"]
-        if row["value"] is not None and row["group"]["touchpoint"]
-        and row["n"] >= _LEAST_AT_TOUCHPOINT
-    ]  # fmt: skip
-    if len(rated) < 2:
+    session: AsyncSession, workspace: Workspace, first: dt.date, end: dt.date, language: str
+) -> tuple[str, float] | None:
+    """Return the name and score (0-100) of the touchpoint that the journey shows as weakest."""
+    query = MetricQuery(from_=first.isoformat(), to=end.isoformat(), group_by=["touchpoint"])
+    requests = {metric: await resolve(session, workspace, metric, query, {}) for metric in ON_MAP}
+    journey = await map_of(session, await all_touchpoints(session, workspace.id), requests)
+    weakest = next((step for step in journey["steps"] if step["weakest"]), None)
+    if weakest is None:
         return None
-    value, key = min(rated)
-    return key, value, metric
+    names = await touchpoint_names(session, workspace.id, language)
+    key = weakest["touchpoint"]
+    return names.get(key, key), weakest["score_0_100"]
 
 
 async def _read_comments(
@@ -229,6 +223,11 @@ def write_letter(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{title} · {days}", text="\n".join(plain),
     )  # fmt: skip
+    # The same each time, so that a letter that is sent twice, because the service stopped before
+    # the server had answered, can be told to be one.
+    host = urlsplit(settings.base_url).hostname or "localhost"
+    del message["Message-ID"]
+    message["Message-ID"] = f"<{member.id}.{content.end}.letter@{host}>"
     message["List-Unsubscribe"] = f"<{link}>"
     message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     parts = [f"<h1>{html.escape(title)}</h1><p>{html.escape(days)}</p>"]
@@ -254,8 +253,8 @@ def _sections(content: LetterContent, language: str) -> list[tuple[str, list[str
     if figures:
         sections.append((words["letter_figures"], figures))
     if content.weakest is not None:
-        key, value, metric = content.weakest
-        weakest = f"{key}: {metric.upper()} {number_in(language, value, 0)}"
+        name, score = content.weakest
+        weakest = f"{name}: {number_in(language, score, 0)} / 100"
         sections.append((words["letter_weakest"], [weakest]))
     if content.alerts:
         sections.append((words["letter_alerts"], list(content.alerts)))

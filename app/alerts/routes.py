@@ -8,9 +8,15 @@ from fastapi import Path
 from app.alerts import evaluation, service
 from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertOut, AlertPatch, AlertRules, ChartOut, PreviewOut
+from app.core.errors import InvalidInput
 from app.core.paging import CursorParam, Limit, Page, page_of
-from app.core.routing import SessionDep, router
+from app.core.routing import SessionDep, SettingsDep, router
+from app.metrics.parameters import require_segments
+from app.metrics.request import PROPERTY
 from app.workspaces.admission import Analyst, Writer
+from app.workspaces.caller import Caller
+from app.workspaces.models import Workspace
+from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
 
 routes = router("Alerts")
@@ -25,6 +31,25 @@ def _shown(alert: Alert) -> AlertOut:
     )  # fmt: skip
 
 
+def _shown_to(caller: Caller, alert: Alert) -> AlertOut:
+    """Return an alert; a key that sees figures only sees no member's address."""
+    shown = _shown(alert)
+    return shown if Scope.READ in caller.scopes else shown.model_copy(update={"notify": []})
+
+
+def _require_segments(workspace: Workspace, caller: Caller, rules: AlertRules) -> None:
+    """Refuse properties that may identify somebody to a key that sees figures only."""
+    if Scope.READ in caller.scopes:
+        return
+    names = [*rules.filter, *filter(None, [rules.group_by])]
+    try:
+        require_segments(
+            workspace, [n.removeprefix(PROPERTY) for n in names if n.startswith(PROPERTY)]
+        )
+    except InvalidInput as error:
+        raise InvalidInput.at("body", "filter", msg=error.errors[0]["msg"]) from None
+
+
 @routes.post("/v1/alerts", status_code=201, summary="Make an alert")
 async def create_alert(session: SessionDep, caller: Writer, body: AlertIn) -> AlertOut:
     """Watch a figure for shifts, or for passing a limit."""
@@ -36,6 +61,7 @@ async def create_alert(session: SessionDep, caller: Writer, body: AlertIn) -> Al
 async def preview_alert(session: SessionDep, caller: Analyst, body: AlertIn) -> PreviewOut:
     """Return when the rule would have raised the alert in the last year; nothing is stored."""
     workspace = await get_workspace(session, caller.workspace_id)
+    _require_segments(workspace, caller, body)
     rules = AlertRules.model_validate(
         body.model_dump(include=set(AlertRules.model_fields), by_alias=True)
     )
@@ -48,27 +74,35 @@ async def list_alerts(
 ) -> Page[AlertOut]:
     """Return alerts with what is raised now, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
-    return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=_shown)
+    return page_of(
+        rows, limit, position=lambda row: (row.created_at, row.id),
+        show=lambda row: _shown_to(caller, row),
+    )  # fmt: skip
 
 
 @routes.get("/v1/alerts/{alert}", summary="Read an alert")
 async def get_alert(session: SessionDep, caller: Analyst, alert: AlertRef) -> AlertOut:
     """Return one alert."""
-    return _shown(await service.find(session, caller.workspace_id, alert))
+    return _shown_to(caller, await service.find(session, caller.workspace_id, alert))
 
 
 @routes.patch("/v1/alerts/{alert}", summary="Change an alert")
 async def update_alert(
-    session: SessionDep, caller: Writer, alert: AlertRef, body: AlertPatch
+    session: SessionDep, settings: SettingsDep, caller: Writer, alert: AlertRef, body: AlertPatch
 ) -> AlertOut:
-    """Change what is given; the alert is evaluated again within a minute."""
-    return _shown(await service.change(session, caller.workspace_id, alert, body))
+    """Change what is given; the alert is evaluated again within a minute.
+
+    An alert that is switched off is cleared.
+    """
+    return _shown(await service.change(session, settings, caller.workspace_id, alert, body))
 
 
 @routes.delete("/v1/alerts/{alert}", status_code=204, summary="Delete an alert")
-async def delete_alert(session: SessionDep, caller: Writer, alert: AlertRef) -> None:
-    """Delete an alert with what it has raised."""
-    await service.delete(session, caller.workspace_id, alert)
+async def delete_alert(
+    session: SessionDep, settings: SettingsDep, caller: Writer, alert: AlertRef
+) -> None:
+    """Delete an alert; what it has raised is cleared."""
+    await service.delete(session, settings, caller.workspace_id, alert)
 
 
 @routes.get("/v1/alerts/{alert}/chart", summary="Read an alert's chart")
@@ -76,6 +110,7 @@ async def get_alert_chart(session: SessionDep, caller: Analyst, alert: AlertRef)
     """Return every completed period, and whether it is a signal."""
     found = await service.find(session, caller.workspace_id, alert)
     workspace = await get_workspace(session, caller.workspace_id)
+    _require_segments(workspace, caller, service.rules_of(found))
     charts = await evaluation.charts_of(
         session, workspace, service.rules_of(found), found.created_at
     )

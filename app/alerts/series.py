@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The series that an alert watches: each group's figures by period, as counts that add up."""
 
+import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.alerts.schemas import AlertRules
 from app.core.errors import InvalidInput
 from app.metrics.answer_sums import AnswerSums
 from app.metrics.durations import Durations
-from app.metrics.metric import FigureDict
+from app.metrics.metric import CountReading, FigureDict
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.periods import Interval, Period, Span, moment_of, period_start, periods_of
 from app.metrics.registry import METRICS
@@ -22,6 +23,8 @@ from app.metrics.ticket_times import TicketCounter
 from app.workspaces.models import Workspace
 
 HISTORY = dt.timedelta(days=365)
+# A baseline may begin so long before an alert is made.
+_LONGEST = dt.timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,23 @@ def _own_place(loc: Sequence[str | int]) -> Sequence[str | int]:
     return ("body", name) if name in own else ("body", "filter", name)
 
 
+def require_baseline(rules: AlertRules, today: dt.date) -> None:
+    """Raise InvalidInput for a baseline that is too long ago, or not over."""
+    span = rules.baseline
+    if span is None:
+        return
+    if span.from_ < today - _LONGEST:
+        msg = "begins more than 5 years ago; choose a later day"
+        raise InvalidInput.at("body", "baseline", "from", msg=msg)
+    if span.to > today + dt.timedelta(days=1):
+        raise InvalidInput.at("body", "baseline", "to", msg="is not over yet; choose today at most")
+
+
 def since_of(rules: AlertRules, made: dt.date) -> dt.date:
     """Return where the series begins: a year before the alert was made, or with its baseline."""
     first = made - HISTORY
     if rules.baseline is not None:
-        first = min(first, rules.baseline.from_)
+        first = max(min(first, rules.baseline.from_), made - _LONGEST)
     return period_start(first, Interval(rules.interval))
 
 
@@ -109,6 +124,19 @@ async def read_series(
     periods = list(periods_of(span, interval, request.zone, request.today))
     counts = await counter.count_rows(session, request, periods)
     reading = counter.read(request, await counter.count_total(session, request, counts))
+    # Years of days of many groups take a second, which must not hold up the event loop.
+    return await asyncio.to_thread(_series_of, request, rules, periods, counts, reading)
+
+
+def _series_of(
+    request: MetricRequest,
+    rules: AlertRules,
+    periods: Sequence[Period],
+    counts: Mapping[Any, Any],
+    reading: CountReading,
+) -> AlertSeries:
+    """Return the series of every group that was counted."""
+    counter = METRICS[request.metric].counter
     shown = counter.rows_of(request, counts, reading)
     by_group: dict[str | None, dict[dt.date, Any]] = {} if rules.group_by else {None: {}}
     for (day, *names), count in shown.items():

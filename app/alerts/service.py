@@ -13,10 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, or_, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts.evaluation import charts_of, raised_now
+from app.alerts.evaluation import charts_of, cleared_by, has_baseline, raised_now
 from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
-from app.alerts.series import request_of, since_of
+from app.alerts.series import request_of, require_baseline, since_of
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
@@ -33,6 +33,7 @@ from app.workspaces.service import get_workspace
 
 EVALUATE_JOB = "alerts.evaluate"
 NOTICE_JOB = "alerts.mail_notice"
+_NO_BASELINE = "No answers lie within the baseline, so that nothing can be compared with it."
 RAISED, CLEARED = "alert.raised", "alert.cleared"
 _RULES = set(AlertRules.model_fields)
 # Rows that are written during an evaluation may have an earlier time.
@@ -49,6 +50,7 @@ def rules_of(alert: Alert) -> AlertRules:
 async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) -> None:
     """Raise InvalidInput if the rules name something unknown."""
     today = utc_now().astimezone(ZoneInfo(workspace.timezone)).date()
+    require_baseline(rules, today)
     await request_of(session, workspace, rules, since_of(rules, today), today)
 
 
@@ -121,9 +123,12 @@ async def find_page(
 
 
 async def change(
-    session: AsyncSession, workspace_id: UUID, reference: str, patch: AlertPatch
+    session: AsyncSession, settings: Settings, workspace_id: UUID, reference: str, patch: AlertPatch
 ) -> Alert:
-    """Change what is given; the alert is evaluated again within a minute."""
+    """Change what is given; the alert is evaluated again within a minute.
+
+    What an alert has raised is cleared if it is switched off.
+    """
     alert = await find(session, workspace_id, reference)
     given = patch.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     if "notify" in given:
@@ -131,6 +136,8 @@ async def change(
     for name in ("name", "active"):
         if name in given:
             setattr(alert, name, given.pop(name))
+    if not alert.active:
+        await _clear(session, settings, alert)
     alert.rules = alert.rules | given
     _require_rules(alert)
     alert.seen_until = alert.problem = None
@@ -149,9 +156,20 @@ def _require_rules(alert: Alert) -> None:
         raise InvalidInput.at("body", *(found["loc"] or ("rule",)), msg=msg) from None
 
 
-async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> None:
-    """Delete an alert with what it has raised."""
-    await session.delete(await find(session, workspace_id, reference))
+async def delete(
+    session: AsyncSession, settings: Settings, workspace_id: UUID, reference: str
+) -> None:
+    """Delete an alert; what it has raised is cleared."""
+    alert = await find(session, workspace_id, reference)
+    await _clear(session, settings, alert)
+    await session.delete(alert)
+
+
+async def _clear(session: AsyncSession, settings: Settings, alert: Alert) -> None:
+    """Clear what an alert has raised, since nobody watches it any longer."""
+    for point in alert.raised.values():
+        await _notify(session, settings, alert, CLEARED, point)
+    alert.raised = {}
 
 
 async def raised_alerts(session: AsyncSession, workspace_id: UUID) -> list[Alert]:
@@ -226,15 +244,21 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
             alert.problem = str(error)[:500]
             session.add(alert)
             return
-        alert.problem = None
+        is_without = charts.rules.baseline is not None and not has_baseline(charts)
+        alert.problem = _NO_BASELINE if is_without else None
         raised_before = alert.raised
         raised = raised_now(charts, raised_before)
         for group in raised.keys() - raised_before.keys():
             await _notify(session, settings, alert, RAISED, raised[group])
         for group in raised_before.keys() - raised.keys():
-            await _notify(session, settings, alert, CLEARED, raised_before[group])
-        # A group that is still raised keeps the period that raised it first.
-        alert.raised = {group: raised_before.get(group, point) for group, point in raised.items()}
+            cleared = cleared_by(charts, group, raised_before[group])
+            await _notify(session, settings, alert, CLEARED, cleared)
+        # A group that is still raised keeps the period that raised it first; what it is compared
+        # with may have changed with the rule.
+        alert.raised = {
+            group: raised_before.get(group, point) | {"expected": point["expected"]}
+            for group, point in raised.items()
+        }
         session.add(alert)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from app.core.errors import AfterwordError, NotAllowed, NotFound
+from app.core.errors import AfterwordError, NotAllowed, NotFound, WrongContentType
 from app.core.http import problem_reply, reply_headers
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope as KeyScope
@@ -37,6 +37,9 @@ class Assistant:
             if request.method != "POST":
                 # The server is stateless: it has nothing to stream, and no session to end.
                 raise NotAllowed("Send POST with a JSON-RPC message.")
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media_type != "application/json":
+                raise WrongContentType
             await admit(request, KeyScope.METRICS)
             await self._start()
         except AfterwordError as error:

@@ -2,6 +2,7 @@
 """The tools of the assistant's server: each is a route of the API, with the caller's own key."""
 
 import json
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -12,11 +13,14 @@ from urllib.parse import quote
 
 import httpx2
 import mcp_types as types
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 from mcp.server.lowlevel import Server
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.insights.schemas import InsightName
 from app.metrics.registry import METRICS
+from app.workspaces.admission import COUNTED
 
 _FILTERS: dict[str, Any] = {
     "from": {"type": "string", "description": "Date, inclusive, such as 2026-01-01."},
@@ -38,12 +42,40 @@ class AssistantTool:
     path: str
     properties: dict[str, Any]
     required: tuple[str, ...] = ()
+    # Whether it takes the route's other parameters too.
+    is_open: bool = False
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """What it takes, as a JSON schema."""
+        return {
+            "type": "object",
+            "properties": self.properties,
+            "required": list(self.required),
+            "additionalProperties": self.is_open,
+        }
+
+    def fault_of(self, given: Mapping[str, Any]) -> str | None:
+        """Return what is wrong with some arguments; None if they fit."""
+        error = best_match(Draft202012Validator(self.schema).iter_errors(given))
+        if error is None:
+            return None
+        where = ".".join(map(str, error.absolute_path))
+        return f"`{where}`: {error.message}" if where else error.message
 
 
 TOOLS = {
     tool.name: tool
     for tool in (
-        AssistantTool("list_surveys", "List the surveys with their questions.", "/v1/surveys", {}),
+        AssistantTool(
+            "list_surveys",
+            "List the surveys with their questions; `next_cursor` leads to the next page.",
+            "/v1/surveys",
+            {
+                "limit": {"type": "integer", "minimum": 1, "maximum": 200},
+                "cursor": {"type": "string"},
+            },
+        ),
         AssistantTool(
             "get_metric",
             "Read a customer-experience figure with n and interval, over time or by group.",
@@ -56,6 +88,7 @@ TOOLS = {
                 **_FILTERS,
             },
             ("metric",),
+            is_open=True,
         ),
         AssistantTool(
             "get_insight",
@@ -64,6 +97,7 @@ TOOLS = {
             "/v1/insights/{insight}",
             {"insight": {"type": "string", "enum": [str(n) for n in InsightName]}, **_FILTERS},
             ("insight",),
+            is_open=True,
         ),
         AssistantTool(
             "search_comments",
@@ -119,12 +153,7 @@ async def _list_tools(_context: Any, _params: Any) -> types.ListToolsResult:
             types.Tool(
                 name=tool.name,
                 description=tool.description,
-                input_schema={
-                    "type": "object",
-                    "properties": tool.properties,
-                    "required": list(tool.required),
-                    "additionalProperties": tool.name in {"get_metric", "get_insight"},
-                },
+                input_schema=tool.schema,
                 annotations=types.ToolAnnotations(read_only_hint=True, open_world_hint=False),
             )
             for tool in TOOLS.values()
@@ -137,9 +166,8 @@ async def _call_tool(_context: Any, params: types.CallToolRequestParams) -> type
     if tool is None:
         return _result(f"There is no tool `{params.name}`; there are {', '.join(TOOLS)}.", ok=False)
     given = dict(params.arguments or {})
-    missing = [name for name in tool.required if name not in given]
-    if missing:
-        return _result(f"`{missing[0]}` is required.", ok=False)
+    if fault := tool.fault_of(given):
+        return _result(fault, ok=False)
     if not tool.path:
         words = explanations().get(str(given["metric"]))
         return _result(words or f"There is no metric `{given['metric']}`.", ok=words is not None)
@@ -152,8 +180,13 @@ async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResu
     app, authorization = current_call.get()
     if tool.name == "search_comments":
         given = {"has_comment": "true", "limit": 20} | given
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        # The assistant's request was taken from the key's rate already.
+        await app({**scope, COUNTED: True}, receive, send)
+
     async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=app), base_url="http://assistant"
+        transport=httpx2.ASGITransport(app=counted), base_url="http://assistant"
     ) as client:
         path = tool.path.format(**{key: quote(value, safe="") for key, value in named.items()})
         reply = await client.get(path, params=given, headers={"Authorization": authorization})

@@ -31,6 +31,7 @@ from app.core.signing import SealedBox
 from app.exports.models import Erasure
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
 from app.interactions.customers import lock_cases, lock_customers
+from app.interactions.erased_names import remember_names
 
 JOURNAL = "erasures.ndjson"
 Reason = Literal["asked", "retention"]
@@ -176,6 +177,8 @@ async def erase_customer(
     await lock_cases(session, workspace_id, [customer_id])
     await lock_customers(session, workspace_id, [customer_id])
     bound = await _names(session, workspace_id, customer)
+    names = filter(None, (customer["name"],))
+    await remember_names(session, workspace_id, names=names, emails=bound["emails"])
     erased: dict[str, int] = {}
     invitations = await _ids(session, "invitation", workspace_id, customer_id)
     # By id, as all writers of responses lock them.

@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -20,9 +20,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.texts import language_of
+from app.insights.comment_names import without_names
 from app.insights.dictionaries import language_of_words, lemma_of, load_dictionaries
 from app.insights.questions import SurveyItems, select_comparable, surveys_of
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
+from app.interactions.erased_names import LETTER
 
 _LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
 MOST_COMMENTS = 20_000
@@ -39,25 +41,8 @@ _PERSON = (
     "r.id::text)"
 )
 # A word is of letters; an apostrophe or a hyphen may join two parts of it.
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_WORD = re.compile(rf"(?:{LETTER})+(?:['’-](?:{LETTER})+)*")
 _CLAUSE = re.compile(r"[.,;:!?()\n]+")
-# Accents, and letters that Unicode does not take apart.
-_ACCENTS = "".join(map(chr, range(0x300, 0x370)))
-# Greek ends a word with another form of its s.
-_LETTERS, _SAME = "łđøς", "ldoσ"
-_SHORTEST_NAME = 4
-# Of fewer answers only the customers who gave them are looked through, not all.
-_FEW_ANSWERS = 50_000
-# The endings of names, without accents, and the nominatives' endings in their place.
-_ENDINGS = {
-    "pl": {
-        "a": ("",), "u": ("",), "owi": ("",), "em": ("",), "iem": ("",), "ie": ("a", ""),
-        "y": ("a",), "i": ("a",), "e": ("a",), "o": ("a",), "iego": ("i",), "iemu": ("i",),
-        "im": ("i",), "iej": ("a",), "ej": ("a",), "ego": ("y",), "emu": ("y",), "ym": ("y",),
-    },
-    "ro": {"ei": ("a",), "iei": ("ia",), "ului": ("", "u"), "i": ("a", "e"), "ul": ("",)},
-}  # fmt: skip
-_PLAIN = str.maketrans(_LETTERS, _SAME, _ACCENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +99,8 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply
     tested = len(rows)
     wanted = request.options.get("side")
     if wanted is not None:
-        rows = [row for row in rows if (row["z"] > 0) == (wanted == "low")]
-    is_few = sum(survey.n for survey in surveys) < _FEW_ANSWERS
-    rows = await _without_names(session, request, rows, request.options["limit"], is_few=is_few)
+        rows = [row for row in rows if (row["z"] if wanted == "low" else -row["z"]) > 0]
+    rows = await without_names(session, request, rows, sum(survey.n for survey in surveys))
     return {
         "survey": surveys[0].key if len(surveys) == 1 else None,
         "n": len(comments),
@@ -271,91 +255,3 @@ def terms_of(words: str, language: str, default: str) -> tuple[str, dict[str, li
             if first and second:
                 terms[f"{first} {second}"] = [word, next_word]
     return comment_language, terms
-
-
-async def _without_names(
-    session: AsyncSession,
-    request: InsightRequest,
-    rows: Sequence[Reply],
-    limit: int,
-    *,
-    is_few: bool,
-) -> list[Reply]:
-    """Return the first rows of which no word occurs in a name or address of a customer."""
-    kept: list[Reply] = []
-    for chunk in _chunks(rows, max(limit, 100)):
-        row_words = [
-            name_forms(_plain_words([row["term"], *row.pop("words")]), row["locale"])
-            for row in chunk
-        ]
-        names = await _names_among(session, request, sorted(set().union(*row_words)), is_few=is_few)
-        kept += [
-            row for row, words in zip(chunk, row_words, strict=True) if names.isdisjoint(words)
-        ]
-        if len(kept) >= limit:
-            break
-    return kept[:limit]
-
-
-def _plain_words(texts: Iterable[str]) -> set[str]:
-    """Return the words of some texts without accents, as names are compared."""
-    plain = unicodedata.normalize("NFD", " ".join(texts)).translate(_PLAIN)
-    return set(re.findall(r"[^\W\d_]+", plain))
-
-
-def name_forms(words: Iterable[str], language: str) -> set[str]:
-    """Return the names that words without accents may be forms of: themselves, and nominatives.
-
-    A name is inflected in Polish and Romanian: `nowakiem` is Nowak, `mariei` is Maria.
-    """
-    forms = set(words)
-    for ending, nominatives in _ENDINGS.get(language, {}).items():
-        stems = {word.removesuffix(ending) for word in words if word.endswith(ending)}
-        forms |= {
-            stem + nominative
-            for stem in stems
-            for nominative in nominatives
-            if len(stem + nominative) >= _SHORTEST_NAME
-        }
-    return forms
-
-
-def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:
-    for start in range(0, len(rows), size):
-        yield tuple(rows[start : start + size])
-
-
-async def _names_among(
-    session: AsyncSession, request: InsightRequest, words: Sequence[str], *, is_few: bool
-) -> set[str]:
-    """Return which words occur in the name or address of a customer who answered in the span.
-
-    If the answers are few, only the customers who gave them are read. Otherwise all are, and the
-    answers only of those who are called like a word.
-    """
-    query = ResponseQuery(request)
-    wanted = query.bind(list(words))
-    accents, same = query.bind(_LETTERS + _ACCENTS), query.bind(_SAME)
-
-    def words_in(name: str, email: str) -> str:
-        return f"""regexp_split_to_table(
-  translate(normalize(lower(concat_ws(' ', {name}, {email})), NFD), {accents}, {same}),
-  '[^[:alpha:]]+') w(word)"""
-
-    who = f"and c.id in (select r.customer_id {query.source('true')})" if is_few else ""
-    statement = f"""
-with called as materialized (
-  select c.id, w.word from customer c cross join lateral {words_in("c.name", "c.email")}
-  where c.workspace_id = :workspace {who} and w.word = any(cast({wanted} as text[])))
-select word from (select distinct word from called) named where exists (
-  select 1 from called join lateral (
-    select 1 {query.source("r.customer_id = called.id")} limit 1) answered on true
-  where called.word = named.word)
-union
-select w.word from (
-  select r.claimed ->> 'name' as name, r.claimed ->> 'email' as email
-  {query.source("r.claimed is not null")}) n
-cross join lateral {words_in("n.name", "n.email")}
-where w.word = any(cast({wanted} as text[]))"""
-    rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    return {row.word for row in rows}

@@ -105,7 +105,9 @@ def language_of_words(words: Sequence[str], language: str, default: str) -> str:
         # Only here can another language win: its own knows too few of the words.
         known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
         fitting = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
-        if not is_candidate or _is_clearly_better(known_words[fitting], own):
+        # A language without a dictionary is the answer's own unless another knows most words.
+        least = _FEW_KNOWN * len(words) if not is_candidate else 0
+        if known_words[fitting] > least and _is_clearly_better(known_words[fitting], own):
             best = fitting
     return _by_common_words(words, best)
 
@@ -174,7 +176,8 @@ _LEMMAS: dict[tuple[str, str], str | None] = {}
 def _knows(word: str, language: str) -> bool:
     is_known = _KNOWN.get((word, language))
     if is_known is None:
-        in_dictionary = _lookup().get_lemma(word, language) is not None
+        has_dictionary = language in _lemmatised()
+        in_dictionary = has_dictionary and _lookup().get_lemma(word, language) is not None
         is_known = in_dictionary or word in _stop_words(language)
         _keep(_KNOWN, (word, language), is_known)
     return is_known

@@ -20,7 +20,14 @@ from app.insights.linear import (
 )
 from app.insights.names import NO_DRIVERS, label_of
 from app.insights.questions import ScoredQuestion, SurveyItems, select_comparable, surveys_of
-from app.insights.request import NOTHING_TAGGED, TOO_FEW, InsightRefused, InsightRequest, Reply
+from app.insights.request import (
+    NO_OUTCOME,
+    NOTHING_TAGGED,
+    TOO_FEW,
+    InsightRefused,
+    InsightRequest,
+    Reply,
+)
 from app.insights.scores import (
     JoinedTables,
     ScoreTable,
@@ -31,7 +38,8 @@ from app.insights.scores import (
     rescale,
 )
 from app.metrics.statistics import f_tail, wilson
-from app.surveys.scales import top_box_from
+from app.surveys.question_types import QuestionType
+from app.surveys.scales import PROMOTER_FROM, top_box_from
 
 _LEAST, _LEAST_EACH = 50, 8
 
@@ -63,8 +71,11 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
     # Half a second for a million answers, which must not hold up the event loop.
-    weighed = await asyncio.to_thread(_weigh, rows, request.seed)
-    result = weighed.importance
+    result = await asyncio.to_thread(importance_of, rows)
+    if np.isnan(result.correlations).all():
+        detail = f"The answers to `{main.key}`, or those to every driver, are all the same."
+        raise InsightRefused(NO_OUTCOME, detail, n=complete, about=about)
+    weighed = await asyncio.to_thread(_weigh, rows, result.base, request.seed)
     shown = [
         _row(request, name, place, interval_of_column(weighed.pairs, place), result)
         | _top_box(tops[name])
@@ -88,22 +99,20 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
 
 
 class _WeighedDrivers(NamedTuple):
-    """The drivers' importance, with the interval of its shares from samples of usable rows."""
+    """The interval of the drivers' shares of importance, from samples of usable rows."""
 
-    importance: Importance
     pairs: PairSums
     interval: Floats
     usable: int
     drawn: int
 
 
-def _weigh(rows: JoinedTables, seed: int) -> _WeighedDrivers:
-    result = importance_of(rows)
-    usable = rows.where(_known_in_all if result.base == "complete" else _with_outcome)
+def _weigh(rows: JoinedTables, base: str, seed: int) -> _WeighedDrivers:
+    usable = rows.where(_known_in_all if base == "complete" else _with_outcome)
     interval, drawn = bootstrap_shares(
         len(usable), lambda positions: rows.take(usable[positions]), seed
     )
-    return _WeighedDrivers(result, moments_of(rows), interval, len(usable), drawn)
+    return _WeighedDrivers(moments_of(rows), interval, len(usable), drawn)
 
 
 def _chance_of(r2: float, n: int, drivers: int) -> float:
@@ -172,10 +181,17 @@ def _count_tops(scores: Floats, items: Sequence[ScoredQuestion]) -> tuple[int, i
         known_scores = scores[:, column][~np.isnan(scores[:, column])]
         if item.reverse:
             known_scores = item.low + item.high - known_scores
-        box = top_box_from(item.high) if item.low else item.high
+        box = _top_box_from(item)
         top += int((known_scores >= box).sum())
         n += len(known_scores)
     return top, n
+
+
+def _top_box_from(item: ScoredQuestion) -> int:
+    """Return the lowest score of an item's top box; of a recommendation promoters are in it."""
+    if item.type is QuestionType.NPS:
+        return PROMOTER_FROM
+    return top_box_from(item.high) if item.low else item.high
 
 
 def _top_box(counted: tuple[int, int]) -> Reply:

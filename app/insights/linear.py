@@ -24,6 +24,8 @@ _SAMPLES = 1000
 _AT_ONCE = 100
 MOST_SAMPLED = 20_000
 _LEAST_EIGENVALUE = 1e-9
+# A variance that is a smaller part of the sum of squares is an error of rounding.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class PairSums:
             covariance = self.product - self.total * self.total.T / self.n
             variance = self.square - self.total**2 / self.n
             found: Floats = covariance / np.sqrt(variance * variance.T)
-        return np.where(variance * variance.T > 0, found, np.nan)
+        # What is left of a column that does not vary is rounding.
+        varies = variance > ROUNDING * self.square
+        return np.where(varies & varies.T, np.clip(found, -1.0, 1.0), np.nan)
 
 
 def moments_of(chunks: Iterable[Floats]) -> PairSums:
@@ -151,6 +155,9 @@ def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> tuple[
     filled = np.where(known, values, 0.0)
     # A common shift changes no correlation and keeps the sums small.
     filled = np.where(known, filled - filled.sum(0) / np.maximum(known.sum(0), 1), 0.0)
+    # What a shift leaves of a column that does not vary is rounding.
+    constant = _is_constant(values)
+    filled[:, constant] = 0.0
     first, second = np.triu_indices(columns)
     both = (known[:, first] & known[:, second]).astype(np.float32)
     left, right = filled[:, first].astype(np.float32), filled[:, second].astype(np.float32)
@@ -165,7 +172,15 @@ def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> tuple[
         sums = (weights @ parts).astype(float).reshape(len(weights), 6, -1)
         shares.append(_shares_of(sums, columns))
     found = np.concatenate(shares)
+    found[:, constant[:-1]] = 0.0
     return np.nanpercentile(found, [2.5, 97.5], axis=0), m
+
+
+def _is_constant(values: Floats) -> Any:
+    """Tell of each column whether its known values are all the same; there may be none."""
+    lowest = np.where(np.isnan(values), np.inf, values).min(axis=0, initial=np.inf)
+    highest = np.where(np.isnan(values), -np.inf, values).max(axis=0, initial=-np.inf)
+    return lowest >= highest
 
 
 def _shares_of(sums: Any, columns: int) -> Floats:
@@ -219,6 +234,8 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
     m = len(part)
     # One sample at a time stays in the processor's cache.
     means = [part.take(rng.integers(0, m, m)).mean() for _ in range(_SAMPLES)]
+    if values.min() == values.max():
+        return float(values[0]), float(values[0])
     low, high = np.percentile(means, [2.5, 97.5])
     return scaled_interval(float(values.mean()), float(low), float(high), drawn=m, n=n)
 

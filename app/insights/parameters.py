@@ -17,7 +17,7 @@ from app.metrics.parameters import MetricQuery, resolve
 from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
-_WITHIN = re.compile(r"P(?:(\d{1,4})D|(\d{1,3})W)")
+_WITHIN = re.compile(r"P(?:([0-9]{1,4})D|([0-9]{1,3})W)")
 _LONGEST = dt.timedelta(days=3650)
 _SPAN_OF_SPENDING = dt.timedelta(days=365)
 # The parameters of each insight beside period, zone, filters and count.

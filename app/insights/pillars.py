@@ -25,6 +25,7 @@ from app.insights.questions import (
     surveys_of,
 )
 from app.insights.request import (
+    NO_OUTCOME,
     NOTHING_TAGGED,
     TOO_FEW,
     InsightRefused,
@@ -82,7 +83,10 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     if counted < _LEAST:
         detail = f"{counted} answers rate at least half of a {tag}; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_LEAST)
-    weights, kind = _weights(request, tag, names, table)
+    holds_outcome = any(
+        survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
+    )
+    weights, kind = _weights(request, tag, names, table, may_weigh=not holds_outcome)
     pairs = moments_of(table)
     rows = []
     for place, name in enumerate(names):
@@ -167,22 +171,28 @@ def _alpha(table: ScoreTable, items: Sequence[ScoredQuestion], places: list[int]
 
 
 def _weights(
-    request: InsightRequest, tag: str, names: list[str], table: JoinedTables
+    request: InsightRequest, tag: str, names: list[str], table: JoinedTables, *, may_weigh: bool
 ) -> tuple[Floats, str]:
-    """Return the weight of each tag in the index, and how it was found."""
+    """Return the weight of each tag in the index, and how it was found.
+
+    A pillar that holds the outcome would explain itself, so then the weights are equal.
+    """
     in_index = np.array([name != _APART or tag != "module" for name in names], dtype=float)
     equal = in_index / in_index.sum() if in_index.sum() else in_index
     if tag == "module":
         return equal, "equal"
     complete = sum(len(chunk) for chunk in complete_rows(table))
     requested = request.options.get("weights")
+    if requested == "johnson" and not may_weigh:
+        detail = "The main question is tagged with a pillar itself; leave `weights` out."
+        raise InsightRefused(NO_OUTCOME, detail, n=complete)
     if requested == "johnson" and complete < _LEAST_WEIGHTED:
         detail = (
             f"{complete} answers rate every pillar and say the outcome; Johnson's weights need "
             f"{_LEAST_WEIGHTED}. Leave `weights` out for equal ones."
         )
         raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
-    if requested == "equal" or complete < _LEAST_WEIGHTED:
+    if requested == "equal" or complete < _LEAST_WEIGHTED or not may_weigh:
         return equal, "equal"
     shares = importance_of(table).shares
     return (shares / 100, "johnson") if shares.sum() > 0 else (equal, "equal")

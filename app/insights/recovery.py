@@ -59,10 +59,13 @@ _DAY_STAMPS = 86_400 * 1_000_000
 def _ratings(chosen: str) -> str:
     """Return every rating of known customers with the one that came next, of the same metric.
 
+    Of two ratings of one moment neither follows the other; the one after both follows each, the
+    worse one if two came at once.
+
     `chosen` is the condition of those that are asked about; the next one may be any.
     """
     return f"""
-select x.*, lead(x.stamp) over w as next_stamp
+select x.*, min(x.stamp) over w as next_stamp
 from (
   select r.customer_id, {chosen} as chosen,
     case when r.follow_up = 'resolved' then r.follow_up_closed_at end as resolved_at,
@@ -70,7 +73,8 @@ from (
   from response r left join {_MAIN} main on main.survey_id = r.survey_id
   where r.workspace_id = :workspace and r.state = 'counted'
   and r.customer_id is not null and r.band is not null) x
-window w as (partition by x.customer_id, x.metric order by x.stamp)"""
+window w as (partition by x.customer_id, x.metric order by x.stamp / 4
+  range between 1 following and unbounded following)"""
 
 
 async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
@@ -90,12 +94,10 @@ calls as (
 followed as (
   select f.metric, f.stamp % 4 as quality,
     (f.next_stamp / 4 - f.stamp / 4)::float8 / {_DAY_STAMPS} as days,
-    -- Of two ratings of one moment neither follows the other.
-    case when f.next_stamp / 4 > f.stamp / 4
-        and f.next_stamp / 4 - f.stamp / 4 <= {within} * 1000000
+    case when f.next_stamp / 4 - f.stamp / 4 <= {within} * 1000000
       then f.next_stamp % 4 else 3 end as next_quality,
     -- Calling back is asked of bad ratings alone.
-    f.stamp % 4 = 0 and f.next_stamp / 4 > f.stamp / 4
+    f.stamp % 4 = 0 and f.next_stamp is not null
       and (coalesce(f.resolved_at < {_MOMENT.format("f.next_stamp")}, false)
         or exists (select 1 from unnest(calls.at) call
           where call > {_MOMENT.format("f.stamp")} and call < {_MOMENT.format("f.next_stamp")})
@@ -252,22 +254,30 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply
     ))  # fmt: skip
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
     bound = dict(query.bound)
+    # When each was solved for the second time; null if it was not. A ticket of a file may have
+    # only its last solving.
+    again = f"""select t.workspace_id, t.ticket, t.source, coalesce(
+    (select min(i.occurred_at) from interaction i where i.workspace_id = t.workspace_id
+      and i.ticket = t.ticket and i.source = t.source and i.type = 'ticket.solved'
+      and not i.test and i.occurred_at > t.first_solved_at),
+    case when t.last_solved_at > t.first_solved_at then t.last_solved_at end) as solved_again_at
+  from ticket t where t.workspace_id = :workspace and t.reopened
+  and t.first_solved_at >= {start} and t.first_solved_at < {end}"""
     statement = f"""
 select n.quality, count(*) as n,
   case when n.quality = 'good' then array_agg(n.days) end as days
-from ticket t left join lateral (
+from ({again}) t left join lateral (
   select {_WORD.format(_QUALITY)} as quality,
-    extract(epoch from r.responded_at - t.last_solved_at) / 86400 as days
+    extract(epoch from r.responded_at - t.solved_again_at) / 86400 as days
   from response r
   where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
   and coalesce(r.interaction_ref ->> 'source', t.source) = t.source
   and r.state = 'counted' and r.band in
     ('satisfied', 'neutral', 'dissatisfied', 'easy', 'hard')
-  and r.responded_at >= t.last_solved_at
-  and r.responded_at <= t.last_solved_at + make_interval(secs => {within})
+  and r.responded_at >= t.solved_again_at
+  and r.responded_at <= t.solved_again_at + make_interval(secs => {within})
   order by r.responded_at limit 1) n on true
-where t.workspace_id = :workspace and t.reopened
-and t.first_solved_at >= {start} and t.first_solved_at < {end} group by 1"""
+group by 1"""
     used = {name: value for name, value in bound.items() if f":{name}" in statement}
     rows = [
         dict(row._mapping) for row in await run_sql(session, text(statement).bindparams(**used))

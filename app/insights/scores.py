@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.linear import Floats, PairSums
+from app.insights.linear import ROUNDING, Floats, PairSums
 from app.insights.questions import ScoredQuestion, SurveyItems
 from app.insights.request import RESPONSE_TOUCHPOINT, InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
@@ -144,7 +144,9 @@ def interval_of_mean(
     if n == 0:
         return 0, None, None
     mean = total / n
-    variance = max(0.0, squares - total * mean) / (n - 1) if n > 1 else 0.0
+    spread = squares - total * mean
+    # What is left of values that are all the same is rounding.
+    variance = spread / (n - 1) if n > 1 and spread > ROUNDING * squares else 0.0
     interval = mean_interval(mean, variance, n)
     if interval is None:
         return n, mean, None

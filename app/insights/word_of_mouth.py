@@ -2,7 +2,7 @@
 """How many people customers tell about the brand: by assumed rates, and by their answers."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import text
@@ -17,7 +17,7 @@ from app.insights.questions import (
     surveys_of,
 )
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
-from app.surveys.question_types import QuestionType
+from app.surveys.question_types import HEARD_TYPES, TOLD_TYPES, QuestionType
 
 TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED = 1.0, 10.0
 _GROUPS = {
@@ -64,7 +64,14 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     for row in rows:
         group = next(name for name, bands in _GROUPS.items() if row.band in bands)
         counts.setdefault(row.survey, dict.fromkeys(_GROUPS, 0))[group] += row.n
-    total = {name: sum(count[name] for count in counts.values()) for name in _GROUPS}
+    left_out = _few_surveys(counts, workspace.min_group_size)
+    if left_out:
+        warnings.append(
+            f"Surveys of fewer than {workspace.min_group_size} answers stay hidden and are left "
+            f"out of the whole: {', '.join(sorted(left_out))}."
+        )
+    in_total = [count for survey, count in counts.items() if survey not in left_out]
+    total = {name: sum(count[name] for count in in_total) for name in _GROUPS}
     n = sum(total.values())
     if not n:
         detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
@@ -91,6 +98,17 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     }
 
 
+def _few_surveys(counts: Mapping[str, Mapping[str, int]], least: int) -> set[str]:
+    """Return the surveys to leave out of the total: it less the others would tell their answers.
+
+    Small groups that are together large enough stay in it.
+    """
+    sizes = {survey: sum(count.values()) for survey, count in counts.items()}
+    small = {survey for survey, n in sizes.items() if 0 < n < least}
+    is_told = len(small) < len(sizes) and sum(sizes[survey] for survey in small) < least
+    return small if is_told else set()
+
+
 def _rates(request: InsightRequest, own: Mapping[str, float]) -> tuple[float, float, str]:
     """Return how many people a satisfied and a dissatisfied customer tell, and who says so."""
     asked = request.options.get("a"), request.options.get("b")
@@ -106,9 +124,15 @@ def _rates(request: InsightRequest, own: Mapping[str, float]) -> tuple[float, fl
 
 
 def _tagged(
-    surveys: Sequence[SurveyItems], driver: str
+    surveys: Sequence[SurveyItems], driver: str, types: Container[QuestionType]
 ) -> list[tuple[SurveyItems, ScoredQuestion]]:
-    return [(survey, item) for survey in surveys for item in survey.items if item.driver == driver]
+    """Return the questions with a tag; of other types, such as texts, nothing is shown."""
+    return [
+        (survey, item)
+        for survey in surveys
+        for item in survey.items
+        if item.driver == driver and item.type in types
+    ]
 
 
 async def _told(
@@ -117,7 +141,7 @@ async def _told(
     """Return how many people customers say that they have told, if that was asked."""
     counts: Counter[float] = Counter()
     by_band: dict[str, Counter[float]] = {}
-    for survey, item in _tagged(surveys, "told"):
+    for survey, item in _tagged(surveys, "told", TOLD_TYPES):
         for band, number, n in await _numbers(session, request, survey, item):
             counts[number] += n
             group = next((name for name, bands in _GROUPS.items() if band in bands), None)
@@ -168,7 +192,7 @@ async def _numbers(
     """Return each number that was answered, with the band of the response, and how often."""
     query = ResponseQuery(request)
     key = query.bind(item.key)
-    is_choice = item.type in {QuestionType.CHOICE, QuestionType.CHOICES}
+    is_choice = item.type is QuestionType.CHOICE
     value = f"r.answers ->> {key}" if is_choice else f"r.scores ->> {key}"
     rows = await run_sql(
         session,
@@ -186,7 +210,7 @@ async def _heard(
 ) -> list[Reply] | None:
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}
-    for survey, item in _tagged(surveys, "heard"):
+    for survey, item in _tagged(surveys, "heard", HEARD_TYPES):
         query = ResponseQuery(request)
         rows = await run_sql(
             session,
@@ -196,8 +220,9 @@ async def _heard(
                 "group by 1, 2"
             ).bindparams(**query.bound),
         )
+        options = {option["key"] for option in item.options}
         for row in rows:
-            if row.heard and row.heard != "na":
+            if row.heard in options:
                 scores_by_answer.setdefault(row.heard, []).append((row.score, row.n))
     if not scores_by_answer:
         return None

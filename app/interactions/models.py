@@ -97,6 +97,17 @@ class CustomerIdentity(SQLModel, table=True):
     customer_id: UUID
 
 
+class ErasedName(SQLModel, table=True):
+    """A word of an erased customer's name, as a short keyed hash."""
+
+    __tablename__ = "erased_name"
+    __table_args__ = (TENANT,)
+
+    workspace_id: UUID = Field(primary_key=True)
+    word_hash: bytes = Field(primary_key=True)
+    erased_at: dt.datetime = Field(sa_type=Instant)
+
+
 class Interaction(SQLModel, table=True):
     """One moment that happened. Its id is derived from source and external id.
 

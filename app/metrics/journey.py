@@ -3,11 +3,14 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.clock import utc_now
 from app.core.database import run_sql
+from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.metrics.counting import Cells
 from app.metrics.counts import pooled
@@ -22,6 +25,7 @@ ON_MAP = (*SCORES_ON_MAP, "ttr")
 _SCORED = ("csat", "nps", "ces")
 # The weight of the overall mean, in answers, when a touchpoint has few of its own.
 _PRIOR = 30
+STAGES = ("before", "during", "after", None)
 _FOLLOW_UP_FILTERS = {
     "survey": """exists (select from survey s where s.workspace_id = r.workspace_id
       and s.id = r.survey_id and array[s.key, s.id::text] && cast(:survey as text[]))""",
@@ -31,6 +35,15 @@ _FOLLOW_UP_FILTERS = {
     "stage": """exists (select from touchpoint t where t.workspace_id = r.workspace_id
       and t.key = r.touchpoint and t.stage = any(cast(:stage as text[])))""",
 }
+
+
+async def all_touchpoints(session: AsyncSession, workspace_id: UUID) -> Journey:
+    """Return every touchpoint as one journey, in the order of the stages."""
+    rows = await interactions.touchpoints(session, workspace_id)
+    order = {stage: number for number, stage in enumerate(STAGES)}
+    keys = [row.key for row in sorted(rows, key=lambda row: (order.get(row.stage, 9), row.key))]
+    steps = [{"touchpoint": key, "notes": {}} for key in keys]
+    return Journey(workspace_id=workspace_id, key="", name={}, steps=steps, created_at=utc_now())
 
 
 async def map_of(

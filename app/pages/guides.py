@@ -60,7 +60,7 @@ PROSE = (
     *(f"moving-in-{name}" for name in (
         "surveymonkey", "typeform", "google-forms", "microsoft-forms", "qualtrics", "limesurvey",
         "zendesk-ratings", "retently", "afterword", "tickets")),
-    "delighted", "elt", "running", "watching",
+    "delighted", "elt", "assistant", "running", "watching",
 )  # fmt: skip
 
 

@@ -96,7 +96,7 @@ class Boxes:
     unfavourable_to: int
 
 
-_NPS_BOXES = Boxes(favourable_from=9, unfavourable_to=6)
+PROMOTER_FROM, DETRACTOR_TO = 9, 6
 
 
 def boxes_of(scale: Scale) -> Boxes | None:
@@ -105,7 +105,7 @@ def boxes_of(scale: Scale) -> Boxes | None:
     match answers:
         case ScoreAnswers():
             if scale.type is QuestionType.NPS:
-                return _NPS_BOXES
+                return Boxes(PROMOTER_FROM, DETRACTOR_TO)
             is_effort = scale.type is QuestionType.CES
             top = easy_from(scale.high) if is_effort else top_box_from(scale.high)
             return Boxes(top, scale.low + scale.high - top)

@@ -17,7 +17,9 @@ from pydantic import (
 from app.core.text_values import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import (
+    HEARD_TYPES,
     NA,
+    TOLD_TYPES,
     WORDS,
     Display,
     QuestionType,
@@ -148,6 +150,14 @@ class Question(Body):
         if self.points not in allowed:
             numbers = ", ".join(map(str, allowed))
             msg = f"points: a {self.type} scale has {numbers} points, not {self.points}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _driver_fits(self) -> Self:
+        types = {"told": TOLD_TYPES, "heard": HEARD_TYPES}.get(self.driver or "", {self.type})
+        if self.type not in types:
+            msg = f"driver: `{self.driver}` is asked by a question of {', '.join(sorted(types))}"
             raise ValueError(msg)
         return self
 

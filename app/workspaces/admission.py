@@ -16,6 +16,8 @@ from app.workspaces.scopes import Scope
 
 # The key in the ASGI scope for the console's caller; a client cannot set it.
 SIGNED_IN = "afterword.signed_in"
+# The same for a request within a request that was counted already.
+COUNTED = "afterword.counted"
 
 
 async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Caller:
@@ -38,7 +40,8 @@ async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Cal
     headers = reply_headers(request)
     headers |= origin_headers(caller, request.headers.get("origin"))
     limiter: Limiter = request.app.state.limiter
-    take_from_key(limiter, caller.key_id, caller.rate_limit, headers)
+    if COUNTED not in request.scope:
+        take_from_key(limiter, caller.key_id, caller.rate_limit, headers)
     if not caller.trusted:
         take_from_public(limiter, request.scope, headers)
     return caller

@@ -150,9 +150,10 @@ class Member(SQLModel, table=True):
             return
         self.digest = digest
         yesterday = now.date() - dt.timedelta(days=1)
-        # The day is kept if it may be today in the workspace's zone: today's letter comes once.
-        if self.letter_on is not None and self.letter_on < yesterday:
-            self.letter_on = None
+        # A later day is kept: it may be today in the workspace's zone, and today's letter comes
+        # once. From then on a letter that was missed is late.
+        if self.letter_on is None or self.letter_on < yesterday:
+            self.letter_on = yesterday
 
     created_at: dt.datetime = Field(sa_type=Instant)
     updated_at: dt.datetime = Field(sa_type=Instant)

@@ -75,8 +75,45 @@ async def test_a_drop_raises_once_and_a_correction_clears_it(shop: Shop) -> None
     for response in found["data"]:
         await shop.call("DELETE", f"/v1/responses/{response['id']}")
     await look(shop)
-    assert [name for name, _ in await events(shop)] == ["alert.raised", "alert.cleared"]
+    (_, (name, cleared)) = await events(shop)
+    # What clears it is the day before, on which all was well.
+    assert (name, cleared["n"], cleared["value"] > raised[1]["expected"] - 30) == (
+        "alert.cleared", 40, True,
+    )  # fmt: skip
     assert (await shop.get("/v1/alerts/drop"))["raised"] == []
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_what_nobody_watches_any_more_is_cleared(shop: Shop, method: str) -> None:
+    await shop.publish("nps")
+    await history(shop, last_days=3)
+    await shop.post("/v1/alerts", DROP | {"key": "drop"})
+    await look(shop)
+    await shop.call(method, "/v1/alerts/drop", json={"active": False})
+    await shop.work()
+    assert [name for name, _ in await events(shop)] == ["alert.raised", "alert.cleared"]
+    if method == "PATCH":
+        assert (await shop.get("/v1/alerts/drop"))["raised"] == []
+
+
+async def test_what_it_is_compared_with_follows_the_rule(shop: Shop) -> None:
+    await shop.publish("nps")
+    await history(shop, last_days=3)
+    rule = {"kind": "below", "value": 90}
+    await shop.post("/v1/alerts", {"name": "a", "key": "a", "metric": "nps", "rule": rule})
+    await look(shop)
+    await shop.call("PATCH", "/v1/alerts/a", json={"rule": rule | {"value": 80}})
+    await look(shop)
+    assert [row["expected"] for row in (await shop.get("/v1/alerts/a"))["raised"]] == [80]
+
+
+async def test_a_baseline_without_answers_is_a_problem(shop: Shop) -> None:
+    await shop.publish("nps")
+    await history(shop, last_days=3)
+    span = {"from": str(TODAY - dt.timedelta(days=900)), "to": str(TODAY - dt.timedelta(days=800))}
+    await shop.post("/v1/alerts", DROP | {"key": "drop", "baseline": span})
+    await look(shop)
+    assert "No answers lie within" in (await shop.get("/v1/alerts/drop"))["problem"]
 
 
 async def test_chart_and_preview_tell_the_same(shop: Shop) -> None:
@@ -198,6 +235,8 @@ async def test_a_slow_week_of_tickets_is_found(shop: Shop) -> None:
         ({"group_by": "weather"}, ["body", "group_by"]),
         ({"notify": ["member:nobody@c.pl"]}, ["body", "notify", 0]),
         ({"baseline": {"from": "2026-02-01", "to": "2026-01-01"}}, ["body", "baseline"]),
+        ({"baseline": {"from": "1900-01-01", "to": "1900-01-02"}}, ["body", "baseline", "from"]),
+        ({"baseline": {"from": "2026-02-01", "to": "9999-12-31"}}, ["body", "baseline", "to"]),
         ({"metric": "ttr", "group_by": "channel"}, ["body", "group_by"]),
     ],
 )

@@ -3,6 +3,7 @@
 
 import asyncio
 import datetime as dt
+import re
 from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any
@@ -22,7 +23,7 @@ from app.core.database import Database
 from app.core.job_runner import Handler, JobRunner
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
-from tests.mailbox import Mailbox
+from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
 
 # A Monday.
@@ -55,7 +56,7 @@ async def letter_of(shop: Shop, locale: str) -> EmailMessage:
         workspace = await get_workspace(session, UUID(shop.workspace_id))
         member = await session.get(Member, (workspace.id, UUID(made["id"])))
         content = await read_content(
-            session, workspace, dt.date(2026, 11, 16), dt.date(2026, 11, 23)
+            session, workspace, dt.date(2026, 11, 16), dt.date(2026, 11, 23), locale[:2]
         )
     return write_letter(
         state.settings, workspace, member, content, f"https://x.example/letter/{made['id']}"
@@ -194,6 +195,50 @@ async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_onc
     assert sorted(sent_to) == sorted(people)
 
 
+def test_the_first_letter_comes_late_after_an_outage_too() -> None:
+    def due(made: dt.datetime, at: dt.datetime) -> dt.date | None:
+        member = Member(
+            workspace_id=UUID(int=1), id=UUID(int=2), email="", name="", role="", locale="en",
+            digest="weekly", created_at=made, updated_at=made,
+        )  # fmt: skip
+        return _due_day(member, at)
+
+    tuesday = MONDAY + dt.timedelta(days=1)
+    assert due(MONDAY - dt.timedelta(days=3), tuesday) == MONDAY.date()
+    assert due(MONDAY + dt.timedelta(hours=4), tuesday) is None
+
+
+async def test_a_letter_that_is_written_again_has_the_same_id(shop: Shop) -> None:
+    """A worker that stops between the server's data and its reply sends the letter once more."""
+    await week(shop)
+    state = state_of(shop)
+    body = {"email": "m@c.pl", "name": "M", "digest": "weekly"}
+    made = await shop.post("/v1/members", body)
+    async with state.database.session() as session:
+        workspace = await get_workspace(session, UUID(shop.workspace_id))
+        member = await session.get(Member, (workspace.id, UUID(made["id"])))
+        ids = set()
+        for end in (dt.date(2026, 11, 23), dt.date(2026, 11, 23), dt.date(2026, 11, 30)):
+            first = end - dt.timedelta(days=7)
+            content = await read_content(session, workspace, first, end, "en")
+            ids.add(write_letter(state.settings, workspace, member, content, "x")["Message-ID"])
+    assert len(ids) == 2
+
+
+async def test_the_weakest_touchpoint_is_that_of_the_journey_by_its_name(shop: Shop) -> None:
+    await shop.call(
+        "PUT", "/v1/touchpoints/desk", json={"stage": "after", "name": {"pl": "Biurko"}}
+    )
+    await shop.publish("nps")
+    await shop.publish("csat", template="csat")
+    for place in range(12):
+        at = f"2026-11-18T10:{place:02}:00Z"
+        await shop.answer("nps", 9, touchpoint="till", responded_at=at)
+        await shop.answer("csat", 2, touchpoint="desk", responded_at=at)
+    said = plain(await letter_of(shop, "pl"))
+    assert re.search(r"Biurko: \d+ / 100", said), said
+
+
 async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:
     made = await shop.post("/v1/members", {"email": "w@c.pl", "name": "W", "digest": "weekly"})
     member = Member(
@@ -212,5 +257,7 @@ async def test_a_press_ends_it_and_a_look_does_not(shop: Shop) -> None:
 async def test_nothing_to_say_is_nothing(shop: Shop) -> None:
     async with state_of(shop).database.session() as session:
         workspace = await get_workspace(session, UUID(shop.workspace_id))
-        content = await read_content(session, workspace, dt.date(2026, 1, 5), dt.date(2026, 1, 12))
+        content = await read_content(
+            session, workspace, dt.date(2026, 1, 5), dt.date(2026, 1, 12), "en"
+        )
     assert content.is_empty

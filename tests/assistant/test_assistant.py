@@ -80,6 +80,50 @@ async def test_errors_and_scopes_are_the_apis(service: Service) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("search_comments", {"q": "x", "limit": 500}, "500"),
+        ("search_comments", {"q": "x", "customer": "c-1"}, "customer"),
+        ("get_metric", {}, "metric"),
+        ("get_insight", {"insight": "moods"}, "insight"),
+    ],
+)
+async def test_a_tool_takes_what_it_declares(
+    service: Service, tool: str, arguments: dict[str, Any], said: str
+) -> None:
+    wrong, text = await call(service, service.key, tool, **arguments)
+    assert (wrong, said in text) == (True, True), text
+
+
+async def test_surveys_are_read_page_by_page(service: Service) -> None:
+    with service.client() as client:
+        client.post("/v1/surveys", json={"template": "csat", "key": "csat"}).raise_for_status()
+    _, first = await call(service, service.key, "list_surveys", limit=1)
+    cursor = json.loads(first)["next_cursor"]
+    _, second = await call(service, service.key, "list_surveys", limit=1, cursor=cursor)
+    keys = {found["key"] for page in (first, second) for found in json.loads(page)["data"]}
+    assert keys == {"nps", "csat"}
+
+
+def test_one_question_is_one_request_of_the_keys_rate(service: Service) -> None:
+    with service.client() as client:
+        body = {"name": "slow", "scopes": ["metrics"], "rate_limit": 1}
+        secret = client.post("/v1/api-keys", json=body).json()["secret"]
+    headers = {"Authorization": f"Bearer {secret}", "Accept": "application/json"}
+    asked = {"name": "get_metric", "arguments": {"metric": "nps"}}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked}
+    reply = httpx.post(f"{service.url}/mcp", json=message, headers=headers)
+    assert reply.status_code == 200, reply.text
+    assert not reply.json()["result"].get("isError"), reply.text
+
+
+def test_another_content_type_is_refused_as_by_the_api(service: Service) -> None:
+    headers = {"Authorization": f"Bearer {service.key}", "Content-Type": "text/plain"}
+    reply = httpx.post(f"{service.url}/mcp", content=b"{}", headers=headers)
+    assert (reply.status_code, reply.headers["content-type"]) == (415, "application/problem+json")
+
+
 def test_without_a_key_there_is_nothing(service: Service) -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     assert httpx.post(f"{service.url}/mcp", json=body).status_code == 401

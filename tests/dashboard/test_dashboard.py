@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
+from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.pages import NAVIGATION
 from app.pages.dashboard.pages import PAGES as DASHBOARD_PAGES
 from app.pages.dashboard.texts import DashboardTexts
@@ -330,6 +331,15 @@ async def test_a_bad_experience_that_stays_bad_is_no_recovery(browser: Browser, 
     assert control["p_good_after_bad"] < 20
     assert control["p_good_after_good"] > 80
     assert DashboardTexts("en")["sentence.recovery_none"] in page
+
+
+@pytest.mark.parametrize("tab", TABS)
+async def test_every_tab_says_why_it_is_empty(browser: Browser, shop: Shop, tab: str) -> None:
+    await browser.sign_in()
+    await browser.page(f"/experience?insight={tab}")
+    await shop.publish("nps")
+    await shop.answer("nps", 9)
+    await browser.page(f"/experience?insight={tab}")
 
 
 async def test_hidden_drivers_have_a_page(browser: Browser, shop: Shop) -> None:

@@ -3,8 +3,9 @@
 
 import pytest
 
-from app.insights import comments
-from app.insights.comments import name_forms, terms_of
+from app.insights import comment_names
+from app.insights.comment_names import name_forms
+from app.insights.comments import terms_of
 from tests.insights.test_insights import COMMENT, NPS, answer, comments_shop, send
 from tests.shop import Shop
 
@@ -36,7 +37,7 @@ async def test_one_who_claims_to_be_the_same_person_is_one_among_words(shop: Sho
 @pytest.fixture(params=[0, 50_000], ids=["all customers", "few answers"])
 def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names are looked for among all customers, or among those of few answers."""
-    monkeypatch.setattr(comments, "_FEW_ANSWERS", request.param)
+    monkeypatch.setattr(comment_names, "_FEW_ANSWERS", request.param)
 
 
 @pytest.mark.usefixtures("both_ways")

@@ -8,8 +8,7 @@ from typing import Any
 
 from app.core.clock import utc_now
 from app.insights.names import NO_DRIVERS
-from app.interactions.models import Journey
-from app.metrics.journey import ON_MAP, map_of
+from app.metrics.journey import ON_MAP, all_touchpoints, map_of
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
 from app.metrics.registry import METRICS
@@ -269,11 +268,12 @@ async def emotion_points(
 
 
 async def journey_of(
-    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]], journey: Journey
+    visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
 ) -> dict[str, Any]:
-    """Read the map of touchpoints."""
+    """Read the map of all touchpoints."""
     requests = {
         name: await request_of(visit, view, name, properties, group_by=["touchpoint"])
         for name in ON_MAP
     }
+    journey = await all_touchpoints(visit.session, visit.workspace.id)
     return await map_of(visit.session, journey, requests)

@@ -7,11 +7,9 @@ from fastapi import Query
 from starlette.responses import HTMLResponse, Response
 
 from app.alerts import service as alerts
-from app.core.clock import utc_now
 from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
-from app.interactions import service as interactions
-from app.interactions.models import Journey
+from app.metrics.journey import STAGES
 from app.metrics.service import Reply
 from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
@@ -27,7 +25,6 @@ from app.triggers.recent_activity import invitation_funnel
 routes = router("Dashboard")
 
 ViewDep = Annotated[PageFilter, Query()]
-_STAGES = ("before", "during", "after", None)
 
 
 @routes.get("/", include_in_schema=False)
@@ -35,7 +32,7 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
     """Show the main figures, the trend, open follow-ups and new comments."""
     properties = chosen(asked)
     shown = await figures_context(visit, view, properties)
-    journey = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
+    journey = await figures.journey_of(visit, view, properties)
     for_members = (
         HIDDEN_FROM_SHARED if visit.shared else await _for_members(visit, view, properties)
     )
@@ -102,22 +99,11 @@ async def first_steps(visit: DashboardVisit) -> list[tuple[str, str, bool]] | No
     ]
 
 
-async def _all_touchpoints(visit: DashboardVisit) -> Journey:
-    """Return every touchpoint as one journey, in the order of the stages."""
-    rows = await interactions.touchpoints(visit.session, visit.workspace.id)
-    order = {stage: number for number, stage in enumerate(_STAGES)}
-    keys = [row.key for row in sorted(rows, key=lambda row: (order.get(row.stage, 9), row.key))]
-    steps = [{"touchpoint": key, "notes": {}} for key in keys]
-    return Journey(
-        workspace_id=visit.workspace.id, key="", name={}, steps=steps, created_at=utc_now()
-    )
-
-
 @routes.get("/journey", include_in_schema=False)
 async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> HTMLResponse:
     """Show the touchpoints before, during and after a purchase."""
     properties = chosen(asked)
-    found = await figures.journey_of(visit, view, properties, await _all_touchpoints(visit))
+    found = await figures.journey_of(visit, view, properties)
     steps = [
         step for step in (*found["steps"], *found["elsewhere"])
         if not view.touchpoint or step["touchpoint"] == view.touchpoint
@@ -137,7 +123,7 @@ async def show_journey(visit: VisitDep, view: ViewDep, asked: PropertiesDep) -> 
         view=view,
         properties=properties,
         choices=choices,
-        stages=[(stage, [s for s in steps if s["stage"] == stage]) for stage in _STAGES],
+        stages=[(stage, [s for s in steps if s["stage"] == stage]) for stage in STAGES],
         names=names,
         chart=whiskers(points),
         write=figures.format_value,

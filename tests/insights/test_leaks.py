@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No insight shows customers' words, names or single answers to whom they are not for."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from app.insights.comment_names import name_forms
+from app.interactions.erased_names import plain_words
+from tests.insights.test_insights import COMMENT, NOW, NPS, TEXT, answer, rating, send
+from tests.shop import Shop
+
+OPTIONS = [{"key": key, "text": TEXT} for key in ("good", "bad")]
+
+
+async def figures_key(shop: Shop) -> str:
+    made = await shop.post("/v1/api-keys", {"name": "figures", "scopes": ["metrics"]})
+    secret: str = made["secret"]
+    return secret
+
+
+@pytest.mark.parametrize("type_", ["text", "yes_no", "expectation", "choices"])
+async def test_what_was_heard_is_a_choice(shop: Shop, type_: str) -> None:
+    heard: dict[str, Any] = {"key": "x", "type": type_, "text": TEXT, "driver": "heard"}
+    heard |= {"options": OPTIONS} if type_ == "choices" else {}
+    body = {"key": "s", "name": "S", "metric": "nps", "questions": [NPS, heard]}
+    refused = await shop.call("POST", "/v1/surveys", json=body)
+    assert refused.status_code == 422
+    assert "driver: `heard` is asked by a question of choice" in refused.text
+
+
+async def test_the_name_of_a_customer_of_another_channel_is_no_word(shop: Shop) -> None:
+    """Filters narrow the comments, and not whose names are dropped."""
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = [
+        answer("nps", place, {"score": 2 if place % 2 else 10,
+                              "why": "Late. Nowak" if place % 2 else "Quick. Great"}, channel="web")
+        for place in range(60)
+    ]  # fmt: skip
+    who = {"external_id": "j", "name": "Jan Nowak", "email": "jan@example.pl"}
+    lines.append(answer("nps", 99, {"score": 9}, channel="email", customer=who))
+    await send(shop, lines)
+    for filters in ({}, {"channel": "web"}, {"survey": "nps", "count": "latest_per_customer"}):
+        found = await shop.get("/v1/insights/comments", **filters)
+        words = {row["term"] for row in found["rows"]}
+        assert ("late" in words, "nowak" in words) == (True, False), filters
+
+
+async def test_an_erased_customers_name_stays_no_word(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    who = {"external_id": "e", "name": "Ewa Dudek", "email": "ewa.dudek@example.pl"}
+    lines = [
+        answer("nps", place, {"score": 2 if place % 2 else 10,
+                              "why": "Ewa Dudek was rude" if place % 2 else "Quick delivery"})
+        for place in range(60)
+    ]  # fmt: skip
+    lines.append(answer("nps", 99, {"score": 9}, customer=who))
+    await send(shop, lines)
+    customer = await shop.get("/v1/customers/e")
+    await shop.call("DELETE", f"/v1/customers/{customer['id']}")
+    found = await shop.get("/v1/insights/comments")
+    words = {word for row in found["rows"] for word in row["term"].split()}
+    assert "delivery" in words
+    assert not words & {"ewa", "dudek"}
+
+
+@pytest.mark.parametrize(
+    ("language", "written", "name"),
+    [
+        ("pl", "ewy", "Ewa"), ("pl", "dudka", "Dudek"), ("pl", "janowi", "Jan"),
+        ("pl", "nowakowie", "Nowak"), ("pl", "marka", "Marek"), ("pl", "kota", "Kot"),
+        ("pl", "nowakiem", "Nowak"), ("pl", "niemca", "Niemiec"), ("ro", "mariei", "Maria"),
+        ("de", "müllers", "Müller"), ("de", "mueller", "Müller"), ("de", "weiss", "Weiß"),
+        ("ru", "петрова", "Петров"), ("en", "smiths", "Smith"),
+    ],
+)  # fmt: skip
+def test_a_name_is_known_in_its_cases(language: str, written: str, name: str) -> None:
+    assert plain_words([name]) & name_forms(plain_words([written]), language)
+
+
+async def test_a_small_survey_is_not_told_by_the_whole(shop: Shop) -> None:
+    await shop.publish("big", metric="nps", questions=[NPS])
+    await shop.publish("tiny", metric="nps", questions=[NPS])
+    await send(shop, [answer("big", place, {"score": 9}) for place in range(30)])
+    await send(shop, [answer("tiny", place, {"score": 1}) for place in range(3)])
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 10})
+    found = await shop.get("/v1/insights/word-of-mouth")
+    assert (found["n"], found["dissatisfied"]) == (30, 0)
+    assert any("tiny" in warning for warning in found["warnings"])
+    assert {row["survey"]: row["dissatisfied"] for row in found["rows"]} == {"big": 0, "tiny": None}
+
+
+async def test_a_key_for_figures_sees_no_single_person_and_no_member(shop: Shop) -> None:
+    await shop.publish("nps")
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    await shop.post("/v1/members", {"email": "boss@firm.example", "name": "Boss"})
+    rule: dict[str, Any] = {"metric": "nps", "rule": {"kind": "below", "value": 99, "min_n": 1}}
+    alert = {"name": "a", "key": "a", "notify": ["member:boss@firm.example"]}
+    narrowed = {"filter": {"property.nick": "rare"}}
+    await shop.post("/v1/alerts", rule | alert)
+    await shop.post("/v1/alerts", rule | narrowed | {"name": "b", "key": "b"})
+    key = await figures_key(shop)
+    for path in ("/v1/alerts", "/v1/alerts/a"):
+        shown = await shop.call("GET", path, key=key)
+        assert (shown.status_code, "boss@firm.example" in shown.text) == (200, False)
+    assert "boss@firm.example" in str(await shop.get("/v1/alerts/a"))
+    tried = rule | narrowed | {"name": "c"}
+    refused = await shop.call("POST", "/v1/alerts/preview", json=tried, key=key)
+    assert (refused.status_code, "sees figures only" in refused.text) == (422, True)
+    assert (await shop.call("POST", "/v1/alerts/preview", json=tried)).status_code == 200
+    segment = rule | {"name": "c", "filter": {"property.store": "W"}}
+    assert (await shop.call("POST", "/v1/alerts/preview", json=segment, key=key)).status_code == 200
+    assert (await shop.call("GET", "/v1/alerts/b/chart", key=key)).status_code == 422
+    assert (await shop.call("GET", "/v1/alerts/a/chart", key=key)).status_code == 200
+
+
+async def test_a_pillar_on_the_main_question_does_not_explain_itself(shop: Shop) -> None:
+    questions = [NPS | {"pillar": "integrity"}, rating("kind", pillar="empathy")]
+    await shop.publish("s", metric="nps", questions=questions)
+    await send(shop, [
+        answer("s", place, {"score": place % 11, "kind": 1 + place % 5}) for place in range(220)
+    ])  # fmt: skip
+    found = await shop.get("/v1/insights/pillars")
+    assert found["index"]["weights"] == "equal"
+    asked = await shop.get("/v1/insights/pillars", weights="johnson")
+    assert asked["refused"]["reason"] == "no_outcome"
+
+
+async def test_words_are_not_cut_at_their_signs_and_sides_are_not_mixed(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = [answer("nps", place, {"score": 1, "why": "सेवा बहुत खराब"}, locale="hi")
+             for place in range(25)]  # fmt: skip
+    lines += [answer("nps", 100 + place, {"score": 10, "why": "Very quick delivery"}, locale="en")
+              for place in range(25)]  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/comments")
+    assert {"सेवा", "खराब"} <= {row["term"] for row in found["rows"] if row["locale"] == "hi"}
+    # Words of a language that one side alone speaks tell nothing of either side.
+    for side in ("low", "high"):
+        rows = (await shop.get("/v1/insights/comments", side=side))["rows"]
+        assert all((row["z"] > 0) == (side == "low") and row["z"] != 0 for row in rows)
+
+
+async def test_an_answer_in_a_language_without_dictionary_keeps_it(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = [
+        answer("nps", place, {"score": (10, 1)[place % 2],
+                              "why": ("とても 速い", "とても 遅い")[place % 2]}, locale="ja")
+        for place in range(60)
+    ]  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/comments")
+    assert {row["locale"] for row in found["rows"]} == {"ja"}
+
+
+async def test_of_several_ratings_at_once_the_next_later_one_follows(shop: Shop) -> None:
+    await shop.publish("nps")
+    moment = NOW - dt.timedelta(days=25)
+    lines = []
+    for place in range(20):
+        who = {"external_id": f"c{place}"}
+        for number, (score, days) in enumerate(((2, 0), (7, 0), (10, 3))):
+            at = (moment + dt.timedelta(days=days)).isoformat()
+            lines.append(answer("nps", 10 * place + number, {"score": score}, customer=who,
+                                responded_at=at))  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/recovery")
+    assert (found["failures"], found["followed"], found["recovered"]) == (20, 20, 20)
+    assert found["median_days"] == 3
+
+
+async def test_a_reopened_ticket_recovers_by_what_follows_its_second_solving(shop: Shop) -> None:
+    await shop.publish("csat", template="csat")
+    start = NOW - dt.timedelta(days=20)
+    moments: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+
+    def happened(ticket: str, type_: str, day: int) -> None:
+        at = (start + dt.timedelta(days=day)).isoformat()
+        moments.append({"type": f"ticket.{type_}", "source": "desk", "ticket": ticket,
+                        "external_id": f"{ticket}-{type_}-{day}", "occurred_at": at})  # fmt: skip
+
+    def rated(ticket: str, score: int, day: int) -> None:
+        at = (start + dt.timedelta(days=day, hours=1)).isoformat()
+        about = {"source": "desk", "external_id": f"{ticket}-solved-{day}"}
+        lines.append(answer("csat", len(lines), {"score": score}, ticket=ticket,
+                            interaction=about, responded_at=at,
+                            customer={"external_id": f"c{ticket}"}))  # fmt: skip
+
+    for number in range(25):
+        # Reopened, and never solved again: the good rating was given before.
+        happened(f"a{number}", "opened", 0)
+        happened(f"a{number}", "solved", 1)
+        rated(f"a{number}", 5, 1)
+        happened(f"a{number}", "reopened", 2)
+    for ticket, score in (("b1", 5), ("b2", 1)):
+        for day, type_ in enumerate(("opened", "solved", "reopened", "solved", "reopened")):
+            happened(ticket, type_, day)
+        # Rated after the second solving; a third one came later.
+        rated(ticket, score, 3)
+        happened(ticket, "solved", 9)
+    for number in range(25):
+        rated(f"x{number}", 1, 1)
+    await send(shop, moments, path="interactions")
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/recovery")
+    (row,) = [row for row in found["rows"] if row["by"] == "ticket"]
+    assert (row["failures"], row["followed"], row["recovered"], row["failed_again"]) == (
+        27,
+        2,
+        1,
+        1,
+    )
+
+
+async def test_what_never_varies_drives_nothing_and_is_not_explained(shop: Shop) -> None:
+    questions = [NPS, rating("wait", driver="waiting"), rating("same", driver="quality", points=7),
+                 rating("kind", driver="courtesy")]  # fmt: skip
+    await shop.publish("s", metric="nps", questions=questions)
+    lines = []
+    for place in range(150):
+        answers: dict[str, Any] = {"score": place % 11, "wait": 1 + place * 7 % 5, "same": 5,
+                                   "kind": 1 + (place // 3) % 5}  # fmt: skip
+        if place % 9 == 0:
+            answers["kind"] = None
+        lines.append(answer("s", place, answers))
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/drivers")
+    assert found["base"] == "pairwise"
+    same = next(row for row in found["rows"] if row["driver"] == "quality")
+    assert (same["correlation"], same["importance"], same["importance_share_ci"]) == (
+        None, 0, [0, 0],
+    )  # fmt: skip
+    assert same["mean_0_100_ci"] == [pytest.approx(same["mean_0_100"])] * 2
+    await shop.publish("t", metric="nps", questions=questions)
+    await send(shop, [line | {"survey": "t", "external_id": f"t{n}",
+                              "answers": line["answers"] | {"score": 9}}
+                      for n, line in enumerate(lines)])  # fmt: skip
+    refused = await shop.get("/v1/insights/drivers", survey="t")
+    assert (refused["refused"]["reason"], refused["rows"]) == ("no_outcome", [])
+
+
+async def test_promoters_are_the_top_box_of_a_recommendation(shop: Shop) -> None:
+    other = {"key": "again", "type": "nps", "text": TEXT, "driver": "value"}
+    main = {"key": "score", "type": "csat", "text": TEXT}
+    await shop.publish("s", metric="csat", questions=[main, other])
+    await send(shop, [
+        answer("s", place, {"score": 1 + place % 5, "again": (9, 10, 8, 2)[place % 4]})
+        for place in range(100)
+    ])  # fmt: skip
+    (row,) = (await shop.get("/v1/insights/drivers"))["rows"]
+    assert row["top_box_share"] == 50
