@@ -9,8 +9,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
-from app.core.text_values import decode_json
+from app.core.text_values import decode_json, unfit_property
 
+# Documents whose keys are names that the sender chose.
+_OF_NAMES = frozenset({"properties", "person_properties"})
+# What of a person's properties is kept: so many, with names and texts of at most this length.
+_MOST_PROPERTIES, _LONGEST_NAME, _LONGEST_TEXT = 32, 64, 256
 _FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _LARGEST_PAGE = 100
 _USUAL_PAGE = 20
@@ -44,17 +48,27 @@ def nested(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
         if match is None:
             continue
         keys = re.findall(r"\[([^\[\]]*)\]", match[2])
-        if keys == [""]:
-            found.setdefault(match[1], [])
-            if isinstance(found[match[1]], list):
-                found[match[1]].append(value)
-        elif keys:
-            inner = found.setdefault(match[1], {})
-            if isinstance(inner, dict):
-                inner[keys[0]] = value
-        else:
-            found[name] = value
-    return found
+        _put(found, [match[1], *keys], value)
+    return {name: _with_lists(value, of_names=name in _OF_NAMES) for name, value in found.items()}
+
+
+def _put(document: dict[str, Any], keys: Sequence[str], value: str) -> None:
+    """Put a value into a document; an empty key is the next place of a list."""
+    for key in keys[:-1]:
+        inner = document.setdefault(key or str(len(document)), {})
+        if not isinstance(inner, dict):
+            return
+        document = inner
+    document[keys[-1] or str(len(document))] = value
+
+
+def _with_lists(value: Any, *, of_names: bool) -> Any:
+    """Return a value in which numbered places are lists, unless they are names of properties."""
+    if not isinstance(value, dict):
+        return value
+    inner = {name: _with_lists(part, of_names=False) for name, part in value.items()}
+    is_list = not of_names and all(name.isdecimal() for name in inner)
+    return list(inner.values()) if is_list else inner
 
 
 class Parameters:
@@ -79,7 +93,9 @@ class Parameters:
 
     def flag(self, name: str, *, default: bool) -> bool:
         """Return true or false, also where a form says it in words."""
-        value = self.values.get(name, default)
+        value = self.values.get(name)
+        if value is None:
+            return default
         if isinstance(value, bool):
             return value
         if str(value).lower() in {"true", "1"}:
@@ -126,25 +142,30 @@ class Parameters:
         """Return the number of the page, from 1, and how many rows it has."""
         size = self.whole("per_page")
         number = self.whole("page")
-        if size is not None and not 1 <= size <= _LARGEST_PAGE:
-            msg = f"must be from 1 to {_LARGEST_PAGE}"
-            raise InvalidInput.at("body", "per_page", msg=msg)
         if number is not None and not 1 <= number <= 100_000:
             raise InvalidInput.at("body", "page", msg="must be 1 or more")
-        return number or 1, size or _USUAL_PAGE
+        return number or 1, _USUAL_PAGE if size is None else min(max(size, 1), _LARGEST_PAGE)
 
     def properties(self, name: str) -> dict[str, Any]:
-        """Return properties; what is null or empty is left out."""
+        """Return properties; what is null or empty is left out.
+
+        So is what does not fit, and long texts are cut: a client that was written for Delighted
+        must not fail because of a side field.
+        """
         value = self.values.get(name)
         if value is None or value == "":
             return {}
         if not isinstance(value, dict):
             raise InvalidInput.at("body", name, msg="must be an object of names and values")
-        return {
-            str(key): part if isinstance(part, str | int | float) else json.dumps(part)
-            for key, part in value.items()
-            if part not in (None, "", [], {})
-        }
+        found: dict[str, Any] = {}
+        for key, part in value.items():
+            fit = part if isinstance(part, str | int | float) else json.dumps(part)
+            fit = fit[:_LONGEST_TEXT] if isinstance(fit, str) else fit
+            is_empty = part in (None, "", [], {})
+            if is_empty or len(str(key)) > _LONGEST_NAME or unfit_property(fit):
+                continue
+            found[str(key)] = fit
+        return dict(list(found.items())[:_MOST_PROPERTIES])
 
 
 def _is_plain(value: Any) -> bool:

@@ -2,6 +2,7 @@
 """People: made and asked, listed, erased; who wants no mail, and whose address is dead."""
 
 import datetime as dt
+import re
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,8 @@ from app.invitations.suppression import SuppressionKind
 from app.responses.queries import last_answered
 from app.workspaces.service import get_workspace
 
+_LONGEST_NAME = 200
+_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _FARTHEST_SECONDS = 366 * 86_400
 
 
@@ -37,7 +40,7 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
     if email is None and phone is None:
         raise InvalidInput.at("body", "email", msg="can't be blank")
     properties = given.properties("properties")
-    locale = properties.pop("locale", None)
+    locale = _locale(properties.pop("locale", None))
     customer = await _put(request, email, phone, locale=locale, properties=properties)
     asked = None
     by_mail = given.text("channel") in {None, "email"} and email is not None
@@ -51,6 +54,13 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
         "survey_scheduled_at": seconds(asked),
         "properties": properties | ({"locale": locale} if locale else {}),
     }
+
+
+def _locale(given: Any) -> str | None:
+    """Return a locale as we write it; None for what is none, such as the name of a language."""
+    language, separator, rest = str(given or "").replace("_", "-").partition("-")
+    found = language.lower() + separator + rest
+    return found if _LOCALE.fullmatch(found) else None
 
 
 def _email(given: Parameters, name: str) -> str | None:
@@ -75,8 +85,10 @@ async def _put(
     session, workspace_id = request.session, request.caller.workspace_id
     named = {"email": email, "phone": phone, "name": request.parameters.text("name")}
     fields: dict[str, Any] = {name: value for name, value in named.items() if value}
+    if "name" in fields:
+        fields["name"] = fields["name"][:_LONGEST_NAME]
     if locale:
-        fields["locale"] = str(locale)
+        fields["locale"] = locale
     try:
         row = CustomerRow.model_validate(fields | {"properties": properties})
     except ValidationError as error:
@@ -152,7 +164,8 @@ async def list_people(request: DelightedRequest) -> list[dict[str, Any]]:
 
 async def find_person(request: DelightedRequest, reference: str) -> dict[str, Any]:
     """Return a customer by `id`, `email:…` or `phone_number:…`, or raise NotFound."""
-    kind, colon, value = reference.partition(":")
+    kind, colon, value = reference.strip().partition(":")
+    value = value.strip()
     session, workspace_id = request.session, request.caller.workspace_id
     found = None
     if colon and kind == "email":
@@ -160,7 +173,7 @@ async def find_person(request: DelightedRequest, reference: str) -> dict[str, An
     elif colon and kind == "phone_number":
         found = await customers.find_by_phone(session, workspace_id, value)
     else:
-        found = await customers.find_customer(session, workspace_id, reference)
+        found = await customers.find_customer(session, workspace_id, reference.strip())
     if found is None or found["erased_at"] is not None:
         raise NotFound("There is no such person.")
     return found

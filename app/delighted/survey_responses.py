@@ -7,7 +7,6 @@ from uuid import UUID
 from app.core.clock import utc_now
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import as_uuid, uuid7
-from app.core.text_values import unfit_property
 from app.delighted.people import find_person
 from app.delighted.request import DelightedRequest
 from app.delighted.shapes import person, survey_response
@@ -18,7 +17,7 @@ from app.responses.replies import refuse
 from app.responses.schemas import ResponseOut, ResponsePatch
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.compiled import CompiledSurvey
-from app.surveys.question_types import spec_of
+from app.surveys.question_types import TextAnswers, spec_of
 
 _ORDERS = {
     "asc": ("responded_at", "asc"), "desc": ("responded_at", "desc"),
@@ -26,6 +25,7 @@ _ORDERS = {
     "asc:created_at": ("responded_at", "asc"), "desc:created_at": ("responded_at", "desc"),
 }  # fmt: skip
 
+_LONGEST_COMMENT = TextAnswers().longest
 # Our fields by the names that Delighted's clients know.
 _GIVEN_AS = {"responded_at": "created_at", "properties": "person_properties"}
 
@@ -174,8 +174,9 @@ async def update_response(request: DelightedRequest, reference: str | None) -> d
         raise NotFound("There is no such survey response of this key's survey.")
     answers = _answers(request, survey, found.answers)
     properties = _properties(request)
-    changed = answers != found.answers or (
-        properties is not None and properties != found.properties
+    # Properties are added to those that are there.
+    changed = answers != found.answers or any(
+        found.properties.get(name) != value for name, value in (properties or {}).items()
     )
     if changed:
         body = ResponseIn(
@@ -206,16 +207,13 @@ def _answers(
         None,
     )
     if text is not None and "comment" in given.values:
-        answers[text.key] = given.text("comment")
+        comment = given.text("comment")
+        answers[text.key] = comment and comment[:_LONGEST_COMMENT]
     return answers
 
 
 def _properties(request: DelightedRequest) -> dict[str, Any] | None:
-    properties = request.parameters.properties("person_properties")
-    for name, value in properties.items():
-        if reason := unfit_property(value):
-            raise InvalidInput.at("body", "person_properties", msg=f"{name} {reason}")
-    return properties or None
+    return request.parameters.properties("person_properties") or None
 
 
 async def _store(

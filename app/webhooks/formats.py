@@ -153,8 +153,10 @@ def as_delighted(event: SubscriberEvent, *, personal: bool, base_url: str) -> di
     if event.type is EventType.CUSTOMER_UNSUBSCRIBED:
         about: dict[str, Any] = {
             "email": data.get("email") if personal else None,
+            "person": {"id": data.get("customer_id"),
+                       "email": data.get("email") if personal else None},
             "unsubscribed_at": _seconds(data.get("at")),
-        }
+        }  # fmt: skip
     else:
         customer = data.get("customer") or {}
         about = {
@@ -165,7 +167,7 @@ def as_delighted(event: SubscriberEvent, *, personal: bool, base_url: str) -> di
             },
             "survey_type": _SURVEY_TYPES.get(data.get("band") or ""),
             "score": data.get("score"),
-            "comment": comment(event),
+            "comment": data.get("comment") or comment(event),
             "permalink": link(event, base_url),
             "created_at": _seconds(data.get("responded_at")),
             "updated_at": _seconds(data.get("updated_at")),
