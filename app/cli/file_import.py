@@ -16,7 +16,7 @@ from rich.table import Table
 from app.core.database import Database
 from app.imports import service
 from app.imports.options import ImportOptions
-from app.imports.rejects import write_rejects
+from app.imports.rejects import encoding_of_rejects, write_rejects
 from app.imports.source_file import SourceFile
 from app.interactions.customer_resolver import CustomerResolver
 from app.responses.batch_writing import Ingest
@@ -24,7 +24,7 @@ from app.responses.group_commit import GroupCommit
 from app.surveys.catalogue import Catalogue
 from app.workspaces.service import find_workspace
 
-_MOST_COLUMNS = 40
+_MOST_COLUMNS, _MOST_REASONS = 40, 20
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,8 @@ async def _take(
         f"{rejected:,} rejected",
     ]  # fmt: skip
     console.print(f"{', '.join(parts)}. Import {run.id}")
+    for row in report["not_stored"][:_MOST_REASONS]:
+        console.print(f"Line {row['line']}: {row['reason']}", markup=False)
     return rejected
 
 
@@ -153,7 +155,6 @@ def _write_rejects(looked: service.FileLook, path: Path, import_id: UUID | None 
         # An earlier run may have left some.
         beside.unlink(missing_ok=True)
         return
-    # The encoding of the file itself, so that it can be read with the same options.
-    encoding = looked.file.table.encoding or "utf-8"
-    with beside.open("w", newline="", encoding=encoding, errors="replace") as opened:
+    encoding = encoding_of_rejects(looked.file.table.encoding)
+    with beside.open("w", newline="", encoding=encoding) as opened:
         write_rejects(looked.file, looked.file.rejected, opened, import_id)

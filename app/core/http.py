@@ -128,6 +128,9 @@ def _message(error: Any, known: Iterable[str]) -> str:
     return message.removeprefix("Value error, ")
 
 
+_MARK = b"\xef\xbb\xbf"
+
+
 async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     """Read the body; read it to its end before raising TooLarge, so that the reply arrives."""
     chunks: list[bytes] = []
@@ -148,6 +151,8 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
 async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     """Read a body of JSON or lines: unpacked where it is gzip, without a byte-order mark.
 
+    Of another file, such as CSV, the mark stays: it says the encoding.
+
     Raises TooLarge if the body is too large, before or after unpacking, and WrongContentType for
     any other content coding.
     """
@@ -158,7 +163,8 @@ async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     elif coding not in {"", "identity"}:
         detail = f"The body's coding {coding[:40]!r} is not understood; send it plain or as gzip."
         raise WrongContentType(detail)
-    return body.removeprefix(b"\xef\xbb\xbf")
+    plain = body.removeprefix(_MARK)
+    return plain if plain.lstrip()[:1] in {b"{", b"[", b""} else body
 
 
 def _unpacked(body: bytes, limit: int) -> bytes:

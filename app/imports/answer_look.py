@@ -55,8 +55,10 @@ from app.workspaces.service import get_workspace
 _MAIN, _COMMENT = "@main", "@comment"
 CHUNK = 4000
 _MIN_MISFITS = 3
-# From so many points on, and so many answers, one of them lies in the upper half of the scale.
-_LONG_SCALE, _MIN_SCORES = 7, 30
+# From so many points on, and so many answers, one of them lies in the upper half of the scale; of
+# many answers one is its highest, unless the scores are of a shorter scale.
+_LONG_SCALE, _MIN_SCORES, _MANY_SCORES = 7, 10, 50
+_OTHER_LENGTHS = (5, 7)
 
 
 @dataclass
@@ -139,6 +141,9 @@ async def survey_of(database: Database, workspace_id: UUID, survey: str) -> Comp
     if published is None:
         detail = f"The survey `{survey[:64]}` is a draft; publish it first."
         raise Conflict(detail)
+    if not published.live:
+        detail = f"The survey `{survey[:64]}` is closed; publish it again for the import."
+        raise Conflict(detail)
     return published
 
 
@@ -177,7 +182,8 @@ def _dates(
         order = table.origin.date_order if table.origin else None
         return judge_dates(values, zone, options.date_format, column.name, order=order)
     if "responded_at" in options.constants:
-        return DateReading(zone)
+        # A single date shows no order of day and month, so it must be one of which there is none.
+        return DateReading(zone, "iso")
     if is_dated:
         detail = (
             "No column is the time of the answer (`responded_at`); name it by `map`, or say "
@@ -189,6 +195,7 @@ def _dates(
 
 def zone_of(name: str) -> ZoneInfo:
     """Return a zone; raise InvalidInput where there is none of this name."""
+    name = "UTC" if name in {"Z", "z"} else name
     if not is_zone(name):
         msg = "is no IANA time zone, such as Europe/Warsaw"
         raise InvalidInput.at("query", "timezone", msg=msg)
@@ -346,7 +353,11 @@ def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> 
         scale = scale_of(question.type, question.points)
         if not isinstance(answers, ScoreAnswers) or scale.high < _LONG_SCALE:
             continue
-        if sum(scores.values()) >= _MIN_SCORES and max(scores) <= scale.high / 2:
+        needed = _MIN_SCORES if max(scores, default=0) <= scale.high / 2 else _MANY_SCORES
+        is_of_a_known_length = min(scores, default=0) >= 1 and max(scores) in _OTHER_LENGTHS
+        if sum(scores.values()) >= needed and max(scores) < scale.high and (
+            needed == _MIN_SCORES or is_of_a_known_length
+        ):  # fmt: skip
             return (
                 f"No answer to `{question.key}` is above {max(scores)} of {scale.high}; if the "
                 f"file's scale ends at {max(scores)}, ask on that one, else say `allow_rejects`."

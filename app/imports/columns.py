@@ -2,7 +2,8 @@
 """Decide what each column becomes: by the caller, by a preset, or by its own name."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
@@ -93,12 +94,39 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
         else:
             # Both are mapped by the preset alone.
             uses[meaning] = _fuller_column(table, uses[meaning], use)
+    _require_no_other_half(table, uses, skipped)
     for target in options.constants:
         _require_target(target, words, "set")
     if "external_id" not in chosen | set(uses) and (own_ids := sorted(words.ids & set(places))):
         place = places[own_ids[0]]
         uses["external_id"] = ColumnUse(table.columns[place], place, "external_id")
     return sorted(uses.values(), key=lambda use: use.place)
+
+
+def _require_no_other_half(
+    table: Table, uses: Mapping[str, ColumnUse], skipped: Collection[str]
+) -> None:
+    """Refuse a column that is left out although it has the header and the answers of a taken one.
+
+    A form with branches asks one question in several columns.
+    """
+    taken = {use.place for use in uses.values()}
+    halves = [
+        (use, place)
+        for use in uses.values()
+        for place, column in enumerate(table.columns)
+        if place not in taken and column.casefold() not in skipped
+        and re.fullmatch(re.escape(use.name.casefold()) + r"#\d+", column.casefold())
+    ]  # fmt: skip
+    for _, cells in table.rows() if halves else ():
+        for use, place in halves:
+            if cells[place] and not cells[use.place]:
+                detail = (
+                    f"The columns `{use.name}` and `{table.columns[place]}` have one name, and "
+                    f"there are rows in which only the second one is filled; read the file once "
+                    f"for each with `map`, or leave one out by `ignore`."
+                )
+                raise InvalidInput(detail)
 
 
 def _known_meaning(table: Table, place: int, words: Vocabulary) -> str | None:

@@ -38,6 +38,7 @@ class CustomerReader:
     constants: Mapping[str, str]
     notes: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
+    _ids_by_email: dict[str, tuple[str | None, str]] = field(default_factory=dict)
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
         """Return the customer of a row, or None where it is empty; raise UnreadableRowError."""
@@ -48,12 +49,22 @@ class CustomerReader:
         fields = self._read_fields(given)
         _require_identity(fields)
         row = self._validate(fields)
+        self._require_own_address(line, row)
         name = next(name for name in _NAMES if name in fields)
         identity = f"{name}:{fields[name].lower() if name == 'email' else fields[name]}"
         if name == "external_id" and "source" in fields:
             # One id of two sources is two customers.
             identity = f"{name}:{fields['source']}:{fields[name]}"
         return Record(line, identity, hash_of(fields), row)
+
+    def _require_own_address(self, line: int, row: CustomerRow) -> None:
+        """Refuse an address that an earlier row gave to a customer of another id."""
+        if row.email is None or row.external_id is None or not line:
+            return
+        known = self._ids_by_email.setdefault(row.email.lower(), (row.source, row.external_id))
+        if known != (row.source, row.external_id):
+            reason = f"`{row.email[:60]}` is that of `{known[1][:40]}` in an earlier row"
+            raise UnreadableRowError("email", reason)
 
     def count(self, record: Record) -> None:
         """Count what a row would give, so that the look can show it."""

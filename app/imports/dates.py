@@ -10,29 +10,51 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from app.core.errors import InvalidInput
+from app.core.zones import is_zone
 from app.imports.values import month_numbers
 
 _ZONES = {
     "utc": 0, "gmt": 0, "z": 0, "wet": 0, "west": 60, "bst": 60, "cet": 60, "cest": 120,
     "eet": 120, "eest": 180, "msk": 180, "est": -300, "edt": -240, "cst": -360, "cdt": -300,
     "mst": -420, "mdt": -360, "pst": -480, "pdt": -420,
+    # As German and Eastern Asian and Australian programs write them.
+    "wez": 0, "wesz": 60, "mez": 60, "mesz": 120, "oez": 120, "oesz": 180,
+    "jst": 540, "kst": 540, "aest": 600, "aedt": 660,
 }  # fmt: skip
 _PLAIN_ISO_BEGINS = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d")
 _NUMERIC = re.compile(r"^(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})\b[,T ]*(.*)$")
 _ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})[T ,]*(.*)$")
-_NAMED = re.compile(r"^(?:\w{3,9},? +)??(\d{1,2})\.? +([^\W\d_]+)\.?,? +(\d{4})[, ]*(.*)$")
+_COMPACT = re.compile(r"(19\d\d|20\d\d)(\d\d)(\d\d)(?:[T ](\d\d:\d\d.*))?")
+# As JavaScript writes them: Sun Mar 01 2026 10:00:00 GMT+0100 (Central European Standard Time).
+_SCRIPT = re.compile(
+    r"^[A-Z][a-z]{2} ([A-Z][a-z]{2}) (\d{2}) (\d{4}) (\d{2}:\d{2}:\d{2} GMT[+-]\d{4})(?: \(.*\))?$"
+)
+_NAMED = re.compile(
+    r"^(?:\w{3,9},? +)??(\d{1,2})\.? +(?:de +)?([^\W\d_]+)\.?,? +(?:de +)?(\d{4})[, ]*(.*)$"
+)
 _NAMED_SHORT = re.compile(r"^(\d{1,2})[/-]([^\W\d_]+)\.?[/-](\d{4}|\d{2})\b[, ]*(.*)$")
 _NAMED_US = re.compile(
-    r"^(?:\w{3,9},? +)??([^\W\d_]+)\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})[, ]*(.*)$"
+    r"^(?:\w{3,9},? +)??([^\W\d_]+)\.? +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})[, ]*(?:at +)?(.*)$"
 )
 _EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}")
 _SERIAL = re.compile(r"\d{5}([.,]\d+)?")
 _CLOCK = re.compile(
-    r"^(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?[Mm]\.?)? *(.*)$"
+    r"^(\d{1,2})[:h](\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?\s?[Mm]\b\.?)? *(.*)$"
 )
 _OFFSET = re.compile(r"^(?:UTC|GMT)? ?([+-])(\d{1,2})(?::?(\d{2}))?$", re.IGNORECASE)
 _SERIALS = (20_000.0, 80_000.0)
 _SERIAL_ORIGIN = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as spreadsheets count
+
+
+class AmbiguousDateError(ValueError):
+    """A date of which the first number may be the day or the month."""
+
+    def __init__(self, text: str) -> None:
+        """Say what to do."""
+        super().__init__(
+            f"`{text[:40]}` has a day and a month that cannot be told apart; write it as "
+            "2026-12-31, or say the form by `date_format`"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +90,8 @@ class DateReading:
                 return dt.datetime.fromisoformat(text)
         try:
             moment = _parts(text, self.order)
+        except AmbiguousDateError:
+            raise
         except (ValueError, OverflowError):
             moment = None
         if moment is None:
@@ -151,15 +175,27 @@ def _order_of(value: str) -> str | None:
         return None
     if match[2] == ".":
         return "dotted"
-    a, b = int(match[1]), int(match[3])
-    if a > 12 >= b:
+    first, second = int(match[1]), int(match[3])
+    if first > 12 >= second:
         return "dmy"
-    if b > 12 >= a:
+    if second > 12 >= first:
         return "mdy"
-    return None if a == b else "either"
+    return None if first == second else "either"
 
 
 def _parts(text: str, order: str) -> dt.datetime | None:
+    """Return the moment of a text, without a zone if none is written; None for another form."""
+    if (moment := _counted_from_an_origin(text)) is not None:
+        return moment
+    if match := _ISO.match(text) or _COMPACT.fullmatch(text):
+        return _with_clock(int(match[1]), int(match[2]), int(match[3]), match[4] or "")
+    if match := _NUMERIC.match(text):
+        return _in_numbers(match, order)
+    return _by_name(text)
+
+
+def _counted_from_an_origin(text: str) -> dt.datetime | None:
+    """Return the moment of Unix seconds or milliseconds, or of a spreadsheet's days."""
     if _EPOCH.fullmatch(text):
         seconds = float(text) / (1000 if len(text) == 13 else 1)
         return dt.datetime.fromtimestamp(seconds, dt.UTC)
@@ -167,13 +203,25 @@ def _parts(text: str, order: str) -> dt.datetime | None:
         serial = float(text.replace(",", "."))
         if _SERIALS[0] <= serial <= _SERIALS[1]:
             return _SERIAL_ORIGIN + dt.timedelta(days=serial)
-    if match := _ISO.match(text):
-        return _with_clock(int(match[1]), int(match[2]), int(match[3]), match[4])
-    if match := _NUMERIC.match(text):
-        a, b, year = int(match[1]), int(match[3]), int(match[4])
-        year += 2000 if year < 100 else 0
-        day, month = (b, a) if order == "mdy" and match[2] != "." else (a, b)
-        return _with_clock(year, month, day, match[5])
+    return None
+
+
+def _in_numbers(match: re.Match[str], order: str) -> dt.datetime | None:
+    shown = _order_of(match[0])
+    if order == "iso" and shown == "either":
+        # The other dates of the column are ISO, and say nothing of this one.
+        raise AmbiguousDateError(match[0])
+    first, second, year = int(match[1]), int(match[3]), int(match[4])
+    year += 2000 if year < 100 else 0
+    is_month_first = match[2] != "." and "mdy" in {order, shown if order == "iso" else order}
+    day, month = (second, first) if is_month_first else (first, second)
+    return _with_clock(year, month, day, match[5])
+
+
+def _by_name(text: str) -> dt.datetime | None:
+    """Return the moment of a date with the name of its month."""
+    if match := _SCRIPT.match(text):
+        text = f"{match[2]} {match[1]} {match[3]} {match[4]}"
     for pattern, day_at, month_at in ((_NAMED, 1, 2), (_NAMED_SHORT, 1, 2), (_NAMED_US, 2, 1)):
         if (match := pattern.match(text)) and (
             month_number := month_numbers().get(match[month_at].lower())
@@ -212,5 +260,5 @@ def _in_zone(moment: dt.datetime, zone: str) -> dt.datetime | None:
         minutes = int(offset[2]) * 60 + int(offset[3] or 0)
         minutes = minutes if offset[1] == "+" else -minutes
     if minutes is None:
-        return None
+        return moment.replace(tzinfo=ZoneInfo(zone)) if "/" in zone and is_zone(zone) else None
     return moment.replace(tzinfo=dt.timezone(dt.timedelta(minutes=minutes)))

@@ -3,6 +3,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -11,6 +12,9 @@ from app.imports.source_file import SourceFile
 from app.imports.table import Table, cell_text, clean
 
 _DEEPEST = 20
+_BEGINS = re.compile(r"\[?\s*\{")
+# What an API calls the list in which it returns its rows.
+_LISTS = ("data", "items", "results", "responses", "records", "rows")
 _REPEATED = {"score", "comment"}
 
 
@@ -18,7 +22,7 @@ def is_json(source: SourceFile, encoding: str) -> bool:
     """Tell whether a file holds JSON objects."""
     with source.open() as file:
         head = file.read(4096).decode(encoding, errors="replace").lstrip("\ufeff \t\r\n")
-    return head.startswith(("{", "[{", "[ {", "[\n", "[\r"))
+    return bool(_BEGINS.match(head))
 
 
 def read_json(source: SourceFile, encoding: str) -> Table:
@@ -68,11 +72,37 @@ def _entries(
             for number, entry in enumerate(_parse_array(head + text.read()), start=1):
                 yield number, _object_or_bad(entry)
             return
+        if (entries := _listed_entries(source, encoding)) is not None:
+            yield from ((number, _object_or_bad(entry)) for number, entry in entries)
+            return
         for number, line in enumerate(text, start=1):
             whole = head + line
             head = ""
             if whole.strip():
                 yield number, _parse_line(whole.strip())
+
+
+def _listed_entries(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]] | None:
+    """Return the entries of a document such as {"data": [{…}, …]}; None for any other file.
+
+    A document is told from lines of objects by its first line, which is no object of its own.
+    """
+    with source.open() as file:
+        text = io.TextIOWrapper(file, encoding, errors="replace")
+        first = next((line for line in text if line.strip("\ufeff \t\r\n")), "")
+        try:
+            document = json.loads(first.strip("\ufeff \t\r\n"))
+        except (ValueError, RecursionError):
+            try:
+                document = json.loads((first + text.read()).strip("\ufeff \t\r\n"))
+            except (ValueError, RecursionError):
+                return None
+        else:
+            if any(line.strip() for line in text):
+                return None
+    lists = [document[name] for name in _LISTS if isinstance(document.get(name), list)]
+    found = [entries for entries in lists if entries and isinstance(entries[0], dict)]
+    return enumerate(found[0], start=1) if len(found) == 1 else None
 
 
 def _parse_line(text: str) -> Mapping[str, Any] | _BadEntry:

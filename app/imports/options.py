@@ -17,10 +17,13 @@ FIELDS = (
     "customer.email", "customer.external_id", "customer.name",
 )  # fmt: skip
 PROPERTY = "property."
+_EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _COPY = re.compile(
-    r"(?: ?\(\d+\)|[ _.-]+v\d+"
-    r"|(?: -)?[ _.-]+(?:final|corrected|copy|kopia|copie|kopie)(?:[ _-]?\d+)?|\.rejected)$"
-    r"|^(?:copy of|kopie von|kopia|copie de|copie a) ",
+    r"(?: ?[(\[]\d+(?:-\d+)?[)\]]|[ _.-]+v\d+"
+    r"|(?: [-–—])?[ _.–—-]+(?:final|finał|copy|kopia|copie|kopie|copia|cópia"
+    r"|corrected|poprawion[yae]|korrigiert|corrigée?|corregid[oa]|corrett[oa]|corrigid[oa]|corectat)"
+    r"(?:[ _-]?\d+)?|\.rejected)$"
+    r"|^(?:copy of|kopie von|kopia|copie de|copie a|copia de|copia di|cópia de) ",
     re.IGNORECASE,
 )
 
@@ -60,10 +63,8 @@ class ImportOptions:
         if self.replace is not None:
             msg = "a file of rejected rows has only these rows; leave `replace` out"
             raise InvalidInput.at("query", "replace", msg=msg)
-        changed = replace(self, timezone=self.timezone or origin.timezone)
-        if not self.is_source_assumed:
-            return changed
-        return replace(changed, source=origin.source, is_source_assumed=False)
+        zone = self.timezone or origin.timezone
+        return replace(self, timezone=zone, source=origin.source, is_source_assumed=False)
 
 
 def source_of(file_name: str) -> str:
@@ -88,6 +89,16 @@ def pairs_of(name: str, options: Iterable[str], *, wanted: str) -> list[tuple[st
             raise InvalidInput.at("query", name, msg=f"`{option[:80]}` must be {wanted}")
         pairs.append((left.strip(), right.strip()))
     return pairs
+
+
+def event_names_of(options: Iterable[str]) -> dict[str, str]:
+    """Return the types of options such as NAME=TYPE, by name; a type is such as ticket.solved."""
+    named = dict(pairs_of("event_name", options, wanted="NAME=TYPE"))
+    for type_ in named.values():
+        if not _EVENT_TYPE.fullmatch(type_):
+            msg = f"`{type_[:40]}` is no type of interaction; use one such as ticket.solved"
+            raise InvalidInput.at("query", "event_name", msg=msg)
+    return named
 
 
 def sets_of(name: str, options: Iterable[str]) -> dict[str, frozenset[str]]:

@@ -101,10 +101,12 @@ class OpenRecords:
     _repeats: FileIds = field(default_factory=FileIds)
     # Each with the beginning of its content's hash.
     ids: FileIds = field(default_factory=FileIds)
+    # How many rows are known by their content alone.
+    without_ids: int = 0
 
     def chunks(self) -> Iterator[list[Record]]:
         """Yield the rows that can be taken, some at a time."""
-        self.rejected, self.empty, self.seen = [], 0, 0
+        self.rejected, self.empty, self.seen, self.without_ids = [], 0, 0, 0
         self._repeats.clear()
         self.ids.clear()
         self.reader.notes.clear()
@@ -152,6 +154,7 @@ class OpenRecords:
         if record.identity is None:
             number = self._repeats.count(record.content)
             names = ["row", record.content, str(number)]
+            self.without_ids += 1
         id_ = derived_uuid(
             str(self.workspace_id), "record", self.kind.name, self.options.source, *names
         )
@@ -237,6 +240,13 @@ async def look_at_records(database: Database, file: OpenRecords) -> dict[str, An
         report["replaces"] = str(replaced)
     too_many = too_many_rejects(file, taken) if taken else "No row can be taken."
     refused = refusal_of_replace(file) or too_many
+    is_known = states["already_here"] or states["changed"]
+    if file.without_ids and is_known and states["new"] and file.options.replace is None:
+        report["notes"].append(
+            "The events have no ids, so a corrected one counts as new beside the old one; "
+            "`replace` with the id of the earlier import removes those that are no longer in the "
+            "file."
+        )
     return report | {
         "kind": file.kind.name, "figures": file.reader.figures(), "questions": [],
         "refused": refused,

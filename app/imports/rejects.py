@@ -31,6 +31,15 @@ def rejected_row(line: int, cells: list[str], error: UnreadableRowError) -> Reje
     return RejectedRow(line, cells, error.column, str(error), error.rows)
 
 
+def encoding_of_rejects(of_file: str | None) -> str:
+    """Return the encoding of rejected rows: UTF-8, which holds whatever the file holds.
+
+    A mark tells it from the file's own encoding, with whose options they may be read again.
+    """
+    is_utf8 = of_file is None or of_file.replace("_", "-").startswith("utf-8")
+    return "utf-8" if is_utf8 else "utf-8-sig"
+
+
 def write_rejects(
     file: ReadFile, rejected: Sequence[RejectedRow], to: TextIO, import_id: UUID | None = None
 ) -> None:

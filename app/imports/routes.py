@@ -16,6 +16,7 @@ from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
 from app.imports.answer_look import survey_of
 from app.imports.file_kinds import FILE_KINDS
+from app.imports.rejects import encoding_of_rejects
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
 from app.responses.batch_writing import Ingest
@@ -128,10 +129,9 @@ async def get_rejects(session: SessionDep, caller: Reader, import_id: UUID) -> R
     if found.rejects is None:
         raise NotFound("No row of this import was rejected.")
     headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
-    # The encoding of the file itself, so that it can be sent with the same options.
-    encoding = (found.report or {}).get("encoding") or "utf-8"
-    content = found.rejects.encode(encoding, "replace")
-    return Response(content, media_type=f"text/csv; charset={encoding}", headers=headers)
+    encoding = encoding_of_rejects((found.report or {}).get("encoding"))
+    content = found.rejects.encode(encoding)
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @routes.delete("/v1/imports/{import_id}", status_code=204, summary="Undo an import")

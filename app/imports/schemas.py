@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput
-from app.imports.options import ImportOptions, pairs_of, sets_of, values_of
+from app.imports.options import ImportOptions, event_names_of, pairs_of, sets_of, values_of
 from app.imports.table_reader import FileOptions
 
 _Many = Annotated[list[Annotated[str, StringConstraints(max_length=400)]], Field(max_length=200)]
@@ -143,7 +143,7 @@ class ImportQuery(BaseModel):
             allow_rejects=self.allow_rejects,
             replace=self.replace,
             ticket_source=self.ticket_source,
-            event_names=dict(pairs_of("event_name", self.event_name, wanted="NAME=TYPE")),
+            event_names=event_names_of(self.event_name),
         )
 
     def _named_columns(self) -> dict[str, str]:

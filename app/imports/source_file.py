@@ -57,13 +57,16 @@ class SourceFile:
 def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | None]:
     """Return the file's encoding, and a second one where both are plausible and differ."""
     if asked is not None:
-        return _require_encoding(asked), None
+        asked = _require_encoding(asked)
     with source.open() as file:
         head = file.read(4)
+        # A mark at the beginning is stronger than what is said: rejected rows bear one.
         for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
                            (codecs.BOM_UTF16_BE, "utf-16")):  # fmt: skip
             if head.startswith(mark):
                 return name, None
+        if asked is not None:
+            return asked, None
         if b"\x00" in head:
             return "utf-16-le" if head[1:2] == b"\x00" else "utf-16-be", None
         file.seek(0)

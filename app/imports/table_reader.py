@@ -16,6 +16,7 @@ from app.imports.source_file import SourceFile, detect_encoding
 from app.imports.table import Table, cell_text
 
 _DELIMITERS = ",;\t|"
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _SHEET_BEGINNINGS = {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"}
 _OTHER_BEGINNINGS = {
     b"\x1f\x8b": "a gzip archive",
@@ -82,12 +83,12 @@ def _read_csv(source: SourceFile, encoding: str, other: str | None, options: Fil
         sample.append(line)
         if place >= 200:
             break
-    separator_line = re.fullmatch(r'"?sep=(.)"?\s*', sample[0].lstrip("\ufeff")) if sample else None
+    separator_line = _SEPARATOR.fullmatch(sample[0].lstrip("\ufeff")) if sample else None
     skipped = options.skip_rows + (1 if separator_line else 0)
     delimiter = separator_line[1] if separator_line else _detect_delimiter(sample[skipped:])
 
     def records() -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(lines(), delimiter=delimiter)
+        reader = csv.reader(lines(), delimiter=delimiter, skipinitialspace=True)
         last_line = 0
         for number, record in enumerate(reader):
             line, last_line = last_line + 1, reader.line_num
@@ -136,7 +137,11 @@ def _read_sheet(source: SourceFile, options: FileOptions) -> Table:
             if number > options.skip_rows and any(cell != "" for cell in row):
                 yield number, [cell_text(value) for value in row]
 
-    table = _split_header(records)
+    try:
+        table = _split_header(records)
+    except InvalidInput as error:
+        detail = f"The sheet `{name}` has no header row; `sheet` names another one: "
+        raise InvalidInput(detail + ", ".join(book.sheet_names[:10])) from error
     table.sheet = name
     if len(book.sheet_names) > 1 and options.sheet is None:
         names = ", ".join(book.sheet_names[:10])

@@ -36,6 +36,9 @@ FIELDS = (
 )  # fmt: skip
 _AHEAD = dt.timedelta(hours=24)
 _LONGEST_ID = 100
+_COUNT = re.compile(r"\d{1,4}(?:[.,]0+)?")
+# What stands for no time in exports.
+_NO_TIME = frozenset({"-", "–", "—", "null", "none", "n/a", "na", "nan", "nat"})
 _EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _KNOWN_EVENTS = {
     "opened": "ticket.opened", "created": "ticket.opened", "new": "ticket.opened",
@@ -86,6 +89,9 @@ class TicketReader:
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
         """Return the story of a row, or None if it is empty; raise UnreadableRowError."""
         given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
+        for name in (*TIMES, *_MINUTES):
+            if name in given and given[name][1].casefold() in _NO_TIME:
+                del given[name]
         given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
         if "id" not in given:
             raise UnreadableRowError("id", "is empty; every row names its ticket")
@@ -139,12 +145,16 @@ class TicketReader:
     @staticmethod
     def _was_reopened(given: Mapping[str, tuple[str, str]]) -> bool:
         """Tell whether a cell says that it was reopened: yes, or how often."""
-        return "reopened" in given and yes_or_no(given["reopened"][1]) is not False
+        if "reopened" not in given:
+            return False
+        text = given["reopened"][1]
+        is_none = bool(_COUNT.fullmatch(text)) and float(text.replace(",", ".")) == 0
+        return not is_none and yes_or_no(text) is not False
 
     def _is_flag_or_count(self, given: tuple[str, str]) -> bool:
         """Tell whether a cell only says that it was reopened, or how often."""
         text = given[1]
-        return yes_or_no(text) is not None or bool(re.fullmatch(r"\d{1,4}", text))
+        return yes_or_no(text) is not None or bool(_COUNT.fullmatch(text))
 
     def _event(self, given: Mapping[str, tuple[str, str]]) -> list[tuple[str, str, dt.datetime]]:
         """Return the event of a row that describes one event."""
@@ -172,6 +182,12 @@ class TicketReader:
 
     @staticmethod
     def _minutes(column: str, text: str) -> dt.timedelta:
+        if re.fullmatch(r"\d{1,3}([.,]\d{3})+", text):
+            reason = (
+                f"`{text[:40]}` may be a number with thousands or with decimals; write it without "
+                "a sign between its digits"
+            )
+            raise UnreadableRowError(column, reason)
         try:
             return dt.timedelta(minutes=float(text.replace(",", ".")))
         except (ValueError, OverflowError):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read a cell: a score, a word of the scale or an option. Nothing else is guessed."""
 
+import contextlib
 import json
 import re
 import unicodedata
@@ -37,6 +38,9 @@ _MONTH = re.compile(r"^\W*([^\W\d_]+)\.?(?:[\W_]+\d{2,4})?\W*$")
 # Romanian once wrote a cedilla for a comma; an emoji may bear a mark of its variant.
 _SAME_LETTERS = str.maketrans({"ţ": "ț", "ş": "ș", "’": "'", "\ufe0f": None})
 _STARS = re.compile(r"^([★⭐]+)([☆✩]*)$")
+_USUAL_STARS = 5
+# The other gender's ending, behind a word: satisfait(e), zadowolony/a.
+_OTHER_ENDING = re.compile(r"(?:\((?:e|a|ă|y)\)|[/·]-?(?:e|a|ă|na|ta))$")
 
 
 class OtherScaleError(ValueError):
@@ -135,16 +139,23 @@ def _score(text: str, low: int, high: int) -> int:
             msg = f"`{text[:40]}` is of {of} points, and the question has {high}"
             raise OtherScaleError(msg)
     elif match := _STARS.match(text.replace("\ufe0f", "")):
-        score = len(match[1])
-        if match[2] and score + len(match[2]) != high:
-            msg = f"`{text[:40]}` has {score + len(match[2])} stars, and the question has {high}"
-            raise OtherScaleError(msg)
+        score = _stars(text, match, high)
     elif match := next(filter(None, (form.match(text) for form in _LABELLED)), None):
         score = _labelled_score(text, match, low, high)
     else:
         return _named_score(text, high)
     if not low <= score <= high:
         msg = f"`{text[:40]}` is not from {low} to {high}"
+        raise OtherScaleError(msg)
+    return score
+
+
+def _stars(text: str, match: re.Match[str], high: int) -> int:
+    """Return the number of full stars; it is of all stars, or of five where none is empty."""
+    score, empty = len(match[1]), len(match[2])
+    of = score + empty if empty else max(score, _USUAL_STARS)
+    if of < high or score + empty > high:
+        msg = f"`{text[:40]}` is of {of} stars, and the question has {high}"
         raise OtherScaleError(msg)
     return score
 
@@ -182,8 +193,9 @@ def _polarity_of(label: str) -> int:
 
 def _score_of_word(text: str, high: int) -> int | None:
     folded = fold(text)
+    forms = {folded, _OTHER_ENDING.sub("", folded)}
     for score, names in enumerate(words()["scales"].get(str(high), ()), start=1):
-        if folded in names:
+        if not forms.isdisjoint(names):
             return score
     return None
 
@@ -210,8 +222,26 @@ def _options(text: str, keys: Mapping[str, str], *, several: bool) -> Any:
         return _option(text, keys)
     if fold(text) in keys:
         return [keys[fold(text)]]
-    parts = [part.strip() for part in re.split(r"[;|]|, (?=\S)", text) if part.strip()]
+    if text.startswith("["):
+        with contextlib.suppress(ValueError):
+            return list(dict.fromkeys(_option(str(part), keys) for part in json.loads(text)))
+    parts = _parts_of(text, keys)
     return list(dict.fromkeys(_option(part, keys) for part in parts))
+
+
+def _parts_of(text: str, keys: Mapping[str, str]) -> list[str]:
+    """Return the options of a cell; the text of an option may itself hold a comma."""
+    found: list[str] = []
+    for part in filter(None, map(str.strip, re.split(r"[;|]|, ?", text))):
+        # The longest text that ends with this part and is an option.
+        for start in range(len(found)):
+            joined = ", ".join([*found[start:], part])
+            if fold(joined) in keys:
+                found[start:] = [joined]
+                break
+        else:
+            found.append(part)
+    return found
 
 
 def _option(text: str, keys: Mapping[str, str]) -> str:

@@ -138,7 +138,9 @@ async def test_rejected_rows_keep_the_order_of_their_dates(shop: Shop) -> None:
     assert "2026-05-04" not in days
 
 
-async def test_rejected_rows_come_in_the_encoding_of_their_file(shop: Shop) -> None:
+async def test_rejected_rows_hold_whatever_their_file_holds_and_say_their_encoding(
+    shop: Shop,
+) -> None:
     await nps_survey(shop)
     rows = [
         ["score", "responded_at", "why"],
@@ -148,6 +150,7 @@ async def test_rejected_rows_come_in_the_encoding_of_their_file(shop: Shop) -> N
     content = table(rows).encode("cp1252")
     run = await send(shop, content, encoding="cp1252")
     rejects = (await shop.call("GET", f"/v1/imports/{run['id']}/rejects")).content
+    assert rejects.startswith(b"\xef\xbb\xbf")
     await send(shop, rejects.replace(b"often", b"9", 1), encoding="cp1252")
     whole = await send(shop, content.replace(b"often", b"9", 1), encoding="cp1252")
     assert whole["report"]["already_here"] == 31
