@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: make, change, find and delete alerts; look at those that are due."""
 
-import contextlib
 import datetime as dt
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, or_, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.alerts.evaluation import charts_of, cleared_by, has_baseline, raised_now
@@ -19,12 +18,13 @@ from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
 from app.alerts.series import request_of, require_baseline, since_of
 from app.core import jobs
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import Database, run_sql
-from app.core.errors import AfterwordError, Conflict, InvalidInput, NotFound
+from app.core.errors import AfterwordError, Conflict, InvalidInput
 from app.core.ids import uuid7
 from app.core.jobs import Job
+from app.core.lookup import find_by_reference
 from app.core.outbox import emit
+from app.core.paging import newest_first
 from app.core.settings import Settings
 from app.metrics.periods import Interval, period_start
 from app.metrics.registry import METRICS
@@ -96,29 +96,15 @@ async def _require_members(session: AsyncSession, workspace_id: UUID, notify: li
 
 async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Alert:
     """Return an alert by id or key, or raise NotFound."""
-    named = [col(Alert.key) == reference]
-    with contextlib.suppress(ValueError):
-        named.append(col(Alert.id) == UUID(reference))
-    found = await session.exec(select(Alert).where(Alert.workspace_id == workspace_id, or_(*named)))
-    alert = found.first()
-    if alert is None:
-        detail = f"There is no alert `{reference[:64]}` in this workspace."
-        raise NotFound(detail)
-    return alert
+    return await find_by_reference(session, Alert, workspace_id, reference)
 
 
 async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Alert]:
     """Return up to `limit + 1` alerts, newest first."""
-    query = (
-        select(Alert)
-        .where(Alert.workspace_id == workspace_id)
-        .order_by(col(Alert.created_at).desc(), col(Alert.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Alert.created_at), col(Alert.id)) < position)
+    query = select(Alert).where(Alert.workspace_id == workspace_id)
+    query = newest_first(query, Alert, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index, text
-from sqlmodel import Field, SQLModel, col, select, tuple_
+from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.ids import as_uuid, uuid7
+from app.core.paging import newest_first
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=400)
@@ -86,18 +86,12 @@ async def find_page(
     cursor: str | None,
 ) -> list[AuditEntry]:
     """Return up to `limit + 1` changes from `since` to `until`, exclusive, newest first."""
-    query = (
-        select(AuditEntry)
-        .where(AuditEntry.workspace_id == workspace_id)
-        .order_by(col(AuditEntry.at).desc(), col(AuditEntry.id).desc())
-        .limit(limit + 1)
-    )
+    query = select(AuditEntry).where(AuditEntry.workspace_id == workspace_id)
     if since is not None:
         query = query.where(col(AuditEntry.at) >= since)
     if until is not None:
         query = query.where(col(AuditEntry.at) < until)
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(AuditEntry.at), col(AuditEntry.id)) < position)
+    query = newest_first(query, AuditEntry, limit=limit, cursor=cursor, at="at")
     return list(await session.exec(query))
 
 

@@ -17,16 +17,16 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, tuple_
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.idempotency import erase_replies
 from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.outbox import emit
+from app.core.paging import newest_first
 from app.core.signing import SealedBox
 from app.exports.models import Erasure
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
@@ -220,14 +220,8 @@ async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Erasure]:
     """Return up to `limit + 1` erasures, newest first."""
-    query = (
-        select(Erasure)
-        .where(Erasure.workspace_id == workspace_id)
-        .order_by(col(Erasure.created_at).desc(), col(Erasure.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Erasure.created_at), col(Erasure.id)) < position)
+    query = select(Erasure).where(Erasure.workspace_id == workspace_id)
+    query = newest_first(query, Erasure, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlmodel import col, select, tuple_
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import Database
 from app.core.errors import Conflict, NotFound
+from app.core.paging import newest_first
 from app.imports import row_queries
 from app.imports.answer_import import AnswerTaker, FileIdentity, begin
 from app.imports.answer_look import OpenFile, look_at, open_file
@@ -173,12 +173,6 @@ async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[ImportRun]:
     """Return up to `limit + 1` imports, newest first."""
-    query = (
-        select(ImportRun)
-        .where(ImportRun.workspace_id == workspace_id)
-        .order_by(col(ImportRun.created_at).desc(), col(ImportRun.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(ImportRun.created_at), col(ImportRun.id)) < position)
+    query = select(ImportRun).where(ImportRun.workspace_id == workspace_id)
+    query = newest_first(query, ImportRun, limit=limit, cursor=cursor)
     return list(await session.exec(query))

@@ -28,6 +28,8 @@ from app.interactions.erased_names import LETTER
 
 _LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
 MOST_COMMENTS = 20_000
+# So many answers hold enough comments of both sides, as good as always.
+_MANY_ANSWERS = 50_000
 _EXAMPLES = 3
 # The weight of the prior, in words; the value that Monroe and others use.
 _PRIOR_WEIGHT = 500.0
@@ -124,10 +126,12 @@ async def _read_both_sides(
 ) -> list[Comment]:
     """Return the comments of both sides; warn where there are more than are read.
 
-    If the first side has enough, the dictionaries are loaded while the database reads the other.
+    The dictionaries are loaded while the database reads: of many answers at once, of fewer when
+    the first side has enough comments.
     """
     comments: list[Comment] = []
-    loading: asyncio.Task[None] | None = None
+    is_large = sum(survey.n for survey in surveys) >= _MANY_ANSWERS
+    loading = _start_loading(default) if is_large else None
     try:
         for side in _SIDES:
             side_comments = await _read(session, request, [survey.id for survey in surveys], side)
@@ -137,11 +141,15 @@ async def _read_both_sides(
                 )
             comments += side_comments[:MOST_COMMENTS]
             if loading is None and len(comments) >= _LEAST_COMMENTS:
-                loading = asyncio.create_task(asyncio.to_thread(load_dictionaries, default))
+                loading = _start_loading(default)
     finally:
         if loading is not None:
             await loading
     return comments
+
+
+def _start_loading(default: str) -> asyncio.Task[None]:
+    return asyncio.create_task(asyncio.to_thread(load_dictionaries, default))
 
 
 async def _read(

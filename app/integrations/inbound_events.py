@@ -7,14 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, tuple_
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
+from app.core.paging import newest_first
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
 
@@ -50,19 +50,13 @@ async def find_events(
     cursor: str | None,
 ) -> list[InboundEvent]:
     """Return up to `limit + 1` deliveries, newest first."""
-    query = (
-        select(InboundEvent)
-        .where(
-            InboundEvent.workspace_id == integration.workspace_id,
-            InboundEvent.integration_id == integration.id,
-        )
-        .order_by(col(InboundEvent.received_at).desc(), col(InboundEvent.id).desc())
-        .limit(limit + 1)
+    query = select(InboundEvent).where(
+        InboundEvent.workspace_id == integration.workspace_id,
+        InboundEvent.integration_id == integration.id,
     )
     if status is not None:
         query = query.where(InboundEvent.status == str(status))
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(InboundEvent.received_at), col(InboundEvent.id)) < position)
+    query = newest_first(query, InboundEvent, limit=limit, cursor=cursor, at="received_at")
     return list(await session.exec(query))
 
 

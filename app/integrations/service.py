@@ -10,16 +10,17 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, or_, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
-from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.errors import Conflict, InvalidInput
 from app.core.http import from_validation
-from app.core.ids import as_uuid, uuid7
+from app.core.ids import uuid7
+from app.core.lookup import find_by_reference
 from app.core.notices import notify
+from app.core.paging import newest_first
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.integrations import inbound_events
 from app.integrations.adapter import SourceSettings
@@ -224,31 +225,15 @@ async def note_refusal(
 
 async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Integration:
     """Return an integration by id or key, or raise NotFound."""
-    named = [col(Integration.key) == reference]
-    if (by_id := as_uuid(reference)) is not None:
-        named.append(col(Integration.id) == by_id)
-    found = await session.exec(
-        select(Integration).where(Integration.workspace_id == workspace_id, or_(*named))
-    )
-    integration = found.first()
-    if integration is None:
-        detail = f"There is no integration `{reference[:64]}` in this workspace."
-        raise NotFound(detail)
-    return integration
+    return await find_by_reference(session, Integration, workspace_id, reference)
 
 
 async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Integration]:
     """Return up to `limit + 1` integrations, newest first."""
-    query = (
-        select(Integration)
-        .where(Integration.workspace_id == workspace_id)
-        .order_by(col(Integration.created_at).desc(), col(Integration.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Integration.created_at), col(Integration.id)) < position)
+    query = select(Integration).where(Integration.workspace_id == workspace_id)
+    query = newest_first(query, Integration, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 
@@ -271,17 +256,9 @@ async def find_write_backs(
     session: AsyncSession, integration: Integration, *, limit: int, cursor: str | None
 ) -> list[WriteBack]:
     """Return up to `limit + 1` answers on their way back, newest first."""
-    query = (
-        select(WriteBack)
-        .where(
-            WriteBack.workspace_id == integration.workspace_id,
-            WriteBack.integration_id == integration.id,
-        )
-        .order_by(col(WriteBack.created_at).desc(), col(WriteBack.response_id).desc())
-        .limit(limit + 1)
+    query = select(WriteBack).where(
+        WriteBack.workspace_id == integration.workspace_id,
+        WriteBack.integration_id == integration.id,
     )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(
-            tuple_(col(WriteBack.created_at), col(WriteBack.response_id)) < position
-        )
+    query = newest_first(query, WriteBack, limit=limit, cursor=cursor, key="response_id")
     return list(await session.exec(query))

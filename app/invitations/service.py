@@ -8,16 +8,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.outbox import emit
+from app.core.paging import newest_first
 from app.core.prepared_statements import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of
@@ -240,16 +240,10 @@ async def find_page(
     narrowed: Mapping[str, Any],
 ) -> list[Invitation]:
     """Return up to `limit + 1` invitations, newest first."""
-    query = (
-        select(Invitation)
-        .where(Invitation.workspace_id == workspace_id)
-        .order_by(col(Invitation.created_at).desc(), col(Invitation.id).desc())
-        .limit(limit + 1)
-    )
+    query = select(Invitation).where(Invitation.workspace_id == workspace_id)
     for name, value in narrowed.items():
         query = query.where(col(getattr(Invitation, name)) == value)
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Invitation.created_at), col(Invitation.id)) < position)
+    query = newest_first(query, Invitation, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

@@ -9,15 +9,16 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
+from app.core.lookup import find_by_reference
 from app.core.notices import notify
+from app.core.paging import newest_first
 from app.surveys.catalogue import CHANNEL
 from app.surveys.models import Survey, SurveyLink, SurveyVersion
 from app.surveys.question_entries import entry_of, published_entries, write_entries
@@ -39,15 +40,7 @@ async def find(
     session: AsyncSession, workspace_id: UUID, reference: str, *, lock: bool = False
 ) -> Survey:
     """Return a survey by its id or key, locked against other changes if asked, or NotFound."""
-    query = select(Survey).where(
-        Survey.workspace_id == workspace_id,
-        Survey.id == UUID(reference) if _is_uuid(reference) else Survey.key == reference,
-    )
-    survey = (await session.exec(query.with_for_update() if lock else query)).first()
-    if survey is None:
-        detail = f"There is no survey `{reference[:64]}` in this workspace."
-        raise NotFound(detail)
-    return survey
+    return await find_by_reference(session, Survey, workspace_id, reference, lock=lock)
 
 
 async def read(
@@ -225,13 +218,10 @@ async def list_all(
             & (col(SurveyVersion.version) == Survey.latest_version),
         )
         .where(Survey.workspace_id == workspace_id)
-        .order_by(col(Survey.created_at).desc(), col(Survey.id).desc())
-        .limit(limit + 1)
     )
     if status:
         query = query.where(Survey.status == status)
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Survey.created_at), col(Survey.id)) < position)
+    query = newest_first(query, Survey, limit=limit, cursor=cursor)
     rows = await session.exec(query)
     return [(s, Definition.model_validate(value.definition)) for s, value in rows]
 
@@ -335,11 +325,3 @@ def _slug(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name.replace("ł", "l").replace("Ł", "L"))
     words = re.sub(r"[^a-z0-9]+", "-", plain.encode("ascii", "ignore").decode().lower())
     return words.strip("-")[:64].strip("-") or "survey"
-
-
-def _is_uuid(reference: str) -> bool:
-    try:
-        UUID(reference)
-    except ValueError:
-        return False
-    return True

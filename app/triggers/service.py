@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs of triggers: make, change, find, delete."""
 
-import contextlib
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, or_, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
-from app.core.errors import Conflict, NotFound, named_in
+from app.core.errors import Conflict, named_in
 from app.core.ids import uuid7
+from app.core.lookup import find_by_reference
+from app.core.paging import newest_first
 from app.core.text_values import did_you_mean
 from app.surveys import service as surveys
 from app.triggers.models import Trigger
@@ -77,31 +77,15 @@ async def change(
 
 async def find(session: AsyncSession, workspace_id: UUID, reference: str) -> Trigger:
     """Return a trigger by id or key, or raise NotFound."""
-    named = [col(Trigger.key) == reference]
-    with contextlib.suppress(ValueError):
-        named.append(col(Trigger.id) == UUID(reference))
-    found = await session.exec(
-        select(Trigger).where(Trigger.workspace_id == workspace_id, or_(*named))
-    )
-    trigger = found.first()
-    if trigger is None:
-        detail = f"There is no trigger `{reference[:64]}` in this workspace."
-        raise NotFound(detail)
-    return trigger
+    return await find_by_reference(session, Trigger, workspace_id, reference)
 
 
 async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Trigger]:
     """Return up to `limit + 1` triggers, newest first."""
-    query = (
-        select(Trigger)
-        .where(Trigger.workspace_id == workspace_id)
-        .order_by(col(Trigger.created_at).desc(), col(Trigger.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Trigger.created_at), col(Trigger.id)) < position)
+    query = select(Trigger).where(Trigger.workspace_id == workspace_id)
+    query = newest_first(query, Trigger, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

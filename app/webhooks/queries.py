@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, tuple_
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
+from app.core.paging import newest_first
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint
@@ -162,15 +162,8 @@ async def find_endpoints(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[WebhookEndpoint]:
     """Return up to `limit + 1` endpoints, newest first."""
-    query = (
-        select(WebhookEndpoint)
-        .where(WebhookEndpoint.workspace_id == workspace_id)
-        .order_by(col(WebhookEndpoint.created_at).desc(), col(WebhookEndpoint.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        place = tuple_(col(WebhookEndpoint.created_at), col(WebhookEndpoint.id))
-        query = query.where(place < position)
+    query = select(WebhookEndpoint).where(WebhookEndpoint.workspace_id == workspace_id)
+    query = newest_first(query, WebhookEndpoint, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 
@@ -200,11 +193,8 @@ async def find_deliveries(
         select(Delivery)
         .where(Delivery.workspace_id == endpoint.workspace_id)
         .where(Delivery.endpoint_id == endpoint.id)
-        .order_by(col(Delivery.created_at).desc(), col(Delivery.id).desc())
-        .limit(page["limit"] + 1)
     )
     if status is not None:
         query = query.where(Delivery.status == status)
-    if position := decode_cursor(page["cursor"], UUID):
-        query = query.where(tuple_(col(Delivery.created_at), col(Delivery.id)) < position)
+    query = newest_first(query, Delivery, limit=page["limit"], cursor=page["cursor"])
     return list(await session.exec(query))

@@ -4,13 +4,13 @@
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
+from app.core.paging import newest_first
 from app.workspaces.member_schemas import MemberIn, MemberPatch
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
@@ -47,14 +47,8 @@ async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Member]:
     """Return up to `limit + 1` members, newest first."""
-    query = (
-        select(Member)
-        .where(Member.workspace_id == workspace_id)
-        .order_by(col(Member.created_at).desc(), col(Member.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(Member.created_at), col(Member.id)) < position)
+    query = select(Member).where(Member.workspace_id == workspace_id)
+    query = newest_first(query, Member, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

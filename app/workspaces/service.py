@@ -8,16 +8,16 @@ from uuid import UUID
 
 from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select, tuple_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.notices import notify
+from app.core.paging import newest_first
 from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.core.zones import is_known_to_database
@@ -292,14 +292,8 @@ async def list_keys(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[ApiKey]:
     """Return up to `limit + 1` keys, newest first."""
-    query = (
-        select(ApiKey)
-        .where(ApiKey.workspace_id == workspace_id)
-        .order_by(col(ApiKey.created_at).desc(), col(ApiKey.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(ApiKey.created_at), col(ApiKey.id)) < position)
+    query = select(ApiKey).where(ApiKey.workspace_id == workspace_id)
+    query = newest_first(query, ApiKey, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

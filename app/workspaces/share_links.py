@@ -8,14 +8,14 @@ import datetime as dt
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select, tuple_
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.ids import uuid7
+from app.core.paging import newest_first
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.workspaces.caller import Caller
 from app.workspaces.models import ShareLink
@@ -51,14 +51,8 @@ async def find_page(
     session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[ShareLink]:
     """Return up to `limit + 1` links, newest first."""
-    query = (
-        select(ShareLink)
-        .where(ShareLink.workspace_id == workspace_id)
-        .order_by(col(ShareLink.created_at).desc(), col(ShareLink.id).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(col(ShareLink.created_at), col(ShareLink.id)) < position)
+    query = select(ShareLink).where(ShareLink.workspace_id == workspace_id)
+    query = newest_first(query, ShareLink, limit=limit, cursor=cursor)
     return list(await session.exec(query))
 
 

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding one row of a workspace by what a path or body names: its id, or its key."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlmodel import SQLModel, col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.core.errors import NotFound
+from app.core.ids import as_uuid
+
+M = TypeVar("M", bound=SQLModel)
+
+
+async def find_by_reference(
+    session: AsyncSession, model: type[M], workspace_id: UUID, reference: str, *, lock: bool = False
+) -> M:
+    """Return the row of this id or key, locked against other changes if asked; else NotFound."""
+    table: Any = model
+    named = [col(table.key) == reference]
+    if (by_id := as_uuid(reference)) is not None:
+        named.append(col(table.id) == by_id)
+    query = select(model).where(table.workspace_id == workspace_id, or_(*named))
+    found = (await session.exec(query.with_for_update() if lock else query)).first()
+    if found is None:
+        noun = table.__tablename__.replace("_", " ")
+        detail = f"There is no {noun} `{reference[:64]}` in this workspace."
+        raise NotFound(detail)
+    return found
