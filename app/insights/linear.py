@@ -197,7 +197,8 @@ def _shares_of(sums: Any, columns: int) -> Floats:
     correlations[:, range(columns), range(columns)] = 1.0
     weights = relative_weights(correlations[:, :-1, :-1], correlations[:, :-1, -1])
     total = weights.sum(axis=1, keepdims=True)
-    return np.where(total > 0, 100 * weights / total, np.nan)
+    # A sample in which nothing varies explains nothing, and says nothing about the shares.
+    return 100 * weights / np.where(total > 0, total, np.nan)
 
 
 def scaled_interval(
