@@ -155,9 +155,9 @@ class AnswerTaker:
         if on_progress is not None:
             on_progress(self._file.seen)
 
-    def report(self) -> dict[str, Any]:
-        """Return what became of the rows."""
-        return self.taken.report()
+    def report(self, looked: dict[str, Any]) -> dict[str, Any]:
+        """Return the report of the look, with what became of the rows."""
+        return looked | self.taken.report()
 
     async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
         """Note how far the import has come."""
@@ -169,7 +169,7 @@ class AnswerTaker:
                     "status": status, "lines_done": taken.lines_done,
                     "accepted": taken.added + taken.updated, "duplicates": taken.already_here,
                     "rejected": len(self._file.rejected) + len(taken.problems),
-                    "report": (report or {}) | taken.report(),
+                    "report": self.report(report or {}),
                 },
             )  # fmt: skip
 

@@ -22,6 +22,8 @@ _KNOWN = {
     "language": "locale", "phone number": "phone", "phone_number": "phone",
     "consent.surveys": "consent", "do not survey": "do_not_survey", "accepts marketing": "consent",
 }  # fmt: skip
+# The source of a consent that a file states.
+IMPORTED = "import"
 _NAMES = ("external_id", "email", "phone")
 
 
@@ -83,7 +85,7 @@ class CustomerReader:
         if "consent" in given:
             fields["consent"] = {
                 "surveys": self._read_yes_or_no("consent", given),
-                "source": "import",
+                "source": IMPORTED,
             }
         if "do_not_survey" in given:
             fields["do_not_survey"] = self._read_yes_or_no("do_not_survey", given)

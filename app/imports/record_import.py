@@ -2,6 +2,7 @@
 """Import tickets and customers: each chunk of a file is written in one transaction."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,13 +18,17 @@ from app.responses.models import ImportRun
 
 @dataclass
 class WrittenRecord:
-    """The result of one row: the states before and after, or why it was not stored."""
+    """The result of one row: the states before and after, or why it was not stored.
+
+    `notes` say what of the row was not taken.
+    """
 
     before: Any = None
     after: Any = None
     customer_id: UUID | None = None
     external_id: str | None = None
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class RecordTaker:
         default_factory=lambda: dict.fromkeys(("added", "updated", "already_here", "removed"), 0)
     )
     problems: list[dict[str, Any]] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)
     _line: int = 0
 
     async def take(self, on_progress: Callable[[int], None] | None = None) -> None:
@@ -110,6 +116,7 @@ class RecordTaker:
             if written.problem is not None:
                 self.problems.append({"line": record.line, "reason": written.problem})
             else:
+                self.notes.update(written.notes)
                 self.counts["added" if states[record.id] == "new" else "updated"] += 1
 
     async def _undo_missing(self, replaced: UUID) -> None:
@@ -122,11 +129,15 @@ class RecordTaker:
             left = await _put_back(session, workspace_id, replaced, self.writer, gone)
         self.counts["removed"] = len(gone) - len(left)
 
-    def report(self) -> dict[str, Any]:
-        """Return what became of the rows."""
-        return {**self.counts, "left_deleted": 0, "not_stored": self.problems}
+    def report(self, looked: dict[str, Any]) -> dict[str, Any]:
+        """Return the report of the look, with what became of the rows."""
+        notes = [f"{note} (left out, {n} times)" for note, n in self.notes.most_common()]
+        return looked | {
+            **self.counts, "left_deleted": 0, "not_stored": self.problems,
+            "notes": [*looked.get("notes", ()), *notes],
+        }  # fmt: skip
 
-    async def note(self, status: str, report: Mapping[str, Any] | None = None) -> None:
+    async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
         """Note how far the import has come."""
         async with self.database.transaction() as session:
             await row_queries.note_progress(
@@ -136,7 +147,7 @@ class RecordTaker:
                     "accepted": self.counts["added"] + self.counts["updated"],
                     "duplicates": self.counts["already_here"],
                     "rejected": len(self.file.rejected) + len(self.problems),
-                    "report": dict(report or {}) | self.report(),
+                    "report": self.report(report or {}),
                 },
             )  # fmt: skip
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import AfterwordError
+from app.imports.customer_rows import IMPORTED
 from app.imports.record_import import RecordNote, WrittenRecord
 from app.imports.records import Record
 from app.imports.ticket_rows import TicketStory
@@ -103,27 +104,33 @@ class CustomerWriter:
         session: AsyncSession,
         workspace_id: UUID,
         records: Sequence[Record],
-        known: Mapping[UUID, Any],  # noqa: ARG002 - a customer is found by its own names
+        known: Mapping[UUID, Any],
     ) -> list[WrittenRecord]:
         """Store customers; one that cannot be stored is reported, and the others stay."""
         results = {}
         # Sorted, so that two writers cannot deadlock.
         for entry in sorted(records, key=lambda r: (str(r.identity), r.line)):
-            results[entry.id] = await self._put(session, workspace_id, entry.value)
+            earlier = known[entry.id].after if entry.id in known else None
+            results[entry.id] = await self._put(session, workspace_id, entry.value, earlier)
         return [results[entry.id] for entry in records]
 
     async def _put(
-        self, session: AsyncSession, workspace_id: UUID, row: CustomerRow
+        self, session: AsyncSession, workspace_id: UUID, row: CustomerRow, earlier: Any
     ) -> WrittenRecord:
         try:
             async with session.begin_nested():
                 existing = await self._find_existing(session, workspace_id, row)
+                lifted = _refusals_lifted(row, existing, earlier or {}) if existing else set()
+                if lifted:
+                    kept = row.model_dump(exclude_unset=True, exclude=lifted)
+                    row = CustomerRow.model_validate(kept)
                 after, _ = await put_customer(session, workspace_id, row)
         except AfterwordError as error:
             return WrittenRecord(problem=error.detail)
         return WrittenRecord(
             fields_of(existing) if existing else None, fields_of(after), after["id"],
             external_id=row.external_id,
+            notes=tuple(_REFUSED_HERE[name] for name in sorted(lifted)),
         )  # fmt: skip
 
     async def _find_existing(
@@ -165,6 +172,31 @@ class CustomerWriter:
     def is_made_by(self, state: Any, after: Any) -> bool:
         """Tell whether nobody has changed a customer since an import wrote it."""
         return after is not None and _same(state, after)
+
+
+_REFUSED_HERE = {
+    "consent": "consent: the customer has said no since, which a file does not overrule",
+    "do_not_survey": "do_not_survey: the customer is marked here, which a file does not overrule",
+}
+
+
+def _refusals_lifted(
+    row: CustomerRow, existing: Mapping[str, Any], earlier: Mapping[str, Any]
+) -> set[str]:
+    """Return the fields by which a row would lift a refusal that no file stated.
+
+    A file has no time, so it may be older than what the customer said here. `earlier` is the
+    customer as an earlier version of this row left it.
+    """
+    lifted = set()
+    consent = existing["consent"] or {"surveys": None}
+    is_refused_here = consent["surveys"] is False and consent["source"] != IMPORTED
+    if is_refused_here and row.consent is not None and row.consent.surveys:
+        lifted.add("consent")
+    is_lifted = "do_not_survey" in row.model_fields_set and not row.do_not_survey
+    if is_lifted and existing["do_not_survey"] and not earlier.get("do_not_survey"):
+        lifted.add("do_not_survey")
+    return lifted
 
 
 def _same(fields: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

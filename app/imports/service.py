@@ -42,8 +42,8 @@ class FileTaker(Protocol):
     async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
         """Note how far the import has come."""
 
-    def report(self) -> dict[str, Any]:
-        """Return what became of the rows."""
+    def report(self, looked: dict[str, Any]) -> dict[str, Any]:
+        """Return the report of the look, with what became of the rows."""
 
 
 @dataclass
@@ -132,7 +132,7 @@ async def take(
         return looked.report
     await taker.take(on_progress)
     await taker.note("done", looked.report)
-    return looked.report | taker.report()
+    return taker.report(looked.report)
 
 
 async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:

@@ -35,7 +35,9 @@ _MERGE = (
     where workspace_id = :workspace_id and customer_id = :loser""",
     """update customer w set email = coalesce(w.email, l.email), name = coalesce(w.name, l.name),
       locale = coalesce(w.locale, l.locale), properties = l.properties || w.properties,
-      consent = coalesce(w.consent, l.consent),
+      consent = case when cast(l.consent ->> 'at' as timestamptz)
+          > cast(w.consent ->> 'at' as timestamptz) then l.consent
+        else coalesce(w.consent, l.consent) end,
       do_not_survey = w.do_not_survey or l.do_not_survey,
       last_invited_at = greatest(w.last_invited_at, l.last_invited_at)
     from customer l where w.workspace_id = :workspace_id and w.id = :winner

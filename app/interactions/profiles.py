@@ -75,10 +75,10 @@ def _complete(profile: dict[str, Any], statement: CustomerStatement, began: dt.d
             profile["told_at"] = profile["told_at"] | {name: rfc3339(statement.at)}
     profile["properties"] = {**profile["properties"], **statement.properties}
     if statement.consent is not None:
-        profile["consent"] = {
-            **statement.consent,
-            "at": statement.consent.get("at") or rfc3339(began),
-        }
+        at = statement.consent.get("at") or rfc3339(statement.at)
+        said_at = (profile["consent"] or {}).get("at")
+        if said_at is None or dt.datetime.fromisoformat(at) >= dt.datetime.fromisoformat(said_at):
+            profile["consent"] = {**statement.consent, "at": at}
 
 
 def _told_at(profile: Mapping[str, Any], name: str, began: dt.datetime) -> dt.datetime:

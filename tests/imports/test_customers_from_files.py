@@ -121,3 +121,25 @@ async def test_erasing_a_customer_empties_what_an_import_kept(
     await shop.call("DELETE", f"/v1/imports/{first['id']}")
     left = await shop.get(f"/v1/customers/{ala['id']}")
     assert (left["email"], left["erased_at"] is not None) == (None, True)
+
+
+async def test_a_file_does_not_overrule_what_the_customer_said_since(shop: Shop) -> None:
+    await send(shop, FILE, "customers", source="crm")
+    said = {"consent": {"surveys": False}, "do_not_survey": True}
+    await shop.call("PATCH", "/v1/customers/c-1", json=said)
+    later = FILE.replace("Ala Nowak", "Ala Lis")
+    run = await send(shop, later, "customers", source="crm")
+    ala = await shop.get("/v1/customers/c-1")
+    assert (ala["name"], ala["consent"]["surveys"]) == ("Ala Lis", False)
+    assert ala["do_not_survey"] is True
+    assert [note.split(":")[0] for note in run["report"]["notes"]] == ["consent", "do_not_survey"]
+
+
+async def test_a_file_corrects_the_refusal_that_a_file_stated(shop: Shop) -> None:
+    rows = [["external_id", "consent", "do_not_survey"], ["c-1", "no", "yes"]]
+    await send(shop, table(rows), "customers", source="crm")
+    rows[1] = ["c-1", "yes", "no"]
+    run = await send(shop, table(rows), "customers", source="crm")
+    found = await shop.get("/v1/customers/c-1")
+    assert (found["consent"]["surveys"], found["do_not_survey"]) == (True, False)
+    assert run["report"]["notes"] == []

@@ -35,6 +35,20 @@ async def test_one_person_by_any_name(shop: Shop) -> None:
     assert found["consent"]["at"]
 
 
+async def test_the_later_word_on_consent_holds(shop: Shop) -> None:
+    who = {"external_id": "c-1"}
+    await shop.call("PUT", "/v1/customers/c-1", json={"consent": {"surveys": False}})
+    agreed = who | {"consent": {"surveys": True}}
+    await shop.happened("visit", "late", customer=agreed, occurred_at="2026-01-05T10:00:00Z")
+    assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is False
+    await shop.happened("visit", "now", customer=agreed)
+    assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is True
+
+    await shop.call("PUT", "/v1/customers/c-2", json={"consent": {"surveys": False}})
+    await shop.post("/v1/customers/merge", {"into": "c-1", "from": "c-2"}, status=200)
+    assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is False
+
+
 async def test_a_bad_line_of_a_batch_spoils_no_other(shop: Shop) -> None:
     rows = [{"external_id": f"c-{n}", "email": f"{n}@e.pl"} for n in range(3)]
     report = await shop.post("/v1/customers/batch", {"customers": rows}, status=200)
