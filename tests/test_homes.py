@@ -18,9 +18,13 @@ import app.tables
 from app.core.database import Database
 from app.core.settings import Settings
 from app.core.texts import texts_of
+from app.insights.kinds import KINDS, InsightName
+from app.insights.service import finders
 from app.integrations.registry import ADAPTERS
 from app.main import Afterword
 from app.metrics.registry import METRICS
+from app.pages.dashboard.insight_pages import TABS
+from app.pages.dashboard.sentences import SENTENCES
 from app.routers import ROUTERS
 from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
 from app.worker import FORMER_KINDS, PERIODIC, handlers
@@ -188,6 +192,11 @@ def test_every_metric_is_computed_in_a_test() -> None:
     computed = "".join(path.read_text() for room in rooms for path in room.glob("*.py"))
     for name in METRICS:
         assert re.search(rf'FIGURES\["{name}"\]|metric\("{name}"|metrics/{name}\b', computed), name
+
+
+def test_every_insight_is_computed_and_shown() -> None:
+    assert KINDS.keys() == set(InsightName) == finders().keys() == set(SENTENCES)
+    assert set(TABS) - {"emotions", "expectation"} == set(InsightName)
 
 
 def test_every_job_has_its_handler(settings: Settings, database: Database) -> None:

@@ -18,7 +18,7 @@ from jsonschema.exceptions import best_match
 from mcp.server.lowlevel import Server
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.insights.schemas import InsightName
+from app.insights.kinds import InsightName
 from app.metrics.registry import METRICS
 from app.workspaces.admission import COUNTED
 

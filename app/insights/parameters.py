@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput
 from app.core.parameters import PROPERTY_PARAMETER
+from app.insights.kinds import KINDS, InsightName
 from app.insights.request import InsightRequest
 from app.metrics.parameters import MetricQuery, resolve
 from app.workspaces.models import Workspace
@@ -20,16 +21,6 @@ _Many = Annotated[list[str], Field(max_length=100)]
 _WITHIN = re.compile(r"P(?:([0-9]{1,4})D|([0-9]{1,3})W)")
 _LONGEST = dt.timedelta(days=3650)
 _SPAN_OF_SPENDING = dt.timedelta(days=365)
-# The parameters of each insight beside period, zone, filters and count.
-_OWN: Mapping[str, tuple[str, ...]] = {
-    "drivers": ("outcome",),
-    "pillars": ("weights",),
-    "modules": (),
-    "recovery": ("within",),
-    "word-of-mouth": ("a", "b"),
-    "spending": ("within", "currency"),
-    "comments": ("side", "limit"),
-}
 # Insights read ratings of every metric; this metric stands for all of them.
 _ANY_RATING = "rating"
 
@@ -115,13 +106,13 @@ class InsightQuery(BaseModel):
 async def resolve_insight(
     session: AsyncSession,
     workspace: Workspace,
-    insight: str,
+    insight: InsightName,
     query: InsightQuery,
     properties: Mapping[str, list[str]],
 ) -> InsightRequest:
     """Check the query and make it definite; raise InvalidInput naming the parameter and remedy."""
-    own = _OWN[insight]
-    for name in {name for names in _OWN.values() for name in names} - set(own):
+    own = KINDS[insight].parameters
+    for name in {name for kind in KINDS.values() for name in kind.parameters} - set(own):
         if getattr(query, name) is not None:
             takes = ", ".join(f"`{n}`" for n in own) or "no parameter of its own"
             msg = f"is not for `{insight}`, which takes {takes}; leave it out"
@@ -135,7 +126,7 @@ async def resolve_insight(
         include={"to", "period", "timezone", "survey", "touchpoint", "question", "channel",
                  "locale", "stage", "count"}
     ) | {"from_": query.from_}  # fmt: skip
-    if insight == "spending" and not query.period:
+    if insight is InsightName.SPENDING and not query.period:
         metric_params |= _span_of_spending(query, utc_now() - options["within"])
     metric_request = await resolve(
         session, workspace, _ANY_RATING, MetricQuery(**metric_params), properties

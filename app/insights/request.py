@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.insights.kinds import KINDS, InsightName
 from app.metrics.periods import Bound
 from app.metrics.request import MetricRequest
 
@@ -16,8 +17,6 @@ NO_ORDERS, NO_CUSTOMERS = "no_orders", "no_customers"
 
 Reply = dict[str, Any]
 
-# The insights that are of tagged questions; the others are of the main question.
-_OF_TAGGED = frozenset({"drivers", "pillars", "modules"})
 RESPONSE_TOUCHPOINT = "nullif(r.touchpoint, '')"
 
 
@@ -28,7 +27,7 @@ class InsightRequest:
     `options` are the insight's own parameters.
     """
 
-    insight: str
+    insight: InsightName
     metric_request: MetricRequest
     options: Mapping[str, Any]
 
@@ -37,7 +36,7 @@ class InsightRequest:
         """The seed of every sample: the same question gives the same interval."""
         request = self.metric_request
         key = repr((
-            self.insight, str(request.workspace.id), request.span, request.timezone,
+            str(self.insight), str(request.workspace.id), request.span, request.timezone,
             sorted(request.filters.items()), sorted(request.properties.items()), request.latest,
             sorted((k, str(value)) for k, value in self.options.items()),
         ))  # fmt: skip
@@ -78,7 +77,7 @@ class ResponseQuery:
     def __init__(self, request: InsightRequest) -> None:
         """Translate the request's span and filters."""
         self._request = request.metric_request
-        self._of_tagged = request.insight in _OF_TAGGED
+        self._of_tagged = KINDS[request.insight].tag is not None
         self.bound: dict[str, Any] = {"workspace": self._request.workspace.id}
         self._conditions = ["r.workspace_id = :workspace", "r.state = 'counted'"]
         self._conditions.append(f"r.responded_at >= {self.moment(self._request.span.start)}")

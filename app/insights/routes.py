@@ -10,9 +10,10 @@ from starlette.responses import Response
 from app.core.errors import Forbidden
 from app.core.http import json_reply
 from app.core.routing import PropertiesDep, ReadSessionDep, router
+from app.insights.kinds import KINDS, InsightName
 from app.insights.parameters import InsightQuery, resolve_insight
 from app.insights.request import InsightRequest, Reply
-from app.insights.schemas import InsightName, InsightOut
+from app.insights.schemas import InsightOut
 from app.insights.service import InsightCache
 from app.metrics.parameters import require_segments
 from app.metrics.snapshot import read_snapshot
@@ -25,8 +26,6 @@ routes = router("Insights")
 
 # The fields that every reply has beside its figures.
 _ENVELOPE = frozenset(InsightOut.model_fields) | {"from"}
-# Insights whose figures stand at the top level, with the column that names their rows.
-_TOTALLED = {"recovery": "by", "word-of-mouth": "survey", "spending": "band"}
 
 
 async def _insight_request(
@@ -40,10 +39,10 @@ async def _insight_request(
     workspace = await get_workspace(session, caller.workspace_id)
     if Scope.READ not in caller.scopes:
         require_segments(workspace, properties)
-        if insight == "comments":
+        if KINDS[insight].has_own_words:
             detail = "This key lacks the scope `read`; comments are customers' own words."
             raise Forbidden(detail, reason="scope")
-    return await resolve_insight(session, workspace, str(insight), query, properties)
+    return await resolve_insight(session, workspace, insight, query, properties)
 
 
 RequestDep = Annotated[InsightRequest, Depends(_insight_request)]
@@ -75,8 +74,8 @@ def _to_csv(reply: Reply) -> str:
     Of a refusal there is one line that says why; warnings stand in the first line.
     """
     rows: list[dict[str, Any]] = list(reply["rows"])
-    name_column = _TOTALLED.get(reply["insight"])
-    if reply["insight"] == "spending":
+    name_column = KINDS[InsightName(reply["insight"])].total_in
+    if reply["insight"] == InsightName.SPENDING:
         spent_before = {row["band"]: row for row in reply.get("before", ())}
         rows = [row | {"before": spent_before.get(row["band"], {})} for row in rows]
     if name_column and reply["refused"] is None:

@@ -1,22 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replies of insights, as the documentation describes them."""
 
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
-
-
-class InsightName(StrEnum):
-    """The insights."""
-
-    DRIVERS = "drivers"
-    PILLARS = "pillars"
-    MODULES = "modules"
-    RECOVERY = "recovery"
-    WORD_OF_MOUTH = "word-of-mouth"
-    SPENDING = "spending"
-    COMMENTS = "comments"
 
 
 class RefusedOut(BaseModel):

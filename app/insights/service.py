@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.dictionaries import keep_dictionaries_in
+from app.insights.kinds import KINDS, InsightName
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply
 from app.metrics.service import shown_bound
 
@@ -36,8 +37,8 @@ _READ_MUCH = text(
 Finder = Callable[[AsyncSession, InsightRequest], Awaitable[Reply]]
 
 
-def _finder(insight: str) -> Finder:
-    """Return the function that computes an insight; the first call loads numpy."""
+def finders() -> Mapping[InsightName, Finder]:
+    """Return the functions that compute the insights; the first call loads numpy."""
     from app.insights import (  # noqa: PLC0415 - they load numpy, which a start does without
         comments,
         drivers,
@@ -47,16 +48,15 @@ def _finder(insight: str) -> Finder:
         word_of_mouth,
     )
 
-    finders: Mapping[str, Finder] = {
-        "drivers": drivers.find_drivers,
-        "pillars": pillars.find_pillars,
-        "modules": pillars.find_modules,
-        "recovery": recovery.find_recovery,
-        "word-of-mouth": word_of_mouth.find_word_of_mouth,
-        "spending": spending.find_spending,
-        "comments": comments.find_comments,
+    return {
+        InsightName.DRIVERS: drivers.find_drivers,
+        InsightName.PILLARS: pillars.find_pillars,
+        InsightName.MODULES: pillars.find_modules,
+        InsightName.RECOVERY: recovery.find_recovery,
+        InsightName.WORD_OF_MOUTH: word_of_mouth.find_word_of_mouth,
+        InsightName.SPENDING: spending.find_spending,
+        InsightName.COMMENTS: comments.find_comments,
     }
-    return finders[insight]
 
 
 class InsightCache:
@@ -79,9 +79,9 @@ class InsightCache:
 async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[Any, ...]:
     """Return when anything that an insight reads last changed in the workspace.
 
-    Only comments read customers, whose names must not appear among the words.
+    What shows customers' own words also reads their names, which must not appear among them.
     """
-    customers = "updated_at" if request.insight == "comments" else "erased_at"
+    customers = "updated_at" if KINDS[request.insight].has_own_words else "erased_at"
     rows = await run_sql(
         session,
         text(
@@ -117,7 +117,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
         "refused": None,
     }
     try:
-        figures = await (await asyncio.to_thread(_finder, request.insight))(session, request)
+        figures = await (await asyncio.to_thread(finders))[request.insight](session, request)
         _require_group(request, figures["n"])
     except InsightRefused as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}

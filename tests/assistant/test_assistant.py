@@ -13,7 +13,7 @@ from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from app.assistant.tools import TOOLS, explanations
-from app.insights.schemas import InsightName
+from app.insights.kinds import InsightName
 from app.metrics.registry import METRICS
 from tests.service import Service
 from tests.shop import Shop

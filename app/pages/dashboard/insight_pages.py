@@ -10,6 +10,7 @@ from pydantic import Field
 from starlette.responses import HTMLResponse
 
 from app.core.routing import PropertiesDep, router
+from app.insights.kinds import KINDS
 from app.insights.questions import NAME_SURVEY
 from app.metrics.queries import metrics_with_questions
 from app.metrics.registry import METRICS
@@ -27,7 +28,7 @@ routes = router("Dashboard")
 # The tabs in their order; emotions and expectation are metrics, the others insights.
 TABS = ("drivers", "pillars", "modules", "emotions", "expectation", "recovery", "comments",
         "spending", "word-of-mouth")  # fmt: skip
-_TAGS = {"drivers": "driver", "pillars": "pillar", "modules": "module"}
+_TAGS = {str(name): kind.tag for name, kind in KINDS.items() if kind.tag is not None}
 # By what groups are compared, in the order of the tabs; segments follow.
 _GROUPS = ("touchpoint", "channel", "locale", "survey", "source")
 _FIGURES = {"emotions": "emotion", "expectation": "expectation"}

@@ -204,6 +204,7 @@ def _or_refusal(
     return lambda texts, reply: _refused(texts, reply) or describe(texts, reply)
 
 
+# The sentence of each insight.
 SENTENCES: dict[str, Callable[[DashboardTexts, Insight], str]] = {
     "drivers": _or_refusal(_drivers),
     "pillars": _or_refusal(_pillars),
