@@ -21,6 +21,7 @@ from app.core import audit, flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
+from app.core.event_types import EventType
 from app.core.garbage_collection import settle_collector
 from app.core.job_runner import Handler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
@@ -111,12 +112,12 @@ LANES = {
 }
 
 # The consumer of each type of event; rooms only write events.
-EVENT_CONSUMERS: dict[str, EventConsumer] = {
-    "interaction.created": consume_interactions,
-    "follow_up.updated": consume_follow_ups,
-    "response.created": consume_responses,
-    "response.updated": consume_responses,
-    "response.deleted": consume_deletions,
+EVENT_CONSUMERS: dict[EventType, EventConsumer] = {
+    EventType.INTERACTION_CREATED: consume_interactions,
+    EventType.FOLLOW_UP_UPDATED: consume_follow_ups,
+    EventType.RESPONSE_CREATED: consume_responses,
+    EventType.RESPONSE_UPDATED: consume_responses,
+    EventType.RESPONSE_DELETED: consume_deletions,
 }
 CONSUMER = "worker"
 

@@ -3,8 +3,8 @@
 
 from sqlmodel import select
 
-from app.alerts.service import RAISED
 from app.core.database import Database
+from app.core.event_types import EventType
 from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.texts import number_in, shipped_language, texts_of
@@ -30,7 +30,7 @@ async def mail_member(database: Database, settings: Settings, mailer: Mailer, jo
     language = shipped_language(member.locale, workspace.default_locale)
     words = texts_of("mail", language)
     point = job.payload["said"]
-    is_raised = job.payload["event"] == RAISED
+    is_raised = job.payload["event"] == EventType.ALERT_RAISED
     group = ", ".join(str(value) for value in (point["group"] or {}).values())
     lines = [
         words["alert_metric"].format(metric=job.payload["metric"]),

@@ -18,13 +18,14 @@ from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
 from app.alerts.series import request_of, require_baseline, since_of
 from app.core import jobs
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.database import Database, run_sql
 from app.core.errors import AfterwordError, Conflict, InvalidInput
+from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.core.jobs import Job
 from app.core.lookup import find_by_reference
 from app.core.outbox import emit
-from app.core.paging import newest_first
 from app.core.settings import Settings
 from app.metrics.periods import Interval, period_start
 from app.metrics.registry import METRICS
@@ -34,7 +35,6 @@ from app.workspaces.service import get_workspace
 EVALUATE_JOB = "alerts.evaluate"
 NOTICE_JOB = "alerts.mail_notice"
 _NO_BASELINE = "No answers lie within the baseline, so that nothing can be compared with it."
-RAISED, CLEARED = "alert.raised", "alert.cleared"
 _RULES = set(AlertRules.model_fields)
 # Rows that are written during an evaluation may have an earlier time.
 _OVERLAP = dt.timedelta(seconds=10)
@@ -154,7 +154,7 @@ async def delete(
 async def _clear(session: AsyncSession, settings: Settings, alert: Alert) -> None:
     """Clear what an alert has raised, since nobody watches it any longer."""
     for point in alert.raised.values():
-        await _notify(session, settings, alert, CLEARED, point)
+        await _notify(session, settings, alert, EventType.ALERT_CLEARED, point)
     alert.raised = {}
 
 
@@ -235,10 +235,10 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
         raised_before = alert.raised
         raised = raised_now(charts, raised_before)
         for group in raised.keys() - raised_before.keys():
-            await _notify(session, settings, alert, RAISED, raised[group])
+            await _notify(session, settings, alert, EventType.ALERT_RAISED, raised[group])
         for group in raised_before.keys() - raised.keys():
             cleared = cleared_by(charts, group, raised_before[group])
-            await _notify(session, settings, alert, CLEARED, cleared)
+            await _notify(session, settings, alert, EventType.ALERT_CLEARED, cleared)
         # A group that is still raised keeps the period that raised it first; what it is compared
         # with may have changed with the rule.
         alert.raised = {
@@ -249,7 +249,7 @@ async def evaluate(database: Database, settings: Settings, job: Job) -> None:
 
 
 async def _notify(
-    session: AsyncSession, settings: Settings, alert: Alert, event: str, point: dict[str, Any]
+    session: AsyncSession, settings: Settings, alert: Alert, event: EventType, point: dict[str, Any]
 ) -> None:
     link = f"{settings.base_url}/alerts"
     about = {"id": str(alert.id), "key": alert.key, "name": alert.name,

@@ -11,9 +11,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.ids import as_uuid, uuid7
-from app.core.paging import newest_first
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=400)

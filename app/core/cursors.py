@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cursors: where a page of a list ended. Pure."""
+"""Cursors: where a page of a list ended, and the query of the page that follows."""
 
 import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlmodel import col, tuple_
 
 from app.core.errors import InvalidInput
 
 K = TypeVar("K")
+Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
 
 
 def encode_cursor(at: dt.datetime, key: object) -> str:
@@ -29,3 +34,17 @@ def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.date
     except (ValueError, OverflowError):
         msg = "is no cursor of this list; start without one"
         raise InvalidInput.at("query", "cursor", msg=msg) from None
+
+
+def newest_first(
+    query: Q, model: Any, *, limit: int, cursor: str | None, at: str = "created_at", key: str = "id"
+) -> Q:
+    """Order a query by its rows' time and key, newest first, and cut it one row after the limit.
+
+    With a cursor it begins after the row where the page before has ended.
+    """
+    moment, name = col(getattr(model, at)), col(getattr(model, key))
+    query = query.order_by(moment.desc(), name.desc()).limit(limit + 1)
+    if position := decode_cursor(cursor, UUID):
+        query = query.where(tuple_(moment, name) < position)
+    return query

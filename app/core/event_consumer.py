@@ -20,6 +20,7 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, is_cluster, is_connection_lost, run_sql
+from app.core.event_types import EventType
 from app.core.outbox import WAKES
 from app.core.schema import QUEUE, Json
 
@@ -186,7 +187,9 @@ def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
     return reached[0] - place[0] > _FAR
 
 
-async def consume(database: Database, consumer: str, consumers: Mapping[str, EventConsumer]) -> int:
+async def consume(
+    database: Database, consumer: str, consumers: Mapping[EventType, EventConsumer]
+) -> int:
     """Give the next events to the consumers of their types; return how many events were read.
 
     If another process is reading for the same consumer, nothing is read here.
@@ -205,10 +208,10 @@ async def consume(database: Database, consumer: str, consumers: Mapping[str, Eve
         found = rows.all()
         if not found:
             return 0
-        by_type: dict[str, list[StoredEvent]] = {}
+        by_type: dict[EventType, list[StoredEvent]] = {}
         for event in found:
             if event.type in consumers:
-                by_type.setdefault(event.type, []).append(
+                by_type.setdefault(EventType(event.type), []).append(
                     StoredEvent(
                         event.workspace_id, event.id, event.type, event.data, event.created_at
                     )

@@ -17,6 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
+from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.core.prepared_statements import Prepared, as_json
 from app.core.schema import TENANT, Instant, Json
@@ -24,7 +25,10 @@ from app.core.schema import TENANT, Instant, Json
 KEPT_FOR = dt.timedelta(days=30)
 # The events that consumers read; a response event only if it names a ticket. The index holds no
 # others, so that other responses are written without its cost.
-WAKES = "(type not in ('response.created', 'response.updated') or data ->> 'ticket' is not null)"
+WAKES = (
+    f"(type not in ('{EventType.RESPONSE_CREATED}', '{EventType.RESPONSE_UPDATED}') "
+    "or data ->> 'ticket' is not null)"
+)
 
 
 class TransactionId(UserDefinedType[int]):
@@ -66,7 +70,11 @@ from json_to_recordset(cast(:rows as json)) n(id uuid, data jsonb)
 
 
 async def emit(
-    session: AsyncSession, workspace_id: UUID, event_type: str, *, data: Sequence[Mapping[str, Any]]
+    session: AsyncSession,
+    workspace_id: UUID,
+    event_type: EventType,
+    *,
+    data: Sequence[Mapping[str, Any]],
 ) -> None:
     """Write events of one type, in the transaction of the change that they report."""
     rows = [{"id": uuid7(), "data": document} for document in data]

@@ -4,18 +4,14 @@
 import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
-from uuid import UUID
 
 from fastapi import Query
 from pydantic import BaseModel, Field
-from sqlalchemy import Select
-from sqlmodel import col, tuple_
 
-from app.core.cursors import decode_cursor, encode_cursor
+from app.core.cursors import encode_cursor
 
 T = TypeVar("T")
 R = TypeVar("R")
-Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows a page.")]
 CursorParam = Annotated[
@@ -33,20 +29,6 @@ class Page(BaseModel, Generic[T]):
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """Name the page of a kind of rows plainly, for generated clients."""
         return f"{params[0].__name__}Page"
-
-
-def newest_first(
-    query: Q, model: Any, *, limit: int, cursor: str | None, at: str = "created_at", key: str = "id"
-) -> Q:
-    """Order a query by its rows' time and key, newest first, and cut it one row after the limit.
-
-    With a cursor it begins after the row where the page before has ended.
-    """
-    moment, name = col(getattr(model, at)), col(getattr(model, key))
-    query = query.order_by(moment.desc(), name.desc()).limit(limit + 1)
-    if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(moment, name) < position)
-    return query
 
 
 def page_of(

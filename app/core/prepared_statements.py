@@ -7,7 +7,7 @@ both ways may be mixed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from pydantic_core import to_json
@@ -52,6 +52,6 @@ async def _connection_of(session: AsyncSession) -> RawConnection:
     return raw
 
 
-def as_json(rows: Sequence[Any]) -> str:
-    """Return rows as JSON for `json_to_recordset`: ids, times and amounts as text."""
+def as_json(rows: Sequence[Any] | Mapping[str, Any]) -> str:
+    """Return rows, or one document, as JSON: ids, times and amounts as text."""
     return to_json(rows, fallback=str).decode()

@@ -21,12 +21,13 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import newest_first
 from app.core.database import run_sql
+from app.core.event_types import EventType
 from app.core.idempotency import erase_replies
 from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.outbox import emit
-from app.core.paging import newest_first
 from app.core.signing import SealedBox
 from app.exports.models import Erasure
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
@@ -191,7 +192,7 @@ async def erase_customer(
     erased["mails"] = _delete_mails(data_dir / "mail", invitations, needles)
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     documents = [{"id": str(customer_id), "erased": erased}]
-    await emit(session, workspace_id, "customer.erased", data=documents)
+    await emit(session, workspace_id, EventType.CUSTOMER_ERASED, data=documents)
     session.add(
         Erasure(
             workspace_id=workspace_id, id=uuid7(), customer_id=customer_id, reason=reason,

@@ -13,9 +13,9 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.database import Database
 from app.core.errors import Conflict, NotFound
-from app.core.paging import newest_first
 from app.imports import row_queries
 from app.imports.answer_import import AnswerTaker, FileIdentity, begin
 from app.imports.answer_look import OpenFile, look_at, open_file

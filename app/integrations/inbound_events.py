@@ -11,10 +11,10 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
-from app.core.paging import newest_first
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
 

@@ -14,13 +14,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput
 from app.core.http import from_validation
 from app.core.ids import uuid7
 from app.core.lookup import find_by_reference
 from app.core.notices import notify
-from app.core.paging import newest_first
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.integrations import inbound_events
 from app.integrations.adapter import SourceSettings

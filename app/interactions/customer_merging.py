@@ -2,6 +2,7 @@
 """Merge two customers: names, fields, and every row that names the one who goes."""
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,9 @@ from app.core.database import Database, run_sql
 from app.core.errors import Conflict, InvalidInput, named_in
 from app.core.jobs import Job
 from app.core.notices import notify
+from app.core.prepared_statements import as_json
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
-from app.interactions.customers import get_customer, lock_cases, lock_customers
+from app.interactions.customers import get_customer, lock_and_read, lock_cases
 
 REASSIGN_JOB = "customers.reassign"
 # Answers that are written during a merge may still name the old customer.
@@ -35,9 +37,7 @@ _MERGE = (
     where workspace_id = :workspace_id and customer_id = :loser""",
     """update customer w set email = coalesce(w.email, l.email), name = coalesce(w.name, l.name),
       locale = coalesce(w.locale, l.locale), properties = l.properties || w.properties,
-      consent = case when cast(l.consent ->> 'at' as timestamptz)
-          > cast(w.consent ->> 'at' as timestamptz) then l.consent
-        else coalesce(w.consent, l.consent) end,
+      consent = cast(:consent as jsonb),
       do_not_survey = w.do_not_survey or l.do_not_survey,
       last_invited_at = greatest(w.last_invited_at, l.last_invited_at)
     from customer l where w.workspace_id = :workspace_id and w.id = :winner
@@ -62,8 +62,12 @@ async def merge_customers(
     if second["erased_at"] is not None or first["erased_at"] is not None:
         raise Conflict("An erased customer stays empty and is merged with nobody.")
     await lock_cases(session, workspace_id, [first["id"]])
-    await lock_customers(session, workspace_id, [first["id"], second["id"]])
-    bound = {"workspace_id": workspace_id, "loser": first["id"], "winner": second["id"]}
+    locked = await lock_and_read(session, workspace_id, [first["id"], second["id"]])
+    consent = _later_consent(locked[first["id"]]["consent"], locked[second["id"]]["consent"])
+    bound = {
+        "workspace_id": workspace_id, "loser": first["id"], "winner": second["id"],
+        "consent": as_json(consent) if consent is not None else None,
+    }  # fmt: skip
     for statement in _MERGE:
         names = {name: value for name, value in bound.items() if f":{name}" in statement}
         await run_sql(session, text(statement).bindparams(**names))
@@ -77,6 +81,15 @@ async def merge_customers(
         run_at=utc_now() + REASSIGNED_AFTER,
     )
     return await get_customer(session, workspace_id, str(second["id"]))
+
+
+def _later_consent(
+    one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    """Return the consent that was stated later; who merges cannot overrule the customer."""
+    if one is None or other is None:
+        return one or other
+    return max(other, one, key=lambda consent: dt.datetime.fromisoformat(consent["at"]))
 
 
 async def move_references(

@@ -17,6 +17,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
+from app.core.event_types import EventType
 from app.core.ids import derived_uuid
 from app.core.outbox import emit
 from app.core.prepared_statements import Prepared, as_json
@@ -38,8 +39,6 @@ from app.interactions.tickets import (
     stories_of,
     ticket_id,
 )
-
-RESOLVED_EVENT, REOPENED_EVENT = "ticket.resolved", "ticket.reopened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,14 +229,16 @@ async def _emit_ticket_events(
         for interaction in recorded
         if interaction.ticket and not interaction.test
     }
-    data_by_event: dict[str, list[dict[str, Any]]] = {RESOLVED_EVENT: [], REOPENED_EVENT: []}
+    data_by_event: dict[EventType, list[dict[str, Any]]] = {
+        EventType.TICKET_RESOLVED: [], EventType.TICKET_REOPENED: [],
+    }  # fmt: skip
     for id_, interaction in by_ticket.items():
         resolution, previous = resolutions.get(id_), before.get(id_)
         if resolution is None or previous is None:
             continue
         for event, after, earlier in (
-            (RESOLVED_EVENT, resolution.resolutions, previous.resolutions),
-            (REOPENED_EVENT, resolution.reopenings, previous.reopenings),
+            (EventType.TICKET_RESOLVED, resolution.resolutions, previous.resolutions),
+            (EventType.TICKET_REOPENED, resolution.reopenings, previous.reopenings),
         ):
             data_by_event[event] += [
                 _ticket_event(id_, interaction, resolution, number)

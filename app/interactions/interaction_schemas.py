@@ -30,7 +30,7 @@ from app.interactions.resolution import TicketStatus
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment
 
-EventType = Annotated[
+InteractionType = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=64)
 ]
 Currency = Annotated[
@@ -90,7 +90,9 @@ class InteractionIn(Body):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
 
-    type: EventType = Field(description="Such as `ticket.solved` or `order.paid`; any dotted name.")
+    type: InteractionType = Field(
+        description="Such as `ticket.solved` or `order.paid`; any dotted name."
+    )
     source: Short = Field(description="Who reports it, such as `shop` or `helpdesk`.")
     external_id: Short = Field(description="The source's id of this event.")
     ticket: Short | None = Field(default=None, description="The source's case.")

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
+from app.core.event_types import EventType
 from app.core.outbox import emit
 from app.invitations.bounce_reports import DeadAddress
 
@@ -35,4 +36,4 @@ async def mark_bounced(
             ),
         )
         bounced = [dict(row._mapping) | {"status": "bounced"} for row in rows]
-        await emit(session, workspace_id, "invitation.bounced", data=bounced)
+        await emit(session, workspace_id, EventType.INVITATION_BOUNCED, data=bounced)

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import NotFound
+from app.core.event_types import EventType
 from app.core.jobs import Job, LaterError
 from app.core.outbox import emit
 from app.core.settings import Settings
@@ -252,7 +253,7 @@ async def _note_bounce(session: AsyncSession, invitation: Invitation, result: Ma
     await emit(
         session,
         invitation.workspace_id,
-        "invitation.bounced",
+        EventType.INVITATION_BOUNCED,
         data=[service.event_data(invitation)],
     )
     if result.address_is_dead and invitation.email:

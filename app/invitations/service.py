@@ -13,11 +13,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.core.outbox import emit
-from app.core.paging import newest_first
 from app.core.prepared_statements import Prepared, as_json
 from app.core.signing import SealedBox
 from app.core.tokens import new_token, token_hash, workspace_of
@@ -171,7 +172,7 @@ async def note_sent(session: AsyncSession, workspace_id: UUID, sent: Sequence[In
         ),
     )
     data = [event_data(invitation) for invitation in sent if not invitation.test]
-    await emit(session, workspace_id, "invitation.sent", data=data)
+    await emit(session, workspace_id, EventType.INVITATION_SENT, data=data)
 
 
 def event_data(invitation: Invitation) -> dict[str, Any]:
@@ -372,7 +373,10 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
         session.add(invitation)
         if not invitation.test:
             await emit(
-                session, invitation.workspace_id, "invitation.opened", data=[event_data(invitation)]
+                session,
+                invitation.workspace_id,
+                EventType.INVITATION_OPENED,
+                data=[event_data(invitation)],
             )
 
 
@@ -387,6 +391,6 @@ async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
             await emit(
                 session,
                 invitation.workspace_id,
-                "invitation.answered",
+                EventType.INVITATION_ANSWERED,
                 data=[event_data(invitation)],
             )

@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import rfc3339, utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import run_sql
+from app.core.event_types import EventType
 from app.core.outbox import emit
 from app.core.prepared_statements import Prepared
 
@@ -77,7 +78,7 @@ async def suppress(
     fresh = [row.email for row in rows]
     if kind is SuppressionKind.UNSUBSCRIBED:
         events = [{"email": email, "detail": detail, "at": rfc3339(now)} for email in fresh]
-        await emit(session, workspace_id, "customer.unsubscribed", data=events)
+        await emit(session, workspace_id, EventType.CUSTOMER_UNSUBSCRIBED, data=events)
     return len(fresh)
 
 

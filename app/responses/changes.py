@@ -4,11 +4,13 @@
 They follow the rules about locks, rollups and events that `statements` describes.
 """
 
+from app.core.event_types import EventType
 from app.responses.statements import (
     COMPLETES,
     EVENT_TYPE,
     GATE,
     LOCK_OLD,
+    UPDATED,
     declared_segments,
     select_moved,
     write_events,
@@ -76,7 +78,7 @@ moved as (
   union all {select_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {write_rollups("$3::int2")},
-{write_events("updated", "'response.updated'", "true")}
+{write_events("updated", UPDATED, "true")}
 select count(*) from updated
 """
 
@@ -89,12 +91,10 @@ _NOTHING_LEFT = (
     "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
     "follow_up_closed_at = null, assignee = null, due_at = null"
 )
-DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", "'response.deleted'")
+DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", f"'{EventType.RESPONSE_DELETED}'")
 # For imports, which emit no events.
 DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
-QUARANTINE = _change(
-    "state = 'quarantined'", "o.state in ('counted', 'test')", "'response.updated'"
-)
+QUARANTINE = _change("state = 'quarantined'", "o.state in ('counted', 'test')", UPDATED)
 # A low score opens its follow-up only once the answer is counted.
 _OPENS = """, r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
     and coalesce(r.score < (
@@ -134,14 +134,12 @@ def gives_way(per: str, workspace_id: str) -> str:
 
 SUPERSEDE = {
     per: _change(
-        "state = 'superseded'", "o.gives_way", "'response.updated'",
+        "state = 'superseded'", "o.gives_way", UPDATED,
         also=f", ({gives_way(per, '$1').replace('o.', 'r.')}) as gives_way",
     )
     for per in _SAME_CASE
 }  # fmt: skip
-REJECT = _change(
-    "state = 'rejected'", "o.state not in ('deleted', 'rejected')", "'response.updated'"
-)
+REJECT = _change("state = 'rejected'", "o.state not in ('deleted', 'rejected')", UPDATED)
 # Recounts responses that were counted under an older configuration; changes nothing else.
 RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=False)
 # An abandoned answer becomes final.
@@ -149,6 +147,6 @@ COMPLETE = _change(
     "settled = true",
     "not o.settled and o.state = 'counted' "
     "and o.updated_at <= $2::timestamptz - interval '30 minutes'",
-    "'response.completed'",
+    f"'{EventType.RESPONSE_COMPLETED}'",
     touches=False,
 )

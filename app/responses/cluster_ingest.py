@@ -15,6 +15,7 @@ to the same connection: if the writer dies, it is released when the call has end
 
 from app.core.event_consumer import HELD_NUMBERS, NUMBER_MASK
 from app.responses.statements import (
+    CREATED,
     EVENT_DATA,
     GIVEN_COLUMNS,
     contributions,
@@ -69,7 +70,7 @@ begin
   {_ROLLUPS};
   if p_events then
     insert into event (workspace_id, xid, id, type, data, created_at)
-    select r.workspace_id, p_xid, n.event_id, 'response.created', {_DATA}, p_moment
+    select r.workspace_id, p_xid, n.event_id, {CREATED}, {_DATA}, p_moment
     from response r
     join json_to_recordset(p_rows) n({GIVEN_COLUMNS}) on n.id = r.id
     join survey s on s.workspace_id = p_workspace and s.id = r.survey_id

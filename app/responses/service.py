@@ -16,6 +16,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.event_consumer import StoredEvent
+from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.interactions.service import customers_by_id
@@ -26,7 +27,6 @@ from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
 from app.workspaces.caller import Caller
 
-FOLLOW_UP_EVENT = "follow_up.updated"
 REDACT_JOB = "responses.redact_events"
 _CLOSED = FollowUpStatus.RESOLVED
 
@@ -110,7 +110,7 @@ async def annotate(
         )
         data = response.model_dump(mode="json", include={"id", "survey", "score", "follow_up"})
         data |= {"customer_id": row.customer_id, "resolved": resolved}
-        await emit(session, caller.workspace_id, FOLLOW_UP_EVENT, data=[data])
+        await emit(session, caller.workspace_id, EventType.FOLLOW_UP_UPDATED, data=[data])
     return response
 
 

@@ -16,6 +16,7 @@ and why rollups never differ from the rows:
   deletion takes exclusively.
 """
 
+from app.core.event_types import EventType
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
@@ -154,6 +155,10 @@ EVENT_DATA = """jsonb_build_object(
   'responded_at', r.responded_at, 'created_at', r.created_at, 'updated_at', r.updated_at)"""
 
 
+# The types of events as SQL.
+CREATED, UPDATED = f"'{EventType.RESPONSE_CREATED}'", f"'{EventType.RESPONSE_UPDATED}'"
+
+
 def write_events(
     source: str,
     event_type: str,
@@ -197,7 +202,7 @@ inserted as (
 ),
 moved as ({select_moved("inserted r", 1, "r.state = 'counted'")}),
 {write_rollups("$3::int2")},
-{write_events("inserted", "'response.created'", "$4::bool", completes="r.settled", about="n.about")}
+{write_events("inserted", CREATED, "$4::bool", completes="r.settled", about="n.about")}
 select array(select id from inserted) as ids
 """
 
@@ -235,8 +240,8 @@ _NEXT_STATE = """case
 _MAY_OVERWRITE = """(n.gesture is distinct from false or o.gesture is not true
       or (n.answers @> jsonb_strip_nulls(o.answers) and n.state = o.state))"""
 # The first event of an answer that was unconfirmed so far is `response.created`.
-EVENT_TYPE = """case when (select o.told from old o where o.id = r.id)
-    then 'response.updated' else 'response.created' end"""
+EVENT_TYPE = f"""case when (select o.told from old o where o.id = r.id)
+    then {UPDATED} else {CREATED} end"""
 COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
 
 _AS_IT_WAS = """,

@@ -13,12 +13,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.http import from_validation
 from app.core.ids import public_id, uuid7
 from app.core.lookup import find_by_reference
 from app.core.notices import notify
-from app.core.paging import newest_first
 from app.surveys.catalogue import CHANNEL
 from app.surveys.models import Survey, SurveyLink, SurveyVersion
 from app.surveys.question_entries import entry_of, published_entries, write_entries

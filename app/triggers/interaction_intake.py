@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.event_types import EventType
 from app.core.outbox import emit
 from app.core.signing import SealedBox
 from app.interactions.interaction_recorder import Draft, RecordedInteraction, record
@@ -21,8 +22,6 @@ from app.triggers.decision_rules import TriggerVerdict, decide, judge_interactio
 from app.triggers.models import Trigger
 from app.triggers.schemas import DryRunOut
 from app.triggers.workspace_rules import read_rules
-
-CREATED_EVENT = "interaction.created"
 
 
 async def take_interactions(
@@ -68,7 +67,7 @@ async def _emit_events(
         for reply, interaction in zip(replies, recorded, strict=True)
         if interaction.created and not interaction.test
     ]
-    await emit(session, workspace_id, CREATED_EVENT, data=events)
+    await emit(session, workspace_id, EventType.INTERACTION_CREATED, data=events)
 
 
 def _with_decisions(

@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.core.parameters import PageCursor, PageLimit
 from app.core.text_values import Line, Slug
-from app.interactions.interaction_schemas import EventType, InteractionOut
+from app.interactions.interaction_schemas import InteractionOut, InteractionType
 from app.invitations.admission import Reason
 from app.triggers.timing import duration_of
 from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
@@ -99,7 +99,7 @@ class TriggerRules(Body):
     throttle: Throttle | None = Field(
         default=None, description="Null: none; left out: the workspace's."
     )
-    cancel_on: list[EventType] | None = Field(
+    cancel_on: list[InteractionType] | None = Field(
         default=None,
         max_length=20,
         description="Types of the same ticket or order that cancel the invitation; default "
@@ -136,7 +136,7 @@ class TriggerPatch(TriggerRules):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"active": False}})
 
     name: Line = ""
-    on: EventType = ""
+    on: InteractionType = ""
     survey: Annotated[str, StringConstraints(min_length=1, max_length=64)] = ""
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher decides first.")
     active: bool = True
@@ -149,7 +149,7 @@ class TriggerIn(TriggerPatch):
 
     key: Slug | None = None
     name: Line
-    on: EventType
+    on: InteractionType
     survey: Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 

@@ -9,10 +9,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.errors import Conflict, named_in
 from app.core.ids import uuid7
 from app.core.lookup import find_by_reference
-from app.core.paging import newest_first
 from app.core.text_values import did_you_mean
 from app.surveys import service as surveys
 from app.triggers.models import Trigger

@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost, run_sql, workspaces_of
+from app.core.event_types import EventType
 from app.core.guarded_http import GuardedClient
 from app.core.schema import Json
 from app.core.settings import Settings
@@ -38,12 +39,7 @@ from app.webhooks.endpoint_lanes import (
 )
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.service import MAILTO, live_headers, live_secrets
-from app.webhooks.subscriber_events import (
-    EventType,
-    OutboxEvent,
-    SubscriberEvent,
-    subscriber_events,
-)
+from app.webhooks.subscriber_events import OutboxEvent, SubscriberEvent, subscriber_events
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)

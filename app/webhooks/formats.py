@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from app.webhooks.subscriber_events import EventType, SubscriberEvent, event_body
+from app.core.event_types import EventType
+from app.webhooks.subscriber_events import SubscriberEvent, event_body
 
 _LONGEST_COMMENT = 1000
 # Slack's limit is 3,000 characters for a section, and escaping makes texts longer.

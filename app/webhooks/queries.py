@@ -10,12 +10,13 @@ from sqlalchemy import text
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.cursors import newest_first
 from app.core.database import run_sql
-from app.core.paging import newest_first
+from app.core.event_types import EventType
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.subscriber_events import FRESH, WHOLE_TYPES, EventFilter, EventType, OutboxEvent
+from app.webhooks.subscriber_events import FRESH, WHOLE_TYPES, EventFilter, OutboxEvent
 
 _WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
 _COMPLETES = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"

@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.webhooks.subscriber_events import EventType
+from app.core.event_types import EventType
 
 _CUSTOMER = {
     "id": "0190b6a0-0000-7000-8000-000000000001",

@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.event_types import EventType
 from app.core.text_values import Slug
 from app.interactions.schemas import TouchpointKey
-from app.webhooks.subscriber_events import EventType
 from app.workspaces.schemas import Body, Moment
 
 Url = Annotated[str, StringConstraints(pattern=r"^[^\s\x00-\x20]+$", min_length=8, max_length=2000)]

@@ -17,6 +17,7 @@ from app.core import event_consumer, jobs
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
+from app.core.event_types import EventType
 from app.core.guarded_http import (
     RefusedAddressError,
     UnreachableError,
@@ -35,7 +36,7 @@ from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.samples import sample_of
 from app.webhooks.schemas import EndpointFilter, EndpointFormat, EndpointIn, EndpointPatch
 from app.webhooks.signing import new_signing_secret
-from app.webhooks.subscriber_events import EventFilter, EventType
+from app.webhooks.subscriber_events import EventFilter
 from app.workspaces.service import OLD_SECRET_LIVES
 
 MAILTO = "mailto:"

@@ -10,11 +10,11 @@ import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from app.core.clock import in_utc, rfc3339
+from app.core.event_types import EventType
 from app.core.ids import derived_uuid
 from app.surveys.scales import LOW_BANDS
 
@@ -23,28 +23,6 @@ _LONGEST_KEPT = 200
 _IDENTIFYING = {"id", "survey", "seq", "score", "band", "truncated"}
 # Answers that are older than this give no low-score event.
 FRESH = dt.timedelta(days=7)
-
-
-class EventType(StrEnum):
-    """The events that can be subscribed to."""
-
-    RESPONSE_CREATED = "response.created"
-    RESPONSE_UPDATED = "response.updated"
-    RESPONSE_LOW_SCORE = "response.low_score"
-    RESPONSE_COMPLETED = "response.completed"
-    RESPONSE_DELETED = "response.deleted"
-    INVITATION_SENT = "invitation.sent"
-    INVITATION_OPENED = "invitation.opened"
-    INVITATION_ANSWERED = "invitation.answered"
-    INVITATION_BOUNCED = "invitation.bounced"
-    INTERACTION_CREATED = "interaction.created"
-    TICKET_RESOLVED = "ticket.resolved"
-    TICKET_REOPENED = "ticket.reopened"
-    FOLLOW_UP_UPDATED = "follow_up.updated"
-    CUSTOMER_UNSUBSCRIBED = "customer.unsubscribed"
-    CUSTOMER_ERASED = "customer.erased"
-    ALERT_RAISED = "alert.raised"
-    ALERT_CLEARED = "alert.cleared"
 
 
 WHOLE_TYPES = (

@@ -8,9 +8,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.errors import Conflict, NotFound
 from app.core.ids import uuid7
-from app.core.paging import newest_first
 from app.workspaces.member_schemas import MemberIn, MemberPatch
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace

@@ -13,11 +13,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import rfc3339, utc_now
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.notices import notify
-from app.core.paging import newest_first
 from app.core.settings import Settings
 from app.core.signing import SealedBox, hash_secret, new_secret
 from app.core.zones import is_known_to_database

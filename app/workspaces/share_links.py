@@ -12,10 +12,10 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.ids import uuid7
-from app.core.paging import newest_first
 from app.core.tokens import new_token, token_hash, workspace_of
 from app.workspaces.caller import Caller
 from app.workspaces.models import ShareLink

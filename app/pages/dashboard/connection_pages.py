@@ -15,6 +15,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from app.core.errors import AfterwordError, InvalidInput
+from app.core.event_types import EventType
 from app.core.routing import current_settings, router
 from app.exports.bi_roles import address_of, list_roles
 from app.imports.column_choices import ColumnChoices, find_choices
@@ -32,7 +33,6 @@ from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
 from app.pages.guides import BI, GUIDES
 from app.surveys import service as surveys
-from app.webhooks.subscriber_events import EventType
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
