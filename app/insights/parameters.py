@@ -2,7 +2,6 @@
 """The query of an insight: the metrics' period and filters, and each insight's own parameters."""
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -10,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.durations import duration_of
 from app.core.errors import InvalidInput
 from app.core.parameters import PROPERTY_PARAMETER
 from app.insights.kinds import KINDS, InsightName
@@ -18,30 +18,23 @@ from app.metrics.parameters import MetricQuery, resolve
 from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
-_WITHIN = re.compile(r"P(?:([0-9]{1,4})D|([0-9]{1,3})W)")
+_DAY = dt.timedelta(days=1)
 _LONGEST = dt.timedelta(days=3650)
+_WITHIN = dt.timedelta(days=90)
 _SPAN_OF_SPENDING = dt.timedelta(days=365)
 # Insights read ratings of every metric; this metric stands for all of them.
 _ANY_RATING = "rating"
 
 
 def _is_duration(value: str) -> str:
-    duration_of(value)
-    return value
-
-
-def duration_of(value: str) -> dt.timedelta:
-    """Return a duration of days or weeks, such as P90D or P12W."""
-    match = _WITHIN.fullmatch(value)
-    if not match:
+    found = duration_of(value)
+    if found is None or found % _DAY:
         msg = "must be days or weeks, such as P90D or P12W"
         raise ValueError(msg)
-    days, weeks = match.groups()
-    duration = dt.timedelta(days=int(days or 0), weeks=int(weeks or 0))
-    if not dt.timedelta() < duration <= _LONGEST:
+    if not _DAY <= found <= _LONGEST:
         msg = "must be from P1D to P3650D"
         raise ValueError(msg)
-    return duration
+    return value
 
 
 class InsightQuery(BaseModel):
@@ -119,7 +112,7 @@ async def resolve_insight(
             raise InvalidInput.at("query", name, msg=msg)
     options: dict[str, Any] = {name: getattr(query, name) for name in own}
     if "within" in options:
-        options["within"] = duration_of(query.within or "P90D")
+        options["within"] = duration_of(query.within) if query.within else _WITHIN
     if "limit" in options:
         options["limit"] = query.limit or 100
     metric_params = query.model_dump(

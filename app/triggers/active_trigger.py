@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
+from app.core.durations import duration_of
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.triggers.conditions import Condition
 from app.triggers.models import Trigger
 from app.triggers.schemas import TriggerRules
-from app.triggers.timing import duration_of
 from app.workspaces.models import Workspace
 
 ENDS = frozenset({"ticket.solved", "ticket.closed"})

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.durations import duration_of
 from app.core.ids import uuid7
 from app.core.prepared_statements import Prepared, as_json
 from app.core.signing import SealedBox
@@ -35,7 +36,7 @@ from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.cancellation import call_off, refusal_by_later_events
 from app.triggers.conditions import ConditionFailed, judge
 from app.triggers.decision_context import DecisionContext, read_context
-from app.triggers.timing import duration_of, is_sampled, move_into_window
+from app.triggers.timing import is_sampled, move_into_window
 from app.triggers.workspace_rules import read_rules
 
 # Customers are not asked about conversations that the company opened itself.

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Path, Query, Response
 
+from app.core.durations import duration_of
 from app.core.errors import InvalidInput
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
@@ -27,7 +28,6 @@ from app.triggers.schemas import (
     TriggerOut,
     TriggerPatch,
 )
-from app.triggers.timing import duration_of
 from app.workspaces.admission import Reader, Writer
 
 routes = router("Triggers and decisions")

@@ -14,11 +14,11 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.durations import duration_of
 from app.core.parameters import PageCursor, PageLimit
 from app.core.text_values import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
 from app.invitations.admission import Reason
-from app.triggers.timing import duration_of
 from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
 
 _LISTS = {"in", "not_in"}

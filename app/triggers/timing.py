@@ -1,27 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When to send: durations, windows of the week, and who is in a sample. Pure."""
+"""When to send: windows of the week, and who is in a sample. Pure."""
 
 import datetime as dt
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.interactions.schedule import WEEKDAYS
-
-_DURATION = re.compile(
-    r"^P(?=.)(?:(?P<weeks>\d{1,3})W)?(?:(?P<days>\d{1,4})D)?"
-    r"(?:T(?=.)(?:(?P<hours>\d{1,4})H)?(?:(?P<minutes>\d{1,5})M)?(?:(?P<seconds>\d{1,7})S)?)?$"
-)
-
-
-def duration_of(text: str) -> dt.timedelta | None:
-    """Return an ISO 8601 duration such as `PT2H` or `P7D`; None for anything else."""
-    match = _DURATION.match(text)
-    if match is None:
-        return None
-    return dt.timedelta(**{unit: int(count) for unit, count in match.groupdict().items() if count})
 
 
 def move_into_window(

@@ -354,6 +354,8 @@ async def test_a_refusal_as_csv_says_why(shop: Shop) -> None:
         ("drivers?within=P30D", "within"),
         ("recovery?within=30", "within"),
         ("recovery?within=P0D", "within"),
+        ("recovery?within=PT36H", "within"),
+        ("recovery?within=P7D%0A", "within"),
         ("comments?side=middle", "side"),
         ("spending?currency=euro", "currency"),
         ("word-of-mouth?a=-1", "a"),

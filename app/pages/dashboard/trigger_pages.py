@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from app.core.clock import rfc3339, utc_now
 from app.core.cursors import encode_cursor
+from app.core.durations import duration_of
 from app.core.http import at
 from app.core.routing import router
 from app.invitations.admission import Reason
@@ -29,7 +30,6 @@ from app.triggers.recent_activity import (
     types_seen,
 )
 from app.triggers.schemas import KNOWN_TYPES, ConditionIn, DecisionFilter, DecisionPage
-from app.triggers.timing import duration_of
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
