@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 import app
 import app.tables
 from app.core.database import Database
+from app.core.event_types import EventType
 from app.core.settings import Settings
 from app.core.texts import texts_of
 from app.insights.kinds import KINDS, InsightName
@@ -272,6 +273,12 @@ def test_every_phrase_of_a_mail_that_code_names_is_there() -> None:
         if 'texts_of("mail"' in source:
             named = re.findall(r"""(?:words|phrases)\[["']([a-z_]+)["']\]""", source)
             assert set(named) <= there, path
+
+
+@pytest.mark.parametrize("language", ["en", "pl", "ro"])
+def test_every_event_has_its_name_on_the_console(language: str) -> None:
+    names = texts_of("dashboard", language)
+    assert [name for name in EventType if f"event.{name}" not in names] == []
 
 
 def test_every_file_names_its_licence() -> None:
