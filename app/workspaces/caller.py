@@ -87,9 +87,8 @@ class Keyring:
         if caller is None:
             generation = self._generation
             caller = await self._find(secret_of(authorization))
-            if generation != self._generation:
-                return caller
-            self._callers[memory_key] = caller
+            if generation == self._generation:
+                self._callers[memory_key] = caller
         if caller.expires_at and caller.expires_at <= utc_now():
             raise Unauthorized(reason="expired_key")
         return caller

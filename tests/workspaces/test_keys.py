@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys and scopes: who may do what, and from when."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.core.database import Database
+from app.core.errors import Unauthorized
+from app.workspaces.caller import Keyring
 from tests.conftest import BOOTSTRAP_KEY
 from tests.shop import Shop
 
@@ -73,6 +77,18 @@ async def test_a_deleted_or_expired_key_stops_at_once(shop: Shop) -> None:
     past = (datetime.now(UTC) - timedelta(days=1)).isoformat()
     expired = await shop.make_key("read", expires_at=past)
     assert (await shop.call("GET", "/v1/surveys", key=expired)).status_code == 401
+
+
+async def test_an_expired_key_is_refused_while_keys_are_being_changed(
+    shop: Shop, database: Database
+) -> None:
+    expired = await shop.make_key("read", expires_at="2026-01-05T10:00:00Z")
+    keyring = Keyring(database)
+    asking = asyncio.create_task(keyring.caller(f"Bearer {expired}"))
+    await asyncio.sleep(0)
+    keyring.forget()
+    with pytest.raises(Unauthorized):
+        await asking
 
 
 async def test_the_last_admin_key_cannot_be_deleted(shop: Shop) -> None:
