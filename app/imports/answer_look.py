@@ -14,7 +14,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
-from app.core.zones import is_zone
 from app.imports.columns import (
     ColumnUse,
     Vocabulary,
@@ -25,7 +24,7 @@ from app.imports.columns import (
     uses_of,
     wanted_rows,
 )
-from app.imports.dates import DateReading, judge_dates
+from app.imports.dates import DateReading, judge_dates, zone_of
 from app.imports.encoding_check import require_one_reading
 from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
@@ -191,15 +190,6 @@ def _dates(
         )
         raise InvalidInput(detail)
     return None
-
-
-def zone_of(name: str) -> ZoneInfo:
-    """Return a zone; raise InvalidInput where there is none of this name."""
-    name = "UTC" if name in {"Z", "z"} else name
-    if not is_zone(name):
-        msg = "is no IANA time zone, such as Europe/Warsaw"
-        raise InvalidInput.at("query", "timezone", msg=msg)
-    return ZoneInfo(name)
 
 
 def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:

@@ -46,6 +46,15 @@ _SERIALS = (20_000.0, 80_000.0)
 _SERIAL_ORIGIN = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as spreadsheets count
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """Return a zone; raise InvalidInput where there is none of this name."""
+    name = "UTC" if name in {"Z", "z"} else name
+    if not is_zone(name):
+        msg = "is no IANA time zone, such as Europe/Warsaw"
+        raise InvalidInput.at("query", "timezone", msg=msg)
+    return ZoneInfo(name)
+
+
 class AmbiguousDateError(ValueError):
     """A date of which the first number may be the day or the month."""
 

@@ -19,9 +19,8 @@ from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.ids import derived_uuid
 from app.imports import record_queries
-from app.imports.answer_look import zone_of
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
-from app.imports.dates import DateReading, judge_dates
+from app.imports.dates import DateReading, judge_dates, zone_of
 from app.imports.encoding_check import require_one_reading
 from app.imports.file_ids import FileIds, Repeat
 from app.imports.options import ImportOptions

@@ -393,9 +393,3 @@ async def test_no_effect_is_found_in_noise(shop: Shop) -> None:
     texts = DashboardTexts("en")
     assert "no more of the score than chance" in SENTENCES["drivers"](texts, found)
     assert SENTENCES["comments"](texts, terms) == texts["sentence.comments_none"]
-
-
-def test_a_sample_in_which_nothing_varies_says_nothing() -> None:
-    rows = np.array([[7.0, 9.0]] * 39 + [[3.0, 2.0]])  # a third of the samples miss the last row
-    interval, _ = bootstrap_shares(len(rows), rows.__getitem__, 1)
-    assert interval[:, 0].tolist() == pytest.approx([100.0, 100.0])

@@ -97,6 +97,12 @@ def test_same_seed_same_interval_which_holds_the_estimate() -> None:
     assert ((first[0] < shares) & (shares < first[1])).all()
 
 
+def test_a_sample_in_which_nothing_varies_says_nothing() -> None:
+    rows = np.array([[7.0, 9.0]] * 39 + [[3.0, 2.0]])  # a third of the samples miss the last row
+    interval, _ = bootstrap_shares(len(rows), rows.__getitem__, 1)
+    assert interval[:, 0].tolist() == pytest.approx([100.0, 100.0])
+
+
 def test_interval_of_a_part_narrows_for_the_whole() -> None:
     assert scaled_interval(10, 8, 14, drawn=100, n=400) == (9, 12)
     assert scaled_interval(10, 8, 14, drawn=100, n=100) == (8, 14)
