@@ -20,7 +20,8 @@ from app.tables import TABLES, metadata
 from migrations.types import type_differs
 
 TENANT = [t for t in metadata.sorted_tables if t.info["kind"] == "tenant"]
-SOURCES = [*Path(app.__file__).parent.rglob("*.py"), *Path("migrations/versions").glob("*.py")]
+VERSIONS = sorted(Path("migrations/versions").glob("0*.py"))
+SOURCES = [*Path(app.__file__).parent.rglob("*.py"), *VERSIONS]
 
 
 def first_columns(table: Table) -> dict[str, str]:
@@ -106,6 +107,7 @@ async def test_models_and_migrations_agree(database: Database) -> None:
     reason="makes a database of its own, which a cluster makes on each node by hand",
 )
 async def test_migrations_go_down_and_up_again(settings: Settings, database: Database) -> None:
+    """From the newest schema to every older one and back, and down to nothing."""
     admin = Database(superuser_url(settings.data_dir))
     connection = await admin.connect()
     await connection.execute("drop database if exists other")
@@ -113,6 +115,9 @@ async def test_migrations_go_down_and_up_again(settings: Settings, database: Dat
     other = Database(database.url.rsplit("/", 1)[0] + "/other")
     try:
         await upgrade(other)
+        for number in range(len(VERSIONS) - 1, 0, -1):
+            await downgrade(other, f"{number:04}")
+            await upgrade(other)
         await downgrade(other, "base")
         inside = await other.connect()
         tables = await inside.fetch("select tablename from pg_tables where schemaname = 'public'")
