@@ -189,8 +189,8 @@ def _refusals_lifted(
     customer as an earlier version of this row left it.
     """
     lifted = set()
-    consent = existing["consent"] or {"surveys": None}
-    is_refused_here = consent["surveys"] is False and consent["source"] != IMPORTED
+    consent = existing["consent"] or {}
+    is_refused_here = consent.get("surveys") is False and consent.get("source") != IMPORTED
     if is_refused_here and row.consent is not None and row.consent.surveys:
         lifted.add("consent")
     is_lifted = "do_not_survey" in row.model_fields_set and not row.do_not_survey
