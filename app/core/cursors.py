@@ -43,8 +43,8 @@ def newest_first(
 
     With a cursor it begins after the row where the page before has ended.
     """
-    moment, name = col(getattr(model, at)), col(getattr(model, key))
-    query = query.order_by(moment.desc(), name.desc()).limit(limit + 1)
+    moment, row_key = col(getattr(model, at)), col(getattr(model, key))
+    query = query.order_by(moment.desc(), row_key.desc()).limit(limit + 1)
     if position := decode_cursor(cursor, UUID):
-        query = query.where(tuple_(moment, name) < position)
+        query = query.where(tuple_(moment, row_key) < position)
     return query

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The edge: request ids, counting, problem replies, reading bodies within their limit."""
 
+import codecs
 import json
 import logging
 import re
@@ -128,9 +129,6 @@ def _message(error: Any, known: Iterable[str]) -> str:
     return message.removeprefix("Value error, ")
 
 
-_MARK = b"\xef\xbb\xbf"
-
-
 async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     """Read the body; read it to its end before raising TooLarge, so that the reply arrives."""
     chunks: list[bytes] = []
@@ -163,7 +161,7 @@ async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     elif coding not in {"", "identity"}:
         detail = f"The body's coding {coding[:40]!r} is not understood; send it plain or as gzip."
         raise WrongContentType(detail)
-    plain = body.removeprefix(_MARK)
+    plain = body.removeprefix(codecs.BOM_UTF8)
     return plain if plain.lstrip()[:1] in {b"{", b"[", b""} else body
 
 

@@ -2,7 +2,6 @@
 """People: made and asked, listed, erased; who wants no mail, and whose address is dead."""
 
 import datetime as dt
-import re
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from app.core.clock import utc_now
 from app.core.cursors import decode_cursor, encode_cursor
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import from_validation
-from app.core.text_values import fit_email
+from app.core.text_values import fit_email, fit_locale
 from app.delighted.parameters import Parameters
 from app.delighted.request import DelightedRequest
 from app.delighted.shapes import seconds
@@ -29,7 +28,6 @@ from app.responses.queries import last_answered
 from app.workspaces.service import get_workspace
 
 _LONGEST_NAME = 200
-_LOCALE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _FARTHEST_SECONDS = 366 * 86_400
 
 
@@ -40,7 +38,8 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
     if email is None and phone is None:
         raise InvalidInput.at("body", "email", msg="can't be blank")
     properties = given.properties("properties")
-    locale = _locale(properties.pop("locale", None))
+    # The name of a language, which is no locale, is left out.
+    locale = fit_locale(str(properties.pop("locale", "")))
     customer = await _put(request, email, phone, locale=locale, properties=properties)
     asked = None
     by_mail = given.text("channel") in {None, "email"} and email is not None
@@ -54,13 +53,6 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
         "survey_scheduled_at": seconds(asked),
         "properties": properties | ({"locale": locale} if locale else {}),
     }
-
-
-def _locale(given: Any) -> str | None:
-    """Return a locale as we write it; None for what is none, such as the name of a language."""
-    language, separator, rest = str(given or "").replace("_", "-").partition("-")
-    found = language.lower() + separator + rest
-    return found if _LOCALE.fullmatch(found) else None
 
 
 def _email(given: Parameters, name: str) -> str | None:

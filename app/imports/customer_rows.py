@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.core.text_values import fit_locale
 from app.imports.columns import ColumnUse, Vocabulary
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
@@ -80,8 +81,8 @@ class CustomerReader:
             if name in given
         }  # fmt: skip
         if "locale" in given:
-            language, _, place = given["locale"][1].replace("_", "-").partition("-")
-            fields["locale"] = f"{language.lower()}-{place}" if place else language.lower()
+            text = given["locale"][1]
+            fields["locale"] = fit_locale(text) or text
         if "consent" in given:
             fields["consent"] = {
                 "surveys": self._read_yes_or_no("consent", given),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app.core.errors import AfterwordError
-from app.core.text_values import fit_email
+from app.core.text_values import LOCALE, LONGEST_LOCALE, fit_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import PROPERTY, ImportOptions
@@ -25,9 +25,7 @@ from app.responses.body import Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_LOCALE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _SHORT = 128
-_LONGEST_LOCALE = 35
 _MOST_PROPERTIES = 32
 # Of a customer's fields; the others may have 200 characters.
 _LONGEST_OF_CUSTOMER = {"external_id": _SHORT}
@@ -268,7 +266,7 @@ class RowReader:
     def _locale(self, body: dict[str, Any], column: str, text: str) -> None:
         language, separator, rest = text.partition("-" if "-" in text else "_")
         locale = language.lower() + separator + rest
-        if len(locale) <= _LONGEST_LOCALE and _LOCALE.fullmatch(locale):
+        if len(locale) <= LONGEST_LOCALE and re.fullmatch(LOCALE, locale):
             body["locale"] = locale
         else:
             self._leave_out(column, f"`{text[:40]}` is no locale such as en or pl-PL")

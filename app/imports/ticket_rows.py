@@ -14,6 +14,7 @@ from app.core.clock import utc_now
 from app.core.text_values import fit_email
 from app.imports.columns import ColumnUse, Vocabulary, presets
 from app.imports.dates import DateReading
+from app.imports.options import EVENT_TYPE
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
 from app.imports.rows import UnreadableRowError, fit_touchpoint
@@ -39,7 +40,6 @@ _LONGEST_ID = 100
 _COUNT = re.compile(r"\d{1,4}(?:[.,]0+)?")
 # What stands for no time in exports.
 _NO_TIME = frozenset({"-", "–", "—", "null", "none", "n/a", "na", "nan", "nat"})
-_EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _KNOWN_EVENTS = {
     "opened": "ticket.opened", "created": "ticket.opened", "new": "ticket.opened",
     "replied": "ticket.replied", "solved": "ticket.solved", "resolved": "ticket.solved",
@@ -160,7 +160,7 @@ class TicketReader:
         """Return the event of a row that describes one event."""
         column, text = given.get("event", ("event", ""))
         type_ = self._named.get(fold(text)) or _KNOWN_EVENTS.get(fold(text))
-        if type_ is None and _EVENT.fullmatch(text):
+        if type_ is None and EVENT_TYPE.fullmatch(text):
             type_ = text
         if type_ is None:
             reason = f"`{text[:40]}` is no event; say what it means by `event_name`"

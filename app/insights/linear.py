@@ -230,13 +230,13 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
     n = len(values)
     if n < 2:
         return None
+    if values.min() == values.max():
+        return float(values[0]), float(values[0])
     rng = np.random.default_rng(seed)
     part = values if n <= MOST_SAMPLED else rng.choice(values, MOST_SAMPLED, replace=False)
     m = len(part)
     # One sample at a time stays in the processor's cache.
     means = [part.take(rng.integers(0, m, m)).mean() for _ in range(_SAMPLES)]
-    if values.min() == values.max():
-        return float(values[0]), float(values[0])
     low, high = np.percentile(means, [2.5, 97.5])
     return scaled_interval(float(values.mean()), float(low), float(high), drawn=m, n=n)
 

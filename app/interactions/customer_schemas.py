@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.core.clock import utc_now
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text_values import Email, Line, unfit_property
+from app.core.text_values import LOCALE, LONGEST_LOCALE, Email, Line, unfit_property
 from app.workspaces.schemas import Body, Moment
 
 _AHEAD = dt.timedelta(hours=24)
@@ -53,7 +53,7 @@ CustomerRef = Annotated[Short, Field(description="The customer's id, or an exter
 Properties = Annotated[dict[Name, Any], Field(max_length=32), AfterValidator(_fit)]
 AnyLocale = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", max_length=35),
+    StringConstraints(pattern=LOCALE, max_length=LONGEST_LOCALE),
     AfterValidator(_hyphenated),
 ]
 PastMoment = Annotated[Moment, AfterValidator(_not_ahead)]

@@ -76,9 +76,14 @@ def _complete(profile: dict[str, Any], statement: CustomerStatement, began: dt.d
     profile["properties"] = {**profile["properties"], **statement.properties}
     if statement.consent is not None:
         at = statement.consent.get("at") or rfc3339(statement.at)
-        said_at = (profile["consent"] or {}).get("at")
-        if said_at is None or dt.datetime.fromisoformat(at) >= dt.datetime.fromisoformat(said_at):
+        before = (profile["consent"] or {}).get("at")
+        if before is None or _said_at(at, began) >= _said_at(before, began):
             profile["consent"] = {**statement.consent, "at": at}
+
+
+def _said_at(at: str, began: dt.datetime) -> dt.datetime:
+    """Return when a consent was stated: now at the latest, though a clock may be fast."""
+    return min(dt.datetime.fromisoformat(at), began)
 
 
 def _told_at(profile: Mapping[str, Any], name: str, began: dt.datetime) -> dt.datetime:

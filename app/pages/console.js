@@ -1,7 +1,10 @@
-// The console without this script works as well; with it filters apply at once, rows can be ticked
-// together, what is to be copied has a button, Escape closes, charts say their values under the pointer and by the arrow keys, the editor shows its
-// preview while one types, so does a brand's colour, table cells on a phone show the name of their column, and the
-// first answer of a workspace or event of a sender appears when it comes.
+// The console works without this script too. With it:
+// - filters apply at once, rows can be ticked together, and Escape closes what a click has opened;
+// - secrets and addresses have a button to copy them;
+// - charts say their values under the pointer and by the arrow keys;
+// - the editor and a brand's colour show their preview while one types;
+// - table cells on a phone show the name of their column;
+// - the first answer of a workspace and the first event of a sender appear when they come.
 for (const table of document.querySelectorAll("table.stack:not(.plain)")) {
   const names = [...table.querySelectorAll("thead th")].map((head) => (head.querySelector("input, .unseen") ? "" : head.textContent));
   for (const cell of table.querySelectorAll("tbody td:not([data-label], .box, .when)")) {

@@ -2,8 +2,11 @@
 """An assistant asks by the protocol's own client: same figures and errors as the API."""
 
 import json
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +20,8 @@ from app.insights.kinds import InsightName
 from app.metrics.registry import METRICS
 from tests.service import Service
 from tests.shop import Shop
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "assistant.md"
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +52,16 @@ async def call(service: Service, key: str, tool: str, **arguments: Any) -> tuple
         assert {found.name for found in listed.tools} == set(TOOLS)
         found = await session.call_tool(tool, arguments)
         return bool(found.is_error), found.content[0].text  # type: ignore[union-attr]
+
+
+def test_the_request_of_the_guide_answers(service: Service) -> None:
+    command = next(line for line in GUIDE.read_text().splitlines() if line.startswith("curl "))
+    command = command.replace("https://afterword.example", service.url)
+    done = subprocess.run(
+        shlex.split(command.replace("KEY", service.key)), capture_output=True, check=True
+    )
+    result = json.loads(done.stdout)["result"]
+    assert json.loads(result["content"][0]["text"])["total"]["n"] == 3
 
 
 async def test_the_figure_is_the_apis(service: Service) -> None:

@@ -2,6 +2,7 @@
 """Customers: found by any of their names, changed, merged."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 from tests.shop import Shop
 
@@ -43,6 +44,14 @@ async def test_the_later_word_on_consent_holds(shop: Shop) -> None:
     assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is False
     await shop.happened("visit", "now", customer=agreed)
     assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is True
+
+    # The clock of this sender is fast; what is said after it was heard is later nevertheless.
+    soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    await shop.happened("visit", "fast", customer=agreed, occurred_at=soon)
+    refused = who | {"consent": {"surveys": False}}
+    await shop.happened("visit", "after", customer=refused)
+    assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is False
+    await shop.happened("visit", "again", customer=agreed)
 
     await shop.call("PUT", "/v1/customers/c-2", json={"consent": {"surveys": False}})
     await shop.post("/v1/customers/merge", {"into": "c-1", "from": "c-2"}, status=200)
