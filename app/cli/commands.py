@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from app.cli.console import errors_as_sentences, out
+from app.core.garbage_collection import loading
 
 # The module of each command. Only the module of the command that is run is loaded.
 _MODULES = {
@@ -32,7 +33,9 @@ class _LazyGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's interface
         if cmd_name not in _MODULE_OF:
             return None
-        return get_group(import_module(_MODULE_OF[cmd_name]).commands).commands[cmd_name]
+        with loading():
+            module = import_module(_MODULE_OF[cmd_name])
+        return get_group(module.commands).commands[cmd_name]
 
 
 app = typer.Typer(

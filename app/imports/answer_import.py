@@ -4,11 +4,10 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
@@ -25,13 +24,15 @@ from app.imports.answer_writing import (
 from app.imports.identities import IdentifiedRow
 from app.imports.models import WRITING
 from app.imports.replacement import find_missing, find_replaced
+from app.imports.row_change import RowChange
 from app.responses.batch_writing import Ingest
-from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
 from app.responses.models import ImportRun
 from app.responses.replacement import find_whole, is_followed_up, put_back_follow_ups
 from app.responses.submission import SubmissionOrigin, person_of, submission_of
 from app.responses.writing import MOST_ROWS, Submission
+
+Row = TypeVar("Row")
 
 
 @dataclass
@@ -180,20 +181,21 @@ class AnswerTaker:
         """
         last = chunk[-1].row.line if chunk else 0
         chunk = sorted(chunk, key=_counted_as)
-        parts = [chunk[start : start + MOST_ROWS] for start in range(0, len(chunk), MOST_ROWS)]
-        await asyncio.gather(*map(self._take_part, parts))
+        if self._is_first:
+            changes = [RowChange(entry, None) for entry in chunk]
+            await self._note_rows(changes)
+            await asyncio.gather(*map(self._write_noted, _parts_of(changes)))
+        else:
+            await asyncio.gather(*map(self._take_part, _parts_of(chunk)))
         return last
 
     async def _take_part(self, chunk: Sequence[IdentifiedRow]) -> None:
-        earlier_rows: dict[UUID, Any] = {}
-        responses: dict[UUID, dict[str, Any]] = {}
-        if not self._is_first:
-            async with self._ingest.database.session() as session:
-                ids = [id_ for entry in chunk for id_ in entry.ids]
-                earlier_rows = await row_queries.find_latest(session, self._workspace_id, ids)
-                chunk = [entry.known_as(earlier_rows) for entry in chunk]
-                ids = [entry.id for entry in chunk]
-                responses = await find_whole(session, self._workspace_id, ids)
+        async with self._ingest.database.session() as session:
+            ids = [id_ for entry in chunk for id_ in entry.ids]
+            earlier_rows = await row_queries.find_latest(session, self._workspace_id, ids)
+            chunk = [entry.known_as(earlier_rows) for entry in chunk]
+            ids = [entry.id for entry in chunk]
+            responses = await find_whole(session, self._workspace_id, ids)
         changes: list[RowChange] = []
         held: list[RowChange] = []
         for entry in chunk:
@@ -205,11 +207,12 @@ class AnswerTaker:
         self.taken.already_here += len(held)
         is_own = {id_ for id_, row in earlier_rows.items() if row.import_id == self._run.id}
         await self._note_rows([change for change in held if change.entry.id not in is_own])
-        await self._write(changes)
+        await self._note_rows(changes)
+        await self._write_noted(changes)
 
     def _change_of(
         self, entry: IdentifiedRow, earlier: Any, response: dict[str, Any] | None
-    ) -> "RowChange | None":
+    ) -> RowChange | None:
         """Return what becomes of a row; None if a person has deleted its response."""
         if earlier is not None and earlier.seq == WRITING and earlier.import_id == self._run.id:
             # The import was interrupted while it changed this response.
@@ -226,12 +229,11 @@ class AnswerTaker:
             return RowChange(entry, None, is_held=True, seq=response["seq"])
         return RowChange(entry, response, clears=True)
 
-    async def _write(self, changes: Sequence["RowChange"]) -> None:
-        """Note the changes, make them, and note that they are made."""
+    async def _write_noted(self, changes: Sequence[RowChange]) -> None:
+        """Make the changes that are noted, and note that they are made."""
         if not changes:
             return
         ingest, workspace_id = self._ingest, self._workspace_id
-        await self._note_rows(changes)
         cleared = [change.entry.id for change in changes if change.clears]
         await clear_answers(ingest, workspace_id, cleared)
         errors = await write_answers(ingest, workspace_id, await self._submissions(changes))
@@ -251,7 +253,7 @@ class AnswerTaker:
             await self._finish(failed, updated)
 
     async def _finish(
-        self, failed: Mapping[UUID, "RowChange"], updated: Mapping[UUID, "RowChange"]
+        self, failed: Mapping[UUID, RowChange], updated: Mapping[UUID, RowChange]
     ) -> None:
         """Restore what was refused, and forget the notes on it; finish the other notes."""
         workspace_id, import_id = self._workspace_id, self._run.id
@@ -267,7 +269,7 @@ class AnswerTaker:
             seqs = {id_: change.new_seq for id_, change in updated.items()}
             await row_queries.set_seqs(session, workspace_id, import_id, seqs)
 
-    async def _submissions(self, changes: Sequence["RowChange"]) -> list[Submission]:
+    async def _submissions(self, changes: Sequence[RowChange]) -> list[Submission]:
         ingest, workspace_id = self._ingest, self._workspace_id
         bodies = [change.body() for change in changes]
         persons = [person_of(body.customer) if body.customer else None for body in bodies]
@@ -290,7 +292,7 @@ class AnswerTaker:
             )
         return submissions
 
-    async def _note_rows(self, changes: Sequence["RowChange"]) -> None:
+    async def _note_rows(self, changes: Sequence[RowChange]) -> None:
         """Note with the import what becomes of its rows, before it is done."""
         if not changes:
             return
@@ -351,45 +353,12 @@ class AnswerTaker:
         self.taken.removed, self.taken.kept = len(gone), missing.kept
 
 
-@dataclass(frozen=True, slots=True)
-class RowChange:
-    """What becomes of one row.
-
-    `before` is the response that it changes, None if it adds one. `clears` tells whether
-    something of the response is stored now. A row `is_held` if its response is stored already.
-    """
-
-    entry: IdentifiedRow
-    before: dict[str, Any] | None
-    clears: bool = False
-    is_held: bool = False
-    seq: int = 1
-
-    @property
-    def new_seq(self) -> int:
-        """The number of the response once the row is written."""
-        return self.before["seq"] + 1 if self.before is not None else self.seq
-
-    @property
-    def noted_seq(self) -> int:
-        """The number to note before the row is written."""
-        return WRITING if self.before is not None else self.seq
-
-    @property
-    def tags(self) -> list[str]:
-        """The tags of the response once the row is written."""
-        given = self.entry.row.body.tags
-        return list(given or (self.before["tags"] if self.before is not None else ()))
-
-    def body(self) -> ResponseIn:
-        """Return the body to write; tags that people gave stay if the row has none."""
-        body = self.entry.row.body
-        return msgspec.structs.replace(
-            body, id=self.entry.id, seq=self.new_seq, tags=self.tags or body.tags
-        )
+def _parts_of(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Return the rows in parts that are written by one statement each."""
+    return [rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS)]
 
 
-def _counted_as(entry: IdentifiedRow) -> tuple[str, str]:
+def _counted_as(entry: IdentifiedRow) -> tuple[str, int]:
     """Return the touchpoint and the day of a row."""
     body = entry.row.body
-    return body.touchpoint or "", str(body.responded_at)[:10]
+    return body.touchpoint or "", body.responded_at.toordinal() if body.responded_at else 0

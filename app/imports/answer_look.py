@@ -2,7 +2,7 @@
 """Look at a file of answers: its rows, what they would change, and whether it may be taken."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -241,7 +241,7 @@ def _other_reading(
 
 async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dict[str, Any]:
     """Read the whole file and return what was seen; nothing is stored."""
-    histograms: dict[str, Counter[str]] = {}
+    histograms: dict[str, Counter[str]] = defaultdict(Counter)
     states: Counter[str] = Counter()
     chunks = file.chunks()
     async with database.session() as session:
@@ -251,7 +251,7 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
             for key, value in entry.row.checked.answers.items():
                 parts = value if isinstance(value, list) else [value]
                 for part in parts:
-                    histograms.setdefault(key, Counter())[_shown(part)] += 1
+                    histograms[key][_shown(part)] += 1
         earlier: dict[UUID, Any] = {}
         if file.is_known:
             async with database.session() as session:

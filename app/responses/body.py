@@ -45,7 +45,7 @@ class AboutInteraction(Struct, forbid_unknown_fields=True, frozen=True):
     external_id: Short
 
 
-class ResponseIn(Struct, forbid_unknown_fields=True):
+class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One submission: the whole answer so far."""
 
     survey: Annotated[str, Meta(min_length=1, max_length=64)]

@@ -6,7 +6,6 @@ would cost more than the database at thousands of responses a second.
 """
 
 import hashlib
-from dataclasses import replace
 from uuid import UUID
 
 from starlette.requests import Request
@@ -115,9 +114,9 @@ async def store(
         request.app.state.database, ingest.group.slot, caller.workspace_id, [(survey, body)]
     )
     if written.outcome is WriteOutcome.UNCHANGED and is_repeat:
-        first = body.seq == 1 and written.stored is not None and written.stored.seq == 1
-        written = replace(
-            written, outcome=WriteOutcome.REPLAYED if first else WriteOutcome.UNCHANGED
+        first = body.seq == 1 and written.row is not None and written.row.seq == 1
+        written = written._replace(
+            outcome=WriteOutcome.REPLAYED if first else WriteOutcome.UNCHANGED
         )
     if is_repeat or written.outcome is WriteOutcome.REPLAYED:
         reply_headers(request)["Idempotency-Replayed"] = "true"

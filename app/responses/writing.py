@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.database import RawConnection
@@ -30,12 +30,17 @@ class WriteOutcome(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class WriteResult:
-    """The outcome of one submission, with what is stored now (None where nothing is shown)."""
+class WriteResult(NamedTuple):
+    """The outcome of one submission, with the row as it is stored now, None for none."""
 
     outcome: WriteOutcome
-    stored: StoredResponse | None
+    row: ResponseRow | StoredResponse | None
+    now: dt.datetime
+
+    @property
+    def stored(self) -> StoredResponse | None:
+        """What a reply shows of the row; made when it is asked for, which imports never do."""
+        return stored_as(self.row, self.now) if isinstance(self.row, ResponseRow) else self.row
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +98,9 @@ async def write_batch(
         id_ = winner.row.id
         old, seq = stored.get(id_, (None, 0))
         is_new = id_ in created or (old is not None and batch.again and old.created_at == batch.now)
-        shown = stored_as(winner.row, batch.now) if is_new else old
-        for submission, written in _judge(by_id[id_], shown, 0 if is_new else seq, is_new=is_new):
-            outcomes[id(submission)] = written
+        row = winner.row if is_new else old
+        for submission, outcome in _judge(by_id[id_], row, 0 if is_new else seq, is_new=is_new):
+            outcomes[id(submission)] = WriteResult(outcome, row, batch.now)
     return [outcomes[id(submission)] for submission in submissions]
 
 
@@ -134,8 +139,12 @@ async def _store(
 
 
 def _judge(
-    repeats: Sequence[Submission], shown: StoredResponse | None, seq: int, *, is_new: bool
-) -> Iterator[tuple[Submission, WriteResult]]:
+    repeats: Sequence[Submission],
+    shown: ResponseRow | StoredResponse | None,
+    seq: int,
+    *,
+    is_new: bool,
+) -> Iterator[tuple[Submission, WriteOutcome]]:
     """Judge the submissions of one id in the order of arrival; `seq` is what was stored before."""
     for submission in repeats:
         row = submission.row
@@ -147,7 +156,7 @@ def _judge(
             if first:
                 outcome = WriteOutcome.CREATED
         seq = max(seq, row.seq)
-        yield submission, WriteResult(outcome, shown)
+        yield submission, outcome
 
 
 async def _insert(
@@ -173,7 +182,7 @@ def _shared(batch: WriteBatch) -> list[Any]:
     return [batch.workspace_id, batch.now, batch.slot, batch.events]
 
 
-def _refusal(row: ResponseRow, shown: StoredResponse | None) -> WriteOutcome | None:
+def _refusal(row: ResponseRow, shown: ResponseRow | StoredResponse | None) -> WriteOutcome | None:
     """Return why nothing of this submission may be stored under its id."""
     if shown is None:
         return WriteOutcome.CLOSED
@@ -185,7 +194,7 @@ def _refusal(row: ResponseRow, shown: StoredResponse | None) -> WriteOutcome | N
 
 
 def _judge_hash(
-    row: ResponseRow, shown: StoredResponse | None, *, first: bool
+    row: ResponseRow, shown: ResponseRow | StoredResponse | None, *, first: bool
 ) -> WriteOutcome | None:
     """Judge a row whose id was derived from an idempotency key: its body must be the stored one."""
     if row.request_hash is None or shown is None:

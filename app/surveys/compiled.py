@@ -175,7 +175,7 @@ class CompiledSurvey:
         main = definition.main_question
         self._main = main.key if main else None
         self.main_scale = scale_of(main.type, main.points) if main else None
-        self._banded = definition.metric is not SurveyMetric.CUSTOM
+        self._bands = _bands_of(self.main_scale, definition.metric)
         self._follow_up_below = definition.follow_up_below
 
     def check(self, answers: Any, *, complete: bool) -> CheckedAnswers:
@@ -238,13 +238,19 @@ class CompiledSurvey:
         if score < 0:
             return
         checked.score = score
-        if self._banded:
-            checked.band = band_of(self.main_scale, score)
+        checked.band = self._bands.get(score)
         checked.low = (
             checked.band in LOW_BANDS
             if self._follow_up_below is None
             else score < self._follow_up_below
         )
+
+
+def _bands_of(scale: Scale | None, metric: SurveyMetric) -> dict[int, Band | None]:
+    """Return the band of each main score; a survey of a custom metric has none."""
+    if scale is None or metric is SurveyMetric.CUSTOM:
+        return {}
+    return {score: band_of(scale, score) for score in range(scale.low, scale.high + 1)}
 
 
 def _wrong(key: str, msg: str) -> FieldError:

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an import makes of one row of answers."""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from app.imports.identities import IdentifiedRow
+from app.imports.models import WRITING
+from app.responses.body import ResponseIn
+
+
+class RowChange(NamedTuple):
+    """What becomes of one row.
+
+    `before` is the response that it changes, None if it adds one. `clears` tells whether
+    something of the response is stored now. A row `is_held` if its response is stored already.
+    """
+
+    entry: IdentifiedRow
+    before: dict[str, Any] | None
+    clears: bool = False
+    is_held: bool = False
+    seq: int = 1
+
+    @property
+    def new_seq(self) -> int:
+        """The number of the response once the row is written."""
+        return self.before["seq"] + 1 if self.before is not None else self.seq
+
+    @property
+    def noted_seq(self) -> int:
+        """The number to note before the row is written."""
+        return WRITING if self.before is not None else self.seq
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags of the response once the row is written."""
+        given = self.entry.row.body.tags
+        return list(given or (self.before["tags"] if self.before is not None else ()))
+
+    def body(self) -> ResponseIn:
+        """Return the body to write; tags that people gave stay if the row has none."""
+        body = self.entry.row.body
+        return msgspec.structs.replace(
+            body, id=self.entry.id, seq=self.new_seq, tags=self.tags or body.tags
+        )
