@@ -1,20 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of one row a response that hold its scores, and the means of its drivers and pillars."""
 
-from collections.abc import Iterable
-
 from app.insights.names import NO_DRIVERS
-from app.surveys.question_types import QUESTIONS_WITHOUT_SCALE, QuestionType, lowest_score
 
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in sorted(names))
-
-
-# Types whose lowest score is 0, and those whose scores lie on no scale.
-_FROM_ZERO = _listed(type_ for type_ in QuestionType if lowest_score(type_) == 0)
-_WITHOUT_SCALE = _listed(QUESTIONS_WITHOUT_SCALE)
-_NO_DRIVERS = _listed(NO_DRIVERS)
+_NO_DRIVERS = ", ".join(f"'{name}'" for name in sorted(NO_DRIVERS))
 WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) k
   where k.value::int >= 0 and position('=' in k.key) = 0)"""
 
@@ -22,8 +11,8 @@ WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scor
 def tag_means(tag: str) -> str:
     """Return the SQL of the mean on 0 to 100 of the scores of each tag, reversed ones flipped.
 
-    At least half of the questions of a pillar or module must be answered; what customers told or
-    heard drives no score.
+    At least half of a pillar's or module's questions that the response's version asks must be
+    answered; what customers told or heard drives no score.
     """
     least = "1" if tag == "driver" else "count(*)"
     apart = f"and q.driver not in ({_NO_DRIVERS})" if tag == "driver" else ""
@@ -31,9 +20,9 @@ def tag_means(tag: str) -> str:
   select q.{tag} as tag, round(avg(case when q.reverse then 100 - v.mean else v.mean end), 4)
     as mean
   from question q cross join lateral (select 100.0
-    * (case when (r.scores ->> q.key)::int >= 0 then (r.scores ->> q.key)::int end - v0.low)
-    / nullif(q.high - v0.low, 0) as mean from (select case when q.type in
-    ({_FROM_ZERO}) then 0 else 1 end as low) v0) v
+    * (case when (r.scores ->> q.key)::int >= 0 then (r.scores ->> q.key)::int end - q.low)
+    / nullif(q.high - q.low, 0) as mean) v
   where q.workspace_id = $1 and q.survey_id = r.survey_id and q.{tag} is not null
-    and q.type not in ({_WITHOUT_SCALE}) {apart}
+    and q.favourable_from is not null {apart}
+    and (q.versions = '{{}}' or r.survey_version = any(q.versions))
   group by 1 having 2 * count(v.mean) >= {least} and count(v.mean) > 0) t)"""

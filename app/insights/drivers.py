@@ -2,7 +2,7 @@
 """What moves the main score: each driver's performance and its importance (Johnson 2000)."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,10 +60,18 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
         raise InsightRefused(NOTHING_TAGGED, detail, about=about)
-    tops = dict.fromkeys(names, (0, 0))
-    rows = JoinedTables([await _read(session, request, survey, names, tops) for survey in surveys])
+    rows, tops = await _read_all(session, request, surveys, names)
     complete = sum(len(chunk) for chunk in complete_rows(rows))
     needed = _LEAST + _LEAST_EACH * len(names)
+    left_out = _left_out(surveys, tops) if complete < needed else []
+    if left_out:
+        warnings.append(
+            f"Left out, since they are asked no more or have no answer: {', '.join(left_out)}."
+        )
+        names = [name for name in names if name not in left_out]
+        rows, tops = await _read_all(session, request, surveys, names)
+        complete = sum(len(chunk) for chunk in complete_rows(rows))
+        needed = _LEAST + _LEAST_EACH * len(names)
     if complete < needed:
         detail = (
             f"{complete} answers say the outcome and every driver; {len(names)} drivers need "
@@ -143,6 +151,30 @@ def _items_of(survey: SurveyItems) -> list[ScoredQuestion]:
     ]
 
 
+def _left_out(surveys: Sequence[SurveyItems], tops: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return the drivers without an answer, and those that no survey asks any more.
+
+    No answer rates them together with the others. Something is left of the drivers anyway.
+    """
+    current = {
+        item.driver for survey in surveys for item in _items_of(survey) if survey.is_current(item)
+    }
+    left = [name for name, (_, n) in tops.items() if not n or name not in current]
+    return left if len(left) < len(tops) else []
+
+
+async def _read_all(
+    session: AsyncSession,
+    request: InsightRequest,
+    surveys: Sequence[SurveyItems],
+    names: Sequence[str],
+) -> tuple[JoinedTables, dict[str, tuple[int, int]]]:
+    """Return the rows of all surveys; and of each driver the answers in its top box, and all."""
+    tops = dict.fromkeys(names, (0, 0))
+    tables = [await _read(session, request, survey, names, tops) for survey in surveys]
+    return JoinedTables(tables), tops
+
+
 async def _read(
     session: AsyncSession,
     request: InsightRequest,
@@ -155,10 +187,10 @@ async def _read(
     The answers in the top box of each driver are added to `tops`, with the answers in all.
     """
     assert survey.outcome is not None  # noqa: S101 - `select_comparable` keeps those with one
-    items = _items_of(survey)
+    items = [item for item in _items_of(survey) if item.driver in names]
     drivers = positions_by_tag(items, "driver")
 
-    def values_of(scores: Floats) -> Floats:
+    def values_of(scores: Floats, _: Any) -> Floats:
         aligned = np.full((len(scores), len(names) + 1), np.nan)
         rescaled = rescale(scores[:, :-1], items)
         for name, places in drivers.items():
@@ -167,7 +199,7 @@ async def _read(
         return aligned
 
     table = await read_scores(session, request, survey, items, values_of)
-    for scores in ScoreTable(table.raw, lambda plain: plain):
+    for scores in ScoreTable(table.raw, lambda plain, _: plain):
         for name, places in drivers.items():
             top, n = _count_tops(scores[:, places], [items[place] for place in places])
             tops[name] = tops[name][0] + top, tops[name][1] + n

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pillars and modules: how each is rated, and an index of all."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,10 @@ from app.insights.request import (
     ResponseQuery,
 )
 from app.insights.scores import (
+    ChosenColumns,
     JoinedTables,
     ScoreTable,
+    Values,
     interval_of_column,
     interval_of_mean,
     mean_of_rows,
@@ -86,7 +88,14 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Rep
     holds_outcome = any(
         survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
     )
-    weights, kind = _weights(request, tag, names, table, may_weigh=not holds_outcome)
+    indexed = _indexed(tagged, tag, names, table)
+    if retired := [name for name in names if name not in indexed and name != _APART]:
+        warnings.append(f"Not in the index, since they are asked no more: {', '.join(retired)}.")
+    places = [names.index(name) for name in indexed]
+    columns = ChosenColumns(table, [*places, len(names)])
+    shares, kind = _weights(request, tag, columns, may_weigh=not holds_outcome)
+    weights = np.zeros(len(names))
+    weights[places] = shares
     pairs = moments_of(table)
     rows = []
     for place, name in enumerate(names):
@@ -133,11 +142,23 @@ async def _read(
         table = await read_scores(session, request, survey, items, values_of)
         tables.append(table)
         for name, places in places_by_name.items():
+            together = _asked_together(survey, items, places)
             known = alphas.get(name)
-            if known is None or len(places) > known[1]:
+            if known is None or len(together) > known[1]:
                 # If several surveys rate it, alpha comes from the one with most questions.
-                alphas[name] = (_alpha(table, items, places), len(places))
+                alphas[name] = (_alpha(table, items, together), len(together))
     return JoinedTables(tables), alphas
+
+
+def _asked_together(
+    survey: SurveyItems, items: Sequence[ScoredQuestion], places: list[int]
+) -> list[int]:
+    """Return the places of the items that the version with most answers asks, else of all."""
+    by_answers = sorted(survey.versions, key=lambda version: (-survey.versions[version], version))
+    asked_by_version = (
+        [place for place in places if items[place].is_asked_in(version)] for version in by_answers
+    )
+    return next(filter(None, asked_by_version), places)
 
 
 def _values_of(
@@ -146,14 +167,15 @@ def _values_of(
     names: Sequence[str],
     *,
     has_outcome: bool,
-) -> Callable[[Floats], Floats]:
+) -> Values:
     """Return the function from the scores of a survey to a column for each tag, outcome last."""
 
-    def values_of(scores: Floats) -> Floats:
+    def values_of(scores: Floats, asked: Any) -> Floats:
         values = rescale(scores[:, : len(items)], items)
         columns = np.full((len(scores), len(names) + 1), np.nan)
         for name, places in places_by_name.items():
-            columns[:, names.index(name)] = mean_of_rows(values[:, places], least_share=_HALF)
+            half = _HALF * asked[:, places].sum(axis=1)
+            columns[:, names.index(name)] = mean_of_rows(values[:, places], half)
         if has_outcome:
             columns[:, -1] = scores[:, -1]
         return columns
@@ -165,20 +187,41 @@ def _alpha(table: ScoreTable, items: Sequence[ScoredQuestion], places: list[int]
     if not len(table):
         return None
     of_items = ScoreTable(
-        table.raw, lambda scores: rescale(scores[:, : len(items)], items)[:, places]
+        table.raw, lambda scores, _: rescale(scores[:, : len(items)], items)[:, places]
     )
     return cronbach_alpha(of_items)
 
 
+def _indexed(
+    surveys: Sequence[SurveyItems], tag: str, names: Sequence[str], table: JoinedTables
+) -> list[str]:
+    """Return the tags that are in the index.
+
+    If no response rates all of them, those that are asked no more are left out.
+    """
+    indexed = [name for name in names if name != _APART or tag != "module"]
+    columns = ChosenColumns(table, [names.index(name) for name in indexed])
+    if any(len(chunk) for chunk in complete_rows(columns)):
+        return indexed
+    current = {
+        getattr(item, tag)
+        for survey in surveys
+        for item in _rating_items(survey, tag)
+        if survey.is_current(item)
+    }
+    return [name for name in indexed if name in current] or indexed
+
+
 def _weights(
-    request: InsightRequest, tag: str, names: list[str], table: JoinedTables, *, may_weigh: bool
+    request: InsightRequest, tag: str, table: ChosenColumns, *, may_weigh: bool
 ) -> tuple[Floats, str]:
     """Return the weight of each tag in the index, and how it was found.
 
-    A pillar that holds the outcome would explain itself, so then the weights are equal.
+    `table` has the columns of these tags, and the outcome last. A pillar that holds the outcome
+    would explain itself, so then the weights are equal.
     """
-    in_index = np.array([name != _APART or tag != "module" for name in names], dtype=float)
-    equal = in_index / in_index.sum() if in_index.sum() else in_index
+    n = len(table.columns) - 1
+    equal = np.full(n, 1 / max(n, 1))
     if tag == "module":
         return equal, "equal"
     complete = sum(len(chunk) for chunk in complete_rows(table))

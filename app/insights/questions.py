@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The published questions of surveys, and which surveys an insight can combine."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -42,9 +43,15 @@ class ScoredQuestion:
     pillar: str | None
     module: str | None
     touchpoint: str | None = None
+    # The versions that ask it; empty if an older program published it, which told none.
+    versions: Sequence[int] = ()
     # Whether the filters `question`, `touchpoint` and `stage` may mean its answers.
     is_wanted: bool = True
     options: list[dict[str, Any]] = field(default_factory=list)
+
+    def is_asked_in(self, version: int) -> bool:
+        """Whether a version of the survey asks it."""
+        return not self.versions or version in self.versions
 
     @property
     def low(self) -> int:
@@ -64,18 +71,32 @@ class ScoredQuestion:
 
 @dataclass(frozen=True, slots=True)
 class SurveyItems:
-    """A survey with its questions; `outcome` is the one that the insight explains."""
+    """A survey with the questions that its answers here were asked.
+
+    `outcome` is the question that the insight explains, `versions` has the answers of each
+    version, and `n` all of them.
+    """
 
     id: UUID
     key: str
     items: Sequence[ScoredQuestion]
     outcome: ScoredQuestion | None
-    n: int
+    versions: Mapping[int, int]
+
+    @property
+    def n(self) -> int:
+        """How many answers there are."""
+        return sum(self.versions.values())
+
+    def is_current(self, item: ScoredQuestion) -> bool:
+        """Whether the newest version with answers here still asks a question."""
+        return item.is_asked_in(max(self.versions))
 
 
 _ITEMS = """
 select q.survey_id, s.key as survey, q.key, q.type, q.scale, q.high, q.main, q.recommends,
-  q.reverse, q.driver, q.pillar, q.module, q.options, q.touchpoint, {is_wanted} as is_wanted
+  q.reverse, q.driver, q.pillar, q.module, q.options, q.touchpoint, q.versions,
+  {is_wanted} as is_wanted
 from question q join survey s on s.workspace_id = q.workspace_id and s.id = q.survey_id
 where q.workspace_id = :workspace order by s.key, q.key
 """
@@ -93,28 +114,32 @@ async def surveys_of(
     counted = await run_sql(
         session,
         text(
-            f"select r.survey_id, count(*) as n, count(*) filter (where {at}) as n_at "
-            f"{query.source()} group by 1"
+            "select r.survey_id, r.survey_version, count(*) as n, "
+            f"count(*) filter (where {at}) as n_at {query.source()} group by 1, 2"
         ).bindparams(**query.bound),
     )
-    counts = {row.survey_id: (int(row.n), int(row.n_at)) for row in counted}
+    versions: dict[UUID, dict[int, int]] = defaultdict(dict)
+    n_at: Counter[UUID] = Counter()
+    for row in counted:
+        versions[row.survey_id][row.survey_version] = row.n
+        n_at[row.survey_id] += row.n_at
     rows = await _read_items(session, request)
     items_by_survey: dict[UUID, tuple[str, list[ScoredQuestion]]] = {}
     for row in rows:
         values = dict(row._mapping)
         survey_id, survey = values.pop("survey_id"), values.pop("survey")
-        if values["touchpoint"] is None and not counts.get(survey_id, (0, 0))[1]:
+        if values["touchpoint"] is None and not n_at[survey_id]:
             # It has the touchpoint of its response, and no response is there.
             values["is_wanted"] = False
         item = ScoredQuestion(**values | {"type": QuestionType(values["type"])})
         items_by_survey.setdefault(survey_id, (survey, []))[1].append(item)
     if outcome is not None:
         _require_outcome(outcome, [item for _, items in items_by_survey.values() for item in items])
-    surveys = [
-        SurveyItems(id_, key, items, _outcome_of(items, outcome), counts[id_][0])
-        for id_, (key, items) in items_by_survey.items()
-        if id_ in counts
-    ]
+    surveys = []
+    for id_, (key, all_items) in items_by_survey.items():
+        if id_ in versions:
+            items = [item for item in all_items if any(map(item.is_asked_in, versions[id_]))]
+            surveys.append(SurveyItems(id_, key, items, _outcome_of(items, outcome), versions[id_]))
     return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
 
 
@@ -137,10 +162,11 @@ def _require_outcome(name: str, items: Sequence[ScoredQuestion]) -> None:
 
 
 def _outcome_of(items: Sequence[ScoredQuestion], outcome: str | None) -> ScoredQuestion | None:
-    for item in items:
-        if item.key == outcome if outcome is not None else item.main:
-            return item
-    return None
+    """Return the question of that key, else the main one; the newest if a survey changed it."""
+    candidates = [
+        item for item in items if (item.key == outcome if outcome is not None else item.main)
+    ]
+    return max(candidates, key=lambda item: max(item.versions, default=0), default=None)
 
 
 def outcome_of(surveys: Sequence[SurveyItems]) -> dict[str, Any] | None:

@@ -16,8 +16,12 @@ from app.insights.questions import ScoredQuestion, SurveyItems
 from app.insights.request import RESPONSE_TOUCHPOINT, InsightRequest, ResponseQuery
 from app.metrics.statistics import mean_interval
 
-# A score of -2 is the letter A, 10 the letter M; a missing answer is read as -1.
+# A score of -2 is the letter A, 10 the letter M; a missing answer is read as -1, and one to a
+# question that the response's version does not ask as -3.
 _ORIGIN = 67
+_NOT_ASKED = _ORIGIN - 3
+# Computes with scores (nan where there is none) and with whether each question was asked.
+Values = Callable[[Floats, NDArray[np.bool_]], Floats]
 _CHUNK = 50_000
 
 
@@ -30,18 +34,20 @@ class ScoreTable:
     """
 
     raw: NDArray[np.uint8]
-    values: Callable[[Floats], Floats]
+    values: Values
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def __iter__(self) -> Iterator[Floats]:
         for start in range(0, len(self.raw), _CHUNK):
-            yield self.values(_decoded(self.raw[start : start + _CHUNK]))
+            raw = self.raw[start : start + _CHUNK]
+            yield self.values(_decoded(raw), raw != _NOT_ASKED)
 
     def take(self, positions: Any) -> Floats:
         """Return the rows at some positions."""
-        return self.values(_decoded(self.raw[positions]))
+        raw = self.raw[positions]
+        return self.values(_decoded(raw), raw != _NOT_ASKED)
 
 
 def _decoded(raw: NDArray[np.uint8]) -> Floats:
@@ -78,12 +84,24 @@ class JoinedTables:
         return np.flatnonzero(np.concatenate([holds(chunk) for chunk in self]))
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenColumns:
+    """Some columns of a table."""
+
+    table: JoinedTables
+    columns: Sequence[int]
+
+    def __iter__(self) -> Iterator[Floats]:
+        for chunk in self.table:
+            yield chunk[:, self.columns]
+
+
 async def read_scores(
     session: AsyncSession,
     request: InsightRequest,
     survey: SurveyItems,
     items: Sequence[ScoredQuestion],
-    values: Callable[[Floats], Floats],
+    values: Values,
 ) -> ScoreTable:
     """Return the scores of a survey's items and of its outcome, if it has one, in the last column.
 
@@ -95,7 +113,10 @@ async def read_scores(
     for place, item in enumerate(items):
         if item.touchpoint is None and (is_at := query.is_at(RESPONSE_TOUCHPOINT)):
             scores[place] = f"case when {is_at} then {scores[place]} end"
-    letters = " || ".join(f"chr(coalesce({score}, -1) + {_ORIGIN})" for score in scores)
+    letters = " || ".join(
+        f"chr(coalesce({score}, {_score_of_none(query, survey, column)}) + {_ORIGIN})"
+        for score, column in zip(scores, columns, strict=True)
+    )
     rows = await run_sql(
         session,
         text(
@@ -108,6 +129,15 @@ async def read_scores(
     return ScoreTable(raw, values)
 
 
+def _score_of_none(query: ResponseQuery, survey: SurveyItems, item: ScoredQuestion) -> str:
+    """Return the SQL of what a missing score is read as: skipped, or not asked."""
+    asked = [version for version in survey.versions if item.is_asked_in(version)]
+    if len(asked) == len(survey.versions):
+        return "-1"
+    versions = f"cast({query.bind(asked)} as int[])"
+    return f"case when r.survey_version = any({versions}) then -1 else -3 end"
+
+
 def rescale(scores: Floats, items: Sequence[ScoredQuestion]) -> Floats:
     """Return scores on 0-100, those of reverse items flipped."""
     low = np.array([item.low for item in items], dtype=float)
@@ -118,11 +148,11 @@ def rescale(scores: Floats, items: Sequence[ScoredQuestion]) -> Floats:
     return on_scale
 
 
-def mean_of_rows(values: Floats, *, least_share: float = 0.0) -> Floats:
-    """Return the mean of each row's known values; nan where too few of them are known."""
+def mean_of_rows(values: Floats, least: Any = 1) -> Floats:
+    """Return the mean of each row's known values; nan where fewer than `least` are known, or 0."""
     known = ~np.isnan(values)
     counts = known.sum(axis=1)
-    enough = (counts > 0) & (counts >= least_share * values.shape[1])
+    enough = (counts > 0) & (counts >= least)
     sums = np.where(known, values, 0.0).sum(axis=1)
     return np.where(enough, sums / np.maximum(counts, 1), np.nan)
 

@@ -5,7 +5,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import ARRAY, ForeignKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from app.core.schema import REFERENCE, TENANT, Instant, Json, Small
@@ -62,7 +62,8 @@ class QuestionEntry(SQLModel, table=True):
 
     `recommends` marks the yes/no question that is the main one of an `nps` survey. `metric` is the
     one that reads it, `low` its lowest score; scores from `favourable_from` on are favourable, and
-    those up to `unfavourable_to` unfavourable. These four are derived from the type.
+    those up to `unfavourable_to` unfavourable. These four are derived from the type. `versions`
+    are the published versions that ask it; none are known of one that an older program published.
     """
 
     __tablename__ = "question"
@@ -93,6 +94,7 @@ class QuestionEntry(SQLModel, table=True):
     low: int | None = Field(default=None, sa_type=Small)
     favourable_from: int | None = Field(default=None, sa_type=Small)
     unfavourable_to: int | None = Field(default=None, sa_type=Small)
+    versions: list[int] = Field(default_factory=list, sa_type=ARRAY(Small))
 
 
 class SurveyPreview(SQLModel, table=True):

@@ -23,6 +23,17 @@ _FIXED = {"key", "type", "scale", "high"}
 _DERIVED = text("""
 select distinct type, high, recommends, metric, low, favourable_from, unfavourable_to from question
 """)
+_COMPLETE_VERSIONS = text("""
+update question q set versions = v.versions
+from (
+  select v.workspace_id, v.survey_id, asked.question ->> 'key' as key,
+    array_agg(v.version order by v.version) as versions
+  from survey_version v
+  cross join lateral jsonb_array_elements(v.definition -> 'questions') asked(question)
+  where v.published_at is not null group by 1, 2, 3) v
+where v.workspace_id = q.workspace_id and v.survey_id = q.survey_id and v.key = q.key
+  and q.versions <> v.versions
+""")
 _UPDATE = text("""
 update question set metric = :metric, low = :low, favourable_from = :favourable_from,
   unfavourable_to = :unfavourable_to
@@ -95,6 +106,7 @@ async def write_entries(session: AsyncSession, survey: Survey, definition: Defin
         before = published.get(question.key)
         if before is not None:
             changed |= any(getattr(before, name) != value for name, value in entry.items())
+        entry["versions"] = [*(before.versions if before else ()), survey.latest_version]
         values = {"workspace_id": survey.workspace_id, "survey_id": survey.id} | entry
         upsert = insert(QuestionEntry).values(**values)
         await session.exec(
@@ -107,10 +119,11 @@ async def write_entries(session: AsyncSession, survey: Survey, definition: Defin
 
 
 async def complete_entries(session: AsyncSession) -> None:
-    """Derive anew what the types say of the questions of all workspaces, and write what differs.
+    """Derive anew what the types and the versions say of all questions, and write what differs.
 
-    An older version, which may still run during an upgrade, does not write these columns.
+    An older program, which may still run during an upgrade, does not write these columns.
     """
+    await run_sql(session, _COMPLETE_VERSIONS)
     for row in (await run_sql(session, _DERIVED)).mappings():
         scale = scale_of(QuestionType(row["type"]), row["high"])
         derived = _derived(scale, recommends=row["recommends"])

@@ -11,11 +11,12 @@ from tests.question_types import every_scale
 from tests.shop import Shop
 
 READ = text("""
-select key, metric, low, favourable_from, unfavourable_to from question
+select key, metric, low, favourable_from, unfavourable_to, versions from question
 where workspace_id = :id order by key
 """)
 FORGET = text("""
-update question set metric = null, low = null, favourable_from = null, unfavourable_to = null
+update question set metric = null, low = null, favourable_from = null, unfavourable_to = null,
+  versions = '{}'
 where workspace_id = :id
 """)
 
@@ -40,5 +41,5 @@ async def test_what_an_older_version_left_out_is_derived_again(
         completed = (await run_sql(session, READ.bindparams(**of_shop))).all()
     assert completed == written
     by_key = {row.key: tuple(row)[1:] for row in written}
-    assert by_key["score"] == ("nps", 0, 1, 0)
-    assert by_key["q0"] == ("nps", 0, 9, 6)
+    assert by_key["score"] == ("nps", 0, 1, 0, [1])
+    assert by_key["q0"] == ("nps", 0, 9, 6, [1])
