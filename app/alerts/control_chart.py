@@ -3,8 +3,12 @@
 
 A standardised, exponentially weighted moving average (Roberts 1959) with lambda = 0.2. The mean
 and the spread are frozen from a baseline. The limit is wider than the textbook's: L = 3 would
-raise a false alarm in 16 to 44 % of years of a stable series of days, L = 4 in at most 3 % unless
-nearly all answers are alike.
+raise a false alarm in 16 to 44 % of years of a stable series of days, L = 4 in at most 3 %.
+
+Means of lopsided answers, such as 95 % satisfied, are not normal: their long tail would raise
+falsely in up to 40 % of years. So a signal must also be beyond the limit if each period counts by
+its normal score, which is that of a gamma distribution of the same skewness (Wilson and Hilferty
+1931).
 """
 
 import math
@@ -20,23 +24,32 @@ BASELINE_PERIODS, LEAST_IN_BASELINE = 20, 10
 # So many periods in a row, each so many standard errors to one side, are a signal as well: a drop
 # of two standard errors is found at the fifth period at the latest.
 RUN_PERIODS, RUN_ERRORS = 5, 1.6
+# In a baseline whose answers are nearly all alike, at least so many count as different by a step.
+_LEAST_DIFFERENT = 5
+_P_VALUE_OF_RUN = 2 * (two_sided(RUN_ERRORS) / 2) ** RUN_PERIODS
+# Below this skewness a mean is as good as normal.
+_LEAST_SKEWNESS = 1e-6
 FALSE_DISCOVERIES = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """The course from which shifts are measured: mean of the periods, spread of one answer."""
+    """The course from which shifts are measured: mean of the periods, spread of one answer.
+
+    `skewness` is that of one answer.
+    """
 
     mean: float
     spread: float
     periods: int
+    skewness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ChartPoint:
     """One period on the chart; without answers, or within the baseline, there is no z.
 
-    `deviation` is the standard deviation that z has without a shift.
+    `p_value` is the probability of such a z, or of such a run, without a shift.
     """
 
     value: float | None
@@ -44,19 +57,16 @@ class ChartPoint:
     z: float | None = None
     limit: float | None = None
     signal: bool = False
-    deviation: float = 1.0
-
-    @property
-    def p_value(self) -> float:
-        """The probability of such a z without a shift; 1 where there is no z."""
-        return 1.0 if self.z is None else two_sided(self.z / self.deviation)
+    p_value: float = 1.0
 
 
-def baseline_of(periods: Sequence[AnswerSums], *, net: bool) -> Baseline:
+def baseline_of(periods: Sequence[AnswerSums], *, net: bool, step: float = 100.0) -> Baseline:
     """Return the baseline of some periods, each of which has answers.
 
     The spread of a net score is that of the adjusted counts: three quarters of an answer more on
-    either side, three answers more in all.
+    either side, three answers more in all. Other spreads are at least that of five answers which
+    lie a `step` from the others: of a few hundred answers that are all alike, nobody can tell that
+    the next ones will be.
     """
     pooled = sum(periods, AnswerSums())
     mean = sum(period.mean for period in periods) / len(periods)
@@ -65,8 +75,22 @@ def baseline_of(periods: Sequence[AnswerSums], *, net: bool) -> Baseline:
         extreme = (pooled.squares / 100**2 + 1.5) / n
         variance = 100**2 * (extreme - (pooled.total / 100 / n) ** 2)
     else:
-        variance = pooled.squares / pooled.n - pooled.mean**2
-    return Baseline(mean, math.sqrt(max(variance, 0.0)), len(periods))
+        different = min(0.5, _LEAST_DIFFERENT / pooled.n)
+        least = step**2 * different * (1 - different)
+        variance = max(pooled.squares / pooled.n - pooled.mean**2, least)
+    centre = pooled.mean
+    third = pooled.cubes / pooled.n - 3 * centre * pooled.squares / pooled.n + 2 * centre**3
+    return Baseline(mean, math.sqrt(variance), len(periods), third / variance**1.5)
+
+
+def normal_score(errors: float, skewness: float) -> float:
+    """Return the normal value that is as improbable as a mean so many standard errors away.
+
+    The mean has a gamma distribution of this skewness (Wilson and Hilferty 1931).
+    """
+    if abs(skewness) < _LEAST_SKEWNESS:
+        return errors
+    return 6 / skewness * (math.cbrt(max(0.0, skewness * errors / 2 + 1)) - 1) + skewness / 6
 
 
 def deviation_of(t: int, baseline_periods: int, weight: float = LAMBDA) -> float:
@@ -86,34 +110,36 @@ def chart(
 ) -> list[ChartPoint]:
     """Return the points of a series; those before `first` are the baseline's.
 
-    A signal is a z beyond its limit, or a run of periods that all lie to one side. A period without
-    answers changes nothing. If the baseline has no spread, no period is a
-    signal, because every other value would be one.
+    A signal is a z beyond its limit, also by normal scores, or a run of periods that all lie to
+    one side. A period without answers changes nothing.
     """
     points = []
-    z, t = 0.0, 0
+    z, scored, t = 0.0, 0.0, 0
     runs = {"down": 0, "up": 0}
     for place, sums in enumerate(periods):
         value = sums.mean if sums.n else None
-        if value is None or place < first or baseline.spread == 0:
+        if value is None or place < first:
             points.append(ChartPoint(value, sums.n))
             continue
         t += 1
         error = baseline.spread / math.sqrt(sums.n)
         errors = (value - baseline.mean) / error
+        score = normal_score(errors, baseline.skewness / math.sqrt(sums.n))
         z = LAMBDA * errors + (1 - LAMBDA) * z
+        scored = LAMBDA * score + (1 - LAMBDA) * scored
         deviation = deviation_of(t, baseline.periods)
         limit = level * deviation
         runs = {
-            "down": runs["down"] + 1 if errors <= -RUN_ERRORS else 0,
-            "up": runs["up"] + 1 if errors >= RUN_ERRORS else 0,
+            "down": runs["down"] + 1 if score <= -RUN_ERRORS else 0,
+            "up": runs["up"] + 1 if score >= RUN_ERRORS else 0,
         }
-        beyond = {"down": z < -limit, "up": z > limit}
-        out = any(
-            (beyond[side] or runs[side] >= RUN_PERIODS) and direction in {side, "both"}
-            for side in runs
-        )
-        points.append(ChartPoint(value, sums.n, z, limit, out, deviation))
+        beyond = {"down": max(z, scored) < -limit, "up": min(z, scored) > limit}
+        is_run = {side: length >= RUN_PERIODS for side, length in runs.items()}
+        out = any((beyond[side] or is_run[side]) and direction in {side, "both"} for side in runs)
+        p_value = two_sided(min(abs(z), abs(scored)) / deviation)
+        if any(is_run.values()):
+            p_value = min(p_value, _P_VALUE_OF_RUN)
+        points.append(ChartPoint(value, sums.n, z, limit, out, p_value))
     return points
 
 

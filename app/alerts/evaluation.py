@@ -82,7 +82,8 @@ async def charts_of(
 
 
 def _charts(alert_series: AlertSeries, rules: AlertRules, today: dt.date) -> AlertCharts:
-    groups = [_chart(series, rules, net=alert_series.net) for series in alert_series.series]
+    net, step = alert_series.net, alert_series.step
+    groups = [_chart(series, rules, net=net, step=step) for series in alert_series.series]
     if rules.group_by:
         groups = remove_false_discoveries(groups, LIMITS[rules.interval])
     return AlertCharts(
@@ -94,7 +95,7 @@ def _charts(alert_series: AlertSeries, rules: AlertRules, today: dt.date) -> Ale
     )
 
 
-def _chart(series: GroupSeries, rules: AlertRules, *, net: bool) -> GroupChart:
+def _chart(series: GroupSeries, rules: AlertRules, *, net: bool, step: float) -> GroupChart:
     if isinstance(rules.rule, LimitRule):
         points = [
             _point_by_limit(rules.rule, period.mean if period.n else None, period.n)
@@ -104,7 +105,8 @@ def _chart(series: GroupSeries, rules: AlertRules, *, net: bool) -> GroupChart:
     if not series.baseline:
         points = [ChartPoint(period.mean if period.n else None, period.n) for period in series.sums]
         return GroupChart(series.group, None, points)
-    baseline = baseline_of([series.sums[place] for place in series.baseline], net=net)
+    periods = [series.sums[place] for place in series.baseline]
+    baseline = baseline_of(periods, net=net, step=step)
     points = chart(
         series.sums, baseline=baseline, first=series.baseline[-1] + 1,
         level=LIMITS[rules.interval], direction=rules.direction,

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.alerts.control_chart import BASELINE_PERIODS, LEAST_IN_BASELINE
 from app.alerts.schemas import AlertRules
 from app.core.errors import InvalidInput
-from app.metrics.answer_sums import AnswerSums
+from app.metrics.answer_sums import AnswerSums, share_sums
 from app.metrics.durations import Durations
 from app.metrics.metric import CountReading, FigureDict
 from app.metrics.parameters import MetricQuery, resolve
@@ -38,11 +38,15 @@ class GroupSeries:
 
 @dataclass(frozen=True, slots=True)
 class AlertSeries:
-    """The completed periods, and the series of every group over them."""
+    """The completed periods, and the series of every group over them.
+
+    `net` tells whether it is a net score, and `step` is the least by which two answers differ.
+    """
 
     periods: Sequence[Period]
     series: Sequence[GroupSeries]
     net: bool
+    step: float
 
 
 async def request_of(
@@ -119,7 +123,7 @@ async def read_series(
     over = period_start(request.today, interval)
     span = Span(request.span.start, over)
     if not moment_of(span.start, request.zone) < moment_of(over, request.zone):
-        return AlertSeries([], [], net=False)
+        return AlertSeries([], [], net=False, step=1.0)
     request = MetricRequest(**{**vars(request), "span": span})
     periods = list(periods_of(span, interval, request.zone, request.today))
     counts = await counter.count_rows(session, request, periods)
@@ -151,7 +155,8 @@ def _series_of(
         figures = [counter.figure(request, c, reading, named) for c in counted]
         sums = [_sums_of(request.metric, figure) for figure in figures]
         series.append(GroupSeries(group, sums, baseline_places(sums, periods, rules)))
-    return AlertSeries(periods, series, net=METRICS[request.metric].unit.kind == "points")
+    kind = METRICS[request.metric].unit.kind
+    return AlertSeries(periods, series, kind == "points", 1.0 if kind == "score" else 100.0)
 
 
 def _sums_of(metric: str, figure: FigureDict) -> AnswerSums:
@@ -187,7 +192,7 @@ def _in_time(
             for value, count in durations.counts.items()
             if median is not None and value <= median
         )
-        sums.append(AnswerSums(durations.n, 100.0 * good, 100.0**2 * good))
+        sums.append(share_sums(durations.n, good))
     return GroupSeries(group, sums, places)
 
 

@@ -12,6 +12,7 @@ from app.insights.linear import (
     Floats,
     Importance,
     PairSums,
+    SharesOfSamples,
     bootstrap_shares,
     complete_rows,
     importance_of,
@@ -87,15 +88,13 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
     shown = [
         _row(request, name, place, interval_of_column(weighed.pairs, place), result)
         | _top_box(tops[name])
-        | {"importance_share_ci": list(scaled_interval(
-            float(result.shares[place]), *map(float, weighed.interval[:, place]),
-            drawn=weighed.drawn, n=weighed.usable))}
+        | {"importance_share_ci": _interval_of_share(weighed, place, float(result.shares[place]))}
         for place, name in enumerate(names)
-    ]  # fmt: skip
+    ]
     _add_quadrants(shown)
     assumptions: Reply = {"bootstrap_samples": 1000, "scale": "0-100"}
-    if weighed.drawn < weighed.usable:
-        assumptions["subsample"] = weighed.drawn
+    if weighed.samples.drawn < weighed.usable:
+        assumptions["subsample"] = weighed.samples.drawn
     return about | {
         "n": complete,
         "r2": result.r2,
@@ -110,17 +109,24 @@ class _WeighedDrivers(NamedTuple):
     """The interval of the drivers' shares of importance, from samples of usable rows."""
 
     pairs: PairSums
-    interval: Floats
+    samples: SharesOfSamples
     usable: int
-    drawn: int
 
 
 def _weigh(rows: JoinedTables, base: str, seed: int) -> _WeighedDrivers:
     usable = rows.where(_known_in_all if base == "complete" else _with_outcome)
-    interval, drawn = bootstrap_shares(
-        len(usable), lambda positions: rows.take(usable[positions]), seed
-    )
-    return _WeighedDrivers(moments_of(rows), interval, len(usable), drawn)
+    samples = bootstrap_shares(len(usable), lambda positions: rows.take(usable[positions]), seed)
+    return _WeighedDrivers(moments_of(rows), samples, len(usable))
+
+
+def _interval_of_share(weighed: _WeighedDrivers, place: int, share: float) -> list[float]:
+    """Return the interval of a driver's share of importance, within 0 and 100."""
+    samples = weighed.samples
+    low, high = scaled_interval(
+        share, float(samples.low[place]), float(samples.high[place]),
+        of_rows=float(samples.of_rows[place]), drawn=samples.drawn, n=weighed.usable,
+    )  # fmt: skip
+    return [max(0.0, low), min(100.0, high)]
 
 
 def _chance_of(r2: float, n: int, drivers: int) -> float:

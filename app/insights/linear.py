@@ -6,7 +6,7 @@ numpy is loaded with this module, which is loaded when an insight is first asked
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,11 +138,20 @@ def _is_positive(correlations: Floats) -> bool:
     return bool(np.linalg.eigvalsh(inner)[0] > _LEAST_EIGENVALUE)
 
 
-def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> tuple[Floats, int]:
-    """Return the 2.5th and 97.5th percentile of each share, and how many rows were drawn from.
+class SharesOfSamples(NamedTuple):
+    """The shares of many samples of `drawn` rows, and those of these rows themselves."""
+
+    low: Floats
+    high: Floats
+    of_rows: Floats
+    drawn: int
+
+
+def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> SharesOfSamples:
+    """Return the 2.5th and 97.5th percentile of each share.
 
     There are `n` rows, and `take` returns those at some positions. 1,000 samples of the rows. Of
-    more than 20,000 rows a seeded part is taken, and the interval is scaled to the whole. Sums of
+    more than 20,000 rows a seeded part is taken; `scaled_interval` has it for the whole. Sums of
     a sample are one product of its weights with every row's parts, so that all samples are a few
     products of matrices.
     """
@@ -172,8 +181,11 @@ def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> tuple[
         sums = (weights @ parts).astype(float).reshape(len(weights), 6, -1)
         shares.append(_shares_of(sums, columns))
     found = np.concatenate(shares)
-    found[:, constant[:-1]] = 0.0
-    return np.nanpercentile(found, [2.5, 97.5], axis=0), m
+    of_rows = _shares_of(parts.sum(axis=0, dtype=float).reshape(1, 6, -1), columns)[0]
+    for shares_of in (found, of_rows):
+        shares_of[..., constant[:-1]] = 0.0
+    low, high = np.nanpercentile(found, [2.5, 97.5], axis=0)
+    return SharesOfSamples(low, high, of_rows, m)
 
 
 def _is_constant(values: Floats) -> Any:
@@ -202,11 +214,17 @@ def _shares_of(sums: Any, columns: int) -> Floats:
 
 
 def scaled_interval(
-    estimate: float, low: float, high: float, *, drawn: int, n: int
+    estimate: float, low: float, high: float, *, of_rows: float, drawn: int, n: int
 ) -> tuple[float, float]:
-    """Return the interval of a sample of `drawn` rows for all `n` rows: narrower by the root."""
-    scale = float(np.sqrt(drawn / n)) if n > drawn else 1.0
-    return estimate + (low - estimate) * scale, estimate + (high - estimate) * scale
+    """Return the interval around the estimate of `n` rows, from one of `drawn` of these rows.
+
+    `low` and `high` stand around `of_rows`, the estimate of the drawn rows; the distances shrink
+    by the root of the sizes.
+    """
+    if n <= drawn:
+        return low, high
+    scale = float(np.sqrt(drawn / n))
+    return estimate + (low - of_rows) * scale, estimate + (high - of_rows) * scale
 
 
 def cronbach_alpha(chunks: Iterable[Floats]) -> float | None:
@@ -238,7 +256,9 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
     # One sample at a time stays in the processor's cache.
     means = [part.take(rng.integers(0, m, m)).mean() for _ in range(_SAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
-    return scaled_interval(float(values.mean()), float(low), float(high), drawn=m, n=n)
+    return scaled_interval(
+        float(values.mean()), float(low), float(high), of_rows=float(part.mean()), drawn=m, n=n
+    )
 
 
 def spearman(first: Floats, second: Floats) -> float | None:

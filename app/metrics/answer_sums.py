@@ -10,15 +10,21 @@ FigureSums = Callable[[dict[str, Any]], "AnswerSums"]
 
 @dataclass(frozen=True, slots=True)
 class AnswerSums:
-    """The number of answers, their sum and the sum of their squares, in the metric's unit."""
+    """The number of answers, and the sums of them, of their squares and cubes, in the unit."""
 
     n: int = 0
     total: float = 0.0
     squares: float = 0.0
+    cubes: float = 0.0
 
     def __add__(self, other: "AnswerSums") -> "AnswerSums":
         """Add two sums."""
-        return AnswerSums(self.n + other.n, self.total + other.total, self.squares + other.squares)
+        return AnswerSums(
+            self.n + other.n,
+            self.total + other.total,
+            self.squares + other.squares,
+            self.cubes + other.cubes,
+        )
 
     @property
     def mean(self) -> float:
@@ -31,9 +37,19 @@ def sums_of_net(positive: str, negative: str) -> FigureSums:
 
     def sums_of(figure: dict[str, Any]) -> AnswerSums:
         good, bad = figure["counts"][positive], figure["counts"][negative]
-        return AnswerSums(figure["n"], 100.0 * (good - bad), 100.0**2 * (good + bad))
+        return net_sums(figure["n"], good, bad)
 
     return sums_of
+
+
+def net_sums(n: int, good: int, bad: int) -> AnswerSums:
+    """Return the sums of `n` answers of 100, 0 or -100 points."""
+    return AnswerSums(n, 100.0 * (good - bad), 100.0**2 * (good + bad), 100.0**3 * (good - bad))
+
+
+def share_sums(n: int, good: int) -> AnswerSums:
+    """Return the sums of `n` answers of 0 or 100 percent."""
+    return net_sums(n, good, 0)
 
 
 def sums_of_share(name: str) -> FigureSums:
@@ -44,7 +60,7 @@ def sums_of_share(name: str) -> FigureSums:
 
     def sums_of(figure: dict[str, Any]) -> AnswerSums:
         good = figure.get("counts", figure)[name]
-        return AnswerSums(figure["n"], 100.0 * good, 100.0**2 * good)
+        return share_sums(figure["n"], good)
 
     return sums_of
 
@@ -52,5 +68,5 @@ def sums_of_share(name: str) -> FigureSums:
 def sums_of_scores(figure: dict[str, Any]) -> AnswerSums:
     """Return the sums of a mean of scores."""
     given = [(int(score), count) for score, count in figure["distribution"].items()]
-    total, squares = (sum(count * score**power for score, count in given) for power in (1, 2))
-    return AnswerSums(figure["n"], float(total), float(squares))
+    sums = (float(sum(count * score**power for score, count in given)) for power in (1, 2, 3))
+    return AnswerSums(figure["n"], *sums)

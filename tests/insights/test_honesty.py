@@ -177,8 +177,8 @@ def test_an_interval_of_complete_rows_holds_their_estimate() -> None:
     assert result.base == "complete"
     known = ~np.isnan(values)
     rows = values[known.all(axis=1)]
-    interval, _ = bootstrap_shares(len(rows), rows.__getitem__, 1)
-    assert ((interval[0] <= result.shares) & (result.shares <= interval[1])).all()
+    samples = bootstrap_shares(len(rows), rows.__getitem__, 1)
+    assert ((samples.low <= result.shares) & (result.shares <= samples.high)).all()
 
 
 def test_predictors_that_say_the_same_explain_no_more_than_all() -> None:

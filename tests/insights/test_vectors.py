@@ -11,6 +11,7 @@ import pytest
 
 from app.insights.comments import log_odds, terms_of
 from app.insights.linear import (
+    bootstrap_means,
     bootstrap_shares,
     cronbach_alpha,
     importance_of,
@@ -90,22 +91,36 @@ def test_importance_of_an_airport() -> None:
 def test_same_seed_same_interval_which_holds_the_estimate() -> None:
     values = airport()
     shares = importance_of([values]).shares
-    first, drawn = bootstrap_shares(len(values), values.__getitem__, 7)
-    again, _ = bootstrap_shares(len(values), values.__getitem__, 7)
-    assert drawn == len(values)
-    assert (first == again).all()
-    assert ((first[0] < shares) & (shares < first[1])).all()
+    first = bootstrap_shares(len(values), values.__getitem__, 7)
+    again = bootstrap_shares(len(values), values.__getitem__, 7)
+    assert first.drawn == len(values)
+    assert (first.low == again.low).all()
+    assert (first.high == again.high).all()
+    assert ((first.low < shares) & (shares < first.high)).all()
+    assert first.of_rows == pytest.approx(shares, abs=1e-3)
 
 
 def test_a_sample_in_which_nothing_varies_says_nothing() -> None:
     rows = np.array([[7.0, 9.0]] * 39 + [[3.0, 2.0]])  # a third of the samples miss the last row
-    interval, _ = bootstrap_shares(len(rows), rows.__getitem__, 1)
-    assert interval[:, 0].tolist() == pytest.approx([100.0, 100.0])
+    samples = bootstrap_shares(len(rows), rows.__getitem__, 1)
+    assert (samples.low[0], samples.high[0]) == pytest.approx((100.0, 100.0))
 
 
 def test_interval_of_a_part_narrows_for_the_whole() -> None:
-    assert scaled_interval(10, 8, 14, drawn=100, n=400) == (9, 12)
-    assert scaled_interval(10, 8, 14, drawn=100, n=100) == (8, 14)
+    assert scaled_interval(10, 8, 14, of_rows=11, drawn=100, n=400) == (8.5, 11.5)
+    assert scaled_interval(10, 8, 14, of_rows=10, drawn=100, n=100) == (8, 14)
+
+
+def test_the_interval_of_a_part_covers_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(5)
+    covered = 0
+    for number in range(100):
+        values = rng.exponential(10, 60_000)
+        interval = bootstrap_means(values, number)
+        assert interval is not None
+        covered += interval[0] <= 10 <= interval[1]
+    # 95 of 100; by chance it is below 87 once in a thousand.
+    assert covered >= 87
 
 
 def test_a_matrix_that_no_data_can_have_falls_back_to_complete_rows() -> None:
