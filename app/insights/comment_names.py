@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.insights.name_endings import LONGEST_ENDING, NOMINATIVES
 from app.insights.request import InsightRequest, Reply, ResponseQuery
 from app.interactions.erased_names import (
     ACCENTS,
@@ -20,25 +21,6 @@ from app.interactions.erased_names import (
 _SHORTEST_NAME = 3
 # Of fewer answers only the customers who gave them are looked through, not all.
 _FEW_ANSWERS = 50_000
-# The endings of names, without accents, and the nominatives' endings in their place.
-_ENDINGS: dict[str, dict[str, tuple[str, ...]]] = {
-    "pl": {
-        "a": ("",), "u": ("",), "owi": ("",), "em": ("",), "iem": ("",), "ie": ("a", ""),
-        "y": ("a",), "i": ("a",), "e": ("a",), "o": ("a",), "iego": ("i",), "iemu": ("i",),
-        "im": ("i",), "iej": ("a",), "ej": ("a",), "ego": ("y",), "emu": ("y",), "ym": ("y",),
-        "owie": ("",), "ow": ("",), "om": ("",), "ami": ("", "a"), "ach": ("", "a"),
-        # Marek, Marka; Niemiec, Niemca: the vowel before the last letter comes and goes.
-        **{f"k{ending}": ("ek",) for ending in ("a", "owi", "iem", "u", "owie", "ow")},
-        **{f"c{ending}": ("ec", "iec") for ending in ("a", "owi", "em", "u", "owie", "ow")},
-    },
-    "ro": {"ei": ("a",), "iei": ("ia",), "ului": ("", "u"), "i": ("a", "e"), "ul": ("",)},
-    "de": {"s": ("",), "es": ("",)},
-    "en": {"s": ("",)},
-    "ru": {
-        "а": ("",), "у": ("", "а"), "ом": ("",), "ым": ("",), "е": ("", "а"), "ой": ("а",),
-        "ы": ("а",), "ову": ("ов",),
-    },
-}  # fmt: skip
 # German writes its own letters so where it lacks them.
 _GERMAN = (("ae", "a"), ("oe", "o"), ("ue", "u"))
 
@@ -58,10 +40,7 @@ async def without_names(
     is_few = answers < _FEW_ANSWERS and not (wanted.filters or wanted.properties)
     kept: list[Reply] = []
     for chunk in _chunks(rows, max(limit, 100)):
-        row_words = [
-            name_forms(plain_words([row["term"], *row.pop("words")]), row["locale"])
-            for row in chunk
-        ]
+        row_words = [name_forms(plain_words([row["term"], *row.pop("words")])) for row in chunk]
         words = sorted(set().union(*row_words))
         names = await _names_among(session, request, words, is_few=is_few)
         names |= await find_erased_names(session, wanted.workspace.id, words)
@@ -73,24 +52,20 @@ async def without_names(
     return kept[:limit]
 
 
-def name_forms(words: Iterable[str], language: str) -> set[str]:
+def name_forms(words: Iterable[str]) -> set[str]:
     """Return the names that words without accents may be forms of: themselves, and nominatives.
 
     A name is inflected in Polish and Romanian: `nowakiem` is Nowak, `mariei` is Maria.
     """
-    forms = set(words)
-    if language == "de":
-        for written, plain in _GERMAN:
-            forms |= {word.replace(written, plain) for word in forms}
-    for ending, nominatives in _ENDINGS.get(language, {}).items():
-        stems = {word.removesuffix(ending) for word in words if word.endswith(ending)}
-        forms |= {
-            stem + nominative
-            for stem in stems
-            for nominative in nominatives
-            if len(stem + nominative) >= _SHORTEST_NAME
-        }
-    return forms
+    written = set(words)
+    for umlaut, plain in _GERMAN:
+        written |= {word.replace(umlaut, plain) for word in written}
+    forms = set(written)
+    for word in written:
+        for length in range(1, min(LONGEST_ENDING, len(word) - 1) + 1):
+            stem, ending = word[:-length], word[-length:]
+            forms |= {stem + nominative for nominative in NOMINATIVES.get(ending, ())}
+    return {form for form in forms if len(form) >= _SHORTEST_NAME} | written
 
 
 def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:

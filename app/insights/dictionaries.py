@@ -8,13 +8,17 @@ kept in a file and read in a fraction of that the next time.
 import contextlib
 import pickle
 import tempfile
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.core.texts import LANGUAGES
+from app.interactions.erased_names import plain_words
 
 if TYPE_CHECKING:
     from simplemma import Lemmatizer
@@ -25,6 +29,11 @@ _FEW_KNOWN = 0.6
 _SHORTEST = 2
 _MOST_KEPT = 200_000
 _MOST_LANGUAGES = 8
+# The languages with a dictionary that are not written in Latin letters.
+_LANGUAGES_BY_SCRIPT = {
+    "CYRILLIC": ("ru", "uk", "bg", "mk"), "GREEK": ("el",), "GEORGIAN": ("ka",),
+    "ARMENIAN": ("hy",), "DEVANAGARI": ("hi",), "ARABIC": ("fa",),
+}  # fmt: skip
 
 
 class DictionaryFiles:
@@ -93,23 +102,30 @@ def language_of_words(words: Sequence[str], language: str, default: str) -> str:
 
     A respondent who did not choose a language has the survey's, so the page's may be wrong.
     """
-    candidates = [
-        name for name in dict.fromkeys([language, default, *LANGUAGES]) if name in _lemmatised()
-    ]
+    script = _script_of(words)
+    names: Sequence[str] = [language, default, *LANGUAGES]
+    if script is not None:
+        of_script = _LANGUAGES_BY_SCRIPT.get(script, ())
+        names = [language, *of_script] if language in of_script or not of_script else of_script
+        language = names[0]
+    candidates = [name for name in dict.fromkeys(names) if name in _lemmatised()]
     if not candidates:
         return language
     is_candidate = language in candidates
     own = sum(_knows(word, language) for word in words) if is_candidate else 0
     best = language
-    if not is_candidate or _is_clearly_better(len(words), own):
+    if not is_candidate or own == 0 or _is_clearly_better(len(words), own):
         # Only here can another language win: its own knows too few of the words.
         known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
         fitting = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
         # A language without a dictionary is the answer's own unless another knows most words.
         least = _FEW_KNOWN * len(words) if not is_candidate else 0
-        if known_words[fitting] > least and _is_clearly_better(known_words[fitting], own):
+        is_better = _is_clearly_better(known_words[fitting], own) or (
+            own == 0 and known_words[fitting] == len(words)
+        )
+        if known_words[fitting] > least and is_better:
             best = fitting
-    return _by_common_words(words, best)
+    return best if script is not None else _by_common_words(words, best)
 
 
 def _is_clearly_better(known: int, own: int) -> bool:
@@ -117,12 +133,19 @@ def _is_clearly_better(known: int, own: int) -> bool:
     return known >= own + 2 and known >= 1.5 * own
 
 
+def _script_of(words: Sequence[str]) -> str | None:
+    """Return the script of most words, as Unicode names it; None for Latin, and without words."""
+    scripts = Counter(unicodedata.name(word[0], "").partition(" ")[0] for word in words)
+    script = max(scripts, key=lambda name: scripts[name], default="LATIN")
+    return None if script == "LATIN" else script
+
+
 def _by_common_words(words: Sequence[str], best: str) -> str:
     """Return the language with more common words, if the best one knows few of the words."""
     if sum(_knows(word, best) for word in words) > _FEW_KNOWN * len(words):
         return best
     given = set(words)
-    counts = {name: len(given & _stop_words(name)) for name in sorted(_lemmatised())}
+    counts = {name: len(given & _common_words(name)) for name in sorted(_lemmatised())}
     other = max(counts, key=lambda name: counts[name])
     return other if counts[other] > max(1, counts.get(best, 0)) else best
 
@@ -145,13 +168,31 @@ def _lemmatised() -> frozenset[str]:
 
 
 @cache
-def _stop_words(language: str) -> frozenset[str]:
+def _common_words(language: str) -> frozenset[str]:
+    """Return words by which a language is known; some of them name what people talk about."""
     from stop_words import StopWordError, get_stop_words  # noqa: PLC0415 - as above
 
+    own = _read_function_words(language) or ()
     try:
-        return frozenset(get_stop_words(language))
+        return frozenset([*own, *get_stop_words(language)])
     except StopWordError:
-        return frozenset()
+        return frozenset(own)
+
+
+@cache
+def _function_words(language: str) -> frozenset[str]:
+    """Return the words that say nothing by themselves, without accents, as many write them."""
+    own = _read_function_words(language)
+    return frozenset(plain_words(_common_words(language) if own is None else own))
+
+
+def _read_function_words(language: str) -> list[str] | None:
+    """Return our own list of a language; None if there is none.
+
+    Lists made for search engines also drop words such as `website`, `help` and `good`.
+    """
+    file = resources.files("app.insights") / "function_words" / f"{language}.txt"
+    return file.read_text().split() if file.is_file() else None
 
 
 @cache
@@ -178,7 +219,7 @@ def _knows(word: str, language: str) -> bool:
     if is_known is None:
         has_dictionary = language in _lemmatised()
         in_dictionary = has_dictionary and _lookup().get_lemma(word, language) is not None
-        is_known = in_dictionary or word in _stop_words(language)
+        is_known = in_dictionary or word in _common_words(language)
         _keep(_KNOWN, (word, language), is_known)
     return is_known
 
@@ -187,14 +228,22 @@ def lemma_of(word: str, language: str) -> str | None:
     """Return the word's basic form; None for a stop word or a single letter."""
     if (word, language) in _LEMMAS:
         return _LEMMAS[word, language]
-    stop = _stop_words(language)
-    lemma: str | None = word
-    if language in _lemmatised():
-        lemma = _lemmatizer().lemmatize(word, lang=language).lower()
-    if word in stop or lemma in stop or len(word) < _SHORTEST:
-        lemma = None
+    lemma = _lemma_of_whole(word, language)
+    if lemma is not None and language == "ro" and "-" in word:
+        # Short words lean on others: `m-a`, `într-o`, `dă-mi`.
+        parts = [part for part in word.split("-") if len(part) >= _SHORTEST]
+        lemmas = [part for part in (_lemma_of_whole(part, language) for part in parts) if part]
+        lemma = lemmas[0] if len(lemmas) == 1 else lemma if lemmas else None
     _keep(_LEMMAS, (word, language), lemma)
     return lemma
+
+
+def _lemma_of_whole(word: str, language: str) -> str | None:
+    lemma = word
+    if language in _lemmatised():
+        lemma = _lemmatizer().lemmatize(word, lang=language).lower()
+    is_empty = not plain_words([word, lemma]).isdisjoint(_function_words(language))
+    return None if is_empty or len(word) < _SHORTEST else lemma
 
 
 def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:

@@ -39,8 +39,6 @@ from app.insights.scores import (
     rescale,
 )
 from app.metrics.statistics import f_tail, wilson
-from app.surveys.question_types import QuestionType
-from app.surveys.scales import PROMOTER_FROM, top_box_from
 
 _LEAST, _LEAST_EACH = 50, 8
 
@@ -213,23 +211,15 @@ async def _read(
 
 
 def _count_tops(scores: Floats, items: Sequence[ScoredQuestion]) -> tuple[int, int]:
-    """Return how many answers lie in the top box of their item, and how many there are."""
+    """Return how many answers are favourable by the scale of their item, and how many there are."""
     top = n = 0
     for column, item in enumerate(items):
         known_scores = scores[:, column][~np.isnan(scores[:, column])]
         if item.reverse:
             known_scores = item.low + item.high - known_scores
-        box = _top_box_from(item)
-        top += int((known_scores >= box).sum())
+        top += int((known_scores >= (item.favourable_from or item.high)).sum())
         n += len(known_scores)
     return top, n
-
-
-def _top_box_from(item: ScoredQuestion) -> int:
-    """Return the lowest score of an item's top box; of a recommendation promoters are in it."""
-    if item.type is QuestionType.NPS:
-        return PROMOTER_FROM
-    return top_box_from(item.high) if item.low else item.high
 
 
 def _top_box(counted: tuple[int, int]) -> Reply:

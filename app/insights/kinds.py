@@ -34,6 +34,12 @@ class InsightKind:
     has_own_words: bool = False
 
 
+# The columns of a term, which a file has without any term too.
+TERM_COLUMNS = (
+    "term", "locale", "n_low", "n_high", "share_low", "share_high", "z", "mean_score",
+    "responses", "example",
+)  # fmt: skip
+
 KINDS: Mapping[InsightName, InsightKind] = {
     InsightName.DRIVERS: InsightKind(("outcome",), tag="driver"),
     InsightName.PILLARS: InsightKind(("weights",), tag="pillar"),

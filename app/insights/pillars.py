@@ -52,6 +52,8 @@ _LEAST = 10
 # The least number of complete answers for which weights are computed.
 _LEAST_WEIGHTED = 200
 _HALF = 0.5
+# The modules whose mean is the brand-experience score.
+_MODULES = ("sensory", "emotional", "intellectual", "behavioural")
 # This module is not part of the brand-experience score.
 _APART = "relational"
 
@@ -64,6 +66,11 @@ async def find_pillars(session: AsyncSession, request: InsightRequest) -> Reply:
 async def find_modules(session: AsyncSession, request: InsightRequest) -> Reply:
     """Return the experience modules; the brand-experience score is the mean of four of them."""
     reply = await _find(session, request, "module")
+    rated = {row["module"] for row in reply["rows"]}
+    if missing := [name for name in _MODULES if name not in rated]:
+        reply["warnings"].append(
+            f"The index lacks {', '.join(missing)}, which no question here rates."
+        )
     return reply | {"wow": await _wow(session, request)}
 
 

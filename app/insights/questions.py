@@ -36,6 +36,8 @@ class ScoredQuestion:
     type: QuestionType
     scale: str
     high: int
+    # The lowest score that is favourable; None for questions without a scale.
+    favourable_from: int | None
     main: bool
     recommends: bool
     reverse: bool
@@ -94,7 +96,8 @@ class SurveyItems:
 
 
 _ITEMS = """
-select q.survey_id, s.key as survey, q.key, q.type, q.scale, q.high, q.main, q.recommends,
+select q.survey_id, s.key as survey, q.key, q.type, q.scale, q.high, q.favourable_from, q.main,
+  q.recommends,
   q.reverse, q.driver, q.pillar, q.module, q.options, q.touchpoint, q.versions,
   {is_wanted} as is_wanted
 from question q join survey s on s.workspace_id = q.workspace_id and s.id = q.survey_id

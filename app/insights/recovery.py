@@ -25,6 +25,10 @@ from app.metrics.statistics import share_change, wilson
 from app.surveys.question_types import QuestionType
 
 _LEAST = 20
+_ONLY_LATEST = (
+    "Only each customer's latest answer is looked at, since `count` is `latest_per_customer`: few "
+    "of them can have a next rating."
+)
 
 
 def _place(type_: str) -> str:
@@ -142,7 +146,10 @@ from counted""").bindparams(**query.bound),
             *tickets,
         ],
         "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
-        "warnings": _warnings(chosen, [metric for metric in summaries if metric != chosen]),
+        "warnings": [
+            *_warnings(chosen, [metric for metric in summaries if metric != chosen]),
+            *([_ONLY_LATEST] if request.metric_request.latest else []),
+        ],
     }
 
 

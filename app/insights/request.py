@@ -20,6 +20,11 @@ Reply = dict[str, Any]
 RESPONSE_TOUCHPOINT = "nullif(r.touchpoint, '')"
 
 
+def _day_of(bound: Bound) -> str:
+    """Return the day of a bound: one that moves with the clock begins no other samples."""
+    return str(bound)[: len("2026-12-31")]
+
+
 @dataclass(frozen=True)
 class InsightRequest:
     """Which answers an insight reads (`metric_request` has period, zone and filters), and how.
@@ -36,7 +41,8 @@ class InsightRequest:
         """The seed of every sample: the same question gives the same interval."""
         request = self.metric_request
         key = repr((
-            str(self.insight), str(request.workspace.id), request.span, request.timezone,
+            str(self.insight), str(request.workspace.id), _day_of(request.span.start),
+            _day_of(request.span.end), request.timezone,
             sorted(request.filters.items()), sorted(request.properties.items()), request.latest,
             sorted((k, str(value)) for k, value in self.options.items()),
         ))  # fmt: skip

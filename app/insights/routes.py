@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.core.errors import Forbidden
 from app.core.http import json_reply
 from app.core.routing import PropertiesDep, ReadSessionDep, router
-from app.insights.kinds import KINDS, InsightName
+from app.insights.kinds import KINDS, TERM_COLUMNS, InsightName
 from app.insights.parameters import InsightQuery, resolve_insight
 from app.insights.request import InsightRequest, Reply
 from app.insights.schemas import InsightOut
@@ -89,6 +89,8 @@ def _to_csv(reply: Reply) -> str:
     if (refused := reply["refused"]) is not None:
         rows = [{"refused": refused["reason"], **refused}]
         del rows[0]["reason"]
-    if rows and reply["warnings"]:
-        rows[0] = rows[0] | {"warnings": "; ".join(reply["warnings"])}
-    return rows_to_csv(rows)
+    if reply["warnings"]:
+        warnings = {"warnings": "; ".join(reply["warnings"])}
+        rows[:1] = [rows[0] | warnings] if rows else [warnings]
+    has_terms = reply["insight"] == InsightName.COMMENTS and reply["refused"] is None
+    return rows_to_csv(rows, columns=TERM_COLUMNS if has_terms else ())

@@ -20,6 +20,11 @@ _MOST_KEPT, _KEPT_SECONDS = 256, 300
 # The fields that hold the size of a row. A row that is smaller than the workspace's smallest
 # group is shown with its names and its size only.
 _SIZES = ("n", "customers", "failures", "followed", "good_followed")
+# What is counted among those who rated again. It is hidden if few did, even after many failures.
+_OF_FOLLOWED = (
+    "recovered", "partial", "failed_again", "rate_of_followed", "rate_of_followed_ci",
+    "rate_of_all", "rate_of_all_ci", "median_days",
+)  # fmt: skip
 # Two parts of one whole, of which both are hidden if one is.
 _HALVES = ("contacted", "not_contacted")
 _SHOWN_OF_SMALL = {
@@ -122,7 +127,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
     except InsightRefused as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}
     least = wanted.workspace.min_group_size
-    figures = _without_halves(figures, least)
+    figures = _without_few_followed(_without_halves(figures, least), least)
     return reply | {name: _without_small(part, least) for name, part in figures.items()}
 
 
@@ -147,6 +152,16 @@ def _without_halves(part: Reply, least: int) -> Reply:
     return part | {name: dict.fromkeys(part[name]) for name in (*_HALVES, "difference")}
 
 
+def _without_few_followed(part: Reply, least: int) -> Reply:
+    """Hide how failures went on if few of them did."""
+    if "failures" not in part or not 0 < part["followed"] < least:
+        return part
+    hidden: Reply = {name: None for name in _OF_FOLLOWED if name in part}
+    if part.get("control"):
+        hidden["control"] = part["control"] | {"p_good_after_bad": None}
+    return part | hidden
+
+
 def _without_small(part: Any, least: int) -> Any:
     """Return a part of a reply; groups that are smaller than the smallest one lose their figures.
 
@@ -156,7 +171,7 @@ def _without_small(part: Any, least: int) -> Any:
         return [_without_small(entry, least) for entry in part]
     if not isinstance(part, dict):
         return part
-    part = _without_halves(part, least)
+    part = _without_few_followed(_without_halves(part, least), least)
     size = next((part[name] for name in _SIZES if name in part), None)
     if size and size < least:
         return {name: value if name in _SHOWN_OF_SMALL else None for name, value in part.items()}

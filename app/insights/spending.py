@@ -18,6 +18,7 @@ from app.core.database import run_sql
 from app.insights.linear import MOST_SAMPLED, Floats, bootstrap_means, spearman
 from app.insights.questions import outcome_of, select_comparable, surveys_of
 from app.insights.request import (
+    NO_CUSTOMERS,
     NO_ORDERS,
     TOO_FEW,
     InsightRefused,
@@ -66,14 +67,28 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
         )
     customers = await _read(session, request, ids, currency)
     n = len(customers.scores)
+    if not n and not await _has_customers(session, request):
+        detail = "No answer here is of a known customer; send `customer` with answers."
+        raise InsightRefused(NO_CUSTOMERS, detail)
     if n < _LEAST:
         detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
+    if not (customers.after.any() or customers.before.any()):
+        detail = (
+            f"None of the {n} customers who answered has an order in {currency} so near to the "
+            "answer; send `order.paid` with `value` and `customer`, or choose a longer `within`."
+        )
+        raise InsightRefused(NO_ORDERS, detail, n=n)
     # The bootstraps take most of a second, which must not hold up the event loop.
     after, before = await asyncio.gather(
         asyncio.to_thread(_by_band, customers, customers.after, request.seed),
         asyncio.to_thread(_by_band, customers, customers.before, request.seed + 1),
     )
+    if request.metric_request.latest:
+        warnings.append(
+            "Each customer's latest answer is read, since `count` is `latest_per_customer`; "
+            "otherwise it is the first."
+        )
     link = _link(customers.scores, customers.after)
     is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
@@ -89,6 +104,16 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply
         "assumptions": _assumptions(request, customers),
         "warnings": warnings,
     }
+
+
+async def _has_customers(session: AsyncSession, request: InsightRequest) -> bool:
+    """Tell whether any answer of the period is of a known customer."""
+    query = ResponseQuery(request)
+    source = query.source("r.customer_id is not null")
+    rows = await run_sql(
+        session, text(f"select exists (select 1 {source})").bindparams(**query.bound)
+    )
+    return bool(rows.one()[0])
 
 
 def _assumptions(request: InsightRequest, customers: SpendingOfCustomers) -> Reply:

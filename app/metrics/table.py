@@ -32,10 +32,11 @@ def to_csv(reply: dict[str, Any]) -> str:
     return _written(flat, columns)
 
 
-def rows_to_csv(rows: Iterable[dict[str, Any]]) -> str:
-    """Write rows of figures; the first line names the columns of all of them."""
+def rows_to_csv(rows: Iterable[dict[str, Any]], *, columns: Sequence[str] = ()) -> str:
+    """Write rows of figures; the first line names the columns of all of them, `columns` first."""
     flat = [_flat(row) for row in rows]
-    return _written(flat, list(dict.fromkeys(name for row in flat for name in row)))
+    names = dict.fromkeys([*columns, *(name for row in flat for name in row)])
+    return _written(flat, list(names))
 
 
 def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:

@@ -12,9 +12,11 @@ from app.pages.dashboard.texts import DashboardTexts
 ENGLISH = DashboardTexts("en")
 
 
-def driver(name: str, share: float, mean: float, *, spread: float = 2.0) -> dict[str, Any]:
+def driver(
+    name: str, share: float, mean: float, *, spread: float = 2.0, correlation: float = 0.5
+) -> dict[str, Any]:
     return {
-        "label": name, "importance_share": share, "mean_0_100": mean,
+        "label": name, "importance_share": share, "mean_0_100": mean, "correlation": correlation,
         "importance_share_ci": [share - spread, share + spread],
         "mean_0_100_ci": [mean - spread, mean + spread],
     }  # fmt: skip
@@ -35,8 +37,11 @@ def recovery(bad: int, good: int, p_value: float | None = None, delta: float = 0
 
 
 def comments(*terms: tuple[str, float, str], least: int = 3, tested: int = 200) -> dict[str, Any]:
-    rows = [{"term": term, "z": z, "locale": locale} for term, z, locale in terms]
-    return {"insight": "comments", "rows": rows,
+    rows = [
+        {"term": term, "z": z, "locale": locale, "n_low": 5, "n_high": 5}
+        for term, z, locale in terms
+    ]
+    return {"insight": "comments", "rows": rows, "n_low": 20, "n_high": 20,
             "assumptions": {"least_people": least, "terms": tested}}  # fmt: skip
 
 
@@ -56,7 +61,11 @@ def reach(index: float | None, measured: float | None = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-HIDDEN = {"label": "Waiting time", "importance_share": None, "mean_0_100": None}
+HIDDEN = {"label": "Waiting time", "importance_share": None, "mean_0_100": None,
+          "correlation": None}  # fmt: skip
+# Fourteen of twenty dissatisfied customers say it, and nobody else; the prior draws its z to 0.
+CLEAR = comments(("queue", 2.0, "en"))
+CLEAR["rows"][0] |= {"n_low": 14, "n_high": 0}
 CASES = [
     (drivers(driver("Waiting time", 60, 50), driver("Courtesy", 40, 80)),
      ("Waiting time matters most (60 % of what the drivers explain). It is also rated worst (50 of "
@@ -70,6 +79,13 @@ CASES = [
     (drivers(driver("Waiting time", 75, 50), driver("Courtesy", 25, 80), r2=0.01, p=0.4),
      "The drivers explain no more of the score than chance would (1 %)."),
     (drivers(HIDDEN), "Each of them has too few answers to be shown."),
+    (drivers(driver("Courtesy", 100, 95)),
+     ("Courtesy matters most (100 % of what the drivers explain). Together they explain 40 % of "
+      "the score.")),
+    (drivers(driver("Speed", 60, 50, correlation=-0.6), driver("Courtesy", 40, 80)),
+     ("Speed matters most (60 % of what the drivers explain). Where Speed is rated better, the "
+      "score is lower: look at how it is asked before you act on it.")),
+    (CLEAR, "Dissatisfied customers say “queue” more often than others do."),
     (recovery(10, 87), "There is no recovery effect"),
     (recovery(10, 87), "Too few were called back"),
     (recovery(90, 60), "A good rating follows a bad one more often than a good one."),
@@ -119,7 +135,12 @@ def test_every_language_has_the_sentences_whole(language: str) -> None:
     for low, high in ((5, 20), (-20, -5), (-5, 5)):
         total = {"n": 50, "value": (low + high) / 2, "ci": [low, high]}
         assert "{" not in expectation_sentence(texts, total)
+    hidden = {"n": 3, "value": None, "ci": None}
+    assert expectation_sentence(texts, hidden) == texts["sentence.hidden"]
     assert emotion_sentence(texts, [], {"n": 0}) == texts["no_emotions"]
+    same = {"reason": "no_outcome", "needed_n": None, "n": 80}
+    said = SENTENCES["drivers"](texts, {"insight": "drivers", "refused": same})
+    assert said == texts["refused.same_answers"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@
 import pytest
 
 from app.insights import comment_names
-from app.insights.comment_names import name_forms
 from app.insights.comments import terms_of
 from tests.insights.test_insights import COMMENT, NPS, answer, comments_shop, send
 from tests.shop import Shop
@@ -80,25 +79,6 @@ def test_the_language_is_the_pages_unless_another_fits_clearly(
 def test_letters_in_parts_are_letters() -> None:
     _, terms = terms_of("s\u0301wietna jakos\u0301c\u0301", "pl", "en")
     assert not {"wietna", "jakos"} & set(terms)
-
-
-@pytest.mark.parametrize(
-    ("language", "word", "name"),
-    [
-        ("pl", "nowakiem", "nowak"),
-        ("pl", "nowakowi", "nowak"),
-        ("pl", "annie", "anna"),
-        ("pl", "anny", "anna"),
-        ("pl", "zielinskiego", "zielinski"),
-        ("pl", "kowalskiej", "kowalska"),
-        ("pl", "kowalczyka", "kowalczyk"),
-        ("ro", "mariei", "maria"),
-        ("ro", "popescului", "popescu"),
-        ("en", "nowakiem", "nowakiem"),
-    ],
-)  # fmt: skip
-def test_an_inflected_name_is_a_name(language: str, word: str, name: str) -> None:
-    assert name in name_forms({word}, language)
 
 
 @pytest.mark.usefixtures("both_ways")

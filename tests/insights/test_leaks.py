@@ -66,17 +66,35 @@ async def test_an_erased_customers_name_stays_no_word(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "written", "name"),
+    ("name", "written"),
     [
-        ("pl", "ewy", "Ewa"), ("pl", "dudka", "Dudek"), ("pl", "janowi", "Jan"),
-        ("pl", "nowakowie", "Nowak"), ("pl", "marka", "Marek"), ("pl", "kota", "Kot"),
-        ("pl", "nowakiem", "Nowak"), ("pl", "niemca", "Niemiec"), ("ro", "mariei", "Maria"),
-        ("de", "müllers", "Müller"), ("de", "mueller", "Müller"), ("de", "weiss", "Weiß"),
-        ("ru", "петрова", "Петров"), ("en", "smiths", "Smith"),
+        ("Ewa", "Ewy Ewie Ewę Ewą Ewo"), ("Dudek", "Dudka Dudkowi Dudkiem Dudku"),
+        ("Jan", "Jana Janowi Janem Janie"), ("Nowak", "Nowakowie Nowakiem Nowaka Nowakowej"),
+        ("Marek", "Marka Markowi Markiem"), ("Kot", "Kota Kotowi Kotem"),
+        ("Niemiec", "Niemca Niemcowi Niemcem"), ("Paweł", "Pawła Pawłowi Pawłem Pawle Pawlem"),
+        ("Marta", "Marty Marcie Martę Martą Marto"), ("Beata", "Beacie Beaty"),
+        ("Małgorzata", "Małgorzacie Malgorzaty"), ("Michał", "Michała Michałem Michale"),
+        ("Rafał", "Rafale Rafałowi"), ("Kania", "Kani Kanią"), ("Gołąb", "Gołębia Gołębiowi"),
+        ("Ryś", "Rysia Rysiowi Rysiem"), ("Kmieć", "Kmiecia Kmieciowi"), ("Zosia", "Zosi Zosiu"),
+        ("Kościuszko", "Kościuszki Kościuszką Kościuszce"), ("Matejko", "Matejki"),
+        ("Kamiński", "Kamińskich Kamińskiego Kamińskiemu Kamińskim Kamińska"),
+        ("Kozioł", "Kozła Kozlowi"), ("Stępień", "Stępnia Stępniowi Stepniem"),
+        ("Orzeł", "Orła Orlowi"), ("Gałązka", "Gałązce Galazki"), ("Jagiełło", "Jagiełły"),
+        ("Olga", "Oldze Olgi"), ("Wanda", "Wandzie Wandy"), ("Barbara", "Barbarze Barbary"),
+        ("Jerzy", "Jerzego Jerzemu Jerzym"), ("Kowalski", "Kowalskiego Kowalskiej"),
+        ("Maria", "Mariei Mariii Mario"), ("Raluca", "Ralucăi Ralucii Raluco"),
+        ("Bianca", "Biancăi Biancii"), ("Ioana", "Ioanei Ioano"), ("Olga", "Olgăi"),
+        ("Ionescu", "Ionescului Ionescule"), ("Radu", "Radului Radule"), ("Ștefan", "Ștefane"),
+        ("Andrei", "Andreiului"), ("Munteanu", "Muntenilor"), ("Luca", "Lucăi"),
+        ("Müller", "Müllers Mueller"), ("Weiß", "Weiss"), ("Smith", "Smiths Smith's"),
+        ("Петров", "Петрова Петровым Петрову"), ("Ирина", "Ирины Ирине Ириной"),
+        ("Novák", "Nováka Novákovi Novákem Nováková"), ("Nagy", "Nagynak Nagyot Nagyék"),
+        ("Kazlauskas", "Kazlausko Kazlauskui"),
     ],
 )  # fmt: skip
-def test_a_name_is_known_in_its_cases(language: str, written: str, name: str) -> None:
-    assert plain_words([name]) & name_forms(plain_words([written]), language)
+def test_a_name_is_known_in_its_cases(name: str, written: str) -> None:
+    for form in written.split():
+        assert plain_words([name]) & name_forms(plain_words([form])), form
 
 
 async def test_a_small_survey_is_not_told_by_the_whole(shop: Shop) -> None:

@@ -23,6 +23,8 @@ def _refused(texts: DashboardTexts, reply: Insight) -> str | None:
     if refused["reason"] == "nothing_tagged" and reply["insight"] in _UNTAGGED:
         return texts[_UNTAGGED[reply["insight"]]]
     reason = refused["reason"] if refused["n"] or refused["needed_n"] is None else "nothing_here"
+    if reason == "no_outcome" and refused["n"]:
+        reason = "same_answers"
     return texts["refused." + reason].format(
         n=texts.number(refused["n"]), needed=texts.number(refused["needed_n"])
     )
@@ -43,11 +45,14 @@ def _drivers(texts: DashboardTexts, reply: Insight) -> str:
         first=first["label"], share=texts.number(first["importance_share"])
     )
     worst = _worst_of(rows)
-    if worst is not None:
+    negative = [row["label"] for row in rows if (row["correlation"] or 0.0) < 0]
+    if worst is not None and worst["label"] not in negative:
         is_same = is_first and worst is first
         found += " " + texts[
             "sentence.drivers_same" if is_same else "sentence.drivers_worst"
         ].format(worst=worst["label"], score=texts.number(worst["mean_0_100"]))
+    if negative:
+        found += " " + texts["sentence.drivers_negative"].format(names=", ".join(negative))
     return f"{found} {texts['sentence.drivers_explain'].format(r2=r2)}"
 
 
@@ -58,7 +63,7 @@ def _worst_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         return None
     worst = min(rated, key=lambda row: row["mean_0_100"])
     others = [row for row in rated if row is not worst]
-    if any(_overlap(row["mean_0_100_ci"], worst["mean_0_100_ci"]) for row in others):
+    if not others or any(_overlap(row["mean_0_100_ci"], worst["mean_0_100_ci"]) for row in others):
         return None
     return worst
 
@@ -119,7 +124,8 @@ def _comments(texts: DashboardTexts, reply: Insight) -> str:
         return texts["sentence.comments_few"].format(least=least)
     # Of so many terms some stand out by chance: Bonferroni's correction.
     tests = reply["assumptions"]["terms"]
-    clear = [row for row in reply["rows"] if two_sided(row["z"]) * tests < _ALPHA]
+    sizes = reply["n_low"], reply["n_high"]
+    clear = [row for row in reply["rows"] if _chance_of(row, *sizes) * tests < _ALPHA]
     low = _term_of(texts, [row for row in clear if row["z"] > 0])
     high = _term_of(texts, [row for row in clear if row["z"] < 0])
     parts = [
@@ -128,6 +134,16 @@ def _comments(texts: DashboardTexts, reply: Insight) -> str:
         if term is not None
     ]
     return " ".join(parts) or texts["sentence.comments_none"]
+
+
+def _chance_of(row: Mapping[str, Any], n_low: int, n_high: int) -> float:
+    """Return how likely the sides differ so much in a term by chance.
+
+    The z of small samples is drawn to 0 by its prior, which would leave clear terms unsaid.
+    """
+    change = share_change((row["n_low"], n_low), (row["n_high"], n_high))
+    p_value = 1.0 if change.p_value is None else change.p_value
+    return min(two_sided(row["z"]), p_value)
 
 
 def _term_of(texts: DashboardTexts, rows: Sequence[Mapping[str, Any]]) -> str | None:
@@ -191,6 +207,8 @@ def expectation_sentence(texts: DashboardTexts, total: Insight) -> str:
     """Return whether it was better or worse than expected, if the interval leaves no doubt."""
     if not total["n"]:
         return texts["no_expectation"]
+    if total["value"] is None:
+        return texts["sentence.hidden"]
     low, high = total.get("ci") or (-100.0, 100.0)
     finding = "better" if low > 0 else "worse" if high < 0 else "even"
     return texts[f"sentence.expectation_{finding}"].format(
