@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The mail to a member that an alert was raised or cleared."""
 
+import datetime as dt
+
 from sqlmodel import select
 
 from app.core.database import Database
 from app.core.event_types import EventType
 from app.core.jobs import Job
 from app.core.settings import Settings
-from app.core.texts import number_in, shipped_language, texts_of
+from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_notice
 from app.invitations.mailer import Mailer
@@ -30,11 +32,14 @@ async def mail_member(database: Database, settings: Settings, mailer: Mailer, jo
     language = shipped_language(member.locale, workspace.default_locale)
     words = texts_of("mail", language)
     point = job.payload["said"]
+    day = dt.date.fromisoformat(point["period"])
     is_raised = job.payload["event"] == EventType.ALERT_RAISED
     group = ", ".join(str(value) for value in (point["group"] or {}).values())
     lines = [
-        words["alert_metric"].format(metric=job.payload["metric"]),
-        words["alert_period"].format(period=point["period"]),
+        words["alert_metric"].format(
+            metric=texts_of("dashboard", language)["metric." + job.payload["metric"]]
+        ),
+        words["alert_period"].format(period=days_in(language, day, day)),
         words["alert_value"].format(
             value=number_in(language, point["value"], 1), n=number_in(language, point["n"])
         ),

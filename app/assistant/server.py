@@ -2,6 +2,7 @@
 """`/mcp`: loaded at the first request; without the extra, the reply says how to install it."""
 
 import asyncio
+from importlib.util import find_spec
 from typing import Any
 
 from starlette.requests import Request
@@ -34,6 +35,8 @@ class Assistant:
         """Answer one request of an assistant that has a key with the scope `metrics`."""
         request = Request(scope, receive)
         try:
+            if find_spec("mcp") is None:
+                raise NotFound(_HINT)
             if request.method != "POST":
                 # The server is stateless: it has nothing to stream, and no session to end.
                 raise NotAllowed("Send POST with a JSON-RPC message.")
@@ -60,10 +63,7 @@ class Assistant:
         async with self._starting:
             if self._manager is not None:
                 return
-            try:
-                self._manager = await asyncio.to_thread(_load)
-            except ImportError:
-                raise NotFound(_HINT) from None
+            self._manager = await asyncio.to_thread(_load)
             self._running = asyncio.create_task(self._run())
             await self._ready.wait()
 

@@ -60,7 +60,7 @@ _TOUCHPOINTS = (
     ("delivery", "after", "service", "Delivery", "Dostawa", "Livrare"),
     ("support", "after", "service", "Support", "Obsługa klienta", "Asistență"),
 )
-_TEMPLATES = {
+DEMO_SURVEYS = {
     "nps": "nps", "csat": "csat", "ces": "ces", "delivery": "delivery", "support": "support",
     "relationship": "relationship", "pillars": "six_pillars", "brand": "brand_experience",
 }  # fmt: skip
@@ -126,7 +126,7 @@ async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
         steps=[Step(touchpoint=key) for key, *_ in _TOUCHPOINTS],
     )
     await interactions.put_journey(session, workspace_id, "purchase", journey)
-    for key, template in _TEMPLATES.items():
+    for key, template in DEMO_SURVEYS.items():
         survey = SurveyIn.model_validate({"template": template, "key": key})
         await surveys.create(session, workspace_id, survey)
         await surveys.publish(session, workspace_id, key)
@@ -142,7 +142,7 @@ async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
             key: await surveys.definition_of(
                 session, await surveys.find(session, workspace_id, key), 1
             )
-            for key in _TEMPLATES
+            for key in DEMO_SURVEYS
         }
     year = demo_year(now, definitions)
     lately = (now - _LATELY).isoformat()

@@ -102,7 +102,7 @@ def demo_year(now: dt.datetime, definitions: dict[str, Definition]) -> DemoYear:
 
 def _mood(chance: random.Random, day: dt.datetime, days_ago: int, was_called: bool) -> float:
     base = 0.7 + 0.15 * (1 - days_ago / _DAYS) - (0.1 if day.month == 12 else 0)
-    base += 0.12 if was_called else 0
+    base += 0.3 if was_called else 0
     return min(1.0, max(0.0, chance.gauss(base, 0.25)))
 
 
@@ -170,6 +170,10 @@ def _choose(chance: random.Random, question: Question, mood: float) -> str:
         # Unhappy customers tell more people.
         told = chance.gauss(1.5 if mood > 0.6 else 4.5, 2)
         return min(keys, key=lambda key: abs(int(key) - told))
+    if question.driver == "heard":
+        # Who had heard good things is in a better mood.
+        heard = chance.gauss(mood, 0.2)
+        return "good" if heard > 0.75 else "bad" if heard < 0.45 else "nothing"
     if spec_of(question.type).has_valences:
         wanted = 1 if mood > 0.65 else -1 if mood < 0.45 else 0
         fitting = [option.key for option in question.options if option.valence == wanted]

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -178,7 +178,7 @@ async def erase_customer(
     await lock_cases(session, workspace_id, [customer_id])
     await lock_customers(session, workspace_id, [customer_id])
     bound = await _names(session, workspace_id, customer)
-    names = filter(None, (customer["name"],))
+    names = await _all_names(session, bound)
     await remember_names(session, workspace_id, names=names, emails=bound["emails"])
     erased: dict[str, int] = {}
     invitations = await _ids(session, "invitation", workspace_id, customer_id)
@@ -215,6 +215,20 @@ def _note(journal: Path, workspace_id: UUID, customer_id: UUID) -> None:
         out.flush()
         os.fsync(out.fileno())
     journal.chmod(0o600)
+
+
+async def _all_names(session: AsyncSession, bound: Mapping[str, Any]) -> list[str]:
+    """Return all names by which the customer was known: also as invited, and as claimed."""
+    statement = """
+select :name where cast(:name as text) is not null
+union select name from invitation
+where workspace_id = :workspace_id and customer_id = :customer and name is not null
+union select claimed ->> 'name' from response
+where workspace_id = :workspace_id and claimed ->> 'name' is not null and (
+  customer_id = :customer or lower(claimed ->> 'email') = any(:emails)
+  or claimed ->> 'external_id' = any(:external_ids))"""
+    names = {name: bound[name] for name in _PARAMETER.findall(statement)}
+    return list((await run_sql(session, text(statement).bindparams(**names))).scalars())
 
 
 async def find_page(

@@ -18,6 +18,7 @@ from app.core.notices import notify
 from app.core.prepared_statements import as_json
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
 from app.interactions.customers import get_customer, lock_and_read, lock_cases
+from app.interactions.erased_names import remember_names
 
 REASSIGN_JOB = "customers.reassign"
 # Answers that are written during a merge may still name the old customer.
@@ -64,6 +65,9 @@ async def merge_customers(
     await lock_cases(session, workspace_id, [first["id"]])
     locked = await lock_and_read(session, workspace_id, [first["id"], second["id"]])
     consent = _later_consent(locked[first["id"]]["consent"], locked[second["id"]]["consent"])
+    # The name of the one who goes must not come back among the words of others' comments.
+    former = [first["name"]] if first["name"] else []
+    await remember_names(session, workspace_id, names=former, emails=[])
     bound = {
         "workspace_id": workspace_id, "loser": first["id"], "winner": second["id"],
         "consent": as_json(consent) if consent is not None else None,

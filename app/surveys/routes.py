@@ -18,7 +18,7 @@ from app.surveys.schemas import (
     SurveyIn,
     SurveyPatch,
 )
-from app.workspaces.admission import Reader, SurveyReader, Writer
+from app.workspaces.admission import Reader, SurveyLister, SurveyReader, Writer
 
 routes = router("Surveys")
 
@@ -50,7 +50,7 @@ async def create_survey(session: SessionDep, caller: Writer, body: SurveyIn) -> 
 @routes.get("/v1/surveys", summary="List surveys")
 async def list_surveys(
     session: SessionDep,
-    caller: Reader,
+    caller: SurveyLister,
     status: Annotated[Status | None, Query(description="Only surveys in this state.")] = None,
     limit: Limit = 50,
     cursor: CursorParam = None,

@@ -101,5 +101,7 @@ Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
 BounceReporter = Annotated[Caller, Depends(Requires((Scope.WRITE, Scope.BOUNCES)))]
 Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]
 SurveyReader = Annotated[Caller, Depends(Requires((Scope.READ, Scope.COLLECT)))]
+# Figures are of surveys: a key that reads figures may list them.
+SurveyLister = Annotated[Caller, Depends(Requires((Scope.READ, Scope.METRICS)))]
 Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]
 Responder = Annotated[Caller, Depends(Requires((Scope.RESPOND,)))]

@@ -151,8 +151,22 @@ async def test_without_the_extra_it_says_how_to_have_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the package were not installed.
-    monkeypatch.setitem(sys.modules, "mcp.server.streamable_http_manager", None)
+    monkeypatch.setitem(sys.modules, "mcp", None)
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
-    reply = await shop.call("POST", "/mcp", json=body)
-    assert reply.status_code == 404
-    assert "afterword[mcp]" in reply.json()["detail"]
+    for reply in (await shop.call("POST", "/mcp", json=body), await shop.call("GET", "/mcp")):
+        assert reply.status_code == 404
+        assert "afterword[mcp]" in reply.json()["detail"]
+
+
+async def test_a_key_for_figures_alone_uses_every_tool_but_the_comments(service: Service) -> None:
+    with service.client() as client:
+        made = client.post("/v1/api-keys", json={"name": "figures", "scopes": ["metrics"]}).json()
+    key = made["secret"]
+    for tool, arguments in (
+        ("list_surveys", {}), ("get_metric", {"metric": "nps"}),
+        ("get_insight", {"insight": "drivers"}), ("explain_figure", {"metric": "nps"}),
+    ):  # fmt: skip
+        wrong, text = await call(service, key, tool, **arguments)
+        assert not wrong, (tool, text)
+    wrong, text = await call(service, key, "search_comments")
+    assert (wrong, "scope" in text) == (True, True)

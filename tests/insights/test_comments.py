@@ -81,6 +81,32 @@ def test_letters_in_parts_are_letters() -> None:
     assert not {"wietna", "jakos"} & set(terms)
 
 
+@pytest.mark.parametrize(
+    ("locale", "theme", "low", "high"),
+    [
+        ("en", "website", "The website was down and I could not pay", "It was good and quick"),
+        ("en", "room", "The room has been cold", "They were all very kind to me"),
+        ("ro", "livrare", "Livrarea a întârziat și nu m-au anunțat", "Sunt mulțumit că a mers"),
+        ("ro", "telefon", "Am sunat la telefon si n-a raspuns nimeni", "A fost foarte bine"),
+        ("pl", "kolejka", "Kolejka byla juz za dluga, tez dla mnie", "Wszystko bylo bardzo dobrze"),
+    ],
+)
+async def test_a_planted_theme_is_among_the_words_and_none_is_empty(
+    shop: Shop, locale: str, theme: str, low: str, high: str
+) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    await send(shop, [
+        answer("nps", place, {"score": 1 if place % 2 else 10, "why": low if place % 2 else high},
+               locale=locale) for place in range(60)
+    ])  # fmt: skip
+    rows = (await shop.get("/v1/insights/comments", side="low", limit=1000))["rows"]
+    terms = {row["term"] for row in rows}
+    assert theme in terms
+    empty = {"a", "the", "and", "i", "be", "have", "și", "si", "n-avea", "m-al", "la", "nu", "za",
+             "byla", "juz", "tez", "dla", "mnie", "być", "teza"}  # fmt: skip
+    assert not {word for term in terms for word in term.split()} & empty
+
+
 @pytest.mark.usefixtures("both_ways")
 async def test_inflected_names_are_not_among_words(shop: Shop) -> None:
     await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])

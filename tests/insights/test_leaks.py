@@ -269,3 +269,61 @@ async def test_promoters_are_the_top_box_of_a_recommendation(shop: Shop) -> None
     ])  # fmt: skip
     (row,) = (await shop.get("/v1/insights/drivers"))["rows"]
     assert row["top_box_share"] == 50
+
+
+async def test_names_that_are_gone_do_not_come_back(shop: Shop) -> None:
+    """One was claimed and erased by its address, the other merged into a customer."""
+    await shop.publish("nps", metric="nps", questions=[NPS, COMMENT])
+    lines = [
+        answer("nps", place, {"score": 2 if place % 2 else 10,
+                              "why": "Zbigniew was late, Gertruda rude" if place % 2 else "Quick"})
+        for place in range(60)
+    ]  # fmt: skip
+    gone = {"external_id": "g", "name": "Gertruda Kos", "email": "gk@example.pl"}
+    stays = {"external_id": "s", "name": "G. Kos", "email": "kos@example.pl"}
+    asked = {"external_id": "z", "email": "zk@example.pl"}
+    lines += [answer("nps", 90 + place, {"score": 9}, customer=who)
+              for place, who in enumerate((gone, stays, asked))]  # fmt: skip
+    await send(shop, lines)
+    key = await shop.make_key("collect")
+    claimed = {"email": "zk@example.pl", "name": "Zbigniew Kania"}
+    body = {"survey": "nps", "channel": "widget", "answers": {"score": 9}, "customer": claimed}
+    assert (await shop.call("POST", "/v1/responses", json=body, key=key)).status_code == 201
+    await shop.post("/v1/customers/merge", {"from": "g", "into": "s"}, status=200)
+    customer = await shop.get("/v1/customers/z")
+    await shop.call("DELETE", f"/v1/customers/{customer['id']}")
+    found = await shop.get("/v1/insights/comments", limit=1000)
+    words = {word for row in found["rows"] for word in row["term"].split()}
+    assert "rude" in words
+    assert not words & {"zbigniew", "gertruda"}
+
+
+async def test_few_who_rated_again_stay_hidden(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    await shop.call("PATCH", "/v1/workspace", json={"min_group_size": 10})
+    lines = [answer("nps", place, {"score": 1}, customer={"external_id": f"c{place}"})
+             for place in range(40)]  # fmt: skip
+    later = (NOW - dt.timedelta(days=5)).isoformat()
+    lines += [answer("nps", 100 + place, {"score": 10}, customer={"external_id": f"c{place}"},
+                     responded_at=later) for place in range(3)]  # fmt: skip
+    await send(shop, lines)
+    found = await shop.get("/v1/insights/recovery")
+    assert (found["failures"], found["followed"]) == (40, 3)
+    for name in ("recovered", "rate_of_followed", "rate_of_all", "median_days"):
+        assert found[name] is None, name
+    assert found["control"]["p_good_after_bad"] is None
+    assert [row["rate_of_followed"] for row in found["rows"]] == [None]
+
+
+async def test_no_link_is_claimed_without_orders(shop: Shop) -> None:
+    await shop.publish("nps", metric="nps", questions=[NPS])
+    at = (NOW - dt.timedelta(days=200)).isoformat()
+    lines = [answer("nps", place, {"score": place % 11}, responded_at=at,
+                    customer={"external_id": f"c{place}"}) for place in range(60)]  # fmt: skip
+    await send(shop, lines)
+    order = {"type": "order.paid", "source": "shop", "external_id": "o", "order": "o",
+             "customer": {"external_id": "another"}, "occurred_at": at,
+             "value": {"amount": "9.00", "currency": "EUR"}}  # fmt: skip
+    await shop.post("/v1/interactions", order)
+    refused = (await shop.get("/v1/insights/spending"))["refused"]
+    assert (refused["reason"], refused["n"]) == ("no_orders", 60)
