@@ -168,5 +168,5 @@ async def test_a_key_for_figures_alone_uses_every_tool_but_the_comments(service:
     ):  # fmt: skip
         wrong, text = await call(service, key, tool, **arguments)
         assert not wrong, (tool, text)
-    wrong, text = await call(service, key, "search_comments")
+    wrong, text = await call(service, key, "search_comments", q="late")
     assert (wrong, "scope" in text) == (True, True)
