@@ -23,6 +23,7 @@ from app.imports.table import Table, too_wide
 from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
 from app.responses.body import Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
+from app.surveys.scales import scale_of
 
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SHORT = 128
@@ -222,17 +223,21 @@ class RowReader:
 
     def rivals(self) -> str | None:
         """Return what to do if words of one column are different steps, but give one score."""
-        texts_by_score: dict[tuple[str, Any], list[str]] = {}
+        texts_by_target: dict[str, dict[str, int]] = {}
         for (target, text), answer in self._answers_by_text.items():
             if isinstance(answer, int) and fold(text) not in map(
                 fold, self.options.values.get(target, {})
             ):
-                texts_by_score.setdefault((target, answer), []).append(text)
-        for (target, answer), texts in texts_by_score.items():
-            if rivals := rivals_among(texts):
+                texts_by_target.setdefault(target, {})[text] = answer
+        questions = {question.key: question for question in self.survey.definition.questions}
+        for target, texts in texts_by_target.items():
+            points = scale_of(questions[target].type, questions[target].points).high
+            if rivals := rivals_among(texts, points):
+                answer = texts[rivals[0]]
                 return (
-                    f"`{rivals[0]}` and `{rivals[1]}` would both be {answer} of `{target}`; say by "
-                    f"`value` what each means, such as {target}:{rivals[0]}={answer}."
+                    f"`{rivals[0]}` and `{rivals[1]}` of `{target}` would be two of the steps of a "
+                    f"scale that the question has not; say by `value` what each means, such as "
+                    f"{target}:{rivals[0]}={answer}."
                 )
         return None
 

@@ -33,6 +33,8 @@ _LABELLED = (
     re.compile(r"^(?P<label>\D+?) *\((?P<score>\d{1,2})\)$"),
     re.compile(r"^(?P<label>[^\W\d_]\D*?) *[-–—:=] *(?P<score>\d{1,2})$"),
 )
+# A question's code or number, before its text.
+_CODE = re.compile(r"[^\s.]+\. +|[a-z]{0,3}\d+[:)] +")
 # A month, with or without a year after it.
 _MONTH = re.compile(r"^\W*([^\W\d_]+)\.?(?:[\W_]+\d{2,4})?\W*$")
 # Romanian once wrote a cedilla for a comma; an emoji may bear a mark of its variant.
@@ -64,14 +66,35 @@ def month_numbers() -> dict[str, int]:
     return {name: number for number, names in enumerate(months, start=1) for name in names}
 
 
-def rivals_among(texts: Iterable[str]) -> tuple[str, str] | None:
-    """Return two of the texts that are different steps of a scale, but give the same score."""
+# Scales of so few points have several words for one of them.
+_FEW_POINTS = 2
+# English words that stand on one scale only if it has other steps than those that are known.
+_ODD_STEPS = ("fair", "very good")
+
+
+def rivals_among(texts: Iterable[str], points: int) -> tuple[str, str] | None:
+    """Return two of the texts that are different steps of a scale, but would be read as one.
+
+    They are words of one language, and not the same word of a woman and of a man.
+    """
     by_folded_text = {fold(text): text for text in texts}
-    for group in words()["rivals"]:
-        found = [by_folded_text[word] for word in group if word in by_folded_text]
-        if len(found) > 1:
-            return found[0], found[1]
+    if all(word in by_folded_text for word in _ODD_STEPS):
+        return by_folded_text[_ODD_STEPS[0]], by_folded_text[_ODD_STEPS[1]]
+    if points <= _FEW_POINTS:
+        return None
+    for steps in words()["scales"].get(str(points), {}).values():
+        for names in steps:
+            by_stem = {_stem_of(name): by_folded_text[name] for name in names
+                       if name in by_folded_text}  # fmt: skip
+            if len(by_stem) > 1:
+                first, second, *_ = by_stem.values()
+                return first, second
     return None
+
+
+def _stem_of(text: str) -> str:
+    """Return words without the vowels that they end with, which differ by gender."""
+    return " ".join(word.rstrip("aeioyăâ,") for word in text.split())
 
 
 def yes_or_no(text: str) -> bool | None:
@@ -87,10 +110,13 @@ def fold(text: str) -> str:
 
 
 def plain_header(column: str) -> str:
-    """Return a header as presets write it, without the code that LimeSurvey puts before it."""
-    folded = fold(column)
-    _, dot, rest = folded.partition(". ")
-    return rest if dot and rest else folded
+    """Return a header as presets write it: without a mark of duty, and without a code before it.
+
+    Such as LimeSurvey's `G01Q01. `, or `Q1: ` and `1. `.
+    """
+    folded = fold(column).rstrip(" *")
+    match = _CODE.match(folded)
+    return folded[match.end() :] if match else folded
 
 
 def reader_of(question: Question, meanings: Mapping[str, str]) -> ReadCell:
@@ -182,28 +208,33 @@ def _polarity_of(label: str) -> int:
     A word counts whatever scale it is known of; one that scales use differently says nothing.
     """
     folded = fold(label)
-    signs = set()
-    for steps in words()["scales"].values():
-        for place, names in enumerate(steps):
-            if folded in names:
-                side = 2 * place - (len(steps) - 1)
-                signs.add((side > 0) - (side < 0))
+    signs = {sign for name, sign in (("likely", 1), ("unlikely", -1)) if folded in words()[name]}
+    for languages in words()["scales"].values():
+        for steps in languages.values():
+            for place, names in enumerate(steps):
+                if folded in names:
+                    side = 2 * place - (len(steps) - 1)
+                    signs.add((side > 0) - (side < 0))
     return signs.pop() if len(signs) == 1 else 0
 
 
 def _score_of_word(text: str, high: int) -> int | None:
     folded = fold(text)
     forms = {folded, _OTHER_ENDING.sub("", folded)}
-    for score, names in enumerate(words()["scales"].get(str(high), ()), start=1):
-        if not forms.isdisjoint(names):
-            return score
+    for steps in words()["scales"].get(str(high), {}).values():
+        for score, names in enumerate(steps, start=1):
+            if not forms.isdisjoint(names):
+                return score
     return None
 
 
 def _named_score(text: str, high: int) -> int:
     if (score := _score_of_word(text, high)) is not None:
         return score
-    msg = f"`{text[:40]}` is no score; use a number, 9/10, `10 - label` or ★, or say it by `value`"
+    msg = (
+        f"`{text[:40]}` is no score; use a number, 9/10, `10 - label` or ★, or say it by `value`; "
+        "`missing` names what stands for no answer"
+    )
     raise ValueError(msg)
 
 
