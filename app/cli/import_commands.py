@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that read files in: answers, tickets, customers. Each looks first, then takes."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +30,7 @@ _Encoding = Annotated[str, typer.Option(help="Such as cp1250; default: found out
 _Sheet = Annotated[str, typer.Option(help="Of a spreadsheet; default: the first.")]
 _SkipRows = Annotated[int, typer.Option(help="Rows before the header.")]
 _Zone = Annotated[str, typer.Option(help="Of dates without a zone.")]
-_DateFormat = Annotated[str, typer.Option(help="Such as %d/%m/%Y.")]
+_DateFormat = Annotated[str, typer.Option(help="dmy, mdy, or a form such as %d/%m/%Y.")]
 _Preset = Annotated[str, typer.Option(help="Another tool's export, by name.")]
 _Replace = Annotated[str, typer.Option(help="Import whose rows the file replaces.")]
 _AllowRejects = Annotated[bool, typer.Option(help="Import the valid rows.")]
@@ -45,7 +44,6 @@ def _import(
 ) -> None:
     """Read a file with these options; the exit code is 1 if the file or any row was refused."""
     given = {name: value for name, value in options.items() if value != ""}
-    is_source_assumed = "source" not in given
     given.setdefault("source", source_of(file.name))
 
     async def work(database: Database) -> int:
@@ -56,8 +54,7 @@ def _import(
             option = "--" + str(found["loc"][0]).replace("_", "-") if found["loc"] else "An option"
             msg = f"{option}: {found['msg'].removeprefix('Value error, ')}."
             raise InvalidInput(msg) from None
-        read = replace(query.options(), is_source_assumed=is_source_assumed)
-        plan = ImportPlan(file, query.what(), read, dry_run=dry_run, yes=yes)
+        plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
         settle_collector()
         return await import_file(database, plan, workspace=workspace, console=out)
 

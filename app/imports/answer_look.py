@@ -14,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
+from app.imports.answer_refusal import refusal_of
 from app.imports.columns import (
     ColumnUse,
     Vocabulary,
@@ -31,8 +32,8 @@ from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
 from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replacement import find_missing, find_replaced
-from app.imports.report import file_report, refusal_of_replace, too_many_rejects
-from app.imports.row_queries import find_latest, find_row_ids, has_source
+from app.imports.report import file_report
+from app.imports.row_queries import find_latest, find_row_ids, has_source, last_targets
 from app.imports.rows import RowReader, UnreadableRowError, require_sound
 from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
@@ -53,11 +54,6 @@ from app.workspaces.service import get_workspace
 
 _MAIN, _COMMENT = "@main", "@comment"
 CHUNK = 4000
-_MIN_MISFITS = 3
-# From so many points on, and so many answers, one of them lies in the upper half of the scale; of
-# many answers one is its highest, unless the scores are of a shorter scale.
-_LONG_SCALE, _MIN_SCORES, _MANY_SCORES = 7, 10, 50
-_OTHER_LENGTHS = (5, 7)
 
 
 @dataclass
@@ -78,6 +74,8 @@ class OpenFile:
     seen: int = 0
     # Whether a file of this source was imported before.
     is_known: bool = False
+    # What the columns of the last file of this source became.
+    last_targets: Set[str] = frozenset()
     _spool: Spool | None = None
 
     def chunks(self) -> Iterator[list[IdentifiedRow]]:
@@ -179,7 +177,10 @@ def _dates(
     if column is not None:
         values = (cells[column.place] for _, cells in wanted_rows(table, options.where))
         order = table.origin.date_order if table.origin else None
-        return judge_dates(values, zone, options.date_format, column.name, order=order)
+        is_sheet = table.sheet is not None
+        return judge_dates(
+            values, zone, options.date_format, column.name, order=order, is_sheet=is_sheet
+        )
     if "responded_at" in options.constants:
         # A single date shows no order of day and month, so it must be one of which there is none.
         return DateReading(zone, "iso")
@@ -216,6 +217,11 @@ def vocabulary_of(definition: Definition, preset: str | None) -> Vocabulary:
             for text in question.text.values()
         },
         ids=frozenset(rules.get("ids", ())),
+        several=frozenset(
+            question.key
+            for question in definition.questions
+            if question.type is QuestionType.CHOICES
+        ),
     )
 
 
@@ -226,7 +232,8 @@ def _require_question(table: Table, taken: Set[str], definition: Definition) -> 
             f"No column is a question of the survey. It has {', '.join(keys)}; say which "
             f"columns they are by `map`: COLUMN=QUESTION. The file has "
             f"{', '.join(table.columns[:20])}. Other fields are {', '.join(FIELDS)} and "
-            "property.NAME."
+            "property.NAME. If these are no headers, `skip_rows` skips rows before them"
+            f"{', and `sheet` names another sheet' if table.sheet else ''}."
         )
         raise InvalidInput(detail)
 
@@ -273,13 +280,14 @@ async def _find_earlier(
     session: AsyncSession, workspace_id: UUID, file: OpenFile
 ) -> ImportRun | None:
     """Find out what is stored of the file's source; return the import that it replaces."""
-    file.is_known = await has_source(session, workspace_id, file.options.source)
+    source = file.options.source
+    file.is_known = await has_source(session, workspace_id, source, is_taken=True)
+    file.last_targets = await last_targets(session, workspace_id, source, file.survey.id)
     if file.table.origin is not None:
         imports = file.table.origin.imports
         file.identities.elsewhere = await find_row_ids(session, workspace_id, imports)
     if (replaced_id := file.options.replace) is None:
         return None
-    source = file.options.source
     return await find_replaced(
         session,
         workspace_id,
@@ -311,7 +319,7 @@ def _report(
         "kind": "answers",
         "survey": file.survey.key,
         "questions": [_question(file, key, counts) for key, counts in sorted(histograms.items())],
-        "refused": _refusal(file, sum(states.values()), histograms),
+        "refused": refusal_of(file, file.reader, sum(states.values()), histograms),
     }
 
 
@@ -334,29 +342,9 @@ def _question(file: OpenFile, key: str, value_counts: Counter[str]) -> dict[str,
     return shown | {"histogram": histogram, "n": figure.n, "value": figure.value}
 
 
-def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> str | None:
-    """Return why the scores of a long scale are of a shorter one: none is in its upper half."""
-    for question in definition.questions:
-        answers = spec_of(question.type).answers
-        counts = histograms.get(question.key, Counter())
-        scores = {int(text): n for text, n in counts.items() if text.isdecimal()}
-        scale = scale_of(question.type, question.points)
-        if not isinstance(answers, ScoreAnswers) or scale.high < _LONG_SCALE:
-            continue
-        needed = _MIN_SCORES if max(scores, default=0) <= scale.high / 2 else _MANY_SCORES
-        is_of_a_known_length = min(scores, default=0) >= 1 and max(scores) in _OTHER_LENGTHS
-        if sum(scores.values()) >= needed and max(scores) < scale.high and (
-            needed == _MIN_SCORES or is_of_a_known_length
-        ):  # fmt: skip
-            return (
-                f"No answer to `{question.key}` is above {max(scores)} of {scale.high}; if the "
-                f"file's scale ends at {max(scores)}, ask on that one, else say `allow_rejects`."
-            )
-    return None
-
-
 def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
     """Return hints for the person who reads the report."""
+    hints: list[str] = []
     without_ids = not any(use.target == "external_id" for use in file.uses)
     is_known = states["already_here"] or states["changed"] or file.is_known
     if (
@@ -370,25 +358,11 @@ def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
             "The rows have no ids, so a corrected row counts as new; `replace` with the id of the "
             "earlier import removes the rows that are no longer in the file."
         )
-        return [hint]
-    return []
-
-
-def _refusal(file: OpenFile, taken: int, histograms: Mapping[str, Counter[str]]) -> str | None:
-    """Return why nothing is taken, or None."""
-    with_answers = taken + len(file.rejected)
-    if not with_answers:
-        return "No row holds an answer."
-    if refusal := file.reader.rivals() or refusal_of_replace(file):
-        return refusal
-    if file.options.allow_rejects:
-        return None if taken else "No row can be taken."
-    if refusal := _too_low(histograms, file.survey.definition):
-        return refusal
-    for column, n in file.reader.misfits.items():
-        if n >= max(_MIN_MISFITS, 0.01 * with_answers):
-            return (
-                f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
-                "the scale that the file has, or say `allow_rejects`."
-            )
-    return too_many_rejects(file, taken)
+        hints.append(hint)
+    now = {use.target for use in file.uses} | set(file.options.constants)
+    if states["changed"] and (missing := sorted(file.last_targets - now)):
+        hints.append(
+            f"The last file of this source had {', '.join(missing)}, too; what it said there goes "
+            "from the rows that change."
+        )
+    return hints

@@ -21,11 +21,15 @@ _JUDGED_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class ColumnUse:
-    """One column: its position, and the question or field that it becomes."""
+    """One column: its position, and the question or field that it becomes.
+
+    `more` are the columns that hold further choices of one answer.
+    """
 
     name: str
     place: int
     target: str
+    more: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Vocabulary:
     `targets` maps names in lower case to questions and fields; a column with such a name needs
     no mapping. `known` maps the columns of another tool, `texts` the wordings of questions.
     With `rest_as_properties` every other column becomes a property, except the `unwanted` ones.
-    One of `ids` is also the row's id if no other column is.
+    One of `ids` is also the row's id if no other column is. A column becomes one of `on_request`
+    only if the caller maps it. `several` are the questions of which several options can be chosen.
     """
 
     targets: Mapping[str, str]
@@ -44,6 +49,12 @@ class Vocabulary:
     unwanted: Set[str] = frozenset()
     rest_as_properties: bool = False
     ids: Set[str] = frozenset()
+    on_request: Set[str] = frozenset()
+    several: Set[str] = frozenset()
+
+    def is_question(self, meaning: str) -> bool:
+        """Tell whether a column with this meaning holds answers to a question."""
+        return meaning in self.texts.values()
 
 
 @cache
@@ -78,22 +89,12 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
     chosen = {*uses, *options.constants}
     skipped = {_require_column(places, "ignore", column) for column in options.ignored}
     skipped |= {use.name.casefold() for use in uses.values()} | {REJECTED_COLUMN}
-    for column, place in places.items():
-        if column in skipped:
-            continue
-        name = table.columns[place]
-        own = _own_meaning(name, words)
-        meaning = own or _known_meaning(table, place, words)
-        if meaning is None or meaning in chosen:
-            continue
-        use = ColumnUse(name, place, meaning)
-        if meaning not in uses:
-            uses[meaning] = use
-        elif own is not None:
-            raise _conflict_of_columns(uses[meaning].name, name, meaning)
-        else:
-            # Both are mapped by the preset alone.
-            uses[meaning] = _fuller_column(table, uses[meaning], use)
+    others = [place for column, place in places.items() if column not in skipped]
+    _add_unasked_uses(table, uses, others, words, chosen)
+    for target in words.several & set(uses):
+        # One column for each option, under one header.
+        more = table.parts.get(uses[target].place, ())
+        uses[target] = replace(uses[target], more=tuple(more))
     _require_no_other_half(table, uses, skipped)
     for target in options.constants:
         _require_target(target, words, "set")
@@ -101,6 +102,33 @@ def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[Col
         place = places[own_ids[0]]
         uses["external_id"] = ColumnUse(table.columns[place], place, "external_id")
     return sorted(uses.values(), key=lambda use: use.place)
+
+
+def _add_unasked_uses(
+    table: Table, uses: dict[str, ColumnUse], others: Sequence[int], words: Vocabulary,
+    chosen: Set[str],
+) -> None:  # fmt: skip
+    """Add what the other columns become by their own names, or by those of a preset or question.
+
+    What a column is called itself is stronger than what another tool calls it.
+    """
+    own = {place: _own_meaning(table.columns[place], words) for place in others}
+    own = {place: name for place, name in own.items() if name and name not in words.on_request}
+    for place in sorted(others, key=lambda place: place not in own):
+        name = table.columns[place]
+        meaning = own.get(place) or _known_meaning(table, place, words)
+        if meaning is None or meaning in chosen:
+            continue
+        use = ColumnUse(name, place, meaning)
+        if meaning not in uses:
+            uses[meaning] = use
+        elif place in own or words.is_question(meaning):
+            raise _conflict_of_columns(uses[meaning].name, name, meaning)
+        elif uses[meaning].place in own:
+            table.notes.append(f"`{name}` is left out: `{uses[meaning].name}` is the {meaning}.")
+        else:
+            # Both are mapped by the preset alone.
+            uses[meaning] = _fuller_column(table, uses[meaning], use)
 
 
 def _require_no_other_half(
@@ -181,7 +209,10 @@ def _own_meaning(name: str, words: Vocabulary) -> str | None:
 
 
 def _conflict_of_columns(first: str, second: str, target: str) -> InvalidInput:
-    detail = f"The columns `{first}` and `{second}` both become `{target}`; map one of them only."
+    detail = (
+        f"The columns `{first}` and `{second}` both become `{target}`; map one of them, or leave "
+        "one out by `ignore`."
+    )
     return InvalidInput(detail)
 
 

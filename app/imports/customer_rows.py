@@ -21,16 +21,21 @@ _KNOWN = {
     "e-mail": "email", "email address": "email", "e-mail address": "email", "mail": "email",
     "customer id": "external_id", "customer_id": "external_id", "full name": "name",
     "language": "locale", "phone number": "phone", "phone_number": "phone",
-    "consent.surveys": "consent", "do not survey": "do_not_survey", "accepts marketing": "consent",
+    "consent.surveys": "consent", "do not survey": "do_not_survey",
 }  # fmt: skip
 # The source of a consent that a file states.
 IMPORTED = "import"
+_FEWEST_DIGITS = 5
 _NAMES = ("external_id", "email", "phone")
 
 
 def vocabulary(_preset: str | None) -> Vocabulary:
     """Return what the columns of a customer file may become."""
-    return Vocabulary({name: name for name in FIELDS}, known=_KNOWN, rest_as_properties=True)
+    return Vocabulary(
+        {name: name for name in FIELDS}, known=_KNOWN, rest_as_properties=True,
+        # In a shop's list it is where the customer came from.
+        on_request=frozenset({"source"}),
+    )  # fmt: skip
 
 
 @dataclass
@@ -80,6 +85,8 @@ class CustomerReader:
             name: given[name][1] for name in ("external_id", "email", "name", "phone", "source")
             if name in given
         }  # fmt: skip
+        if "phone" in fields and sum(map(str.isdigit, fields["phone"])) < _FEWEST_DIGITS:
+            self.notes[f"phone: `{fields.pop('phone')[:40]}` is no telephone number"] += 1
         if "locale" in given:
             text = given["locale"][1]
             fields["locale"] = fit_locale(text) or text
@@ -109,8 +116,9 @@ class CustomerReader:
         except ValidationError as error:
             for fault in error.errors():
                 name = str(fault["loc"][0]) if fault["loc"] else "row"
-                value, reason = str(fields.get(name, ""))[:60], fault["msg"]
-                if name not in {"name", "locale", "phone"} or name not in fields:
+                value = str(fields.get(name, ""))[:60]
+                reason = fault["msg"].removeprefix("Value error, ")
+                if name not in {"name", "locale", "phone", "email"} or name not in fields:
                     raise UnreadableRowError(name, f"`{value}` {reason}") from None
                 self.notes[f"{name}: `{value}` {reason}"] += 1
                 del fields[name]

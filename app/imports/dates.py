@@ -55,6 +55,10 @@ def zone_of(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+_ORDERS = ("dmy", "mdy")
+_MONTHS = 12
+
+
 class AmbiguousDateError(ValueError):
     """A date of which the first number may be the day or the month."""
 
@@ -116,19 +120,24 @@ def judge_dates(
     column: str,
     *,
     order: str | None = None,
+    is_sheet: bool = False,
 ) -> DateReading:
     """Judge a column's order of day and month; raise InvalidInput where it stays ambiguous.
 
-    `order` is known already if the values are of rejected rows.
+    `order` is known already if the values are of rejected rows. With `is_sheet` they are of a
+    spreadsheet, whose real dates are ISO here.
     """
     if format_ is not None:
-        return DateReading(zone, format=format_)
+        return _said_reading(zone, format_)
     if order is not None:
         return DateReading(zone, order)
     seen: Counter[str | None] = Counter()
     short_years: set[tuple[int, int, int]] = set()
+    days_of_iso: set[int] = set()
     for value in values:
         seen[_order_of(value)] += 1
+        if is_sheet and (iso := _ISO.match(value)):
+            days_of_iso.add(int(iso[3]))
         if (match := _NUMERIC.match(value)) and len(match[4]) == 2:
             short_years.add((int(match[1]), int(match[3]), int(match[4])))
     if _may_begin_with_years(short_years):
@@ -137,7 +146,27 @@ def judge_dates(
             "by `date_format`, such as %y-%m-%d or %d-%m-%y."
         )
         raise InvalidInput(detail)
+    _require_whole_column(seen, days_of_iso, column)
     return DateReading(zone, _judge_order(seen, column))
+
+
+def _said_reading(zone: ZoneInfo, format_: str) -> DateReading:
+    """Return the reading that the caller says: an order of day and month, or a form."""
+    return DateReading(zone, format_) if format_ in _ORDERS else DateReading(zone, format=format_)
+
+
+def _require_whole_column(
+    seen: Mapping[str | None, int], days_of_iso: Set[int], column: str
+) -> None:
+    """Refuse a spreadsheet's column in which only dates with a day up to 12 are real dates."""
+    in_numbers = seen["dmy"] + seen["mdy"] + seen["dotted"] + seen["either"]
+    if in_numbers and days_of_iso and max(days_of_iso) <= _MONTHS:
+        detail = (
+            f"`{column}` has real dates and dates as text, and no real one is after the 12th of a "
+            "month: the spreadsheet has read day and month the other way round where it could. "
+            "Open the file again with the right order, or read in the CSV that it was made of."
+        )
+        raise InvalidInput(detail)
 
 
 def _judge_order(seen: Mapping[str | None, int], column: str) -> str:
@@ -146,7 +175,7 @@ def _judge_order(seen: Mapping[str | None, int], column: str) -> str:
     if first and second:
         detail = (
             f"`{column}` has dates of both orders, day first and month first; say which by "
-            "`date_format`, such as %d/%m/%Y."
+            "`date_format`: `dmy`, `mdy` or a form such as %d/%m/%Y."
         )
         raise InvalidInput(detail)
     if first or (dotted and not second):
@@ -155,8 +184,8 @@ def _judge_order(seen: Mapping[str | None, int], column: str) -> str:
         return "mdy"
     if seen["either"]:
         detail = (
-            f"`{column}` has dates whose day and month cannot be told apart; say which by "
-            "`date_format`, such as %d/%m/%Y or %m/%d/%Y."
+            f"`{column}` has dates whose day and month cannot be told apart; say which comes "
+            "first by `date_format`: `dmy`, `mdy` or a form such as %d/%m/%Y."
         )
         raise InvalidInput(detail)
     return "iso"

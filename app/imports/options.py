@@ -34,8 +34,6 @@ class ImportOptions:
     """How a file is read; columns and fields are compared without case."""
 
     source: str
-    # Whether the source is the one that the file's name stands for.
-    is_source_assumed: bool = False
     file: FileOptions = field(default_factory=FileOptions)
     maps: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
@@ -65,7 +63,7 @@ class ImportOptions:
             msg = "a file of rejected rows has only these rows; leave `replace` out"
             raise InvalidInput.at("query", "replace", msg=msg)
         zone = self.timezone or origin.timezone
-        return replace(self, timezone=zone, source=origin.source, is_source_assumed=False)
+        return replace(self, timezone=zone, source=origin.source)
 
 
 def source_of(file_name: str) -> str:

@@ -57,7 +57,7 @@ def file_report(
         reasons[kind] += 1
         first.setdefault(kind, row)
     example = file.table.example
-    targets = {use.place: use.target for use in uses}
+    targets = {place: use.target for use in uses for place in (use.place, *use.more)}
     return {
         "file": file.name,
         "source": file.options.source,

@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.core.errors import AfterwordError, Forbidden, NotFound
+from app.core.errors import AfterwordError, Forbidden, InvalidInput, NotFound
 from app.core.http import MEBIBYTE, json_reply
 from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BODY_LIMIT, SessionDep, router
@@ -55,6 +55,9 @@ async def create_import(
     The reply is the import as it stands after at most 20 seconds; read it again until it is done.
     """
     ingest: Ingest = request.app.state.ingest
+    if request.headers.get("content-type", "").lower().startswith("multipart/"):
+        detail = "Send the file itself as the body: `curl --data-binary @FILE`, not `-F`."
+        raise InvalidInput(detail)
     source = SourceFile.of_bytes(query.name, await request.body())
     what = query.what()
     if what not in FILE_KINDS:

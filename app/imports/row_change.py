@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an import makes of one row of answers."""
 
+import datetime as dt
 from typing import Any, NamedTuple
 
 import msgspec
@@ -40,8 +41,14 @@ class RowChange(NamedTuple):
         return list(given or (self.before["tags"] if self.before is not None else ()))
 
     def body(self) -> ResponseIn:
-        """Return the body to write; tags that people gave stay if the row has none."""
-        body = self.entry.row.body
-        return msgspec.structs.replace(
-            body, id=self.entry.id, seq=self.new_seq, tags=self.tags or body.tags
+        """Return the body to write.
+
+        Tags that people gave stay if the row has none, and so does a time that was assumed.
+        """
+        row = self.entry.row
+        body = msgspec.structs.replace(
+            row.body, id=self.entry.id, seq=self.new_seq, tags=self.tags or row.body.tags
         )
+        if not row.is_dated and self.before is not None:
+            body.responded_at = dt.datetime.fromisoformat(self.before["responded_at"])
+        return body

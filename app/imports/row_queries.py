@@ -31,15 +31,37 @@ async def find_latest(
     return {row.response_id: row for row in await run_sql(session, query)}
 
 
-async def has_source(session: AsyncSession, workspace_id: UUID, source: str) -> bool:
-    """Tell whether a file of this source was ever imported."""
+async def has_source(
+    session: AsyncSession, workspace_id: UUID, source: str, *, is_taken: bool = False
+) -> bool:
+    """Tell whether a file of this source was ever imported; with `is_taken`, and stands."""
+    stands = "and status in ('reading', 'done')" if is_taken else ""
     rows = await run_sql(
         session,
         text(
-            "select 1 from import_run where workspace_id = :workspace and source = :source limit 1"
+            "select 1 from import_run where workspace_id = :workspace and source = :source "
+            f"{stands} limit 1"
         ).bindparams(workspace=workspace_id, source=source),
     )
     return rows.first() is not None
+
+
+async def last_targets(
+    session: AsyncSession, workspace_id: UUID, source: str, survey_id: UUID
+) -> set[str]:
+    """Return what the columns of a source's last file became that was taken for a survey."""
+    rows = await run_sql(
+        session,
+        text("""
+        select c ->> 'becomes' as target from (
+          select report from import_run where workspace_id = :workspace and source = :source
+          and survey_id = :survey and status = 'done' order by created_at desc limit 1) n
+        cross join lateral jsonb_array_elements(n.report -> 'columns') c
+        where c ->> 'becomes' is not null""").bindparams(
+            workspace=workspace_id, source=source, survey=survey_id
+        ),
+    )
+    return set(rows.scalars())
 
 
 async def has_later_import(session: AsyncSession, run: ImportRun) -> bool:

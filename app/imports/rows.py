@@ -4,6 +4,7 @@
 import csv
 import datetime as dt
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +93,8 @@ class ReadRow(NamedTuple):
     checked: CheckedAnswers
     external_id: str | None
     content: str
+    # Whether the file says when it was given.
+    is_dated: bool = True
 
 
 @dataclass
@@ -106,6 +109,8 @@ class RowReader:
     notes: Counter[str] = field(default_factory=Counter)
     # How many values of a column are of another scale than its question.
     misfits: Counter[str] = field(default_factory=Counter)
+    # How many values of a question's column were left out, by question and column.
+    unread: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         """Prepare a reader for each question."""
@@ -131,7 +136,7 @@ class RowReader:
             "external_id": self._external_id,
         }  # fmt: skip
         self._question_uses = [
-            (use.target, use.name, use.place) for use in self.uses if use.target in by_key
+            (use.target, use.name, use.place, use.more) for use in self.uses if use.target in by_key
         ]
         self._field_uses = [
             (self._writer_of(use.target), use.name, use.place)
@@ -150,13 +155,18 @@ class RowReader:
         """Forget what was noted, before the file is read again."""
         self.notes.clear()
         self.misfits.clear()
+        self.unread.clear()
 
     def read(self, line: int, cells: Sequence[str]) -> ReadRow | None:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         answers: dict[str, Any] = {}
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": answers}
-        for target, column, place in self._question_uses:
-            answers[target] = self._answer(target, column, self._text(place, cells))
+        for target, column, place, more in self._question_uses:
+            text = self._text(place, cells)
+            if more:
+                chosen = [cell for cell in (text, *(cells[part] for part in more)) if cell]
+                text = json.dumps(chosen, ensure_ascii=False) if chosen else ""
+            answers[target] = self._answer(target, column, text)
         for target, column, text in self._constant_answers:
             answers[target] = self._answer(target, column, text)
         if not any(value is not None for value in answers.values()):
@@ -171,13 +181,14 @@ class RowReader:
 
     def is_readable(self, cells: Sequence[str]) -> bool:
         """Tell whether cells could be a row that is taken; nothing is noted."""
-        noted = Counter(self.notes), Counter(self.misfits)
+        kept: list[Counter[Any]] = [self.notes, self.misfits, self.unread]
+        noted = [Counter(counts) for counts in kept]
         try:
             return self.read(0, cells) is not None
         except UnreadableRowError:
             return False
         finally:
-            for counts, before in zip((self.notes, self.misfits), noted, strict=True):
+            for counts, before in zip(kept, noted, strict=True):
                 counts.clear()
                 counts.update(before)
 
@@ -216,6 +227,7 @@ class RowReader:
             if target in self.decisive:
                 raise UnreadableRowError(column, str(error)) from None
             self._leave_out(column, str(error))
+            self.unread[target, column] += 1
             return None
         if len(text) < _SHORT and len(self._answers_by_text) < _MAX_CACHED_TEXTS:
             self._answers_by_text[target, text] = answer
@@ -257,8 +269,8 @@ class RowReader:
             raise UnreadableRowError(column, str(error)) from None
 
     def _channel(self, body: dict[str, Any], column: str, text: str) -> None:
-        if text in get_args(Channel):
-            body["channel"] = text
+        if text.lower() in get_args(Channel):
+            body["channel"] = text.lower()
         else:
             self._leave_out(column, f"`{text[:40]}` is no channel")
 
@@ -332,7 +344,9 @@ class RowReader:
         except AfterwordError as error:
             where = error.errors[0] if error.errors else {"loc": ["row"], "msg": error.detail}
             raise UnreadableRowError(str(where["loc"][-1]), where["msg"]) from None
-        return ReadRow(line, decoded, checked, external_id, _hash(body, self.undated))
+        is_dated = self.undated is None or body["responded_at"] != self.undated.isoformat()
+        content = _hash(body, is_dated=is_dated)
+        return ReadRow(line, decoded, checked, external_id, content, is_dated)
 
 
 def row_hash(values: Any) -> str:
@@ -340,9 +354,8 @@ def row_hash(values: Any) -> str:
     return hashlib.sha256(_encode(values)).hexdigest()
 
 
-def _hash(body: Mapping[str, Any], undated: dt.datetime | None) -> str:
+def _hash(body: Mapping[str, Any], *, is_dated: bool) -> str:
     """Return the hash by which equal rows are recognised; an assumed time is not part of it."""
-    fields = dict(body)
-    if undated is not None and fields["responded_at"] == undated.isoformat():
-        del fields["responded_at"]
-    return row_hash(fields)
+    if is_dated:
+        return row_hash(body)
+    return row_hash({name: value for name, value in body.items() if name != "responded_at"})

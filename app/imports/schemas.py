@@ -60,7 +60,7 @@ class ImportQuery(BaseModel):
         default=None, description="Of dates without a zone; default: the workspace's."
     )
     date_format: Annotated[str, StringConstraints(max_length=60)] | None = Field(
-        default=None, description="A format for strptime, such as %d/%m/%Y."
+        default=None, description="`dmy`, `mdy`, or a form for strptime such as %d/%m/%Y."
     )
     undated: Annotated[str, StringConstraints(max_length=40)] | None = Field(
         default=None, description="`now` or a date, for rows without one."
@@ -123,7 +123,7 @@ class ImportQuery(BaseModel):
         return ImportOptions(
             source=self.source,
             file=FileOptions(self.encoding, self.sheet, self.skip_rows),
-            maps=dict(pairs_of("map", self.map, wanted="COLUMN=FIELD")) | self._named_columns(),
+            maps=self._maps(),
             ignored=frozenset(self.ignore),
             constants={
                 field.casefold() if not field.startswith("property.") else field: value
@@ -146,13 +146,30 @@ class ImportQuery(BaseModel):
             event_names=event_names_of(self.event_name),
         )
 
+    def _maps(self) -> dict[str, str]:
+        """Return what columns become; InvalidInput for one that would become two things."""
+        maps: dict[str, str] = {}
+        for column, target in pairs_of("map", self.map, wanted="COLUMN=FIELD"):
+            _add_use(maps, column, target, option="map")
+        for target, column in self._named_columns().items():
+            option = target.replace("customer.external_id", "customer_id").replace(".", "_")
+            _add_use(maps, column, target, option=option)
+        return maps
+
     def _named_columns(self) -> dict[str, str]:
         """Return the columns of tickets that have parameters of their own, by what they become."""
         named = {
             "customer.email": self.customer_email, "customer.external_id": self.customer_id,
             **{name: getattr(self, name) for name in _TICKET_COLUMNS},
         }  # fmt: skip
-        return {column: target for target, column in named.items() if column is not None}
+        return {target: column for target, column in named.items() if column is not None}
+
+
+def _add_use(maps: dict[str, str], column: str, target: str, *, option: str) -> None:
+    other = maps.setdefault(column, target)
+    if other != target:
+        msg = f"`{column[:80]}` is the column of `{other}` already; one column is one thing"
+        raise InvalidInput.at("query", option, msg=msg)
 
 
 class ImportOut(BaseModel):

@@ -20,6 +20,8 @@ _CLEARLY_MORE_WORDS = 2
 # The share of letters of one language: below the first no reading is right, from the second on it
 # is without a known word too.
 _LEAST_SHARE, _SURE_SHARE = 0.6, 0.9
+# With fewer known words than this only a sure share of letters tells an encoding.
+_FEW_WORDS = 2
 # The letters beyond ASCII of each language; the right encoding gives those of one language.
 _ALPHABETS = {
     "polish": "ąćęłńóśźż",
@@ -36,7 +38,7 @@ _ALPHABETS = {
 # A letter beyond ASCII behind a small letter; a capital there is a sign of a wrong reading.
 _INSIDE = re.compile(r"(?<=[a-z])([^\W\d_a-zA-Z])")
 # So is a quotation mark between two small letters.
-_QUOTE_INSIDE = re.compile(r"(?<=[a-z])[«»“”„‚…•§€£©®™](?=[a-z])")
+_QUOTE_INSIDE = re.compile(r"(?<=[a-z])[«»“”„‚…•§€£©®™½¼¾¤¦¨¬¯¶¸±×÷](?=[a-z])")
 _PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
 
 
@@ -115,7 +117,7 @@ def _detect_single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
     ranked = sorted(fits, key=lambda name: (fits[name], -_SINGLE_BYTE.index(name)), reverse=True)
     best = ranked[0]
     share, word_count = fits[best]
-    if share < _LEAST_SHARE or (share < _SURE_SHARE and not word_count):
+    if share < _LEAST_SHARE or (share < _SURE_SHARE and word_count < _FEW_WORDS):
         raise _unknown_encoding()
     others = [
         name

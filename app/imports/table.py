@@ -47,7 +47,8 @@ class Table:
     header rows but the first as they stand. `other` is a second encoding
     that is as plausible. `timezone` is what the file states. `originals` gives the rows of the
     file from which the row of a line was joined; None if rows are not joined. `faults` says which
-    rows cannot be read whatever their columns mean, and why.
+    rows cannot be read whatever their columns mean, and why. `parts` has the columns without a
+    header of their own behind one that has a second header, too.
     """
 
     columns: list[str]
@@ -65,6 +66,7 @@ class Table:
     original_columns: list[str] = field(default_factory=list)
     originals: Callable[[int], list[list[str]]] | None = None
     faults: dict[int, str] = field(default_factory=dict)
+    parts: dict[int, list[int]] = field(default_factory=dict)
 
     def is_unreadable(self, line: int, cells: Sequence[str]) -> bool:
         """Tell whether a row is a text that could not be taken apart, beyond all columns."""

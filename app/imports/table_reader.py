@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from app.core.errors import InvalidInput
 from app.imports.json_rows import is_json, read_json
@@ -123,7 +124,7 @@ def _read_sheet(source: SourceFile, options: FileOptions) -> Table:
     try:
         with source.open() as file:
             book = CalamineWorkbook.from_filelike(io.BytesIO(file.read()))
-        name = options.sheet or book.sheet_names[0]
+        name = options.sheet or _first_shown(book)
         if name not in book.sheet_names:
             detail = f"There is no sheet `{name[:60]}`; there are {', '.join(book.sheet_names)}."
             raise InvalidInput(detail)
@@ -142,11 +143,19 @@ def _read_sheet(source: SourceFile, options: FileOptions) -> Table:
     except InvalidInput as error:
         detail = f"The sheet `{name}` has no header row; `sheet` names another one: "
         raise InvalidInput(detail + ", ".join(book.sheet_names[:10])) from error
-    table.sheet = name
+    table.sheet, table.skipped_rows = name, options.skip_rows
     if len(book.sheet_names) > 1 and options.sheet is None:
         names = ", ".join(book.sheet_names[:10])
-        table.notes.append(f"The first of the sheets {names} is read; `sheet` names another.")
+        table.notes.append(f"Of the sheets {names} `{name}` is read; `sheet` names another.")
     return table
+
+
+def _first_shown(book: Any) -> str:
+    """Return the first sheet that a person sees; the first one if all are hidden."""
+    shown = [sheet.name for sheet in book.sheets_metadata if str(sheet.visible).endswith("Visible")
+             and str(sheet.typ).endswith("WorkSheet")]  # fmt: skip
+    name: str = (shown or book.sheet_names)[0]
+    return name
 
 
 def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Table:
@@ -176,8 +185,20 @@ def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Tab
     zone = _stated_zone(after[1]) if extra == 2 else None
     return Table(
         columns, rows, header_rows=1 + extra, labels=labels, timezone=zone,
-        more_headers=[list(row) for row in after[:extra]],
+        more_headers=[list(row) for row in after[:extra]], parts=_parts(header, below),
     )  # fmt: skip
+
+
+def _parts(header: Sequence[str], below: Sequence[str]) -> dict[int, list[int]]:
+    """Return the columns that have only a second header, by the column whose header they share."""
+    parts: dict[int, list[int]] = {}
+    first = None
+    for place, name in enumerate(header):
+        if name:
+            first = place
+        elif first is not None and place < len(below) and below[place]:
+            parts.setdefault(first, []).append(place)
+    return parts
 
 
 def _cut(row: list[str], width: int) -> list[str]:

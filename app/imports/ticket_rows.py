@@ -189,7 +189,10 @@ class TicketReader:
             )
             raise UnreadableRowError(column, reason)
         try:
-            return dt.timedelta(minutes=float(text.replace(",", ".")))
+            minutes = float(text.replace(",", "."))
+            if minutes < 0:
+                raise UnreadableRowError(column, f"`{text[:40]}` is before the opening")
+            return dt.timedelta(minutes=minutes)
         except (ValueError, OverflowError):
             raise UnreadableRowError(column, f"`{text[:40]}` is no number of minutes") from None
 

@@ -46,7 +46,8 @@ class Case:
     about: dict[str, Any] | None = None
 
 
-# The interaction itself, else the latest of the ticket, else of the order.
+# The interaction itself, else the latest of the ticket, else of the order. A ticket or order that
+# two sources know is nobody's unless the answer names its source.
 _FIND = text(f"""
 select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
   i.order_ref, {declared_segments("i.properties", "w")} as segments
@@ -58,7 +59,9 @@ cross join lateral (
     and i.id = n.interaction_id
     union all
     select i.*, 2 from interaction i where i.workspace_id = :workspace_id
-    and i.ticket = n.ticket and (n.source is null or i.source = n.source)
+    and i.ticket = n.ticket and (i.source = n.source or n.source is null and not exists (
+      select from interaction x where x.workspace_id = :workspace_id
+      and x.ticket = n.ticket and x.source <> i.source and not x.test))
     union all
     select i.*, 3 from interaction i where i.workspace_id = :workspace_id
     and i.order_ref = n.order_ref and not exists (
@@ -140,7 +143,10 @@ from interaction i join response r on r.workspace_id = i.workspace_id and (
   (r.order_ref = i.order_ref and not exists (
     select from interaction x where x.workspace_id = i.workspace_id
     and x.order_ref = i.order_ref and x.order_source <> i.order_source and not x.test))
-  or (r.ticket_ref = i.ticket and coalesce(r.interaction_ref ->> 'source', i.source) = i.source)
+  or (r.ticket_ref = i.ticket and (r.interaction_ref ->> 'source' = i.source
+    or r.interaction_ref ->> 'source' is null and not exists (
+      select from interaction x where x.workspace_id = i.workspace_id
+      and x.ticket = i.ticket and x.source <> i.source and not x.test)))
   or (r.interaction_ref ->> 'external_id' = i.external_id
     and r.interaction_ref ->> 'source' = i.source))
 where i.workspace_id = :workspace_id and i.id = any(:ids) and not i.test and not r.test

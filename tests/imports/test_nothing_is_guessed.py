@@ -199,7 +199,8 @@ async def test_customers_replace_customers_of_their_source_alone(shop: Shop) -> 
 
 async def test_one_id_of_two_sources_is_two_customers(shop: Shop) -> None:
     content = "external_id,source,name\n1,shop,Ann\n1,crm,Bo\na1,shop,Cy\nA1,shop,Di\n"
-    taken = await send(shop, content, kind="customers", survey=None)
+    asked = {"map": "source=source"}
+    taken = await send(shop, content, kind="customers", survey=None, **asked)
     assert (taken["accepted"], taken["rejected"]) == (4, 0)
 
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a file of answers is not taken: its values say that it is not what it was taken for."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from app.imports.report import ReadFile, refusal_of_replace, too_many_rejects
+from app.imports.rows import RowReader
+from app.surveys.question_types import ScoreAnswers, spec_of
+from app.surveys.scales import scale_of
+from app.surveys.schemas import Definition
+
+_MIN_MISFITS = 3
+# The share of a column's values beside the main question that may be left out.
+_MOST_UNREAD = 0.1
+# From so many points on, and so many answers, one of them lies in the upper half of the scale; of
+# many answers one is its highest, unless the scores are of a shorter scale.
+_LONG_SCALE, _MIN_SCORES, _MANY_SCORES = 7, 10, 50
+# The lengths of the shorter scales that the scores may be of, by the least length of the question.
+_OTHER_LENGTHS = {7: (5, 7), 5: (3, 4)}
+
+
+def refusal_of(
+    file: ReadFile, reader: RowReader, taken: int, histograms: Mapping[str, Counter[str]]
+) -> str | None:
+    """Return why nothing is taken, or None; `histograms` has the answers of each question."""
+    with_answers = taken + len(file.rejected)
+    if not with_answers:
+        return "No row holds an answer."
+    if refusal := reader.rivals() or refusal_of_replace(file):
+        return refusal
+    if file.options.allow_rejects:
+        return None if taken else "No row can be taken."
+    return (
+        _too_low(histograms, reader.survey.definition)
+        or _misread_column(reader, histograms)
+        or _misfit_column(reader, with_answers)
+        or too_many_rejects(file, taken)
+    )
+
+
+def _misfit_column(reader: RowReader, with_answers: int) -> str | None:
+    """Return why a question's column is of another scale."""
+    for column, n in reader.misfits.items():
+        if n >= max(_MIN_MISFITS, 0.01 * with_answers):
+            return (
+                f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
+                "the scale that the file has, or say `allow_rejects`."
+            )
+    return None
+
+
+def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> str | None:
+    """Return why the scores of a long scale are of a shorter one: none is in its upper half."""
+    for question in definition.questions:
+        answers = spec_of(question.type).answers
+        counts = histograms.get(question.key, Counter())
+        scores = {int(text): n for text, n in counts.items() if text.isdecimal()}
+        scale = scale_of(question.type, question.points)
+        if not isinstance(answers, ScoreAnswers) or scale.high < min(_OTHER_LENGTHS):
+            continue
+        is_short = max(scores, default=0) <= scale.high / 2 and scale.high >= _LONG_SCALE
+        needed = _MIN_SCORES if is_short else _MANY_SCORES
+        is_of_a_known_length = min(scores, default=0) >= 1 and max(scores) in next(
+            lengths for high, lengths in _OTHER_LENGTHS.items() if scale.high >= high
+        )
+        if sum(scores.values()) >= needed and max(scores) < scale.high and (
+            needed == _MIN_SCORES or is_of_a_known_length
+        ):  # fmt: skip
+            return (
+                f"No answer to `{question.key}` is above {max(scores)} of {scale.high}; if the "
+                f"file's scale ends at {max(scores)}, ask on that one, else say `allow_rejects`."
+            )
+    return None
+
+
+def _misread_column(reader: RowReader, histograms: Mapping[str, Counter[str]]) -> str | None:
+    """Return why a question's column is not of its type: too many of its cells say nothing."""
+    for (target, column), n in reader.unread.items():
+        read = sum(n for text, n in histograms.get(target, Counter()).items() if text != "-")
+        if n >= _MIN_SCORES and n > _MOST_UNREAD * (n + read):
+            return (
+                f"{n:,} of {n + read:,} values of `{column}` cannot be read as `{target}`; say "
+                "what they mean by `value`, leave the column out by `ignore`, or say "
+                "`allow_rejects`."
+            )
+    return None
