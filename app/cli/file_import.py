@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`afterword import`: shows what it saw in a file, asks, and takes it; resumable, with progress."""
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from app.core.database import Database
 from app.imports import service
 from app.imports.options import ImportOptions
 from app.imports.rejects import encoding_of_rejects, write_rejects
+from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
 from app.interactions.customer_resolver import CustomerResolver
 from app.responses.batch_writing import Ingest
@@ -24,6 +26,7 @@ from app.responses.group_commit import GroupCommit
 from app.surveys.catalogue import Catalogue
 from app.workspaces.service import find_workspace
 
+_NAMED = re.compile(r"`([a-z_]+)`")
 _MOST_COLUMNS, _MOST_REASONS = 40, 20
 
 
@@ -62,7 +65,7 @@ async def import_file(
                 beside = _rejects_path(path)
                 console.print(f"The rejected rows, with reasons: {beside}", markup=False)
         if looked.refused is not None:
-            console.print(f"Nothing was taken: {looked.refused}", markup=False)
+            console.print(f"Nothing was taken: {as_options(looked.refused)}", markup=False)
             return max(1, rejected)
         if plan.dry_run:
             return 0
@@ -99,6 +102,18 @@ async def _take(
     for row in report["not_stored"][:_MOST_REASONS]:
         console.print(f"Line {row['line']}: {row['reason']}", markup=False)
     return rejected
+
+
+def as_options(text: str) -> str:
+    """Return a sentence in which the parameters of the API are the options of the command."""
+    return _NAMED.sub(
+        lambda match: (
+            f"`--{match[1].replace('_', '-')}`"
+            if match[1] in ImportQuery.model_fields
+            else match[0]
+        ),
+        text.removeprefix("query."),
+    )
 
 
 def _show(report: dict[str, Any], console: Console) -> None:
@@ -139,9 +154,10 @@ def _show_rows(report: dict[str, Any], console: Console) -> None:
         f"{rows['rejected']:,} rejected"
     )
     for found in report["rejected"]:
-        console.print(f"  {found['n']:,} × line {found['line']}, {found['reason']}", markup=False)
+        reason = as_options(found["reason"])
+        console.print(f"  {found['n']:,} × line {found['line']}, {reason}", markup=False)
     for note in report["notes"]:
-        console.print(f"  {note}", markup=False)
+        console.print(f"  {as_options(note)}", markup=False)
 
 
 def _rejects_path(path: Path) -> Path:

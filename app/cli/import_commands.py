@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.cli.command_database import WorkspaceOption, run_work
 from app.cli.console import out, read_settings
-from app.cli.file_import import ImportPlan, import_file
+from app.cli.file_import import ImportPlan, as_options, import_file
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.garbage_collection import settle_collector
@@ -56,7 +56,10 @@ def _import(
             raise InvalidInput(msg) from None
         plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
         settle_collector()
-        return await import_file(database, plan, workspace=workspace, console=out)
+        try:
+            return await import_file(database, plan, workspace=workspace, console=out)
+        except InvalidInput as error:
+            raise InvalidInput(as_options(str(error))) from None
 
     if run_work(read_settings(), work):
         raise typer.Exit(1)

@@ -4,21 +4,14 @@
 import datetime as dt
 import json
 from collections.abc import Mapping
-from typing import Any, assert_never
+from typing import Any
 
 from starlette.responses import Response
 
 from app.core.http import json_reply
 from app.responses.schemas import ResponseOut
-from app.surveys.question_types import (
-    OptionAnswers,
-    ScoreAnswers,
-    TextAnswers,
-    WordAnswers,
-    spec_of,
-)
-from app.surveys.schemas import Definition, Question
-from app.surveys.wording import in_language
+from app.surveys.schemas import Definition
+from app.webhooks.delighted_form import additional_answers, comment_question
 
 
 def seconds(at: dt.datetime | None) -> int | None:
@@ -55,9 +48,7 @@ def survey_response(
     response: ResponseOut, definition: Definition, *, person_: Any, permalink: str
 ) -> dict[str, Any]:
     """Return a response: the main question is the score, the first free text the comment."""
-    main = definition.main_question
-    comment = next((q for q in definition.questions if not spec_of(q.type).is_scored), None)
-    own = {question.key for question in (main, comment) if question is not None}
+    comment = comment_question(definition)
     return {
         "id": str(response.id),
         "person": person_,
@@ -74,35 +65,5 @@ def survey_response(
             for number, note in enumerate(response.follow_up.notes, start=1)
         ],
         "tags": response.tags,
-        "additional_answers": [
-            _answer(question, response.answers[question.key], definition.default_locale)
-            for question in definition.questions
-            if question.key not in own and response.answers.get(question.key) is not None
-        ],
+        "additional_answers": additional_answers(definition, response.answers),
     }  # fmt: skip
-
-
-def _answer(question: Question, given: Any, locale: str) -> dict[str, Any]:
-    """Return the answer to a further question, under the name of its kind."""
-    texts = {option.key: in_language(option.text, locale, locale) for option in question.options}
-    value: dict[str, Any] = dict.fromkeys(("free_response", "scale", "select_one", "select_many"))
-    kind = "free_response"
-    match spec_of(question.type).answers:
-        case ScoreAnswers():
-            kind = "scale"
-            value[kind] = given
-        case OptionAnswers(several=True):
-            kind = "select_many"
-            chosen = given if isinstance(given, list) else [given]
-            value[kind] = [{"id": key, "text": texts.get(key, key)} for key in chosen]
-        case OptionAnswers() | WordAnswers():
-            kind = "select_one"
-            word = str(given).lower() if isinstance(given, bool) else str(given)
-            value[kind] = {"id": word, "text": texts.get(word, word)}
-        case TextAnswers():
-            value[kind] = given
-        case answers:
-            assert_never(answers)
-    text = in_language(question.text, locale, locale)
-    return {"id": question.key, "value": value,
-            "question": {"id": question.key, "type": kind, "text": text}}  # fmt: skip

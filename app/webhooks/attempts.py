@@ -13,7 +13,9 @@ from app.core.guarded_http import GuardedClient, HttpReply, RefusedAddressError,
 from app.invitations.mail import write_notice
 from app.invitations.mail_content import MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailWaitsError
-from app.webhooks.formats import as_delighted, as_mail, as_slack, as_teams
+from app.surveys.schemas import Definition
+from app.webhooks.delighted_form import as_delighted
+from app.webhooks.formats import as_mail, as_slack, as_teams
 from app.webhooks.models import WebhookEndpoint
 from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO
@@ -54,7 +56,13 @@ class Attempt:
         }
 
 
-def body_of(endpoint: WebhookEndpoint, event: SubscriberEvent, *, base_url: str) -> bytes:
+def body_of(
+    endpoint: WebhookEndpoint,
+    event: SubscriberEvent,
+    *,
+    base_url: str,
+    definition: Definition | None,
+) -> bytes:
     """Return the body in the endpoint's format."""
     personal = endpoint.include_personal
     if endpoint.format == EndpointFormat.SLACK:
@@ -62,21 +70,20 @@ def body_of(endpoint: WebhookEndpoint, event: SubscriberEvent, *, base_url: str)
     elif endpoint.format == EndpointFormat.TEAMS:
         message = as_teams(event, personal=personal, base_url=base_url)
     elif endpoint.format == EndpointFormat.DELIGHTED:
-        message = as_delighted(event, personal=personal, base_url=base_url)
+        message = as_delighted(event, personal=personal, base_url=base_url, definition=definition)
     else:
         return encode_body(event_body(event, personal=personal))
     return json.dumps(message, ensure_ascii=False).encode()
 
 
 async def post(
-    client: GuardedClient, endpoint: WebhookEndpoint, event: SubscriberEvent, *, secrets: list[str],
-    extra: dict[str, str] | None, base_url: str,
+    client: GuardedClient, endpoint: WebhookEndpoint, event: SubscriberEvent, body: bytes, *,
+    secrets: list[str], extra: dict[str, str] | None,
 ) -> Attempt:  # fmt: skip
     """Send an event to a URL with the endpoint's own headers; all but a 2xx is an error."""
     began = utc_now()
     if not secrets or extra is None:
         return _failed_attempt(began, error="its secret cannot be opened by a live secret key")
-    body = body_of(endpoint, event, base_url=base_url)
     is_delighted = endpoint.format == EndpointFormat.DELIGHTED
     headers = {
         **extra,

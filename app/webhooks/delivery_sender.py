@@ -12,14 +12,16 @@ import contextlib
 import datetime as dt
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlalchemy.exc import NoResultFound
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost, run_sql, workspaces_of
+from app.core.errors import NotFound
 from app.core.event_types import EventType
 from app.core.guarded_http import GuardedClient
 from app.core.schema import Json
@@ -28,8 +30,10 @@ from app.core.signing import SealedBox
 from app.core.telemetry import DELIVERIES
 from app.invitations.invitation_mails import sender_of
 from app.invitations.mailer import Mailer
+from app.surveys import service as surveys
+from app.surveys.schemas import Definition
 from app.webhooks import attempts, delivery_outcomes, queries
-from app.webhooks.attempts import Attempt
+from app.webhooks.attempts import Attempt, body_of
 from app.webhooks.delivery_outcomes import FinishedAttempt
 from app.webhooks.endpoint_lanes import (
     MAX_CLAIMED_PER_ENDPOINT,
@@ -38,6 +42,7 @@ from app.webhooks.endpoint_lanes import (
     EndpointLanes,
 )
 from app.webhooks.models import Delivery, WebhookEndpoint
+from app.webhooks.schemas import EndpointFormat
 from app.webhooks.service import MAILTO, live_headers, live_secrets
 from app.webhooks.subscriber_events import OutboxEvent, SubscriberEvent, subscriber_events
 from app.workspaces.service import get_workspace
@@ -191,10 +196,24 @@ class DeliverySender:
                 self._mailer, endpoint, event, sender=sender, base_url=base_url
             )
         secrets = live_secrets(endpoint, self._box, utc_now())
+        definition = None
+        if endpoint.format == EndpointFormat.DELIGHTED:
+            definition = await self._definition_of(endpoint.workspace_id, event)
+        body = body_of(endpoint, event, base_url=base_url, definition=definition)
         return await attempts.post(
-            client, endpoint, event, secrets=secrets, extra=live_headers(endpoint, self._box),
-            base_url=base_url,
-        )  # fmt: skip
+            client, endpoint, event, body, secrets=secrets, extra=live_headers(endpoint, self._box)
+        )
+
+    async def _definition_of(self, workspace_id: UUID, event: SubscriberEvent) -> Definition | None:
+        """Return the content of the version that an event's answer is to; None if it is gone."""
+        about = event.data.get("survey")
+        if not isinstance(about, Mapping):
+            return None
+        async with self._database.session() as session:
+            with contextlib.suppress(NotFound, NoResultFound):
+                survey = await surveys.find(session, workspace_id, str(about["key"]))
+                return await surveys.definition_of(session, survey, int(about["version"]))
+        return None
 
     async def _write(self) -> None:
         """Store finished attempts; those that cannot be stored now are kept for the next turn."""

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events as a chat, a mail or another system shows them. Pure."""
 
-import datetime as dt
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from app.core.event_types import EventType
-from app.webhooks.subscriber_events import SubscriberEvent, event_body
+from app.webhooks.subscriber_events import SubscriberEvent
 
 _LONGEST_COMMENT = 1000
 # Slack's limit is 3,000 characters for a section, and escaping makes texts longer.
@@ -133,53 +132,3 @@ def as_mail(event: SubscriberEvent, *, personal: bool, base_url: str) -> tuple[s
     if url := link(event, base_url):
         lines += ["", url]
     return headline(event), "\n".join([headline(event), "", *lines, ""])
-
-
-_DELIGHTED = {
-    EventType.RESPONSE_CREATED: "survey_response.created",
-    EventType.RESPONSE_UPDATED: "survey_response.updated",
-    EventType.CUSTOMER_UNSUBSCRIBED: "unsubscribe.created",
-}
-
-
-_SURVEY_TYPES = {
-    "promoter": "nps", "passive": "nps", "detractor": "nps", "satisfied": "csat",
-    "neutral": "csat", "dissatisfied": "csat", "easy": "ces", "hard": "ces",
-}  # fmt: skip
-
-
-def as_delighted(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[str, Any]:
-    """Return a webhook in Delighted's form, the person expanded."""
-    data = event_body(event, personal=personal)["data"]
-    if event.type is EventType.CUSTOMER_UNSUBSCRIBED:
-        about: dict[str, Any] = {
-            "email": data.get("email") if personal else None,
-            "person": {"id": data.get("customer_id"),
-                       "email": data.get("email") if personal else None},
-            "unsubscribed_at": _seconds(data.get("at")),
-        }  # fmt: skip
-    else:
-        customer = data.get("customer") or {}
-        about = {
-            "id": str(data.get("id")),
-            "person": {
-                "id": customer.get("id"), "name": customer.get("name"),
-                "email": customer.get("email"),
-            },
-            "survey_type": _SURVEY_TYPES.get(data.get("band") or ""),
-            "score": data.get("score"),
-            "comment": data.get("comment") or comment(event),
-            "permalink": link(event, base_url),
-            "created_at": _seconds(data.get("responded_at")),
-            "updated_at": _seconds(data.get("updated_at")),
-            "person_properties": data.get("properties") or None,
-            "notes": [],
-            "tags": data.get("tags") or [],
-        }  # fmt: skip
-    return {
-        "event_type": _DELIGHTED[event.type], "event_id": str(event.id), "event_data": about
-    }  # fmt: skip
-
-
-def _seconds(at: Any) -> int | None:
-    return None if not at else int(dt.datetime.fromisoformat(str(at)).timestamp())

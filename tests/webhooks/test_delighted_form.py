@@ -37,6 +37,30 @@ async def test_an_old_verifier_only_changes_its_key(
         assert headers["x-delighted-webhook-signature"] == f"sha256={mark}"
 
 
+async def test_further_answers_stand_beside_the_score(
+    shop: Shop, post: Post, receiver: Receiver
+) -> None:
+    text = {"en": "?"}
+    await shop.publish("effort", metric="ces", questions=[
+        {"key": "score", "type": "ces", "points": 7, "text": text},
+        {"key": "why", "type": "text", "text": text},
+        {"key": "more", "type": "text", "text": text},
+        {"key": "where", "type": "choice", "text": text,
+         "options": [{"key": "shop", "text": {"en": "In the shop"}}]},
+    ])  # fmt: skip
+    await post.subscribe(receiver.url, ["response.created"], format="delighted")
+    given = {"score": 4, "why": "Slow", "more": "Very", "where": "shop"}
+    await shop.answer("effort", given)
+    await post.deliver()
+    (request,) = receiver.requests
+    data = request["body"]["event_data"]
+    # The band of a middle answer is that of several metrics.
+    assert (data["survey_type"], data["score"], data["comment"]) == ("ces", 4, "Slow")
+    further = {answer["id"]: answer["value"] for answer in data["additional_answers"]}
+    assert further["more"]["free_response"] == "Very"
+    assert further["where"]["select_one"] == {"id": "shop", "text": "In the shop"}
+
+
 async def test_what_delighted_never_sent_is_refused(shop: Shop) -> None:
     body = {"url": "https://example.com/d", "format": "delighted", "events": ["invitation.sent"]}
     reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
