@@ -8,6 +8,7 @@ import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -28,6 +29,8 @@ from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.sentences import SENTENCES
 from app.routers import ROUTERS
 from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
+from app.surveys.scales import Band
+from app.surveys.schemas import BandName
 from app.worker import FORMER_KINDS, PERIODIC, handlers
 from tests.import_contracts import modules_with_routes
 
@@ -84,6 +87,19 @@ def classes() -> list[tuple[str, Path]]:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef)
     ]
+
+
+def test_bands_have_one_list() -> None:
+    """Only where API and exports name them one by one do they stand as words."""
+    named = re.compile(rf"""["']({"|".join(Band)})["']""")
+    apart = {"surveys/scales.py", "surveys/schemas.py", "webhooks/samples.py", "metrics/figures.py",
+             "metrics/registry.py", "exports/odata_sets.py",
+             "insights/word_of_mouth.py"}  # fmt: skip
+    found = {
+        str(path.relative_to(ROOT / "app")) for path in SOURCES if named.search(path.read_text())
+    }
+    assert found <= apart
+    assert {*get_args(BandName)} == {*map(str, Band), "default"}
 
 
 def test_no_class_name_stands_twice() -> None:

@@ -10,9 +10,9 @@ from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertOut, AlertPatch, AlertRules, ChartOut, PreviewOut
 from app.core.errors import InvalidInput
 from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.property_filters import PROPERTY
 from app.core.routing import SessionDep, SettingsDep, router
 from app.metrics.parameters import require_segments
-from app.metrics.request import PROPERTY
 from app.workspaces.admission import Analyst, Writer
 from app.workspaces.caller import Caller
 from app.workspaces.models import Workspace

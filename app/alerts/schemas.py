@@ -14,12 +14,12 @@ from pydantic import (
     model_validator,
 )
 
+from app.core.property_filters import PROPERTY
 from app.core.text_values import Line, Slug
 from app.metrics.registry import METRICS, MetricName
 from app.workspaces.schemas import Body
 
 _FILTERS = ("survey", "touchpoint", "channel", "locale")
-_PROPERTY = "property."
 # The range of each unit; a duration is watched as a share, so its range is that of a share.
 _ENDS = {
     "points": (-100.0, 100.0), "percent": (0.0, 100.0), "duration": (0.0, 100.0),
@@ -41,7 +41,7 @@ def _is_watched(metric: MetricName) -> MetricName:
 
 def _is_filter(value: dict[str, str]) -> dict[str, str]:
     for name in value:
-        if name not in _FILTERS and not (name.startswith(_PROPERTY) and name != _PROPERTY):
+        if name not in _FILTERS and not (name.startswith(PROPERTY) and name != PROPERTY):
             msg = f"`{name[:64]}` is no filter; use {', '.join(_FILTERS)} or property.NAME"
             raise ValueError(msg)
     return value

@@ -12,13 +12,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.alerts.control_chart import BASELINE_PERIODS, LEAST_IN_BASELINE
 from app.alerts.schemas import AlertRules
 from app.core.errors import InvalidInput
+from app.core.property_filters import PROPERTY
 from app.metrics.answer_sums import AnswerSums, share_sums
 from app.metrics.durations import Durations
 from app.metrics.metric import CountReading, FigureDict
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.periods import Interval, Period, Span, moment_of, period_start, periods_of
 from app.metrics.registry import METRICS
-from app.metrics.request import PROPERTY, MetricRequest
+from app.metrics.request import MetricRequest
 from app.metrics.ticket_times import TicketCounter
 from app.workspaces.models import Workspace
 

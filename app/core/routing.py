@@ -25,13 +25,13 @@ from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.http import MEBIBYTE, read_text, reply_headers, require_content_type
 from app.core.parameters import PROPERTY_PARAMETER
+from app.core.property_filters import PROPERTY
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.text_values import decode_json, did_you_mean
 
 # How many bytes a route takes of a body that it reads itself; shown in the documentation too.
 BODY_LIMIT = "x-body-limit"
-_PROPERTY_PREFIX = "property."
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -75,8 +75,8 @@ def asked_properties(request: Request) -> dict[str, list[str]]:
     """Return the query's `property.NAME=value` filters: any of the values, by name."""
     found: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
-        if name.startswith(_PROPERTY_PREFIX):
-            found.setdefault(name.removeprefix(_PROPERTY_PREFIX), []).append(value)
+        if name.startswith(PROPERTY):
+            found.setdefault(name.removeprefix(PROPERTY), []).append(value)
     return found
 
 
@@ -194,7 +194,7 @@ def _gates(dependant: Dependant) -> list[Gate]:
 def _refuse_odd_names(request: Request, known: set[str]) -> None:
     """Refuse a query parameter that means nothing here, and text that cannot be stored."""
     for name, value in request.query_params.multi_items():
-        is_property = name.startswith(_PROPERTY_PREFIX) and PROPERTY_PARAMETER in known
+        is_property = name.startswith(PROPERTY) and PROPERTY_PARAMETER in known
         if name not in known and not is_property:
             hint = did_you_mean(name, known)
             raise InvalidInput.at("query", name, msg=f"is no parameter of this route{hint}")

@@ -13,10 +13,12 @@ from app.metrics.counts import half_away
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.service import measure
 from app.responses.queries import segments_with
+from app.surveys.question_types import QuestionType
+from app.surveys.scales import BANDS
 from app.workspaces.service import get_workspace
 
 _USUAL = dt.timedelta(days=30)
-_NAMES = ("promoter", "passive", "detractor")
+_NAMES = tuple(map(str, BANDS[QuestionType.NPS]))
 
 
 def _parts_of_union(names: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:

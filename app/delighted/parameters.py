@@ -9,12 +9,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
+from app.core.property_filters import MOST_PROPERTIES
 from app.core.text_values import decode_json, unfit_property
 
 # Documents whose keys are names that the sender chose.
 _OF_NAMES = frozenset({"properties", "person_properties"})
 # What of a person's properties is kept: so many, with names and texts of at most this length.
-_MOST_PROPERTIES, _LONGEST_NAME, _LONGEST_TEXT = 32, 64, 256
+_LONGEST_NAME, _LONGEST_TEXT = 64, 256
 _FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _LARGEST_PAGE = 100
 _USUAL_PAGE = 20
@@ -165,7 +166,7 @@ class Parameters:
             if is_empty or len(str(key)) > _LONGEST_NAME or unfit_property(fit):
                 continue
             found[str(key)] = fit
-        return dict(list(found.items())[:_MOST_PROPERTIES])
+        return dict(list(found.items())[:MOST_PROPERTIES])
 
 
 def _is_plain(value: Any) -> bool:

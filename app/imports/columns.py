@@ -11,8 +11,9 @@ from itertools import islice
 from typing import Any
 
 from app.core.errors import InvalidInput
+from app.core.property_filters import PROPERTY
 from app.core.text_values import did_you_mean
-from app.imports.options import PROPERTY, ImportOptions
+from app.imports.options import ImportOptions
 from app.imports.table import REJECTED_COLUMN, Table, too_wide
 from app.imports.values import fold, plain_header
 

@@ -16,7 +16,6 @@ FIELDS = (
     "external_id", "responded_at", "channel", "touchpoint", "locale", "order", "ticket", "tags",
     "customer.email", "customer.external_id", "customer.name",
 )  # fmt: skip
-PROPERTY = "property."
 # A type of interaction as files name it, such as ticket.solved.
 EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _COPY = re.compile(

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.core.property_filters import MOST_PROPERTIES, PROPERTY
 from app.core.text_values import unfit_property
-from app.imports.options import PROPERTY
 
-_MOST_PROPERTIES = 30
+# A ticket may have its agent and its team beside them.
+_MOST_PROPERTIES = MOST_PROPERTIES - 2
 _LONGEST_NAME = 64
 
 

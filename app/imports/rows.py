@@ -15,10 +15,11 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app.core.errors import AfterwordError
+from app.core.property_filters import MOST_PROPERTIES, PROPERTY
 from app.core.text_values import LOCALE, LONGEST_LOCALE, fit_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
-from app.imports.options import PROPERTY, ImportOptions
+from app.imports.options import ImportOptions
 from app.imports.property_fields import add_property
 from app.imports.table import Table, too_wide
 from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
@@ -28,7 +29,6 @@ from app.surveys.scales import scale_of
 
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SHORT = 128
-_MOST_PROPERTIES = 32
 # Of a customer's fields; the others may have 200 characters.
 _LONGEST_OF_CUSTOMER = {"external_id": _SHORT}
 _MAX_CACHED_TEXTS = 10_000
@@ -304,7 +304,7 @@ class RowReader:
 
     def _property(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
         properties = body.get("properties", {})
-        if reason := add_property(properties, name, text, most=_MOST_PROPERTIES):
+        if reason := add_property(properties, name, text, most=MOST_PROPERTIES):
             self._leave_out(column, reason)
         else:
             body["properties"] = properties

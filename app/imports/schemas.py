@@ -16,6 +16,7 @@ from pydantic import (
 
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput
+from app.core.property_filters import PROPERTY
 from app.imports.options import ImportOptions, event_names_of, pairs_of, sets_of, values_of
 from app.imports.table_reader import FileOptions
 
@@ -126,7 +127,7 @@ class ImportQuery(BaseModel):
             maps=self._maps(),
             ignored=frozenset(self.ignore),
             constants={
-                field.casefold() if not field.startswith("property.") else field: value
+                field.casefold() if not field.startswith(PROPERTY) else field: value
                 for field, value in pairs_of("set", self.set, wanted="FIELD=VALUE")
             },
             values=values_of(self.value),

@@ -25,6 +25,7 @@ from app.insights.dictionaries import language_of_words, lemma_of, load_dictiona
 from app.insights.questions import SurveyItems, select_comparable, surveys_of
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 from app.interactions.erased_names import LETTER
+from app.surveys.scales import HIGH_BANDS, LOW_BANDS
 
 _LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
 MOST_COMMENTS = 20_000
@@ -33,10 +34,7 @@ _MANY_ANSWERS = 50_000
 _EXAMPLES = 3
 # The weight of the prior, in words; the value that Monroe and others use.
 _PRIOR_WEIGHT = 500.0
-_SIDES = {
-    "low": ["detractor", "dissatisfied", "hard"],
-    "high": ["promoter", "satisfied", "easy"],
-}
+_SIDES = {"low": list(map(str, LOW_BANDS)), "high": list(map(str, HIGH_BANDS))}
 # Who wrote a comment: the customer, else the person that a public respondent claims to be.
 _PERSON = (
     "coalesce(r.customer_id::text, lower(r.claimed ->> 'email'), r.claimed ->> 'external_id', "

@@ -6,6 +6,7 @@ unhappy customers rate again less often; so P(good | bad) stands beside P(good |
 share of good ratings overall.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from app.insights.request import (
 )
 from app.metrics.statistics import share_change, wilson
 from app.surveys.question_types import QuestionType
+from app.surveys.scales import BANDS, HIGH_BANDS, LOW_BANDS, bands_sql
 
 _LEAST = 20
 _ONLY_LATEST = (
@@ -36,16 +38,25 @@ def _place(type_: str) -> str:
     return f"{list(QuestionType).index(QuestionType(type_)) + 1}::int2"
 
 
+def _metric_of_own_bands() -> str:
+    """Return the SQL that tells the metric by the bands that only one metric has."""
+    # Asked as yes or no, NPS has the same bands.
+    by_metric = {type_: bands for type_, bands in BANDS.items() if type_ != QuestionType.YES_NO}
+    shared = Counter(band for bands in by_metric.values() for band in bands)
+    return " ".join(
+        f"when r.band in ({bands_sql(band for band in bands if shared[band] == 1)}) "
+        f"then {_place(type_)}"
+        for type_, bands in by_metric.items()
+    )
+
+
 # Numbers sort and group faster than words: 0 bad, 1 middle, 2 good.
-_QUALITY = """case when r.band in ('promoter', 'satisfied', 'easy') then 2::int2
-  when r.band in ('detractor', 'dissatisfied', 'hard') then 0::int2 else 1::int2 end"""
+_QUALITY = f"""case when r.band in ({bands_sql(HIGH_BANDS)}) then 2::int2
+  when r.band in ({bands_sql(LOW_BANDS)}) then 0::int2 else 1::int2 end"""
 _WORD = "(array['bad', 'middle', 'good'])[{} + 1]"
 # A metric is its place among the question types, from 1; 0 is none.
 _TYPES = "array[{}]".format(", ".join(f"'{type_}'" for type_ in QuestionType))
-_METRIC = f"""case when r.band in ('promoter', 'passive', 'detractor') then {_place("nps")}
-  when r.band in ('satisfied', 'dissatisfied') then {_place("csat")}
-  when r.band in ('easy', 'hard') then {_place("ces")}
-  else coalesce(main.place, 0::int2) end"""
+_METRIC = f"""case {_metric_of_own_bands()} else coalesce(main.place, 0::int2) end"""
 # The main questions, which tell what a neutral answer is about.
 _MAIN = f"""(select distinct on (q.survey_id) q.survey_id,
     array_position({_TYPES}, q.type)::int2 as place from question q
@@ -280,7 +291,7 @@ from ({again}) t left join lateral (
   where r.workspace_id = t.workspace_id and r.ticket_ref = t.ticket
   and coalesce(r.interaction_ref ->> 'source', t.source) = t.source
   and r.state = 'counted' and r.band in
-    ('satisfied', 'neutral', 'dissatisfied', 'easy', 'hard')
+    ({bands_sql({*BANDS[QuestionType.CSAT], *BANDS[QuestionType.CES]})})
   and r.responded_at >= t.solved_again_at
   and r.responded_at <= t.solved_again_at + make_interval(secs => {within})
   order by r.responded_at limit 1) n on true

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.core.property_filters import is_property_among
 from app.insights.kinds import KINDS, InsightName
 from app.metrics.periods import Bound
 from app.metrics.request import MetricRequest
@@ -119,7 +120,7 @@ class ResponseQuery:
         self._narrow_questions()
         for name, values in self._request.properties.items():
             parameter, given = self.bind(name), self.bind(values)
-            self._conditions.append(f"r.properties ->> {parameter} = any(cast({given} as text[]))")
+            self._conditions.append(is_property_among("r.properties", parameter, given))
 
     def _narrow_questions(self) -> None:
         """Keep the responses of surveys whose questions the filters mean."""

@@ -27,12 +27,11 @@ from app.insights.request import (
     ResponseQuery,
 )
 from app.metrics.statistics import t_cdf, wilson
+from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
 _LEAST = 30
 _ALPHA = 0.05
-_ORDER = (
-    "promoter", "satisfied", "easy", "passive", "neutral", "detractor", "dissatisfied", "hard",
-)  # fmt: skip
+_ORDER = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,13 @@ from app.insights.questions import (
 )
 from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
 from app.surveys.question_types import HEARD_TYPES, TOLD_TYPES, QuestionType
+from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
 TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED = 1.0, 10.0
 _GROUPS = {
-    "satisfied": ("promoter", "satisfied", "easy"),
-    "neutral": ("passive", "neutral"),
-    "dissatisfied": ("detractor", "dissatisfied", "hard"),
+    "satisfied": HIGH_BANDS,
+    "neutral": MIDDLE_BANDS,
+    "dissatisfied": LOW_BANDS,
 }
 _TRIMMED = 0.1
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.clock import rfc3339
+from app.core.property_filters import MOST_PROPERTIES
 from app.core.text_values import unfit_property
 from app.integrations.adapter import (
     InboundWebhook,
@@ -21,7 +22,6 @@ from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS
 from app.interactions.interaction_schemas import InteractionIn
 
-_MOST_PROPERTIES = 32
 _KINDS = {
     type(None): "empty", list: "a list", str: "a text", bool: "true or false",
     int: "a number", float: "a number",
@@ -141,8 +141,8 @@ def _fit_properties(properties: Any, notes: list[str]) -> dict[str, Any]:
     for name, value in properties.items():
         fitted = _fit(value)
         reason = unfit_property(fitted)
-        if reason is None and len(kept) >= _MOST_PROPERTIES:
-            reason = f"there are more than {_MOST_PROPERTIES} properties"
+        if reason is None and len(kept) >= MOST_PROPERTIES:
+            reason = f"there are more than {MOST_PROPERTIES} properties"
         if reason is None:
             kept[name] = fitted
         else:

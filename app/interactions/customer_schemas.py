@@ -16,6 +16,7 @@ from pydantic import (
 
 from app.core.clock import utc_now
 from app.core.parameters import PageCursor, PageLimit
+from app.core.property_filters import MOST_PROPERTIES
 from app.core.text_values import LOCALE, LONGEST_LOCALE, Email, Line, unfit_property
 from app.workspaces.schemas import Body, Moment
 
@@ -50,7 +51,7 @@ Short = Annotated[
     str, Field(coerce_numbers_to_str=True), StringConstraints(min_length=1, max_length=128)
 ]
 CustomerRef = Annotated[Short, Field(description="The customer's id, or an external id.")]
-Properties = Annotated[dict[Name, Any], Field(max_length=32), AfterValidator(_fit)]
+Properties = Annotated[dict[Name, Any], Field(max_length=MOST_PROPERTIES), AfterValidator(_fit)]
 AnyLocale = Annotated[
     str,
     StringConstraints(pattern=LOCALE, max_length=LONGEST_LOCALE),

@@ -17,10 +17,11 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.property_filters import PROPERTY, is_property_among
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
 from app.metrics.periods import Bound, Interval, Span
-from app.metrics.request import PROPERTY, MetricRequest
+from app.metrics.request import MetricRequest
 from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
 
 Key = tuple[Any, ...]
@@ -192,10 +193,7 @@ left join lateral (
     def _narrow_rows(self) -> None:
         for name, values in self.request.properties.items():
             parameter, wanted = self._bind(name), self._bind(values)
-            self.conditions.append(
-                f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
-            )
-            self.conditions.append(f"x.properties ->> :{parameter} = any(:{wanted} ::text[])")
+            self.conditions.append(is_property_among("x.properties", f":{parameter}", f":{wanted}"))
 
     def _narrow_rollups(self) -> None:
         names = self.request.property_names

@@ -15,7 +15,7 @@ from app.metrics import statistics
 from app.metrics.counts import Counts, half_away, pooled, reliability
 from app.metrics.statistics import Change, Interval
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
-from app.surveys.scales import easy_from, top_box_from
+from app.surveys.scales import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def _net_counts(cell: Cell) -> tuple[int, int, int]:
     counts = pooled(cell.values())
     if any(s.scale == "yes_no" for s in cell):
         return counts.scores[1], counts.scores[0], counts.n
-    return counts.at_least(9), counts.at_most(6), counts.n
+    return counts.at_least(PROMOTER_FROM), counts.at_most(DETRACTOR_TO), counts.n
 
 
 def _net_figure(

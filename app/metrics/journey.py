@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
+from app.core.property_filters import is_property_among
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.metrics.counting import Cells
@@ -152,7 +153,7 @@ async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dic
     conditions = [_FOLLOW_UP_FILTERS[name] for name in request.filters]
     bound: dict[str, Any] = dict(request.filters)
     for number, (name, values) in enumerate(request.properties.items()):
-        conditions.append(f"r.properties ->> :name{number} = any(cast(:values{number} as text[]))")
+        conditions.append(is_property_among("r.properties", f":name{number}", f":values{number}"))
         bound |= {f"name{number}": name, f"values{number}": values}
     rows = await run_sql(
         session,

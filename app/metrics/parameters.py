@@ -15,6 +15,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.parameters import PROPERTY_PARAMETER
+from app.core.property_filters import PROPERTY
 from app.core.text_values import did_you_mean
 from app.core.zones import is_known_to_database, is_zone
 from app.interactions.filter_values import require_among
@@ -31,14 +32,7 @@ from app.metrics.periods import (
     window_start,
 )
 from app.metrics.registry import METRICS
-from app.metrics.request import (
-    FILTERS,
-    GROUPS,
-    MOST_GROUPS,
-    MOST_ROWS,
-    PROPERTY,
-    MetricRequest,
-)
+from app.metrics.request import FILTERS, GROUPS, MOST_GROUPS, MOST_ROWS, MetricRequest
 from app.responses.body import Channel
 from app.responses.filter_values import require_known
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of

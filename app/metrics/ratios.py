@@ -14,11 +14,12 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.property_filters import PROPERTY, is_property_among
 from app.metrics import statistics
 from app.metrics.counts import half_away, reliability
 from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Bound, Interval, Period
-from app.metrics.request import PROPERTY, MetricRequest
+from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
 
 
@@ -127,7 +128,8 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
             )
         for number, (name, values) in enumerate(request.properties.items()):
             bound |= {f"n{number}": name, f"v{number}": values}
-            conditions += f" and {self.properties} ->> :n{number} = any(:v{number} ::text[])"
+            among = is_property_among(self.properties, f":n{number}", f":v{number}")
+            conditions += f" and {among}"
         return conditions
 
     def read(self, request: MetricRequest, total: RatioCounts) -> CountReading:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from app.core.clock import utc_now
+from app.core.property_filters import PROPERTY
 from app.metrics.periods import Interval, Span
 from app.workspaces.models import Workspace
 
@@ -17,7 +18,6 @@ GROUPS = (
 FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS, "source")
 MOST_GROUPS = 3
 MOST_ROWS = 10_000
-PROPERTY = "property."
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.property_filters import PROPERTY
 from app.metrics.counting import (
     Cells,
     ScoreQuestions,
@@ -21,7 +22,7 @@ from app.metrics.counts import Counts, pooled
 from app.metrics.figures import Cell, Comparison, Figure, Series, mean_0_100, pool_into
 from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
-from app.metrics.request import FILTERS, GROUPS, PROPERTY, TAGS, MetricRequest
+from app.metrics.request import FILTERS, GROUPS, TAGS, MetricRequest
 from app.metrics.statistics import Change
 from app.surveys.scales import SCALES
 

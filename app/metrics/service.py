@@ -14,10 +14,11 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import InvalidInput
+from app.core.property_filters import PROPERTY
 from app.metrics.metric import Counter, CountReading, FigureDict, Key
 from app.metrics.periods import Interval, Period, periods_of, span_before
 from app.metrics.registry import METRICS
-from app.metrics.request import MOST_ROWS, PROPERTY, MetricRequest
+from app.metrics.request import MOST_ROWS, MetricRequest
 from app.metrics.statistics import Change
 
 Reply = dict[str, Any]

@@ -17,12 +17,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
+from app.core.property_filters import PROPERTY, is_scalar
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.counts import half_away, reliability
 from app.metrics.durations import Durations, seconds_of_bucket
 from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
 from app.metrics.periods import Bound, Interval, Period
-from app.metrics.request import PROPERTY, MetricRequest
+from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
 
 MOST_EXACT = 10_000
@@ -65,9 +66,7 @@ class _TicketQuery:
         if from_rows:
             for name in request.property_names:
                 parameter = self._bind(name)
-                self.conditions.append(
-                    f"jsonb_typeof(x.properties -> :{parameter}) in ('string', 'number', 'boolean')"
-                )
+                self.conditions.append(is_scalar("x.properties", f":{parameter}"))
                 if name in request.properties:
                     wanted = self._bind(request.properties[name])
                     self.conditions.append(

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
+from app.core.property_filters import MOST_PROPERTIES
 from app.core.text_values import did_you_mean, fit_email, unfit_property, unstorable
 
 Short = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -25,6 +26,10 @@ _Tag = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
+
+
+_PropertyName = Annotated[str, Meta(min_length=1, max_length=64)]
+Properties = Annotated[dict[_PropertyName, Any], Meta(max_length=MOST_PROPERTIES)]
 
 
 class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -54,7 +59,10 @@ class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
     touchpoint: _TouchpointKey | None = None
     locale: _Locale | None = None
     properties: (
-        Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], Any], Meta(max_length=32)]
+        Annotated[
+            dict[Annotated[str, Meta(min_length=1, max_length=64)], Any],
+            Meta(max_length=MOST_PROPERTIES),
+        ]
         | None
     ) = None
     customer: CustomerIn | None = None

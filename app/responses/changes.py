@@ -16,6 +16,7 @@ from app.responses.statements import (
     write_events,
     write_rollups,
 )
+from app.surveys.scales import LOW_BANDS, bands_sql
 
 
 def _change(
@@ -96,11 +97,11 @@ DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", f"'{EventType.RESPONSE_D
 DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
 QUARANTINE = _change("state = 'quarantined'", "o.state in ('counted', 'test')", UPDATED)
 # A low score opens its follow-up only once the answer is counted.
-_OPENS = """, r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
+_OPENS = f""", r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
     and coalesce(r.score < (
       select (v.definition ->> 'follow_up_below')::int from survey_version v
       where v.workspace_id = $1 and v.survey_id = r.survey_id and v.version = r.survey_version),
-      r.band in ('detractor', 'dissatisfied', 'hard')) as opens"""
+      r.band in ({bands_sql(LOW_BANDS)})) as opens"""
 RESTORE = _change(
     f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
     "settled = o.settled or (o.complete and not o.test), "

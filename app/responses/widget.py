@@ -20,6 +20,7 @@ from app.invitations.votes import HoldState
 from app.responses.batch_writing import Ingest
 from app.responses.body import (
     CustomerIn,
+    Properties,
     ResponseIn,
     Short,
     check_response,
@@ -50,10 +51,7 @@ class WidgetIn(Struct, forbid_unknown_fields=True):
     ticket: Short | None = None
     locale: Annotated[str, Meta(max_length=35)] | None = None
     touchpoint: Annotated[str, Meta(max_length=64)] | None = None
-    properties: (
-        Annotated[dict[Annotated[str, Meta(min_length=1, max_length=64)], Any], Meta(max_length=32)]
-        | None
-    ) = None
+    properties: Properties | None = None
     t: Annotated[float, Meta(ge=0)] | None = None
     trap: Annotated[str, Meta(max_length=1000)] | None = None
 

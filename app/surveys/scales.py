@@ -5,9 +5,10 @@ Top boxes and bands follow docs/metrics.md: NPS 9-10 and 0-6, CSAT the top boxes
 CES 5-7 of seven and 4-5 of five. A low band mirrors its top band.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from app.surveys.question_types import (
     OptionAnswers,
@@ -26,13 +27,37 @@ class Band(StrEnum):
     PASSIVE = "passive"
     DETRACTOR = "detractor"
     SATISFIED = "satisfied"
+    NEUTRAL = "neutral"
     DISSATISFIED = "dissatisfied"
     EASY = "easy"
     HARD = "hard"
-    NEUTRAL = "neutral"
 
 
-LOW_BANDS = frozenset({Band.DETRACTOR, Band.DISSATISFIED, Band.HARD})
+class Bands(NamedTuple):
+    """The bands of one type of main question: of its favourable scores, and of the others."""
+
+    high: Band
+    middle: Band
+    low: Band
+
+
+# The bands of the types whose main score has one. No other list says which bands there are.
+BANDS = {
+    QuestionType.NPS: Bands(Band.PROMOTER, Band.PASSIVE, Band.DETRACTOR),
+    QuestionType.YES_NO: Bands(Band.PROMOTER, Band.PASSIVE, Band.DETRACTOR),
+    QuestionType.CSAT: Bands(Band.SATISFIED, Band.NEUTRAL, Band.DISSATISFIED),
+    QuestionType.CES: Bands(Band.EASY, Band.NEUTRAL, Band.HARD),
+}
+HIGH_BANDS = tuple(dict.fromkeys(bands.high for bands in BANDS.values()))
+MIDDLE_BANDS = tuple(dict.fromkeys(bands.middle for bands in BANDS.values()))
+LOW_BANDS = tuple(dict.fromkeys(bands.low for bands in BANDS.values()))
+
+
+def bands_sql(bands: Iterable[Band]) -> str:
+    """Return bands as a list in SQL: `'promoter', 'satisfied'`."""
+    return ", ".join(f"'{band}'" for band in bands)
+
+
 _TOP_BOX_FROM = {2: 2, 3: 3, 5: 4, 7: 6, 10: 9}
 
 
@@ -117,21 +142,11 @@ def boxes_of(scale: Scale) -> Boxes | None:
             assert_never(answers)
 
 
-# The bands of the types whose main score has one: favourable, unfavourable, and between them.
-_BANDS = {
-    QuestionType.NPS: (Band.PROMOTER, Band.DETRACTOR, Band.PASSIVE),
-    QuestionType.YES_NO: (Band.PROMOTER, Band.DETRACTOR, Band.PASSIVE),
-    QuestionType.CES: (Band.EASY, Band.HARD, Band.NEUTRAL),
-    QuestionType.CSAT: (Band.SATISFIED, Band.DISSATISFIED, Band.NEUTRAL),
-}
-
-
 def band_of(scale: Scale, score: int) -> Band | None:
     """Return the band of a main score, or None where its type has none."""
-    bands, boxes = _BANDS.get(scale.type), boxes_of(scale)
+    bands, boxes = BANDS.get(scale.type), boxes_of(scale)
     if bands is None or boxes is None:
         return None
-    favourable, unfavourable, between = bands
     if score >= boxes.favourable_from:
-        return favourable
-    return unfavourable if score <= boxes.unfavourable_to else between
+        return bands.high
+    return bands.low if score <= boxes.unfavourable_to else bands.middle

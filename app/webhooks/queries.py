@@ -14,13 +14,13 @@ from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.event_types import EventType
 from app.core.schema import Json
-from app.surveys.scales import LOW_BANDS
+from app.surveys.scales import LOW_BANDS, bands_sql
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.subscriber_events import FRESH, WHOLE_TYPES, EventFilter, OutboxEvent
 
 _WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
 _COMPLETES = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
-_LOW = ", ".join(f"'{band}'" for band in sorted(LOW_BANDS))
+_LOW = bands_sql(LOW_BANDS)
 _FRESH_SECONDS = int(FRESH.total_seconds())
 DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)
 

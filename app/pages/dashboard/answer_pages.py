@@ -23,13 +23,12 @@ from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter
 from app.responses.schemas import FollowUpStatus
 from app.surveys import service as surveys
+from app.surveys.scales import Band
 from app.workspaces import members
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-_BANDS = ("promoter", "passive", "detractor", "satisfied", "neutral", "dissatisfied", "easy",
-          "hard")  # fmt: skip
 _USUAL_INTEGRITY = "ok"
 _INTEGRITY = ("ok", "provisional", "unverified", "quarantined", "rejected", "superseded")
 
@@ -71,7 +70,7 @@ async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
         "answers",
         **await filter_form(visit, wanted, properties),
         wanted=wanted, more=more, rows=found["data"], cursor=found["next_cursor"],
-        bands=_BANDS, integrities=_INTEGRITY,
+        bands=tuple(Band), integrities=_INTEGRITY,
         tags=sorted({tag for row in found["data"] for tag in row["tags"]}),
         here_with=wanted.link("/answers", properties, **more),
         csv=wanted.link("/answers.csv", properties, **more),
@@ -213,7 +212,7 @@ async def show_comments(
     )  # fmt: skip
     return visit.page(
         "comments", wanted=wanted, comments=found["data"], cursor=found["next_cursor"],
-        bands=_BANDS, more=more, is_filtered=bool(more or wanted.is_narrowed(properties)),
+        bands=tuple(Band), more=more, is_filtered=bool(more or wanted.is_narrowed(properties)),
         here_with=wanted.link("/comments", properties, **more),
         **await filter_form(visit, wanted, properties),
     )  # fmt: skip

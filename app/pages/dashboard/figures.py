@@ -21,12 +21,14 @@ from app.pages.dashboard.sessions import DashboardVisit
 from app.pages.dashboard.texts import DashboardTexts
 from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import QuestionType
-from app.surveys.scales import LOW_BANDS, Band, band_of, scale_of
+from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS, band_of, scale_of
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 CARD_METRICS = tuple(name for name, metric in METRICS.items() if metric.on_overview)
 _SCORES = ("nps", "csat", "ces")
-_PLACES = {Band.PASSIVE: "middle", Band.NEUTRAL: "middle"}
+_PLACES = {band: place for place, bands in (
+    ("low", LOW_BANDS), ("middle", MIDDLE_BANDS), ("high", HIGH_BANDS)
+) for band in bands}  # fmt: skip
 _EMOTIONS = {emotion["key"]: emotion["text"] for emotion in SHIPPED_EMOTIONS}
 
 
@@ -209,7 +211,7 @@ def band_reader(metric: str, scale: str | None) -> Callable[[str], str]:
 
     def band(score: str) -> str:
         found = band_of(whole, int(score))
-        return "" if found is None else "low" if found in LOW_BANDS else _PLACES.get(found, "high")
+        return "" if found is None else _PLACES[found]
 
     return band
 

@@ -3,6 +3,7 @@
 
 from urllib.parse import parse_qs
 
+from app.core.property_filters import PROPERTY
 from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
 from app.pages.dashboard.texts import DashboardTexts
 
@@ -10,7 +11,6 @@ _SURVEYS = "/surveys/"
 # Pages that can be shared without opening them first.
 _PAGES = {"/": "overview", "/journey": "journey", "/compare": "compare",
           "/experience": "experience"}  # fmt: skip
-_PROPERTY = "property."
 
 
 def views_offered(
@@ -30,8 +30,8 @@ def describe_view(texts: DashboardTexts, choices: FilterChoices, path: str) -> s
     given = parse_qs(query)
     view = PageFilter.model_validate({name: values[-1] for name, values in given.items()})
     properties = chosen(
-        {name.removeprefix(_PROPERTY): values for name, values in given.items()
-         if name.startswith(_PROPERTY)}
+        {name.removeprefix(PROPERTY): values for name, values in given.items()
+         if name.startswith(PROPERTY)}
     )  # fmt: skip
     period = texts.days(view.days) if view.has_dates else texts["period." + view.shown_period]
     filters = [
