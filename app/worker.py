@@ -23,7 +23,7 @@ from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
 from app.core.event_types import EventType
 from app.core.garbage_collection import settle_collector
-from app.core.job_runner import Handler, JobRunner
+from app.core.job_runner import JobHandler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
 from app.core.notices import Notices
@@ -73,12 +73,12 @@ FORMER_KINDS = {
 }
 
 
-def handlers(database: Database, settings: Settings) -> dict[str, Handler]:
+def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
     """Return the handler of each kind of job."""
     box = SealedBox(load_secret_keys(settings))
     post = MailContext(settings, box, Mailer(settings))
     translator = Translator(database, box, settings)
-    found: dict[str, Handler] = {
+    found: dict[str, JobHandler] = {
         RECOUNT_JOB: recount,
         REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: translator.translate,

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from app.core.database import Database
-from app.core.job_runner import Handler
+from app.core.job_runner import JobHandler
 from app.core.migrations import upgrade
 from app.core.postgres import EmbeddedPostgres
 from app.core.settings import Settings
@@ -132,7 +132,7 @@ def mailbox() -> Iterator[Mailbox]:
 
 
 @pytest.fixture
-def by_mail(database: Database, settings: Settings, mailbox: Mailbox) -> Mapping[str, Handler]:
+def by_mail(database: Database, settings: Settings, mailbox: Mailbox) -> Mapping[str, JobHandler]:
     """The jobs of a worker that has the mail server."""
     changes = {"smtp_url": SecretStr(mailbox.url), "public_url": "https://ask.example"}
     return handlers(database, settings.model_copy(update=changes))

@@ -14,7 +14,7 @@ from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.event_consumer import consume, readable_below
-from app.core.job_runner import Handler, JobRunner
+from app.core.job_runner import JobHandler, JobRunner
 from app.worker import CONSUMER, EVENT_CONSUMERS, LANES, handlers
 
 # Jobs due sooner are waited for; a retry comes after four seconds at the earliest.
@@ -98,7 +98,7 @@ class Shop:
         """Read a metric."""
         return await self.get(f"/v1/metrics/{name}", **params)
 
-    async def work(self, *, known: Mapping[str, Handler] | None = None) -> None:
+    async def work(self, *, known: Mapping[str, JobHandler] | None = None) -> None:
         """Run the background jobs that are due, and those that they make, as the worker would."""
         state = self.client._transport.app.state  # type: ignore[attr-defined]
         database: Database = state.database
@@ -111,7 +111,7 @@ class Shop:
                 return
         raise AssertionError("jobs are left")
 
-    async def _work_once(self, database: Database, known: Mapping[str, Handler]) -> None:
+    async def _work_once(self, database: Database, known: Mapping[str, JobHandler]) -> None:
         runner = JobRunner(database, known, lanes=LANES)
         running = asyncio.create_task(runner.run())
         for _ in range(200):

@@ -102,8 +102,24 @@ def test_bands_have_one_list() -> None:
     assert {*get_args(BandName)} == {*map(str, Band), "default"}
 
 
-def test_no_class_name_stands_twice() -> None:
-    counts = Counter(name for name, _ in classes())
+def type_names() -> list[str]:
+    """Return the names of all classes and of all other types that modules define."""
+    assigned = [
+        target.id
+        for path in SOURCES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    named = [
+        name for name in assigned if name[0].isupper() and len(name) > 1 and not name.isupper()
+    ]
+    return [*(name for name, _ in classes()), *named]
+
+
+def test_no_name_of_a_type_stands_twice() -> None:
+    counts = Counter(type_names())
     assert [name for name, count in counts.items() if count > 1] == []
 
 

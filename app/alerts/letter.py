@@ -223,8 +223,8 @@ def write_letter(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{title} · {days}", text="\n".join(plain),
     )  # fmt: skip
-    # The same each time, so that a letter that is sent twice, because the service stopped before
-    # the server had answered, can be told to be one.
+    # A letter may be sent twice if the service stops before the server has answered: the same
+    # Message-ID lets mail programs recognise it.
     host = urlsplit(settings.base_url).hostname or "localhost"
     del message["Message-ID"]
     message["Message-ID"] = f"<{member.id}.{content.end}.letter@{host}>"

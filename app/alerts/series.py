@@ -24,7 +24,7 @@ from app.metrics.ticket_times import TicketCounter
 from app.workspaces.models import Workspace
 
 HISTORY = dt.timedelta(days=365)
-# A baseline may begin so long before an alert is made.
+# The earliest start of a baseline, before its alert was made.
 _LONGEST = dt.timedelta(days=5 * 366)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many things in one body: NDJSON or a JSON array, each line standing for itself."""
+"""Batches: NDJSON or a JSON array, each line checked and stored by itself."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from app.core.errors import AfterwordError, Busy
 
-# A second batch of a workspace begins while another is written only if so many items wait.
+# So many items must wait before a second batch of a workspace begins beside the first.
 _ENOUGH_FOR_ANOTHER = 16
 T = TypeVar("T")
 R = TypeVar("R")

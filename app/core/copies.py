@@ -105,7 +105,7 @@ def _unreadable(said: bytes) -> CopyError:
 
 
 def _pass_on(reading: "subprocess.Popen[bytes]", loading: "subprocess.Popen[bytes]") -> bool:
-    """Pass the script on as one transaction; it is committed only where it was read whole."""
+    """Pass the script on as one transaction; it is committed only if it was read to its end."""
     script, into = reading.stdout, loading.stdin
     assert script is not None  # noqa: S101 - a pipe was asked for
     assert into is not None  # noqa: S101 - a pipe was asked for

@@ -65,7 +65,7 @@ async def note(database: Database, name: str, value: str) -> None:
 
 
 async def effective(settings: Settings, database: Database) -> Settings:
-    """Return the settings with the pause of a copy, which `afterword resume` alone takes away."""
+    """Return the settings; sending is paused in a copy until `afterword resume`."""
     async with database.session() as session:
         paused = await read(session, PAUSED)
     return settings.model_copy(update={"sending": "paused"}) if paused else settings

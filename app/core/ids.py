@@ -30,7 +30,7 @@ class _Noise:
 
 
 _noise = _Noise()
-# Between the names of a derived id.
+# Separates the names of which an id is derived.
 _SEPARATOR = "\x1f"
 
 

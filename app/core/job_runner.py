@@ -21,7 +21,7 @@ from app.core.telemetry import JOBS
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[[Database, Job], Awaitable[None]]
+JobHandler = Callable[[Database, Job], Awaitable[None]]
 
 _SHARED = "shared"
 _LONGEST_SLEEP = 5.0
@@ -58,7 +58,7 @@ class JobRunner:
     def __init__(
         self,
         database: Database,
-        handlers: Mapping[str, Handler],
+        handlers: Mapping[str, JobHandler],
         *,
         concurrency: int = 8,
         lanes: Mapping[str, int] | None = None,

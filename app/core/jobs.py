@@ -163,7 +163,7 @@ class Lane:
 
 
 _KILLED = "its worker was killed while it ran"
-# Each kind is looked up by itself, so that a crowd of one kind hides nothing of another.
+# Each kind is queried by itself, so that many jobs of one kind do not delay those of another.
 _CLAIM = text("""
 update job set
   dead_at = case when job.attempts >= job.max_attempts then :now end,

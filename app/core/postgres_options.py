@@ -8,7 +8,7 @@ _OPTIONS = {
     "random_page_cost": "1.1",
     # Statistics follow soon where a table grows for the first time; plans depend on them.
     "autovacuum_naptime": "10s",
-    # Twenty for each of a few BI roles, and enough for ourselves.
+    # Twenty for each of a few BI roles, the rest for the service.
     "max_connections": "200",
 }
 # Connections that no BI login can take; older servers have no such setting.

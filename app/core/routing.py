@@ -33,7 +33,7 @@ from app.core.text_values import decode_json, did_you_mean
 # How many bytes a route takes of a body that it reads itself; shown in the documentation too.
 BODY_LIMIT = "x-body-limit"
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+RouteHandler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 @runtime_checkable
@@ -65,7 +65,7 @@ def current_session(request: Request) -> AsyncSession:
 
 
 async def read_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """Open a session on the database that is only read from, which may be a replica."""
+    """Open a session on the database for reading, which may be a replica."""
     database: Database = request.app.state.read_database
     async with database.session() as session:
         yield session
@@ -103,7 +103,7 @@ PropertiesDep = Annotated[dict[str, list[str]], Depends(asked_properties)]
 class Route(APIRoute):
     """A route whose edge checks the key, the input's form, idempotency, and commits."""
 
-    def get_route_handler(self) -> Handler:
+    def get_route_handler(self) -> RouteHandler:
         """Wrap the framework's handler."""
         handler = super().get_route_handler()
         names = {

@@ -25,7 +25,7 @@ from app.workspaces.service import get_workspace
 
 routes = APIRouter(include_in_schema=False)
 
-Handler = Callable[..., Awaitable[Any]]
+DelightedHandler = Callable[..., Awaitable[Any]]
 
 
 async def _get_autopilot(request: DelightedRequest, platform: str) -> dict[str, Any]:
@@ -52,7 +52,7 @@ async def _put_by_body(request: DelightedRequest) -> Any:
 
 
 _PLATFORM = r"autopilot/(email|sms)"
-_HANDLERS: tuple[tuple[str, str, Scope, Handler, int], ...] = (
+_HANDLERS: tuple[tuple[str, str, Scope, DelightedHandler, int], ...] = (
     ("POST", r"people", Scope.WRITE, people.create_person, 201),
     ("GET", r"people", Scope.READ, people.list_people, 200),
     ("DELETE", r"people/(.+)/survey_requests/pending", Scope.WRITE, people.delete_pending, 200),
@@ -89,7 +89,7 @@ async def serve_delighted(request: Request, path: str) -> Response:
 
 
 async def _run(
-    request: Request, scope: Scope, handler: Handler, named: tuple[str, ...], status: int
+    request: Request, scope: Scope, handler: DelightedHandler, named: tuple[str, ...], status: int
 ) -> Response:
     caller = await admit(request, scope)
     values = nested(request.query_params.multi_items())

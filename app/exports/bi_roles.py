@@ -31,7 +31,7 @@ _PREFIX = "bi_"
 _OUR_LOGIN = frozenset({"user", "password", "passfile"})
 _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
-# Functions that give a transaction an id; while it idles, all workspaces' events wait.
+# Functions that give a transaction an id; events wait while such a transaction is open.
 _NUMBERED = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast"})
@@ -168,7 +168,7 @@ async def _close_side_doors(database: Database, maker_url: str) -> None:
 
 
 async def _take_numbers_away(maker: str, login: str) -> None:
-    """Let nobody but our login ask for a transaction's number, where the maker may decide it."""
+    """Revoke the functions that give out transaction ids, if the maker's login may do that."""
     statements: list[str] = []
     connection = await asyncpg.connect(maker, timeout=10)
     try:

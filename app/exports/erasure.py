@@ -35,7 +35,7 @@ from app.interactions.customers import lock_cases, lock_customers
 from app.interactions.erased_names import remember_names
 
 JOURNAL = "erasures.ndjson"
-Reason = Literal["asked", "retention"]
+ErasureReason = Literal["asked", "retention"]
 _LONG_ID = 8
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
@@ -168,7 +168,7 @@ async def erase_customer(
     *,
     box: SealedBox,
     data_dir: Path,
-    reason: Reason = "asked",
+    reason: ErasureReason = "asked",
 ) -> dict[str, int]:
     """Erase a customer; return the number of erased rows by kind. No figure changes.
 

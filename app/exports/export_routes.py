@@ -23,7 +23,7 @@ from app.exports.parquet import ParquetWriter, is_installed
 from app.exports.streaming import (
     CsvWriter,
     NdjsonWriter,
-    Writer,
+    RowWriter,
     begun,
     latest_moment,
     question_keys,
@@ -232,7 +232,7 @@ def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
     return given
 
 
-def _writer(dataset: Dataset, wanted: ExportFormat) -> Writer:
+def _writer(dataset: Dataset, wanted: ExportFormat) -> RowWriter:
     columns = dataset.columns
     if wanted is ExportFormat.CSV:
         return CsvWriter(columns)

@@ -70,7 +70,7 @@ def applied(entity_set: EntitySet, text: str, *, min_group_size: int) -> RowSour
     for transformation in transformations:
         if isinstance(transformation, Grouping):
             if grouped:
-                raise _refused("groups once; put the second groupby into your tool")
+                raise _refused("takes one groupby; do the second one in your tool")
             least = min_group_size if narrowed or transformation.names else 1
             rows = _group(rows, transformation, counted_by=entity_set.counts, least=least)
             grouped = True

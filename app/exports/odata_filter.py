@@ -8,15 +8,15 @@ from typing import Any
 from app.core.errors import InvalidInput
 from app.exports.odata_language import (
     Call,
-    Comparison,
     Expression,
     Junction,
     Literal,
     Membership,
     Negation,
+    ODataComparison,
+    ODataOperand,
     ODataSyntaxError,
     Property,
-    Value,
     parse_filter,
 )
 from app.exports.odata_sets import DATE, DECIMAL, INTEGER, TEXT, TRUTH, property_of
@@ -104,7 +104,7 @@ class Filter:
                 return f"({self._condition(left)} {operator} {self._condition(right)})"
             case Negation(operand):
                 return f"not coalesce({self._condition(operand)}, false)"
-            case Comparison(operator, left, right):
+            case ODataComparison(operator, left, right):
                 return self._comparison(operator, left, right)
             case Membership(operand, members):
                 sql, kind = self._value(operand)
@@ -210,7 +210,7 @@ class Filter:
         cast = _BOUND_AS.get(kind, "float8" if isinstance(value, float) else "int8")
         return f"cast(:{name} as {cast})"
 
-    def _fitted(self, value: Value, kind: str) -> Value:
+    def _fitted(self, value: ODataOperand, kind: str) -> ODataOperand:
         """Return a value as a type holds it, or raise InvalidInput where it is of another type."""
         fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,), TRUTH: (bool,)}
         is_odd = isinstance(value, bool) and kind != TRUTH

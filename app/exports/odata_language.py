@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 _COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 _WORDS = {"true": True, "false": False, "null": None}
 
-Value = str | int | float | bool | dt.date | dt.datetime | None
+ODataOperand = str | int | float | bool | dt.date | dt.datetime | None
 
 
 class ODataSyntaxError(ValueError):
@@ -37,7 +37,7 @@ class ODataSyntaxError(ValueError):
 class Literal:
     """A value that stands in the text."""
 
-    value: Value
+    value: ODataOperand
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ODataComparison:
     """Two values and what is said of them: `eq`, `ne`, `lt`, `le`, `gt` or `ge`."""
 
     operator: str
@@ -88,7 +88,7 @@ class Negation:
     operand: "Expression"
 
 
-Expression = Literal | Property | Call | Comparison | Membership | Junction | Negation
+Expression = Literal | Property | Call | ODataComparison | Membership | Junction | Negation
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,7 @@ class _Reader:
         kind, lexeme = self._peek()
         if kind == "word" and lexeme.lower() in _COMPARISONS:
             self._at += 1
-            return Comparison(lexeme.lower(), left, self._operand())
+            return ODataComparison(lexeme.lower(), left, self._operand())
         if self.take("in"):
             self.require("(")
             return Membership(left, self._list())
@@ -302,7 +302,7 @@ def _tokens(text: str) -> Sequence[tuple[str, str]]:
     return found
 
 
-def _value(kind: str, lexeme: str) -> Value:
+def _value(kind: str, lexeme: str) -> ODataOperand:
     if kind == "text":
         return lexeme[1:-1].replace("''", "'")
     if kind == "number":

@@ -12,7 +12,7 @@ from app.core.paging import CursorParam, Limit, Page, page_of
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.exports import erasure
-from app.exports.timeline import Moment, find_moments
+from app.exports.timeline import TimelineEntry, find_moments
 from app.interactions.customer_schemas import CustomerOut, CustomerRef
 from app.interactions.customers import get_customer
 from app.workspaces.admission import Admin, Reader
@@ -24,7 +24,7 @@ class CustomerExport(BaseModel):
     """All that is known of one customer."""
 
     customer: CustomerOut
-    moments: list[Moment]
+    moments: list[TimelineEntry]
 
 
 class ErasureOut(BaseModel):
@@ -44,7 +44,7 @@ class ErasureRow(BaseModel):
     at: dt.datetime
 
 
-def _position(moment: Moment) -> tuple[dt.datetime, UUID]:
+def _position(moment: TimelineEntry) -> tuple[dt.datetime, UUID]:
     return moment.at, moment.id
 
 
@@ -55,7 +55,7 @@ async def get_timeline(
     customer: CustomerRef,
     limit: Limit = 50,
     cursor: CursorParam = None,
-) -> Page[Moment]:
+) -> Page[TimelineEntry]:
     """Return interactions, invitations and responses of one customer, newest first."""
     found = await get_customer(session, caller.workspace_id, customer)
     rows = await find_moments(session, caller.workspace_id, found["id"], limit=limit, cursor=cursor)

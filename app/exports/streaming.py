@@ -25,7 +25,7 @@ _OF_TOMBSTONES = {"id", "updated_at", "deleted_at"}
 _encode = msgspec.json.Encoder().encode
 
 
-class Writer(Protocol):
+class RowWriter(Protocol):
     """Writes rows in one format; each call returns the bytes that are ready."""
 
     def begin(self) -> bytes:
@@ -216,7 +216,7 @@ async def begun(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def stream(
-    database: Database, writer: Writer, workspace_id: UUID, *, query: str, bound: Sequence[Any]
+    database: Database, writer: RowWriter, workspace_id: UUID, *, query: str, bound: Sequence[Any]
 ) -> AsyncGenerator[bytes]:
     """Yield the rows of one moment, a few thousand at a time, on a connection of their own."""
     connection = await database.connect(jit="off")

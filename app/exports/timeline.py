@@ -42,7 +42,7 @@ where r.workspace_id = :workspace_id and r.customer_id = :customer and not r.tes
   and r.state <> 'deleted'"""
 
 
-class Moment(BaseModel):
+class TimelineEntry(BaseModel):
     """One entry of a customer's timeline."""
 
     at: dt.datetime
@@ -59,7 +59,7 @@ async def find_moments(
     *,
     limit: int | None,
     cursor: str | None = None,
-) -> list[Moment]:
+) -> list[TimelineEntry]:
     """Return up to `limit + 1` moments, newest first; all without a limit."""
     bound: dict[str, Any] = {"workspace_id": workspace_id, "customer": customer_id}
     condition, cut = "", ""
@@ -75,4 +75,4 @@ async def find_moments(
         .columns(data=Json)
         .bindparams(**bound),
     )
-    return [Moment.model_validate(in_utc(dict(row._mapping))) for row in rows]
+    return [TimelineEntry.model_validate(in_utc(dict(row._mapping))) for row in rows]

@@ -32,7 +32,7 @@ from app.responses.replacement import find_whole, is_followed_up, put_back_follo
 from app.responses.submission import SubmissionOrigin, person_of, submission_of
 from app.responses.writing import MOST_ROWS, Submission
 
-Row = TypeVar("Row")
+Entry = TypeVar("Entry")
 
 
 @dataclass
@@ -353,7 +353,7 @@ class AnswerTaker:
         self.taken.removed, self.taken.kept = len(gone), missing.kept
 
 
-def _parts_of(rows: Sequence[Row]) -> list[Sequence[Row]]:
+def _parts_of(rows: Sequence[Entry]) -> list[Sequence[Entry]]:
     """Return the rows in parts that are written by one statement each."""
     return [rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS)]
 

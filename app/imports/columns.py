@@ -285,7 +285,7 @@ def _fault_of(
     """Return why a row cannot be joined; `other` is the answer to its question of its id so far."""
     question, answer, by = places
     if not cells[by]:
-        return f"`{table.columns[by]}` is empty, so nobody knows whose answer it is"
+        return f"`{table.columns[by]}` is empty, so that its answer has no id"
     if len(cells) > len(table.columns):
         return too_wide(cells, table.columns)
     if cells[answer] not in {"", other}:

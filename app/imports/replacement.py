@@ -25,10 +25,10 @@ async def find_replaced(
     """Return the import that a file replaces; raise InvalidInput if it is of other rows."""
     run = await session.get(ImportRun, (workspace_id, import_id))
     if run is None or run.status == "undone":
-        raise _refusal("names no import of this workspace that stands")
+        raise _refusal("is not an import of this workspace, or was undone")
     if (run.kind or "answers") != kind or run.survey_id != survey_id:
         same = "of the same survey" if kind == "answers" else f"of {kind}"
-        raise _refusal(f"names an import of something else; use one {same}")
+        raise _refusal(f"is an import of another kind; use one {same}")
     if run.source is not None and run.source != source:
         raise _refusal(
             f"names an import of the source `{run.source}`; give the file that `source`, so that "

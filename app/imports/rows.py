@@ -57,7 +57,7 @@ class UnreadableRowError(Exception):
 def require_sound(
     table: Table, line: int, cells: Sequence[str], is_readable: Callable[[Sequence[str]], bool]
 ) -> None:
-    """Refuse a row with more cells than columns: which of them is which, nobody can know.
+    """Refuse a row with more cells than columns: it is unclear which cell belongs to which.
 
     Rows that were joined are refused if one of them has, or if they contradict each other. A row
     with other rows inside a cell is refused too: somebody has forgotten to close a quote.

@@ -35,9 +35,9 @@ _ALPHABETS = {
     "portuguese": "áâãàçéêíóôõú",
     "nordic": "åäöæøéü",
 }
-# A letter beyond ASCII behind a small letter; a capital there is a sign of a wrong reading.
+# A letter beyond ASCII behind a small letter; if it is a capital, the encoding is wrong.
 _INSIDE = re.compile(r"(?<=[a-z])([^\W\d_a-zA-Z])")
-# So is a quotation mark between two small letters.
+# A quotation mark or other sign between two small letters shows the same.
 _QUOTE_INSIDE = re.compile(r"(?<=[a-z])[«»“”„‚…•§€£©®™½¼¾¤¦¨¬¯¶¸±×÷](?=[a-z])")
 _PUNCTUATION = "«»“”„‘’‚–—…•·§€£©®™°%½¼¾×±²³ºª´`¨\xa0"
 

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.name_endings import LONGEST_ENDING, NOMINATIVES
-from app.insights.request import InsightRequest, Reply, ResponseQuery
+from app.insights.request import InsightReply, InsightRequest, ResponseQuery
 from app.interactions.erased_names import (
     ACCENTS,
     LETTERS,
@@ -19,18 +19,18 @@ from app.interactions.erased_names import (
 )
 
 _SHORTEST_NAME = 3
-# Of fewer answers only the customers who gave them are looked through, not all.
+# Below this many answers only the names of the customers who gave them are read.
 _FEW_ANSWERS = 50_000
-# German writes its own letters so where it lacks them.
+# How German writes its umlauts without them.
 _GERMAN = (("ae", "a"), ("oe", "o"), ("ue", "u"))
 
 
 async def without_names(
     session: AsyncSession,
     request: InsightRequest,
-    rows: Sequence[Reply],
+    rows: Sequence[InsightReply],
     answers: int,
-) -> list[Reply]:
+) -> list[InsightReply]:
     """Return the first rows of which no word occurs in a name or address of a customer.
 
     `answers` says how many answers the request means; of many, customers are read otherwise.
@@ -38,7 +38,7 @@ async def without_names(
     limit = request.options["limit"]
     wanted = request.metric_request
     is_few = answers < _FEW_ANSWERS and not (wanted.filters or wanted.properties)
-    kept: list[Reply] = []
+    kept: list[InsightReply] = []
     for chunk in _chunks(rows, max(limit, 100)):
         row_words = [name_forms(plain_words([row["term"], *row.pop("words")])) for row in chunk]
         words = sorted(set().union(*row_words))
@@ -68,7 +68,7 @@ def name_forms(words: Iterable[str]) -> set[str]:
     return {form for form in forms if len(form) >= _SHORTEST_NAME} | written
 
 
-def _chunks(rows: Sequence[Reply], size: int) -> Iterator[tuple[Reply, ...]]:
+def _chunks(rows: Sequence[InsightReply], size: int) -> Iterator[tuple[InsightReply, ...]]:
     for start in range(0, len(rows), size):
         yield tuple(rows[start : start + size])
 

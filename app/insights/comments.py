@@ -23,13 +23,19 @@ from app.core.texts import language_of
 from app.insights.comment_names import without_names
 from app.insights.dictionaries import language_of_words, lemma_of, load_dictionaries
 from app.insights.questions import SurveyItems, select_comparable, surveys_of
-from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
+from app.insights.request import (
+    TOO_FEW,
+    InsightRefused,
+    InsightReply,
+    InsightRequest,
+    ResponseQuery,
+)
 from app.interactions.erased_names import LETTER
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS
 
 _LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
 MOST_COMMENTS = 20_000
-# So many answers hold enough comments of both sides, as good as always.
+# So many answers practically always hold enough comments of both sides.
 _MANY_ANSWERS = 50_000
 _EXAMPLES = 3
 # The weight of the prior, in words; the value that Monroe and others use.
@@ -79,7 +85,7 @@ class Term:
             self.examples[comment.side].append(str(comment.response))
 
 
-async def find_comments(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_comments(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the terms that tell the two sides apart, the clearest first."""
     surveys, warnings = select_comparable(
         await surveys_of(session, request), needed_n=_LEAST_COMMENTS
@@ -174,7 +180,7 @@ async def _read(
 
 def _compare(
     comments: Sequence[Comment], default: str, least_people: int
-) -> tuple[list[Reply], dict[str, float]]:
+) -> tuple[list[InsightReply], dict[str, float]]:
     """Return a row for each term that enough people say, the clearest first; pure.
 
     The second value has the words of the prior for each language.
@@ -201,7 +207,7 @@ def _compare(
     return sorted(rows, key=lambda row: (-abs(row["z"]), row["term"])), priors
 
 
-def _row(name: str, language: str, term: Term, z: float, sizes: Mapping[str, int]) -> Reply:
+def _row(name: str, language: str, term: Term, z: float, sizes: Mapping[str, int]) -> InsightReply:
     low, high = term.counts["low"], term.counts["high"]
     return {
         "term": name, "locale": language, "n_low": low, "n_high": high,

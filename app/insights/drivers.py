@@ -26,8 +26,8 @@ from app.insights.request import (
     NOTHING_TAGGED,
     TOO_FEW,
     InsightRefused,
+    InsightReply,
     InsightRequest,
-    Reply,
 )
 from app.insights.scores import (
     JoinedTables,
@@ -43,7 +43,7 @@ from app.metrics.statistics import f_tail, wilson
 _LEAST, _LEAST_EACH = 50, 8
 
 
-async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_drivers(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the drivers, the most important first."""
     outcome = request.options.get("outcome")
     found = await surveys_of(session, request, outcome=outcome)
@@ -90,7 +90,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Reply:
         for place, name in enumerate(names)
     ]
     _add_quadrants(shown)
-    assumptions: Reply = {"bootstrap_samples": 1000, "scale": "0-100"}
+    assumptions: InsightReply = {"bootstrap_samples": 1000, "scale": "0-100"}
     if weighed.samples.drawn < weighed.usable:
         assumptions["subsample"] = weighed.samples.drawn
     return about | {
@@ -222,7 +222,7 @@ def _count_tops(scores: Floats, items: Sequence[ScoredQuestion]) -> tuple[int, i
     return top, n
 
 
-def _top_box(counted: tuple[int, int]) -> Reply:
+def _top_box(counted: tuple[int, int]) -> InsightReply:
     top, n = counted
     interval = wilson(top, n)
     return {
@@ -233,7 +233,7 @@ def _top_box(counted: tuple[int, int]) -> Reply:
 
 def _row(
     request: InsightRequest, name: str, place: int, performance: Any, result: Importance
-) -> Reply:
+) -> InsightReply:
     n, mean, interval = performance
     correlation = float(result.correlations[place])
     return {
@@ -248,7 +248,7 @@ def _row(
     }
 
 
-def _add_quadrants(rows: Sequence[Reply]) -> None:
+def _add_quadrants(rows: Sequence[InsightReply]) -> None:
     """Add what to do about each driver: its importance and performance against the averages."""
     share = 100 / len(rows)
     means = [row["mean_0_100"] for row in rows if row["mean_0_100"] is not None]

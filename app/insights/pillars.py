@@ -29,8 +29,8 @@ from app.insights.request import (
     NOTHING_TAGGED,
     TOO_FEW,
     InsightRefused,
+    InsightReply,
     InsightRequest,
-    Reply,
     ResponseQuery,
 )
 from app.insights.scores import (
@@ -58,12 +58,12 @@ _MODULES = ("sensory", "emotional", "intellectual", "behavioural")
 _APART = "relational"
 
 
-async def find_pillars(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_pillars(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the pillars with their index, weighted once there are enough answers."""
     return await _find(session, request, "pillar")
 
 
-async def find_modules(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_modules(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the experience modules; the brand-experience score is the mean of four of them."""
     reply = await _find(session, request, "module")
     rated = {row["module"] for row in reply["rows"]}
@@ -74,7 +74,7 @@ async def find_modules(session: AsyncSession, request: InsightRequest) -> Reply:
     return reply | {"wow": await _wow(session, request)}
 
 
-async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Reply:
+async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> InsightReply:
     surveys = await surveys_of(session, request)
     if not surveys:
         detail = "There is no answer here; choose a longer period or fewer filters."
@@ -248,7 +248,7 @@ def _weights(
     return (shares / 100, "johnson") if shares.sum() > 0 else (equal, "equal")
 
 
-def _index(table: JoinedTables, weights: Floats, kind: str) -> Reply:
+def _index(table: JoinedTables, weights: Floats, kind: str) -> InsightReply:
     """Return the index over the responses that have every weighted tag."""
     weighted = np.flatnonzero(weights > 0)
     n, total, squares = 0, 0.0, 0.0
@@ -259,7 +259,7 @@ def _index(table: JoinedTables, weights: Floats, kind: str) -> Reply:
     return {"value": mean, "ci": interval, "n": n, "weights": kind}
 
 
-async def _wow(session: AsyncSession, request: InsightRequest) -> Reply | None:
+async def _wow(session: AsyncSession, request: InsightRequest) -> InsightReply | None:
     """Return the share of `better` of the expectation questions; None where none is asked."""
     query = ResponseQuery(request)
     kind = query.bind(str(QuestionType.EXPECTATION))

@@ -18,8 +18,8 @@ from app.insights.request import (
     NO_CUSTOMERS,
     TOO_FEW,
     InsightRefused,
+    InsightReply,
     InsightRequest,
-    Reply,
     ResponseQuery,
 )
 from app.metrics.statistics import share_change, wilson
@@ -92,7 +92,7 @@ window w as (partition by x.customer_id, x.metric order by x.stamp / 4
   range between 1 following and unbounded following)"""
 
 
-async def find_recovery(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_recovery(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return failures, what followed them, the control, and whether calling back helped."""
     query = ResponseQuery(request)
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
@@ -173,7 +173,7 @@ def _warnings(chosen: str, others: Sequence[str]) -> list[str]:
     ]
 
 
-def _summary(rows: Sequence[Mapping[str, Any]]) -> Reply:
+def _summary(rows: Sequence[Mapping[str, Any]]) -> InsightReply:
     """Return the figures of some counted pairs of ratings."""
 
     def count(quality: str, following: str | None = None, *, contacted: bool | None = None) -> int:
@@ -224,13 +224,13 @@ def _percent(part: int, whole: int) -> float | None:
     return 100 * part / whole if whole else None
 
 
-def _rate(name: str, part: int, whole: int, *, short: bool = False) -> Reply:
+def _rate(name: str, part: int, whole: int, *, short: bool = False) -> InsightReply:
     interval = wilson(part, whole)
     ci = [100 * interval[0], 100 * interval[1]] if interval else None
     return {name: _percent(part, whole), "ci" if short else f"{name}_ci": ci}
 
 
-def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> Reply:
+def _difference(without: tuple[int, int], contacted: tuple[int, int]) -> InsightReply:
     """Return the difference of the recovery rates with and without a call, with its test."""
     if not without[1] or not contacted[1]:
         return {"delta": None, "ci": None, "p_value": None}
@@ -257,7 +257,7 @@ async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
     raise InsightRefused(NO_CUSTOMERS, detail)
 
 
-async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Reply]:
+async def _tickets(session: AsyncSession, request: InsightRequest) -> list[InsightReply]:
     """Return the next ratings after reopened tickets were solved again.
 
     There are no such rows if answers are filtered, because filters cannot be applied to tickets

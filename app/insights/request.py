@@ -16,7 +16,7 @@ from app.metrics.request import MetricRequest
 TOO_FEW, NOTHING_TAGGED, NO_OUTCOME = "too_few_answers", "nothing_tagged", "no_outcome"
 NO_ORDERS, NO_CUSTOMERS = "no_orders", "no_customers"
 
-Reply = dict[str, Any]
+InsightReply = dict[str, Any]
 
 RESPONSE_TOUCHPOINT = "nullif(r.touchpoint, '')"
 
@@ -61,9 +61,9 @@ class InsightRefused(Exception):
     detail: str
     n: int = 0
     needed_n: int | None = None
-    about: Reply = field(default_factory=dict)
+    about: InsightReply = field(default_factory=dict)
 
-    def shown(self) -> Reply:
+    def shown(self) -> InsightReply:
         """Return it as the reply holds it."""
         return {
             "reason": self.reason, "needed_n": self.needed_n, "n": self.n, "detail": self.detail,

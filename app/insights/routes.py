@@ -12,7 +12,7 @@ from app.core.http import json_reply
 from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.insights.kinds import KINDS, TERM_COLUMNS, InsightName
 from app.insights.parameters import InsightQuery, resolve_insight
-from app.insights.request import InsightRequest, Reply
+from app.insights.request import InsightReply, InsightRequest
 from app.insights.schemas import InsightOut
 from app.insights.service import InsightCache
 from app.metrics.parameters import require_segments
@@ -45,7 +45,7 @@ async def _insight_request(
     return await resolve_insight(session, workspace, insight, query, properties)
 
 
-RequestDep = Annotated[InsightRequest, Depends(_insight_request)]
+InsightRequestDep = Annotated[InsightRequest, Depends(_insight_request)]
 
 
 @routes.get(
@@ -55,7 +55,7 @@ RequestDep = Annotated[InsightRequest, Depends(_insight_request)]
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def get_insight(
-    request: Request, session: ReadSessionDep, insight_request: RequestDep
+    request: Request, session: ReadSessionDep, insight_request: InsightRequestDep
 ) -> Response:
     """Return one insight: drivers, pillars, recovery, word of mouth, spending or comments.
 
@@ -68,7 +68,7 @@ async def get_insight(
     return json_reply(reply)
 
 
-def _to_csv(reply: Reply) -> str:
+def _to_csv(reply: InsightReply) -> str:
     """Write one line a row, then the figures of the top level as the line `total`.
 
     Of a refusal there is one line that says why; warnings stand in the first line.

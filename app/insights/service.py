@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.insights.dictionaries import keep_dictionaries_in
 from app.insights.kinds import KINDS, InsightName
-from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply
+from app.insights.request import TOO_FEW, InsightRefused, InsightReply, InsightRequest
 from app.metrics.service import shown_bound
 
 _MOST_KEPT, _KEPT_SECONDS = 256, 300
@@ -25,7 +25,7 @@ _OF_FOLLOWED = (
     "recovered", "partial", "failed_again", "rate_of_followed", "rate_of_followed_ci",
     "rate_of_all", "rate_of_all_ci", "median_days",
 )  # fmt: skip
-# Two parts of one whole, of which both are hidden if one is.
+# Two groups that make up a whole: if one is hidden, the other is as well.
 _HALVES = ("contacted", "not_contacted")
 _SHOWN_OF_SMALL = {
     "driver", "pillar", "module", "label", "by", "metric", "survey", "band", "items", "weight",
@@ -39,7 +39,7 @@ _READ_MUCH = text(
     "select set_config('random_page_cost', '10', true), set_config('work_mem', '48MB', true)"
 )
 
-Finder = Callable[[AsyncSession, InsightRequest], Awaitable[Reply]]
+Finder = Callable[[AsyncSession, InsightRequest], Awaitable[InsightReply]]
 
 
 def finders() -> Mapping[InsightName, Finder]:
@@ -70,9 +70,9 @@ class InsightCache:
     def __init__(self, dictionaries: Path) -> None:
         """Begin without replies; `dictionaries` is the folder in which those of words are kept."""
         keep_dictionaries_in(dictionaries)
-        self._replies: TTLCache[tuple[Any, ...], Reply] = TTLCache(_MOST_KEPT, _KEPT_SECONDS)
+        self._replies: TTLCache[tuple[Any, ...], InsightReply] = TTLCache(_MOST_KEPT, _KEPT_SECONDS)
 
-    async def reply(self, session: AsyncSession, request: InsightRequest) -> Reply:
+    async def reply(self, session: AsyncSession, request: InsightRequest) -> InsightReply:
         """Return the kept reply of a query, or compute it."""
         changed = await _last_change(session, request)
         key = (request.insight, request.seed, changed)
@@ -103,11 +103,11 @@ async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[
     return tuple(rows.one())
 
 
-async def find_insight(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_insight(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Compute the whole reply of an insight."""
     await run_sql(session, _READ_MUCH)
     wanted = request.metric_request
-    reply: Reply = {
+    reply: InsightReply = {
         "insight": request.insight,
         "from": shown_bound(wanted.span.start),
         "to": shown_bound(wanted.span.end),
@@ -145,18 +145,18 @@ def _is_small(part: Any, least: int) -> bool:
     return 0 < size < least
 
 
-def _without_halves(part: Reply, least: int) -> Reply:
+def _without_halves(part: InsightReply, least: int) -> InsightReply:
     """Hide both halves of a whole if one is small; it could be computed from the other."""
     if not any(_is_small(part.get(name), least) for name in _HALVES):
         return part
     return part | {name: dict.fromkeys(part[name]) for name in (*_HALVES, "difference")}
 
 
-def _without_few_followed(part: Reply, least: int) -> Reply:
+def _without_few_followed(part: InsightReply, least: int) -> InsightReply:
     """Hide how failures went on if few of them did."""
     if "failures" not in part or not 0 < part["followed"] < least:
         return part
-    hidden: Reply = {name: None for name in _OF_FOLLOWED if name in part}
+    hidden: InsightReply = {name: None for name in _OF_FOLLOWED if name in part}
     if part.get("control"):
         hidden["control"] = part["control"] | {"p_good_after_bad": None}
     return part | hidden

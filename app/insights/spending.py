@@ -22,8 +22,8 @@ from app.insights.request import (
     NO_ORDERS,
     TOO_FEW,
     InsightRefused,
+    InsightReply,
     InsightRequest,
-    Reply,
     ResponseQuery,
 )
 from app.metrics.statistics import t_cdf, wilson
@@ -44,7 +44,7 @@ class SpendingOfCustomers:
     before: Floats
 
 
-async def find_spending(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_spending(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return what customers spent after, and before, their first answer of the period."""
     surveys, warnings = select_comparable(await surveys_of(session, request), needed_n=_LEAST)
     ids = [survey.id for survey in surveys]
@@ -115,8 +115,8 @@ async def _has_customers(session: AsyncSession, request: InsightRequest) -> bool
     return bool(rows.one()[0])
 
 
-def _assumptions(request: InsightRequest, customers: SpendingOfCustomers) -> Reply:
-    found: Reply = {"within_days": request.options["within"].total_seconds() / 86400}
+def _assumptions(request: InsightRequest, customers: SpendingOfCustomers) -> InsightReply:
+    found: InsightReply = {"within_days": request.options["within"].total_seconds() / 86400}
     if np.unique(customers.bands, return_counts=True)[1].max() > MOST_SAMPLED:
         # Of a larger band the interval is that of a sample, scaled by the root of the sizes.
         found["subsample"] = MOST_SAMPLED
@@ -186,7 +186,7 @@ from customers"""
     )  # fmt: skip
 
 
-def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) -> list[Reply]:
+def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) -> list[InsightReply]:
     """Return what each band spent; the means are over all of its customers."""
     replies = []
     for number, band in enumerate(_ORDER, start=1):
@@ -205,7 +205,7 @@ def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) ->
     return replies
 
 
-def _link(scores: Floats, spent: Floats) -> Reply:
+def _link(scores: Floats, spent: Floats) -> InsightReply:
     """Return Spearman's rank correlation of score and spending, tested by Student's t."""
     n = len(scores)
     rho = spearman(scores, spent)

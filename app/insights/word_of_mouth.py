@@ -16,7 +16,13 @@ from app.insights.questions import (
     select_comparable,
     surveys_of,
 )
-from app.insights.request import TOO_FEW, InsightRefused, InsightRequest, Reply, ResponseQuery
+from app.insights.request import (
+    TOO_FEW,
+    InsightRefused,
+    InsightReply,
+    InsightRequest,
+    ResponseQuery,
+)
 from app.surveys.question_types import HEARD_TYPES, TOLD_TYPES, QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
@@ -29,7 +35,7 @@ _GROUPS = {
 _TRIMMED = 0.1
 
 
-def compute_reach(satisfied: int, dissatisfied: int, a: float, b: float) -> Reply:
+def compute_reach(satisfied: int, dissatisfied: int, a: float, b: float) -> InsightReply:
     """Return how many people hear good and bad of the brand, and the index of both.
 
     index = 100·(a·S − b·D)/(a·S + b·D); `break_even` is the ratio D/S at which it is 0.
@@ -45,7 +51,7 @@ def compute_reach(satisfied: int, dissatisfied: int, a: float, b: float) -> Repl
     }
 
 
-async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> Reply:
+async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the reach by the assumed rates, and how many people customers really told."""
     workspace = request.metric_request.workspace
     own = workspace.word_of_mouth or {}
@@ -100,7 +106,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
 
 
 def _few_surveys(counts: Mapping[str, Mapping[str, int]], least: int) -> set[str]:
-    """Return the surveys to leave out of the total: it less the others would tell their answers.
+    """Return the surveys to leave out of the total, less which the others would show their answers.
 
     Small groups that are together large enough stay in it.
     """
@@ -138,7 +144,7 @@ def _tagged(
 
 async def _told(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
-) -> Reply | None:
+) -> InsightReply | None:
     """Return how many people customers say that they have told, if that was asked."""
     counts: Counter[float] = Counter()
     by_band: dict[str, Counter[float]] = {}
@@ -208,7 +214,7 @@ async def _numbers(
 
 async def _heard(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
-) -> list[Reply] | None:
+) -> list[InsightReply] | None:
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}
     for survey, item in _tagged(surveys, "heard", HEARD_TYPES):

@@ -27,8 +27,8 @@ from app.triggers.interaction_intake import take_interactions
 
 _LONGEST_REASON = 500
 _MOST_NOTES = 20
-_REPORTED_BEFORE = "all of it was reported before"
-_NOT_SOLVED = "the ticket was not solved before, so it is not opened again"
+_REPORTED_BEFORE = "nothing new: it was reported before"
+_NOT_SOLVED = "ignored: the ticket was reopened before it was solved"
 
 
 @dataclass(slots=True)

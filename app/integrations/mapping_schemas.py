@@ -28,7 +28,7 @@ Rule = Annotated[
         ],
     }),
 ]  # fmt: skip
-Condition = Annotated[
+MappingCondition = Annotated[
     dict[str, Any],
     AfterValidator(check_condition),
 ]
@@ -55,7 +55,7 @@ class IntegrationMapping(Body):
     properties: Annotated[
         dict[Annotated[str, StringConstraints(max_length=64)], Rule], Field(max_length=32)
     ] = Field(default={})
-    when: Condition | None = Field(
+    when: MappingCondition | None = Field(
         default=None,
         description="`{pointer, op, value}`, or `all` and `any` of such; else it is skipped.",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Merge two customers: names, fields, and every row that names the one who goes."""
+"""Merge two customers: names, fields, and every row of the merged one."""
 
 import datetime as dt
 from collections.abc import Mapping

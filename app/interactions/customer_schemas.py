@@ -123,8 +123,8 @@ class CustomerMerge(Body):
         populate_by_name=True,
     )
 
-    from_: Short = Field(alias="from", description="Id or external id; its row goes.")
-    into: Short = Field(description="Id or external id; it keeps everything of both.")
+    from_: Short = Field(alias="from", description="Id or external id; this customer is gone then.")
+    into: Short = Field(description="Id or external id; this customer has the data of both then.")
 
 
 class ExternalId(BaseModel):

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.prepared_statements import Prepared, as_json
 
-# What is true of one event only.
+# Properties of one event, which its ticket's or order's other events do not inherit.
 _NOT_INHERITED = {"refund", "session", "cancel_reason", "dispute_reason", "deleted"}
 
 COLUMNS = (

@@ -78,7 +78,7 @@ class InteractionCustomer(Body):
         )
 
 
-class Value(Body):
+class Money(Body):
     """An amount of money."""
 
     amount: Decimal = Field(ge=-(10**15), le=10**15, decimal_places=6)
@@ -104,7 +104,7 @@ class InteractionIn(Body):
     customer: InteractionCustomer | None = None
     locale: AnyLocale | None = None
     properties: Properties = Field(default={})
-    value: Value | None = None
+    value: Money | None = None
     test: bool = False
 
     def draft(self, *, test: bool) -> Draft:

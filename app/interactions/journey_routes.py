@@ -21,7 +21,7 @@ from app.workspaces.admission import Analyst, Writer
 
 routes = router("Touchpoints and journeys")
 
-Key = Annotated[TouchpointKey, Path(description="The key you chose.")]
+KeyParam = Annotated[TouchpointKey, Path(description="The key you chose.")]
 
 
 def _shown_touchpoint(row: Touchpoint) -> TouchpointOut:
@@ -48,14 +48,14 @@ async def list_touchpoints(
 
 
 @routes.get("/v1/touchpoints/{key}", summary="Read a touchpoint")
-async def get_touchpoint(session: SessionDep, caller: Analyst, key: Key) -> TouchpointOut:
+async def get_touchpoint(session: SessionDep, caller: Analyst, key: KeyParam) -> TouchpointOut:
     """Return one touchpoint."""
     return _shown_touchpoint(await service.get(session, Touchpoint, caller.workspace_id, key))
 
 
 @routes.put("/v1/touchpoints/{key}", summary="Declare a touchpoint")
 async def put_touchpoint(
-    session: SessionDep, caller: Writer, key: Key, body: TouchpointIn
+    session: SessionDep, caller: Writer, key: KeyParam, body: TouchpointIn
 ) -> TouchpointOut:
     """Make or replace what is known of a touchpoint."""
     row = await service.declare_touchpoint(session, caller.workspace_id, key, body)
@@ -63,7 +63,7 @@ async def put_touchpoint(
 
 
 @routes.delete("/v1/touchpoints/{key}", status_code=204, summary="Delete a touchpoint")
-async def delete_touchpoint(session: SessionDep, caller: Writer, key: Key) -> None:
+async def delete_touchpoint(session: SessionDep, caller: Writer, key: KeyParam) -> None:
     """Delete the declaration; what answers have named stays listed as not declared."""
     await service.delete_touchpoint(session, caller.workspace_id, key)
 
@@ -78,18 +78,20 @@ async def list_journeys(
 
 
 @routes.get("/v1/journeys/{key}", summary="Read a journey")
-async def get_journey(session: SessionDep, caller: Analyst, key: Key) -> JourneyOut:
+async def get_journey(session: SessionDep, caller: Analyst, key: KeyParam) -> JourneyOut:
     """Return one journey with its steps."""
     return _shown_journey(await service.get(session, Journey, caller.workspace_id, key))
 
 
 @routes.put("/v1/journeys/{key}", summary="Make or replace a journey")
-async def put_journey(session: SessionDep, caller: Writer, key: Key, body: JourneyIn) -> JourneyOut:
+async def put_journey(
+    session: SessionDep, caller: Writer, key: KeyParam, body: JourneyIn
+) -> JourneyOut:
     """Lay down the ordered path of touchpoints."""
     return _shown_journey(await service.put_journey(session, caller.workspace_id, key, body))
 
 
 @routes.delete("/v1/journeys/{key}", status_code=204, summary="Delete a journey")
-async def delete_journey(session: SessionDep, caller: Writer, key: Key) -> None:
+async def delete_journey(session: SessionDep, caller: Writer, key: KeyParam) -> None:
     """Delete the journey; its touchpoints stay."""
     await service.delete_journey(session, caller.workspace_id, key)

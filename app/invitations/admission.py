@@ -18,7 +18,7 @@ from app.surveys.compiled import CompiledSurvey
 from app.workspaces.models import Workspace
 
 
-class Reason(StrEnum):
+class RefusalReason(StrEnum):
     """Why a customer was not asked, or will not be."""
 
     CONDITION = "condition"
@@ -42,7 +42,7 @@ class Reason(StrEnum):
 class Refusal:
     """A reason with its details."""
 
-    reason: Reason
+    reason: RefusalReason
     detail: str | None = None
 
 
@@ -55,23 +55,23 @@ def refusal_of_customer(
 ) -> Refusal | None:
     """Return why this customer may not be asked, or None where they may."""
     if customer is None or customer["erased_at"] is not None:
-        return Refusal(Reason.NO_ADDRESS, "no customer is known")
+        return Refusal(RefusalReason.NO_ADDRESS, "no customer is known")
     if by_mail and not customer["email"]:
-        return Refusal(Reason.NO_ADDRESS, "the customer has no e-mail")
+        return Refusal(RefusalReason.NO_ADDRESS, "the customer has no e-mail")
     if customer["do_not_survey"]:
-        return Refusal(Reason.OPTED_OUT, "the customer is marked `do_not_survey`")
+        return Refusal(RefusalReason.OPTED_OUT, "the customer is marked `do_not_survey`")
     if refusal := _by_consent(customer["consent"], needed=needs_consent):
         return refusal
     if suppressed_as is not None:
-        return Refusal(Reason(str(suppressed_as)), "the address is on the suppression list")
+        return Refusal(RefusalReason(str(suppressed_as)), "the address is on the suppression list")
     return None
 
 
 def _by_consent(consent: Mapping[str, Any] | None, *, needed: bool) -> Refusal | None:
     if consent is not None and not consent["surveys"]:
-        return Refusal(Reason.NO_CONSENT, "the customer does not want surveys")
+        return Refusal(RefusalReason.NO_CONSENT, "the customer does not want surveys")
     if needed and consent is None:
-        return Refusal(Reason.NO_CONSENT, "the workspace requires consent and there is none")
+        return Refusal(RefusalReason.NO_CONSENT, "the workspace requires consent and there is none")
     return None
 
 
@@ -166,4 +166,4 @@ def refusal_by_throttle(
         and (scope != "survey" or past.survey_id == survey.id)
         and (scope != "metric" or past.metric == str(survey.metric))
     ]
-    return Refusal(Reason.THROTTLED, f"until {rfc3339(max(near) + pause)}") if near else None
+    return Refusal(RefusalReason.THROTTLED, f"until {rfc3339(max(near) + pause)}") if near else None

@@ -79,15 +79,15 @@ def read_reports(body: Any) -> BounceReport:
     return report
 
 
-Reader = Callable[[Report], Sequence[DeadAddress | None]]
+ReportReader = Callable[[Report], Sequence[DeadAddress | None]]
 
 
-def _reader_of(entry: Any) -> Reader | None:
+def _reader_of(entry: Any) -> ReportReader | None:
     """Return the reader of a provider's report, known by its fields; None for an address."""
     if not isinstance(entry, Mapping):
         return None
     names = set(entry)
-    marks: list[tuple[set[str], Reader]] = [
+    marks: list[tuple[set[str], ReportReader]] = [
         ({"RecordType"}, _postmark),
         ({"event-data"}, _mailgun),
         ({"sg_event_id", "sg_message_id"}, _sendgrid),

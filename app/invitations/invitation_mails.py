@@ -25,7 +25,7 @@ from app.core.telemetry import MAILS
 from app.core.tokens import new_token, token_hash
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
-from app.invitations.admission import Reason, Refusal, refusal_of_customer
+from app.invitations.admission import Refusal, RefusalReason, refusal_of_customer
 from app.invitations.mail import MailKind, write_mail
 from app.invitations.mail_content import Addressee, Links, MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, wait_before
@@ -103,7 +103,9 @@ async def prepare_mails(
         survey = surveys[invitation.survey_id]
         customer = customers.get(invitation.customer_id) if invitation.customer_id else None
         if survey is None:
-            prepared[invitation.id] = Refusal(Reason.SURVEY_NOT_LIVE, "the survey was closed")
+            prepared[invitation.id] = Refusal(
+                RefusalReason.SURVEY_NOT_LIVE, "the survey was closed"
+            )
         elif refusal := _refusal(workspace, invitation, customer, suppressions):
             prepared[invitation.id] = refusal
         elif invitation.channel == "email":

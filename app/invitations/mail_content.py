@@ -13,7 +13,7 @@ from app.core.texts import shipped_language, texts_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.wording import (
     Choice,
-    Wording,
+    SurveyWording,
     choices_of,
     ends_of,
     fill,
@@ -114,7 +114,7 @@ class MailContent:
         locale = choose_language([asked.locale or ""], languages, definition.default_locale)
         words = Words(locale, {str(key): value for key, value in definition.texts.words.items()})
         values = asked.values
-        self._wording = Wording(
+        self._wording = SurveyWording(
             locale, definition.default_locale, words, lambda text: fill(text, values)
         )
         self.phrases = phrases_in(locale, definition.default_locale)

@@ -16,8 +16,8 @@ from app.interactions.customers import get_customer, lock_customers
 from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.invitations import service
 from app.invitations.admission import (
-    Reason,
     Refusal,
+    RefusalReason,
     find_recent_invitations,
     pause_of,
     refusal_by_throttle,
@@ -53,7 +53,7 @@ async def invite(
     interaction = await _interaction(session, caller.workspace_id, body)
     test = body.test or caller.test
     customer = await _customer(session, caller.workspace_id, body, test=test)
-    refusal = Refusal(Reason.TEST) if test and body.channel == "email" else None
+    refusal = Refusal(RefusalReason.TEST) if test and body.channel == "email" else None
     if refusal is None and not test:
         refusal = await _refusal(session, survey, customer, body=body, send_at=send_at)
     wanted = service.InvitationRequest(

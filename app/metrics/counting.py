@@ -20,12 +20,12 @@ from app.core.database import run_sql
 from app.core.property_filters import PROPERTY, is_property_among
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
+from app.metrics.metric import CellKey
 from app.metrics.periods import Bound, Interval, Span
 from app.metrics.request import MetricRequest
 from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
 
-Key = tuple[Any, ...]
-Cells = dict[Key, Cell]
+Cells = dict[CellKey, Cell]
 
 _NAMES = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 _VALUES = [*map(str, range(11)), "-1", "-2"]

@@ -11,7 +11,7 @@ _ENOUGH = 30
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A histogram over the scores 0-10, with what is in no denominator."""
+    """A histogram over the scores 0-10, with the skipped and not applicable answers."""
 
     scores: tuple[int, ...] = (0,) * _SCORES
     n_missing: int = 0

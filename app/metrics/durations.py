@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
-from app.metrics.statistics import Interval
+from app.metrics.statistics import ConfidenceInterval
 
 _TAIL = 0.025
 # Binomial terms this many standard deviations from the mean, doubled, are negligible.
@@ -49,7 +49,7 @@ class Durations:
                 return value
         return ordered[-1][0]
 
-    def median_interval(self) -> Interval | None:
+    def median_interval(self) -> ConfidenceInterval | None:
         """Return the order statistics that hold the median with 95 % (exact binomial ranks).
 
         Below 6 values no two of them do.

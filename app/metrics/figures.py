@@ -13,7 +13,7 @@ from typing import Any
 
 from app.metrics import statistics
 from app.metrics.counts import Counts, half_away, pooled, reliability
-from app.metrics.statistics import Change, Interval
+from app.metrics.statistics import Change, ConfidenceInterval
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.surveys.scales import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_from
 
@@ -31,7 +31,7 @@ class Series:
 
 
 Cell = dict[Series, Counts]
-Comparison = Callable[[Cell, Cell], Change]
+FigureComparison = Callable[[Cell, Cell], Change]
 
 
 def pool_into(total: Cell, cell: Cell) -> None:
@@ -49,7 +49,7 @@ class Figure:
     n: int
     n_missing: int = 0
     n_na: int = 0
-    ci: Interval | None = None
+    ci: ConfidenceInterval | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
     distribution: Mapping[str, int] = field(default_factory=dict)
 
@@ -282,11 +282,13 @@ def _numbers(cell: Cell) -> dict[str, int]:
     return {str(score): score for score in range(low, _high(cell) + 1)}
 
 
-def _percent(interval: Interval | None) -> Interval | None:
+def _percent(interval: ConfidenceInterval | None) -> ConfidenceInterval | None:
     return (100 * interval[0], 100 * interval[1]) if interval else None
 
 
-def _clip(interval: Interval | None, low: float, high: float) -> Interval | None:
+def _clip(
+    interval: ConfidenceInterval | None, low: float, high: float
+) -> ConfidenceInterval | None:
     return (max(low, interval[0]), min(high, interval[1])) if interval else None
 
 

@@ -24,7 +24,7 @@ SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
 # The scores from which the weakest touchpoint is found.
 _SCORED = ("csat", "nps", "ces")
-# The weight of the overall mean, in answers, when a touchpoint has few of its own.
+# How many answers the overall mean weighs beside those of a touchpoint.
 _PRIOR = 30
 STAGES = ("before", "during", "after", None)
 _FOLLOW_UP_FILTERS = {

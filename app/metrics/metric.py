@@ -15,7 +15,7 @@ from app.metrics.statistics import Change
 # One figure as a reply shows it.
 FigureDict = dict[str, Any]
 # The first day of a period (None without an interval), then the value of each group.
-Key = tuple[Any, ...]
+CellKey = tuple[Any, ...]
 C = TypeVar("C")
 
 
@@ -59,12 +59,12 @@ class Counter(Protocol[C]):
 
     async def count_rows(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
-    ) -> dict[Key, C]:
+    ) -> dict[CellKey, C]:
         """Return the counts of each period and group; of each group alone without periods."""
         ...
 
     async def count_total(
-        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, C]
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, C]
     ) -> C:
         """Return the counts of the whole span; `rows` may spare a second query."""
         ...
@@ -78,8 +78,8 @@ class Counter(Protocol[C]):
         ...
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, C], reading: CountReading
-    ) -> Mapping[Key, C]:
+        self, request: MetricRequest, rows: Mapping[CellKey, C], reading: CountReading
+    ) -> Mapping[CellKey, C]:
         """Return the rows that the reply shows."""
         ...
 

@@ -17,7 +17,7 @@ from app.core.database import run_sql
 from app.core.property_filters import PROPERTY, is_property_among
 from app.metrics import statistics
 from app.metrics.counts import half_away, reliability
-from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
+from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Bound, Interval, Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
@@ -71,7 +71,7 @@ class RatioCounter:
 
     async def count_rows(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
-    ) -> dict[Key, RatioCounts]:
+    ) -> dict[CellKey, RatioCounts]:
         """Return the counts of each period and group."""
         interval = Interval.NONE if periods is None else request.interval
         groups = request.groups
@@ -101,7 +101,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         }
 
     async def count_total(
-        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, RatioCounts]
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, RatioCounts]
     ) -> RatioCounts:
         """Return the counts of the whole span."""
         return await self.count_before(session, request.ungrouped())
@@ -137,8 +137,8 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         return CountReading()
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, RatioCounts], reading: CountReading
-    ) -> Mapping[Key, RatioCounts]:
+        self, request: MetricRequest, rows: Mapping[CellKey, RatioCounts], reading: CountReading
+    ) -> Mapping[CellKey, RatioCounts]:
         """Show every row."""
         return rows
 

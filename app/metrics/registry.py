@@ -26,7 +26,7 @@ METRICS: dict[str, Metric] = {
             ),
             _NET,
             about="100 × (promoters − detractors) / valid answers; promoters answer 9-10, "
-            "detractors 0-6. Skipped and not applicable answers are in no part. The "
+            "detractors 0-6. Skipped and not applicable answers are not counted. The "
             "interval is the adjusted Wald interval of a net score.",
             sums=sums_of_net("promoters", "detractors"),
             on_overview=True,

@@ -19,8 +19,8 @@ from app.metrics.counting import (
     reads_rows,
 )
 from app.metrics.counts import Counts, pooled
-from app.metrics.figures import Cell, Comparison, Figure, Series, mean_0_100, pool_into
-from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
+from app.metrics.figures import Cell, Figure, FigureComparison, Series, mean_0_100, pool_into
+from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Interval, Period, Span, first_local_day, window_start
 from app.metrics.request import FILTERS, GROUPS, TAGS, MetricRequest
 from app.metrics.statistics import Change
@@ -37,7 +37,7 @@ class ScoreCounter:
 
     questions: ScoreQuestions
     formula: Callable[[Cell], Figure]
-    compare: Comparison | None
+    compare: FigureComparison | None
     rescaled: bool = False
 
     noun = "answers"
@@ -69,7 +69,7 @@ class ScoreCounter:
         return _pool_windows(daily, spans)
 
     async def count_total(
-        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, Cell]
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, Cell]
     ) -> Cell:
         """Return the histograms of the whole span, with every option there is."""
         if _adds_up(request):
@@ -110,8 +110,8 @@ class ScoreCounter:
         return CountReading(source, chosen, chosen, warnings)
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, Cell], reading: CountReading
-    ) -> Mapping[Key, Cell]:
+        self, request: MetricRequest, rows: Mapping[CellKey, Cell], reading: CountReading
+    ) -> Mapping[CellKey, Cell]:
         """Leave out groups that were asked on another scale only."""
         if not request.groups or "scale" in request.groups or self.rescaled:
             return rows
@@ -201,7 +201,7 @@ def _pool_windows(daily: Cells, spans: Sequence[tuple[Period, Span]]) -> Cells:
     return found
 
 
-def _day_of(entry: tuple[dt.date, Key, Cell]) -> dt.date:
+def _day_of(entry: tuple[dt.date, CellKey, Cell]) -> dt.date:
     return entry[0]
 
 
@@ -210,7 +210,7 @@ def _subtract(into: Cell, cell: Cell) -> None:
         into[series] = into[series] - counts
 
 
-def _merged(cells: Mapping[Key, Cell]) -> Cell:
+def _merged(cells: Mapping[CellKey, Cell]) -> Cell:
     total: Cell = {}
     for cell in cells.values():
         pool_into(total, cell)

@@ -15,30 +15,30 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
-from app.metrics.metric import Counter, CountReading, FigureDict, Key
+from app.metrics.metric import CellKey, Counter, CountReading, FigureDict
 from app.metrics.periods import Interval, Period, periods_of, span_before
 from app.metrics.registry import METRICS
 from app.metrics.request import MOST_ROWS, MetricRequest
 from app.metrics.statistics import Change
 
-Reply = dict[str, Any]
-_NO_CHANGE: Reply = {
+MetricReply = dict[str, Any]
+_NO_CHANGE: MetricReply = {
     "delta": None, "z": None, "p_value": None, "significant": False, "ci": None
 }  # fmt: skip
 
 
-async def measure(session: AsyncSession, request: MetricRequest) -> Reply:
+async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
     """Return the whole reply of one metric, read in one snapshot."""
     counter = METRICS[request.metric].counter
     _require_known(request, counter)
     periods = _periods(request)
-    counts: dict[Key, Any] = {}
+    counts: dict[CellKey, Any] = {}
     if periods is not None or request.groups:
         counts = await counter.count_rows(session, request, periods)
     total = await counter.count_total(session, request, counts)
     reading = counter.read(request, total)
     rows, truncated = _rows(request, counter, periods, counts, reading)
-    reply: Reply = {
+    reply: MetricReply = {
         "metric": request.metric,
         "from": shown_bound(request.span.start),
         "to": shown_bound(request.span.end),
@@ -102,9 +102,9 @@ def _rows(
     request: MetricRequest,
     counter: Counter[Any],
     periods: Sequence[Period] | None,
-    counts: Mapping[Key, Any],
+    counts: Mapping[CellKey, Any],
     reading: CountReading,
-) -> tuple[list[Reply], bool]:
+) -> tuple[list[MetricReply], bool]:
     """Return a row for each group, and of each period; say whether some were cut off."""
     found = dict(counter.rows_of(request, counts, reading))
     by_day = {period.first_day: period for period in periods or ()}
@@ -116,7 +116,7 @@ def _rows(
         period = by_day.get(key[0])
         if periods is not None and period is None:
             continue
-        row: Reply = {} if period is None else {"period": period.first_day.isoformat()}
+        row: MetricReply = {} if period is None else {"period": period.first_day.isoformat()}
         group = dict(zip(request.groups, key[1:], strict=True))
         if group:
             row["group"] = group
@@ -127,12 +127,12 @@ def _rows(
     return ordered(request, rows)
 
 
-def ordered(request: MetricRequest, rows: list[Reply]) -> tuple[list[Reply], bool]:
+def ordered(request: MetricRequest, rows: list[MetricReply]) -> tuple[list[MetricReply], bool]:
     """Drop small rows, order, and cut; say whether anything was cut."""
     kept = [row for row in rows if row["n"] >= request.min_n]
     name = request.order_by.removeprefix("-")
 
-    def group_of(row: Reply) -> tuple[str, ...]:
+    def group_of(row: MetricReply) -> tuple[str, ...]:
         return tuple("" if v is None else str(v) for v in row.get("group", {}).values())
 
     kept.sort(key=lambda row: (row.get("period", ""), group_of(row)))
@@ -155,7 +155,7 @@ async def _comparison(
     counter: Counter[Any],
     total: Any,
     reading: CountReading,
-) -> Reply:
+) -> MetricReply:
     span = span_before(request.span, request.compare or "", request.zone)
     before = await counter.count_before(session, replace(request.ungrouped(), span=span))
     shown_before = counter.figure(request, before, reading, {})
@@ -167,7 +167,7 @@ async def _comparison(
     return {"previous": bounds | shown_before, "change": _shown_change(change)}
 
 
-def _shown_change(change: Change | None) -> Reply:
+def _shown_change(change: Change | None) -> MetricReply:
     if change is None:
         return _NO_CHANGE
     return {

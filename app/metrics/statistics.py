@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
-Interval = tuple[float, float]
+ConfidenceInterval = tuple[float, float]
 
 Z = NormalDist().inv_cdf(0.975)
 _TINY = 1e-300
@@ -25,7 +25,7 @@ class Change:
     delta: float
     z: float | None
     p_value: float | None
-    ci: Interval | None
+    ci: ConfidenceInterval | None
 
     @property
     def significant(self) -> bool:
@@ -33,7 +33,7 @@ class Change:
         return self.p_value is not None and self.p_value < _SIGNIFICANT
 
 
-def wilson(successes: int, n: int) -> Interval | None:
+def wilson(successes: int, n: int) -> ConfidenceInterval | None:
     """Return Wilson's score interval of a share, as fractions; None for n = 0."""
     if n == 0:
         return None
@@ -46,7 +46,7 @@ def wilson(successes: int, n: int) -> Interval | None:
     return (low, high)
 
 
-def net_interval(positive: int, negative: int, n: int) -> Interval | None:
+def net_interval(positive: int, negative: int, n: int) -> ConfidenceInterval | None:
     """Return the adjusted Wald interval of (positive - negative) / n, not clipped."""
     if n == 0:
         return None
@@ -62,7 +62,7 @@ def _adjusted_net(positive: int, negative: int, n: int) -> tuple[float, float, f
     return net, p + d - net * net, adjusted
 
 
-def mean_interval(mean: float, variance: float, n: int) -> Interval | None:
+def mean_interval(mean: float, variance: float, n: int) -> ConfidenceInterval | None:
     """Return the t interval of a mean from its sample variance; None below n = 2."""
     if n < 2:
         return None
@@ -91,7 +91,7 @@ def share_change(before: tuple[int, int], now: tuple[int, int]) -> Change:
     return Change(delta, z, None if z is None else two_sided(z), newcombe((k_2, n_2), (k_1, n_1)))
 
 
-def newcombe(first: tuple[int, int], second: tuple[int, int]) -> Interval | None:
+def newcombe(first: tuple[int, int], second: tuple[int, int]) -> ConfidenceInterval | None:
     """Return Newcombe's hybrid score interval (method 10) of the difference of two shares."""
     first_interval, two = wilson(*first), wilson(*second)
     if first_interval is None or two is None:

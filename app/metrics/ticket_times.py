@@ -21,7 +21,7 @@ from app.core.property_filters import PROPERTY, is_scalar
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.counts import half_away, reliability
 from app.metrics.durations import Durations, seconds_of_bucket
-from app.metrics.metric import CountedRows, CountReading, FigureDict, Key
+from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Bound, Interval, Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
@@ -185,14 +185,14 @@ class TicketCounter:
 
     async def count_rows(
         self, session: AsyncSession, request: MetricRequest, periods: Sequence[Period] | None
-    ) -> dict[Key, TicketCounts]:
+    ) -> dict[CellKey, TicketCounts]:
         """Return the counts of each period and group."""
         _require_clock(request)
         interval = Interval.NONE if periods is None else request.interval
         return await _read(session, request, interval, self.measures)
 
     async def count_total(
-        self, session: AsyncSession, request: MetricRequest, rows: Mapping[Key, TicketCounts]
+        self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, TicketCounts]
     ) -> TicketCounts:
         """Return the counts of the whole span."""
         return await self.count_before(session, request.ungrouped())
@@ -207,8 +207,8 @@ class TicketCounter:
         return CountReading(total.source)
 
     def rows_of(
-        self, request: MetricRequest, rows: Mapping[Key, TicketCounts], reading: CountReading
-    ) -> Mapping[Key, TicketCounts]:
+        self, request: MetricRequest, rows: Mapping[CellKey, TicketCounts], reading: CountReading
+    ) -> Mapping[CellKey, TicketCounts]:
         """Show every row."""
         return rows
 
@@ -259,7 +259,7 @@ async def _is_small(session: AsyncSession, request: MetricRequest, measures: Seq
 
 async def _read(
     session: AsyncSession, request: MetricRequest, interval: Interval, measures: Sequence[str]
-) -> dict[Key, TicketCounts]:
+) -> dict[CellKey, TicketCounts]:
     """Return the counts by period and groups; one count without groups and without tickets."""
     exact = await _is_small(session, request, measures)
     query = _TicketQuery(request, measures, from_rows=exact or _needs_rows(request))
@@ -276,7 +276,7 @@ async def _read(
     )
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     source = "rows" if query.from_rows else "rollups"
-    found: dict[Key, TicketCounts] = defaultdict(lambda: TicketCounts(source))
+    found: dict[CellKey, TicketCounts] = defaultdict(lambda: TicketCounts(source))
     if interval is Interval.NONE and not request.groups:
         found[(None,)] = TicketCounts(source)
     for row in rows:

@@ -38,7 +38,7 @@ _NEVER_CONFIRMED = {None, "provisional", "unverified", "quarantined"}
 
 @dataclass(frozen=True, slots=True)
 class AnsweredPage:
-    """One person's page of one survey: what its response says beside the answers."""
+    """One visitor's response to one survey, without its answers."""
 
     survey: CompiledSurvey
     body: ResponseIn

@@ -28,7 +28,7 @@ for (const form of document.querySelectorAll("form.filters")) {
     event.preventDefault();
     form.requestSubmit();
   });
-  // The page comes anew; whoever goes on by the keyboard goes on where they were.
+  // After a reload the focus returns to the same field.
   form.addEventListener("submit", () => {
     const name = keys && document.activeElement.name;
     if (name) sessionStorage.setItem("filter", name);

@@ -20,7 +20,7 @@ from app.pages.rendering import page
 from app.surveys import service as surveys
 from app.surveys.models import Survey
 from app.surveys.schemas import Status
-from app.surveys.wording import Wording, fill
+from app.surveys.wording import SurveyWording, fill
 from app.surveys.words import Words, choose_language
 from app.workspaces.admission import Reader
 
@@ -28,7 +28,7 @@ routes = router("Surveys")
 pages = APIRouter(include_in_schema=False)
 
 _LONGEST_SOURCE, _LONGEST_LANGUAGE = 64, 35
-Reference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
+LinkReference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
 Source = Annotated[
     str | None,
     Query(
@@ -67,7 +67,7 @@ async def _published(session: SessionDep, caller: Reader, reference: str) -> Sur
 
 @routes.get("/v1/surveys/{survey}/links", summary="Links of a survey")
 async def get_survey_links(
-    request: Request, session: SessionDep, caller: Reader, survey: Reference
+    request: Request, session: SessionDep, caller: Reader, survey: LinkReference
 ) -> LinksOut:
     """Return where a survey can be answered."""
     settings: Settings = request.app.state.settings
@@ -105,7 +105,7 @@ async def get_survey_qr_code(
     request: Request,
     session: SessionDep,
     caller: Reader,
-    survey: Reference,
+    survey: LinkReference,
     src: Source = None,
     lang: Language = None,
 ) -> Response:
@@ -139,7 +139,7 @@ async def show_poster(
     locale = choose_language([lang], sorted(survey.locales), survey.locale)
     words = Words(locale, {})
     question = definition.main_question or definition.questions[0]
-    wording = Wording(locale, survey.locale, words, lambda text: fill(text, {}))
+    wording = SurveyWording(locale, survey.locale, words, lambda text: fill(text, {}))
     url = _page_url(request.app.state.settings, public_id, src=src, lang=lang)
     return page(
         "poster.html",

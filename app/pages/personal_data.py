@@ -19,7 +19,7 @@ from app.pages.rendering import page
 from app.pages.survey_page import PostedForm, read_form, show_message, stamp
 from app.responses import service as responses
 from app.surveys.catalogue import find_published
-from app.surveys.wording import Wording, label_of
+from app.surveys.wording import SurveyWording, label_of
 from app.surveys.words import Words
 
 routes = APIRouter(include_in_schema=False)
@@ -73,7 +73,7 @@ async def _answers(request: Request, person: InvitedPerson, words: Words) -> lis
         return []
     definition = survey.definition
     wording = person.view.wording if person.view else None
-    wording = wording or Wording(words.locale, definition.default_locale, words, str)
+    wording = wording or SurveyWording(words.locale, definition.default_locale, words, str)
     known = {q.key: q for q in definition.questions}
     shown = []
     for key, given in person.stored.answers.items():

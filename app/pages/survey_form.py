@@ -8,11 +8,18 @@ from typing import Any
 from app.surveys.question_types import NA, OptionAnswers, TextAnswers, spec_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.show_if import is_shown
-from app.surveys.wording import Choice, Wording, choices_of, chosen_values, control_of, ends_of
+from app.surveys.wording import (
+    Choice,
+    SurveyWording,
+    choices_of,
+    chosen_values,
+    control_of,
+    ends_of,
+)
 from app.surveys.words import Words
 
 # Only the values are used, so no language is needed.
-_NO_WORDS = Wording("en", "en", Words("en", {}), lambda text: text)
+_NO_WORDS = SurveyWording("en", "en", Words("en", {}), lambda text: text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class ShownQuestion:
 
 
 def shown_question(
-    question: Question, given: Any, wording: Wording, *, wrong: bool = False
+    question: Question, given: Any, wording: SurveyWording, *, wrong: bool = False
 ) -> ShownQuestion:
     """Return a question in the customer's language, with what was answered before."""
     choices = choices_of(question, wording)

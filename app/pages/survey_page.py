@@ -22,7 +22,7 @@ from app.pages.rendering import page
 from app.pages.survey_form import shown_question, shown_questions
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
-from app.surveys.wording import Wording, fill, label_of
+from app.surveys.wording import SurveyWording, fill, label_of
 from app.surveys.words import Words
 
 _MOST_BYTES = 1 << 18
@@ -46,10 +46,10 @@ class SurveyView:
         return Words(self.locale, {str(name): texts for name, texts in own.items()})
 
     @property
-    def wording(self) -> Wording:
+    def wording(self) -> SurveyWording:
         """How the survey's texts are said."""
         default = self.survey.definition.default_locale
-        return Wording(self.locale, default, self.words, lambda text: fill(text, self.values))
+        return SurveyWording(self.locale, default, self.words, lambda text: fill(text, self.values))
 
 
 @dataclass(frozen=True, slots=True)

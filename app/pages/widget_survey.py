@@ -20,7 +20,7 @@ from app.responses.claims import is_answered
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
-from app.surveys.wording import Wording, choices_of, control_of, ends_of, fill
+from app.surveys.wording import SurveyWording, choices_of, control_of, ends_of, fill
 from app.surveys.words import Words, accepted_languages, choose_language, direction_of
 from app.workspaces.admission import allowed_origin, public_caller
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
@@ -207,7 +207,7 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
     """Return a survey as the headless contract has it, in one language."""
     definition = survey.definition
     words = Words(locale, {str(name): texts for name, texts in definition.texts.words.items()})
-    wording = Wording(locale, definition.default_locale, words, lambda text: fill(text, {}))
+    wording = SurveyWording(locale, definition.default_locale, words, lambda text: fill(text, {}))
     main = definition.main_question
     colour = workspace.brand.get("colour")
     return {
@@ -227,7 +227,7 @@ def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str
     }
 
 
-def _question(question: Question, wording: Wording) -> dict[str, Any]:
+def _question(question: Question, wording: SurveyWording) -> dict[str, Any]:
     choices = [
         {"value": choice.answer, "label": choice.label}
         | ({"spoken": choice.spoken} if choice.spoken else {})
@@ -252,7 +252,7 @@ def _question(question: Question, wording: Wording) -> dict[str, Any]:
     }
 
 
-def _thanks(survey: CompiledSurvey, wording: Wording) -> dict[str, Any]:
+def _thanks(survey: CompiledSurvey, wording: SurveyWording) -> dict[str, Any]:
     """Return the thanks: the default, and those that go with an answer's band."""
     texts = survey.definition.texts.thank_you
     said: dict[str, Any] = {

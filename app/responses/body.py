@@ -15,9 +15,9 @@ from app.core.errors import FieldError, InvalidInput
 from app.core.property_filters import MOST_PROPERTIES
 from app.core.text_values import did_you_mean, fit_email, unfit_property, unstorable
 
-Short = Annotated[str, Meta(min_length=1, max_length=128)]
+ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
-Value = str | int | float | bool
+AnswerValue = str | int | float | bool
 _TouchpointKey = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)")
 ]
@@ -29,14 +29,14 @@ _AHEAD = dt.timedelta(hours=24)
 
 
 _PropertyName = Annotated[str, Meta(min_length=1, max_length=64)]
-Properties = Annotated[dict[_PropertyName, Any], Meta(max_length=MOST_PROPERTIES)]
+ResponseProperties = Annotated[dict[_PropertyName, Any], Meta(max_length=MOST_PROPERTIES)]
 
 
 class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
     """Who answered."""
 
-    external_id: Short | None = None
-    source: Short | None = None
+    external_id: ShortText | None = None
+    source: ShortText | None = None
     email: Annotated[str, Meta(min_length=3, max_length=255)] | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     locale: _Locale | None = None
@@ -46,8 +46,8 @@ class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
 class AboutInteraction(Struct, forbid_unknown_fields=True, frozen=True):
     """The interaction that the answer is about."""
 
-    source: Short
-    external_id: Short
+    source: ShortText
+    external_id: ShortText
 
 
 class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -67,10 +67,10 @@ class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
     ) = None
     customer: CustomerIn | None = None
     interaction: AboutInteraction | None = None
-    order: Short | None = None
-    ticket: Short | None = None
+    order: ShortText | None = None
+    ticket: ShortText | None = None
     id: UUID | None = None
-    external_id: Short | None = None
+    external_id: ShortText | None = None
     seq: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
     complete: bool = True
     responded_at: Annotated[dt.datetime, Meta(tz=True)] | None = None

@@ -42,7 +42,7 @@ _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 
 # The number that events are ordered by is the transaction's own, taken where no table is read: on
 # a cluster that is the node which begins and ends the whole transaction.
-# The shared lock before the row lets a change of settings in, however steady the writers are.
+# Writers queue at the shared lock behind a change of settings that waits.
 GATE = """gate as materialized (select config, configs from workspace_config
   where workspace_id = $1
   and (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 7)) is not null)

@@ -20,9 +20,9 @@ from app.invitations.votes import HoldState
 from app.responses.batch_writing import Ingest
 from app.responses.body import (
     CustomerIn,
-    Properties,
     ResponseIn,
-    Short,
+    ResponseProperties,
+    ShortText,
     check_response,
     decode,
     refuse_nul,
@@ -47,11 +47,11 @@ class WidgetIn(Struct, forbid_unknown_fields=True):
     seq: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
     complete: bool = True
     customer: CustomerIn | None = None
-    order: Short | None = None
-    ticket: Short | None = None
+    order: ShortText | None = None
+    ticket: ShortText | None = None
     locale: Annotated[str, Meta(max_length=35)] | None = None
     touchpoint: Annotated[str, Meta(max_length=64)] | None = None
-    properties: Properties | None = None
+    properties: ResponseProperties | None = None
     t: Annotated[float, Meta(ge=0)] | None = None
     trap: Annotated[str, Meta(max_length=1000)] | None = None
 

@@ -70,7 +70,7 @@ async def find_link(session: AsyncSession, public_id: str) -> tuple[UUID, UUID] 
 
 
 class Catalogue:
-    """Finds published surveys by id, key or public id; what it found it keeps until a notice."""
+    """Finds published surveys by id, key or public id, and remembers them until they change."""
 
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""

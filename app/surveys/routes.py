@@ -22,7 +22,7 @@ from app.workspaces.admission import Reader, SurveyLister, SurveyReader, Writer
 
 routes = router("Surveys")
 
-Reference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
+SurveyReference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
 
 
 def _catalogue(request: Request) -> Catalogue:
@@ -68,13 +68,17 @@ async def list_surveys(
 
 
 @routes.get("/v1/surveys/{survey}", summary="Read a survey")
-async def get_survey(session: SessionDep, caller: SurveyReader, survey: Reference) -> SurveyOut:
+async def get_survey(
+    session: SessionDep, caller: SurveyReader, survey: SurveyReference
+) -> SurveyOut:
     """Return a survey with its latest content; a publishable key sees only what is published."""
     return _shown(*await service.read(session, caller, survey))
 
 
 @routes.get("/v1/surveys/{survey}/versions", summary="List a survey's versions")
-async def list_versions(session: SessionDep, caller: Reader, survey: Reference) -> SurveyVersions:
+async def list_versions(
+    session: SessionDep, caller: Reader, survey: SurveyReference
+) -> SurveyVersions:
     """Return all versions of a survey, and which questions each added, removed or changed."""
     found = await service.find(session, caller.workspace_id, survey)
     return SurveyVersions(data=await service.versions_of(session, found))
@@ -82,7 +86,7 @@ async def list_versions(session: SessionDep, caller: Reader, survey: Reference) 
 
 @routes.patch("/v1/surveys/{survey}", summary="Change a survey's draft")
 async def update_survey(
-    session: SessionDep, caller: Writer, survey: Reference, body: SurveyPatch
+    session: SessionDep, caller: Writer, survey: SurveyReference, body: SurveyPatch
 ) -> SurveyOut:
     """Change the draft; questions are replaced whole. What is published stays until you publish."""
     return _shown(*await service.change(session, caller.workspace_id, survey, body))
@@ -90,7 +94,7 @@ async def update_survey(
 
 @routes.post("/v1/surveys/{survey}/publish", summary="Publish a survey")
 async def publish_survey(
-    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
 ) -> SurveyOut:
     """Make the latest version the one that is answered; a closed survey opens again."""
     unit.after_commit.append(catalogue.forget)
@@ -99,7 +103,7 @@ async def publish_survey(
 
 @routes.post("/v1/surveys/{survey}/duplicate", status_code=201, summary="Duplicate a survey")
 async def duplicate_survey(
-    session: SessionDep, caller: Writer, survey: Reference, body: DuplicateIn
+    session: SessionDep, caller: Writer, survey: SurveyReference, body: DuplicateIn
 ) -> SurveyOut:
     """Make a draft with the same questions and texts, under another key."""
     return _shown(*await service.duplicate(session, caller.workspace_id, survey, body))
@@ -107,7 +111,7 @@ async def duplicate_survey(
 
 @routes.post("/v1/surveys/{survey}/close", summary="Close a survey")
 async def close_survey(
-    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
 ) -> SurveyOut:
     """Take no new responses; those that exist may still grow."""
     unit.after_commit.append(catalogue.forget)
@@ -116,7 +120,7 @@ async def close_survey(
 
 @routes.delete("/v1/surveys/{survey}", status_code=204, summary="Delete a survey")
 async def delete_survey(
-    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: Reference
+    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
 ) -> None:
     """Delete a survey that nobody has answered; close one that has responses."""
     unit.after_commit.append(catalogue.forget)

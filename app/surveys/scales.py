@@ -93,7 +93,7 @@ def scale_of(type_: QuestionType, points: int | None) -> Scale:
             assert_never(answers)
 
 
-# Every scale by the name under which figures keep it apart; those of one name have the same scores.
+# Scales by name; two scales of one name have the same scores.
 SCALES = {
     scale.name: scale
     for type_ in QuestionType

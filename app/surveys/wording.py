@@ -96,7 +96,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class SurveyWording:
     """How the texts of one survey are said to one customer."""
 
     locale: str
@@ -122,7 +122,7 @@ def ends_of(question: Question) -> tuple[str, str] | None:
     return None
 
 
-def choices_of(question: Question, wording: Wording) -> list[Choice]:
+def choices_of(question: Question, wording: SurveyWording) -> list[Choice]:
     """Return the answers that can be chosen, in the order in which they are shown."""
     answers = spec_of(question.type).answers
     match answers:
@@ -149,7 +149,7 @@ def choices_of(question: Question, wording: Wording) -> list[Choice]:
             assert_never(answers)
 
 
-def _word(answer: WordAnswer, question: Question, wording: Wording) -> Choice:
+def _word(answer: WordAnswer, question: Question, wording: SurveyWording) -> Choice:
     """Return one fixed answer, in words or as a thumb."""
     spoken = wording.words[answer.word]
     if question.display == "thumbs":
@@ -179,7 +179,7 @@ def chosen_values(given: Any) -> list[str]:
     return [str(g) for g in given] if isinstance(given, list) else [str(given)]
 
 
-def label_of(question: Question, given: Any, wording: Wording) -> str:
+def label_of(question: Question, given: Any, wording: SurveyWording) -> str:
     """Return an answer in words."""
     if given == NA:
         return wording.words["na"]

@@ -12,7 +12,7 @@ from app.core.prepared_statements import Prepared
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
-from app.invitations.admission import Reason, Refusal
+from app.invitations.admission import Refusal, RefusalReason
 from app.triggers.active_trigger import ENDS, REFUNDED, ActiveTrigger
 from app.triggers.decision_context import (
     CaseEvent,
@@ -30,7 +30,7 @@ def refusal_by_later_events(
 ) -> Refusal | None:
     """Return a refusal if a later event of the ticket or order cancels the invitation."""
     if interaction.ticket_open and rule.trigger.on_type in ENDS:
-        return Refusal(Reason.CANCELLED, "the ticket is open again")
+        return Refusal(RefusalReason.CANCELLED, "the ticket is open again")
     case = case_of(interaction)
     story = context.happened.get(case, []) if case else []
     for event in story:
@@ -39,7 +39,7 @@ def refusal_by_later_events(
             interaction.amount, interaction.currency, interaction.properties.get("session")
         )
         if later and calls_off(rule, event, story, asked_order):
-            return Refusal(Reason.CANCELLED, event.type)
+            return Refusal(RefusalReason.CANCELLED, event.type)
     return None
 
 
@@ -177,6 +177,6 @@ async def _cancel(
     invitation = await invitations.get(session, workspace_id, invitation_id, lock=True)
     if invitation.status == "scheduled":
         invitations.end(
-            invitation, "cancelled", reason=str(Reason.CANCELLED), detail=because_of.type
+            invitation, "cancelled", reason=str(RefusalReason.CANCELLED), detail=because_of.type
         )
         session.add(invitation)

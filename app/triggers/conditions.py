@@ -34,7 +34,7 @@ def judge(
 
 
 def holds(condition: Condition, facts: Mapping[str, Any]) -> bool:
-    """Tell whether one condition holds; what is unknown equals nothing and contains nothing."""
+    """Tell whether a condition holds; an unknown property meets negated conditions only."""
     fact = facts.get(condition["property"])
     wanted = condition.get("value")
     if condition["op"] == "exists":

@@ -26,8 +26,8 @@ from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations import service as invitations
 from app.invitations.admission import (
     PastInvitation,
-    Reason,
     Refusal,
+    RefusalReason,
     refusal_by_throttle,
     refusal_of_customer,
 )
@@ -92,7 +92,7 @@ def judge_interaction(
     refusal = _refusal_at_once(rule, interaction, context.facts_of(interaction))
     survey = context.surveys.get(rule.trigger.survey_id)
     if refusal is None and survey is None:
-        refusal = Refusal(Reason.SURVEY_NOT_LIVE, "publish the survey first")
+        refusal = Refusal(RefusalReason.SURVEY_NOT_LIVE, "publish the survey first")
     if refusal is None:
         email = customer["email"] if customer else None
         refusal = refusal_of_customer(
@@ -104,7 +104,7 @@ def judge_interaction(
     refusal = refusal or refusal_by_later_events(context, rule, interaction)
     key = rule.once_key(interaction)
     if refusal is None and (rule.id, key) in context.invited:
-        refusal = Refusal(Reason.DUPLICATE, key)
+        refusal = Refusal(RefusalReason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
         return TriggerVerdict(refusal)
     send_at = _send_at(context, rule, interaction)
@@ -117,21 +117,21 @@ def judge_interaction(
 def _refusal_at_once(
     rule: ActiveTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
 ) -> Refusal | None:
-    """Return a refusal that follows from the interaction alone, if any."""
+    """Return a refusal that needs no query, if there is one."""
     if not rule.trigger.active:
-        return Refusal(Reason.INACTIVE, "the trigger is not active")
+        return Refusal(RefusalReason.INACTIVE, "the trigger is not active")
     if interaction.test:
-        return Refusal(Reason.TEST, "tests ask no real person")
+        return Refusal(RefusalReason.TEST, "tests ask no real person")
     oldest = duration_of(rule.rules.max_age) if rule.rules.max_age else None
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
         detail = f"it happened more than {rule.rules.max_age} before it was reported"
-        return Refusal(Reason.TOO_OLD, detail)
+        return Refusal(RefusalReason.TOO_OLD, detail)
     if refusal := judge_facts(rule, facts):
         return refusal
     if not is_sampled(
         rule.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
     ):
-        return Refusal(Reason.SAMPLED_OUT, f"{rule.rules.sample_rate:.0%} are asked")
+        return Refusal(RefusalReason.SAMPLED_OUT, f"{rule.rules.sample_rate:.0%} are asked")
     return None
 
 
@@ -139,10 +139,12 @@ def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None
     """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
     if isinstance(opened_by, str) and opened_by in _COMPANY:
-        return Refusal(Reason.CONDITION, "the company itself has opened the conversation")
+        return Refusal(RefusalReason.CONDITION, "the company itself has opened the conversation")
     verdict = judge(rule.where, rule.unless, facts)
     return (
-        Refusal(Reason.CONDITION, verdict.detail) if isinstance(verdict, ConditionFailed) else None
+        Refusal(RefusalReason.CONDITION, verdict.detail)
+        if isinstance(verdict, ConditionFailed)
+        else None
     )
 
 
@@ -244,7 +246,7 @@ async def _store(
         wanted.pop(decision["invitation"], None)
         decision |= {
             "outcome": "skipped",
-            "reason": str(Reason.DUPLICATE),
+            "reason": str(RefusalReason.DUPLICATE),
             "detail": decision["once_key"],
             "invitation": None,
         }

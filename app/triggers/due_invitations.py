@@ -20,7 +20,7 @@ from app.core.jobs import Job, LaterError
 from app.core.schema import Json
 from app.interactions.interaction_recorder import RecordedInteraction, find_interactions
 from app.invitations import service as invitations
-from app.invitations.admission import Reason, Refusal
+from app.invitations.admission import Refusal, RefusalReason
 from app.invitations.invitation_mails import (
     MailContext,
     MailDraft,
@@ -148,7 +148,7 @@ async def _refusals_of_triggers(
         interaction = recorded.get(about) if about is not None else None
         if rule is None:
             detail = "the trigger was switched off or deleted"
-            refusals[invitation.id] = Refusal(Reason.INACTIVE, detail)
+            refusals[invitation.id] = Refusal(RefusalReason.INACTIVE, detail)
         elif interaction is not None:
             refusal = refusal_by_later_events(context, rule, interaction)
             if refusal := refusal or judge_facts(rule, context.facts_of(interaction)):

@@ -14,7 +14,7 @@ from app.core.outbox import emit
 from app.core.signing import SealedBox
 from app.interactions.interaction_recorder import Draft, RecordedInteraction, record
 from app.interactions.interaction_recorder import shown as shown_interaction
-from app.invitations.admission import Reason, Refusal
+from app.invitations.admission import Refusal, RefusalReason
 from app.triggers import decisions
 from app.triggers.active_trigger import ActiveTrigger
 from app.triggers.decision_context import read_context
@@ -94,7 +94,7 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryR
         )
         if interaction.type != trigger.on_type:
             detail = f"the trigger is on `{trigger.on_type}` only"
-            verdict = TriggerVerdict(Refusal(Reason.CONDITION, detail))
+            verdict = TriggerVerdict(Refusal(RefusalReason.CONDITION, detail))
         await attempt.rollback()
     refusal = verdict.refusal
     return DryRunOut(

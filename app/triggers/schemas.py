@@ -18,7 +18,7 @@ from app.core.durations import duration_of
 from app.core.parameters import PageCursor, PageLimit
 from app.core.text_values import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
-from app.invitations.admission import Reason
+from app.invitations.admission import RefusalReason
 from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
 
 _LISTS = {"in", "not_in"}
@@ -38,7 +38,7 @@ def _is_duration(value: str) -> str:
 
 
 Duration = Annotated[str, StringConstraints(max_length=20), AfterValidator(_is_duration)]
-Scalar = str | int | float | bool
+ConditionValue = str | int | float | bool
 
 
 class ConditionIn(Body):
@@ -51,7 +51,7 @@ class ConditionIn(Body):
     op: Literal[
         "eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte", "lt", "lte", "exists"
     ]
-    value: Scalar | list[Scalar] | None = None
+    value: ConditionValue | list[ConditionValue] | None = None
 
     @model_validator(mode="after")
     def _value_fits(self) -> Self:
@@ -185,7 +185,7 @@ class DecisionOut(BaseModel):
     trigger: UUID
     interaction: UUID | None
     outcome: Literal["invited", "skipped"]
-    reason: Reason | None
+    reason: RefusalReason | None
     detail: str | None = Field(
         description="Which condition failed, or until when the throttle holds."
     )
@@ -236,7 +236,7 @@ class DecisionFilter(BaseModel):
     customer: str | None = Field(default=None, max_length=255)
     trigger: str | None = Field(default=None, max_length=64, description="Id or key.")
     outcome: Literal["invited", "skipped"] | None = None
-    reason: Reason | None = None
+    reason: RefusalReason | None = None
     since: Moment | None = None
     until: Moment | None = None
 

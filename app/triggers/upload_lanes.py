@@ -26,7 +26,7 @@ def split_into_lanes(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
 
 
 def _firsts(drafts: Sequence[Draft]) -> Iterable[int]:
-    """Return for each draft the place of a draft that stands for its group."""
+    """Return for each draft the position of the first draft of its group."""
     parent = list(range(len(drafts)))
 
     def find(place: int) -> int:

@@ -113,7 +113,7 @@ async def _judge(
     A successful test or replay shows that it works; a failed one is ignored.
     """
     if any(ended.attempt.is_gone for ended in outcomes):
-        return "the receiver answered 410: it wants nothing any more"
+        return "the receiver answered 410 Gone"
     if any(ended.attempt.error is None for ended in outcomes):
         await _set_failing(session, workspace_id, endpoint_id, None)
         return None

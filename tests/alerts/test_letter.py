@@ -20,7 +20,7 @@ from app.alerts.letter import (
     write_letter,
 )
 from app.core.database import Database
-from app.core.job_runner import Handler, JobRunner
+from app.core.job_runner import JobHandler, JobRunner
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 from tests.mailbox import Mailbox, plain
@@ -172,7 +172,7 @@ def test_no_letter_is_owed_for_days_before_it_was_chosen() -> None:
 
 
 async def test_two_workers_that_are_stopped_again_and_again_mail_each_letter_once(
-    shop: Shop, database: Database, mailbox: Mailbox, by_mail: Mapping[str, Handler]
+    shop: Shop, database: Database, mailbox: Mailbox, by_mail: Mapping[str, JobHandler]
 ) -> None:
     await week(shop)
     people = {f"p{number}@once.example" for number in range(8)}

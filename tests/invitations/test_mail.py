@@ -12,14 +12,14 @@ import pytest
 
 from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
-from app.core.job_runner import Handler
+from app.core.job_runner import JobHandler
 from app.invitations.mail import POLICY
 from app.invitations.mailer import MailWaitsError, judge
 from app.invitations.send_queue import expire_due, queue_due
 from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
 
-Jobs = Mapping[str, Handler]
+Jobs = Mapping[str, JobHandler]
 ALA = {"email": "ala@example.pl", "name": "Ąłla Nowak", "locale": "pl"}
 
 

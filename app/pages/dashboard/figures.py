@@ -13,7 +13,7 @@ from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
-from app.metrics.service import Reply, measure
+from app.metrics.service import MetricReply, measure
 from app.metrics.statistics import wilson
 from app.pages.dashboard.charts import Bars, ChartLine, Point, bars_of, line_of
 from app.pages.dashboard.filters import PageFilter
@@ -93,7 +93,7 @@ async def read(
     metric: str,
     properties: Mapping[str, list[str]],
     **more: Any,
-) -> Reply:
+) -> MetricReply:
     """Read one metric of a view."""
     request = await request_of(visit, view, metric, properties, **more)
     return await measure(visit.session, request)
@@ -118,7 +118,7 @@ async def cards(
     return shown_cards
 
 
-def _card(texts: DashboardTexts, metric: str, reply: Reply) -> Card:
+def _card(texts: DashboardTexts, metric: str, reply: MetricReply) -> Card:
     total, change = reply["total"], reply.get("change") or {}
     delta = change.get("delta")
     lower = METRICS[metric].better == "lower"
@@ -256,7 +256,7 @@ async def tag_points(
 
 async def emotion_points(
     visit: DashboardVisit, view: PageFilter, properties: Mapping[str, list[str]]
-) -> tuple[list[Point], Reply]:
+) -> tuple[list[Point], MetricReply]:
     """Read how often each emotion was chosen, in per cent."""
     reply = await read(visit, view, "emotion", properties)
     total = reply["total"]

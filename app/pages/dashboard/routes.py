@@ -10,7 +10,7 @@ from app.alerts import service as alerts
 from app.core.errors import NotFound
 from app.core.routing import PropertiesDep, router
 from app.metrics.journey import STAGES
-from app.metrics.service import Reply
+from app.metrics.service import MetricReply
 from app.metrics.table import to_csv
 from app.pages.dashboard import figures, health
 from app.pages.dashboard.charts import Point
@@ -139,6 +139,6 @@ async def read_csv(
     if metric not in {*CARD_METRICS, "rating", "emotion"}:
         raise NotFound("There is no figure of this name.")
     more: dict[str, Any] = {"group_by": [group]} if group else {"interval": view.interval}
-    reply: Reply = await figures.read(visit, view, metric, chosen(asked), **more)
+    reply: MetricReply = await figures.read(visit, view, metric, chosen(asked), **more)
     headers = {"Content-Disposition": f'attachment; filename="{metric}.csv"'}
     return Response(to_csv(reply), media_type="text/csv; charset=utf-8", headers=headers)

@@ -24,7 +24,7 @@ from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
 
-ViewDep = Annotated[PageFilter, Query()]
+SurveyViewDep = Annotated[PageFilter, Query()]
 TEMPLATES = (
     "nps", "csat", "ces", "delivery", "support", "relationship", "six_pillars",
     "brand_experience", "nps_yes_no",
@@ -56,7 +56,7 @@ async def show_new_survey(visit: ConsoleDep) -> HTMLResponse:
 
 @routes.get("/surveys/{key}", include_in_schema=False)
 async def show_survey(
-    visit: VisitDep, view: ViewDep, asked: PropertiesDep, key: str
+    visit: VisitDep, view: SurveyViewDep, asked: PropertiesDep, key: str
 ) -> HTMLResponse:
     """Show one survey: its figures, the results of each question, where it can be answered."""
     properties = chosen(asked)

@@ -15,7 +15,7 @@ from app.core.cursors import encode_cursor
 from app.core.durations import duration_of
 from app.core.http import at
 from app.core.routing import router
-from app.invitations.admission import Reason
+from app.invitations.admission import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import MOST_CONDITIONS
@@ -143,7 +143,7 @@ async def show_decisions(
         decisions=shown,
         about=subjects,
         summary=counts.most_common(),
-        reasons=list(Reason),
+        reasons=list(RefusalReason),
         triggers=await visit.api.list("/v1/triggers"),
         here_with=at(f"/decisions?{urlencode({k: v for k, v in given.items() if k != 'cursor'})}"),
         cursor=encode_cursor(shown[-1]["at"], shown[-1]["id"]) if len(rows) > len(shown) else None,
