@@ -13,10 +13,11 @@ from app.core.texts import shipped_language, texts_of
 from app.pages.brand import look_of
 from app.pages.rendering import page
 from app.pages.survey_page import stamp
+from app.workspaces.admission import PublicRate
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
-routes = APIRouter(include_in_schema=False)
+routes = APIRouter(include_in_schema=False, dependencies=[PublicRate])
 
 
 @routes.get("/letter/{token}")

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from app.core.errors import Forbidden
 from app.core.http import reply_headers
 from app.workspaces.caller import Caller, Keyring
-from app.workspaces.limits import Limiter, take_from_key, take_from_public
+from app.workspaces.limits import Limiter, require_public_rate, take_from_key, take_from_public
 from app.workspaces.scopes import Scope
 
 # The key in the ASGI scope for the console's caller; a client cannot set it.
@@ -95,6 +95,8 @@ class Requires:
         return caller
 
 
+# For routes without a key: the public rate of the caller's address.
+PublicRate = Depends(require_public_rate)
 AnyCaller = Annotated[Caller, Depends(Requires(tuple(Scope)))]
 Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
 Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]

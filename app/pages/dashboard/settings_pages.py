@@ -25,6 +25,7 @@ from app.pages.dashboard.sessions import (
 from app.pages.dashboard.shared_views import describe_view, views_offered
 from app.pages.rendering import HEADERS
 from app.workspaces import sessions, share_links
+from app.workspaces.admission import PublicRate
 from app.workspaces.colours import shades_of
 from app.workspaces.member_schemas import Digest, Role
 from app.workspaces.scopes import Scope
@@ -121,7 +122,7 @@ async def show_sharing(
     )
 
 
-@routes.get("/shared/{token}", include_in_schema=False)
+@routes.get("/shared/{token}", include_in_schema=False, dependencies=[PublicRate])
 async def show_shared(request: Request, session: SessionDep, token: str) -> Response:
     """Show a view to a visitor with its share link: its figures, but no comments or names."""
     link = await share_links.find_by_token(session, token)
