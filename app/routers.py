@@ -4,7 +4,7 @@
 from app.alerts import routes as alerts
 from app.core import health
 from app.delighted import routes as delighted
-from app.exports import export_routes, odata_routes
+from app.exports import bi_role_routes, export_routes, odata_routes
 from app.exports import routes as exports
 from app.imports import routes as imports
 from app.insights import routes as insights
@@ -72,6 +72,7 @@ ROUTERS = (
     exports.routes,
     export_routes.routes,
     odata_routes.routes,
+    bi_role_routes.routes,
     delighted.routes,
     docs.routes,
     sign_in_routes.routes,

@@ -16,7 +16,7 @@ from app.cli.doctor import examine
 from app.cli.findings import Severity
 from app.core import flags
 from app.core.database import Database
-from app.core.postgres import superuser_url
+from app.core.postgres import role_maker_url
 from app.exports import bi_roles
 from app.workspaces import service as workspaces
 
@@ -47,7 +47,7 @@ def bi_role(
     settings = read_settings()
 
     async def work(database: Database) -> list[str]:
-        maker = superuser_url(settings.data_dir) if settings.embedded else database.url
+        maker = role_maker_url(settings, database.url)
         if listed:
             found = await bi_roles.list_roles(database, workspace)
             return [
@@ -56,7 +56,7 @@ def bi_role(
         if drop is not None:
             await bi_roles.drop_role(database, maker_url=maker, role=drop)
             return [f"The role {drop} is dropped."]
-        url = await bi_roles.create_role(
+        made = await bi_roles.create_role(
             database,
             maker_url=maker,
             workspace_key=workspace,
@@ -65,7 +65,7 @@ def bi_role(
         )
         if settings.embedded:
             notes.print(_ELSEWHERE.format(port=urlsplit(database.url).port), markup=False)
-        return [url]
+        return [made.url]
 
     for line in run_work(settings, work):
         out.print(line, markup=False)

@@ -5,7 +5,6 @@ import datetime as dt
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from sqlalchemy import Select
 from sqlmodel import col, tuple_
@@ -45,6 +44,6 @@ def newest_first(
     """
     moment, row_key = col(getattr(model, at)), col(getattr(model, key))
     query = query.order_by(moment.desc(), row_key.desc()).limit(limit + 1)
-    if position := decode_cursor(cursor, UUID):
+    if position := decode_cursor(cursor, model.model_fields[key].annotation):
         query = query.where(tuple_(moment, row_key) < position)
     return query

@@ -279,6 +279,18 @@ def superuser_url(data_dir: Path) -> str:
     return f"postgresql://postgres:{state['superuser_password']}@127.0.0.1:{state['port']}/postgres"
 
 
+def role_maker_url(settings: Settings, database_url: str) -> str:
+    """Return the URL of the login that makes roles: the embedded server's superuser, or our own.
+
+    A process that the supervisor started has the embedded database as its `database_url`.
+    """
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        state = json.loads((settings.data_dir / "postgres.json").read_text())
+        if database_url == url_of(state):
+            return superuser_url(settings.data_dir)
+    return database_url
+
+
 @contextmanager
 def attached(settings: Settings) -> Iterator[str]:
     """Give the database's URL to a command: attach to a running one, else run it meanwhile."""

@@ -11,7 +11,9 @@ import datetime as dt
 import logging
 import re
 import secrets
+from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
@@ -19,6 +21,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
+from app.core.cursors import newest_first
 from app.core.database import Database, run_sql
 from app.core.errors import Conflict, NotFound
 from app.exports.models import BiAccess
@@ -38,6 +41,13 @@ _OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast
 _LONGEST_IDLE = dt.timedelta(seconds=60)
 
 
+class NewRole(NamedTuple):
+    """A role that was just made, with the only URL that has its password."""
+
+    access: BiAccess
+    url: str
+
+
 async def create_role(
     database: Database,
     *,
@@ -45,8 +55,8 @@ async def create_role(
     workspace_key: str,
     personal: bool = False,
     schema: str | None = None,
-) -> str:
-    """Make a role and return the `postgresql://` URL by which it logs in.
+) -> NewRole:
+    """Make a role and return it with the `postgresql://` URL by which it logs in.
 
     `maker_url` logs in as somebody who may make roles; Conflict where it may not. With `schema`
     the role owns a schema of that name, in which a tool such as dbt keeps what it builds; without
@@ -85,7 +95,7 @@ async def create_role(
         session.add(access)
         await session.flush()
         await _name_roles(session)
-    return f"postgresql://{role}:{password}@{address_of(database)}"
+    return NewRole(access, f"postgresql://{role}:{password}@{address_of(database)}")
 
 
 def address_of(database: Database) -> str:
@@ -106,6 +116,22 @@ async def list_roles(database: Database, workspace_key: str) -> list[BiAccess]:
             .order_by(col(BiAccess.created_at))
         )
         return list(rows)
+
+
+async def find_page(
+    session: AsyncSession, workspace_id: UUID, *, limit: int, cursor: str | None
+) -> list[BiAccess]:
+    """Return up to `limit + 1` roles of a workspace, newest first."""
+    query = select(BiAccess).where(BiAccess.workspace_id == workspace_id)
+    query = newest_first(query, BiAccess, limit=limit, cursor=cursor, key="role")
+    return list(await session.exec(query))
+
+
+async def require_role(session: AsyncSession, workspace_id: UUID, role: str) -> None:
+    """Raise NotFound if the workspace has no such role."""
+    found = await session.get(BiAccess, role)
+    if found is None or found.workspace_id != workspace_id:
+        raise NotFound("There is no such login in this workspace.")
 
 
 async def drop_role(database: Database, *, maker_url: str, role: str) -> None:

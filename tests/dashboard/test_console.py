@@ -94,6 +94,23 @@ async def test_a_secret_is_shown_once_and_loading_again_makes_no_other(
     assert names.count("till") == 1
 
 
+async def test_a_login_for_bi_tools_is_made_and_dropped_by_clicking(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    made = await press(browser, "bi-role-create", "/connections", personal="")
+    shown = await browser.page(made.headers["location"])
+    url = re.search(r'value="(postgresql://bi_[^"]+)"', shown)
+    assert url
+    (role,) = (await shop.get("/v1/bi-roles"))["data"]
+    assert role["role"] in url[1]
+    listed = await browser.page("/connections")
+    assert role["role"] in listed
+    assert url[1] not in listed
+    await press(browser, "bi-role-delete", "/connections", role=role["role"], sure="1")
+    assert (await shop.get("/v1/bi-roles"))["data"] == []
+
+
 async def test_a_trigger_is_tried_on_history_and_switched_on(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     await shop.publish("nps")

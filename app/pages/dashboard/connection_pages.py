@@ -17,7 +17,6 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response, Stream
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.event_types import EventType
 from app.core.routing import current_settings, router
-from app.exports.bi_roles import address_of, list_roles
 from app.imports.column_choices import ColumnChoices, find_choices
 from app.imports.columns import presets
 from app.imports.schemas import ImportQuery
@@ -57,9 +56,7 @@ async def show_connections(visit: ConsoleDep) -> HTMLResponse:
         for endpoint in endpoints[:20]:
             path = f"/v1/webhook-endpoints/{endpoint['id']}/deliveries"
             shown["deliveries"][endpoint["id"]] = (await visit.api.get(path, limit=5))["data"]
-        database = visit.request.app.state.database
-        shown["roles"] = await list_roles(database, visit.workspace.key)
-        shown["database_address"] = address_of(database)
+        shown["roles"] = await visit.api.list("/v1/bi-roles")
     return visit.page(
         "connections",
         integrations=await health.integrations(visit),

@@ -294,6 +294,10 @@ FORMS: dict[str, ConsoleForm] = {
         "POST", "/v1/api-keys/{api_key}/rotate", "/connections", shows_reply=("secret",)
     ),
     "key-delete": ConsoleForm("DELETE", "/v1/api-keys/{api_key}", "/connections"),
+    "bi-role-create": ConsoleForm(
+        "POST", "/v1/bi-roles", "/connections", {"personal": flag}, shows_reply=("url",)
+    ),
+    "bi-role-delete": ConsoleForm("DELETE", "/v1/bi-roles/{role}", "/connections"),
     "import-undo": ConsoleForm("DELETE", "/v1/imports/{import_id}", "/files"),
     # Alerts
     "alert-create": ConsoleForm("POST", "/v1/alerts", "/alerts", _ALERT, shape=_shape_alert),
