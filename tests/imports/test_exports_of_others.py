@@ -13,14 +13,16 @@ DATA = Path(__file__).parents[1] / "data"
 SFO = DATA / "sfo_customer_survey_2017_2018.csv"
 
 # Each file is of its tool's shape and has these scores; Qualtrics' has a preview beside them.
-PRESETS = sorted(path.stem for path in (DATA / "imports" / "presets").iterdir())
+FILES = DATA / "imports" / "presets"
+# Zendesk knows good and bad only.
+PRESETS = sorted({path.stem for path in FILES.iterdir()} - {"zendesk-ratings"})
 SCORES = [9, 10, 0, 7, 6, 10, 8, 3, 9, 5]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 async def test_presets_are_known_by_their_columns(shop: Shop, preset: str) -> None:
     await nps_survey(shop)
-    content = (DATA / "imports" / "presets" / f"{preset}.csv").read_bytes()
+    content = (FILES / f"{preset}.csv").read_bytes()
     taken = await send(shop, content, source=preset)
     assert taken["report"]["preset"] == preset
     assert (taken["accepted"], taken["rejected"]) == (10, 0), taken["report"]
@@ -29,6 +31,22 @@ async def test_presets_are_known_by_their_columns(shop: Shop, preset: str) -> No
     assert all(answer["responded_at"].startswith("2026-01-") for answer in found)
     assert sum(answer["comment"] is not None for answer in found) == 10
     assert (await send(shop, content, source=preset))["report"]["already_here"] == 10
+
+
+async def test_ratings_of_zendesk_are_good_or_bad(shop: Shop) -> None:
+    text = {"en": "?"}
+    questions = [{"key": "ok", "type": "csat", "points": 2, "text": text},
+                 {"key": "why", "type": "text", "text": text}]  # fmt: skip
+    await shop.publish("csat", metric="csat", questions=questions)
+    content = (FILES / "zendesk-ratings.csv").read_bytes()
+    taken = await send(shop, content, survey="csat", ticket_source="zendesk")
+    assert taken["report"]["preset"] == "zendesk-ratings"
+    # What was offered and not answered is no rating.
+    assert (taken["accepted"], taken["report"]["rows"]["empty"]) == (10, 1)
+    total = (await shop.metric("csat", period="all"))["total"]
+    assert (total["value"], total["n"]) == (100 * sum(score >= 7 for score in SCORES) / 10, 10)
+    again = await send(shop, content, survey="csat", ticket_source="zendesk")
+    assert again["report"]["already_here"] == 10
 
 
 async def test_the_airport_as_a_german_table(shop: Shop) -> None:

@@ -86,3 +86,21 @@ def test_an_export_comes_in_by_its_guide(newcomer: Service, tmp_path: Path, pres
         asked = asked.replace("&dry_run", f"&map={quote(column)}=score&dry_run")
     seen = json.loads(run(newcomer, tmp_path, asked))
     assert (seen["rows"]["already_here"], seen["rows"]["new"]) == (10, 0)
+
+
+def test_zendesks_ratings_come_in_by_their_guide(newcomer: Service, tmp_path: Path) -> None:
+    ok = {"key": "ok", "type": "csat", "points": 2, "text": {"en": "Was it solved well?"}}
+    body = {"key": "csat", "name": "CSAT", "metric": "csat", "questions": [ok]}
+    with newcomer.client() as client:
+        client.post("/v1/surveys", json=body).raise_for_status()
+        client.post("/v1/surveys/csat/publish").raise_for_status()
+    shutil.copy(DATA / "imports" / "presets" / "zendesk-ratings.csv", tmp_path / "export.csv")
+    look, take, over_http = commands_of("moving-in-zendesk-ratings")[:3]
+    good = 100 * sum(score >= 7 for score in SCORES) / len(SCORES)
+    for command in (look, take):
+        assert f"{good:g}" in run(newcomer, tmp_path, command)
+    with newcomer.client() as client:
+        figure = client.get("/v1/metrics/csat", params={"period": "all"}).json()
+    assert (figure["total"]["value"], figure["total"]["n"]) == (good, len(SCORES))
+    seen = json.loads(run(newcomer, tmp_path, over_http))
+    assert (seen["rows"]["already_here"], seen["rows"]["new"]) == (len(SCORES), 0)
