@@ -3,8 +3,9 @@
 
 The parts are ingest, figures, interactions, background, webhooks, dashboard, exports, imports and
 start.
-By themselves run `mixed [MINUTES]` (mixed load under random kills), `cluster` (what a Citus
-cluster costs), `insights` (insights at 1,000,000 responses) and `scale [MILLIONS]` (what grows).
+By themselves run `against FOLDER` (this program against another checkout), `mixed [MINUTES]`
+(mixed load under random kills), `cluster` (what a Citus cluster costs), `insights` (insights at
+1,000,000 responses) and `scale [MILLIONS]` (what grows).
 """
 
 import json
@@ -14,6 +15,7 @@ from collections.abc import Callable
 
 from app.core.postgres import url_of
 from tests.bench import (
+    against,
     background,
     cluster,
     dashboard,
@@ -80,6 +82,8 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["mixed"]:
         mixed.measure(*map(float, sys.argv[2:3]))
+    elif sys.argv[1:2] == ["against"]:
+        show(against.main())
     elif sys.argv[1:] == ["cluster"]:
         show(cluster.measure())
     elif sys.argv[1:] == ["insights"]:
