@@ -25,6 +25,7 @@ from app.insights.service import finders
 from app.integrations.registry import ADAPTERS
 from app.main import Afterword
 from app.metrics.registry import METRICS
+from app.pages.dashboard.console_forms import FORMS
 from app.pages.dashboard.insight_pages import TABS
 from app.pages.dashboard.sentences import SENTENCES
 from app.routers import ROUTERS
@@ -32,6 +33,7 @@ from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
 from app.surveys.scales import Band
 from app.surveys.schemas import BandName
 from app.worker import FORMER_KINDS, PERIODIC, handlers
+from app.workspaces.schemas import WorkspaceOut, WorkspacePatch
 from tests.import_contracts import modules_with_routes
 
 ROOT = Path(app.__file__).parents[1]
@@ -237,8 +239,8 @@ def test_every_job_has_its_handler(settings: Settings, database: Database) -> No
         node.value.value
         for path in SOURCES
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name) and target.id.endswith("_JOB")
     } | {
         value.value
@@ -252,6 +254,33 @@ def test_every_job_has_its_handler(settings: Settings, database: Database) -> No
         if isinstance(value, ast.Constant)
     }
     assert kinds == set(handlers(database, settings)) - set(FORMER_KINDS)
+
+
+def test_what_is_enqueued_is_named_a_job() -> None:
+    """By that name the test above finds it."""
+    calls = [
+        (path.name, node.args[1])
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"enqueue", "enqueue_many"}
+        and len(node.args) > 1
+    ]
+    assert calls
+    for file, kind in calls:
+        name = ast.unparse(kind).rpartition(".")[2]
+        assert name.endswith("_JOB") or name in {"kind", "job.kind"}, (file, name)
+
+
+def test_every_setting_of_a_workspace_is_shown_and_can_be_clicked() -> None:
+    settable = set(WorkspacePatch.model_fields)
+    assert settable <= set(WorkspaceOut.model_fields)
+    forms = [form for form in FORMS.values() if form.path == "/v1/workspace"]
+    clicked = {name.partition(".")[0] for form in forms for name in form.body or ()}
+    # The forms put these together of several fields.
+    by_shape = {"business_hours", "throttle"}
+    assert settable - clicked == by_shape
 
 
 def test_all_periodic_work_is_done() -> None:

@@ -37,7 +37,9 @@ async def mail_member(database: Database, settings: Settings, mailer: Mailer, jo
     group = ", ".join(str(value) for value in (point["group"] or {}).values())
     lines = [
         words["alert_metric"].format(
-            metric=texts_of("dashboard", language)["metric." + job.payload["metric"]]
+            metric=texts_of("dashboard", language).get(
+                "metric." + job.payload["metric"], job.payload["metric"]
+            )
         ),
         words["alert_period"].format(period=days_in(language, day, day)),
         words["alert_value"].format(

@@ -240,10 +240,15 @@ def is_node_lost(error: BaseException) -> bool:
     return isinstance(error, asyncpg.InternalServerError) and bool(_NODE_LOST.search(str(error)))
 
 
+def _is_missing_template(error: BaseException) -> bool:
+    """Tell whether a page's template is missing: Jinja's error is an error of the system, too."""
+    return isinstance(error, OSError) and isinstance(error, LookupError)
+
+
 def is_connection_lost(error: BaseException | None) -> bool:
     """Tell whether the error, or what caused it, is a database that went away or is too busy."""
     return any(
-        isinstance(cause, (*CONNECTION_LOST, *_TRY_AGAIN))
+        (isinstance(cause, (*CONNECTION_LOST, *_TRY_AGAIN)) and not _is_missing_template(cause))
         or is_node_lost(cause)
         or (isinstance(cause, DBAPIError) and cause.connection_invalidated)
         for cause in _causes(error)

@@ -241,7 +241,8 @@ def _named_score(text: str, high: int) -> int:
 def _word(text: str, answers: WordAnswers) -> Any:
     folded = fold(text)
     for answer in answers.answers:
-        if folded == answer.word or folded in words().get(answer.word, ()):
+        own = {answer.word, fold(str(answer.value))}
+        if folded in own or folded in words().get(answer.word, ()):
             return answer.value
     known = ", ".join(answer.word for answer in answers.answers)
     msg = f"`{text[:40]}` is none of {known}; say what it means by `value`"

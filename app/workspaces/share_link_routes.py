@@ -17,18 +17,19 @@ from app.workspaces.admission import Admin
 from app.workspaces.models import ShareLink
 from app.workspaces.schemas import Body, Moment
 from app.workspaces.service import get_workspace
+from app.workspaces.share_links import SHARED_PAGES, SHARED_SURVEYS
 
 routes = router("Workspaces and keys")
-
-_PAGES = ("/", "/journey", "/compare", "/experience")
-_SURVEYS = "/surveys/"
 
 
 def _may_be_shared(path: str) -> str:
     plain = path.partition("?")[0]
-    of_survey = plain.startswith(_SURVEYS) and plain.count("/") == 2 and plain != "/surveys/new"
-    if plain not in _PAGES and not of_survey:
-        msg = f"must be a page of figures: {', '.join(_PAGES)} or {_SURVEYS}KEY, with its filters"
+    of_survey = (
+        plain.startswith(SHARED_SURVEYS) and plain.count("/") == 2 and plain != "/surveys/new"
+    )
+    if plain not in SHARED_PAGES and not of_survey:
+        pages = f"{', '.join(SHARED_PAGES)} or {SHARED_SURVEYS}KEY"
+        msg = f"must be a page of figures: {pages}, with its filters"
         raise ValueError(msg)
     if parse_qs(path.partition("?")[2]).get("insight") == ["comments"]:
         msg = "customers' own words are not shared; share another view"

@@ -20,6 +20,10 @@ from app.core.tokens import new_token, token_hash, workspace_of
 from app.workspaces.caller import Caller
 from app.workspaces.models import ShareLink
 
+# The pages of figures, and the beginning of those of surveys. Others are not shared.
+SHARED_PAGES = ("/", "/journey", "/compare", "/experience")
+SHARED_SURVEYS = "/surveys/"
+
 _LIVES = dt.timedelta(days=30)
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from app.imports.values import reader_of
+from app.surveys.question_types import QuestionType, WordAnswers, spec_of
+from app.surveys.schemas import Question
 from tests.imports.files import QUESTIONS, TEXT, net, nps, nps_survey, post, send, sheets, table
 from tests.shop import Shop
 
@@ -261,3 +264,16 @@ async def test_a_dump_of_delighteds_api_is_known(shop: Shop) -> None:
     (answer,) = (await shop.get("/v1/responses"))["data"]
     assert (answer["score"], answer["answers"]["why"]) == (3, "Slow")
     assert answer["customer"]["email"] == "foo@e.pl"
+
+
+@pytest.mark.parametrize("type_", QuestionType)
+def test_our_own_fixed_answers_are_read_again(type_: QuestionType) -> None:
+    answers = spec_of(type_).answers
+    if not isinstance(answers, WordAnswers):
+        return
+    question = Question.model_validate({"key": "q", "type": type_, "text": {"en": "?"}})
+    read = reader_of(question, {})
+    for answer in answers.answers:
+        exported = str(answer.value).lower() if isinstance(answer.value, bool) else answer.value
+        assert read(exported) == answer.value
+        assert read(answer.word) == answer.value

@@ -6,6 +6,7 @@ import json
 import pkgutil
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -267,6 +268,17 @@ async def test_two_buyers_of_one_number_are_each_written_to(shop: Shop) -> None:
 
 def test_every_source_has_a_story() -> None:
     assert {source for source, _ in STORIES} == {*SourceName} - {SourceName.GENERIC}
+
+
+def test_a_shop_says_that_it_numbers_its_orders() -> None:
+    """Otherwise order 15 of one shop would be order 15 of another."""
+    of_orders = {
+        module.name
+        for module in pkgutil.iter_modules(sources.__path__)
+        if "order.paid" in (Path(sources.__path__[0]) / f"{module.name}.py").read_text()
+    }
+    # Stripe's orders have the numbers that the shop behind it gives.
+    assert {name for name in of_orders if not ADAPTERS[name].numbers_orders} == {"stripe"}
 
 
 def test_every_module_of_a_source_is_registered() -> None:

@@ -5,19 +5,19 @@ from urllib.parse import parse_qs
 
 from app.core.property_filters import PROPERTY
 from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
+from app.pages.dashboard.pages import PAGES
 from app.pages.dashboard.texts import DashboardTexts
+from app.workspaces.share_links import SHARED_PAGES, SHARED_SURVEYS
 
-_SURVEYS = "/surveys/"
-# Pages that can be shared without opening them first.
-_PAGES = {"/": "overview", "/journey": "journey", "/compare": "compare",
-          "/experience": "experience"}  # fmt: skip
+# The names of the pages that can be shared without opening them first.
+_NAMES = {PAGES[name].path: name for name in PAGES if PAGES[name].path in SHARED_PAGES}
 
 
 def views_offered(
     texts: DashboardTexts, choices: FilterChoices, chosen_path: str
 ) -> list[tuple[str, str]]:
     """Return the paths to choose from with their descriptions, the chosen one first."""
-    offered = [*_PAGES, *(_SURVEYS + key for key in choices.surveys)]
+    offered = [*_NAMES, *(SHARED_SURVEYS + key for key in choices.surveys)]
     return [
         (path, describe_view(texts, choices, path))
         for path in dict.fromkeys([chosen_path, *offered])
@@ -42,10 +42,10 @@ def describe_view(texts: DashboardTexts, choices: FilterChoices, path: str) -> s
 
 
 def _title(texts: DashboardTexts, choices: FilterChoices, plain: str) -> str:
-    if plain.startswith(_SURVEYS):
-        key = plain.removeprefix(_SURVEYS)
+    if plain.startswith(SHARED_SURVEYS):
+        key = plain.removeprefix(SHARED_SURVEYS)
         return choices.surveys.get(key, key)
-    return texts[_PAGES[plain]] if plain in _PAGES else plain
+    return texts[_NAMES[plain]] if plain in _NAMES else plain
 
 
 def _value(texts: DashboardTexts, choices: FilterChoices, name: str, value: str) -> str:
