@@ -74,6 +74,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
         "link_id": shared["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": tried["id"],
+        "role": (await shop.post("/v1/bi-roles", {}))["role"],
     }
 
 

@@ -31,7 +31,8 @@ def test_the_demo_shows_figures_at_once(service: Service) -> None:
         client.headers["Authorization"] = f"Bearer {key}"
         reply = client.get("/v1/metrics/nps", params={"period": "12mo", "interval": "month"}).json()
         assert reply["total"]["n"] > 1000
-        assert all(row["n"] for row in reply["rows"])
+        # On the first of a month the last one has no answers yet.
+        assert all(row["n"] for row in reply["rows"][:-1])
         journey = client.get("/v1/journeys/purchase/map").json()
         assert sum(step["weakest"] for step in journey["steps"]) == 1
         languages = client.get("/v1/metrics/nps", params={"group_by": "locale"}).json()["rows"]

@@ -237,7 +237,7 @@ async def test_replace_is_refused_for_rows_of_something_else(shop: Shop) -> None
     other_survey = await send(shop, scored({"1": 9}), survey="second")
     other_source = await send(shop, scored({"1": 9}), source="till")
     for replaced, words in ((other_survey, "same survey"), (other_source, "source `till`"),
-                            ({"id": UUID(int=7)}, "no import")):  # fmt: skip
+                            ({"id": UUID(int=7)}, "is not an import")):  # fmt: skip
         body = {"survey": "nps", "source": "file", "replace": str(replaced["id"])}
         reply = await shop.call(
             "POST", "/v1/imports", content=scored({"5": 9}).encode(), params=body

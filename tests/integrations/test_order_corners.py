@@ -16,8 +16,8 @@ from tests.shop import Shop
 
 async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
     await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
-    await shop.make_trigger("s", on="order.fulfilled", delay="P360D")
+    await shop.make_trigger("s", on="order.paid", delay="P366D")
+    await shop.make_trigger("s", on="order.fulfilled", delay="P366D")
     a = await register(shop, "woocommerce", key="woo-a")
     b = await register(shop, "woocommerce", key="woo-b")
     await tell(shop, a, woo("processing", "2T09:00:00"))
@@ -55,7 +55,7 @@ async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> Non
 
 async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
     await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    await shop.make_trigger("s", on="order.paid", delay="P366D")
     made = await register(shop, "woocommerce")
     first = {"id": 724, "total": "-20.00"}
     await tell(
@@ -77,7 +77,7 @@ async def test_refunds_in_pieces_are_whole_with_the_last(shop: Shop) -> None:
 @pytest.mark.parametrize("own", [True, False])
 async def test_a_session_that_ends_calls_off_only_its_own_order(shop: Shop, own: bool) -> None:
     await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    await shop.make_trigger("s", on="order.paid", delay="P366D")
     made = await register(shop, "stripe")
     await tell(shop, made, stripe("checkout.session.completed", AT, SESSION))
     ended = SESSION | {"id": "cs_1" if own else "cs_0", "payment_status": "unpaid"}
@@ -106,7 +106,7 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
     shop: Shop, transactions: list[Any]
 ) -> None:
     await shop.publish("s")
-    await shop.make_trigger("s", on="order.paid", delay="P360D")
+    await shop.make_trigger("s", on="order.paid", delay="P366D")
     made = await register(shop, "shopify")
     order = 820982911946154500
     refund = {"id": 9, "order_id": order, "created_at": "2026-03-03T10:00:00Z",
@@ -121,7 +121,7 @@ async def test_a_refund_that_pays_nothing_or_unknown_back_is_partial(
 
 async def test_a_test_order_told_last_makes_tests_of_what_came_before(shop: Shop) -> None:
     await shop.publish("s")
-    await shop.make_trigger("s", on="order.delivered", delay="P360D")
+    await shop.make_trigger("s", on="order.delivered", delay="P366D")
     made = await register(shop, "shopify")
     order = 820982911946154500
     shipped = {"id": 5, "order_id": order, "shipment_status": "delivered", "email": "jon@e.com",

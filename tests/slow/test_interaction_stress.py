@@ -72,7 +72,7 @@ def prepare(service: Service) -> None:
             client.post("/v1/surveys", json={"template": name, "key": name}).raise_for_status()
             client.post(f"/v1/surveys/{name}/publish").raise_for_status()
         for trigger in TRIGGERS:
-            body = {"survey": "ces", "delay": "P300D", "max_age": None} | trigger
+            body = {"survey": "ces", "delay": "P366D", "max_age": None} | trigger
             client.post("/v1/triggers", json=body).raise_for_status()
 
 
