@@ -284,11 +284,9 @@ def role_maker_url(settings: Settings, database_url: str) -> str:
 
     A process that the supervisor started has the embedded database as its `database_url`.
     """
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        state = json.loads((settings.data_dir / "postgres.json").read_text())
-        if database_url == url_of(state):
-            return superuser_url(settings.data_dir)
-    return database_url
+    state = settings.data_dir / "postgres.json"
+    is_embedded = state.exists() and database_url == url_of(json.loads(state.read_text()))
+    return superuser_url(settings.data_dir) if is_embedded else database_url
 
 
 @contextmanager
