@@ -39,8 +39,14 @@ _NAMED_US = re.compile(
 _EPOCH = re.compile(r"\d{10}(\.\d+)?|\d{13}")
 _SERIAL = re.compile(r"\d{5}([.,]\d+)?")
 _CLOCK = re.compile(
-    r"^(\d{1,2})[:h](\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?\s?[Mm]\b\.?)? *(.*)$"
+    r"^(\d{1,2})[:h.](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,6})\d*)?)? *([AaPp]\.?\s?[Mm]\b\.?)? *(.*)$"
 )
+# Words around a time: `2026 r. o 10:00`, `um 10.00 Uhr`, `à 10h00`, `la ora 10:00`.
+_BEFORE_CLOCK = re.compile(
+    r"^(?:r\.|roku\b)?,? *(?:(?:o|um|at|à|às|alle|a las|la|ora|la ora|kl\.|godz\.|o godz\.) +)?",
+    re.IGNORECASE,
+)
+_AFTER_CLOCK = re.compile(r" *(?:uhr|h|hrs?)\.?$", re.IGNORECASE)
 _OFFSET = re.compile(r"^(?:UTC|GMT)? ?([+-])(\d{1,2})(?::?(\d{2}))?$", re.IGNORECASE)
 _SERIALS = (20_000.0, 80_000.0)
 _SERIAL_ORIGIN = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as spreadsheets count
@@ -271,7 +277,7 @@ def _by_name(text: str) -> dt.datetime | None:
 
 def _with_clock(year: int, month: int, day: int, rest: str) -> dt.datetime | None:
     date = dt.datetime(year, month, day)  # noqa: DTZ001 - the zone follows
-    rest = rest.strip()
+    rest = _AFTER_CLOCK.sub("", _BEFORE_CLOCK.sub("", rest.strip()))
     if not rest:
         return date
     match = _CLOCK.match(rest)

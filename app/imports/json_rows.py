@@ -14,7 +14,10 @@ from app.imports.table import Table, cell_text, clean
 _DEEPEST = 20
 _BEGINS = re.compile(r"\[?\s*\{")
 # What an API calls the list in which it returns its rows.
-_LISTS = ("data", "items", "results", "responses", "records", "rows")
+_LISTS = (
+    "data", "items", "result", "results", "responses", "survey_responses", "satisfaction_ratings",
+    "records", "rows", "tickets", "customers",
+)  # fmt: skip
 _REPEATED = {"score", "comment"}
 
 

@@ -3,9 +3,11 @@
 
 import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.imports.dates import DateReading
 from app.imports.values import reader_of
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.surveys.schemas import Question
@@ -277,3 +279,22 @@ def test_our_own_fixed_answers_are_read_again(type_: QuestionType) -> None:
         exported = str(answer.value).lower() if isinstance(answer.value, bool) else answer.value
         assert read(exported) == answer.value
         assert read(answer.word) == answer.value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5 stycznia 2026 r. o 10:00", "5. Januar 2026 um 10.00 Uhr", "5 janvier 2026 à 10h00",
+        "5 de enero de 2026 a las 10:00", "5 ianuarie 2026, ora 10:00", "05.01.2026, 10:00 Uhr",
+        "5 January 2026 at 10:00",
+    ],
+)  # fmt: skip
+def test_dates_are_read_as_people_say_them(text: str) -> None:
+    read = DateReading(ZoneInfo("UTC"), "dmy").read(text)
+    assert read == dt.datetime(2026, 1, 5, 10, tzinfo=dt.UTC)
+
+
+async def test_a_list_inside_a_document_is_opened(shop: Shop) -> None:
+    await nps_survey(shop)
+    content = '{"result": [{"id": 1, "score": 9, "responded_at": "2026-01-05T10:00:00Z"}]}'
+    assert (await send(shop, content, map="id=external_id"))["accepted"] == 1
