@@ -20,7 +20,6 @@ from app.imports.columns import (
     Vocabulary,
     pivot_rows,
     preset_of,
-    presets,
     require_known_names,
     uses_of,
     wanted_rows,
@@ -30,6 +29,7 @@ from app.imports.encoding_check import require_one_reading
 from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
+from app.imports.presets import presets
 from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replacement import find_missing, find_replaced
 from app.imports.report import file_report

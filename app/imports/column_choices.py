@@ -7,10 +7,11 @@ from uuid import UUID
 
 from app.core.database import Database
 from app.imports.answer_look import survey_of, vocabulary_of
-from app.imports.columns import preset_of, presets, uses_of
+from app.imports.columns import preset_of, uses_of
 from app.imports.file_kinds import FILE_KINDS
 from app.imports.options import ImportOptions
 from app.imports.preset_rules import apply_rules
+from app.imports.presets import presets
 from app.imports.source_file import SourceFile
 from app.imports.table_reader import read_table
 

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decide what each column becomes: by the caller, by a preset, or by its own name."""
 
-import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib.resources import files
 from itertools import islice
-from typing import Any
 
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
 from app.core.text_values import did_you_mean
 from app.imports.options import ImportOptions
+from app.imports.presets import presets
 from app.imports.table import REJECTED_COLUMN, Table, too_wide
 from app.imports.values import fold, plain_header
 
@@ -56,16 +53,6 @@ class Vocabulary:
     def is_question(self, meaning: str) -> bool:
         """Tell whether a column with this meaning holds answers to a question."""
         return meaning in self.texts.values()
-
-
-@cache
-def presets(kind: str = "answers") -> dict[str, Any]:
-    """Return the presets of one kind of file, by name."""
-    presets_by_kind: dict[str, Any] = json.loads(
-        files("app.imports").joinpath("presets.json").read_text()
-    )
-    presets_of_kind: dict[str, Any] = presets_by_kind[kind]
-    return presets_of_kind
 
 
 def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") -> str | None:

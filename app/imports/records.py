@@ -19,11 +19,12 @@ from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.ids import derived_uuid
 from app.imports import record_queries
-from app.imports.columns import ColumnUse, Vocabulary, preset_of, presets, uses_of, wanted_rows
+from app.imports.columns import ColumnUse, Vocabulary, preset_of, uses_of, wanted_rows
 from app.imports.dates import DateReading, judge_dates, zone_of
 from app.imports.encoding_check import require_one_reading
 from app.imports.file_ids import FileIds, Repeat
 from app.imports.options import ImportOptions
+from app.imports.presets import presets
 from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replacement import find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.core.errors import InvalidInput
 from app.imports.json_rows import is_json, read_json
+from app.imports.presets import presets
 from app.imports.source_file import SourceFile, detect_encoding
 from app.imports.table import Table, cell_text
 
@@ -207,15 +208,15 @@ def _cut(row: list[str], width: int) -> list[str]:
 
 
 def _second_header(header: Sequence[str], after: Sequence[Sequence[str]]) -> int:
-    """Return how many more rows are header: SurveyMonkey has one, Qualtrics two."""
-    if len(after) > 1 and any(cell.startswith('{"ImportId"') for cell in after[1]):
-        return 2
-    if after and any(cell.startswith('{"ImportId"') for cell in after[0]):
-        return 1
-    names = {name.casefold() for name in header}
-    if after and "respondent id" in names and not (after[0][0] if after[0] else ""):
-        return 1
-    return 0
+    """Return how many more rows are header, as presets say: SurveyMonkey has one, Qualtrics two."""
+    rules = [preset.get("more_headers", {}) for preset in presets().values()]
+    begins = tuple(text for rule in rules for text in rule.get("begins_with", ()))
+    for place in (1, 0):
+        if len(after) > place and any(cell.startswith(begins) for cell in after[place]):
+            return place + 1
+    empty_below = {name for rule in rules for name in rule.get("empty_below", ())}
+    first = header[0].casefold()
+    return int(bool(after) and first in empty_below and not (after[0][0] if after[0] else ""))
 
 
 def _stated_zone(cells: Sequence[str]) -> str | None:

@@ -12,9 +12,10 @@ from uuid import UUID
 
 from app.core.clock import utc_now
 from app.core.text_values import fit_email
-from app.imports.columns import ColumnUse, Vocabulary, presets
+from app.imports.columns import ColumnUse, Vocabulary
 from app.imports.dates import DateReading
 from app.imports.options import EVENT_TYPE
+from app.imports.presets import presets
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
 from app.imports.rows import UnreadableRowError, fit_touchpoint

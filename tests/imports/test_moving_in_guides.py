@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.imports.columns import presets
+from app.imports.presets import presets
 from tests.shop import Shop
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"

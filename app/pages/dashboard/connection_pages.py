@@ -18,7 +18,7 @@ from app.core.errors import AfterwordError, InvalidInput
 from app.core.event_types import EventType
 from app.core.routing import current_settings, router
 from app.imports.column_choices import ColumnChoices, find_choices
-from app.imports.columns import presets
+from app.imports.presets import presets
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
 from app.integrations.presets import PRESETS
