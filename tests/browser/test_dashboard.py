@@ -34,6 +34,8 @@ async def sign_in(page: Page, service: Service, company: Company, path: str = "/
     await page.get_by_role("button", name="Sign in").click()
     # On a phone it stands in the menu.
     await page.locator("form[action$='/sign-out']").wait_for(state="attached")
+    # The page is there before its script is, and a choice applies at once only by the script.
+    await page.wait_for_load_state()
 
 
 def furnish(company: Company) -> None:
