@@ -67,6 +67,8 @@ _PARTS: dict[str, Callable[[Service, str], list[Row]]] = {
 def main() -> None:
     """Run the parts named, or all, on one fresh service."""
     wanted = sys.argv[1:] or list(_PARTS)
+    if unknown := [name for name in wanted if name not in _PARTS]:
+        sys.exit(f"There is no part {', '.join(unknown)}.\n{__doc__}")
     service = Service()
     service.start()
     rows: list[Row] = []
