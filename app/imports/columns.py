@@ -55,6 +55,11 @@ class Vocabulary:
         return meaning in self.texts.values()
 
 
+def spellings_of(targets: Mapping[str, str]) -> dict[str, str]:
+    """Return targets by their names, also written with blanks or hyphens: `first reply`."""
+    return {name.replace("_", sign): target for sign in "_ -" for name, target in targets.items()}
+
+
 def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") -> str | None:
     """Return the preset asked for, or the one whose columns the file has."""
     known = presets(kind)
@@ -215,7 +220,7 @@ def _require_column(places: Mapping[str, int], option: str, column: str) -> str:
 def _require_target(target: str, words: Vocabulary, option: str = "map") -> str:
     if found := _own_meaning(target, words):
         return found
-    known = list(words.targets.values())
+    known = list(dict.fromkeys(words.targets.values()))
     hint = did_you_mean(target, known)
     known_names = ", ".join(known)
     msg = f"`{target[:80]}` is no question or field{hint}; there are {known_names}, property.NAME"

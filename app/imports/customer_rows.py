@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.text_values import fit_locale
-from app.imports.columns import ColumnUse, Vocabulary
+from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
 from app.imports.rows import UnreadableRowError
@@ -21,7 +21,7 @@ _KNOWN = {
     "e-mail": "email", "email address": "email", "e-mail address": "email", "mail": "email",
     "customer id": "external_id", "customer_id": "external_id", "full name": "name",
     "language": "locale", "phone number": "phone", "phone_number": "phone",
-    "consent.surveys": "consent", "do not survey": "do_not_survey",
+    "consent.surveys": "consent",
 }  # fmt: skip
 # The source of a consent that a file states.
 IMPORTED = "import"
@@ -32,7 +32,7 @@ _NAMES = ("external_id", "email", "phone")
 def vocabulary(_preset: str | None) -> Vocabulary:
     """Return what the columns of a customer file may become."""
     return Vocabulary(
-        {name: name for name in FIELDS}, known=_KNOWN, rest_as_properties=True,
+        spellings_of({name: name for name in FIELDS}), known=_KNOWN, rest_as_properties=True,
         # In a shop's list it is where the customer came from.
         on_request=frozenset({"source"}),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.core.clock import utc_now
 from app.core.text_values import fit_email
-from app.imports.columns import ColumnUse, Vocabulary
+from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.dates import DateReading
 from app.imports.options import EVENT_TYPE
 from app.imports.presets import presets
@@ -36,6 +36,9 @@ FIELDS = (
     "id", *TIMES, *_MINUTES, "customer.email", "customer.external_id", "customer.name", "agent",
     "team", "touchpoint", "event", "at", "event_id",
 )  # fmt: skip
+_TARGETS = {name: name for name in FIELDS} | {
+    "customer_email": "customer.email", "customer_id": "customer.external_id",
+}  # fmt: skip
 _AHEAD = dt.timedelta(hours=24)
 _LONGEST_ID = 100
 _COUNT = re.compile(r"\d{1,4}(?:[.,]0+)?")
@@ -52,8 +55,7 @@ def vocabulary(preset: str | None) -> Vocabulary:
     """Return what the columns of a ticket file may become."""
     known = presets("tickets")[preset] if preset else {"columns": {}, "unwanted": []}
     return Vocabulary(
-        targets={name: name for name in FIELDS}
-        | {"customer_email": "customer.email", "customer_id": "customer.external_id"},
+        targets=spellings_of(_TARGETS),
         known=known["columns"],
         unwanted=frozenset(known["unwanted"]),
         rest_as_properties=True,

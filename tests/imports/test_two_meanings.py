@@ -298,3 +298,17 @@ async def test_a_list_inside_a_document_is_opened(shop: Shop) -> None:
     await nps_survey(shop)
     content = '{"result": [{"id": 1, "score": 9, "responded_at": "2026-01-05T10:00:00Z"}]}'
     assert (await send(shop, content, map="id=external_id"))["accepted"] == 1
+
+
+async def test_a_field_is_known_however_its_name_is_joined(shop: Shop) -> None:
+    tickets = "id,opened,First reply,solved,customer-email\n"
+    tickets += "1,2026-01-05 10:00,2026-01-05 10:30,2026-01-05 12:00,ana@example.com\n"
+    look = await send(shop, tickets, kind="tickets", survey=None, dry_run="true")
+    becomes = {column["column"]: column["becomes"] for column in look["columns"]}
+    assert becomes["First reply"] == "first_reply"
+    assert becomes["customer-email"] == "customer.email"
+    customers = "External ID,email,Do not survey\n7,ana@example.com,yes\n"
+    look = await send(shop, customers, kind="customers", survey=None, dry_run="true")
+    becomes = {column["column"]: column["becomes"] for column in look["columns"]}
+    assert becomes["External ID"] == "external_id"
+    assert becomes["Do not survey"] == "do_not_survey"
