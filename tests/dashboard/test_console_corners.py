@@ -80,6 +80,16 @@ async def test_only_admins_read_of_the_mail_server(browser: Browser, shop: Shop)
     assert "mail server" not in await browser.page("/")
 
 
+async def test_who_only_reads_finds_the_preview_of_a_draft(browser: Browser, shop: Shop) -> None:
+    await shop.post("/v1/surveys", {"key": "s", "template": "nps"})
+    await member_page(browser, shop, "viewer")
+    page = await browser.page("/surveys/s")
+    assert "/surveys/s/edit" not in page
+    assert 'href="/surveys/s/preview"' in page
+    shown = await browser.open("/surveys/s/preview")
+    assert "recommend" in await browser.page(shown.headers["location"])
+
+
 async def test_customers_are_found_by_a_part_of_their_name(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     for key, name in (("c-1", "Jan Kowalski"), ("c-2", "Ala 100% Nowak")):
