@@ -16,7 +16,7 @@ _THRESHOLDS = (20_000, 50, 100)
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """Collect nothing meanwhile, since nothing that is loaded is garbage: a tenth less time."""
+    """Switch the collector off while modules are loaded, which saves a tenth of the time."""
     gc.disable()
     try:
         yield

@@ -93,5 +93,6 @@ async def delete_bi_role(
     """Drop a database login, and the schema that it may have."""
     database: Database = request.app.state.database
     await bi_roles.require_role(session, caller.workspace_id, role)
+    # The role is dropped over other connections.
     await session.commit()
     await bi_roles.drop_role(database, maker_url=role_maker_url(settings, database.url), role=role)

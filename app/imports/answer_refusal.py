@@ -76,11 +76,12 @@ def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> 
 
 def _misread_column(reader: RowReader, histograms: Mapping[str, Counter[str]]) -> str | None:
     """Return why a question's column is not of its type: too many of its cells say nothing."""
-    for (target, column), n in reader.unread.items():
-        read = sum(n for text, n in histograms.get(target, Counter()).items() if text != "-")
-        if n >= _MIN_SCORES and n > _MOST_UNREAD * (n + read):
+    for (target, column), unread in reader.unread.items():
+        answers = histograms.get(target, Counter())
+        given = unread + sum(n for text, n in answers.items() if text != "-")
+        if unread >= _MIN_SCORES and unread > _MOST_UNREAD * given:
             return (
-                f"{n:,} of {n + read:,} values of `{column}` cannot be read as `{target}`; say "
+                f"{unread:,} of {given:,} values of `{column}` cannot be read as `{target}`; say "
                 "what they mean by `value`, leave the column out by `ignore`, or say "
                 "`allow_rejects`."
             )

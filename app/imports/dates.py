@@ -49,6 +49,8 @@ _BEFORE_CLOCK = re.compile(
 _AFTER_CLOCK = re.compile(r" *(?:uhr|h|hrs?)\.?$", re.IGNORECASE)
 _OFFSET = re.compile(r"^(?:UTC|GMT)? ?([+-])(\d{1,2})(?::?(\d{2}))?$", re.IGNORECASE)
 _SERIALS = (20_000.0, 80_000.0)
+_ORDERS = ("dmy", "mdy")
+_MONTHS = 12
 _SERIAL_ORIGIN = dt.datetime(1899, 12, 30)  # noqa: DTZ001 - local, as spreadsheets count
 
 
@@ -59,10 +61,6 @@ def zone_of(name: str) -> ZoneInfo:
         msg = "is no IANA time zone, such as Europe/Warsaw"
         raise InvalidInput.at("query", "timezone", msg=msg)
     return ZoneInfo(name)
-
-
-_ORDERS = ("dmy", "mdy")
-_MONTHS = 12
 
 
 class AmbiguousDateError(ValueError):
@@ -134,7 +132,7 @@ def judge_dates(
     spreadsheet, whose real dates are ISO here.
     """
     if format_ is not None:
-        return _said_reading(zone, format_)
+        return _reading_of_format(zone, format_)
     if order is not None:
         return DateReading(zone, order)
     seen: Counter[str | None] = Counter()
@@ -156,8 +154,8 @@ def judge_dates(
     return DateReading(zone, _judge_order(seen, column))
 
 
-def _said_reading(zone: ZoneInfo, format_: str) -> DateReading:
-    """Return the reading that the caller says: an order of day and month, or a form."""
+def _reading_of_format(zone: ZoneInfo, format_: str) -> DateReading:
+    """Return the reading by the caller's format: an order of day and month, or strptime's signs."""
     return DateReading(zone, format_) if format_ in _ORDERS else DateReading(zone, format=format_)
 
 

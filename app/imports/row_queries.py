@@ -34,7 +34,10 @@ async def find_latest(
 async def has_source(
     session: AsyncSession, workspace_id: UUID, source: str, *, is_taken: bool = False
 ) -> bool:
-    """Tell whether a file of this source was ever imported; with `is_taken`, and stands."""
+    """Tell whether a file of this source was imported.
+
+    With `is_taken`, only a file counts that was not undone or refused.
+    """
     stands = "and status in ('reading', 'done')" if is_taken else ""
     rows = await run_sql(
         session,

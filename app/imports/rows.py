@@ -247,8 +247,8 @@ class RowReader:
             if rivals := rivals_among(texts, points):
                 answer = texts[rivals[0]]
                 return (
-                    f"`{rivals[0]}` and `{rivals[1]}` of `{target}` would be two of the steps of a "
-                    f"scale that the question has not; say by `value` what each means, such as "
+                    f"`{rivals[0]}` and `{rivals[1]}` are different steps of a scale that is not "
+                    f"the one of `{target}`; say by `value` what each means, such as "
                     f"{target}:{rivals[0]}={answer}."
                 )
         return None

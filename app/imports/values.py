@@ -110,9 +110,9 @@ def fold(text: str) -> str:
 
 
 def plain_header(column: str) -> str:
-    """Return a header as presets write it: without a mark of duty, and without a code before it.
+    """Return a header as presets write it: without the code before it and the asterisk behind.
 
-    Such as LimeSurvey's `G01Q01. `, or `Q1: ` and `1. `.
+    A code is LimeSurvey's `G01Q01. `, or `Q1: ` and `1. `; the asterisk marks required questions.
     """
     folded = fold(column).rstrip(" *")
     match = _CODE.match(folded)

@@ -106,7 +106,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
 
 
 def _few_surveys(counts: Mapping[str, Mapping[str, int]], least: int) -> set[str]:
-    """Return the surveys to leave out of the total, less which the others would show their answers.
+    """Return the surveys to leave out of the total, so that it shows no small survey's answers.
 
     Small groups that are together large enough stay in it.
     """

@@ -58,13 +58,7 @@ class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
     answers: dict[str, Any]
     touchpoint: _TouchpointKey | None = None
     locale: _Locale | None = None
-    properties: (
-        Annotated[
-            dict[Annotated[str, Meta(min_length=1, max_length=64)], Any],
-            Meta(max_length=MOST_PROPERTIES),
-        ]
-        | None
-    ) = None
+    properties: ResponseProperties | None = None
     customer: CustomerIn | None = None
     interaction: AboutInteraction | None = None
     order: ShortText | None = None
