@@ -20,8 +20,7 @@ from starlette.responses import HTMLResponse
 from app.core.errors import NotFound
 from app.core.http import at
 from app.core.settings import Settings
-from app.integrations.presets import PRESETS
-from app.integrations.registry import ADAPTERS
+from app.integrations.guides import SOURCE_GUIDES, read_instructions
 from app.pages.rendering import page
 
 routes = APIRouter(include_in_schema=False)
@@ -36,16 +35,6 @@ def _read(name: str) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _source_guides() -> dict[str, Guide]:
-    """Return a guide for each source and each preset, with the properties that they yield."""
-    guides: dict[str, Guide] = {
-        name: {**guide, "properties": ADAPTERS[name].properties}
-        for name, guide in _read("guides").items()
-    }
-    return guides | dict(PRESETS)
-
-
-GUIDES = _source_guides()
 BI = _read("bi")
 BOUNCES = _read("bounces")
 
@@ -91,7 +80,7 @@ async def show_guides() -> HTMLResponse:
         "guides.html",
         lang="en",
         title="Guides",
-        guides=GUIDES,
+        guides=SOURCE_GUIDES,
         prose={name: _prose(name)[0] for name in PROSE},
         bi=BI,
         bounces=BOUNCES,
@@ -113,14 +102,15 @@ async def show_guide(request: Request, name: str) -> HTMLResponse:
         found = BOUNCES[name]
         title = f"Bounces of {found['title']}"
         return page("bounces.html", lang="en", title=title, guide=found, base=base)
-    if name not in GUIDES:
+    if name not in SOURCE_GUIDES:
         raise NotFound("There is no guide of this name; see /guides.")
-    guide = GUIDES[name]
+    guide = SOURCE_GUIDES[name]
     return page(
         "guide.html",
         lang="en",
         title=guide["title"],
         guide=guide,
+        instructions=read_instructions(name, "en"),
         key=_key_of(guide),
         register=json.dumps(guide["register"], ensure_ascii=False),
         base=base,

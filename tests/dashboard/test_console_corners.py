@@ -282,3 +282,24 @@ async def test_a_colour_is_shown_as_it_will_look(browser: Browser, shop: Shop) -
     assert saved.status_code == 303
     assert (await shop.get("/v1/workspace"))["brand"]["colour"] == "#7a1fa2"
     assert 'fill="#7a1fa2"' in await browser.page("/settings")
+
+
+@pytest.mark.parametrize(
+    ("language", "step", "label", "top"),
+    [
+        ("en", "Stages of your own pipelines", "“What its statuses mean”", "the top of this page"),
+        ("pl", "Etapy Twoich własnych procesów", "„Co znaczą jego statusy”", "górnej części tej"),
+        ("ro", "Etapele fluxurilor dumneavoastră", "„Ce înseamnă stările sale”", "partea de sus"),
+    ],
+)
+async def test_a_sender_is_connected_in_the_managers_language(
+    browser: Browser, shop: Shop, language: str, step: str, label: str, top: str
+) -> None:
+    made = await register(shop, "generic", preset="hubspot")
+    browser.client.headers["accept-language"] = language
+    await browser.sign_in()
+    page = await browser.page(f"/connections/{made['id']}")
+    for words in (step, label, top):
+        assert words in page
+    # What has a field here is not explained as a call of the API.
+    assert "PATCH /v1" not in page

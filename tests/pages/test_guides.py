@@ -2,13 +2,15 @@
 import html
 import json
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from app.integrations.guides import SOURCE_GUIDES, Instructions, read_instructions
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
-from app.pages.guides import BI, BOUNCES, GUIDES
+from app.pages.guides import BI, BOUNCES
 from tests.integrations import test_presets
 from tests.integrations.sender import SECRET
 from tests.integrations.senders import SENDERS
@@ -22,9 +24,9 @@ NAMELESS = {"hubspot", "bigcommerce"}
 
 async def test_every_source_and_preset_has_its_guide(shop: Shop) -> None:
     assert set(SENDERS) == {*map(str, SourceName)} - {"generic"}
-    assert set(GUIDES) == {*map(str, SourceName), *PRESETS}
+    assert set(SOURCE_GUIDES) == {*map(str, SourceName), *PRESETS}
     index = await shop.client.get("/guides")
-    for source, guide in GUIDES.items():
+    for source, guide in SOURCE_GUIDES.items():
         assert f'href="/guides/{source}"' in index.text
         page = await shop.client.get(f"/guides/{source}")
         assert page.status_code == 200
@@ -34,6 +36,22 @@ async def test_every_source_and_preset_has_its_guide(shop: Shop) -> None:
         for name in guide["properties"]:
             assert f"<code>{name}</code>" in page.text
     assert (await shop.client.get("/guides/nobody")).status_code == 404
+
+
+@pytest.mark.parametrize("source", SOURCE_GUIDES)
+def test_a_guide_says_the_same_in_each_language(source: str) -> None:
+    english = read_instructions(source, "en")
+    for language in ("pl", "ro"):
+        translated = read_instructions(source, language)
+        assert translated != english
+        assert len(translated["steps"]) == len(english["steps"])
+        assert code_in(translated) == code_in(english)
+
+
+def code_in(instructions: Instructions) -> Counter[str]:
+    """Count what a guide's instructions show as code: addresses, names of events, commands."""
+    said = [instructions["before"], *instructions["steps"], instructions["test"]]
+    return Counter(re.findall("`[^`]+`", " ".join(said)))
 
 
 async def commands_of(shop: Shop, guide: str) -> list[tuple[str, Any]]:

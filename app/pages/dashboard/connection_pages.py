@@ -21,6 +21,7 @@ from app.imports.column_choices import ColumnChoices, find_choices
 from app.imports.presets import presets
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
+from app.integrations.guides import SOURCE_GUIDES, Instructions, read_instructions
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
 from app.integrations.statuses import TYPES
@@ -30,7 +31,8 @@ from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
-from app.pages.guides import BI, GUIDES
+from app.pages.dashboard.texts import DashboardTexts
+from app.pages.guides import BI
 from app.surveys import service as surveys
 from app.workspaces.scopes import Scope
 
@@ -39,8 +41,9 @@ routes = router("Dashboard")
 _KEPT_SECONDS = 3600
 _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
             "ticket_source", "sheet", "skip_rows", "preset", "pivot", "by", "replace")  # fmt: skip
-# How a guide gives the sender's secret; here it has a field.
-_SECRET_BY_API = re.compile(r"`PATCH /v1/integrations/[^`]*secret[^`]*`")
+# What a guide does by the API has a field on the page of the integration.
+_BY_API = re.compile(r"`(?:GET|PATCH) /v1/integrations/[^` ]+(?: {\"(\w+)\"[^`]*)?`")
+_FIELDS = {"secret": "sender_secret", "status_map": "status_map", "accept_test": "accept_test"}
 # Options of which several may be typed, one a line.
 _LINES = ("value", "missing", "na", "where", "set", "event_name")
 
@@ -75,7 +78,8 @@ async def show_connections(visit: ConsoleDep) -> HTMLResponse:
 def _by_title(names: Iterable[str]) -> list[tuple[str, str]]:
     """Return what can be connected, each with its title, in the order of the titles."""
     return sorted(
-        ((name, str(GUIDES[name]["title"])) for name in names), key=lambda pair: pair[1].casefold()
+        ((name, str(SOURCE_GUIDES[name]["title"])) for name in names),
+        key=lambda pair: pair[1].casefold(),
     )
 
 
@@ -89,13 +93,28 @@ async def show_integration(visit: ConsoleDep, integration: str) -> HTMLResponse:
     made = [UUID(id_) for event in events for id_ in event["interactions"] or ()]
     return visit.page(
         "integration", title=found["key"], integration=found, events=events,
-        guide=guide, guide_title=GUIDES[guide]["title"], meanings=list(TYPES),
-        steps=[_SECRET_BY_API.sub(f"“{visit.texts['sender_secret']}”", step)
-               for step in GUIDES[guide].get("steps", ())],
-        paste=GUIDES[guide].get("paste"),
+        guide=guide, guide_title=SOURCE_GUIDES[guide]["title"], meanings=list(TYPES),
+        instructions=_instructions_for_console(guide, visit.texts),
+        paste=SOURCE_GUIDES[guide].get("paste"),
         became=await types_of(visit.session, visit.workspace.id, made),
         status_map="\n".join(f"{k} = {v}" for k, v in found["status_map"].items()),
     )  # fmt: skip
+
+
+def _instructions_for_console(guide: str, texts: DashboardTexts) -> Instructions:
+    """Return what to do at the sender; calls of the API become the names of this page's fields."""
+
+    def name_field(call: re.Match[str]) -> str:
+        if call[1] is None:
+            return texts["top_of_page"]
+        return texts["in_quotes"].format(text=texts[_FIELDS[call[1]]])
+
+    said = read_instructions(guide, texts.language)
+    return Instructions(
+        before=_BY_API.sub(name_field, said["before"]),
+        steps=[_BY_API.sub(name_field, step) for step in said["steps"]],
+        test=_BY_API.sub(name_field, said["test"]),
+    )
 
 
 @routes.get("/files", include_in_schema=False)
