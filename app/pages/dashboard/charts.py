@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 WIDTH, HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 34
 _ROW, _LABEL = 34, 190
 _MOST_LABELS = 8
 # Bars with longer labels lie beneath each other, with the labels at their side.

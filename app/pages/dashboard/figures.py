@@ -58,9 +58,13 @@ def format_value(texts: DashboardTexts, metric: str, value: float | None) -> str
 
 
 def interval_of(texts: DashboardTexts, metric: str, ci: Sequence[float] | None) -> str | None:
-    """Write an interval."""
+    """Write an interval; a sign of per cent stands once."""
     if not ci:
         return None
+    unit = METRICS[metric].unit
+    if unit.kind == "percent":
+        low, high = (texts.number(bound, unit.digits) for bound in ci)
+        return f"{low} … {high} %"
     return " … ".join(format_value(texts, metric, bound) for bound in ci)
 
 
