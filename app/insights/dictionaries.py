@@ -2,11 +2,14 @@
 """Which language words are in, and their basic forms.
 
 The dictionaries are those of simplemma. The index of a large one takes seconds to make, so it is
-kept in a file and read in a fraction of that the next time.
+kept in a file and read in a fraction of that the next time. `python -m app.insights.dictionaries
+FOLDER LANGUAGE…` makes the files.
 """
 
 import contextlib
 import pickle
+import subprocess
+import sys
 import tempfile
 import unicodedata
 from collections import Counter
@@ -50,6 +53,23 @@ class DictionaryFiles:
     def get_dictionary(self, lang: str) -> Mapping[str, str]:
         """Return the basic form of each word of a language."""
         return self._load(lang)
+
+    def prepare(self, languages: Sequence[str]) -> None:
+        """Make the files that are missing in a process of its own.
+
+        Making one computes for seconds, in which this process would answer more slowly.
+        """
+        missing = [lang for lang in languages if (file := self._file(lang)) and not file.exists()]
+        if missing:
+            command = [
+                sys.executable,
+                "-m",
+                "app.insights.dictionaries",
+                str(self.folder),
+                *missing,
+            ]
+            # What that process does not make is made here when it is asked for.
+            subprocess.run(command, check=False, capture_output=True)
 
     def _load_uncached(self, lang: str) -> Mapping[str, str]:
         return self._read(lang) or self._make(lang)
@@ -153,9 +173,10 @@ def _by_common_words(words: Sequence[str], best: str) -> str:
 @cache
 def load_dictionaries(default: str) -> None:
     """Load the dictionaries of the languages that comments are first judged by."""
-    for language in dict.fromkeys([default, *LANGUAGES]):
-        if language in _lemmatised():
-            _knows("questionnaire", language)
+    languages = [name for name in dict.fromkeys([default, *LANGUAGES]) if name in _lemmatised()]
+    DICTIONARIES.prepare(languages)
+    for language in languages:
+        _knows("questionnaire", language)
 
 
 @cache
@@ -250,3 +271,15 @@ def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) ->
     if len(kept) >= _MOST_KEPT:
         kept.clear()
     kept[key] = value
+
+
+def main() -> None:
+    """Make the dictionaries' files of some languages in a folder."""
+    folder, *languages = sys.argv[1:]
+    keep_dictionaries_in(Path(folder))
+    for language in languages:
+        DICTIONARIES.get_dictionary(language)
+
+
+if __name__ == "__main__":
+    main()

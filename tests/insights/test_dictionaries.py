@@ -39,3 +39,14 @@ def test_without_a_folder_that_can_be_written_words_are_known(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     files = files_in(tmp_path / "file" / "below")
     assert files.get_dictionary("en")["deliveries"] == "delivery"
+
+
+def test_files_that_are_missing_are_made_by_another_process(tmp_path: Path) -> None:
+    files = files_in(tmp_path)
+    files.prepare(["en", "ro"])
+    made = sorted(path.name.partition("-")[0] for path in tmp_path.iterdir())
+    assert made == ["en", "ro"]
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    files.prepare(["en", "ro"])
+    assert files.get_dictionary("en")["houses"] == "house"
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
