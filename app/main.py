@@ -49,8 +49,8 @@ from app.invitations.sns import Certificates
 from app.pages.error_pages import error_page, is_for_people
 from app.pages.rendering import ShowPage
 from app.responses import batch, intake, widget
-from app.responses.batch_writing import Ingest
 from app.responses.group_commit import GroupCommit
+from app.responses.ingest import Ingest
 from app.responses.openapi import hot_paths
 from app.routers import ROUTERS
 from app.surveys import catalogue

@@ -308,6 +308,16 @@ def test_a_mail_leaves_in_one_place() -> None:
     assert senders == {"invitations/invitation_mails.py", "webhooks/attempts.py"}
 
 
+def test_an_answer_is_taken_in_one_place() -> None:
+    """There its touchpoint is declared, a refusal is raised, and claims give way to it."""
+    takers = {
+        str(path.relative_to(ROOT / "app"))
+        for path in SOURCES
+        if re.search(r"group\.(submit|write)\(|supersede_claims\(", path.read_text())
+    }
+    assert takers == {"responses/ingest.py", "responses/claims.py"}
+
+
 def test_every_setting_is_described_and_used() -> None:
     source = "".join(path.read_text() for path in SOURCES)
     for name, field in Settings.model_fields.items():

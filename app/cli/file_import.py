@@ -21,8 +21,8 @@ from app.imports.rejects import encoding_of_rejects, write_rejects
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
 from app.interactions.customer_resolver import CustomerResolver
-from app.responses.batch_writing import Ingest
 from app.responses.group_commit import GroupCommit
+from app.responses.ingest import Ingest
 from app.surveys.catalogue import Catalogue
 from app.workspaces.service import find_workspace
 

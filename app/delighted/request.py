@@ -12,7 +12,7 @@ from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.delighted.parameters import Parameters
-from app.responses.batch_writing import Ingest
+from app.responses.ingest import Ingest
 from app.surveys import service as surveys
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.caller import Caller

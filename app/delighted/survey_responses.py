@@ -13,7 +13,6 @@ from app.delighted.shapes import person, survey_response
 from app.interactions import customers
 from app.responses import queries, service
 from app.responses.body import Channel, ResponseIn, check_response
-from app.responses.replies import refuse
 from app.responses.schemas import ResponseOut, ResponsePatch
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.compiled import CompiledSurvey
@@ -239,8 +238,7 @@ async def _store(
     await request.session.commit()
     origin = SubmissionOrigin(caller=request.caller, now=utc_now())
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
-    written = await request.ingest.group.submit(request.caller.workspace_id, submission)
     try:
-        refuse(written.outcome)
+        await request.ingest.take(request.caller.workspace_id, submission)
     except Conflict as error:
         raise InvalidInput.at("body", "id", msg=error.detail) from None

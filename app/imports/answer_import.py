@@ -25,8 +25,8 @@ from app.imports.identities import IdentifiedRow
 from app.imports.models import WRITING
 from app.imports.replacement import find_missing, find_replaced
 from app.imports.row_change import RowChange
-from app.responses.batch_writing import Ingest
 from app.responses.cases import find_cases
+from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
 from app.responses.replacement import find_whole, is_followed_up, put_back_follow_ups
 from app.responses.submission import SubmissionOrigin, person_of, submission_of

@@ -9,11 +9,10 @@ import msgspec
 
 from app.core.clock import utc_now
 from app.core.errors import AfterwordError
-from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.changes import DELETE_SILENTLY
+from app.responses.ingest import Ingest
 from app.responses.replacement import put_back_follow_ups, remove_tombstones
-from app.responses.replies import refuse
 from app.responses.service import change_state
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import Submission
@@ -35,22 +34,8 @@ async def write_answers(
     ingest: Ingest, workspace_id: UUID, submissions: list[Submission]
 ) -> list[AfterwordError | None]:
     """Write at most 500 responses without events; return the error of each, or None."""
-    await ingest.customer_resolver.touchpoints(
-        workspace_id, (submission.row.touchpoint for submission in submissions)
-    )
-    results = await ingest.group.write(workspace_id, submissions, events=False)
-    errors: list[AfterwordError | None] = []
-    for result in results:
-        if isinstance(result, AfterwordError):
-            errors.append(result)
-            continue
-        try:
-            refuse(result.outcome)
-        except AfterwordError as error:
-            errors.append(error)
-        else:
-            errors.append(None)
-    return errors
+    results = await ingest.take_many(workspace_id, submissions, events=False)
+    return [result if isinstance(result, AfterwordError) else None for result in results]
 
 
 async def remove_answers(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:

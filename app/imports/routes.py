@@ -19,7 +19,7 @@ from app.imports.file_kinds import FILE_KINDS
 from app.imports.rejects import encoding_of_rejects
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
-from app.responses.batch_writing import Ingest
+from app.responses.ingest import Ingest
 from app.responses.submission import survey_for
 from app.workspaces.admission import Admin, Reader, Writer
 

@@ -27,7 +27,7 @@ from app.imports.rejects import write_rejects
 from app.imports.schemas import INTERRUPTED_AFTER
 from app.imports.source_file import SourceFile
 from app.imports.undo import undo_answers
-from app.responses.batch_writing import Ingest
+from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
 
 _BLOCK = 1 << 20

@@ -16,7 +16,7 @@ from app.imports.answer_writing import (
     restore_answers,
 )
 from app.imports.models import UNDOING, WRITING
-from app.responses.batch_writing import Ingest
+from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
 from app.responses.replacement import is_followed_up
 from app.responses.writing import MOST_ROWS

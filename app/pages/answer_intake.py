@@ -14,11 +14,9 @@ from app.core.errors import Conflict, InvalidInput
 from app.invitations.models import Invitation
 from app.invitations.votes import HoldState
 from app.pages.survey_form import not_asked
-from app.responses.batch_writing import Ingest
 from app.responses.body import AboutInteraction, ResponseIn
-from app.responses.claims import supersede_claims
+from app.responses.ingest import Ingest
 from app.responses.queries import COUNTED, StoredAnswers, find_stored
-from app.responses.replies import refuse
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import WriteOutcome
 from app.surveys.compiled import CompiledSurvey
@@ -96,10 +94,7 @@ async def save(
         submission = submission_of(
             body, survey, origin, checked=checked, customer_id=page.customer_id
         )
-        written = await ingest.group.submit(survey.workspace_id, submission)
-        refuse(written.outcome)
-        answered = [(survey, page.body)]
-        await supersede_claims(ingest.database, ingest.group.slot, survey.workspace_id, answered)
+        written = await ingest.take(survey.workspace_id, submission)
         if (
             written.outcome in {WriteOutcome.CREATED, WriteOutcome.UPDATED}
             and written.stored is not None

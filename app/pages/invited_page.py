@@ -35,7 +35,7 @@ from app.pages.brand import look_of
 from app.pages.rendering import ShowPage, asks_only_for_headers
 from app.pages.survey_form import answer_of_link
 from app.pages.survey_page import PageLinks, PostedForm, SurveyView, read_form, show_message
-from app.responses.batch_writing import Ingest
+from app.responses.ingest import Ingest
 from app.responses.queries import StoredAnswers, find_stored
 from app.surveys.wording import values_of
 from app.surveys.words import accepted_languages, choose_language

@@ -36,10 +36,10 @@ from app.pages.survey_page import (
     sign_response,
     signed_response,
 )
-from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.cases import find_cases
 from app.responses.claims import is_answered
+from app.responses.ingest import Ingest
 from app.responses.queries import StoredAnswers, find_stored
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.catalogue import find_link

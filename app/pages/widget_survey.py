@@ -14,9 +14,9 @@ from app.core.http import json_reply, problem_reply
 from app.pages.brand import look_of
 from app.pages.rendering import asset
 from app.responses import widget
-from app.responses.batch_writing import Ingest
 from app.responses.body import ResponseIn
 from app.responses.claims import is_answered
+from app.responses.ingest import Ingest
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question

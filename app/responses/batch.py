@@ -7,7 +7,8 @@ from starlette.responses import Response
 from app.core import idempotency
 from app.core.batch_lines import LinesReport, batch_route, read_flag, read_lines, reply_once
 from app.core.clock import utc_now
-from app.responses.batch_writing import Ingest, write_lines
+from app.responses.batch_writing import write_lines
+from app.responses.ingest import Ingest
 from app.responses.submission import SubmissionOrigin
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope

@@ -4,34 +4,19 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from uuid import UUID
 
 from app.core.batch_lines import BatchLine, LinesReport
-from app.core.database import Database
 from app.core.errors import AfterwordError, named_in
-from app.interactions.customer_resolver import CustomerResolver
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
-from app.responses.claims import supersede_claims
-from app.responses.group_commit import GroupCommit
-from app.responses.replies import refuse
+from app.responses.ingest import Ingest
 from app.responses.submission import SubmissionOrigin, person_of, submission_of, survey_for
 from app.responses.writing import MOST_ROWS, WriteOutcome, WriteResult
-from app.surveys.catalogue import Catalogue
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
 _AT_ONCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Ingest:
-    """The services that writing answers needs."""
-
-    database: Database
-    catalogue: Catalogue
-    customer_resolver: CustomerResolver
-    group: GroupCommit
 
 
 async def write_lines(
@@ -82,13 +67,7 @@ async def _write_chunk(
         submissions.append(
             submission_of(body, survey, own, checked=checked, customer_id=customer_id)
         )
-    await ingest.customer_resolver.touchpoints(
-        caller.workspace_id,
-        (submission.row.touchpoint for submission in submissions if not submission.row.test),
-    )
-    results = await ingest.group.write(caller.workspace_id, submissions, events=events)
-    answered = [(survey, body) for _, body, survey, _ in good]
-    await supersede_claims(ingest.database, ingest.group.slot, caller.workspace_id, answered)
+    results = await ingest.take_many(caller.workspace_id, submissions, events=events)
     for (line, *_), result in zip(good, results, strict=True):
         _count(report, line.number, result)
 
@@ -112,13 +91,7 @@ async def _customers(
 def _count(report: LinesReport, number: int, result: WriteResult | AfterwordError) -> None:
     if isinstance(result, AfterwordError):
         report.reject(number, result)
-        return
-    try:
-        refuse(result.outcome)
-    except AfterwordError as error:
-        report.reject(number, error)
-        return
-    if result.outcome in {WriteOutcome.CREATED, WriteOutcome.UPDATED}:
+    elif result.outcome in {WriteOutcome.CREATED, WriteOutcome.UPDATED}:
         report.accepted += 1
     else:
         report.duplicates += 1

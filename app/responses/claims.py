@@ -17,23 +17,21 @@ from app.responses.body import ResponseIn
 from app.responses.changes import SUPERSEDE, gives_way
 from app.responses.service import change_state
 from app.responses.submission import claim_ids
+from app.responses.writing import Submission
 from app.surveys.compiled import CompiledSurvey
 
 
 async def supersede_claims(
-    database: Database,
-    slot: int,
-    workspace_id: UUID,
-    answered: Iterable[tuple[CompiledSurvey, ResponseIn]],
+    database: Database, slot: int, workspace_id: UUID, submissions: Iterable[Submission]
 ) -> None:
     """Take claims out of the figures if a trusted answer about their case exists.
 
     It is called after each write of either kind; of two simultaneous writes one sees the other.
     """
     ids: dict[str, list[UUID]] = defaultdict(list)
-    for survey, body in answered:
-        if survey.one_answer_per is not None and not body.test:
-            ids[survey.one_answer_per] += claim_ids(body, survey)
+    for submission in submissions:
+        if submission.case_kind is not None:
+            ids[submission.case_kind] += submission.claims
     for per, claims in ids.items():
         superseded = await _find_superseded(database, workspace_id, per, claims)
         if superseded:

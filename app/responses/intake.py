@@ -27,11 +27,10 @@ from app.core.http import (
 from app.core.telemetry import REFUSED
 from app.interactions.customer_resolver import CustomerResolver
 from app.invitations.votes import HoldState
-from app.responses.batch_writing import Ingest
 from app.responses.body import CustomerIn, ResponseIn, decode_response
 from app.responses.cases import Case, find_cases, names_a_case
-from app.responses.claims import supersede_claims
-from app.responses.replies import public_summary, refuse, status_of, summary
+from app.responses.ingest import Ingest
+from app.responses.replies import public_summary, status_of, summary
 from app.responses.submission import (
     SubmissionOrigin,
     identifies_itself,
@@ -106,13 +105,7 @@ async def store(
     )
     customer_id = await _identify(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
-    if not submission.row.test:
-        await ingest.customer_resolver.touchpoints(caller.workspace_id, [submission.row.touchpoint])
-    written = await ingest.group.submit(caller.workspace_id, submission)
-    refuse(written.outcome)
-    await supersede_claims(
-        request.app.state.database, ingest.group.slot, caller.workspace_id, [(survey, body)]
-    )
+    written = await ingest.take(caller.workspace_id, submission)
     if written.outcome is WriteOutcome.UNCHANGED and is_repeat:
         first = body.seq == 1 and written.row is not None and written.row.seq == 1
         written = written._replace(

@@ -164,7 +164,13 @@ def submission_of(
         about=_json(case.about) if case.about else None,
         gesture=origin.gesture,
     )
-    return Submission(row, must_exist=not survey.live, former=former)
+    return Submission(
+        row,
+        must_exist=not survey.live,
+        former=former,
+        case_kind=survey.one_answer_per,
+        claims=() if body.test else claim_ids(body, survey),
+    )
 
 
 def identifies_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:

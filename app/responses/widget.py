@@ -17,7 +17,6 @@ from app.core.errors import AfterwordError, named_in
 from app.core.http import problem_reply, read_text, reply_headers, require_content_type
 from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState
-from app.responses.batch_writing import Ingest
 from app.responses.body import (
     CustomerIn,
     ResponseIn,
@@ -27,6 +26,7 @@ from app.responses.body import (
     decode,
     refuse_nul,
 )
+from app.responses.ingest import Ingest
 from app.responses.intake import store
 from app.responses.submission import names_a_case_of, refuse_untrusted
 from app.workspaces.admission import admit

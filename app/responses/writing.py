@@ -55,12 +55,15 @@ class FormerId:
 class Submission:
     """One answer to write; a closed survey's may only change a response that exists.
 
-    `former` is an older id under which the same response may be stored.
+    `former` is an older id under which the same response may be stored. `claims` are the ids
+    under which public pages may have stored an answer about the same `case_kind`.
     """
 
     row: ResponseRow
     must_exist: bool = False
     former: FormerId | None = None
+    case_kind: str | None = None
+    claims: Sequence[UUID] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.database import Database
 from app.core.ids import derived_uuid
+from tests.imports.files import QUESTIONS, send
 from tests.shop import Shop
 
 ALA = {"email": "ala@example.pl", "name": "Ala Nowak"}
@@ -167,6 +168,16 @@ async def test_a_batch_takes_the_claims_place_too(shop: Shop) -> None:
     lines = [{"survey": "page", "channel": "api", "answers": {"score": 9}, "order": "1001"}]
     await shop.post("/v1/responses/batch", lines, status=200)
     total = (await shop.metric("nps"))["total"]
+    assert (total["n"], total["value"]) == (1, 100)
+
+
+async def test_a_file_takes_the_claims_place_too(shop: Shop) -> None:
+    key = await opened(shop, one_answer_per="order", metric="nps", questions=QUESTIONS)
+    await claim(shop, key, order="1001")
+    content = "id,score,order,date\na-1,9,1001,2026-02-03\n"
+    mapping = {"map": ["id=external_id", "date=responded_at"]}
+    await send(shop, content, survey="page", **mapping)
+    total = (await shop.metric("nps", period="all"))["total"]
     assert (total["n"], total["value"]) == (1, 100)
 
 

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.responses import rollups
-from app.responses.batch_writing import Ingest
 from app.responses.changes import DELETE, QUARANTINE, REJECT, RESTORE
 from app.responses.group_commit import GroupCommit
+from app.responses.ingest import Ingest
 from tests.shop import Shop
 
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way in which an answer is taken: from a page, a key, a file or another API's client."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.database import Database
+from app.core.errors import AfterwordError
+from app.interactions.customer_resolver import CustomerResolver
+from app.responses.claims import supersede_claims
+from app.responses.group_commit import GroupCommit
+from app.responses.replies import refuse
+from app.responses.writing import Submission, WriteResult
+from app.surveys.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """Writes answers: their touchpoints first, then the rows, then what they prove wrong."""
+
+    database: Database
+    catalogue: Catalogue
+    customer_resolver: CustomerResolver
+    group: GroupCommit
+
+    async def take(self, workspace_id: UUID, submission: Submission) -> WriteResult:
+        """Write one answer and return when it is on disk; raise Conflict if it is refused."""
+        await self._declare_touchpoints(workspace_id, [submission])
+        written = await self.group.submit(workspace_id, submission)
+        refuse(written.outcome)
+        await supersede_claims(self.database, self.group.slot, workspace_id, [submission])
+        return written
+
+    async def take_many(
+        self, workspace_id: UUID, submissions: Sequence[Submission], *, events: bool
+    ) -> list[WriteResult | AfterwordError]:
+        """Write at most 500 answers as one batch; one that is refused gets its error."""
+        await self._declare_touchpoints(workspace_id, submissions)
+        results = await self.group.write(workspace_id, list(submissions), events=events)
+        await supersede_claims(self.database, self.group.slot, workspace_id, submissions)
+        return [_checked(result) for result in results]
+
+    async def _declare_touchpoints(
+        self, workspace_id: UUID, submissions: Sequence[Submission]
+    ) -> None:
+        await self.customer_resolver.touchpoints(
+            workspace_id, (s.row.touchpoint for s in submissions if not s.row.test)
+        )
+
+
+def _checked(result: WriteResult | AfterwordError) -> WriteResult | AfterwordError:
+    if not isinstance(result, AfterwordError):
+        try:
+            refuse(result.outcome)
+        except AfterwordError as error:
+            return error
+    return result
