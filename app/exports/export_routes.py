@@ -32,7 +32,8 @@ from app.exports.streaming import (
 )
 from app.interactions.customers import require_customer
 from app.responses.filter_values import require_known
-from app.responses.schemas import FollowUpStatus, Integrity
+from app.responses.schemas import FollowUpStatus
+from app.responses.states import Integrity
 from app.surveys.scales import Band
 from app.workspaces.admission import Reader
 from app.workspaces.schemas import Moment

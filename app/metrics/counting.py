@@ -23,13 +23,14 @@ from app.metrics.figures import Cell, Series
 from app.metrics.metric import CellKey
 from app.metrics.periods import Bound, Interval, Span
 from app.metrics.request import MetricRequest
+from app.responses.states import HOLD_STATES
 from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
 
 Cells = dict[CellKey, Cell]
 
 _NAMES = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
 _VALUES = [*map(str, range(11)), "-1", "-2"]
-_EXCLUDED = ("provisional", "unverified", "quarantined", "test")
+_EXCLUDED = (*HOLD_STATES, "test")
 
 
 @dataclass(frozen=True, slots=True)

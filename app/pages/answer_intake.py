@@ -4,7 +4,7 @@
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,8 @@ from app.invitations.votes import HoldState
 from app.pages.survey_form import not_asked
 from app.responses.body import AboutInteraction, ResponseIn
 from app.responses.ingest import Ingest
-from app.responses.queries import COUNTED, StoredAnswers, find_stored
+from app.responses.queries import StoredAnswers, find_stored
+from app.responses.states import COUNTED, HOLD_STATES, ResponseState
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import WriteOutcome
 from app.surveys.compiled import CompiledSurvey
@@ -27,11 +28,12 @@ EDITABLE_FOR = dt.timedelta(days=14)
 _TRIES = 20
 _LAST_SEQ = 2_147_483_647
 # An unconfirmed answer may replace only answers of equal or lower trust.
-_MAY_TAKE: dict[HoldState | None, set[str | None]] = {
-    "provisional": {None, "provisional"},
-    "unverified": {None, "provisional", "unverified"},
+_MAY_TAKE: Mapping[HoldState | None, frozenset[ResponseState | None]] = {
+    "provisional": frozenset({None, "provisional"}),
+    "unverified": frozenset({None, "provisional", "unverified"}),
 }
-_NEVER_CONFIRMED = {None, "provisional", "unverified", "quarantined"}
+_NEVER_CONFIRMED: frozenset[ResponseState | None] = frozenset({None, *HOLD_STATES})
+_ANY_STATE: frozenset[ResponseState | None] = frozenset({None, *get_args(ResponseState)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,7 @@ async def save(
     """
     survey = page.survey
     origin = replace(page.origin, held=held, gesture=gesture)
-    anything = {*_NEVER_CONFIRMED, *COUNTED, "superseded", "rejected", "deleted"}
-    may_take = _MAY_TAKE.get(held, _NEVER_CONFIRMED if opened else anything)
+    may_take = _MAY_TAKE.get(held, _NEVER_CONFIRMED if opened else _ANY_STATE)
     for _ in range(_TRIES):
         async with ingest.database.session() as session:
             stored = await find_stored(session, survey.workspace_id, page.response_id)

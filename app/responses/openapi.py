@@ -7,7 +7,8 @@ import msgspec
 
 from app.core.openapi import KEY_HEADER, BatchOperation, reference
 from app.responses.body import ResponseIn
-from app.responses.schemas import FollowUpStatus, Integrity
+from app.responses.schemas import FollowUpStatus
+from app.responses.states import Integrity
 from app.surveys.scales import Band
 
 _EXAMPLE = {

@@ -18,9 +18,8 @@ from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.responses.filter_values import require_known
 from app.responses.models import Response
-from app.responses.schemas import Integrity, ResponseFilter
-
-COUNTED = {"counted", "test"}
+from app.responses.schemas import ResponseFilter
+from app.responses.states import COUNTED, Integrity, ResponseState
 
 _COLUMNS = """
 select r.*, s.key as survey_key, case when r.import_id is not null then (
@@ -165,7 +164,7 @@ class StoredAnswers:
 
     seq: int = 0
     answers: dict[str, Any] = field(default_factory=dict)
-    state: str | None = None
+    state: ResponseState | None = None
     band: str | None = None
     complete: bool = False
     responded_at: dt.datetime | None = None

@@ -7,9 +7,8 @@ import msgspec
 
 from app.core.errors import Conflict
 from app.responses.rows import StoredResponse
+from app.responses.states import integrity_of
 from app.responses.writing import WriteOutcome, WriteResult
-
-_INTEGRITY = {"counted": "ok", "test": "ok"}
 
 _REFUSALS = {
     WriteOutcome.CONFLICT: "This Idempotency-Key was used with another body; use a new key.",
@@ -17,11 +16,6 @@ _REFUSALS = {
     WriteOutcome.DELETED: "This response was deleted and stays so.",
     WriteOutcome.CLOSED: "The survey is closed and takes no new responses.",
 }
-
-
-def integrity_of(state: str) -> str:
-    """Return the `integrity` that a stored state is shown as."""
-    return _INTEGRITY.get(state, state)
 
 
 def refuse(outcome: WriteOutcome) -> None:

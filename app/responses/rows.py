@@ -8,11 +8,14 @@ from uuid import UUID
 import msgspec
 from msgspec import Raw, Struct
 
+from app.responses.states import ResponseState
+
 _SQL_TYPES = {
     UUID: "uuid",
     int: "int4",
     bool: "bool",
     str: "text",
+    ResponseState: "text",
     Raw: "jsonb",
     dt.datetime: "timestamptz",
 }
@@ -36,7 +39,7 @@ class ResponseRow(Struct, kw_only=True, omit_defaults=True):
     locale: str
     complete: bool
     test: bool
-    state: str
+    state: ResponseState
     score: int | None = None
     band: str | None = None
     answers: Raw
@@ -73,7 +76,7 @@ class StoredResponse(Struct, kw_only=True):
     locale: str
     complete: bool
     test: bool
-    state: str
+    state: ResponseState
     score: int | None
     band: str | None
     order_ref: str | None
@@ -94,7 +97,9 @@ def sql_type(name: str) -> str:
     if name in _BYTES:
         return "bytea"
     annotation = ResponseRow.__annotations__[name]
-    return _SQL_TYPES[next(iter(get_args(annotation)), annotation)]
+    if annotation not in _SQL_TYPES:
+        annotation = get_args(annotation)[0]
+    return _SQL_TYPES[annotation]
 
 
 def stored_as(row: ResponseRow, now: dt.datetime) -> StoredResponse:

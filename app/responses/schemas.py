@@ -17,22 +17,12 @@ from pydantic import (
 
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.text_values import Line
+from app.responses.states import Integrity
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment
 
 # An answer: a number, true or false, a text, options, `na`, or null if it was skipped.
 Answer = bool | int | str | list[str] | None
-
-
-class Integrity(StrEnum):
-    """Whether an answer counts, and if not, why."""
-
-    OK = "ok"
-    PROVISIONAL = "provisional"
-    UNVERIFIED = "unverified"
-    QUARANTINED = "quarantined"
-    SUPERSEDED = "superseded"
-    REJECTED = "rejected"
 
 
 class FollowUpStatus(StrEnum):

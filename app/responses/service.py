@@ -23,8 +23,8 @@ from app.interactions.service import customers_by_id
 from app.invitations import service as invitations
 from app.responses import queries
 from app.responses.changes import DELETE, RESTORE
-from app.responses.replies import integrity_of
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
+from app.responses.states import integrity_of
 from app.workspaces.caller import Caller
 
 REDACT_JOB = "responses.redact_events"
