@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """An insight's query made definite, and the conditions that its filters mean."""
 
-import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.property_filters import is_property_among
 from app.insights.kinds import KINDS, InsightName
+from app.metrics.conditions import IS_SURVEY, RequestConditions
 from app.metrics.periods import Bound
 from app.metrics.request import MetricRequest
 
@@ -70,7 +69,7 @@ class InsightRefused(Exception):
         }  # fmt: skip
 
 
-class ResponseQuery:
+class ResponseQuery(RequestConditions):
     """The counted responses `r` that a request means, as the end of an SQL statement.
 
     `source()` is a FROM with its WHERE; `bound` are its values. With `count=latest_per_customer`
@@ -83,55 +82,35 @@ class ResponseQuery:
 
     def __init__(self, request: InsightRequest) -> None:
         """Translate the request's span and filters."""
-        self._request = request.metric_request
+        super().__init__(request.metric_request)
         self._of_tagged = KINDS[request.insight].tag is not None
-        self.bound: dict[str, Any] = {"workspace": self._request.workspace.id}
-        self._conditions = ["r.workspace_id = :workspace", "r.state = 'counted'"]
-        self._conditions.append(f"r.responded_at >= {self.moment(self._request.span.start)}")
-        self._conditions.append(f"r.responded_at < {self.moment(self._request.span.end)}")
+        self.conditions += ["r.workspace_id = :workspace", "r.state = 'counted'"]
+        self.lie_in(self.request.span, "r.responded_at")
         self._narrow()
 
-    def bind(self, value: Any) -> str:
-        """Bind a value and return its parameter."""
-        name = f"b{len(self.bound)}"
-        self.bound[name] = value
-        return f":{name}"
-
-    def _texts(self, values: Any) -> str:
-        return f"cast({self.bind(values)} as text[])"
-
-    def moment(self, bound: Bound) -> str:
-        """Return a bound of the span as SQL: a local midnight is found by the database."""
-        if isinstance(bound, dt.datetime):
-            return f"cast({self.bind(bound)} as timestamptz)"
-        self.bound["zone"] = self._request.timezone
-        return f"(cast({self.bind(bound)} as date) ::timestamp at time zone :zone)"
-
     def _narrow(self) -> None:
-        filters = self._request.filters
+        filters = self.request.filters
         if surveys := filters.get("survey"):
-            self._conditions.append(
+            self.conditions.append(
                 "exists (select 1 from survey s where s.workspace_id = r.workspace_id and "
-                f"s.id = r.survey_id and array[s.key, s.id::text] && {self._texts(surveys)})"
+                f"s.id = r.survey_id and {IS_SURVEY.format(self.texts(surveys))})"
             )
         for name in ("channel", "locale"):
             if values := filters.get(name):
-                self._conditions.append(f"r.{name} = any({self._texts(values)})")
+                self.be_among(f"r.{name}", values)
         self._narrow_questions()
-        for name, values in self._request.properties.items():
-            parameter, given = self.bind(name), self.bind(values)
-            self._conditions.append(is_property_among("r.properties", parameter, given))
+        self.have_properties("r.properties")
 
     def _narrow_questions(self) -> None:
         """Keep the responses of surveys whose questions the filters mean."""
         if question := self.is_question("q.key"):
-            self._conditions.append(f"r.survey_id in ({self._surveys(question)})")
+            self.conditions.append(f"r.survey_id in ({self._surveys(question)})")
         if own := self.is_at("q.touchpoint"):
             elsewhere = self.is_at(RESPONSE_TOUCHPOINT)
             if not self._of_tagged:
                 named = self._surveys("q.touchpoint is not null")
                 elsewhere = f"{elsewhere} and r.survey_id not in ({named})"
-            self._conditions.append(f"(r.survey_id in ({self._surveys(own)}) or ({elsewhere}))")
+            self.conditions.append(f"(r.survey_id in ({self._surveys(own)}) or ({elsewhere}))")
 
     def _surveys(self, condition: str) -> str:
         main = "" if self._of_tagged else " and q.main"
@@ -142,31 +121,31 @@ class ResponseQuery:
 
     def is_question(self, key: str) -> str:
         """Return the condition that the filter `question` means a key; empty without one."""
-        values = self._request.filters.get("question")
-        return f"{key} = any({self._texts(values)})" if values else ""
+        values = self.request.filters.get("question")
+        return f"{key} = any({self.texts(values)})" if values else ""
 
     def is_at(self, touchpoint: str) -> str:
         """Return the condition that the filters mean a touchpoint; empty where none does."""
         conditions = []
-        if keys := self._request.filters.get("touchpoint"):
-            conditions.append(f"{touchpoint} = any({self._texts(keys)})")
-        if stages := self._request.filters.get("stage"):
+        if keys := self.request.filters.get("touchpoint"):
+            conditions.append(f"{touchpoint} = any({self.texts(keys)})")
+        if stages := self.request.filters.get("stage"):
             conditions.append(
                 f"{touchpoint} in (select t.key from touchpoint t where "
-                f"t.workspace_id = :workspace and t.stage = any({self._texts(stages)}))"
+                f"t.workspace_id = :workspace and t.stage = any({self.texts(stages)}))"
             )
         return " and ".join(conditions)
 
     def condition(self, *more: str) -> str:
         """Return the condition that a response `r` is one of them and meets further conditions."""
-        if self._request.latest:
+        if self.request.latest:
             return f"r.id in (select r.id {self.source(*more)})"
-        return " and ".join([*self._conditions, *more])
+        return self.where(*more)
 
     def source(self, *more: str) -> str:
         """Return `from … where …` of the responses, with further conditions."""
-        conditions = " and ".join([*self._conditions, *more])
-        if not self._request.latest:
+        conditions = self.where(*more)
+        if not self.request.latest:
             return f"from response r where {conditions}"
         return (
             "from (select distinct on (coalesce(r.customer_id, r.id)) r.* from response r "

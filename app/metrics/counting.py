@@ -17,11 +17,12 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.property_filters import PROPERTY, is_property_among
+from app.core.property_filters import PROPERTY, is_scalar
+from app.metrics.conditions import IS_SURVEY, RequestConditions
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
 from app.metrics.metric import CellKey
-from app.metrics.periods import Bound, Interval, Span
+from app.metrics.periods import Interval, Span
 from app.metrics.request import MetricRequest
 from app.responses.states import HOLD_STATES
 from app.surveys.question_types import QuestionType, lowest_score, spec_of, types_of_metric
@@ -90,20 +91,18 @@ _RESOLUTION_TIME = """case when k.seconds < 3600 then '<1h' when k.seconds < 144
 _OF_TICKETS = frozenset({"resolution_time", "source"})
 
 
-class _CellQuery:
+class _CellQuery(RequestConditions):
     """The parts of one statement over `x`, which is a rollup cell or a response."""
 
     def __init__(
         self, request: MetricRequest, questions: ScoreQuestions, *, from_rows: bool
     ) -> None:
-        self.request, self.questions = request, questions
+        super().__init__(request)
+        self.questions = questions
         self.from_rows = from_rows
         self.options = questions.with_options
-        self.bound: dict[str, Any] = {
-            "workspace": request.workspace.id,
-            "types": questions.types,
-        }
-        self.conditions = ["x.workspace_id = :workspace"]
+        self.bound["types"] = questions.types
+        self.conditions.append("x.workspace_id = :workspace")
         self._narrow()
 
     def groups(self) -> list[str]:
@@ -155,11 +154,9 @@ left join lateral (
         if name.startswith(PROPERTY):
             if not self.from_rows:
                 return "x.value"
-            parameter = self._bind(name.removeprefix(PROPERTY))
-            return (
-                f"case when jsonb_typeof(x.properties -> :{parameter}) "
-                f"in ('string', 'number', 'boolean') then x.properties ->> :{parameter} end"
-            )
+            parameter = self.bind(name.removeprefix(PROPERTY))
+            value = f"x.properties ->> {parameter}"
+            return f"case when {is_scalar('x.properties', parameter)} then {value} end"
         known = {
             "survey": "s.key",
             "question": "q.key",
@@ -173,66 +170,37 @@ left join lateral (
         }
         return known.get(name, f"q.{name}")
 
-    def _bind(self, value: Any) -> str:
-        name = f"p{len(self.bound)}"
-        self.bound[name] = value
-        return name
-
     def _narrow(self) -> None:
         for name, values in self.request.filters.items():
-            parameter = self._bind(values)
-            expression = self._expression(name)
             if name == "survey":
-                self.conditions.append(f"array[s.key, s.id::text] && :{parameter} ::text[]")
+                self.conditions.append(IS_SURVEY.format(self.texts(values)))
             else:
-                self.conditions.append(f"{expression} = any(:{parameter} ::text[])")
+                self.be_among(self._expression(name), values)
         if self.from_rows:
-            self._narrow_rows()
+            self.have_properties("x.properties")
         else:
             self._narrow_rollups()
-
-    def _narrow_rows(self) -> None:
-        for name, values in self.request.properties.items():
-            parameter, wanted = self._bind(name), self._bind(values)
-            self.conditions.append(is_property_among("x.properties", f":{parameter}", f":{wanted}"))
 
     def _narrow_rollups(self) -> None:
         names = self.request.property_names
         self.bound["segment"] = next(iter(names), "")
         self.conditions.append("x.segment = :segment")
         for values in self.request.properties.values():
-            self.conditions.append(f"x.value = any(:{self._bind(values)} ::text[])")
+            self.be_among("x.value", values)
 
     def between(self, span: Span) -> None:
         """Keep what lies in the span."""
         if self.from_rows:
-            self.conditions.append(f"x.responded_at >= {self.moment(span.start)}")
-            self.conditions.append(f"x.responded_at < {self.moment(span.end)}")
+            self.lie_in(span, "x.responded_at")
         else:
-            self.conditions.append(f"x.local_date >= :{self._bind(span.start)}")
-            self.conditions.append(f"x.local_date < :{self._bind(span.end)}")
-
-    def _zone(self) -> str:
-        self.bound["zone"] = self.request.timezone
-        return ":zone"
-
-    def moment(self, bound: Bound) -> str:
-        """Let the database find the moment of a local midnight."""
-        parameter = self._bind(bound)
-        if isinstance(bound, dt.datetime):
-            return f":{parameter} ::timestamptz"
-        return f":{parameter} ::date ::timestamp at time zone {self._zone()}"
+            self.conditions.append(f"x.local_date >= {self.bind(span.start)}")
+            self.conditions.append(f"x.local_date < {self.bind(span.end)}")
 
     def bucket(self, interval: Interval) -> str:
         """Return the SQL of the first local day of the period; null without one."""
-        if interval is Interval.NONE:
-            return "null::date"
-        day = (
-            f"(x.responded_at at time zone {self._zone()})"
-            if self.from_rows
-            else "x.local_date::timestamp"
-        )
-        return f"date_trunc('{interval}', {day})::date"
+        if self.from_rows:
+            return self.period_of_moment(interval, "x.responded_at")
+        return self.period_of_day(interval, "x.local_date")
 
 
 async def count(
@@ -294,7 +262,7 @@ async def _count_cells(
     statement = f"""
 select {", ".join(keys)}, {", ".join(sums)}
 from {source} {query.joins()}
-where {" and ".join(query.conditions)}
+where {query.where()}
 group by {", ".join(str(i + 1) for i in range(len(keys)))}
 having {" or ".join(f"{sum_} <> 0" for sum_ in sums)}"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
@@ -331,7 +299,7 @@ select {", ".join(outer)}, {", ".join(sums)} from (
     p(begins, ends, number)
   join response x on x.responded_at >= p.begins and x.responded_at < p.ends
   cross join lateral jsonb_each_text(x.scores) a {query.joins()}
-  where {" and ".join(query.conditions)}
+  where {query.where()}
 ) ranked where place = 1
 group by {", ".join(outer)}"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
@@ -387,7 +355,7 @@ async def count_excluded(
     statement = f"""
 select x.state, count(distinct x.id)
 from response x cross join lateral jsonb_each_text(x.scores) a {query.joins()}
-where x.state not in ('counted', 'deleted') and {" and ".join(query.conditions)}
+where x.state not in ('counted', 'deleted') and {query.where()}
 group by 1"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     found: dict[str, int] = dict(tuple(row) for row in rows)

@@ -10,9 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.core.property_filters import is_property_among
 from app.interactions import service as interactions
 from app.interactions.models import Journey
+from app.metrics.conditions import RequestConditions
 from app.metrics.counting import Cells
 from app.metrics.counts import pooled
 from app.metrics.figures import Cell, mean_0_100, pool_into
@@ -29,12 +29,12 @@ _PRIOR = 30
 STAGES = ("before", "during", "after", None)
 _FOLLOW_UP_FILTERS = {
     "survey": """exists (select from survey s where s.workspace_id = r.workspace_id
-      and s.id = r.survey_id and array[s.key, s.id::text] && cast(:survey as text[]))""",
-    "touchpoint": "r.touchpoint = any(cast(:touchpoint as text[]))",
-    "channel": "r.channel = any(cast(:channel as text[]))",
-    "locale": "r.locale = any(cast(:locale as text[]))",
+      and s.id = r.survey_id and array[s.key, s.id::text] && {})""",
+    "touchpoint": "r.touchpoint = any({})",
+    "channel": "r.channel = any({})",
+    "locale": "r.locale = any({})",
     "stage": """exists (select from touchpoint t where t.workspace_id = r.workspace_id
-      and t.key = r.touchpoint and t.stage = any(cast(:stage as text[])))""",
+      and t.key = r.touchpoint and t.stage = any({}))""",
 }
 
 
@@ -150,17 +150,16 @@ def _shrunk(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str,
 
 async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dict[str, int]:
     """Return how many follow-ups of the request's filters are open now, by touchpoint."""
-    conditions = [_FOLLOW_UP_FILTERS[name] for name in request.filters]
-    bound: dict[str, Any] = dict(request.filters)
-    for number, (name, values) in enumerate(request.properties.items()):
-        conditions.append(is_property_among("r.properties", f":name{number}", f":values{number}"))
-        bound |= {f"name{number}": name, f"values{number}": values}
+    query = RequestConditions(request)
+    for name, values in request.filters.items():
+        query.conditions.append(_FOLLOW_UP_FILTERS[name].format(query.texts(values)))
+    query.have_properties("r.properties")
     rows = await run_sql(
         session,
         text(
-            "select r.touchpoint, count(*) from response r where r.workspace_id = :id "
+            "select r.touchpoint, count(*) from response r where r.workspace_id = :workspace "
             "and r.follow_up_opened_at is not null and r.follow_up in ('open', 'contacted') "
-            f"and r.state = 'counted' {''.join(f' and {c}' for c in conditions)} group by 1"
-        ).bindparams(id=request.workspace.id, **bound),
+            f"and r.state = 'counted' and {query.where('true')} group by 1"
+        ).bindparams(**query.bound),
     )
     return dict(tuple(row) for row in rows)

@@ -5,7 +5,6 @@ Used for the response rate (answered of delivered invitations) and follow-ups (c
 with Wilson's interval.
 """
 
-import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,12 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.property_filters import PROPERTY, is_property_among
+from app.core.property_filters import PROPERTY
 from app.metrics import statistics
+from app.metrics.conditions import IS_SURVEY, RequestConditions
 from app.metrics.counts import half_away, reliability
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
-from app.metrics.periods import Bound, Interval, Period
+from app.metrics.periods import Interval, Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
 
@@ -74,27 +74,16 @@ class RatioCounter:
     ) -> dict[CellKey, RatioCounts]:
         """Return the counts of each period and group."""
         interval = Interval.NONE if periods is None else request.interval
-        groups = request.groups
-        bound: dict[str, Any] = {
-            "workspace": request.workspace.id,
-            "start": request.span.start,
-            "end": request.span.end,
-        }
-        keys = ["null::date"]
-        if interval is not Interval.NONE:
-            keys = [f"date_trunc('{interval}', x.{self.at} at time zone :zone)::date"]
-        keys += [self._key(number, name, bound) for number, name in enumerate(groups)]
-        start, end = (_bound(name, getattr(request.span, name)) for name in ("start", "end"))
+        query = self._narrowed(request)
+        period = query.period_of_moment(interval, f"x.{self.at}")
+        keys = [period, *(self._key(query, g) for g in request.groups)]
         statement = f"""
 select {", ".join(keys)}, {self.counts}
 from {self.table} x join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id
-where x.workspace_id = :workspace and {self.condition}
-  and x.{self.at} >= {start} and x.{self.at} < {end} {self._narrowed(request, bound)}
+where {query.where()}
 group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
-        if ":zone" in statement:
-            bound["zone"] = request.timezone
-        rows = await run_sql(session, text(statement).bindparams(**bound))
-        width = len(groups) + 1
+        rows = await run_sql(session, text(statement).bindparams(**query.bound))
+        width = len(request.groups) + 1
         return {
             tuple(row[:width]): RatioCounts(row[width], row[width + 1], tuple(row[width + 2 :]))
             for row in rows
@@ -111,26 +100,22 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         found = await self.count_rows(session, request, None)
         return next(iter(found.values()), RatioCounts())
 
-    def _key(self, number: int, name: str, bound: dict[str, Any]) -> str:
+    def _key(self, query: RequestConditions, name: str) -> str:
         if name in self.named_groups:
             return self.named_groups[name]
-        bound[f"g{number}"] = name.removeprefix(PROPERTY)
-        return f"{self.properties} ->> :g{number}"
+        return f"{self.properties} ->> {query.bind(name.removeprefix(PROPERTY))}"
 
-    def _narrowed(self, request: MetricRequest, bound: dict[str, Any]) -> str:
-        conditions = ""
-        for number, (name, values) in enumerate(request.filters.items()):
-            bound[f"f{number}"] = values
-            conditions += (
-                f" and array[s.key, s.id::text] && :f{number} ::text[]"
-                if name == "survey"
-                else f" and {self.named_groups[name]} = any(:f{number} ::text[])"
-            )
-        for number, (name, values) in enumerate(request.properties.items()):
-            bound |= {f"n{number}": name, f"v{number}": values}
-            among = is_property_among(self.properties, f":n{number}", f":v{number}")
-            conditions += f" and {among}"
-        return conditions
+    def _narrowed(self, request: MetricRequest) -> RequestConditions:
+        query = RequestConditions(request)
+        query.conditions += ["x.workspace_id = :workspace", self.condition]
+        query.lie_in(request.span, f"x.{self.at}")
+        for name, values in request.filters.items():
+            if name == "survey":
+                query.conditions.append(IS_SURVEY.format(query.texts(values)))
+            else:
+                query.be_among(self.named_groups[name], values)
+        query.have_properties(self.properties)
+        return query
 
     def read(self, request: MetricRequest, total: RatioCounts) -> CountReading:
         """Ratios have no scales, and are always read from the rows."""
@@ -177,12 +162,6 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
 
     async def excluded(self, session: AsyncSession, request: MetricRequest) -> None:
         """Nothing is left out of a ratio."""
-
-
-def _bound(name: str, value: Bound) -> str:
-    if isinstance(value, dt.datetime):
-        return f":{name} ::timestamptz"
-    return f":{name} ::date ::timestamp at time zone :zone"
 
 
 def _median_hours(beside: Sequence[Any]) -> FigureDict:

@@ -6,7 +6,6 @@ counts of a sketch per day, so that the cost does not grow with the tickets. A t
 the period of its end; an unresolved ticket to that of its opening.
 """
 
-import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,11 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY, is_scalar
 from app.interactions.ticket_statements import BUCKET
+from app.metrics.conditions import RequestConditions
 from app.metrics.counts import half_away, reliability
 from app.metrics.durations import Durations, seconds_of_bucket
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
-from app.metrics.periods import Bound, Interval, Period
+from app.metrics.periods import Interval, Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
 
@@ -50,51 +50,38 @@ class TicketCounts:
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
 
-class _TicketQuery:
+class _TicketQuery(RequestConditions):
     """The parts of a statement over `x`: counts a day, or tickets with one measure a row."""
 
     def __init__(self, request: MetricRequest, measures: Sequence[str], *, from_rows: bool) -> None:
-        self.request = request
+        super().__init__(request)
         self.measures = measures
         self.from_rows = from_rows
-        self.bound: dict[str, Any] = {"workspace": request.workspace.id}
-        self.conditions = ["x.workspace_id = :workspace"]
+        self.conditions.append("x.workspace_id = :workspace")
         for name, values in request.filters.items():
-            self.conditions.append(
-                f"{self._expression(name)} = any(:{self._bind(values)} ::text[])"
-            )
+            self.be_among(self._expression(name), values)
         if from_rows:
-            for name in request.property_names:
-                parameter = self._bind(name)
-                self.conditions.append(is_scalar("x.properties", f":{parameter}"))
-                if name in request.properties:
-                    wanted = self._bind(request.properties[name])
-                    self.conditions.append(
-                        f"x.properties ->> :{parameter} = any(:{wanted} ::text[])"
-                    )
+            self.have_properties("x.properties")
+            for name in request.property_names - set(request.properties):
+                self.conditions.append(is_scalar("x.properties", self.bind(name)))
         else:
             self._narrow_counts()
 
     def _narrow_counts(self) -> None:
         names = self.request.property_names
-        self.conditions.append(f"x.segment = :{self._bind(next(iter(names), ''))}")
+        self.conditions.append(f"x.segment = {self.bind(next(iter(names), ''))}")
         for values in self.request.properties.values():
-            self.conditions.append(f"x.value = any(:{self._bind(values)} ::text[])")
-        self.conditions.append(f"x.clock in ('', :{self._bind(self.request.clock)})")
-        self.conditions.append(f"x.measure = any(:{self._bind(list(self.measures))} ::text[])")
-        self.conditions.append(f"x.local_date >= :{self._bind(self.request.span.start)}")
-        self.conditions.append(f"x.local_date < :{self._bind(self.request.span.end)}")
-
-    def _bind(self, value: Any) -> str:
-        name = f"p{len(self.bound)}"
-        self.bound[name] = value
-        return name
+            self.be_among("x.value", values)
+        self.conditions.append(f"x.clock in ('', {self.bind(self.request.clock)})")
+        self.be_among("x.measure", list(self.measures))
+        self.conditions.append(f"x.local_date >= {self.bind(self.request.span.start)}")
+        self.conditions.append(f"x.local_date < {self.bind(self.request.span.end)}")
 
     def _expression(self, name: str) -> str:
         if name.startswith(PROPERTY):
             if not self.from_rows:
                 return "x.value"
-            return f"x.properties ->> :{self._bind(name.removeprefix(PROPERTY))}"
+            return f"x.properties ->> {self.bind(name.removeprefix(PROPERTY))}"
         known = {"source": "x.source", "touchpoint": "nullif(x.touchpoint, '')", "stage": "p.stage"}
         return known[name]
 
@@ -111,7 +98,7 @@ class _TicketQuery:
 
     def _tickets(self) -> str:
         """Return one row a ticket and measure; each is found by the index of its own time."""
-        start, end = (self._moment(b) for b in (self.request.span.start, self.request.span.end))
+        start, end = (self.moment(b) for b in (self.request.span.start, self.request.span.end))
         parts = []
         for measure in self.measures:
             if measure in _TIMED:
@@ -129,22 +116,11 @@ class _TicketQuery:
             )
         return f"({' union all '.join(parts)})"
 
-    def _moment(self, bound: Bound) -> str:
-        parameter = self._bind(bound)
-        if isinstance(bound, dt.datetime):
-            return f":{parameter} ::timestamptz"
-        self.bound["zone"] = self.request.timezone
-        return f":{parameter} ::date ::timestamp at time zone :zone"
-
-    def period(self, interval: Interval) -> str:
+    def bucket(self, interval: Interval) -> str:
         """Return the SQL of the period's first day."""
-        if interval is Interval.NONE:
-            return "null::date"
-        day = "x.local_date::timestamp"
         if self.from_rows:
-            self.bound["zone"] = self.request.timezone
-            day = "(x.at at time zone :zone)"
-        return f"date_trunc('{interval}', {day})::date"
+            return self.period_of_moment(interval, "x.at")
+        return self.period_of_day(interval, "x.local_date")
 
     def groups(self) -> list[str]:
         """Return the SQL of each group's value."""
@@ -252,7 +228,7 @@ async def _is_small(session: AsyncSession, request: MetricRequest, measures: Seq
     query = _TicketQuery(request, measures[:1], from_rows=_needs_rows(request))
     n = "count(*)" if query.from_rows else "coalesce(sum(x.n), 0)"
     source = query.source()
-    statement = f"select {n} from {source} where {' and '.join(query.conditions)}"
+    statement = f"select {n} from {source} where {query.where()}"
     found = (await run_sql(session, text(statement).bindparams(**query.bound))).one()[0]
     return int(found) < MOST_EXACT
 
@@ -263,7 +239,7 @@ async def _read(
     """Return the counts by period and groups; one count without groups and without tickets."""
     exact = await _is_small(session, request, measures)
     query = _TicketQuery(request, measures, from_rows=exact or _needs_rows(request))
-    keys = [query.period(interval), *query.groups()]
+    keys = [query.bucket(interval), *query.groups()]
     value = "x.bucket"
     if query.from_rows:
         value = "x.seconds" if exact else BUCKET.replace("m.seconds", "x.seconds")
@@ -272,7 +248,7 @@ async def _read(
     grouping = ", ".join(f"k{number}" for number in range(len(keys)))
     statement = (
         f"select {names}, x.measure, {value} as shown, {sums} from {query.source()} "
-        f"where {' and '.join(query.conditions)} group by {grouping}, measure, shown"
+        f"where {query.where()} group by {grouping}, measure, shown"
     )
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
     source = "rows" if query.from_rows else "rollups"
