@@ -43,14 +43,14 @@ class Service:
             **environment,
         }
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run another command on the same folder."""
         return subprocess.run(
             [sys.executable, "-m", "app.cli.commands", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
 

@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -122,7 +123,7 @@ def measure() -> None:
         small = asyncio.run(_fill(service, url, answers // _SMALLER))
         large = asyncio.run(_fill(service, url, answers))
         _compare(service, small, large)
-        _work(service, large)
+        _work(service, url, large)
     finally:
         service.remove()
 
@@ -185,15 +186,29 @@ def _time(service: Service, filled: Filled, path: str) -> float:
     return statistics.median(took) * 1000
 
 
-def _work(service: Service, filled: Filled) -> None:
-    """Print how long the work that touches everything takes, and the memory it needs."""
+def _work(service: Service, url: str, filled: Filled) -> None:
+    """Print how long the work that touches everything takes, and the memory it needs.
+
+    A recount updates every answer, so that it also shows how far the table grows by updates.
+    """
     headers = {"Authorization": f"Bearer {filled.secret}"}
     with httpx.Client(base_url=service.url, headers=headers, timeout=600) as client:
         _say("erasure of one customer", lambda: client.delete(f"/v1/customers/{filled.customer}"))
+        before = asyncio.run(_size_of_answers(url))
         client.patch("/v1/workspace", json={"timezone": "Asia/Kolkata"}).raise_for_status()
         _say("recount after a change of zone", lambda: _wait_for_recount(client))
-    _say("rollups check", lambda: service.command("rollups", "check"))
-    _say("backup", lambda: service.command("backup", str(service.folder / "copy")))
+        after = asyncio.run(_size_of_answers(url))
+        print(f"  the table of answers, before and after it: {before:,} and {after:,} MiB")
+    check = ("rollups", "check", "--workspace", filled.key)
+    _say("rollups check", lambda: service.command(*check, timeout=3600))
+    file = str(service.folder / "copy")
+    _say("backup", lambda: service.command("backup", file, timeout=3600))
+    print(f"  {Path(file).stat().st_size // 2**20:,} MiB of backup")
+    copy = Service()
+    try:
+        _say("restore", lambda: copy.command("restore", file, timeout=3600))
+    finally:
+        copy.remove()
     resident = {
         " ".join(process.cmdline())[:60]: process.memory_info().rss // 2**20
         for process in service.processes()
@@ -201,6 +216,14 @@ def _work(service: Service, filled: Filled) -> None:
     }
     for command, mebibytes in resident.items():
         print(f"  {command:<60} {mebibytes} MiB")
+
+
+async def _size_of_answers(url: str) -> int:
+    """Return how many MiB the answers and their indexes take."""
+    connection = await asyncpg.connect(url)
+    size: int = await connection.fetchval("select pg_total_relation_size('response') / 1048576")
+    await connection.close()
+    return size
 
 
 def _wait_for_recount(client: httpx.Client) -> None:
