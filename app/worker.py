@@ -22,6 +22,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
 from app.core.event_types import EventType
+from app.core.expiry import EXPIRE_JOB, expire
 from app.core.garbage_collection import settle_collector
 from app.core.job_runner import JobHandler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
@@ -32,9 +33,8 @@ from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import bi_roles
 from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
-from app.integrations import translation
+from app.integrations import inbound_events, translation
 from app.integrations.inbound_events import TRANSLATE_JOB
-from app.integrations.inbound_events import forget_old as forget_old_webhooks
 from app.integrations.integration_health import notice as notice_silence
 from app.integrations.translation import Translator
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
@@ -57,10 +57,14 @@ from app.webhooks import service as webhooks
 from app.webhooks.delivery_sender import DeliverySender
 from app.webhooks.dispatch import dispatch, replay
 from app.workspaces import sessions, share_links
+from app.workspaces.expiry import queue_expiry
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
 
+
+# The traffic that is deleted when its time is over.
+EXPIRIES = (outbox.EXPIRY, idempotency.EXPIRY, webhooks.EXPIRY, *inbound_events.EXPIRIES)
 
 # What an older version called some kinds; jobs that it enqueued may still wait.
 FORMER_KINDS = {
@@ -80,6 +84,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
     translator = Translator(database, box, settings)
     found: dict[str, JobHandler] = {
         RECOUNT_JOB: recount,
+        EXPIRE_JOB: lambda database, job: expire(database, EXPIRIES, job),
         REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: translator.translate,
         SEND_JOB: InvitationSender(database, post).send,
@@ -125,11 +130,9 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "alerts.queue_due": (dt.timedelta(seconds=30), alerts.queue_due),
     "letters.queue_due": (dt.timedelta(minutes=1), letter.queue_due),
     "audit.forget_old": (dt.timedelta(hours=1), audit.forget_old),
-    "idempotency.forget_old": (dt.timedelta(hours=1), idempotency.forget_old),
-    "outbox.forget_old": (dt.timedelta(hours=1), outbox.forget_old),
+    "expiry.queue": (dt.timedelta(hours=1), queue_expiry),
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
-    "integrations.forget_old": (dt.timedelta(hours=1), forget_old_webhooks),
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
     "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
     "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
@@ -137,7 +140,6 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
     "share_links.forget_old": (dt.timedelta(hours=1), share_links.forget_old),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
-    "webhooks.forget_old": (dt.timedelta(hours=1), webhooks.forget_old),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_abandoned),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }

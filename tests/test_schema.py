@@ -38,7 +38,7 @@ def first_columns(table: Table) -> dict[str, str]:
 # Indexes without the workspace first: those that find old rows of all workspaces, the one that
 # orders events, and a GIN index, which cannot hold the workspace.
 ACROSS_WORKSPACES = {
-    "ix_idempotency_created_at", "ix_event_created_at", "ix_event_waking",
+    "ix_event_created_at", "ix_event_waking",
     "ix_inbound_event_waits_for",
 }  # fmt: skip
 

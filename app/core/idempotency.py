@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import text
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
@@ -22,10 +22,12 @@ from starlette.responses import Response
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput
+from app.core.expiry import Expiry
 from app.core.schema import TENANT, Instant
 from app.core.signing import SealedBox
 
 KEPT_FOR = dt.timedelta(hours=24)
+EXPIRY = Expiry("idempotency", KEPT_FOR, key=("route", "key_hash"))
 _LONGEST = 255
 _OTHER_BODY = "This Idempotency-Key was used with another body; use a new key for a new request."
 
@@ -33,14 +35,14 @@ _OTHER_BODY = "This Idempotency-Key was used with another body; use a new key fo
 class Idempotency(SQLModel, table=True):
     """One key that a caller used on one route, with the reply it got."""
 
-    __table_args__ = TENANT
+    __table_args__ = (Index(None, "workspace_id", "created_at"), TENANT)
 
     workspace_id: UUID = Field(primary_key=True)
     route: str = Field(primary_key=True)
     key_hash: bytes = Field(primary_key=True)
     body_hash: bytes
     reply: bytes | None = None
-    created_at: dt.datetime = Field(sa_type=Instant, index=True)
+    created_at: dt.datetime = Field(sa_type=Instant)
 
 
 class KeptReply(msgspec.Struct):
@@ -187,13 +189,3 @@ async def erase_replies(
             await _store(session, held, box.seal(msgspec.msgpack.encode(kept)))
             emptied += 1
     return emptied
-
-
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete the keys whose time is over."""
-    await run_sql(
-        session,
-        text("delete from idempotency where created_at < :oldest").bindparams(
-            oldest=now - KEPT_FOR
-        ),
-    )

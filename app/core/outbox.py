@@ -16,13 +16,15 @@ from sqlmodel import Field, SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql
 from app.core.event_types import EventType
+from app.core.expiry import Expiry
 from app.core.ids import uuid7
 from app.core.prepared_statements import Prepared, as_json
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=30)
+# The numbers of transactions grow with time.
+EXPIRY = Expiry("event", KEPT_FOR, key=("xid", "id"), order=("xid", "id"))
 # The events that consumers read; a response event only if it names a ticket. The index holds no
 # others, so that other responses are written without its cost.
 WAKES = (
@@ -82,11 +84,3 @@ async def emit(
         await _EMIT.run(
             session, workspace_id=workspace_id, type=event_type, now=utc_now(), rows=as_json(rows)
         )
-
-
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete the events whose time is over."""
-    await run_sql(
-        session,
-        text("delete from event where created_at < :oldest").bindparams(oldest=now - KEPT_FOR),
-    )

@@ -14,12 +14,18 @@ from app.core import jobs
 from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import Conflict, NotFound
+from app.core.expiry import Expiry
 from app.core.ids import uuid7
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
 
 TRANSLATE_JOB = "integrations.translate"
 KEPT_FOR = dt.timedelta(days=30)
+# The interactions that they became stay.
+EXPIRIES = (
+    Expiry("inbound_event", KEPT_FOR, at="received_at", order=("received_at",)),
+    Expiry("write_back", KEPT_FOR, key=("response_id",)),
+)
 # What a delivery may wait for.
 STATUS, ORDER, END, REOPENING = "status:", "order:", "end:", "reopening:"
 # Waits until an earlier webhook of the same case, whose status is unmapped, is translated.
@@ -168,12 +174,3 @@ async def unmapped_statuses(session: AsyncSession, integration: Integration) -> 
         ),
     )
     return list(rows)
-
-
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete deliveries and write-backs whose time is over; their interactions stay."""
-    for table, at in (("inbound_event", "received_at"), ("write_back", "created_at")):
-        await run_sql(
-            session,
-            text(f"delete from {table} where {at} < :oldest").bindparams(oldest=now - KEPT_FOR),
-        )

@@ -18,6 +18,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput, NotFound
 from app.core.event_types import EventType
+from app.core.expiry import Expiry
 from app.core.guarded_http import (
     RefusedAddressError,
     UnreachableError,
@@ -41,7 +42,8 @@ from app.workspaces.service import OLD_SECRET_LIVES
 
 MAILTO = "mailto:"
 REPLAY_JOB = "webhooks.replay"
-LOG_KEPT_FOR = dt.timedelta(days=30)
+# As old as the events that they bring can be.
+EXPIRY = Expiry("delivery", dt.timedelta(days=30))
 # The address of a `mailto:` URL, without parameters and escapes.
 _ADDRESS = re.compile(r"[^?%&,;\s]+")
 _MOST = 100
@@ -355,16 +357,6 @@ async def count(session: AsyncSession, now: dt.datetime) -> None:
     for state in ("working", "failing", "disabled"):
         ENDPOINTS_NOW.labels(state).set(getattr(row, state))
     DUE_DELIVERIES.set(due.one().due)
-
-
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
-    """Delete deliveries as old as the events that they bring can be."""
-    await run_sql(
-        session,
-        text("delete from delivery where created_at < :oldest").bindparams(
-            oldest=now - LOG_KEPT_FOR
-        ),
-    )
 
 
 def kind_of(delivery: Delivery) -> str:
