@@ -168,7 +168,7 @@ async def _open(state: State, settings: Settings, slot: int) -> None:
         raise RuntimeError(msg)
     database = Database(settings.database_url)
     state.database, state.slot = database, slot
-    state.settings = await flags.effective(settings, database)
+    state.settings = await flags.effective_settings(settings, database)
     replica = settings.database_url_read
     state.read_database = Database(replica) if replica else database
     state.sns_certificates = Certificates()

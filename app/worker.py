@@ -129,16 +129,16 @@ CONSUMER = "worker"
 PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Awaitable[None]]]] = {
     "alerts.queue_due": (dt.timedelta(seconds=30), alerts.queue_due),
     "letters.queue_due": (dt.timedelta(minutes=1), letter.queue_due),
-    "audit.forget_old": (dt.timedelta(hours=1), audit.forget_old),
+    "audit.delete_expired": (dt.timedelta(hours=1), audit.delete_expired),
     "expiry.queue": (dt.timedelta(hours=1), queue_expiry),
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
     "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
     "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
     "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
-    "surveys.forget_previews": (dt.timedelta(hours=1), previews.forget_old),
-    "sessions.forget_old": (dt.timedelta(hours=1), sessions.forget_old),
-    "share_links.forget_old": (dt.timedelta(hours=1), share_links.forget_old),
+    "previews.delete_expired": (dt.timedelta(hours=1), previews.delete_expired),
+    "sessions.delete_expired": (dt.timedelta(hours=1), sessions.delete_expired),
+    "share_links.delete_expired": (dt.timedelta(hours=1), share_links.delete_expired),
     "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_abandoned),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
@@ -243,7 +243,7 @@ async def _run_until_signalled(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     end_with_parent(loop, stop.set)
     async with Database(settings.database_url or "") as database:
-        settings = await flags.effective(settings, database)
+        settings = await flags.effective_settings(settings, database)
     settle_collector()
     with contextlib.suppress(asyncio.CancelledError):
         await Worker(settings).run(stop)

@@ -135,7 +135,7 @@ def letter_token(box: SealedBox, member: Member) -> str:
 
 async def find_by_token(session: AsyncSession, box: SealedBox, token: str) -> Member | None:
     """Return the member of a token in such an address, or None for an unknown token."""
-    content = box.signed(PURPOSE, token)
+    content = box.verify(PURPOSE, token)
     if content is None or len(content) != 32:
         return None
     return await session.get(Member, (UUID(bytes=content[:16]), UUID(bytes=content[16:])))

@@ -15,7 +15,7 @@ from app.core import jobs
 from app.core.database import Database
 from app.core.postgres import attached
 from app.core.schema_version import newest_revision
-from app.core.text_values import fit_email
+from app.core.text_values import normalize_email
 from app.interactions import tickets as ticket_service
 from app.invitations.invitation_mails import sender_of
 from app.invitations.mail import write_test_mail
@@ -151,7 +151,7 @@ def mail_test(
 ) -> None:
     """Send a test mail as the workspace would, and say what became of it."""
     settings = read_settings()
-    if fit_email(address) is None:
+    if normalize_email(address) is None:
         notes.print(f"afterword: {address} is no e-mail address.", markup=False)
         raise typer.Exit(2)
 

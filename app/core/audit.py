@@ -17,9 +17,9 @@ from app.core.ids import as_uuid, uuid7
 from app.core.schema import TENANT, Instant, Json
 
 KEPT_FOR = dt.timedelta(days=400)
-_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_CHANGING_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 # These routes report what happened or only ask; they do not change the workspace's settings.
-_NO_CHANGE = frozenset({
+_UNAUDITED_PATHS = frozenset({
     "/v1/interactions", "/v1/alerts/preview", "/v1/triggers/{trigger}/dry-run",
     "/v1/integrations/{integration}/preview",
 })  # fmt: skip
@@ -43,7 +43,11 @@ class AuditEntry(SQLModel, table=True):
 def is_audited(request: Request) -> bool:
     """Tell whether a request changes something that is written down."""
     path = _route_of(request)
-    return request.method in _CHANGES and path.startswith("/v1/") and path not in _NO_CHANGE
+    return (
+        request.method in _CHANGING_METHODS
+        and path.startswith("/v1/")
+        and path not in _UNAUDITED_PATHS
+    )
 
 
 def _route_of(request: Request) -> str:
@@ -61,13 +65,13 @@ def note_change(session: AsyncSession, request: Request, workspace_id: UUID) -> 
             actor=getattr(caller, "name", "?"),
             key_id=getattr(caller, "key_id", None),
             action=f"{request.method} {_route_of(request)}",
-            target=_named(request),
+            target=_path_names(request),
             at=utc_now(),
         )
     )
 
 
-def _named(request: Request) -> dict[str, str]:
+def _path_names(request: Request) -> dict[str, str]:
     """Return what the path names; of a customer only an id, never an address."""
     return {
         name: str(value)[:128]
@@ -95,7 +99,7 @@ async def find_page(
     return list(await session.exec(query))
 
 
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
     """Delete the entries whose time is over."""
     statement = text("delete from audit_entry where at < :oldest")
     await run_sql(session, statement.bindparams(oldest=now - KEPT_FOR))

@@ -15,7 +15,7 @@ from uuid import UUID
 from app.core.errors import AfterwordError, Busy
 
 # So many items must wait before a second batch of a workspace begins beside the first.
-_ENOUGH_FOR_ANOTHER = 16
+_WAITING_FOR_SECOND_WRITER = 16
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -111,7 +111,9 @@ class Batcher(Generic[T, R]):
             self._count -= len(taken)
 
     def _needs_another_writer(self, queue: _Queue[T, R]) -> bool:
-        return queue.writers < self._per_workspace and len(queue.waiting) >= _ENOUGH_FOR_ANOTHER
+        return (
+            queue.writers < self._per_workspace and len(queue.waiting) >= _WAITING_FOR_SECOND_WRITER
+        )
 
 
 def _settle(done: asyncio.Future[R], result: R | AfterwordError) -> None:

@@ -215,7 +215,7 @@ async def is_cluster(session: AsyncSession) -> bool:
     return database.known_as_cluster
 
 
-async def workspaces_of(session: AsyncSession, statement: str, **bound: Any) -> list[UUID]:
+async def select_workspace_ids(session: AsyncSession, statement: str, **bound: Any) -> list[UUID]:
     """Return the workspaces that a statement selects, for work that is done for each alone.
 
     A cluster can lock and change rows of one workspace at a time only.

@@ -27,7 +27,7 @@ from app.core.schema import QUEUE, Json
 logger = logging.getLogger(__name__)
 
 CHUNK = 500
-_FAR = 500
+_MIN_SAVED_DISTANCE = 500
 
 # The oldest open transaction that may still write an event: everything below it can be read. The
 # roles of BI tools (`bi_access`) write none, so their open transactions are ignored.
@@ -90,14 +90,15 @@ order by xid, id limit :chunk
 """).columns(data=Json)
 
 # On a cluster, a writer locks the lowest bits of its event number as an advisory lock.
-HELD_NUMBERS, NUMBER_MASK = 1_100_001, 2**31 - 1
-# The snapshot is taken before the locks are read: a number is locked before its transaction ends.
+EVENT_NUMBER_LOCKS, NUMBER_MASK = 1_100_001, 2**31 - 1
+# Read the snapshot before the locks: a number is locked until its transaction has ended, so that
+# it is always seen in one of them.
 _OPEN_ON_CLUSTER = text(
     f"""
 select least(xmin, (
   select min(case when near > xmax then near - {NUMBER_MASK + 1} else near end) from (
     select xmax - (xmax & {NUMBER_MASK}) + objid::int8 as near from pg_locks
-    where locktype = 'advisory' and classid = {HELD_NUMBERS} and objsubid = 2
+    where locktype = 'advisory' and classid = {EVENT_NUMBER_LOCKS} and objsubid = 2
     and database = (select oid from pg_database where datname = current_database())) held))
 from (select pg_snapshot_xmin(pg_current_snapshot())::text::int8 as xmin,
   pg_snapshot_xmax(pg_current_snapshot())::text::int8 as xmax) now
@@ -111,7 +112,7 @@ select result from run_command_on_all_nodes(
   where database = current_database() and gid like 'citus%'$$)
 """.replace(":", r"\:")
 )
-_LOOKS, _PAUSE = 100, 0.02
+_MAX_CHECKS, _PAUSE_SECONDS = 100, 0.02
 
 
 async def create_cursor(session: AsyncSession, consumer: str, *, at: int = 0) -> None:
@@ -169,10 +170,10 @@ async def _below_on_cluster(session: AsyncSession) -> int:
     """
     found: int = (await run_sql(session, _OPEN_ON_CLUSTER)).one()[0]
     half = await _half_done(session)
-    for _ in range(_LOOKS):
+    for _ in range(_MAX_CHECKS):
         if not half:
             return found
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_PAUSE_SECONDS)
         half &= await _half_done(session)
     return 0
 
@@ -184,7 +185,7 @@ async def _half_done(session: AsyncSession) -> set[str]:
 
 def is_worth_saving(place: tuple[int, UUID], reached: tuple[int, UUID]) -> bool:
     """Tell whether a cursor is so far behind that it should be stored."""
-    return reached[0] - place[0] > _FAR
+    return reached[0] - place[0] > _MIN_SAVED_DISTANCE
 
 
 async def consume(

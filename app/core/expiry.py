@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of traffic whose time is over are deleted, a few thousand in a transaction.
-
-One statement for all that are old would be millions of rows after a long pause, held in one
-transaction while ingest waits for its disk.
-"""
+"""Delete expired rows of traffic in small batches, so that no long transaction delays ingest."""
 
 import datetime as dt
 from collections.abc import Sequence

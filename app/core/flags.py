@@ -64,7 +64,7 @@ async def note(database: Database, name: str, value: str) -> None:
         logger.warning("a flag could not be set", extra={"flag": name})
 
 
-async def effective(settings: Settings, database: Database) -> Settings:
+async def effective_settings(settings: Settings, database: Database) -> Settings:
     """Return the settings; sending is paused in a copy until `afterword resume`."""
     async with database.session() as session:
         paused = await read(session, PAUSED)

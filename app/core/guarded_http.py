@@ -26,12 +26,12 @@ from app.core.clock import utc_now
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 15.0
 _MOST_READ, MOST_KEPT = 64 * 1024, 4 * 1024
 _MOST_CONNECTIONS, _MOST_IDLE, _IDLE_SECONDS = 512, 64, 10.0
-_LONGEST_ASKED = 86_400 * 30
-_LOOKUPS, _LOOKUPS_OF_ONE = 64, 8
-_resolver = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="resolver")
-_asked: Counter[str] = Counter()
+_MAX_RETRY_AFTER_SECONDS = 86_400 * 30
+_MAX_LOOKUPS, _MAX_LOOKUPS_PER_HOST = 64, 8
+_resolver = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="resolver")
+_lookups_by_host: Counter[str] = Counter()
 # A lookup ends in its own thread.
-_asking = threading.Lock()
+_lookups_lock = threading.Lock()
 # Networks that `is_global` of Python 3.11 wrongly calls public.
 _ALSO_CLOSED = tuple(
     ipaddress.ip_network(network)
@@ -62,7 +62,7 @@ class HttpReply:
         """How long the server asks to wait: `Retry-After` in seconds or as a date."""
         asked = self.headers.get("retry-after", "").strip()[:64]
         if asked.isdecimal():
-            return dt.timedelta(seconds=min(int(asked), _LONGEST_ASKED))
+            return dt.timedelta(seconds=min(int(asked), _MAX_RETRY_AFTER_SECONDS))
         try:
             return max(parsedate_to_datetime(asked) - utc_now(), dt.timedelta())
         except (ValueError, TypeError, OverflowError):
@@ -107,10 +107,10 @@ async def _look_up(host: str, port: int) -> list[Any]:
 
     A thread cannot be cancelled, so one name may use only a few at a time.
     """
-    with _asking:
-        if _asked[host] >= _LOOKUPS_OF_ONE:
+    with _lookups_lock:
+        if _lookups_by_host[host] >= _MAX_LOOKUPS_PER_HOST:
             raise UnreachableError("its name server does not answer")
-        _asked[host] += 1
+        _lookups_by_host[host] += 1
     asking = _resolver.submit(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     asking.add_done_callback(lambda _: _forget_lookup(host))
     try:
@@ -121,10 +121,10 @@ async def _look_up(host: str, port: int) -> list[Any]:
 
 
 def _forget_lookup(host: str) -> None:
-    with _asking:
-        _asked[host] -= 1
-        if not _asked[host]:
-            del _asked[host]
+    with _lookups_lock:
+        _lookups_by_host[host] -= 1
+        if not _lookups_by_host[host]:
+            del _lookups_by_host[host]
 
 
 def is_public(number: str) -> bool:

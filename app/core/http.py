@@ -57,13 +57,13 @@ _OUR_NAMES = re.compile(r"^([A-Z][A-Za-z]+|list\[.*\]|uuid|function-.*)$")
 _UNSAFE = frozenset('\r\n\t "\\')
 
 
-def _encode_odd(value: Any) -> Any:
+def _encode_uuid(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(value)
 
 
-encode_json = msgspec.json.Encoder(enc_hook=_encode_odd).encode
+encode_json = msgspec.json.Encoder(enc_hook=_encode_uuid).encode
 
 
 def json_reply(
@@ -111,10 +111,12 @@ def from_http_exception(error: HTTPException) -> AfterwordError:
 
 def from_validation(errors: list[Any], known: Iterable[str] = ()) -> list[FieldError]:
     """Turn pydantic's errors into ours; `known` are the body's fields, to name the nearest."""
-    return [{"loc": _place(error["loc"]), "msg": _message(error, known)} for error in errors]
+    return [
+        {"loc": _field_location(error["loc"]), "msg": _message(error, known)} for error in errors
+    ]
 
 
-def _place(loc: Sequence[str | int]) -> list[str | int]:
+def _field_location(loc: Sequence[str | int]) -> list[str | int]:
     """Return where it stands in the request, without the names of our own classes."""
     return [part for part in loc if not (isinstance(part, str) and _OUR_NAMES.match(part))]
 
@@ -184,7 +186,8 @@ def require_content_type(request: Request, *accepted: str) -> str:
     sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if sent not in accepted:
         wanted = " or ".join(f"`Content-Type: {kind}`" for kind in accepted)
-        detail = f"The body's type is {sent or 'not said'}: add the header {wanted}."
+        named = f"has the content type {sent}" if sent else "has no content type"
+        detail = f"The request {named}; send the header {wanted}."
         raise WrongContentType(detail)
     return sent
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from uuid import UUID
 
 _VARIANT = 0x2 << 62
-_SEVEN = 0x7 << 76
-_EIGHT = 0x8 << 76
+_VERSION_7 = 0x7 << 76
+_VERSION_8 = 0x8 << 76
 
 
 class _Noise:
@@ -38,18 +38,18 @@ def uuid7() -> UUID:
     """Make a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then 74 random bits."""
     milliseconds = time.time_ns() // 1_000_000
     noise = _noise.ten()
-    high = (milliseconds << 80) | _SEVEN | ((noise >> 68) & 0xFFF) << 64
+    high = (milliseconds << 80) | _VERSION_7 | ((noise >> 68) & 0xFFF) << 64
     return UUID(int=high | _VARIANT | (noise & ((1 << 62) - 1)))
 
 
 def derived_uuid(*parts: str) -> UUID:
     """Derive a UUIDv8 (RFC 9562) from names: the same names always give the same id."""
-    return _eighth(hashlib.sha256(_joined(parts)).digest())
+    return _uuid8_of(hashlib.sha256(_joined(parts)).digest())
 
 
 def keyed_uuid(key: bytes, *parts: str) -> UUID:
     """Derive a UUIDv8 from names under a secret key: nobody without it can tell the id."""
-    return _eighth(hmac.digest(key, _joined(parts), "sha256"))
+    return _uuid8_of(hmac.digest(key, _joined(parts), "sha256"))
 
 
 def keyed_uuids(key: bytes, *parts: str) -> Callable[..., UUID]:
@@ -62,7 +62,7 @@ def keyed_uuids(key: bytes, *parts: str) -> Callable[..., UUID]:
     def derive(*names: str) -> UUID:
         mac = begun.copy()
         mac.update(_joined(names))
-        return _eighth(mac.digest())
+        return _uuid8_of(mac.digest())
 
     return derive
 
@@ -76,10 +76,10 @@ def _joined(parts: tuple[str, ...]) -> bytes:
     return _SEPARATOR.join(parts).encode()
 
 
-def _eighth(digest: bytes) -> UUID:
+def _uuid8_of(digest: bytes) -> UUID:
     value = int.from_bytes(digest[:16], "big")
     value &= ~(0xF << 76 | 0x3 << 62)
-    return UUID(int=value | _EIGHT | _VARIANT)
+    return UUID(int=value | _VERSION_8 | _VARIANT)
 
 
 def as_uuid(text: str) -> UUID | None:

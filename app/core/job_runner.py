@@ -39,7 +39,7 @@ def retry_after(attempt: int) -> dt.timedelta:
 
 
 @contextlib.contextmanager
-def _forgiving() -> Iterator[None]:
+def _ignore_lost_connection() -> Iterator[None]:
     """Ignore a lost connection: the lease expires, and the job runs again."""
     try:
         yield
@@ -109,7 +109,7 @@ class JobRunner:
         for task in list(self._running.values()):
             task.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
-        with _forgiving():
+        with _ignore_lost_connection():
             async with self._database.transaction() as session:
                 await jobs.finish(session, self._done)
 
@@ -166,7 +166,7 @@ class JobRunner:
     async def _put_back(
         self, job: Job, error: str, run_at: dt.datetime, *, counted: bool = True
     ) -> None:
-        with _forgiving():
+        with _ignore_lost_connection():
             async with self._database.transaction() as session:
                 await jobs.put_back(session, job, error=error, run_at=run_at, counted=counted)
 

@@ -41,7 +41,7 @@ _START_SECONDS = 60
 _STOP_SECONDS = 60
 _STALE_SECONDS = 10
 # The version of the owner's role; from 2 on it may use the reserved connections.
-_READY = 2
+_OWNER_ROLE_VERSION = 2
 
 
 class AlreadyRunningError(PostgresUnavailableError):
@@ -79,9 +79,9 @@ class EmbeddedPostgres:
             state = state or self._initialise(programs)
             self._clear_folder()
             self._launch(programs, port=_free_port(state.get("port", 0)), state=state)
-            if state.get("ready") != _READY:
+            if state.get("ready") != _OWNER_ROLE_VERSION:
                 asyncio.run(_make_owner(self._state(required=True)))
-                self._write_state(self._state(required=True) | {"ready": _READY})
+                self._write_state(self._state(required=True) | {"ready": _OWNER_ROLE_VERSION})
         except BaseException:
             self.stop()
             raise

@@ -55,8 +55,8 @@ class RequestTransaction:
 
 def current_transaction(request: Request) -> RequestTransaction:
     """Return the transaction that this route's edge has opened."""
-    unit: RequestTransaction = request.state.unit
-    return unit
+    transaction: RequestTransaction = request.state.transaction
+    return transaction
 
 
 def current_session(request: Request) -> AsyncSession:
@@ -131,10 +131,10 @@ class Route(APIRoute):
             if takes_raw:
                 body = await read_text(request, limit=raw_limit)
                 request._body = body  # noqa: SLF001 - where the framework looks for it
-            async with _transaction_of(request) as unit:
-                request.state.unit = unit
+            async with _transaction_of(request) as transaction:
+                request.state.transaction = transaction
                 if workspace_id is not None and is_audited(request):
-                    note_change(unit.session, request, workspace_id)
+                    note_change(transaction.session, request, workspace_id)
                 key = idempotency.requested_key(request) if posts and workspace_id else None
                 if key is None or workspace_id is None:
                     reply = await handler(request)
@@ -142,7 +142,7 @@ class Route(APIRoute):
                     return reply
                 box = current_box(request)
                 held = await idempotency.claim(
-                    unit.session,
+                    transaction.session,
                     box,
                     workspace_id=workspace_id,
                     route=f"{request.method} {request.url.path}",
@@ -152,7 +152,7 @@ class Route(APIRoute):
                 if isinstance(held, Response):
                     return held
                 reply = await handler(request)
-                await idempotency.keep(unit.session, box, held, reply)
+                await idempotency.keep(transaction.session, box, held, reply)
                 reply.headers.update(reply_headers(request))
                 return reply
 
@@ -163,10 +163,10 @@ class Route(APIRoute):
 async def _transaction_of(request: Request) -> AsyncIterator[RequestTransaction]:
     database: Database = request.app.state.database
     async with database.session() as session:
-        unit = RequestTransaction(session)
-        yield unit
+        transaction = RequestTransaction(session)
+        yield transaction
         await session.commit()
-    for act in unit.after_commit:
+    for act in transaction.after_commit:
         act()
 
 

@@ -58,7 +58,7 @@ class SealedBox:
         """Return content that its holder may read, but not change, as text for a form or link."""
         return self._signer(purpose).sign(urlsafe_b64encode(content).rstrip(b"=")).decode()
 
-    def signed(self, purpose: str, text: str) -> bytes | None:
+    def verify(self, purpose: str, text: str) -> bytes | None:
         """Return what was signed for this purpose, or None where no live key signed it."""
         try:
             content = self._signer(purpose).unsign(text)

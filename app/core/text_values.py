@@ -28,7 +28,7 @@ def decode_json(body: bytes) -> Any:
     return value
 
 
-def unstorable(value: Any, depth: int) -> str | None:
+def storage_error(value: Any, depth: int) -> str | None:
     """Say why PostgreSQL could not store the value, or None where it can."""
     kind = type(value)
     if kind is str:
@@ -40,14 +40,14 @@ def unstorable(value: Any, depth: int) -> str | None:
             return "is nested too deeply"
         parts: Iterable[Any] = value if kind is list else (*value.keys(), *value.values())
         for part in parts:
-            if reason := unstorable(part, depth + 1):
+            if reason := storage_error(part, depth + 1):
                 return reason
     return None
 
 
 def refuse_unstorable(value: Any, loc: tuple[str | int, ...]) -> None:
     """Raise InvalidInput, naming the field, where the value cannot be stored."""
-    if not (reason := unstorable(value, len(loc))):
+    if not (reason := storage_error(value, len(loc))):
         return
     if isinstance(value, dict) and len(loc) < _DEPTH:
         for key, part in value.items():
@@ -63,7 +63,7 @@ _FORMULAS = ("=", "@", "\t", "\r", "＝", "＠")
 _SIGNED_WORD = re.compile(r"[-+－＋][\w.:-]*", re.ASCII)
 
 
-def defused(value: str) -> str:
+def escape_csv_formula(value: str) -> str:
     """Return a text for a CSV cell; a formula is prefixed with a quote.
 
     A text that begins with a sign but is no formula, such as -12 or +48600, is not changed.
@@ -91,7 +91,7 @@ def _no_controls(value: str) -> str:
 
 
 def _is_email(value: str) -> str:
-    found = fit_email(value)
+    found = normalize_email(value)
     if found is None:
         msg = "is no e-mail address such as ala@example.pl"
         raise ValueError(msg)
@@ -113,14 +113,14 @@ LOCALE, LONGEST_LOCALE = r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", 35
 _NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
 
 
-def fit_locale(value: str) -> str | None:
+def normalize_locale(value: str) -> str | None:
     """Return a locale with a small language and a hyphen, such as pl-PL; None for other texts."""
     language, separator, rest = value.replace("_", "-").partition("-")
     found = language.lower() + separator + rest
     return found if len(found) <= LONGEST_LOCALE and re.fullmatch(LOCALE, found) else None
 
 
-def fit_email(value: str) -> str | None:
+def normalize_email(value: str) -> str | None:
     """Return a normalised e-mail address, or None if the text is not one.
 
     Full-width letters become plain; the domain becomes lower case and loses a final dot. A text
@@ -150,12 +150,12 @@ _LONGEST_VALUE = 256
 _LONGEST_LIST = 20
 
 
-def unfit_property(value: Any) -> str | None:
+def property_error(value: Any) -> str | None:
     """Say why a value cannot be a property, or None: a scalar, or a list of short texts."""
     if isinstance(value, list):
         if len(value) > _LONGEST_LIST or not all(isinstance(member, str) for member in value):
             return f"a list may hold at most {_LONGEST_LIST} texts"
-        return next((reason for member in value if (reason := unfit_property(member))), None)
+        return next((reason for member in value if (reason := property_error(member))), None)
     if isinstance(value, str):
         too_long = len(value) > _LONGEST_VALUE
         return f"is longer than {_LONGEST_VALUE} characters" if too_long else None

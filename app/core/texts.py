@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the product says itself: one catalogue a language, with plurals and numbers by CLDR."""
+"""The product's own texts: one file a language, with plurals and numbers by CLDR."""
 
 import datetime as dt
 import json
@@ -19,7 +19,7 @@ SECTIONS = ("survey", "mail", "emotions", "names", "dashboard")
 
 
 @cache
-def _catalogue(language: str) -> dict[str, dict[str, Any]]:
+def _texts_file(language: str) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = json.loads(
         files("app").joinpath("texts", f"{language}.json").read_text()
     )
@@ -28,7 +28,7 @@ def _catalogue(language: str) -> dict[str, dict[str, Any]]:
 
 def texts_of(section: str, language: str) -> dict[str, Any]:
     """Return the texts of a section by name; a text with plurals is an object of its forms."""
-    return _catalogue(language)[section]
+    return _texts_file(language)[section]
 
 
 def language_of(locale: str | None) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import decode_json, unfit_property
+from app.core.text_values import decode_json, property_error
 
 # Documents whose keys are names that the sender chose.
 _OF_NAMES = frozenset({"properties", "person_properties"})
@@ -163,7 +163,7 @@ class Parameters:
             fit = part if isinstance(part, str | int | float) else json.dumps(part)
             fit = fit[:_LONGEST_TEXT] if isinstance(fit, str) else fit
             is_empty = part in (None, "", [], {})
-            if is_empty or len(str(key)) > _LONGEST_NAME or unfit_property(fit):
+            if is_empty or len(str(key)) > _LONGEST_NAME or property_error(fit):
                 continue
             found[str(key)] = fit
         return dict(list(found.items())[:MOST_PROPERTIES])

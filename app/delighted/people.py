@@ -11,7 +11,7 @@ from app.core.clock import utc_now
 from app.core.cursors import decode_cursor, encode_cursor
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import from_validation
-from app.core.text_values import fit_email, fit_locale
+from app.core.text_values import normalize_email, normalize_locale
 from app.delighted.parameters import Parameters
 from app.delighted.request import DelightedRequest
 from app.delighted.shapes import seconds
@@ -20,8 +20,8 @@ from app.interactions import customers
 from app.interactions.customer_schemas import CustomerPatch, CustomerRow
 from app.invitations import service as invitations
 from app.invitations import suppression
-from app.invitations.admission import pause_of
 from app.invitations.manual_invitations import invite
+from app.invitations.refusals import pause_of
 from app.invitations.schemas import InvitationIn
 from app.invitations.suppression import SuppressionKind
 from app.responses.queries import last_answered
@@ -39,7 +39,7 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
         raise InvalidInput.at("body", "email", msg="can't be blank")
     properties = given.properties("properties")
     # The name of a language, which is no locale, is left out.
-    locale = fit_locale(str(properties.pop("locale", "")))
+    locale = normalize_locale(str(properties.pop("locale", "")))
     customer = await _put(request, email, phone, locale=locale, properties=properties)
     asked = None
     by_mail = given.text("channel") in {None, "email"} and email is not None
@@ -59,7 +59,7 @@ def _email(given: Parameters, name: str) -> str | None:
     text = given.text(name)
     if text is None:
         return None
-    found = fit_email(text)
+    found = normalize_email(text)
     if found is None:
         raise InvalidInput.at("body", name, msg="is not an email address")
     return found

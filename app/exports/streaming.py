@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.database import Database, run_sql
-from app.core.text_values import defused
+from app.core.text_values import escape_csv_formula
 from app.exports.columns import Column, Dataset, Type
 
 _ROWS_AT_ONCE = 2000
@@ -42,7 +42,7 @@ class RowWriter(Protocol):
 
 
 class CsvWriter:
-    """CSV by RFC 4180; the first line names the columns, formulas are defused."""
+    """CSV by RFC 4180; the first line names the columns, formulas are escaped."""
 
     media_type = "text/csv; charset=utf-8"
 
@@ -78,7 +78,7 @@ def _cell(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
         return rfc3339(value)
-    return defused(value) if isinstance(value, str) else value
+    return escape_csv_formula(value) if isinstance(value, str) else value
 
 
 class NdjsonWriter:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.text_values import fit_locale
+from app.core.text_values import normalize_locale
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
@@ -89,7 +89,7 @@ class CustomerReader:
             self.notes[f"phone: `{fields.pop('phone')[:40]}` is no telephone number"] += 1
         if "locale" in given:
             text = given["locale"][1]
-            fields["locale"] = fit_locale(text) or text
+            fields["locale"] = normalize_locale(text) or text
         if "consent" in given:
             fields["consent"] = {
                 "surveys": self._read_yes_or_no("consent", given),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.core.property_filters import MOST_PROPERTIES, PROPERTY
-from app.core.text_values import unfit_property
+from app.core.text_values import property_error
 
 # A ticket may have its agent and its team beside them.
 _MOST_PROPERTIES = MOST_PROPERTIES - 2
@@ -38,7 +38,7 @@ def add_property(
         return f"the name of a property has at most {_LONGEST_NAME} characters"
     if name not in properties and len(properties) >= most:
         return f"only {most} properties are kept of a row"
-    if reason := unfit_property(text):
+    if reason := property_error(text):
         return reason
     properties[name] = text
     return None

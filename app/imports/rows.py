@@ -16,7 +16,7 @@ import msgspec
 
 from app.core.errors import AfterwordError
 from app.core.property_filters import MOST_PROPERTIES, PROPERTY
-from app.core.text_values import LOCALE, LONGEST_LOCALE, fit_email
+from app.core.text_values import LOCALE, LONGEST_LOCALE, normalize_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
@@ -310,7 +310,7 @@ class RowReader:
             body["properties"] = properties
 
     def _customer(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
-        email = fit_email(text) if name == "email" else None
+        email = normalize_email(text) if name == "email" else None
         if name == "email" and email is None:
             self._leave_out(column, f"`{text[:60]}` is no e-mail address")
         elif len(text) > (most := _LONGEST_OF_CUSTOMER.get(name, 200)):

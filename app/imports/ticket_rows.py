@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.clock import utc_now
-from app.core.text_values import fit_email
+from app.core.text_values import normalize_email
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.dates import DateReading
 from app.imports.options import EVENT_TYPE
@@ -21,7 +21,7 @@ from app.imports.records import Record, hash_of
 from app.imports.rows import UnreadableRowError, fit_touchpoint
 from app.imports.values import fold, yes_or_no
 from app.interactions.customer_resolver import CustomerReference
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.interactions.resolution import TicketEvent, resolution_of
 from app.interactions.ticket_statements import GAMMA, ZERO_BUCKET
 
@@ -67,7 +67,7 @@ class TicketStory:
     """The interactions that one row describes for one ticket."""
 
     ticket: str
-    drafts: tuple[Draft, ...]
+    drafts: tuple[InteractionDraft, ...]
 
 
 @dataclass
@@ -104,7 +104,7 @@ class TicketReader:
         events = self._event(given) if self.by_event else self._events(given)
         common = self._common(given)
         drafts = tuple(
-            Draft(type=type_, source=self.source, external_id=external_id, ticket=ticket,
+            InteractionDraft(type=type_, source=self.source, external_id=external_id, ticket=ticket,
                   occurred_at=at, **common)
             for external_id, type_, at in events
         )  # fmt: skip
@@ -220,7 +220,7 @@ class TicketReader:
         }  # fmt: skip
         if "email" in named:
             column, text = given["customer.email"]
-            named["email"] = fit_email(text) or ""
+            named["email"] = normalize_email(text) or ""
             if not named["email"]:
                 self.notes[f"{column}: `{text[:60]}` is no e-mail address"] += 1
         if not named.get("email") and not named.get("external_id"):
@@ -232,7 +232,7 @@ class TicketReader:
 
     def count(self, record: Record) -> None:
         """Count what a row would give, so that the look can show it."""
-        drafts: Sequence[Draft] = record.value.drafts
+        drafts: Sequence[InteractionDraft] = record.value.drafts
         if self.by_event:
             self.seen[drafts[0].type] += 1
             return

@@ -12,8 +12,8 @@ from app.insights.name_endings import LONGEST_ENDING, NOMINATIVES
 from app.insights.request import InsightReply, InsightRequest, ResponseQuery
 from app.interactions.erased_names import (
     ACCENTS,
-    LETTERS,
-    SAME,
+    PLAIN_LETTERS,
+    SPECIAL_LETTERS,
     find_erased_names,
     plain_words,
 )
@@ -90,7 +90,7 @@ async def _names_among(
     """
     query = ResponseQuery(_of_whole_period(request))
     wanted = query.bind(list(words))
-    accents, same = query.bind(LETTERS + ACCENTS), query.bind(SAME)
+    accents, same = query.bind(SPECIAL_LETTERS + ACCENTS), query.bind(PLAIN_LETTERS)
 
     def words_in(name: str, email: str) -> str:
         return f"""regexp_split_to_table(

@@ -23,7 +23,7 @@ from app.insights.request import (
     InsightRequest,
     ResponseQuery,
 )
-from app.surveys.question_types import HEARD_TYPES, TOLD_TYPES, QuestionType
+from app.surveys.question_types import HEARD_DRIVER_TYPES, TOLD_DRIVER_TYPES, QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
 TOLD_BY_SATISFIED, TOLD_BY_DISSATISFIED = 1.0, 10.0
@@ -148,7 +148,7 @@ async def _told(
     """Return how many people customers say that they have told, if that was asked."""
     counts: Counter[float] = Counter()
     by_band: dict[str, Counter[float]] = {}
-    for survey, item in _tagged(surveys, "told", TOLD_TYPES):
+    for survey, item in _tagged(surveys, "told", TOLD_DRIVER_TYPES):
         for band, number, n in await _numbers(session, request, survey, item):
             counts[number] += n
             group = next((name for name, bands in _GROUPS.items() if band in bands), None)
@@ -217,7 +217,7 @@ async def _heard(
 ) -> list[InsightReply] | None:
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}
-    for survey, item in _tagged(surveys, "heard", HEARD_TYPES):
+    for survey, item in _tagged(surveys, "heard", HEARD_DRIVER_TYPES):
         query = ResponseQuery(request)
         rows = await run_sql(
             session,

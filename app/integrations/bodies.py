@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
-from app.core.text_values import decode_json, unstorable
+from app.core.text_values import decode_json, storage_error
 from app.integrations.adapter import UntranslatableError
 
 MOST_BYTES = 1 << 20
@@ -51,7 +51,7 @@ def decode_body(headers: Mapping[str, str], body: bytes) -> Any:
         first = error.errors[0]
         msg = f"{'.'.join(map(str, first['loc']))} {first['msg']}"
         if "is not valid JSON" in first["msg"]:
-            msg += "; where the body is a template, a quote in a value may stand there unescaped"
+            msg += "; if the body is a template, escape the quotes in its values"
         raise UntranslatableError(msg) from None
 
 
@@ -67,7 +67,7 @@ def _form(body: bytes) -> dict[str, Any]:
     for name, value in fields:
         _put(values, name, value)
     values = {name: _listed(value) for name, value in values.items()}
-    if reason := unstorable(values, 1):
+    if reason := storage_error(values, 1):
         msg = f"the form {reason}"
         raise UntranslatableError(msg)
     return values

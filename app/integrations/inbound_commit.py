@@ -23,7 +23,7 @@ from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.models import Integration
 
 _AT_ONCE, _MOST = 2, 200
-_TRIES, _PAUSE = 50, 0.1
+_MAX_TRIES, _RETRY_SECONDS = 50, 0.1
 _REMEMBERED = 10_000
 
 # One round trip: the deliveries, the jobs that translate them, and one hint to the workers.
@@ -96,13 +96,13 @@ class InboundCommit:
     async def _write(
         self, workspace_id: UUID, deliveries: list[RawWebhook]
     ) -> list[bool | AfterwordError]:
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             try:
                 new = await self._store(workspace_id, deliveries)
             except Exception as error:
                 if not is_connection_lost(error):
                     raise
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_RETRY_SECONDS)
                 continue
             results: list[bool | AfterwordError] = []
             for delivery in deliveries:

@@ -15,14 +15,14 @@ from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import EventStatus
 from app.integrations.ticket_states import (
-    ENDS,
     REOPENINGS,
+    TICKET_ENDS,
     drop_repeats,
-    find_stories,
+    find_known_tickets,
     split_early_reopenings,
     wait_for_ends,
 )
-from app.interactions.interaction_recorder import Draft, RecordedInteraction
+from app.interactions.interaction_recorder import InteractionDraft, RecordedInteraction
 from app.triggers.interaction_intake import take_interactions
 
 _LONGEST_REASON = 500
@@ -36,19 +36,19 @@ class InterpretedEvent:
     """An inbound event, what its body says, and the drafts of it that are left to be recorded."""
 
     event: InboundEvent
-    found: CheckedInterpretation
-    drafts: list[Draft] = field(default_factory=list)
-    early: list[Draft] = field(default_factory=list)
-    would_change: list[str] = field(default_factory=list)
-    fresh: list[RecordedInteraction] = field(default_factory=list)
+    interpretation: CheckedInterpretation
+    drafts: list[InteractionDraft] = field(default_factory=list)
+    early_reopenings: list[InteractionDraft] = field(default_factory=list)
+    waits_for: list[str] = field(default_factory=list)
+    created: list[RecordedInteraction] = field(default_factory=list)
 
     @property
     def cases(self) -> set[str]:
         """The tickets, orders and names of orders that it is about."""
-        bodies = self.found.interactions
+        bodies = self.interpretation.interactions
         cases = {f"ticket:{body.ticket}" for body in bodies if body.ticket}
         cases |= {f"order:{body.order}" for body in bodies if body.order}
-        cases |= {f"name:{name}" for name in self.found.order_names}
+        cases |= {f"name:{name}" for name in self.interpretation.order_names}
         return cases | ({f"case:{self.event.case_ref}"} if self.event.case_ref else set())
 
 
@@ -60,26 +60,26 @@ async def record_events(
 ) -> None:
     """Record what inbound events of different cases report, and set the status of each."""
     # Names of orders are locked in one order, so that two transactions cannot deadlock.
-    in_order = sorted(readings, key=lambda reading: reading.found.order_names)
+    in_order = sorted(readings, key=lambda reading: reading.interpretation.order_names)
     used = [reading for reading in in_order if await _begin(session, integration, reading)]
     drafts = [draft for reading in used for draft in reading.drafts]
     orders_before = await orders.read_stories(session, integration, drafts)
-    tickets = await find_stories(session, integration, _tickets_in(drafts))
+    tickets = await find_known_tickets(session, integration, _tickets_in(drafts))
     for reading in used:
         completed = orders.complete(integration, reading.drafts, orders_before)
-        new_drafts, reading.would_change = await drop_repeats(
-            session, integration, reading.event, completed, reading.found, tickets
+        new_drafts, reading.waits_for = await drop_repeats(
+            session, integration, reading.event, completed, reading.interpretation, tickets
         )
-        reading.drafts, reading.early = await split_early_reopenings(
+        reading.drafts, reading.early_reopenings = await split_early_reopenings(
             session, integration, new_drafts
         )
     await _take(session, box, integration, used)
     await orders.mark_tests(session, integration, [d for r in used for d in r.drafts])
     for reading in used:
-        await wait_for_ends(session, integration, reading.event, reading.early)
+        await wait_for_ends(session, integration, reading.event, reading.early_reopenings)
     await _wake_waiting(session, integration, used)
-    fresh = _tickets_in([interaction for reading in used for interaction in reading.fresh])
-    after = await find_stories(session, integration, fresh)
+    fresh = _tickets_in([interaction for reading in used for interaction in reading.created])
+    after = await find_known_tickets(session, integration, fresh)
     invalid = {name for name, ticket in after.items() if ticket.invalid}
     for reading in used:
         _set_outcome(reading, invalid)
@@ -88,26 +88,26 @@ async def record_events(
 async def _begin(
     session: AsyncSession, integration: Integration, reading: InterpretedEvent
 ) -> bool:
-    """Draft what an event reports; False where it reports nothing now, and its status is set."""
-    event, found = reading.event, reading.found
+    """Draft what an event reports; return False if it reports nothing now."""
+    event, interpretation = reading.event, reading.interpretation
     event.waits_for = []
-    event.notes = [note.replace("\x00", "")[:300] for note in found.notes[:_MOST_NOTES]]
-    if found.skipped is not None:
-        set_status(event, EventStatus.SKIPPED, found.skipped)
+    event.notes = [note.replace("\x00", "")[:300] for note in interpretation.notes[:_MOST_NOTES]]
+    if interpretation.skipped is not None:
+        set_status(event, EventStatus.SKIPPED, interpretation.skipped)
         return False
-    reading.drafts = [body.draft(test=False) for body in found.interactions]
-    if not found.order_names:
+    reading.drafts = [body.draft(test=False) for body in interpretation.interactions]
+    if not interpretation.order_names:
         return True
-    order = await orders.resolve_order(session, integration, found, reading.drafts)
+    order = await orders.resolve_order(session, integration, interpretation, reading.drafts)
     if order is None:
         set_status(event, EventStatus.SKIPPED, "its order is not known yet; it waits for that")
-        event.waits_for = [ORDER + name for name in found.order_names]
+        event.waits_for = [ORDER + name for name in interpretation.order_names]
         return False
     reading.drafts = [replace(draft, order=order) for draft in reading.drafts]
     return True
 
 
-def _tickets_in(parts: Iterable[Draft | RecordedInteraction]) -> list[str]:
+def _tickets_in(parts: Iterable[InteractionDraft | RecordedInteraction]) -> list[str]:
     return sorted({part.ticket for part in parts if part.ticket and not part.test})
 
 
@@ -124,16 +124,16 @@ async def _take(
     recorded = iter(await take_interactions(session, box, integration.workspace_id, drafts))
     for reading in readings:
         parts = [next(recorded) for _ in reading.drafts]
-        reading.fresh = [interaction for interaction in parts if interaction.created]
+        reading.created = [interaction for interaction in parts if interaction.created]
 
 
 async def _wake_waiting(
     session: AsyncSession, integration: Integration, readings: Sequence[InterpretedEvent]
 ) -> None:
     """Translate again what waits for an order, or for a change of a ticket, that is known now."""
-    names = {ORDER + name for reading in readings for name in reading.found.order_names}
+    names = {ORDER + name for reading in readings for name in reading.interpretation.order_names}
     drafts = [draft for reading in readings for draft in reading.drafts]
-    names |= {END + draft.ticket for draft in drafts if draft.type in ENDS and draft.ticket}
+    names |= {END + draft.ticket for draft in drafts if draft.type in TICKET_ENDS and draft.ticket}
     names |= {REOPENING + d.ticket for d in drafts if d.type in REOPENINGS and d.ticket}
     if names:
         await enqueue_waiting(session, integration, names=sorted(names))
@@ -141,20 +141,20 @@ async def _wake_waiting(
 
 def _set_outcome(reading: InterpretedEvent, invalid: set[str]) -> None:
     """Set the status of an inbound event by what was recorded of it."""
-    event, found = reading.event, reading.found
-    if reading.fresh:
+    event, interpretation = reading.event, reading.interpretation
+    if reading.created:
         event.interactions = [
             *event.interactions,
-            *(str(interaction.id) for interaction in reading.fresh),
+            *(str(interaction.id) for interaction in reading.created),
         ]
-        set_status(event, EventStatus.TRANSLATED, _odd_times(reading.fresh, invalid))
-    elif reading.early:
+        set_status(event, EventStatus.TRANSLATED, _odd_times(reading.created, invalid))
+    elif reading.early_reopenings:
         set_status(event, EventStatus.SKIPPED, _NOT_SOLVED)
     else:
         set_status(event, EventStatus.SKIPPED, _REPORTED_BEFORE)
-        event.waits_for = sorted({*event.waits_for, *reading.would_change})
-    if found.problems:
-        _end_in_part(event, found, len(reading.drafts))
+        event.waits_for = sorted({*event.waits_for, *reading.waits_for})
+    if interpretation.problems:
+        _end_in_part(event, interpretation, len(reading.drafts))
 
 
 def _odd_times(fresh: Sequence[RecordedInteraction], invalid: set[str]) -> str | None:
@@ -168,15 +168,17 @@ def _odd_times(fresh: Sequence[RecordedInteraction], invalid: set[str]) -> str |
     )
 
 
-def _end_in_part(event: InboundEvent, found: CheckedInterpretation, recorded_count: int) -> None:
+def _end_in_part(
+    event: InboundEvent, interpretation: CheckedInterpretation, recorded_count: int
+) -> None:
     """Note which parts made no interaction; those with an unmapped status wait for its mapping."""
     unmapped = {
         STATUS + problem.status
-        for problem in found.problems
+        for problem in interpretation.problems
         if isinstance(problem, UnmappedStatusError)
     }
     whole = f"{recorded_count} of its parts are recorded; " if recorded_count else ""
-    set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, found.problems))}")
+    set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, interpretation.problems))}")
     event.waits_for = [*event.waits_for, *sorted(unmapped)]
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import run_sql, workspaces_of
+from app.core.database import run_sql, select_workspace_ids
 from app.core.telemetry import SILENT
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ async def notice(session: AsyncSession, now: dt.datetime) -> None:
     """Log which integrations are silent, and set their gauge."""
     silent: list[Any] = []
     with_senders = "select distinct workspace_id from integration"
-    for workspace_id in await workspaces_of(session, with_senders):
+    for workspace_id in await select_workspace_ids(session, with_senders):
         rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
         silent += [row for row in rows if is_silent(row.n, row.first, row.last, now)]
     for row in silent:

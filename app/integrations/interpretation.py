@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.core.clock import rfc3339
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import unfit_property
+from app.core.text_values import property_error
 from app.integrations.adapter import (
     InboundWebhook,
     InteractionBody,
@@ -140,7 +140,7 @@ def _fit_properties(properties: Any, notes: list[str]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in properties.items():
         fitted = _fit(value)
-        reason = unfit_property(fitted)
+        reason = property_error(fitted)
         if reason is None and len(kept) >= MOST_PROPERTIES:
             reason = f"there are more than {MOST_PROPERTIES} properties"
         if reason is None:

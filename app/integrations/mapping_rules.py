@@ -132,7 +132,7 @@ def _check_format(form: Any) -> None:
     if not isinstance(form, str) or not re.search("%[Yy]", form) or len(form) > _LONGEST:
         raise ValueError(msg)
     if "%Z" in form:
-        msg = "time: `%Z` names zones that are not told apart; use `%z`, or `timezone` beside it"
+        msg = "time: `%Z` is ambiguous; use `%z`, or `timezone` beside it"
         raise ValueError(msg)
     try:
         shown = dt.datetime(2026, 3, 4, 15, 6, 7, tzinfo=dt.UTC).strftime(form)

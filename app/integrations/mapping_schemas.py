@@ -128,7 +128,7 @@ class Signature(Body):
         if self.public_key is not None:
             _check_key(self.public_key)
         if self.parts and "body" not in self.parts:
-            msg = "parts: must hold `body`; else nobody knows who wrote it"
+            msg = "parts: must hold `body`; without it the signature does not protect the body"
             raise ValueError(msg)
         if "timestamp" in self.parts and self.timestamp_header is None and self.combined is None:
             msg = "parts: `timestamp` needs a `timestamp_header` or `combined`"

@@ -15,7 +15,7 @@ from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.invitations.service import cancel_invitations
 
 REFUNDED = "order.refunded"
@@ -25,7 +25,7 @@ async def resolve_order(
     session: AsyncSession,
     integration: Integration,
     found: CheckedInterpretation,
-    drafts: Sequence[Draft],
+    drafts: Sequence[InteractionDraft],
 ) -> str | None:
     """Return the order that a delivery is about, and remember its names.
 
@@ -57,7 +57,7 @@ async def resolve_order(
 
 
 async def read_stories(
-    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
+    session: AsyncSession, integration: Integration, drafts: Sequence[InteractionDraft]
 ) -> dict[str, list[Any]]:
     """Return what is known of the drafts' orders, by order, in the order it happened."""
     orders = sorted({draft.order for draft in drafts if draft.order})
@@ -79,8 +79,10 @@ async def read_stories(
 
 
 def complete(
-    integration: Integration, drafts: Sequence[Draft], stories: Mapping[str, Sequence[Any]]
-) -> list[Draft]:
+    integration: Integration,
+    drafts: Sequence[InteractionDraft],
+    stories: Mapping[str, Sequence[Any]],
+) -> list[InteractionDraft]:
     """Mark drafts of test orders as tests and refunds as full or partial; drop repeats."""
     if not any(draft.order for draft in drafts):
         return list(drafts)
@@ -95,7 +97,7 @@ def complete(
                 completed_draft,
                 properties={**completed_draft.properties, **_refund(completed_draft, story)},
             )
-        completed_draft = replace(completed_draft, order_source=numbered_by(integration))
+        completed_draft = replace(completed_draft, order_source=shop_of(integration))
         if not (
             _is_cancelled_again(completed_draft, story)
             or _is_anothers_session(completed_draft, story)
@@ -104,7 +106,7 @@ def complete(
     return completed
 
 
-def numbered_by(integration: Integration) -> str | None:
+def shop_of(integration: Integration) -> str | None:
     """Return the shop that numbers the orders, or None if they are the workspace's numbers."""
     preset = PRESETS.get(integration.preset or "", {})
     is_shop = ADAPTERS[integration.source].numbers_orders or preset.get("numbers_orders", False)
@@ -112,7 +114,7 @@ def numbered_by(integration: Integration) -> str | None:
 
 
 async def mark_tests(
-    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
+    session: AsyncSession, integration: Integration, drafts: Sequence[InteractionDraft]
 ) -> None:
     """Turn earlier interactions of an order into tests once it proves to be a test order."""
     tests = sorted({draft.order for draft in drafts if draft.test and draft.order})
@@ -133,14 +135,14 @@ async def mark_tests(
     )
 
 
-def _is_anothers_session(draft: Draft, story: Sequence[Any]) -> bool:
+def _is_anothers_session(draft: InteractionDraft, story: Sequence[Any]) -> bool:
     """Tell whether this ends a checkout session other than the one that was paid."""
     session = draft.properties.get("session")
     paid = {row.session for row in story if row.type == "order.paid"} - {None}
     return draft.type == "order.cancelled" and bool(session and paid) and session not in paid
 
 
-def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
+def _is_cancelled_again(draft: InteractionDraft, story: Sequence[Any]) -> bool:
     """Tell whether the order's last known state is the same: a shop repeats it at every change."""
     if draft.type != "order.cancelled" or draft.occurred_at is None:
         return False
@@ -149,7 +151,7 @@ def _is_cancelled_again(draft: Draft, story: Sequence[Any]) -> bool:
     return bool(earlier) and earlier[-1].type == "order.cancelled"
 
 
-def _refund(draft: Draft, story: Sequence[Any]) -> Mapping[str, str]:
+def _refund(draft: InteractionDraft, story: Sequence[Any]) -> Mapping[str, str]:
     """Return whether the refund is full or partial; nothing if the order's value is unknown.
 
     A refund in another currency than the order counts as partial.

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.core.clock import rfc3339
-from app.core.text_values import fit_email
+from app.core.text_values import normalize_email
 from app.integrations.adapter import InteractionBody, UnreadableTimeError
 
 # Seconds since 1970 have 10 digits from 2001 to 2286, and milliseconds 13.
@@ -128,7 +128,7 @@ def _from_common_form(value: str) -> dt.datetime:
 def email(value: Any) -> str | None:
     """Return a normalised e-mail address, or None if it is invalid."""
     found = text(value)
-    return fit_email(found) if found else None
+    return normalize_email(found) if found else None
 
 
 def customer(

@@ -31,7 +31,7 @@ from app.integrations.registry import ADAPTERS
 from app.integrations.schemas import IntegrationIn, IntegrationPatch
 from app.integrations.signatures import SignatureRule, rule_of_settings
 from app.integrations.statuses import fold
-from app.workspaces.service import OLD_SECRET_LIVES
+from app.workspaces.service import OLD_SECRET_LIFETIME
 
 # Notices that an integration of a workspace has changed.
 CHANNEL = "afterword_integrations"
@@ -203,7 +203,7 @@ async def rotate(
         raise InvalidInput.at("body", "secret", msg="is required: the sender makes it")
     integration.old_secret = integration.secret
     integration.old_token_hash = integration.token_hash
-    integration.old_until = utc_now() + OLD_SECRET_LIVES
+    integration.old_until = utc_now() + OLD_SECRET_LIFETIME
     token = _set_secret(integration, secret, box=box)
     integration.updated_at = utc_now()
     session.add(integration)

@@ -16,13 +16,13 @@ from app.integrations.adapter import UntranslatableError
 from app.integrations.inbound_events import END, REOPENING
 from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
-from app.interactions.interaction_recorder import Draft
-from app.interactions.tickets import forget_empty_tickets, lock_counting, lock_tickets
+from app.interactions.interaction_recorder import InteractionDraft
+from app.interactions.tickets import delete_empty_tickets, lock_counting, lock_tickets
 
 # How long a delivery waits for an earlier one of its case.
 TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = "ticket.reopened"
-ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
+TICKET_ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
 # A repeat counts as a new event if the opposite happened in between.
 _OPPOSITE = {"ticket.solved": REOPENING, _REOPENED: END}
 # What opens a ticket again that was solved.
@@ -58,22 +58,22 @@ class BehindAnotherError(UntranslatableError):
 
 
 async def split_early_reopenings(
-    session: AsyncSession, integration: Integration, drafts: Sequence[Draft]
-) -> tuple[list[Draft], list[Draft]]:
+    session: AsyncSession, integration: Integration, drafts: Sequence[InteractionDraft]
+) -> tuple[list[InteractionDraft], list[InteractionDraft]]:
     """Return the drafts, and apart those that reopen a ticket before any known end of it.
 
     Many senders report a ticket that is merely new or open like this. If an end comes later,
     because deliveries overtook each other, the waiting ones are translated again.
     """
-    kept: list[Draft] = []
-    early: list[Draft] = []
+    kept: list[InteractionDraft] = []
+    early: list[InteractionDraft] = []
     for draft in drafts:
         if draft.type != _REOPENED or draft.ticket is None:
             kept.append(draft)
             continue
         at = draft.occurred_at or utc_now()
         ends_here = any(
-            d.type in ENDS and d.ticket == draft.ticket and (d.occurred_at or at) <= at
+            d.type in TICKET_ENDS and d.ticket == draft.ticket and (d.occurred_at or at) <= at
             for d in drafts
         )
         has_ended = ends_here or await _ended_before(session, integration, draft)
@@ -81,7 +81,9 @@ async def split_early_reopenings(
     return kept, early
 
 
-async def _ended_before(session: AsyncSession, integration: Integration, draft: Draft) -> bool:
+async def _ended_before(
+    session: AsyncSession, integration: Integration, draft: InteractionDraft
+) -> bool:
     rows = await run_sql(
         session,
         text(
@@ -90,14 +92,17 @@ async def _ended_before(session: AsyncSession, integration: Integration, draft: 
             "and occurred_at <= :at limit 1"
         ).bindparams(
             workspace_id=integration.workspace_id, source=integration.key, ticket=draft.ticket,
-            test=draft.test, ends=sorted(ENDS), at=draft.occurred_at,
+            test=draft.test, ends=sorted(TICKET_ENDS), at=draft.occurred_at,
         ),
     )  # fmt: skip
     return rows.first() is not None
 
 
 async def wait_for_ends(
-    session: AsyncSession, integration: Integration, event: InboundEvent, early: Sequence[Draft]
+    session: AsyncSession,
+    integration: Integration,
+    event: InboundEvent,
+    early: Sequence[InteractionDraft],
 ) -> None:
     """Let a delivery wait for the end of its tickets; LaterError if one came meanwhile."""
     named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
@@ -108,7 +113,7 @@ async def wait_for_ends(
     await lock_tickets(session, counting, named)
     if any([await _ended_before(session, integration, draft) for draft in early]):
         raise LaterError("an end of the ticket has come meanwhile", after=TURN_DELAY, counted=False)
-    await forget_empty_tickets(session, integration.workspace_id, named)
+    await delete_empty_tickets(session, integration.workspace_id, named)
     event.waits_for = sorted(END + ticket for _, ticket in named)
 
 
@@ -116,15 +121,15 @@ async def drop_repeats(
     session: AsyncSession,
     integration: Integration,
     event: InboundEvent,
-    drafts: Sequence[Draft],
+    drafts: Sequence[InteractionDraft],
     found: CheckedInterpretation,
     tickets: Mapping[str, KnownTicket],
-) -> tuple[list[Draft], list[str]]:
+) -> tuple[list[InteractionDraft], list[str]]:
     """Drop drafts that the ticket's state already contains, since senders repeat themselves.
 
     Return the new ones, and names of late events that would make the others new.
     """
-    kept: list[Draft] = []
+    kept: list[InteractionDraft] = []
     would_change: list[str] = []
     for draft in drafts:
         if draft.ticket is None:
@@ -141,8 +146,8 @@ async def drop_repeats(
 
 
 async def _new_state_of(
-    session: AsyncSession, integration: Integration, event: InboundEvent, draft: Draft
-) -> Draft | None:
+    session: AsyncSession, integration: Integration, event: InboundEvent, draft: InteractionDraft
+) -> InteractionDraft | None:
     """Return the draft of a state without a time, or None if it is the last known state.
 
     Raises BehindAnotherError if that depends on a state which is not mapped yet.
@@ -174,8 +179,8 @@ async def _is_behind(session: AsyncSession, event: InboundEvent) -> bool:
 
 
 async def _judge_state(
-    session: AsyncSession, integration: Integration, draft: Draft
-) -> tuple[Draft | None, bool]:
+    session: AsyncSession, integration: Integration, draft: InteractionDraft
+) -> tuple[InteractionDraft | None, bool]:
     """Return the draft if its state is new, and whether a state in between could change that."""
     rows = await run_sql(
         session,
@@ -197,7 +202,7 @@ async def _judge_state(
     return (None if is_known else draft), is_known
 
 
-def _is_repeated(draft: Draft, ticket: KnownTicket) -> bool:
+def _is_repeated(draft: InteractionDraft, ticket: KnownTicket) -> bool:
     """Tell whether the ticket was in that state already, at the time of the draft."""
     if draft.type == "ticket.opened":
         return ticket.opened_at is not None
@@ -208,7 +213,7 @@ def _is_repeated(draft: Draft, ticket: KnownTicket) -> bool:
     return bool(draft.type.removeprefix("ticket.") == ticket.status in {"deleted", "merged"})
 
 
-async def find_stories(
+async def find_known_tickets(
     session: AsyncSession, integration: Integration, names: Sequence[str]
 ) -> dict[str, KnownTicket]:
     """Return what is known of tickets, by their name."""

@@ -65,7 +65,7 @@ async def merge_customers(
     await lock_cases(session, workspace_id, [first["id"]])
     locked = await lock_and_read(session, workspace_id, [first["id"], second["id"]])
     consent = _later_consent(locked[first["id"]]["consent"], locked[second["id"]]["consent"])
-    # The name of the one who goes must not come back among the words of others' comments.
+    # Hide the merged customer's former name among the words of others' comments.
     former = [first["name"]] if first["name"] else []
     await remember_names(session, workspace_id, names=former, emails=[])
     bound = {
@@ -90,7 +90,7 @@ async def merge_customers(
 def _later_consent(
     one: Mapping[str, Any] | None, other: Mapping[str, Any] | None
 ) -> Mapping[str, Any] | None:
-    """Return the consent that was stated later; who merges cannot overrule the customer."""
+    """Return the consent that was stated later; a merge must not overrule the customer."""
     if one is None or other is None:
         return one or other
     return max(other, one, key=lambda consent: dt.datetime.fromisoformat(consent["at"]))

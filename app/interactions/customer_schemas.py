@@ -17,7 +17,7 @@ from pydantic import (
 from app.core.clock import utc_now
 from app.core.parameters import PageCursor, PageLimit
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import LOCALE, LONGEST_LOCALE, Email, Line, unfit_property
+from app.core.text_values import LOCALE, LONGEST_LOCALE, Email, Line, property_error
 from app.workspaces.schemas import Body, Moment
 
 _AHEAD = dt.timedelta(hours=24)
@@ -25,7 +25,7 @@ _AHEAD = dt.timedelta(hours=24)
 
 def _fit(properties: dict[str, Any]) -> dict[str, Any]:
     for name, value in properties.items():
-        if reason := unfit_property(value):
+        if reason := property_error(value):
             msg = f"`{name}` {reason}"
             raise ValueError(msg)
     return properties

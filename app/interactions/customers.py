@@ -230,7 +230,7 @@ async def change_customer(
         raise Conflict("This customer was erased and stays so.")
     given = patch.model_dump(exclude_unset=True, exclude={"source", "external_id", "phone"})
     if "email" in given:
-        await _rename(session, workspace_id, customer["id"], given["email"])
+        await _change_email(session, workspace_id, customer["id"], given["email"])
     if consent := given.get("consent"):
         at = consent.get("at") or utc_now()
         given["consent"] = consent | {"at": rfc3339(at), "source": consent.get("source")}
@@ -266,7 +266,7 @@ async def update_customer(
     )
 
 
-async def _rename(
+async def _change_email(
     session: AsyncSession, workspace_id: UUID, customer_id: UUID, email: str | None
 ) -> None:
     """Give the customer another e-mail; Conflict where another customer has it.

@@ -23,8 +23,8 @@ LETTER = rf"[^\W\d_][{re.escape(_SIGNS)}]*"
 # Accents, and letters that Unicode does not take apart.
 ACCENTS = "".join(map(chr, range(0x300, 0x370)))
 # Greek ends a word with another form of its s.
-LETTERS, SAME = "łđøς", "ldoσ"
-_PLAIN = str.maketrans(LETTERS, SAME, ACCENTS) | {ord("ß"): "ss"}
+SPECIAL_LETTERS, PLAIN_LETTERS = "łđøς", "ldoσ"
+_PLAIN = str.maketrans(SPECIAL_LETTERS, PLAIN_LETTERS, ACCENTS) | {ord("ß"): "ss"}
 _PLAIN_WORD = re.compile(rf"(?:{LETTER})+")
 _SHORTEST = 3
 _BYTES = 4

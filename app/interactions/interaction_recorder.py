@@ -42,7 +42,7 @@ from app.interactions.tickets import (
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class InteractionDraft:
     """One interaction as a caller or an integration reports it.
 
     `order_source` names the shop that numbered the order; None for the workspace's own numbers.
@@ -107,7 +107,7 @@ def interaction_id(workspace_id: UUID, source: str, external_id: str) -> UUID:
 async def record(
     session: AsyncSession,
     workspace_id: UUID,
-    drafts: Sequence[Draft],
+    drafts: Sequence[InteractionDraft],
     *,
     change: Rewrite | None = None,
 ) -> list[RecordedInteraction]:
@@ -184,14 +184,18 @@ select pg_advisory_xact_lock(11, key) from (
 """)
 
 
-async def _lock_orders(session: AsyncSession, workspace_id: UUID, drafts: Sequence[Draft]) -> None:
+async def _lock_orders(
+    session: AsyncSession, workspace_id: UUID, drafts: Sequence[InteractionDraft]
+) -> None:
     """Lock the numbers of orders, so that interactions of one order are recorded in turn."""
     numbers = sorted({draft.order for draft in drafts if draft.order and not draft.test})
     if numbers:
         await _LOCK_ORDERS.run(session, workspace=str(workspace_id), numbers=numbers)
 
 
-def _statements_of(drafts: Sequence[Draft], *, now: dt.datetime) -> list[CustomerStatement]:
+def _statements_of(
+    drafts: Sequence[InteractionDraft], *, now: dt.datetime
+) -> list[CustomerStatement]:
     """Return what drafts state about persons; one without a time is of now, tests state nothing."""
     return [
         CustomerStatement(
@@ -267,7 +271,7 @@ def _ticket_event(
 
 
 def _row(
-    workspace_id: UUID, draft: Draft, customers: Mapping[CustomerReference, UUID]
+    workspace_id: UUID, draft: InteractionDraft, customers: Mapping[CustomerReference, UUID]
 ) -> dict[str, Any]:
     now = utc_now()
     return {

@@ -25,7 +25,7 @@ from app.interactions.customer_schemas import (
     Properties,
     Short,
 )
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.interactions.resolution import TicketStatus
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment
@@ -107,10 +107,10 @@ class InteractionIn(Body):
     value: Money | None = None
     test: bool = False
 
-    def draft(self, *, test: bool) -> Draft:
+    def draft(self, *, test: bool) -> InteractionDraft:
         """Return it as it is recorded."""
         customer = self.customer
-        return Draft(
+        return InteractionDraft(
             type=self.type,
             source=self.source,
             external_id=self.external_id,

@@ -70,23 +70,23 @@ def _complete(profile: dict[str, Any], statement: CustomerStatement, began: dt.d
     """Put a statement into a profile; documents are replaced, never changed in place."""
     for name in _TIMED_FIELDS:
         value = getattr(statement.person, name)
-        if value and (profile[name] is None or statement.at >= _told_at(profile, name, began)):
+        if value and (profile[name] is None or statement.at >= _stated_at(profile, name, began)):
             profile[name] = value
             profile["told_at"] = profile["told_at"] | {name: rfc3339(statement.at)}
     profile["properties"] = {**profile["properties"], **statement.properties}
     if statement.consent is not None:
         at = statement.consent.get("at") or rfc3339(statement.at)
         before = (profile["consent"] or {}).get("at")
-        if before is None or _said_at(at, began) >= _said_at(before, began):
+        if before is None or _consent_stated_at(at, began) >= _consent_stated_at(before, began):
             profile["consent"] = {**statement.consent, "at": at}
 
 
-def _said_at(at: str, began: dt.datetime) -> dt.datetime:
+def _consent_stated_at(at: str, began: dt.datetime) -> dt.datetime:
     """Return when a consent was stated: now at the latest, though a clock may be fast."""
     return min(dt.datetime.fromisoformat(at), began)
 
 
-def _told_at(profile: Mapping[str, Any], name: str, began: dt.datetime) -> dt.datetime:
+def _stated_at(profile: Mapping[str, Any], name: str, began: dt.datetime) -> dt.datetime:
     """Return when the present value of a field was stated."""
     if (at := profile["told_at"].get(name)) is not None:
         return dt.datetime.fromisoformat(at)

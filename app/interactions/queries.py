@@ -104,7 +104,7 @@ async def find_tickets(
     rows = await _page(
         session, "ticket", "updated_at", wanted,
         conditions=[sql for name, sql in _TICKETS.items() if name in given],
-        bound={ticket: given[ticket] for ticket in _TICKETS if ticket in given}
+        bound={name: given[name] for name in _TICKETS if name in given}
         | _customer_id(given) | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [_ticket_out(row) for row in rows]

@@ -90,7 +90,7 @@ async def lock_tickets(
     await _lock(session, counting.workspace_id, [id_ for id_ in ids if id_ not in new])
 
 
-async def forget_empty_tickets(
+async def delete_empty_tickets(
     session: AsyncSession, workspace_id: UUID, named: Iterable[tuple[str, str]]
 ) -> None:
     """Delete locked tickets that have no interactions."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import InvalidInput
-from app.core.text_values import fit_email
+from app.core.text_values import normalize_email
 
 Report = Mapping[str, Any]
 _LONGEST_DETAIL = 300
@@ -55,7 +55,7 @@ def addresses_of(entries: Sequence[Any]) -> list[str]:
             raise InvalidInput.at(*where, "email", msg="is required")
         if odd := set(entry) - {"email"}:
             raise InvalidInput.at(*where, min(odd), msg="is no field here")
-        address = fit_email(entry["email"]) if isinstance(entry["email"], str) else None
+        address = normalize_email(entry["email"]) if isinstance(entry["email"], str) else None
         if address is None:
             msg = "is no e-mail address such as ala@example.pl"
             raise InvalidInput.at(*where, "email", msg=msg)
@@ -114,7 +114,7 @@ def _dead(
 
 def _complained(email: Any, detail: str | None = "a complaint of spam") -> DeadAddress | None:
     """Return the address of somebody who complained, whatever the status code is."""
-    address = fit_email(email) if isinstance(email, str) else None
+    address = normalize_email(email) if isinstance(email, str) else None
     return None if address is None else DeadAddress(address, detail)
 
 

@@ -25,12 +25,12 @@ from app.core.telemetry import MAILS
 from app.core.tokens import new_token, token_hash
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
-from app.invitations.admission import Refusal, RefusalReason, refusal_of_customer
 from app.invitations.mail import MailKind, write_mail
 from app.invitations.mail_content import Addressee, Links, MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, wait_before
 from app.invitations.models import Invitation
-from app.invitations.suppression import SuppressionKind, suppress, suppressed
+from app.invitations.refusals import Refusal, RefusalReason, refusal_of_customer
+from app.invitations.suppression import SuppressionKind, find_suppressions, suppress
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.brand import company_of, logo_url
@@ -97,7 +97,7 @@ async def prepare_mails(
     )
     emails = {invitation.email for invitation in invitations if invitation.email}
     emails |= {customer["email"] for customer in customers.values() if customer["email"]}
-    suppressions = await suppressed(session, workspace_id, emails)
+    suppressions = await find_suppressions(session, workspace_id, emails)
     prepared: dict[UUID, MailDraft | Refusal | None] = {}
     for invitation in invitations:
         survey = surveys[invitation.survey_id]

@@ -15,7 +15,9 @@ from app.interactions.customer_resolver import resolve_customers
 from app.interactions.customers import get_customer, lock_customers
 from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.invitations import service
-from app.invitations.admission import (
+from app.invitations.mail_content import Links
+from app.invitations.models import Invitation
+from app.invitations.refusals import (
     Refusal,
     RefusalReason,
     find_recent_invitations,
@@ -23,8 +25,6 @@ from app.invitations.admission import (
     refusal_by_throttle,
     refusal_now,
 )
-from app.invitations.mail_content import Links
-from app.invitations.models import Invitation
 from app.invitations.schemas import InvitationIn
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey

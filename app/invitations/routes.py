@@ -148,10 +148,10 @@ async def get_email_preview(
     """Return the HTML of a survey's mail, of its latest content; its links lead nowhere."""
     settings: Settings = request.app.state.settings
     wanted = MailPreviewIn(locale=lang)
-    shown = await previews.preview(session, caller, survey, wanted, settings=settings)
+    preview = await previews.preview(session, caller, survey, wanted, settings=settings)
     # Opened in a browser, it may load nothing but pictures and run nothing at all.
     policy = "default-src 'none'; img-src *; style-src 'unsafe-inline'; sandbox"
-    return HTMLResponse(shown.html, headers={"Content-Security-Policy": policy})
+    return HTMLResponse(preview.html, headers={"Content-Security-Policy": policy})
 
 
 @routes.post("/v1/surveys/{survey}/test-mail", status_code=200, summary="Send a test mail")

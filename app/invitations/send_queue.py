@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
 from app.core.clock import utc_now
-from app.core.database import run_sql, workspaces_of
+from app.core.database import run_sql, select_workspace_ids
 
 SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
 # What is due within this time becomes a job at once; the rest waits in its own table.
@@ -49,7 +49,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
     soon = "status = 'scheduled' and not queued and send_at <= :near"
     due = "status in ('sent', 'opened') and remind_at <= :now"
     busy = "select distinct workspace_id from invitation where "
-    for workspace_id in await workspaces_of(session, busy + soon, near=now + NEAR):
+    for workspace_id in await select_workspace_ids(session, busy + soon, near=now + NEAR):
         rows = await run_sql(
             session,
             text(
@@ -67,7 +67,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
             wanted=[(row.send_at, str(row.id), {"invitation": str(row.id)}) for row in rows],
             max_attempts=SEND_ATTEMPTS,
         )
-    for workspace_id in await workspaces_of(session, busy + due, now=now):
+    for workspace_id in await select_workspace_ids(session, busy + due, now=now):
         rows = await run_sql(
             session,
             text(

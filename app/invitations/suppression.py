@@ -37,7 +37,7 @@ _FIND = Prepared(
 )
 
 
-async def suppressed(
+async def find_suppressions(
     session: AsyncSession, workspace_id: UUID, emails: Iterable[str]
 ) -> dict[str, SuppressionKind]:
     """Return which of these addresses get no mails, and why."""

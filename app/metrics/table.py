@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app.core.text_values import defused
+from app.core.text_values import escape_csv_formula
 
 _FIRST = ("period",)
 _LAST = "distribution"
@@ -95,7 +95,7 @@ def _cell(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, list):
         return " ".join(map(str, value))
-    return defused(value) if isinstance(value, str) else value
+    return escape_csv_formula(value) if isinstance(value, str) else value
 
 
 def wants_csv(request: Request) -> bool:

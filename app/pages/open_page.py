@@ -21,7 +21,7 @@ from app.core.http import at
 from app.core.ids import uuid7
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
-from app.core.text_values import unfit_property
+from app.core.text_values import property_error
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
 from app.pages.answer_intake import AnsweredPage, respondent, save
@@ -168,7 +168,7 @@ def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
     }
     for segment in segments:
         value = query.get(f"p.{segment}", "")
-        if value and unfit_property(value) is None and "\x00" not in value:
+        if value and property_error(value) is None and "\x00" not in value:
             kept[f"p.{segment}"] = value
     if query.get("kiosk") == "1":
         kept["kiosk"] = "1"

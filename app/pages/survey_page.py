@@ -245,7 +245,7 @@ async def read_form(request: Request, box: SealedBox) -> PostedForm:
         raise Forbidden("This form is sent from its own page only.")
     fields = await read_fields(request)
     last = {name: values[-1] for name, values in fields.items()}
-    at = box.signed(_RENDERED, last.get("_at", ""))
+    at = box.verify(_RENDERED, last.get("_at", ""))
     rendered = dt.datetime.fromtimestamp(struct.unpack(">d", at)[0], dt.UTC) if at else None
     if rendered is None and "_at" in last:
         # A time without our signature counts as no time at all.
@@ -283,5 +283,5 @@ def sign_response(box: SealedBox, survey: CompiledSurvey, response_id: UUID) -> 
 
 def signed_response(box: SealedBox, survey: CompiledSurvey, text: str) -> UUID | None:
     """Return the response that a page's address names, or None where we did not make it."""
-    raw = box.signed(f"page.response.{survey.public_id}", text)
+    raw = box.verify(f"page.response.{survey.public_id}", text)
     return UUID(bytes=raw) if raw else None

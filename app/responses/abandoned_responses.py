@@ -15,7 +15,7 @@ from app.responses.changes import COMPLETE
 from app.responses.service import change_state
 
 COMPLETE_JOB = "responses.complete_abandoned"
-LEFT_ALONE = dt.timedelta(minutes=30)
+ABANDONED_AFTER = dt.timedelta(minutes=30)
 _CHUNK = 500
 
 
@@ -26,7 +26,7 @@ async def queue_abandoned(session: AsyncSession, now: dt.datetime) -> None:
         text(
             "select workspace_id, id from response where not settled and state = 'counted' "
             "and updated_at <= :oldest order by workspace_id, id limit 10000"
-        ).bindparams(oldest=now - LEFT_ALONE),
+        ).bindparams(oldest=now - ABANDONED_AFTER),
     )
     ids_by_workspace: dict[UUID, list[str]] = defaultdict(list)
     for row in rows:

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import did_you_mean, fit_email, unfit_property, unstorable
+from app.core.text_values import did_you_mean, normalize_email, property_error, storage_error
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]
@@ -110,7 +110,7 @@ def check_response(response: ResponseIn, *, is_fit: bool = False) -> ResponseIn:
     if response.properties:
         _check_properties(response.properties)
     if response.id is not None and response.external_id is not None:
-        msg = "stands instead of an `id`; send one of them"
+        msg = "cannot be sent with `id`; send one of them"
         raise InvalidInput.at("body", "external_id", msg=msg)
     if response.customer is not None and not is_fit:
         response.customer = _fit(response.customer)
@@ -123,7 +123,7 @@ def _fit(customer: CustomerIn) -> CustomerIn:
         if not customer.external_id:
             raise InvalidInput.at("body", "customer", msg="needs an `external_id` or an `email`")
         return customer
-    email = fit_email(customer.email)
+    email = normalize_email(customer.email)
     if email is None:
         msg = "is no e-mail address such as ala@example.pl"
         raise InvalidInput.at("body", "customer", "email", msg=msg)
@@ -143,14 +143,14 @@ def check_times(responded_at: dt.datetime | None) -> None:
 
 def _check_properties(properties: dict[str, Any]) -> None:
     for name, value in properties.items():
-        if reason := unfit_property(value):
+        if reason := property_error(value):
             raise InvalidInput.at("body", "properties", name, msg=reason)
 
 
 def refuse_nul(found: Struct) -> None:
     """Refuse a body that holds a character which PostgreSQL cannot store."""
     for name, value in msgspec.to_builtins(found).items():
-        if reason := unstorable(value, 1):
+        if reason := storage_error(value, 1):
             raise InvalidInput.at("body", name, msg=reason)
 
 

@@ -64,7 +64,7 @@ async def _find_ids(
     narrowed = bool(wanted.model_fields_set or properties)
     if patch.ids is not None:
         if narrowed:
-            raise InvalidInput.at("body", "ids", msg="stands instead of the query's filters")
+            raise InvalidInput.at("body", "ids", msg="cannot be combined with filters in the query")
         tags_by_id = await _tags(session, caller.workspace_id, patch.ids)
         for place, id_ in enumerate(patch.ids):
             if id_ not in tags_by_id:

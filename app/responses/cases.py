@@ -46,8 +46,8 @@ class Case:
     about: dict[str, Any] | None = None
 
 
-# The interaction itself, else the latest of the ticket, else of the order. A ticket or order that
-# two sources know is nobody's unless the answer names its source.
+# The interaction itself, else the latest of the ticket, else of the order. If two sources have the
+# same ticket or order, it matches only if the answer names its source.
 _FIND = text(f"""
 select n.number, i.touchpoint, i.locale, i.customer_id, i.properties, i.type, i.source, i.ticket,
   i.order_ref, {declared_segments("i.properties", "w")} as segments

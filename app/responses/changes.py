@@ -83,34 +83,34 @@ moved as (
 select count(*) from updated
 """
 
-_AS_WRITTEN = "case when o.test then 'test' else 'counted' end"
+_INITIAL_STATE = "case when o.test then 'test' else 'counted' end"
 
-_NOTHING_LEFT = (
+_ERASED_COLUMNS = (
     "state = 'deleted', answers = '{}', scores = '{}', properties = '{}', tags = '[]', "
     "notes = '[]', revisions = '[]', comment = null, customer_id = null, claimed = null, "
     "order_ref = null, ticket_ref = null, interaction_ref = null, external_id = null, "
     "score = null, band = null, follow_up = 'none', follow_up_opened_at = null, "
     "follow_up_closed_at = null, assignee = null, due_at = null"
 )
-DELETE = _change(_NOTHING_LEFT, "o.state <> 'deleted'", f"'{EventType.RESPONSE_DELETED}'")
+DELETE = _change(_ERASED_COLUMNS, "o.state <> 'deleted'", f"'{EventType.RESPONSE_DELETED}'")
 # For imports, which emit no events.
-DELETE_SILENTLY = _change(_NOTHING_LEFT, "o.state <> 'deleted'", None)
+DELETE_SILENTLY = _change(_ERASED_COLUMNS, "o.state <> 'deleted'", None)
 QUARANTINE = _change("state = 'quarantined'", "o.state in ('counted', 'test')", UPDATED)
 # A low score opens its follow-up only once the answer is counted.
-_OPENS = f""", r.state <> 'rejected' and r.follow_up = 'none' and not r.test and not r.imported
-    and coalesce(r.score < (
+_OPENS_FOLLOW_UP = f""", r.state <> 'rejected' and r.follow_up = 'none' and not r.test
+    and not r.imported and coalesce(r.score < (
       select (v.definition ->> 'follow_up_below')::int from survey_version v
       where v.workspace_id = $1 and v.survey_id = r.survey_id and v.version = r.survey_version),
       r.band in ({bands_sql(LOW_BANDS)})) as opens"""
 RESTORE = _change(
-    f"state = {_AS_WRITTEN}, told = o.told or not o.test, "
+    f"state = {_INITIAL_STATE}, told = o.told or not o.test, "
     "settled = o.settled or (o.complete and not o.test), "
     "follow_up = case when o.opens then 'open' else o.follow_up end, "
     "follow_up_opened_at = case when o.opens then $2::timestamptz "
     "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
     EVENT_TYPE,
-    also=_OPENS,
+    also=_OPENS_FOLLOW_UP,
 )
 # Whether somebody with a secret key, or the invited customer, has answered about the same case.
 _SAME_CASE = {
@@ -122,7 +122,7 @@ _SAME_CASE = {
 }
 
 
-def gives_way(per: str, workspace_id: str) -> str:
+def is_superseded_sql(per: str, workspace_id: str) -> str:
     """Return the SQL condition that a trusted answer supersedes the claim `o`.
 
     `per` is what the survey takes one answer for, `workspace_id` the SQL that names the workspace.
@@ -135,8 +135,8 @@ def gives_way(per: str, workspace_id: str) -> str:
 
 SUPERSEDE = {
     per: _change(
-        "state = 'superseded'", "o.gives_way", UPDATED,
-        also=f", ({gives_way(per, '$1').replace('o.', 'r.')}) as gives_way",
+        "state = 'superseded'", "o.is_superseded_sql", UPDATED,
+        also=f", ({is_superseded_sql(per, '$1').replace('o.', 'r.')}) as is_superseded_sql",
     )
     for per in _SAME_CASE
 }  # fmt: skip

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, run_sql
 from app.responses.body import ResponseIn
-from app.responses.changes import SUPERSEDE, gives_way
+from app.responses.changes import SUPERSEDE, is_superseded_sql
 from app.responses.service import change_state
 from app.responses.submission import claim_ids
 from app.responses.writing import Submission
@@ -46,7 +46,7 @@ async def _find_superseded(
         return []
     query = (
         "select o.id from response o where o.workspace_id = :workspace_id "
-        f"and o.id = any(:ids) and {gives_way(per, ':workspace_id')}"
+        f"and o.id = any(:ids) and {is_superseded_sql(per, ':workspace_id')}"
     )
     async with database.session() as session:
         rows = await run_sql(session, text(query).bindparams(workspace_id=workspace_id, ids=claims))

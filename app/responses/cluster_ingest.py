@@ -13,7 +13,7 @@ to the same connection: if the writer dies, it is released when the call has end
 `event_consumer` reads no event at or above a number that is held.
 """
 
-from app.core.event_consumer import HELD_NUMBERS, NUMBER_MASK
+from app.core.event_consumer import EVENT_NUMBER_LOCKS, NUMBER_MASK
 from app.responses.statements import (
     CREATED,
     EVENT_DATA,
@@ -27,9 +27,11 @@ NAME = "afterword_ingest"
 SIGNATURE = f"{NAME}(uuid, timestamptz, int2, bool, json, xid8)"
 TAKE_NUMBER = f"""
 select x from (select pg_current_xact_id() as x) number cross join lateral (
-  select pg_advisory_lock_shared({HELD_NUMBERS}, (x::text::int8 & {NUMBER_MASK})::int4)) held"""
+  select pg_advisory_lock_shared(
+    {EVENT_NUMBER_LOCKS}, (x::text::int8 & {NUMBER_MASK})::int4)) held"""
 RELEASE_NUMBER = f"""
-select pg_advisory_unlock_shared({HELD_NUMBERS}, ($1::xid8::text::int8 & {NUMBER_MASK})::int4)"""
+select pg_advisory_unlock_shared(
+  {EVENT_NUMBER_LOCKS}, ($1::xid8::text::int8 & {NUMBER_MASK})::int4)"""
 # $1 workspace, $2 the batch's moment, $3 slot, $4 whether to write events, $5 the rows,
 # $6 the number.
 CALL = f"select {NAME}($1, $2, $3, $4, $5, $6)"

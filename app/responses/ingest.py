@@ -17,7 +17,7 @@ from app.surveys.catalogue import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """Writes answers: their touchpoints first, then the rows, then what they prove wrong."""
+    """Writes answers: first their touchpoints, then the rows; then claims about their case go."""
 
     database: Database
     catalogue: Catalogue

@@ -43,7 +43,7 @@ from app.responses.submission import (
 from app.responses.writing import WriteOutcome
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.admission import admit
-from app.workspaces.caller import Caller, proves
+from app.workspaces.caller import Caller, is_proof_valid
 from app.workspaces.scopes import Scope as KeyScope
 
 PATH = "/v1/responses"
@@ -172,7 +172,7 @@ async def _identify(request: Request, caller: Caller, body: ResponseIn) -> UUID 
 
 def _is_proven(request: Request, caller: Caller, named: CustomerIn) -> bool:
     name = named.external_id or named.email or ""
-    if proves(request.app.state.box, caller, name=name, proof=named.proof or ""):
+    if is_proof_valid(request.app.state.box, caller, name=name, proof=named.proof or ""):
         return True
     REFUSED.labels("identity_proof").inc()
     return False

@@ -44,9 +44,7 @@ _SUMMARY = {
         "test": {"type": "boolean"},
         "follow_up": {
             "type": "object",
-            "properties": {
-                "status": {"enum": [str(FollowUpStatu) for FollowUpStatu in FollowUpStatus]}
-            },
+            "properties": {"status": {"enum": [str(status) for status in FollowUpStatus]}},
         },
         "order": _TEXT,
         "ticket": _TEXT,

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tests live for seven days: responses, interactions and invitations."""
+"""Delete test responses, interactions and invitations after seven days."""
 
 import datetime as dt
 
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.database import run_sql, workspaces_of
+from app.core.database import run_sql, select_workspace_ids
 
-TESTS_LIVE = dt.timedelta(days=7)
+TEST_LIFETIME = dt.timedelta(days=7)
 
 
 async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
@@ -17,17 +17,17 @@ async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
         await run_sql(
             session,
             text(f"delete from {table} where test and created_at < :oldest").bindparams(
-                oldest=now - TESTS_LIVE
+                oldest=now - TEST_LIFETIME
             ),
         )
     old = "state not in ('counted', 'deleted') and test and created_at < :oldest"
     holding = f"select distinct workspace_id from response where {old}"
-    for workspace_id in await workspaces_of(session, holding, oldest=now - TESTS_LIVE):
+    for workspace_id in await select_workspace_ids(session, holding, oldest=now - TEST_LIFETIME):
         await run_sql(
             session,
             text(
                 f"delete from response r using (select id from response where {old} "
                 "and workspace_id = :workspace_id order by id for update) old "
                 "where r.workspace_id = :workspace_id and r.id = old.id"
-            ).bindparams(workspace_id=workspace_id, oldest=now - TESTS_LIVE),
+            ).bindparams(workspace_id=workspace_id, oldest=now - TEST_LIFETIME),
         )

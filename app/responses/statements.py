@@ -40,8 +40,8 @@ _PARAMETERS = ", ".join(
 )
 _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 
-# The number that events are ordered by is the transaction's own, taken where no table is read: on
-# a cluster that is the node which begins and ends the whole transaction.
+# Take the transaction's number in a part that reads no table: on a cluster, the coordinator, which
+# begins and ends the whole transaction, then assigns it.
 # Writers queue at the shared lock behind a change of settings that waits.
 GATE = """gate as materialized (select config, configs from workspace_config
   where workspace_id = $1
@@ -249,8 +249,8 @@ _AS_IT_WAS = """,
     jsonb_build_object('seq', seq, 'score', score, 'at', updated_at) as revision"""
 
 # The same parameters as INSERT. A higher `seq` replaces the answers; what it adds to properties,
-# customer and references is kept, what it leaves out stays. An idempotency key that made the row
-# never changes it.
+# customer and references is kept, what it leaves out stays. A row that was made by an idempotency
+# key is never updated.
 UPDATE = f"""
 with {GATE},
 {_GIVEN},

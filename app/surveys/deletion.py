@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Delete a survey, which no answer may have."""
+"""Delete a survey that has no answers."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from app.core.errors import Conflict
 from app.core.notices import notify
 from app.surveys.catalogue import CHANNEL
 from app.surveys.service import find
-from app.workspaces.service import hold_config
+from app.workspaces.service import lock_config
 
 _HAS_RESPONSES = "This survey has responses; close it instead, so that its figures stay."
 
@@ -24,7 +24,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, reference: str) -> N
     some shares the survey's row, or on a cluster the configuration's lock.
     """
     if await is_cluster(session):
-        await hold_config(session, workspace_id)
+        await lock_config(session, workspace_id)
     survey = await find(session, workspace_id, reference, lock=True)
     answered = await run_sql(
         session,

@@ -36,7 +36,7 @@ async def find(
     return Definition.model_validate(found.definition), found.locale
 
 
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
     """Delete the previews whose hour is over."""
     await run_sql(
         session,

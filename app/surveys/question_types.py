@@ -202,10 +202,10 @@ def spec_of(type_: QuestionType) -> QuestionTypeSpec:  # noqa: C901, PLR0911 - a
 
 
 # The types that may ask how many people were told of the brand, and what was heard of it.
-TOLD_TYPES = frozenset(
+TOLD_DRIVER_TYPES = frozenset(
     type_ for type_ in QuestionType if isinstance(spec_of(type_).answers, ScoreAnswers)
 ) | {QuestionType.CHOICE}
-HEARD_TYPES = frozenset({QuestionType.CHOICE})
+HEARD_DRIVER_TYPES = frozenset({QuestionType.CHOICE})
 # Drivers that have a name in every shipped language; any other word is a driver, too.
 KNOWN_DRIVERS = (
     "waiting", "courtesy", "understanding", "honesty", "quality", "competence", "clarity",

@@ -33,7 +33,7 @@ def _catalogue(request: Request) -> Catalogue:
 CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
 
 
-def _shown(survey: Survey, definition: Definition, version: int | None = None) -> SurveyOut:
+def _survey_out(survey: Survey, definition: Definition, version: int | None = None) -> SurveyOut:
     return SurveyOut(
         **survey.model_dump(include=set(SurveyOut.model_fields) - {"name"}),
         **definition.model_dump(),
@@ -44,7 +44,7 @@ def _shown(survey: Survey, definition: Definition, version: int | None = None) -
 @routes.post("/v1/surveys", status_code=201, summary="Make a survey")
 async def create_survey(session: SessionDep, caller: Writer, body: SurveyIn) -> SurveyOut:
     """Make a draft from questions of your own or from a template; publish it to take responses."""
-    return _shown(*await service.create(session, caller.workspace_id, body))
+    return _survey_out(*await service.create(session, caller.workspace_id, body))
 
 
 @routes.get("/v1/surveys", summary="List surveys")
@@ -63,7 +63,7 @@ async def list_surveys(
         rows,
         limit,
         position=lambda row: (row[0].created_at, row[0].id),
-        show=lambda row: _shown(*row),
+        show=lambda row: _survey_out(*row),
     )
 
 
@@ -72,7 +72,7 @@ async def get_survey(
     session: SessionDep, caller: SurveyReader, survey: SurveyReference
 ) -> SurveyOut:
     """Return a survey with its latest content; a publishable key sees only what is published."""
-    return _shown(*await service.read(session, caller, survey))
+    return _survey_out(*await service.read(session, caller, survey))
 
 
 @routes.get("/v1/surveys/{survey}/versions", summary="List a survey's versions")
@@ -89,16 +89,16 @@ async def update_survey(
     session: SessionDep, caller: Writer, survey: SurveyReference, body: SurveyPatch
 ) -> SurveyOut:
     """Change the draft; questions are replaced whole. What is published stays until you publish."""
-    return _shown(*await service.change(session, caller.workspace_id, survey, body))
+    return _survey_out(*await service.change(session, caller.workspace_id, survey, body))
 
 
 @routes.post("/v1/surveys/{survey}/publish", summary="Publish a survey")
 async def publish_survey(
-    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
+    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
 ) -> SurveyOut:
     """Make the latest version the one that is answered; a closed survey opens again."""
-    unit.after_commit.append(catalogue.forget)
-    return _shown(*await service.publish(unit.session, caller.workspace_id, survey))
+    transaction.after_commit.append(catalogue.forget)
+    return _survey_out(*await service.publish(transaction.session, caller.workspace_id, survey))
 
 
 @routes.post("/v1/surveys/{survey}/duplicate", status_code=201, summary="Duplicate a survey")
@@ -106,22 +106,22 @@ async def duplicate_survey(
     session: SessionDep, caller: Writer, survey: SurveyReference, body: DuplicateIn
 ) -> SurveyOut:
     """Make a draft with the same questions and texts, under another key."""
-    return _shown(*await service.duplicate(session, caller.workspace_id, survey, body))
+    return _survey_out(*await service.duplicate(session, caller.workspace_id, survey, body))
 
 
 @routes.post("/v1/surveys/{survey}/close", summary="Close a survey")
 async def close_survey(
-    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
+    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
 ) -> SurveyOut:
     """Take no new responses; those that exist may still grow."""
-    unit.after_commit.append(catalogue.forget)
-    return _shown(*await service.close(unit.session, caller.workspace_id, survey))
+    transaction.after_commit.append(catalogue.forget)
+    return _survey_out(*await service.close(transaction.session, caller.workspace_id, survey))
 
 
 @routes.delete("/v1/surveys/{survey}", status_code=204, summary="Delete a survey")
 async def delete_survey(
-    unit: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
+    transaction: TransactionDep, caller: Writer, catalogue: CatalogueDep, survey: SurveyReference
 ) -> None:
     """Delete a survey that nobody has answered; close one that has responses."""
-    unit.after_commit.append(catalogue.forget)
-    await deletion.delete(unit.session, caller.workspace_id, survey)
+    transaction.after_commit.append(catalogue.forget)
+    await deletion.delete(transaction.session, caller.workspace_id, survey)

@@ -41,7 +41,8 @@ class Bands(NamedTuple):
     low: Band
 
 
-# The bands of the types whose main score has one. No other list says which bands there are.
+# The bands of the types whose main score has one; `BandName` in `schemas.py` names them for the
+# API, and a test compares the two.
 BANDS = {
     QuestionType.NPS: Bands(Band.PROMOTER, Band.PASSIVE, Band.DETRACTOR),
     QuestionType.YES_NO: Bands(Band.PROMOTER, Band.PASSIVE, Band.DETRACTOR),

@@ -17,9 +17,9 @@ from pydantic import (
 from app.core.text_values import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import (
-    HEARD_TYPES,
+    HEARD_DRIVER_TYPES,
     NA,
-    TOLD_TYPES,
+    TOLD_DRIVER_TYPES,
     WORDS,
     Display,
     QuestionType,
@@ -155,7 +155,9 @@ class Question(Body):
 
     @model_validator(mode="after")
     def _driver_fits(self) -> Self:
-        types = {"told": TOLD_TYPES, "heard": HEARD_TYPES}.get(self.driver or "", {self.type})
+        types = {"told": TOLD_DRIVER_TYPES, "heard": HEARD_DRIVER_TYPES}.get(
+            self.driver or "", {self.type}
+        )
         if self.type not in types:
             msg = f"driver: `{self.driver}` is asked by a question of {', '.join(sorted(types))}"
             raise ValueError(msg)

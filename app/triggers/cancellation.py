@@ -12,8 +12,8 @@ from app.core.prepared_statements import Prepared
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
 from app.invitations import service as invitations
-from app.invitations.admission import Refusal, RefusalReason
-from app.triggers.active_trigger import ENDS, REFUNDED, ActiveTrigger
+from app.invitations.refusals import Refusal, RefusalReason
+from app.triggers.compiled_trigger import REFUNDED, RESOLVING_TYPES, CompiledTrigger
 from app.triggers.decision_context import (
     CaseEvent,
     CaseKey,
@@ -26,19 +26,19 @@ from app.triggers.workspace_rules import WorkspaceRules
 
 
 def refusal_by_later_events(
-    context: DecisionContext, rule: ActiveTrigger, interaction: RecordedInteraction
+    context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
 ) -> Refusal | None:
     """Return a refusal if a later event of the ticket or order cancels the invitation."""
-    if interaction.ticket_open and rule.trigger.on_type in ENDS:
+    if interaction.ticket_open and rule.trigger.on_type in RESOLVING_TYPES:
         return Refusal(RefusalReason.CANCELLED, "the ticket is open again")
     case = case_of(interaction)
-    story = context.happened.get(case, []) if case else []
+    story = context.case_events.get(case, []) if case else []
     for event in story:
         later = event.at >= interaction.occurred_at and event.id != interaction.id
         asked_order = AskedOrder(
             interaction.amount, interaction.currency, interaction.properties.get("session")
         )
-        if later and calls_off(rule, event, story, asked_order):
+        if later and cancels(rule, event, story, asked_order):
             return Refusal(RefusalReason.CANCELLED, event.type)
     return None
 
@@ -51,8 +51,8 @@ class AskedOrder(NamedTuple):
     session: str | None
 
 
-def calls_off(
-    rule: ActiveTrigger,
+def cancels(
+    rule: CompiledTrigger,
     event: CaseEvent,
     story: Sequence[CaseEvent],
     asked: AskedOrder,
@@ -64,7 +64,7 @@ def calls_off(
     """
     if event.type in GONE:
         return True
-    if event.type not in rule.called_off_by:
+    if event.type not in rule.cancel_types:
         return False
     if event.type != REFUNDED:
         return not (event.session and asked.session and event.session != asked.session)
@@ -91,7 +91,7 @@ where i.workspace_id = :workspace_id and i.status = 'scheduled'
 """)
 
 
-async def call_off(
+async def cancel_by_interactions(
     session: AsyncSession, known: WorkspaceRules, recorded: Sequence[RecordedInteraction]
 ) -> None:
     """Cancel scheduled invitations of the same ticket, else order, where their trigger says so.
@@ -118,24 +118,24 @@ async def call_off(
         (row, interaction)
         for row in rows
         for interaction in interactions
-        if _may_call_off(known.rules.get(row["trigger_id"]), interaction, row)
+        if _may_cancel(known.rules.get(row["trigger_id"]), interaction, row)
     ]
     if not pairs:
         return
     rules = [known.rules[row["trigger_id"]] for row, _ in pairs if row["trigger_id"] in known.rules]
     stories = await find_case_events(session, workspace_id, [i for _, i in pairs], rules)
     for row, interaction in pairs:
-        if _is_called_off(known.rules.get(row["trigger_id"]), interaction, row, stories):
+        if _is_cancelled(known.rules.get(row["trigger_id"]), interaction, row, stories):
             await _cancel(session, workspace_id, row["id"], because_of=interaction)
 
 
-def _may_call_off(
-    rule: ActiveTrigger | None, interaction: RecordedInteraction, row: Mapping[str, Any]
+def _may_cancel(
+    rule: CompiledTrigger | None, interaction: RecordedInteraction, row: Mapping[str, Any]
 ) -> bool:
-    """Tell whether an interaction of this type, case and time may call an invitation off."""
-    heard = interaction.type in GONE or (rule and interaction.type in rule.called_off_by)
+    """Tell whether an interaction of this type, case and time may cancel an invitation."""
+    is_cancelling = interaction.type in GONE or (rule and interaction.type in rule.cancel_types)
     is_later = row["occurred_at"] is None or interaction.occurred_at >= row["occurred_at"]
-    return bool(heard and is_later and _concerns(interaction, row))
+    return bool(is_cancelling and is_later and _concerns(interaction, row))
 
 
 def _concerns(interaction: RecordedInteraction, row: Mapping[str, Any]) -> bool:
@@ -148,8 +148,8 @@ def _concerns(interaction: RecordedInteraction, row: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_called_off(
-    rule: ActiveTrigger | None,
+def _is_cancelled(
+    rule: CompiledTrigger | None,
     interaction: RecordedInteraction,
     row: Mapping[str, Any],
     stories: Mapping[CaseKey, Sequence[CaseEvent]],
@@ -164,7 +164,7 @@ def _is_called_off(
     case = case_of(interaction)
     story = stories.get(case, ()) if case else ()
     asked = AskedOrder(row["amount"], row["currency"], row["session"])
-    return calls_off(rule, event, story or [event], asked)
+    return cancels(rule, event, story or [event], asked)
 
 
 async def _cancel(

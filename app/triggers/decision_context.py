@@ -16,10 +16,10 @@ from app.core.prepared_statements import Prepared
 from app.interactions.customers import find_customers_by_id
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
-from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
-from app.invitations.suppression import SuppressionKind, suppressed
+from app.invitations.refusals import PastInvitation, find_recent_invitations, pause_of
+from app.invitations.suppression import SuppressionKind, find_suppressions
 from app.surveys.compiled import CompiledSurvey
-from app.triggers.active_trigger import ActiveTrigger
+from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.workspace_rules import WorkspaceRules
 from app.workspaces.models import Workspace
 
@@ -44,11 +44,11 @@ class DecisionContext:
 
     workspace: Workspace
     customers: Mapping[UUID, dict[str, Any]]
-    suppressed: Mapping[str, SuppressionKind]
+    suppressions: Mapping[str, SuppressionKind]
     surveys: Mapping[UUID, CompiledSurvey]
-    invited: set[tuple[UUID, str]]
-    asked: dict[UUID, list[PastInvitation]]
-    happened: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
+    used_once_keys: set[tuple[UUID, str]]
+    past_invitations: dict[UUID, list[PastInvitation]]
+    case_events: Mapping[CaseKey, list[CaseEvent]] = field(default_factory=dict)
     # The time of the decision in a dry run over history; None means now.
     as_of: dt.datetime | None = None
     _facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
@@ -102,7 +102,7 @@ async def read_context(
     session: AsyncSession,
     known: WorkspaceRules,
     recorded: Sequence[RecordedInteraction],
-    rules: Sequence[ActiveTrigger],
+    rules: Sequence[CompiledTrigger],
 ) -> DecisionContext:
     """Read what deciding about these interactions by these triggers needs."""
     workspace, workspace_id = known.workspace, known.workspace.id
@@ -112,24 +112,26 @@ async def read_context(
     emails = [customer["email"] for customer in customers.values() if customer["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
     pauses = [pause_of(rule.throttle(workspace)) for rule in rules]
-    asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
+    past_invitations: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
         since = utc_now() - max(pauses)
-        asked = await find_recent_invitations(session, workspace_id, customers, since=since)
+        past_invitations = await find_recent_invitations(
+            session, workspace_id, customers, since=since
+        )
     return DecisionContext(
         workspace=workspace,
         customers=customers,
-        suppressed=await suppressed(session, workspace_id, emails),
+        suppressions=await find_suppressions(session, workspace_id, emails),
         surveys=known.surveys,
-        invited=await _invited(session, workspace_id, recorded, rules),
-        asked=asked,
-        happened=await find_case_events(session, workspace_id, recorded, rules),
+        used_once_keys=await _find_used_once_keys(session, workspace_id, recorded, rules),
+        past_invitations=past_invitations,
+        case_events=await find_case_events(session, workspace_id, recorded, rules),
     )
 
 
 # Both halves use an index: by once_key, and by the number of an order whose shop is unknown.
 # `offset 0` forces one index look-up for each key, even without table statistics.
-_INVITED = Prepared("""
+_USED_ONCE_KEYS = Prepared("""
 select found.* from unnest(cast(:keys as text[])) key cross join lateral (
   select d.trigger_id, d.once_key, d.order_ref from decision d
   where d.workspace_id = :workspace_id and d.outcome = 'invited' and d.once_key = key
@@ -142,11 +144,11 @@ select found.* from unnest(cast(:orders as text[])) number cross join lateral (
 """)
 
 
-async def _invited(
+async def _find_used_once_keys(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[RecordedInteraction],
-    rules: Sequence[ActiveTrigger],
+    rules: Sequence[CompiledTrigger],
 ) -> set[tuple[UUID, str]]:
     """Return the keys under which these triggers have invited already.
 
@@ -164,7 +166,7 @@ async def _invited(
             keys[key].add(key)
             if key.startswith("order:") and interaction.order_source:
                 keys[f"order:{interaction.order_ref}"].add(key)
-    rows = await _INVITED.run(
+    rows = await _USED_ONCE_KEYS.run(
         session,
         workspace_id=workspace_id,
         keys=list(keys),
@@ -194,10 +196,10 @@ async def find_case_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[RecordedInteraction],
-    rules: Sequence[ActiveTrigger],
+    rules: Sequence[CompiledTrigger],
 ) -> dict[CaseKey, list[CaseEvent]]:
     """Return the events of the same tickets and orders that may cancel an invitation."""
-    types = sorted(GONE.union(*(rule.called_off_by for rule in rules)))
+    types = sorted(GONE.union(*(rule.cancel_types for rule in rules)))
     tickets = sorted({interaction.ticket for interaction in recorded if interaction.ticket})
     orders = sorted({interaction.order_ref for interaction in recorded if interaction.order_ref})
     cases_of_order: dict[str | None, set[CaseKey]] = defaultdict(set)

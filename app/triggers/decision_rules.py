@@ -24,7 +24,7 @@ from app.core.signing import SealedBox
 from app.core.telemetry import DECISIONS
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations import service as invitations
-from app.invitations.admission import (
+from app.invitations.refusals import (
     PastInvitation,
     Refusal,
     RefusalReason,
@@ -32,8 +32,8 @@ from app.invitations.admission import (
     refusal_of_customer,
 )
 from app.surveys.compiled import CompiledSurvey
-from app.triggers.active_trigger import ActiveTrigger
-from app.triggers.cancellation import call_off, refusal_by_later_events
+from app.triggers.cancellation import cancel_by_interactions, refusal_by_later_events
+from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.conditions import ConditionFailed, judge
 from app.triggers.decision_context import DecisionContext, read_context
 from app.triggers.timing import is_sampled, move_into_window
@@ -61,7 +61,7 @@ async def decide(
     """Let every active trigger decide about the new interactions; return what was stored."""
     fresh = [interaction for interaction in recorded if interaction.created]
     known = await read_rules(session, workspace_id)
-    await call_off(session, known, fresh)
+    await cancel_by_interactions(session, known, fresh)
     by_type = {type_: known.on(type_) for type_ in {interaction.type for interaction in fresh}}
     relevant = [interaction for interaction in fresh if by_type[interaction.type]]
     if not relevant:
@@ -85,7 +85,7 @@ async def decide(
 
 
 def judge_interaction(
-    context: DecisionContext, rule: ActiveTrigger, interaction: RecordedInteraction
+    context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
 ) -> TriggerVerdict:
     """Say when this trigger would ask about this interaction, or why it would not."""
     customer = context.customer_of(interaction)
@@ -97,25 +97,25 @@ def judge_interaction(
         email = customer["email"] if customer else None
         refusal = refusal_of_customer(
             customer,
-            suppressed_as=context.suppressed.get(email) if email else None,
+            suppressed_as=context.suppressions.get(email) if email else None,
             by_mail=rule.rules.channel == "email",
             needs_consent=context.workspace.require_consent,
         )
     refusal = refusal or refusal_by_later_events(context, rule, interaction)
     key = rule.once_key(interaction)
-    if refusal is None and (rule.id, key) in context.invited:
+    if refusal is None and (rule.id, key) in context.used_once_keys:
         refusal = Refusal(RefusalReason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
         return TriggerVerdict(refusal)
     send_at = _send_at(context, rule, interaction)
     throttle = rule.throttle(context.workspace)
-    asked = context.asked[customer["id"]]
+    asked = context.past_invitations[customer["id"]]
     refusal = refusal_by_throttle(asked, survey, throttle=throttle, send_at=send_at)
     return TriggerVerdict(refusal, survey, send_at)
 
 
 def _refusal_at_once(
-    rule: ActiveTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
+    rule: CompiledTrigger, interaction: RecordedInteraction, facts: Mapping[str, Any]
 ) -> Refusal | None:
     """Return a refusal that needs no query, if there is one."""
     if not rule.trigger.active:
@@ -135,7 +135,7 @@ def _refusal_at_once(
     return None
 
 
-def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None:
+def judge_facts(rule: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
     """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
     if isinstance(opened_by, str) and opened_by in _COMPANY:
@@ -149,7 +149,7 @@ def judge_facts(rule: ActiveTrigger, facts: Mapping[str, Any]) -> Refusal | None
 
 
 def _send_at(
-    context: DecisionContext, rule: ActiveTrigger, interaction: RecordedInteraction
+    context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
 ) -> dt.datetime:
     window = rule.rules.send_window
     return move_into_window(
@@ -161,7 +161,7 @@ def _send_at(
 
 def plan_invitation(
     context: DecisionContext,
-    rule: ActiveTrigger,
+    rule: CompiledTrigger,
     interaction: RecordedInteraction,
     verdict: TriggerVerdict,
 ) -> invitations.InvitationRequest | None:
@@ -169,8 +169,10 @@ def plan_invitation(
     survey, send_at, customer = verdict.survey, verdict.send_at, context.customer_of(interaction)
     if verdict.refusal is not None or survey is None or send_at is None or customer is None:
         return None
-    context.invited.add((rule.id, rule.once_key(interaction)))
-    context.asked[customer["id"]].append(PastInvitation(send_at, survey.id, str(survey.metric)))
+    context.used_once_keys.add((rule.id, rule.once_key(interaction)))
+    context.past_invitations[customer["id"]].append(
+        PastInvitation(send_at, survey.id, str(survey.metric))
+    )
     attribution: dict[str, Any] = {
         "properties": interaction.properties,
         "interaction": {"source": interaction.source, "external_id": interaction.external_id},
@@ -201,7 +203,7 @@ def plan_invitation(
 
 
 def _decision(
-    rule: ActiveTrigger,
+    rule: CompiledTrigger,
     interaction: RecordedInteraction,
     verdict: TriggerVerdict,
     invitation: invitations.InvitationRequest | None,

@@ -20,7 +20,6 @@ from app.core.jobs import Job, LaterError
 from app.core.schema import Json
 from app.interactions.interaction_recorder import RecordedInteraction, find_interactions
 from app.invitations import service as invitations
-from app.invitations.admission import Refusal, RefusalReason
 from app.invitations.invitation_mails import (
     MailContext,
     MailDraft,
@@ -32,6 +31,7 @@ from app.invitations.invitation_mails import (
 )
 from app.invitations.mailer import MailOutcome, MailResult
 from app.invitations.models import Invitation
+from app.invitations.refusals import Refusal, RefusalReason
 from app.triggers.cancellation import refusal_by_later_events
 from app.triggers.decision_context import read_context
 from app.triggers.decision_rules import judge_facts

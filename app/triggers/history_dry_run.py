@@ -19,8 +19,8 @@ from app.core.database import run_sql
 from app.core.schema import Json
 from app.interactions.inheritance import COLUMNS
 from app.interactions.interaction_recorder import RecordedInteraction
-from app.invitations.admission import PastInvitation, find_recent_invitations, pause_of
-from app.triggers.active_trigger import ENDS, ActiveTrigger
+from app.invitations.refusals import PastInvitation, find_recent_invitations, pause_of
+from app.triggers.compiled_trigger import RESOLVING_TYPES, CompiledTrigger
 from app.triggers.decision_context import DecisionContext, case_of, read_context
 from app.triggers.decision_rules import judge_interaction, plan_invitation
 from app.triggers.models import Trigger
@@ -41,19 +41,19 @@ async def dry_run_history(
     session: AsyncSession, trigger: Trigger, since: dt.timedelta
 ) -> HistoryDryRunOut:
     """Say whom a trigger would have asked since then, and why not the others; nothing is stored."""
-    rule = ActiveTrigger(Trigger.model_validate(trigger.model_dump() | {"active": True}))
+    rule = CompiledTrigger(Trigger.model_validate(trigger.model_dump() | {"active": True}))
     until = utc_now()
     outcomes: Counter[str] = Counter()
     examples: list[dict[str, object]] = []
-    invited: set[tuple[UUID, str]] = set()
-    asked: dict[UUID, list[PastInvitation]] = defaultdict(list)
+    used_once_keys: set[tuple[UUID, str]] = set()
+    past_invitations: dict[UUID, list[PastInvitation]] = defaultdict(list)
     ordinals: Counter[tuple[str, str | None]] = Counter()
     async for chunk in _history(session, trigger, until - since):
         for interaction in chunk:
             _number(interaction, ordinals)
-        context = await _context(session, trigger, rule, chunk, until - since, asked)
+        context = await _context(session, trigger, rule, chunk, until - since, past_invitations)
         for interaction in chunk:
-            past_context = _as_of(context, rule, interaction, invited, asked)
+            past_context = _as_of(context, rule, interaction, used_once_keys, past_invitations)
             verdict = judge_interaction(past_context, rule, interaction)
             plan_invitation(past_context, rule, interaction, verdict)
             refusal = verdict.refusal
@@ -98,7 +98,7 @@ async def _history(
 
 def _number(interaction: RecordedInteraction, ordinals: Counter[tuple[str, str | None]]) -> None:
     """Number the resolutions of a ticket in the order in which they happened."""
-    if interaction.ticket and interaction.type in ENDS:
+    if interaction.ticket and interaction.type in RESOLVING_TYPES:
         case = interaction.source, interaction.ticket
         ordinals[case] += 1
         interaction.ordinal = ordinals[case]
@@ -107,37 +107,37 @@ def _number(interaction: RecordedInteraction, ordinals: Counter[tuple[str, str |
 async def _context(
     session: AsyncSession,
     trigger: Trigger,
-    rule: ActiveTrigger,
+    rule: CompiledTrigger,
     chunk: Sequence[RecordedInteraction],
     since: dt.datetime,
-    asked: dict[UUID, list[PastInvitation]],
+    past_invitations: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
-    """Read the context of a chunk; add its customers' invitations by other triggers to `asked`."""
+    """Read the context of a chunk; add invitations by other triggers."""
     known = await read_rules(session, trigger.workspace_id)
     context = await read_context(session, known, chunk, [rule])
-    new = set(context.customers) - set(asked)
+    new = set(context.customers) - set(past_invitations)
     pause = pause_of(rule.throttle(context.workspace))
     if new and pause:
         sent = await find_recent_invitations(
             session, trigger.workspace_id, new, since=since - pause, but_by=trigger.id
         )
         for customer, past in sent.items():
-            asked[customer] += past
+            past_invitations[customer] += past
     return context
 
 
 def _as_of(
     context: DecisionContext,
-    rule: ActiveTrigger,
+    rule: CompiledTrigger,
     interaction: RecordedInteraction,
-    invited: set[tuple[UUID, str]],
-    asked: dict[UUID, list[PastInvitation]],
+    used_once_keys: set[tuple[UUID, str]],
+    past_invitations: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
     """Return the context as it was when the interaction happened, until it would be sent."""
     case = case_of(interaction)
     until = interaction.occurred_at + rule.delay
-    story = [e for e in context.happened.get(case, []) if e.at <= until] if case else []
+    story = [e for e in context.case_events.get(case, []) if e.at <= until] if case else []
     return replace(
-        context, invited=invited, asked=asked, as_of=interaction.occurred_at,
-        happened={case: story} if case else {},
+        context, used_once_keys=used_once_keys, past_invitations=past_invitations,
+        as_of=interaction.occurred_at, case_events={case: story} if case else {},
     )  # fmt: skip

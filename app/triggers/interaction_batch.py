@@ -17,7 +17,7 @@ from app.core.batch_lines import (
 )
 from app.core.errors import AfterwordError
 from app.core.openapi import BatchOperation
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.interactions.interaction_schemas import EXAMPLE
 from app.triggers.interaction_commit import InteractionCommit
 from app.triggers.interaction_post import decode_interaction
@@ -57,7 +57,7 @@ post_batch = batch_route(_take)
 
 def _valid_drafts(
     lines: Sequence[BatchLine], caller: Caller, report: LinesReport
-) -> list[tuple[int, Draft]]:
+) -> list[tuple[int, InteractionDraft]]:
     """Return the numbers and interactions of valid lines, and report why others are rejected."""
     drafts = []
     for line in lines:

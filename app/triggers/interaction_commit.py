@@ -13,19 +13,19 @@ from app.core.batching import Batcher
 from app.core.database import Database, is_bad_data, is_connection_lost
 from app.core.errors import AfterwordError, Busy, InvalidInput
 from app.core.signing import SealedBox
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.triggers.interaction_intake import take_and_show, take_interactions
 from app.triggers.upload_lanes import split_into_lanes
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE, _PER_WORKSPACE, _MOST = 4, 2, 200
+_MAX_CONCURRENT_BATCHES, _MAX_BATCHES_PER_WORKSPACE, _MAX_BATCH_SIZE = 4, 2, 200
 _CHUNK, _LANES = 350, 3
 _TRIES, _PAUSE = 50, 0.1
 
 RecordResult = tuple[dict[str, Any], bool]
 R = TypeVar("R")
-Take = Callable[[AsyncSession, UUID, list[Draft]], Awaitable[Sequence[R]]]
+Take = Callable[[AsyncSession, UUID, list[InteractionDraft]], Awaitable[Sequence[R]]]
 
 
 class InteractionCommit:
@@ -37,21 +37,26 @@ class InteractionCommit:
         self._box = box
         # Uploads share these places, so that many of them leave connections to others.
         self._chunks = asyncio.Semaphore(_LANES)
-        self._batcher: Batcher[Draft, RecordResult] = Batcher(
-            self._write_gathered, places=asyncio.Semaphore(_AT_ONCE), most=_MOST,
-            max_waiting=max_waiting, per_workspace=_PER_WORKSPACE,
-        )  # fmt: skip
+        self._batcher: Batcher[InteractionDraft, RecordResult] = Batcher(
+            self._write_gathered,
+            places=asyncio.Semaphore(_MAX_CONCURRENT_BATCHES),
+            most=_MAX_BATCH_SIZE,
+            max_waiting=max_waiting,
+            per_workspace=_MAX_BATCHES_PER_WORKSPACE,
+        )
 
-    async def submit(self, workspace_id: UUID, draft: Draft) -> RecordResult:
+    async def submit(self, workspace_id: UUID, draft: InteractionDraft) -> RecordResult:
         """Return the interaction with its decisions as shown, and whether it is new."""
         return await self._batcher.submit(workspace_id, draft)
 
     async def record_all(
-        self, workspace_id: UUID, drafts: Sequence[Draft], *, triggers: bool
+        self, workspace_id: UUID, drafts: Sequence[InteractionDraft], *, triggers: bool
     ) -> list[bool | AfterwordError]:
         """Record many, some at a time; say of each whether it is new, or why it is not stored."""
 
-        async def take(session: AsyncSession, workspace_id: UUID, some: list[Draft]) -> list[bool]:
+        async def take(
+            session: AsyncSession, workspace_id: UUID, some: list[InteractionDraft]
+        ) -> list[bool]:
             recorded = await take_interactions(
                 session, self._box, workspace_id, some, triggers=triggers
             )
@@ -79,17 +84,17 @@ class InteractionCommit:
         await self._batcher.close()
 
     async def _write_gathered(
-        self, workspace_id: UUID, drafts: list[Draft]
+        self, workspace_id: UUID, drafts: list[InteractionDraft]
     ) -> list[RecordResult | AfterwordError]:
         async def take(
-            session: AsyncSession, workspace_id: UUID, some: list[Draft]
+            session: AsyncSession, workspace_id: UUID, some: list[InteractionDraft]
         ) -> list[RecordResult]:
             return await take_and_show(session, self._box, workspace_id, some)
 
         return await self._write(workspace_id, drafts, take)
 
     async def _write(
-        self, workspace_id: UUID, drafts: list[Draft], take: Take[R]
+        self, workspace_id: UUID, drafts: list[InteractionDraft], take: Take[R]
     ) -> list[R | AfterwordError]:
         """Record a batch; if a row cannot be stored, halve the batch until it is found."""
         for _ in range(_TRIES):
@@ -105,7 +110,7 @@ class InteractionCommit:
         raise Busy("The database does not answer; send it again shortly.")
 
     async def _write_halves(
-        self, workspace_id: UUID, drafts: list[Draft], take: Take[R], error: Exception
+        self, workspace_id: UUID, drafts: list[InteractionDraft], take: Take[R], error: Exception
     ) -> list[R | AfterwordError]:
         if len(drafts) == 1:
             logger.warning("an interaction could not be stored", exc_info=error)

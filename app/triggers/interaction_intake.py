@@ -12,11 +12,11 @@ from app.core.clock import utc_now
 from app.core.event_types import EventType
 from app.core.outbox import emit
 from app.core.signing import SealedBox
-from app.interactions.interaction_recorder import Draft, RecordedInteraction, record
+from app.interactions.interaction_recorder import InteractionDraft, RecordedInteraction, record
 from app.interactions.interaction_recorder import shown as shown_interaction
-from app.invitations.admission import Refusal, RefusalReason
+from app.invitations.refusals import Refusal, RefusalReason
 from app.triggers import decisions
-from app.triggers.active_trigger import ActiveTrigger
+from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.decision_context import read_context
 from app.triggers.decision_rules import TriggerVerdict, decide, judge_interaction
 from app.triggers.models import Trigger
@@ -28,7 +28,7 @@ async def take_interactions(
     session: AsyncSession,
     box: SealedBox,
     workspace_id: UUID,
-    drafts: Sequence[Draft],
+    drafts: Sequence[InteractionDraft],
     *,
     triggers: bool = True,
 ) -> list[RecordedInteraction]:
@@ -41,7 +41,7 @@ async def take_interactions(
 
 
 async def take_and_show(
-    session: AsyncSession, box: SealedBox, workspace_id: UUID, drafts: Sequence[Draft]
+    session: AsyncSession, box: SealedBox, workspace_id: UUID, drafts: Sequence[InteractionDraft]
 ) -> list[tuple[dict[str, Any], bool]]:
     """Record interactions and run the triggers; return each as shown, and whether it is new."""
     recorded = await record(session, workspace_id, drafts)
@@ -83,12 +83,12 @@ def _with_decisions(
     ]
 
 
-async def dry_run(session: AsyncSession, trigger: Trigger, draft: Draft) -> DryRunOut:
+async def dry_run(session: AsyncSession, trigger: Trigger, draft: InteractionDraft) -> DryRunOut:
     """Say what a trigger would decide of an interaction now, and store nothing."""
     workspace_id = trigger.workspace_id
     async with session.begin_nested() as attempt:
         interaction = (await record(session, workspace_id, [draft]))[0]
-        rule, known = ActiveTrigger(trigger), await read_rules(session, workspace_id)
+        rule, known = CompiledTrigger(trigger), await read_rules(session, workspace_id)
         verdict = judge_interaction(
             await read_context(session, known, [interaction], [rule]), rule, interaction
         )

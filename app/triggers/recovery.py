@@ -11,7 +11,7 @@ from app.core.database import Database
 from app.core.event_consumer import StoredEvent
 from app.core.jobs import Job
 from app.core.signing import SealedBox
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.triggers.interaction_intake import take_interactions
 
 RECOVERY_JOB = "triggers.recovery"
@@ -37,7 +37,7 @@ async def consume_follow_ups(session: AsyncSession, events: Sequence[StoredEvent
 async def record_recovery(database: Database, box: SealedBox, job: Job) -> None:
     """Record that the customer's trouble was resolved."""
     customer = job.payload["customer"]
-    draft = Draft(
+    draft = InteractionDraft(
         type=TYPE,
         source=SOURCE,
         external_id=job.payload["event"],

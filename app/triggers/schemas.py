@@ -18,7 +18,7 @@ from app.core.durations import duration_of
 from app.core.parameters import PageCursor, PageLimit
 from app.core.text_values import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
-from app.invitations.admission import RefusalReason
+from app.invitations.refusals import RefusalReason
 from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
 
 _LISTS = {"in", "not_in"}

@@ -4,10 +4,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 
 
-def split_into_lanes(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
+def split_into_lanes(drafts: Sequence[InteractionDraft], lanes: int) -> list[list[int]]:
     """Divide the drafts into at most so many lanes; a lane holds their positions, in their order.
 
     Drafts that share a ticket, an order or a person, directly or through others, are in one lane.
@@ -25,7 +25,7 @@ def split_into_lanes(drafts: Sequence[Draft], lanes: int) -> list[list[int]]:
     return [sorted(lane) for lane in places.values()]
 
 
-def _firsts(drafts: Sequence[Draft]) -> Iterable[int]:
+def _firsts(drafts: Sequence[InteractionDraft]) -> Iterable[int]:
     """Return for each draft the position of the first draft of its group."""
     parent = list(range(len(drafts)))
 
@@ -42,7 +42,7 @@ def _firsts(drafts: Sequence[Draft]) -> Iterable[int]:
     return [find(place) for place in range(len(drafts))]
 
 
-def _keys(draft: Draft) -> Iterable[tuple[object, ...]]:
+def _keys(draft: InteractionDraft) -> Iterable[tuple[object, ...]]:
     """Return what ties a draft to others."""
     yield "itself", draft.source, draft.external_id
     if draft.ticket:

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.prepared_statements import Prepared
 from app.invitations.invitation_mails import live_survey
 from app.surveys.compiled import CompiledSurvey
-from app.triggers.active_trigger import ActiveTrigger
+from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.models import Trigger
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
@@ -32,15 +32,15 @@ class WorkspaceRules:
     """A workspace with its triggers, those of higher priority first, and live surveys."""
 
     workspace: Workspace
-    rules: Mapping[UUID | None, ActiveTrigger]
+    rules: Mapping[UUID | None, CompiledTrigger]
     surveys: Mapping[UUID, CompiledSurvey]
 
     @cached_property
-    def active(self) -> Mapping[UUID, ActiveTrigger]:
+    def active(self) -> Mapping[UUID, CompiledTrigger]:
         """The triggers that are switched on."""
         return {id_: rule for id_, rule in self.rules.items() if id_ and rule.trigger.active}
 
-    def on(self, type_: str) -> Sequence[ActiveTrigger]:
+    def on(self, type_: str) -> Sequence[CompiledTrigger]:
         """Return the triggers on interactions of a type, in the order they decide."""
         return [rule for rule in self.active.values() if rule.trigger.on_type == type_]
 
@@ -81,7 +81,7 @@ async def _compile(session: AsyncSession, workspace_id: UUID) -> WorkspaceRules:
         survey = await live_survey(session, workspace_id, survey_id)
         if survey is not None:
             surveys[survey_id] = survey
-    rules: dict[UUID | None, ActiveTrigger] = {row.id: ActiveTrigger(row) for row in found}
+    rules: dict[UUID | None, CompiledTrigger] = {row.id: CompiledTrigger(row) for row in found}
     workspace = _copy_of(await get_workspace(session, workspace_id))
     return WorkspaceRules(workspace, rules, surveys)
 

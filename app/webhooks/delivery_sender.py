@@ -20,7 +20,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.database import Database, is_connection_lost, run_sql, workspaces_of
+from app.core.database import Database, is_connection_lost, run_sql, select_workspace_ids
 from app.core.errors import NotFound
 from app.core.event_types import EventType
 from app.core.guarded_http import GuardedClient
@@ -136,7 +136,7 @@ class DeliverySender:
         async with self._database.transaction() as session:
             held = json.dumps(self._lanes.held())
             due: list[Delivery] = []
-            for workspace_id in await workspaces_of(session, _BUSY, now=now):
+            for workspace_id in await select_workspace_ids(session, _BUSY, now=now):
                 rows = await run_sql(
                     session,
                     _CLAIM.bindparams(workspace_id=workspace_id, until=until, now=now, held=held),

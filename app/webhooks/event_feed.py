@@ -119,7 +119,7 @@ async def read(
         # Everything below was read, so events that nobody asks for are not read again.
         cursor = FeedCursor(top)
     cursor = replace(cursor, mark=mark)
-    return EventFeed(data=[_shown(event) for event in page], next_cursor=str(cursor))
+    return EventFeed(data=[_event_out(event) for event in page], next_cursor=str(cursor))
 
 
 def _start_of(cursor: FeedCursor) -> tuple[int, UUID]:
@@ -129,7 +129,7 @@ def _start_of(cursor: FeedCursor) -> tuple[int, UUID]:
     return cursor.xid, cursor.id
 
 
-def _shown(event: SubscriberEvent) -> EventOut:
+def _event_out(event: SubscriberEvent) -> EventOut:
     return EventOut(
         id=event.id, type=event.type, timestamp=event.at, data=event_body(event)["data"]
     )

@@ -16,12 +16,17 @@ from app.core.event_types import EventType
 from app.core.schema import Json
 from app.surveys.scales import LOW_BANDS, bands_sql
 from app.webhooks.models import Delivery, WebhookEndpoint
-from app.webhooks.subscriber_events import FRESH, WHOLE_TYPES, EventFilter, OutboxEvent
+from app.webhooks.subscriber_events import (
+    COMPLETION_TYPES,
+    LOW_SCORE_MAX_AGE,
+    EventFilter,
+    OutboxEvent,
+)
 
-_WHOLE = ", ".join(f"'{name}'" for name in WHOLE_TYPES)
+_WHOLE = ", ".join(f"'{name}'" for name in COMPLETION_TYPES)
 _COMPLETES = f"type in ({_WHOLE}) and (data ->> 'completes')::bool"
 _LOW = bands_sql(LOW_BANDS)
-_FRESH_SECONDS = int(FRESH.total_seconds())
+_FRESH_SECONDS = int(LOW_SCORE_MAX_AGE.total_seconds())
 DERIVED = (EventType.RESPONSE_COMPLETED, EventType.RESPONSE_LOW_SCORE)
 
 

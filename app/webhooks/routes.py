@@ -35,7 +35,9 @@ _HIDDEN = {
 }  # fmt: skip
 
 
-async def _shown(session: AsyncSession, rows: Sequence[WebhookEndpoint]) -> list[EndpointOut]:
+async def _endpoints_out(
+    session: AsyncSession, rows: Sequence[WebhookEndpoint]
+) -> list[EndpointOut]:
     if not rows:
         return []
     counts = await queries.count_open(session, rows[0].workspace_id, [row.id for row in rows])
@@ -76,7 +78,7 @@ async def create_webhook_endpoint(
     endpoint, secret = await service.create(
         session, caller.workspace_id, body, box=box, settings=settings
     )
-    (shown,) = await _shown(session, [endpoint])
+    (shown,) = await _endpoints_out(session, [endpoint])
     return EndpointWithSecret(**shown.model_dump(), secret=secret)
 
 
@@ -87,7 +89,7 @@ async def list_webhook_endpoints(
     """Return endpoints, newest first, with how many deliveries wait or were given up."""
     rows = await queries.find_endpoints(session, caller.workspace_id, limit=limit, cursor=cursor)
     return page_of(
-        await _shown(session, rows),
+        await _endpoints_out(session, rows),
         limit,
         position=lambda row: (row.created_at, row.id),
         show=lambda row: row,
@@ -100,7 +102,7 @@ async def get_webhook_endpoint(
 ) -> EndpointOut:
     """Return one endpoint; its secret is never shown again."""
     found = await service.find(session, caller.workspace_id, endpoint_id)
-    return (await _shown(session, [found]))[0]
+    return (await _endpoints_out(session, [found]))[0]
 
 
 @routes.patch("/v1/webhook-endpoints/{endpoint_id}", summary="Change an endpoint")
@@ -116,7 +118,7 @@ async def update_webhook_endpoint(
     changed = await service.change(
         session, caller.workspace_id, endpoint_id, body, box=box, settings=settings
     )
-    return (await _shown(session, [changed]))[0]
+    return (await _endpoints_out(session, [changed]))[0]
 
 
 @routes.delete("/v1/webhook-endpoints/{endpoint_id}", status_code=204, summary="Delete an endpoint")

@@ -29,7 +29,7 @@ from app.core.ids import uuid7
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DUE_DELIVERIES, ENDPOINTS_NOW
-from app.core.text_values import fit_email
+from app.core.text_values import normalize_email
 from app.responses.filter_values import require_known
 from app.surveys import service as surveys
 from app.webhooks import queries
@@ -38,7 +38,7 @@ from app.webhooks.samples import sample_of
 from app.webhooks.schemas import EndpointFilter, EndpointFormat, EndpointIn, EndpointPatch
 from app.webhooks.signing import new_signing_secret
 from app.webhooks.subscriber_events import EventFilter
-from app.workspaces.service import OLD_SECRET_LIVES
+from app.workspaces.service import OLD_SECRET_LIFETIME
 
 MAILTO = "mailto:"
 REPLAY_JOB = "webhooks.replay"
@@ -139,7 +139,7 @@ async def _lock_endpoints(session: AsyncSession, workspace_id: UUID) -> None:
 def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -> None:
     """Raise Conflict where another endpoint would send the same to the same URL."""
     for other in others:
-        if other.id != endpoint.id and _sends(other) == _sends(endpoint):
+        if other.id != endpoint.id and _subscription_of(other) == _subscription_of(endpoint):
             detail = (
                 f"The endpoint {other.id} sends the same events to this URL already; change that "
                 "one, or choose other events or another filter."
@@ -147,7 +147,7 @@ def _refuse_twin(endpoint: WebhookEndpoint, others: Sequence[WebhookEndpoint]) -
             raise Conflict(detail)
 
 
-def _sends(endpoint: WebhookEndpoint) -> tuple[object, ...]:
+def _subscription_of(endpoint: WebhookEndpoint) -> tuple[object, ...]:
     kept = endpoint.filter | {"type": sorted(filter_of(endpoint).types)}
     return endpoint.url, endpoint.format, sorted(endpoint.events), kept
 
@@ -156,7 +156,7 @@ async def _check_url(url: str, format_: str, settings: Settings) -> None:
     """Refuse a URL to which events cannot, or must not, be sent."""
     if url.lower().startswith(MAILTO):
         address = url.removeprefix(MAILTO)
-        if fit_email(address) is None or not _ADDRESS.fullmatch(address):
+        if normalize_email(address) is None or not _ADDRESS.fullmatch(address):
             raise InvalidInput.at("body", "url", msg="is no address such as mailto:ala@example.pl")
         if format_ != EndpointFormat.STANDARD:
             raise InvalidInput.at("body", "format", msg="is not for mail; leave it out")
@@ -268,7 +268,7 @@ async def rotate(
     """Make the next secret; for 24 hours the one before signs too."""
     endpoint = await find(session, workspace_id, endpoint_id, lock=True)
     secret = new_signing_secret()
-    endpoint.old_secret, endpoint.old_until = endpoint.secret, utc_now() + OLD_SECRET_LIVES
+    endpoint.old_secret, endpoint.old_until = endpoint.secret, utc_now() + OLD_SECRET_LIFETIME
     endpoint.secret = box.seal(secret.encode())
     endpoint.updated_at = utc_now()
     session.add(endpoint)
@@ -282,7 +282,7 @@ async def send_test(
     endpoint = await find(session, workspace_id, endpoint_id)
     _require_active(endpoint)
     type_ = event or EventType(endpoint.events[0])
-    delivery = _single(endpoint, type_, uuid7())
+    delivery = _new_single_delivery(endpoint, type_, uuid7())
     delivery.sample = dict(sample_of(type_))
     session.add(delivery)
     return delivery
@@ -294,7 +294,7 @@ def _require_active(endpoint: WebhookEndpoint) -> None:
         raise Conflict(detail)
 
 
-def _single(endpoint: WebhookEndpoint, type_: str, webhook_id: UUID) -> Delivery:
+def _new_single_delivery(endpoint: WebhookEndpoint, type_: str, webhook_id: UUID) -> Delivery:
     now = utc_now()
     return Delivery(
         workspace_id=endpoint.workspace_id, id=uuid7(), endpoint_id=endpoint.id, type=type_,
@@ -314,7 +314,7 @@ async def redeliver(session: AsyncSession, workspace_id: UUID, delivery_id: UUID
         raise NotFound(detail)
     endpoint = await find(session, workspace_id, old.endpoint_id)
     _require_active(endpoint)
-    copy = _single(endpoint, old.type, old.webhook_id)
+    copy = _new_single_delivery(endpoint, old.type, old.webhook_id)
     copy.event_xid, copy.event_id, copy.sample = old.event_xid, old.event_id, old.sample
     session.add(copy)
     return copy

@@ -22,10 +22,10 @@ MOST_BYTES = 20_000
 _LONGEST_KEPT = 200
 _IDENTIFYING = {"id", "survey", "seq", "score", "band", "truncated"}
 # Answers that are older than this give no low-score event.
-FRESH = dt.timedelta(days=7)
+LOW_SCORE_MAX_AGE = dt.timedelta(days=7)
 
 
-WHOLE_TYPES = (
+COMPLETION_TYPES = (
     EventType.RESPONSE_CREATED,
     EventType.RESPONSE_UPDATED,
     EventType.RESPONSE_COMPLETED,
@@ -69,7 +69,7 @@ def subscriber_events(event: OutboxEvent) -> Iterator[SubscriberEvent]:
     responded_at = event.data.get("responded_at")
     if event.data.get("score") is None or responded_at is None:
         return
-    if event.at - dt.datetime.fromisoformat(responded_at) < FRESH:
+    if event.at - dt.datetime.fromisoformat(responded_at) < LOW_SCORE_MAX_AGE:
         yield _derived_event(event, EventType.RESPONSE_LOW_SCORE)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who did what."""
+"""The route of the audit log: who did what."""
 
 import datetime as dt
 from typing import Annotated

@@ -132,7 +132,7 @@ class Keyring:
         )
 
 
-def proves(box: SealedBox, caller: Caller, *, name: str, proof: str) -> bool:
+def is_proof_valid(box: SealedBox, caller: Caller, *, name: str, proof: str) -> bool:
     """Tell whether `proof` is the hex HMAC-SHA256 of the name under a live identity secret."""
     found = False
     for sealed, until in caller.identity_secrets:

@@ -6,13 +6,13 @@ import datetime as dt
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import jobs
-from app.core.database import workspaces_of
+from app.core.database import select_workspace_ids
 from app.core.expiry import EXPIRE_JOB
 
 
 async def queue_expiry(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue the deletion of what is over, for each workspace."""
-    for workspace_id in await workspaces_of(session, "select id from workspace"):
+    for workspace_id in await select_workspace_ids(session, "select id from workspace"):
         await jobs.enqueue(
             session, EXPIRE_JOB, workspace_id=workspace_id, dedupe="expire", run_at=now
         )

@@ -39,7 +39,7 @@ def _keyring(request: Request) -> Keyring:
 KeyringDep = Annotated[Keyring, Depends(_keyring)]
 
 
-def _shown(workspace: Workspace) -> WorkspaceOut:
+def _workspace_out(workspace: Workspace) -> WorkspaceOut:
     shown = workspace.model_dump() | {
         "timezone": workspace.timezone,
         "segments": workspace.segments,
@@ -75,36 +75,41 @@ async def get_me(session: SessionDep, caller: AnyCaller) -> MeOut:
 @routes.get("/v1/workspace", summary="Read the workspace")
 async def get_workspace(session: SessionDep, caller: Admin) -> WorkspaceOut:
     """Return the caller's workspace with its settings."""
-    return _shown(await service.get_workspace(session, caller.workspace_id))
+    return _workspace_out(await service.get_workspace(session, caller.workspace_id))
 
 
 @routes.patch("/v1/workspace", summary="Change the workspace")
 async def update_workspace(
-    unit: TransactionDep,
+    transaction: TransactionDep,
     caller: Admin,
     keyring: KeyringDep,
     settings: SettingsDep,
     body: WorkspacePatch,
 ) -> WorkspaceOut:
     """Change settings. Another time zone or other segments recount in the background."""
-    unit.after_commit.append(keyring.forget)
+    transaction.after_commit.append(keyring.forget)
     changed = await service.change_workspace(
-        unit.session, caller.workspace_id, body, allow_private=settings.allow_private_webhooks
+        transaction.session,
+        caller.workspace_id,
+        body,
+        allow_private=settings.allow_private_webhooks,
     )
-    return _shown(changed)
+    return _workspace_out(changed)
 
 
 @routes.post("/v1/workspace/identity-secret", status_code=201, summary="Make an identity secret")
 async def create_identity_secret(
-    unit: TransactionDep, caller: Admin, keyring: KeyringDep, box: BoxDep
+    transaction: TransactionDep, caller: Admin, keyring: KeyringDep, box: BoxDep
 ) -> IdentitySecretOut:
     """Make the secret with which your backend signs who a browser's customer is.
 
     A publishable key's `customer` is believed only with `proof`: the hex HMAC-SHA256 of the
     external id (else the e-mail) under this secret. The one before is good for 24 hours more.
     """
-    unit.after_commit.append(keyring.forget)
-    secret, until = await service.rotate_identity_secret(unit.session, caller.workspace_id, box)
+    transaction.after_commit.append(keyring.forget)
+    secret, until = await service.rotate_identity_secret(
+        transaction.session, caller.workspace_id, box
+    )
     return IdentitySecretOut(secret=secret, old_secret_until=until)
 
 
@@ -117,16 +122,16 @@ async def create_workspace(
         session, caller, wanted=body, settings=settings
     )
     new_key = NewKey(id=key.id, scopes=key.scopes, secret=secret)
-    return NewWorkspaceOut(**_shown(workspace).model_dump(), api_key=new_key)
+    return NewWorkspaceOut(**_workspace_out(workspace).model_dump(), api_key=new_key)
 
 
 @routes.post("/v1/api-keys", status_code=201, summary="Make a key")
 async def create_api_key(
-    unit: TransactionDep, caller: Admin, keyring: KeyringDep, body: ApiKeyIn
+    transaction: TransactionDep, caller: Admin, keyring: KeyringDep, body: ApiKeyIn
 ) -> ApiKeyWithSecret:
     """Make a key. Its secret is shown this once; a `collect` key is publishable (`pk_`)."""
-    unit.after_commit.append(keyring.forget)
-    key, secret = await service.create_key(unit.session, caller.workspace_id, body)
+    transaction.after_commit.append(keyring.forget)
+    key, secret = await service.create_key(transaction.session, caller.workspace_id, body)
     return _with_secret(key, secret)
 
 
@@ -153,18 +158,18 @@ async def get_api_key(session: SessionDep, caller: Admin, key_id: UUID) -> ApiKe
 
 @routes.post("/v1/api-keys/{key_id}/rotate", summary="Rotate a key")
 async def rotate_api_key(
-    unit: TransactionDep, caller: Admin, keyring: KeyringDep, key_id: UUID
+    transaction: TransactionDep, caller: Admin, keyring: KeyringDep, key_id: UUID
 ) -> ApiKeyWithSecret:
     """Give the key a new secret; the old one stays good for 24 hours."""
-    unit.after_commit.append(keyring.forget)
-    key, secret = await service.rotate_key(unit.session, caller.workspace_id, key_id)
+    transaction.after_commit.append(keyring.forget)
+    key, secret = await service.rotate_key(transaction.session, caller.workspace_id, key_id)
     return _with_secret(key, secret)
 
 
 @routes.delete("/v1/api-keys/{key_id}", status_code=204, summary="Delete a key")
 async def delete_api_key(
-    unit: TransactionDep, caller: Admin, keyring: KeyringDep, key_id: UUID
+    transaction: TransactionDep, caller: Admin, keyring: KeyringDep, key_id: UUID
 ) -> None:
     """Delete a key; it stops working at once."""
-    unit.after_commit.append(keyring.forget)
-    await service.delete_key(unit.session, caller.workspace_id, key_id)
+    transaction.after_commit.append(keyring.forget)
+    await service.delete_key(transaction.session, caller.workspace_id, key_id)

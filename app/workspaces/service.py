@@ -28,7 +28,7 @@ from app.workspaces.schemas import ApiKeyIn, WorkspaceIn, WorkspacePatch
 from app.workspaces.scopes import Scope
 
 DEFAULT_WORKSPACE = "default"
-OLD_SECRET_LIVES = dt.timedelta(hours=24)
+OLD_SECRET_LIFETIME = dt.timedelta(hours=24)
 RECOUNT_JOB = "responses.recount"
 _HINT_LENGTH = 8
 _DERIVATION_BYTES = 32
@@ -37,7 +37,7 @@ _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
 # An exclusive lock before the row's, on the workspace's node; writers take it as shared.
-_FAIR_GATE = """select pg_advisory_xact_lock(hashtextextended(workspace_id::text, 7))
+_LOCK_OUT_WRITERS = """select pg_advisory_xact_lock(hashtextextended(workspace_id::text, 7))
 from workspace_config where workspace_id = :workspace_id"""
 
 
@@ -69,7 +69,7 @@ def _new_key(workspace_id: UUID, *, name: str, scopes: list[Scope], secret: str)
     )
 
 
-def _held(workspace: Workspace) -> WorkspaceConfig:
+def _config_row(workspace: Workspace) -> WorkspaceConfig:
     return WorkspaceConfig(
         workspace_id=workspace.id, config=workspace.config, configs=workspace.configs
     )
@@ -86,7 +86,7 @@ async def ensure_default(session: AsyncSession, settings: Settings) -> str | Non
         workspace = _new_workspace(DEFAULT_WORKSPACE, "Default", settings)
         session.add(workspace)
         await session.flush()
-        session.add(_held(workspace))
+        session.add(_config_row(workspace))
     kept = await session.exec(
         select(ApiKey).where(ApiKey.workspace_id == workspace.id, col(ApiKey.bootstrap))
     )
@@ -149,7 +149,7 @@ async def create_workspace(
     if made.first() is None:
         detail = f"There is a workspace `{wanted.key}` already; choose another key."
         raise Conflict(detail)
-    session.add(_held(workspace))
+    session.add(_config_row(workspace))
     secret = new_secret("sk_")
     key = _new_key(workspace.id, name="first", scopes=[Scope.ADMIN], secret=secret)
     session.add(key)
@@ -172,7 +172,7 @@ async def change_workspace(
     # Counted before the lock, so that no answer waits for the counting.
     recounts = patch.model_fields_set & _CONFIGURATION
     answers = await _count_answers(session, workspace_id) if recounts else 0
-    held = await hold_config(session, workspace_id)
+    held = await lock_config(session, workspace_id)
     found = await session.exec(
         select(Workspace).where(Workspace.id == workspace_id).with_for_update()
     )
@@ -205,13 +205,13 @@ async def change_workspace(
     return workspace
 
 
-async def hold_config(session: AsyncSession, workspace_id: UUID) -> WorkspaceConfig:
+async def lock_config(session: AsyncSession, workspace_id: UUID) -> WorkspaceConfig:
     """Lock the configuration exclusively: no answer is written until the transaction ends.
 
     The advisory lock comes first, so that a steady stream of writers cannot starve this
     transaction. All code must take the two locks in this order, or it can deadlock.
     """
-    await run_sql(session, text(_FAIR_GATE).bindparams(workspace_id=workspace_id))
+    await run_sql(session, text(_LOCK_OUT_WRITERS).bindparams(workspace_id=workspace_id))
     found = await session.exec(
         select(WorkspaceConfig)
         .where(WorkspaceConfig.workspace_id == workspace_id)
@@ -317,7 +317,7 @@ async def rotate_identity_secret(
     secret = new_secret("is_")
     if workspace.identity_secret is not None:
         workspace.old_identity_secret = workspace.identity_secret
-        workspace.old_identity_until = utc_now() + OLD_SECRET_LIVES
+        workspace.old_identity_until = utc_now() + OLD_SECRET_LIFETIME
     workspace.identity_secret = box.seal(secret.encode())
     session.add(workspace)
     await notify(session, CHANNEL, str(workspace_id))
@@ -334,7 +334,7 @@ async def rotate_key(session: AsyncSession, workspace_id: UUID, key_id: UUID) ->
         )
         raise Conflict(detail)
     secret = new_secret(key.hint[:3])
-    key.old_hash, key.old_until = key.hash, utc_now() + OLD_SECRET_LIVES
+    key.old_hash, key.old_until = key.hash, utc_now() + OLD_SECRET_LIFETIME
     key.hash, key.hint = hash_secret(secret), secret[:_HINT_LENGTH]
     session.add(key)
     await notify(session, CHANNEL, str(workspace_id))

@@ -18,11 +18,11 @@ from app.workspaces.member_schemas import Digest, Role
 from app.workspaces.models import DashboardSession, Member, SignInLink, Workspace
 from app.workspaces.scopes import Scope, expand
 
-LINK_LIVES = dt.timedelta(minutes=15)
-_AGAIN = dt.timedelta(minutes=1)
-_MEMBERS_STAY = dt.timedelta(days=14)
-_KEYS_STAY = dt.timedelta(hours=12)
-_MAY = {
+LINK_LIFETIME = dt.timedelta(minutes=15)
+_LINK_INTERVAL = dt.timedelta(minutes=1)
+_MEMBER_SESSION_LIFETIME = dt.timedelta(days=14)
+_KEY_SESSION_LIFETIME = dt.timedelta(hours=12)
+_SCOPES_BY_ROLE = {
     Role.VIEWER: expand([Scope.READ]),
     Role.RESPONDER: expand([Scope.READ, Scope.RESPOND]),
     Role.ADMIN: expand([Scope.ADMIN]),
@@ -50,7 +50,7 @@ async def new_link(session: AsyncSession, member: Member) -> str:
             workspace_id=member.workspace_id,
             token_hash=token_hash(token),
             member_id=member.id,
-            expires_at=utc_now() + LINK_LIVES,
+            expires_at=utc_now() + LINK_LIFETIME,
         )
     )
     return token
@@ -66,7 +66,7 @@ async def has_fresh_link(session: AsyncSession, member: Member) -> bool:
         ).bindparams(
             workspace_id=member.workspace_id,
             member=member.id,
-            fresh=utc_now() + LINK_LIVES - _AGAIN,
+            fresh=utc_now() + LINK_LIFETIME - _LINK_INTERVAL,
         ),
     )
     return rows.first() is not None
@@ -94,7 +94,7 @@ async def redeem(session: AsyncSession, token: str) -> str | None:
             token_hash=token_hash(made),
             member_id=row.id,
             locale=row.locale,
-            expires_at=utc_now() + _MEMBERS_STAY,
+            expires_at=utc_now() + _MEMBER_SESSION_LIFETIME,
         )
     )
     return made
@@ -103,7 +103,7 @@ async def redeem(session: AsyncSession, token: str) -> str | None:
 async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -> str:
     """Return the token of a session that lasts as long as the key, half a day at most."""
     made = new_token(caller.workspace_id)
-    until = utc_now() + _KEYS_STAY
+    until = utc_now() + _KEY_SESSION_LIFETIME
     session.add(
         DashboardSession(
             workspace_id=caller.workspace_id,
@@ -143,7 +143,7 @@ async def find(session: AsyncSession, token: str) -> Visitor | None:
     row = rows.first()
     if row is None or (row.member_name is None and row.key_name is None):
         return None
-    scopes = _MAY[Role(row.role)] if row.role else expand(row.scopes)
+    scopes = _SCOPES_BY_ROLE[Role(row.role)] if row.role else expand(row.scopes)
     caller = Caller(
         workspace_id=workspace_id, key_id=row.member_id or row.key_id,
         name=row.member_name or row.key_name, scopes=scopes, test=False, survey=None,
@@ -164,7 +164,7 @@ async def close(session: AsyncSession, token: str) -> None:
     )
 
 
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
     """Delete links and sessions whose time is over."""
     for table in ("sign_in_link", "dashboard_session"):
         await run_sql(
@@ -187,7 +187,7 @@ async def find_member(session: AsyncSession, workspace_id: UUID, id_: UUID) -> M
     return await session.get(Member, (workspace_id, id_))
 
 
-async def workspaces_of(session: AsyncSession, email: str) -> list[Workspace]:
+async def find_workspaces_of_email(session: AsyncSession, email: str) -> list[Workspace]:
     """Return the workspaces in which an address is a member, by name."""
     query = (
         select(Workspace)
@@ -238,7 +238,7 @@ async def switch(session: AsyncSession, member: Member, workspace_key: str) -> s
     session.add(
         DashboardSession(
             workspace_id=other.workspace_id, token_hash=token_hash(made), member_id=other.id,
-            locale=other.locale, expires_at=utc_now() + _MEMBERS_STAY,
+            locale=other.locale, expires_at=utc_now() + _MEMBER_SESSION_LIFETIME,
         )
     )  # fmt: skip
     await session.flush()

@@ -24,12 +24,12 @@ from app.workspaces.models import ShareLink
 SHARED_PAGES = ("/", "/journey", "/compare", "/experience")
 SHARED_SURVEYS = "/surveys/"
 
-_LIVES = dt.timedelta(days=30)
+_DEFAULT_LIFETIME = dt.timedelta(days=30)
 
 
 def usual_end() -> dt.datetime:
     """Return the default end of a share link."""
-    return utc_now() + _LIVES
+    return utc_now() + _DEFAULT_LIFETIME
 
 
 def is_over(end: dt.datetime) -> bool:
@@ -80,7 +80,7 @@ async def find_by_token(session: AsyncSession, token: str) -> ShareLink | None:
     return (await session.exec(query)).first()
 
 
-async def forget_old(session: AsyncSession, now: dt.datetime) -> None:
+async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
     """Delete links that have been over for a year."""
     statement = text("delete from share_link where expires_at < :oldest")
     await run_sql(session, statement.bindparams(oldest=now - dt.timedelta(days=365)))

@@ -90,10 +90,10 @@ async def test_a_preview_is_of_one_survey_and_lasts_an_hour(
     odd = await browser.open("/surveys/till/preview?show=letter")
     assert odd.status_code == 422
     async with database.transaction() as session:
-        await previews.forget_old(session, utc_now() + dt.timedelta(minutes=59))
+        await previews.delete_expired(session, utc_now() + dt.timedelta(minutes=59))
     assert (await browser.open(address)).status_code == 200
     async with database.transaction() as session:
-        await previews.forget_old(session, utc_now() + dt.timedelta(minutes=61))
+        await previews.delete_expired(session, utc_now() + dt.timedelta(minutes=61))
     assert (await browser.open(address)).status_code == 404
     browser.client.cookies.clear()
     assert (await browser.open(address)).status_code == 303

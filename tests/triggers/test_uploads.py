@@ -4,13 +4,13 @@
 from typing import Any
 
 from app.interactions.customer_resolver import CustomerReference
-from app.interactions.interaction_recorder import Draft
+from app.interactions.interaction_recorder import InteractionDraft
 from app.triggers.upload_lanes import split_into_lanes
 from tests.shop import Shop
 
 
-def _draft(number: int, **about: Any) -> Draft:
-    return Draft(type="order.paid", source="shop", external_id=f"e-{number}", **about)
+def _draft(number: int, **about: Any) -> InteractionDraft:
+    return InteractionDraft(type="order.paid", source="shop", external_id=f"e-{number}", **about)
 
 
 def test_what_is_tied_stays_in_one_lane_and_in_order() -> None:

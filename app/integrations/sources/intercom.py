@@ -111,7 +111,7 @@ ADAPTER = Adapter(
         "agent_email": "the assignee's address",
         "team": "the assigned team's id",
         "channel": "how it began",
-        "opened_by": "`user`, `admin` or `bot`: one that the company opened asks nobody",
+        "opened_by": "`user`, `admin` or `bot`: one that the company opened leads to no survey",
         "tags": "the conversation's tags, a list",
     },
 )

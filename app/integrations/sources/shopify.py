@@ -199,6 +199,6 @@ ADAPTER = Adapter(
         "channel": "where the order came from",
         "carrier": "who delivered (deliveries)",
         "cancel_reason": "why the order was cancelled",
-        "refund": "`full` or `partial` (refunds); a partial one calls no question off",
+        "refund": "`full` or `partial` (refunds); a partial one cancels no invitation",
     },
 )

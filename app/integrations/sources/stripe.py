@@ -185,11 +185,11 @@ ADAPTER = Adapter(
         "mode": "payment, subscription or setup",
         "reference": "your own reference of the session, which is the order's number",
         "payment_link": "the payment link's id",
-        "session": "the checkout session's id: one that ends unpaid calls only its own order off",
+        "session": "the checkout session's id: one that ends unpaid cancels only its own order",
         "billing_reason": "why an invoice was made, such as `subscription_cycle`",
         "invoice_number": "the invoice's number",
         "cancel_reason": "`dispute` where the buyer's bank takes the money back",
         "dispute_reason": "what the buyer told the bank",
-        "refund": "`full` or `partial` (refunds); a partial one calls no question off",
+        "refund": "`full` or `partial` (refunds); a partial one cancels no invitation",
     },
 )

@@ -173,6 +173,6 @@ ADAPTER = Adapter(
         "payment_method": "the payment method",
         "channel": "where the order was made",
         "products": "the names of the order's lines, a list",
-        "refund": "`full` or `partial` (refunds); a partial one calls no question off",
+        "refund": "`full` or `partial` (refunds); a partial one cancels no invitation",
     },
 )

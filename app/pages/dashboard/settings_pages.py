@@ -70,7 +70,7 @@ async def show_account(visit: ConsoleDep) -> HTMLResponse:
     """Show the member who is signed in: language, letter, and their other workspaces."""
     workspace_id, caller = visit.workspace.id, visit.visitor.caller
     member = await sessions.find_member(visit.session, workspace_id, caller.key_id)
-    others = await sessions.workspaces_of(visit.session, member.email) if member else []
+    others = await sessions.find_workspaces_of_email(visit.session, member.email) if member else []
     return visit.page(
         "account", member=member, others=others, languages=LANGUAGES, digests=_DIGESTS
     )

@@ -12,7 +12,7 @@ from app.core.clock import utc_now
 from app.core.errors import Unauthorized
 from app.core.http import at
 from app.core.routing import SessionDep, current_settings, router
-from app.core.text_values import fit_email
+from app.core.text_values import normalize_email
 from app.pages.dashboard.link_mail import REQUEST_JOB, SIGN_IN, UNKNOWN_WORKSPACE
 from app.pages.dashboard.sessions import (
     VisitDep,
@@ -71,7 +71,7 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
         return await _with_key(request, session, fields)
     texts = language_of_browser(request)
     next_ = _local(fields.get("next", "/"))
-    email = fit_email(fields.get("email", "").strip())
+    email = normalize_email(fields.get("email", "").strip())
     if email:
         # The address is looked up later, so neither text nor timing reveals who is a member.
         await jobs.enqueue(

@@ -15,7 +15,7 @@ from app.core.cursors import encode_cursor
 from app.core.durations import duration_of
 from app.core.http import at
 from app.core.routing import router
-from app.invitations.admission import RefusalReason
+from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import MOST_CONDITIONS

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.prepared_statements import Prepared
-from app.invitations.suppression import SuppressionKind, suppressed
+from app.invitations.suppression import SuppressionKind, find_suppressions
 from app.surveys.compiled import CompiledSurvey
 from app.workspaces.models import Workspace
 
@@ -84,7 +84,7 @@ async def refusal_now(
 ) -> Refusal | None:
     """Return why this one customer may not be asked now, or None where they may."""
     email = customer["email"] if customer else None
-    suppressions = await suppressed(session, workspace.id, [email] if email else [])
+    suppressions = await find_suppressions(session, workspace.id, [email] if email else [])
     return refusal_of_customer(
         customer,
         suppressed_as=suppressions.get(email) if email else None,

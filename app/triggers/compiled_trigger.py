@@ -15,13 +15,13 @@ from app.triggers.models import Trigger
 from app.triggers.schemas import TriggerRules
 from app.workspaces.models import Workspace
 
-ENDS = frozenset({"ticket.solved", "ticket.closed"})
+RESOLVING_TYPES = frozenset({"ticket.solved", "ticket.closed"})
 REFUNDED = "order.refunded"
 _ENDS_OF_ORDERS = frozenset({REFUNDED, "order.cancelled"})
 
 
 @dataclass(frozen=True)
-class ActiveTrigger:
+class CompiledTrigger:
     """A trigger with its rules read and their defaults filled in."""
 
     trigger: Trigger
@@ -38,7 +38,7 @@ class ActiveTrigger:
             return self.rules.once_per
         if self.trigger.on_type.startswith("order."):
             return "order"
-        return "resolution" if self.trigger.on_type in ENDS else "interaction"
+        return "resolution" if self.trigger.on_type in RESOLVING_TYPES else "interaction"
 
     @cached_property
     def rules(self) -> TriggerRules:
@@ -61,12 +61,12 @@ class ActiveTrigger:
         return duration_of(self.rules.delay) or dt.timedelta()
 
     @cached_property
-    def called_off_by(self) -> frozenset[str]:
+    def cancel_types(self) -> frozenset[str]:
         """What calls an invitation of this trigger off."""
         stated = self.rules.cancel_on
         if stated is not None:
             return frozenset(stated)
-        if self.trigger.on_type in ENDS:
+        if self.trigger.on_type in RESOLVING_TYPES:
             return frozenset({"ticket.reopened"})
         return _ENDS_OF_ORDERS if self.trigger.on_type.startswith("order.") else frozenset()
 
