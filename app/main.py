@@ -152,7 +152,7 @@ def create_app(settings: Settings, *, slot: int = 0) -> FastAPI:
     app.root = urlsplit(settings.base_url).path
     app.add_middleware(Edge)
     app.add_exception_handler(AfterwordError, _show_error)
-    app.add_exception_handler(ShowPage, _show_instead)
+    app.add_exception_handler(ShowPage, _show_page)
     app.add_exception_handler(RequestValidationError, _show_error)
     app.add_exception_handler(HTTPException, _show_error)
     for router in ROUTERS:
@@ -244,7 +244,7 @@ def _document(app: FastAPI, settings: Settings) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-async def _show_instead(_request: Request, instead: Exception) -> Response:
+async def _show_page(_request: Request, instead: Exception) -> Response:
     assert isinstance(instead, ShowPage)  # noqa: S101 - the handler's type
     return instead.reply
 

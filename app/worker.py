@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.alerts import letter
 from app.alerts import service as alerts
-from app.alerts.notice import mail_member
+from app.alerts.alert_mail import mail_member
 from app.core import audit, flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
@@ -32,10 +32,10 @@ from app.core.parent_process import end_with_parent
 from app.core.settings import Settings
 from app.core.signing import SealedBox, load_secret_keys
 from app.exports import bi_roles
-from app.exports.retention import RETAIN_JOB, queue_forgotten, retain
+from app.exports.retention import RETAIN_JOB, queue_inactive, retain
 from app.integrations import inbound_events, translation
 from app.integrations.inbound_events import TRANSLATE_JOB
-from app.integrations.integration_health import notice as notice_silence
+from app.integrations.integration_health import notice as note_silence
 from app.integrations.translation import Translator
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
 from app.interactions.customer_merging import REASSIGN_JOB, reassign_merged
@@ -52,7 +52,7 @@ from app.surveys import previews
 from app.triggers import due_invitations
 from app.triggers.due_invitations import InvitationSender
 from app.triggers.recovery import RECOVERY_JOB, consume_follow_ups, record_recovery
-from app.webhooks import disabled_notice
+from app.webhooks import disabled_mail
 from app.webhooks import service as webhooks
 from app.webhooks.delivery_sender import DeliverySender
 from app.webhooks.dispatch import dispatch, replay
@@ -73,7 +73,7 @@ FORMER_KINDS = {
     "responses.settle": COMPLETE_JOB,
     "responses.join": JOIN_JOB,
     "dashboard.link_asked": REQUEST_JOB,
-    "alerts.tell": alerts.NOTICE_JOB,
+    "alerts.tell": alerts.ALERT_MAIL_JOB,
 }
 
 
@@ -92,7 +92,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
         REDACT_JOB: redact_events,
         COMPLETE_JOB: complete_abandoned,
         webhooks.REPLAY_JOB: replay,
-        disabled_notice.NOTICE_JOB: lambda database, job: disabled_notice.mail_disabled(
+        disabled_mail.DISABLED_MAIL_JOB: lambda database, job: disabled_mail.mail_disabled(
             database, settings, post.mailer, job
         ),
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
@@ -104,7 +104,9 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
         letter.LETTER_JOB: lambda database, job: letter.send_letter(
             database, settings, box, post.mailer, job
         ),
-        alerts.NOTICE_JOB: lambda database, job: mail_member(database, settings, post.mailer, job),
+        alerts.ALERT_MAIL_JOB: lambda database, job: mail_member(
+            database, settings, post.mailer, job
+        ),
         REMIND_JOB: lambda database, job: send_reminder(database, post, job),
     }
     return found | {former: found[kind] for former, kind in FORMER_KINDS.items()}
@@ -133,9 +135,9 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "expiry.queue": (dt.timedelta(hours=1), queue_expiry),
     "invitations.queue_due": (dt.timedelta(minutes=1), queue_due),
     "invitations.expire_due": (dt.timedelta(minutes=5), expire_due),
-    "integrations.notice_silence": (dt.timedelta(hours=1), notice_silence),
+    "integrations.note_silence": (dt.timedelta(hours=1), note_silence),
     "exports.end_idle": (dt.timedelta(seconds=30), bi_roles.end_idle),
-    "exports.queue_forgotten": (dt.timedelta(minutes=5), queue_forgotten),
+    "exports.queue_inactive": (dt.timedelta(minutes=5), queue_inactive),
     "previews.delete_expired": (dt.timedelta(hours=1), previews.delete_expired),
     "sessions.delete_expired": (dt.timedelta(hours=1), sessions.delete_expired),
     "share_links.delete_expired": (dt.timedelta(hours=1), share_links.delete_expired),

@@ -64,9 +64,9 @@ def baseline_of(periods: Sequence[AnswerSums], *, net: bool, step: float = 100.0
     """Return the baseline of some periods, each of which has answers.
 
     The spread of a net score is that of the adjusted counts: three quarters of an answer more on
-    either side, three answers more in all. Other spreads are at least that of five answers which
-    lie a `step` from the others: of a few hundred answers that are all alike, nobody can tell that
-    the next ones will be.
+    either side, three answers more in all. Other spreads are at least that of five answers that
+    lie a `step` from the others, because a few hundred equal answers do not prove that all will be
+    equal.
     """
     pooled = sum(periods, AnswerSums())
     mean = sum(period.mean for period in periods) / len(periods)

@@ -25,8 +25,9 @@ from app.core.signing import SealedBox
 from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.interactions.service import touchpoint_names
 from app.invitations.invitation_mails import send_or_later, sender_of
-from app.invitations.mail import write_notice
+from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
+from app.invitations.send_queue import SEND_ATTEMPTS
 from app.metrics.journey import ON_MAP, all_touchpoints, map_of
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.registry import METRICS
@@ -39,9 +40,9 @@ from app.workspaces.service import get_workspace
 LETTER_JOB = "letters.send"
 PURPOSE = "letter"
 _HOUR = dt.time(8)
-_FIGURES = ("nps", "csat", "ces", "ttr", "response_rate")
-_COMMENTS = 5
-_LONGEST = 300
+_LETTER_METRICS = ("nps", "csat", "ces", "ttr", "response_rate")
+_MOST_COMMENTS = 5
+_MAX_COMMENT_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
         member.letter_on = day
         session.add(member)
         await jobs.enqueue(
-            session, LETTER_JOB, workspace_id=workspace.id, max_attempts=10,
+            session, LETTER_JOB, workspace_id=workspace.id, max_attempts=SEND_ATTEMPTS,
             payload={"member": str(member.id), "on": day.isoformat()},
             dedupe=f"{member.id}:{day}",
         )  # fmt: skip
@@ -146,7 +147,7 @@ async def read_content(
 ) -> LetterContent:
     """Read the content from the first day to `end`, which is exclusive; names in a language."""
     figures = []
-    for metric in _FIGURES:
+    for metric in _LETTER_METRICS:
         reply = await _measure(session, workspace, metric, first, end)
         if reply["total"]["n"]:
             figures.append((metric, reply))
@@ -199,7 +200,7 @@ async def _read_comments(
             "order by responded_at desc, id desc limit :most"
         ).bindparams(
             workspace=workspace.id, bands=[str(band) for band in LOW_BANDS], first=first, end=end,
-            zone=workspace.timezone, most=_COMMENTS,
+            zone=workspace.timezone, most=_MOST_COMMENTS,
         ),
     )  # fmt: skip
     return [(row.score, row.comment) for row in rows]
@@ -219,7 +220,7 @@ def write_letter(
     for heading, lines in sections:
         plain += [heading, *(f"* {line}" for line in lines), ""]
     plain += [settings.base_url, "", f"{words['letter_stop']}: {link}", ""]
-    message = write_notice(
+    message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{title} · {days}", text="\n".join(plain),
     )  # fmt: skip
@@ -263,7 +264,7 @@ def _sections(content: LetterContent, language: str) -> list[tuple[str, list[str
         sections.append((words["letter_waiting"], [waiting]))
     if content.comments:
         lines = [
-            f"{score}: {' '.join(comment.split())[:_LONGEST]}"
+            f"{score}: {' '.join(comment.split())[:_MAX_COMMENT_CHARACTERS]}"
             for score, comment in content.comments
         ]
         sections.append((words["letter_comments"], lines))

@@ -25,7 +25,7 @@ from app.workspaces.models import Workspace
 
 HISTORY = dt.timedelta(days=365)
 # The earliest start of a baseline, before its alert was made.
-_LONGEST = dt.timedelta(days=5 * 366)
+_OLDEST_BASELINE = dt.timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def require_baseline(rules: AlertRules, today: dt.date) -> None:
     span = rules.baseline
     if span is None:
         return
-    if span.from_ < today - _LONGEST:
+    if span.from_ < today - _OLDEST_BASELINE:
         msg = "begins more than 5 years ago; choose a later day"
         raise InvalidInput.at("body", "baseline", "from", msg=msg)
     if span.to > today + dt.timedelta(days=1):
@@ -111,7 +111,7 @@ def since_of(rules: AlertRules, made: dt.date) -> dt.date:
     """Return where the series begins: a year before the alert was made, or with its baseline."""
     first = made - HISTORY
     if rules.baseline is not None:
-        first = max(min(first, rules.baseline.from_), made - _LONGEST)
+        first = max(min(first, rules.baseline.from_), made - _OLDEST_BASELINE)
     return period_start(first, Interval(rules.interval))
 
 

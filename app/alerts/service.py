@@ -34,7 +34,7 @@ from app.workspaces.models import Member, Workspace
 from app.workspaces.service import get_workspace
 
 EVALUATE_JOB = "alerts.evaluate"
-NOTICE_JOB = "alerts.mail_notice"
+ALERT_MAIL_JOB = "alerts.mail_notice"
 _NO_BASELINE = "No answers lie within the baseline, so that nothing can be compared with it."
 _RULES = set(AlertRules.model_fields)
 # Rows that are written during an evaluation may have an earlier time.
@@ -258,7 +258,7 @@ async def _notify(
     await emit(session, alert.workspace_id, event, data=[{"alert": about, **point, "link": link}])
     for name in alert.rules.get("notify", []):
         await jobs.enqueue(
-            session, NOTICE_JOB, workspace_id=alert.workspace_id, max_attempts=SEND_ATTEMPTS,
+            session, ALERT_MAIL_JOB, workspace_id=alert.workspace_id, max_attempts=SEND_ATTEMPTS,
             payload={"member": name.removeprefix("member:").lower(), "event": event,
                      "name": alert.name, "metric": alert.rules["metric"], "said": point},
         )  # fmt: skip

@@ -27,7 +27,7 @@ from app.exports import copy_preparation
 from app.exports.erasure import JOURNAL
 
 T = TypeVar("T")
-Tell = Callable[[str], None]
+PrintLine = Callable[[str], None]
 
 _DUMP, _MANIFEST, _SECRETS = "database.dump", "manifest.json", "secret_keys"
 _FORMAT = 1
@@ -68,7 +68,9 @@ def _add(out: tarfile.TarFile, name: str, content: bytes) -> None:
     out.addfile(entry, io.BytesIO(content))
 
 
-def restore(settings: Settings, file: Path, tell: Tell, *, journal: Path | None = None) -> None:
+def restore(
+    settings: Settings, file: Path, tell: PrintLine, *, journal: Path | None = None
+) -> None:
     """Load a backup into an empty place, whole or not at all; it starts with sending paused.
 
     `journal` names whom the service has erased since the backup was made.
@@ -78,7 +80,7 @@ def restore(settings: Settings, file: Path, tell: Tell, *, journal: Path | None 
         tell(f"The backup was made at {manifest['made_at']}.")
         _require_empty(settings)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        _take_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)
+        _install_secrets(settings, (Path(folder) / _SECRETS).read_text().strip(), tell)
         _join_journals(settings.data_dir / JOURNAL, Path(folder) / JOURNAL, journal)
         try:
             with attached(settings) as url:
@@ -89,11 +91,11 @@ def restore(settings: Settings, file: Path, tell: Tell, *, journal: Path | None 
                 tell(f"Erased again: {erased}.")
         except BaseException:
             # Sending is paused only at the end, so no service may start on an unfinished copy.
-            _take_away(settings)
+            _remove_database(settings)
             raise
 
 
-def _take_away(settings: Settings) -> None:
+def _remove_database(settings: Settings) -> None:
     if settings.embedded:
         shutil.rmtree(settings.data_dir / "postgres", ignore_errors=True)
         (settings.data_dir / "postgres.json").unlink(missing_ok=True)
@@ -145,7 +147,7 @@ async def _require_no_tables(url: str) -> None:
         raise CopyError(msg)
 
 
-def _take_secrets(settings: Settings, secrets: str, tell: Tell) -> None:
+def _install_secrets(settings: Settings, secrets: str, tell: PrintLine) -> None:
     """Put the backup's secrets where the service finds them, beside those set by hand."""
     if not settings.secret_keys:
         write_private(settings.data_dir / _SECRETS, secrets + "\n")
@@ -165,7 +167,7 @@ def _join_journals(own: Path, *others: Path | None) -> None:
     write_private(own, "".join(line + "\n" for line in joined))
 
 
-def move(settings: Settings, target: str, tell: Tell) -> None:
+def move(settings: Settings, target: str, tell: PrintLine) -> None:
     """Take an embedded database to a PostgreSQL of its own, and compare both sides."""
     if not settings.embedded:
         msg = "`move` takes an embedded database away; AFTERWORD_DATABASE_URL is set."
@@ -192,7 +194,7 @@ def move(settings: Settings, target: str, tell: Tell) -> None:
         server.stop()
 
 
-async def _compare(source: str, target: str, tell: Tell) -> None:
+async def _compare(source: str, target: str, tell: PrintLine) -> None:
     counts = [await _with(url, copy_preparation.count_rows) for url in (source, target)]
     if counts[0] != counts[1]:
         odd = [name for name, count in counts[0].items() if count != counts[1].get(name)]
@@ -230,7 +232,7 @@ def dump_before_migration(settings: Settings, url: str) -> Path | None:
 
 
 async def _has_tables(url: str) -> bool:
-    """Tell whether a database is in use; CopyError for one that is too old for us."""
+    """PrintLine whether a database is in use; CopyError for one that is too old for us."""
     connection = await asyncpg.connect(url)
     try:
         if connection.get_server_version().major < 15:

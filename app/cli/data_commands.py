@@ -145,10 +145,10 @@ def doctor() -> None:
     async def work(database: Database) -> int:
         broken = 0
         async for found in examine(settings, database):
-            out.print(f"{found.verdict:<5} {found.what}", markup=False)
+            out.print(f"{found.severity:<5} {found.what}", markup=False)
             if found.remedy:
                 out.print(f"      → {found.remedy}", markup=False)
-            broken += found.verdict is Severity.FAIL
+            broken += found.severity is Severity.FAIL
         return broken
 
     if run_work(settings, work, any_schema=True):

@@ -3,6 +3,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -189,7 +190,7 @@ async def _answer(
 async def _connect(
     database: Database, workspace_id: UUID, box: SealedBox, settings: Settings
 ) -> None:
-    """Add two subscribers, of whom one does not answer, a watched figure and a member."""
+    """Add webhooks, of which one does not answer, an alert and a member."""
     async with database.transaction() as session:
         workspace = await workspaces.get_workspace(session, workspace_id)
         team, night = [
@@ -248,8 +249,5 @@ async def _share_out_follow_ups(session: AsyncSession, workspace_id: UUID) -> No
 
 
 def _caller(workspace_id: UUID, *, bootstrap: bool = False) -> Caller:
-    return Caller(
-        workspace_id=workspace_id, key_id=workspace_id, name="demo",
-        scopes=expand([Scope.ADMIN]), test=False, survey=None, rate_limit=None,
-        bootstrap=bootstrap, expires_at=None, allowed_origins=frozenset(),
-    )  # fmt: skip
+    caller = Caller.without_key(workspace_id, "demo", expand([Scope.ADMIN]))
+    return replace(caller, bootstrap=bootstrap)

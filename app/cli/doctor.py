@@ -117,7 +117,7 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
     )
 
 
-def _told(state: integration_health.IntegrationHealth) -> str:
+def _describe(state: integration_health.IntegrationHealth) -> str:
     """Say how an integration is, and how much of what it sent failed."""
     failed = f"has {state.failed} deliveries that failed" if state.failed else ""
     health = f"is {state.health}" if state.health != "ok" else ""
@@ -153,7 +153,7 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         found = await jobs.overview(session)
         paused = await flags.read(session, flags.PAUSED)
         proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
-        endless = await bi_roles.not_ours_to_end(session)
+        endless = await bi_roles.roles_we_cannot_end(session)
     yield judged(
         not found.dead, f"jobs out of attempts: {found.dead}",
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
@@ -207,7 +207,7 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         for state in states:
             if state.health in {"silent", "unverified"} or state.failed:
                 yield Finding(
-                    Severity.WARN, f"{key}: integration {state.key} {_told(state)}",
+                    Severity.WARN, f"{key}: integration {state.key} {_describe(state)}",
                     f"see /v1/integrations/{state.key}/events",
                 )  # fmt: skip
         for endpoint in endpoints:

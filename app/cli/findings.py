@@ -17,7 +17,7 @@ class Severity(StrEnum):
 class Finding:
     """One thing that was looked at; `remedy` says what to do."""
 
-    verdict: Severity
+    severity: Severity
     what: str
     remedy: str = ""
 

@@ -39,7 +39,7 @@ def prepare(settings: Settings, url: str) -> None:
 
 
 async def is_schema_current(url: str) -> bool:
-    """Tell whether a database has the newest schema."""
+    """PrintLine whether a database has the newest schema."""
     async with Database(url) as database:
         return await is_current(database)
 

@@ -166,7 +166,7 @@ class Processes:
         """Run everything until SIGTERM or SIGINT, then stop it in order."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        # The worker starts when the web processes answer: loading, they need the processors.
+        # The worker starts after the web processes answer: they need the processors to load.
         web = [child for child in self._children if child.descriptors]
         try:
             _start(web)

@@ -30,7 +30,7 @@ def up(
     with listen(settings) as listening:
         update = {"port": listening.getsockname()[1], "demo": demo or settings.demo}
         settings = settings.model_copy(update=update)
-        load_secret_keys_folder(settings)
+        make_data_folder(settings)
         try:
             # It loads while PostgreSQL starts.
             with preparation(settings) as prepare:
@@ -53,7 +53,7 @@ def up(
                 postgres.stop()
 
 
-def load_secret_keys_folder(settings: Settings) -> None:
+def make_data_folder(settings: Settings) -> None:
     """Make the data folder and, when embedded, its generated secrets."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     load_secret_keys(settings)

@@ -35,7 +35,7 @@ _OUR_LOGIN = frozenset({"user", "password", "passfile"})
 _MOST_CONNECTIONS = 20
 _TIMEOUT = "60s"
 # Functions that give a transaction an id; events wait while such a transaction is open.
-_NUMBERED = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
+_XACT_ID_FUNCTIONS = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast"})
 _LONGEST_IDLE = dt.timedelta(seconds=60)
@@ -72,7 +72,7 @@ async def create_role(
         workspace = await find_workspace(session, workspace_key)
     role = _PREFIX + secrets.token_hex(6)
     password = secrets.token_urlsafe(24)
-    await _as_maker(
+    await _run_as_maker(
         maker_url,
         f"create role {role} login noinherit connection limit {_MOST_CONNECTIONS} "
         f"password '{password}'",
@@ -81,12 +81,12 @@ async def create_role(
         f"alter role {role} set default_transaction_read_only = {'off' if schema else 'on'}",
         f"alter role {role} set search_path = {f'{schema}, bi' if schema else 'bi'}",
     )
-    await _close_side_doors(database, maker_url)
+    await _revoke_public_rights(database, maker_url)
     # As a member of the role our login may see what its sessions do, and end them.
     with contextlib.suppress(Conflict):
-        await _as_maker(maker_url, f'grant {role} to "{login_of(database)}"')
+        await _run_as_maker(maker_url, f'grant {role} to "{login_of(database)}"')
     if schema is not None:
-        await _as_maker(_in_our_database(database, maker_url),
+        await _run_as_maker(_in_our_database(database, maker_url),
                         f"create schema {schema} authorization {role}")  # fmt: skip
     async with database.transaction() as session:
         access = BiAccess(
@@ -94,7 +94,7 @@ async def create_role(
         )
         session.add(access)
         await session.flush()
-        await _name_roles(session)
+        await _write_role_functions(session)
     return NewRole(access, f"postgresql://{role}:{password}@{address_of(database)}")
 
 
@@ -142,13 +142,13 @@ async def drop_role(database: Database, *, maker_url: str, role: str) -> None:
             raise NotFound(f"There is no BI role `{role[:64]}`; `afterword bi-role --list` says.")
         await session.delete(found)
         await session.flush()
-        await _name_roles(session)
+        await _write_role_functions(session)
     maker = _in_our_database(database, maker_url)
     # Its schema, where it has one, goes with it.
-    await _as_maker(maker, f"drop owned by {role} cascade", f"drop role {role}")
+    await _run_as_maker(maker, f"drop owned by {role} cascade", f"drop role {role}")
 
 
-async def _name_roles(session: AsyncSession) -> None:
+async def _write_role_functions(session: AsyncSession) -> None:
     """Write down, in the functions that the policies ask, which role reads which workspace.
 
     A policy on a table that is spread over a cluster can look nothing up; names and ids are hex.
@@ -176,7 +176,7 @@ _WRITERS = (
 )  # fmt: skip
 
 
-async def _close_side_doors(database: Database, maker_url: str) -> None:
+async def _revoke_public_rights(database: Database, maker_url: str) -> None:
     """Revoke what PostgreSQL grants to every role: large objects and temporary tables.
 
     On a server that we do not own this may be forbidden; then nothing is revoked.
@@ -188,12 +188,12 @@ async def _close_side_doors(database: Database, maker_url: str) -> None:
         f"revoke execute on function {', '.join(_WRITERS)} from public",
     ):
         with contextlib.suppress(Conflict):
-            await _as_maker(maker, statement)
+            await _run_as_maker(maker, statement)
 
-    await _take_numbers_away(maker, login_of(database))
+    await _revoke_xact_id_functions(maker, login_of(database))
 
 
-async def _take_numbers_away(maker: str, login: str) -> None:
+async def _revoke_xact_id_functions(maker: str, login: str) -> None:
     """Revoke the functions that give out transaction ids, if the maker's login may do that."""
     statements: list[str] = []
     connection = await asyncpg.connect(maker, timeout=10)
@@ -201,7 +201,7 @@ async def _take_numbers_away(maker: str, login: str) -> None:
         found = await connection.fetch(
             "select oid::regprocedure::text as name from pg_proc where proname = any($1::text[]) "
             "and pronamespace = 'pg_catalog'::regnamespace",
-            list(_NUMBERED),
+            list(_XACT_ID_FUNCTIONS),
         )
     finally:
         await connection.close()
@@ -209,7 +209,7 @@ async def _take_numbers_away(maker: str, login: str) -> None:
         statements.append(f'grant execute on function {row["name"]} to "{login}"')
         statements.append(f"revoke execute on function {row['name']} from public")
     with contextlib.suppress(Conflict):
-        await _as_maker(maker, *statements)
+        await _run_as_maker(maker, *statements)
 
 
 def _in_our_database(database: Database, maker_url: str) -> str:
@@ -222,7 +222,7 @@ def login_of(database: Database) -> str:
     return urlsplit(database.url).username or ""
 
 
-async def not_ours_to_end(session: AsyncSession) -> list[str]:
+async def roles_we_cannot_end(session: AsyncSession) -> list[str]:
     """Return the BI roles whose sessions our login may not end."""
     roles = [row.role for row in await run_sql(session, text("select role from bi_access"))]
     rows = await run_sql(
@@ -250,7 +250,7 @@ async def end_idle(session: AsyncSession, now: dt.datetime) -> None:
                        extra={"role": row.usename})  # fmt: skip
 
 
-async def _as_maker(url: str, *statements: str) -> None:
+async def _run_as_maker(url: str, *statements: str) -> None:
     connection = await asyncpg.connect(url, timeout=10)
     try:
         async with connection.transaction():

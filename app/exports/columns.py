@@ -31,13 +31,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One kind of rows. `source` ends with its conditions; `$1` is the workspace.
+    """One kind of rows that can be exported, as parts of SQL.
 
-    `changed` is the time by which a later export finds what is new, `changed_since` the condition
-    that finds it (`{0}` is the moment) where `changed >= {0}` could use no index; `deleted` is the
-    condition of rows that are gone and stand there as tombstones, `changed_source` where it looks
-    for them if not in `source`; `filters` maps a filter to its condition, `properties` is the
-    document that `property.NAME` looks into.
+    source: where the rows come from; it ends with conditions, and `$1` is the workspace.
+    changed: the time by which a later export finds what is new.
+    changed_since: the condition that finds it (`{0}` is the moment), if `changed >= {0}` could use
+        no index.
+    deleted: the condition of rows that are gone and stand in an export as tombstones.
+    changed_source: where tombstones are looked for, if not in `source`.
+    filters: the condition of each filter, by its name.
+    properties: the document that `property.NAME` looks into.
     """
 
     meaning: str

@@ -25,16 +25,19 @@ from app.exports.retention import erase_by_id
 
 logger = logging.getLogger(__name__)
 
-_BEFORE, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
+_FIRST_ID, _LAST = UUID(int=0), UUID(int=(1 << 128) - 1)
 # Whether events remain behind a cursor that a consumer still has to read.
-_UNHEARD = f"""select exists (select 1 from event
+_HAS_UNREAD_EVENTS = f"""select exists (select 1 from event
   where (xid, id) > (cast(cast(:xid as text) as xid8), :id) and {WAKES})"""
-_SENT = """update event set xid = case when (xid, id) > (cast(cast(:xid as text) as xid8), :id)
-  then '2'::xid8 else '1'::xid8 end where workspace_id = :workspace_id"""
-_OTHERS = "update event set xid = '1'::xid8 where not workspace_id = any(:sent ::uuid[])"
-_FOLLOW = """update delivery d set event_xid = e.xid::text::int8
+_MARK_SENT_EVENTS = """update event set xid =
+  case when (xid, id) > (cast(cast(:xid as text) as xid8), :id) then '2'::xid8 else '1'::xid8 end
+  where workspace_id = :workspace_id"""
+_MARK_EVENTS_OF_OTHERS = (
+    "update event set xid = '1'::xid8 where not workspace_id = any(:sent ::uuid[])"
+)
+_RENUMBER_DELIVERIES = """update delivery d set event_xid = e.xid::text::int8
 from event e where e.workspace_id = d.workspace_id and e.id = d.event_id"""
-_MOVE = "update feed_place set xid = :xid, id = :id where consumer = :consumer"
+_MOVE_CURSOR = "update feed_place set xid = :xid, id = :id where consumer = :consumer"
 _OF_WEBHOOKS = "webhooks:"
 
 
@@ -56,14 +59,14 @@ async def prepare_copy(database: Database) -> None:
             where: dict[str, Any] = {"xid": str(place.xid), "id": place.id}
             if place.consumer.startswith(_OF_WEBHOOKS):
                 sent.append(UUID(place.consumer.removeprefix(_OF_WEBHOOKS)))
-                await run(_SENT, workspace_id=sent[-1], **where)
-                await run(_MOVE, consumer=place.consumer, xid=1, id=_LAST)
+                await run(_MARK_SENT_EVENTS, workspace_id=sent[-1], **where)
+                await run(_MOVE_CURSOR, consumer=place.consumer, xid=1, id=_LAST)
             else:
-                unheard = (await run(_UNHEARD, **where)).one()[0]
-                xid, id_ = (0, _BEFORE) if unheard else (2, _LAST)
-                await run(_MOVE, consumer=place.consumer, xid=xid, id=id_)
-        await run(_OTHERS, sent=sent)
-        await run(_FOLLOW)
+                unheard = (await run(_HAS_UNREAD_EVENTS, **where)).one()[0]
+                xid, id_ = (0, _FIRST_ID) if unheard else (2, _LAST)
+                await run(_MOVE_CURSOR, consumer=place.consumer, xid=xid, id=id_)
+        await run(_MARK_EVENTS_OF_OTHERS, sent=sent)
+        await run(_RENUMBER_DELIVERIES)
         await flags.write(session, flags.FEED, uuid4().hex[:8])
 
 
@@ -80,7 +83,7 @@ async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int
     journal = data_dir / JOURNAL
     lines = await asyncio.to_thread(_lines_of, journal)
     done = 0
-    for workspace_id, customer_id in _named(lines):
+    for workspace_id, customer_id in _journal_entries(lines):
         done += await erase_by_id(database, box, data_dir, (workspace_id, customer_id))
     return done
 
@@ -89,7 +92,7 @@ def _lines_of(journal: Path) -> list[str]:
     return journal.read_text().splitlines() if journal.exists() else []
 
 
-def _named(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID]]:
+def _journal_entries(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID]]:
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)

@@ -18,7 +18,7 @@ def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -
 
 
 def _changes(changed: str) -> tuple[Column, ...]:
-    """Return the columns of a row's changes; when it was deleted, the query of an export says."""
+    """Return the columns of a row's changes; the query of an export fills in `deleted_at`."""
     return (
         Column("updated_at", Type.TIME, "When the row last changed.", changed),
         Column("deleted_at", Type.TIME, "When it was deleted, or left the filter; then all else "
@@ -95,7 +95,7 @@ _OF_RESPONSES = {
 
 DATASETS: dict[str, Dataset] = {
     "responses": Dataset(
-        meaning="One row a response, with all its answers as a document.",
+        meaning="One row per response, with all its answers as a document.",
         columns=(
             _id("r.id"),
             *_changes("r.updated_at"),
@@ -129,7 +129,7 @@ DATASETS: dict[str, Dataset] = {
         filters=_OF_RESPONSES,
     ),
     "answers": Dataset(
-        meaning="One row a question that was answered; its id is the same in every export.",
+        meaning="One row per question that was answered; its id is the same in every export.",
         columns=(
             Column("id", Type.TEXT, "The row's id: the response's, and the question's key.",
                    "r.id || ':' || a.key"),
@@ -164,7 +164,7 @@ DATASETS: dict[str, Dataset] = {
         filters=_OF_RESPONSES,
     ),
     "answers_wide": Dataset(
-        meaning="One row a response, with its scores and their tags as documents.",
+        meaning="One row per response, with its scores and their tags as documents.",
         columns=(
             _id("r.id"),
             *_changes(_ANSWER_CHANGED),
@@ -257,7 +257,7 @@ DATASETS: dict[str, Dataset] = {
         },
     ),
     "tickets": Dataset(
-        meaning="One row a ticket, with its times to resolution in seconds.",
+        meaning="One row per ticket, with its times to resolution in seconds.",
         columns=(
             _id("t.id"),
             *_changes("t.updated_at"),
@@ -294,7 +294,7 @@ DATASETS: dict[str, Dataset] = {
         },
     ),
     "invitations": Dataset(
-        meaning="One row a request to a customer.",
+        meaning="One row per request to a customer.",
         columns=(
             _id("v.id"),
             *_changes("v.updated_at"),
@@ -331,7 +331,7 @@ where v.workspace_id = $1 and not v.test""",
         },
     ),
     "rollups": Dataset(
-        meaning="One row a day, survey, question, touchpoint, channel, language and segment: how "
+        meaning="One row per day, survey, question, touchpoint, channel, language and segment: how "
         "often each score was given. Only sums of these columns mean something.",
         columns=(
             Column("date", Type.DATE, "Day in the workspace's zone.", "c.local_date"),
@@ -369,10 +369,15 @@ where c.workspace_id = $1""",
 }  # fmt: skip
 
 
-def widened(dataset: Dataset, questions: Sequence[str]) -> Dataset:
+def with_question_columns(dataset: Dataset, questions: Sequence[str]) -> Dataset:
     """Return the responses with one column a question instead of the document of all."""
     asked = tuple(
-        Column(f"answer.{key}", Type.TEXT, "The answer as it was given.", f"r.answers ->> '{key}'")
+        Column(
+            f"answer.{key}",
+            Type.TEXT,
+            "The answer as it was given.",
+            f"r.answers ->> '{key}'",
+        )
         for key in questions
     )
     columns = [column for column in dataset.columns if column.name != "answers"]

@@ -172,13 +172,13 @@ async def erase_customer(
 ) -> dict[str, int]:
     """Erase a customer; return the number of erased rows by kind. No figure changes.
 
-    It is noted beside the database too: a copy of older data erases the customer again.
+    A journal file beside the database notes it too: a restored backup repeats the erasure from it.
     """
     customer_id: UUID = customer["id"]
     await lock_cases(session, workspace_id, [customer_id])
     await lock_customers(session, workspace_id, [customer_id])
-    bound = await _names(session, workspace_id, customer)
-    names = await _all_names(session, bound)
+    bound = await _erasure_parameters(session, workspace_id, customer)
+    names = await _known_names(session, bound)
     await remember_names(session, workspace_id, names=names, emails=bound["emails"])
     erased: dict[str, int] = {}
     invitations = await _ids(session, "invitation", workspace_id, customer_id)
@@ -217,7 +217,7 @@ def _note(journal: Path, workspace_id: UUID, customer_id: UUID) -> None:
     journal.chmod(0o600)
 
 
-async def _all_names(session: AsyncSession, bound: Mapping[str, Any]) -> list[str]:
+async def _known_names(session: AsyncSession, bound: Mapping[str, Any]) -> list[str]:
     """Return all names by which the customer was known: also as invited, and as claimed."""
     statement = """
 select :name where cast(:name as text) is not null
@@ -240,7 +240,7 @@ async def find_page(
     return list(await session.exec(query))
 
 
-async def _names(
+async def _erasure_parameters(
     session: AsyncSession, workspace_id: UUID, customer: dict[str, Any]
 ) -> dict[str, Any]:
     """Return what the statements look for: ids, addresses, and the names in raw bodies."""

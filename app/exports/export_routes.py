@@ -18,15 +18,15 @@ from app.core.errors import InvalidInput, NotAcceptable, TooManyRequests
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.exports.columns import Dataset
-from app.exports.datasets import DATASETS, widened
+from app.exports.datasets import DATASETS, with_question_columns
 from app.exports.parquet import ParquetWriter, is_installed
 from app.exports.streaming import (
     CsvWriter,
     NdjsonWriter,
     RowWriter,
-    begun,
     latest_moment,
     question_keys,
+    start_stream,
     statement,
     stream,
 )
@@ -43,7 +43,7 @@ routes = router("Exports")
 # A row that was written in a transaction still open is found by the next export.
 _OVERLAP = dt.timedelta(seconds=60)
 _MOST_AT_ONCE = 8
-_places = asyncio.Semaphore(_MOST_AT_ONCE)
+_export_slots = asyncio.Semaphore(_MOST_AT_ONCE)
 _NO_FILTERS = {"format", "updated_since", "wide", "property_value"}
 
 
@@ -191,14 +191,14 @@ async def export_rows(
         raise InvalidInput.at("query", f"property.{min(properties)}", msg=msg)
     if wanted.wide:
         keys = await question_keys(session, caller.workspace_id, wanted.survey)
-        found = widened(found, keys)
+        found = with_question_columns(found, keys)
     query, bound = statement(
         found, filters, properties=properties, updated_since=wanted.updated_since
     )
     writer = _writer(found, wanted.format)
     parts = stream(database, writer, caller.workspace_id, query=query, bound=bound)
     return StreamingResponse(
-        await begun(_within_places(parts)),
+        await start_stream(_within_places(parts)),
         media_type=getattr(writer, "media_type", None),
         headers={
             "Next-Updated-Since": rfc3339(began - _OVERLAP),
@@ -209,10 +209,10 @@ async def export_rows(
 
 async def _within_places(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """Hold one of the few places for exports: each has a connection of its own to the database."""
-    if _places.locked():
+    if _export_slots.locked():
         detail = f"{_MOST_AT_ONCE} exports run already in this process; try again shortly."
         raise TooManyRequests(detail, headers={"Retry-After": "30"})
-    async with _places, contextlib.aclosing(parts):
+    async with _export_slots, contextlib.aclosing(parts):
         async for part in parts:
             yield part
 

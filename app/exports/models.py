@@ -12,7 +12,10 @@ from app.core.schema import REFERENCE, TENANT, Instant, Json
 
 
 class BiAccess(SQLModel, table=True):
-    """One read-only role of a BI tool; the policies of the tables look its workspace up here."""
+    """One read-only login of a BI tool.
+
+    The functions that the row-level policies call are generated from these rows.
+    """
 
     __tablename__ = "bi_access"
     __table_args__ = (ForeignKeyConstraint(["workspace_id"], ["workspace.id"]), REFERENCE)

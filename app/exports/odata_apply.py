@@ -59,7 +59,7 @@ def rows_of(entity_set: EntitySet) -> RowSource:
     return RowSource(entity_set.name, entity_set.types, tuple(entity_set.keys), entity_set.source)
 
 
-def applied(entity_set: EntitySet, text: str, *, min_group_size: int) -> RowSource:
+def apply_transformations(entity_set: EntitySet, text: str, *, min_group_size: int) -> RowSource:
     """Return what `$apply` makes of an entity set, or raise InvalidInput."""
     try:
         transformations = parse_apply(text)

@@ -204,13 +204,13 @@ class Filter:
             return "current_date"
         if not isinstance(node, Literal):
             raise self._refused("compares properties with values")
-        value = self._fitted(node.value, kind)
+        value = self._fit_value(node.value, kind)
         name = f"{self._prefix}{len(self.bound)}"
         self.bound[name] = value
         cast = _BOUND_AS.get(kind, "float8" if isinstance(value, float) else "int8")
         return f"cast(:{name} as {cast})"
 
-    def _fitted(self, value: ODataOperand, kind: str) -> ODataOperand:
+    def _fit_value(self, value: ODataOperand, kind: str) -> ODataOperand:
         """Return a value as a type holds it, or raise InvalidInput where it is of another type."""
         fits: dict[str, tuple[type, ...]] = {TEXT: (str,), DATE: (dt.date,), TRUTH: (bool,)}
         is_odd = isinstance(value, bool) and kind != TRUTH

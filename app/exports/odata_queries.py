@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.errors import Forbidden
-from app.exports.odata_apply import RowSource, applied, rows_of
+from app.exports.odata_apply import RowSource, apply_transformations, rows_of
 from app.exports.odata_filter import Filter
 from app.exports.odata_sets import EntitySet
 from app.workspaces.caller import Caller
@@ -24,7 +24,7 @@ async def readable_rows(
     workspace = await find_workspace_by_id(session, caller.workspace_id)
     least = workspace.min_group_size if workspace else 1
     if apply is not None:
-        rows = applied(found, apply, min_group_size=least)
+        rows = apply_transformations(found, apply, min_group_size=least)
     else:
         if least > 1 and Scope.READ not in caller.scopes:
             detail = (

@@ -45,7 +45,7 @@ class ParquetWriter:
 
     def begin(self) -> bytes:
         """Write the magic bytes."""
-        return self._taken()
+        return self._drain()
 
     def write(self, rows: Sequence[Sequence[Any]]) -> bytes:
         """Write one row group."""
@@ -58,14 +58,14 @@ class ParquetWriter:
             )
         ]
         self._file.write_table(self._pa.Table.from_arrays(arrays, schema=self._schema))
-        return self._taken()
+        return self._drain()
 
     def end(self) -> bytes:
         """Write the footer."""
         self._file.close()
-        return self._taken()
+        return self._drain()
 
-    def _taken(self) -> bytes:
+    def _drain(self) -> bytes:
         ready = self._out.getvalue()
         self._out.seek(0)
         self._out.truncate()

@@ -21,7 +21,7 @@ from app.interactions.customers import find_customer, lock_cases, lock_customers
 RETAIN_JOB = "exports.retain"
 _AT_ONCE = 500
 
-_UNHEARD = """
+_INACTIVE = """
 select c.id from customer c where c.workspace_id = :workspace_id and c.erased_at is null
 and c.merged_into is null and c.created_at < :oldest and c.updated_at < :oldest
 and not exists (select from response r where r.workspace_id = c.workspace_id
@@ -30,8 +30,8 @@ and not exists (select from interaction i where i.workspace_id = c.workspace_id
   and i.customer_id = c.id and (i.occurred_at >= :oldest or i.created_at >= :oldest))
 and not exists (select from invitation v where v.workspace_id = c.workspace_id
   and v.customer_id = c.id and (v.send_at >= :oldest or v.created_at >= :oldest))"""
-_FORGOTTEN = text(f"{_UNHEARD} order by c.id limit :most")
-_STILL = text(f"{_UNHEARD} and c.id = :customer")
+_FIND_INACTIVE = text(f"{_INACTIVE} order by c.id limit :most")
+_IS_STILL_INACTIVE = text(f"{_INACTIVE} and c.id = :customer")
 # In id order, as all writers of responses lock them.
 _CLAIMS = text(f"""
 with old as materialized (
@@ -45,7 +45,7 @@ from kept k where r.workspace_id = :workspace_id and r.id = k.id
 """)
 
 
-async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
+async def queue_inactive(session: AsyncSession, now: dt.datetime) -> None:
     """Enqueue the erasure of customers without recent activity; delete old claims at once."""
     rows = await run_sql(
         session, text("select id, retention_days from workspace where retention_days is not null")
@@ -54,7 +54,7 @@ async def queue_forgotten(session: AsyncSession, now: dt.datetime) -> None:
         oldest = now - dt.timedelta(days=row.retention_days)
         await run_sql(session, _CLAIMS.bindparams(workspace_id=row.id, oldest=oldest, now=now))
         found = await run_sql(
-            session, _FORGOTTEN.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
+            session, _FIND_INACTIVE.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
         )
         ids = [str(customer.id) for customer in found]
         if ids:
@@ -72,7 +72,7 @@ async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -
             await lock_cases(session, job.workspace_id, [customer_id])
             await lock_customers(session, job.workspace_id, [customer_id])
             bound = {"workspace_id": job.workspace_id, "customer": customer_id, "oldest": oldest}
-            if (await run_sql(session, _STILL.bindparams(**bound))).first() is None:
+            if (await run_sql(session, _IS_STILL_INACTIVE.bindparams(**bound))).first() is None:
                 continue
             found = await find_customer(session, job.workspace_id, str(customer_id))
             if found is not None:

@@ -55,18 +55,18 @@ class CsvWriter:
     def begin(self) -> bytes:
         """Write the names."""
         self._csv.writerow([column.name for column in self._columns])
-        return self._taken()
+        return self._drain()
 
     def write(self, rows: Sequence[Sequence[Any]]) -> bytes:
         """Write some rows."""
         self._csv.writerows([_cell(value) for value in row] for row in rows)
-        return self._taken()
+        return self._drain()
 
     def end(self) -> bytes:
         """Write nothing more."""
         return b""
 
-    def _taken(self) -> bytes:
+    def _drain(self) -> bytes:
         text = self._out.getvalue()
         self._out.seek(0)
         self._out.truncate()
@@ -182,7 +182,7 @@ async def question_keys(session: AsyncSession, workspace_id: UUID, survey: str |
     return [row.key for row in rows]
 
 
-def _emptied(row: Record) -> tuple[Any, ...]:
+def _tombstone_values(row: Record) -> tuple[Any, ...]:
     """Return a row's values; of a deleted one the id and the times alone."""
     if row.get("deleted_at") is None:
         return tuple(row.values())
@@ -202,7 +202,7 @@ async def latest_moment(session: AsyncSession) -> dt.datetime:
     return found
 
 
-async def begun(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+async def start_stream(parts: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
     """Wait for the first part, so that an early failure gives an error and not a broken stream."""
     first = await anext(parts)
 
@@ -220,8 +220,8 @@ async def stream(
 ) -> AsyncGenerator[bytes]:
     """Yield the rows of one moment, a few thousand at a time, on a connection of their own.
 
-    The cursor is declared in SQL, because PostgreSQL then prefers the plan whose first rows come
-    at once: of ten million rows it would sort all first.
+    A cursor that is declared in SQL makes PostgreSQL prefer a plan that gives the first rows at
+    once, instead of sorting ten million rows first.
     """
     connection = await database.connect(jit="off")
     try:
@@ -231,7 +231,7 @@ async def stream(
             )
             yield writer.begin()
             while rows := await connection.fetch(f"fetch forward {_ROWS_AT_ONCE} from exported"):
-                yield writer.write([_emptied(row) for row in rows])
+                yield writer.write([_tombstone_values(row) for row in rows])
             yield writer.end()
     finally:
         await connection.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A customer's timeline: interactions, invitations and responses in time, and a copy of all."""
+"""A customer's timeline: interactions, invitations and responses in the order of time."""
 
 import datetime as dt
 from typing import Any, Literal

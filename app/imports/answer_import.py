@@ -203,7 +203,7 @@ class AnswerTaker:
             if change is None:
                 self.taken.deleted += 1
             else:
-                (held if change.is_held else changes).append(change)
+                (held if change.is_stored else changes).append(change)
         self.taken.already_here += len(held)
         is_own = {id_ for id_, row in earlier_rows.items() if row.import_id == self._run.id}
         await self._note_rows([change for change in held if change.entry.id not in is_own])
@@ -226,7 +226,7 @@ class AnswerTaker:
             # An older version of this program noted a row after it had written the response.
             return RowChange(entry, None, clears=True)
         if earlier.content == entry.row.content:
-            return RowChange(entry, None, is_held=True, seq=response["seq"])
+            return RowChange(entry, None, is_stored=True, seq=response["seq"])
         return RowChange(entry, response, clears=True)
 
     async def _write_noted(self, changes: Sequence[RowChange]) -> None:
@@ -301,7 +301,7 @@ class AnswerTaker:
             {
                 "response_id": change.entry.id, "external_id": change.entry.row.external_id,
                 "content": change.entry.row.content, "seq": change.noted_seq,
-                "before": change.before, "was_there": change.is_held, "tags": change.tags,
+                "before": change.before, "was_there": change.is_stored, "tags": change.tags,
                 "at": at,
             }
             for change in changes

@@ -23,11 +23,7 @@ from app.workspaces.scopes import Scope, expand
 
 def importer(workspace_id: UUID) -> Caller:
     """Return the caller on whose behalf files are imported."""
-    return Caller(
-        workspace_id=workspace_id, key_id=workspace_id, name="import", scopes=expand([Scope.WRITE]),
-        test=False, survey=None, rate_limit=None, bootstrap=False, expires_at=None,
-        allowed_origins=frozenset(),
-    )  # fmt: skip
+    return Caller.without_key(workspace_id, "import", expand([Scope.WRITE]))
 
 
 async def write_answers(

@@ -103,7 +103,7 @@ def _add_unasked_uses(
 ) -> None:  # fmt: skip
     """Add what the other columns become by their own names, or by those of a preset or question.
 
-    What a column is called itself is stronger than what another tool calls it.
+    A column's own name beats a preset's.
     """
     own = {place: _own_meaning(table.columns[place], words) for place in others}
     own = {place: name for place, name in own.items() if name and name not in words.on_request}

@@ -197,8 +197,8 @@ async def _put_back(
 def _to_restore(row: Any, earlier: Sequence[Any], writer: RecordWriter) -> RecordNote:
     """Return the note on a record with what its undo restores.
 
-    What an undone import has made is not restored, but what that import found, unless somebody
-    has changed it since. `earlier` are the notes of earlier imports, the latest first.
+    If an import that was undone wrote the earlier state, restore what that import had found, unless
+    somebody has changed it since. `earlier` are the notes of earlier imports, the latest first.
     """
     before, superseded = row.before, []
     for note in earlier:

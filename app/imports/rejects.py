@@ -32,9 +32,9 @@ def rejected_row(line: int, cells: list[str], error: UnreadableRowError) -> Reje
 
 
 def encoding_of_rejects(of_file: str | None) -> str:
-    """Return the encoding of rejected rows: UTF-8, which holds whatever the file holds.
+    """Return the encoding of rejected rows: UTF-8, with a byte order mark if the file had another.
 
-    A mark tells it from the file's own encoding, with whose options they may be read again.
+    The mark overrides the file's option `encoding` when the rows are read again.
     """
     is_utf8 = of_file is None or of_file.replace("_", "-").startswith("utf-8")
     return "utf-8" if is_utf8 else "utf-8-sig"

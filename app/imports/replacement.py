@@ -44,7 +44,7 @@ def _refusal(msg: str) -> InvalidInput:
 class MissingRows(NamedTuple):
     """The responses of a replaced import that the file lacks, and how many of them stay.
 
-    Those stay that the file of another import holds too.
+    Responses that another import's file holds too stay.
     """
 
     removed: list[UUID]
@@ -52,9 +52,9 @@ class MissingRows(NamedTuple):
 
 
 async def find_missing(
-    session: AsyncSession, replaced: ImportRun, own_id: UUID | None, held: Container[UUID]
+    session: AsyncSession, replaced: ImportRun, own_id: UUID | None, file_ids: Container[UUID]
 ) -> MissingRows:
-    """Return the responses of the replaced import that the file, which has `held`, lacks.
+    """Return the responses of the replaced import that the file, which has `file_ids`, lacks.
 
     An import that has replaced another, or was replaced, counts as the same.
     """
@@ -64,20 +64,20 @@ async def find_missing(
         col(ImportRun.source).is_not_distinct_from(replaced.source),
         ImportRun.status != "undone",
     )
-    line = {replaced.id} | ({own_id} if own_id else set())
+    chain = {replaced.id} | ({own_id} if own_id else set())
     runs = list(await session.exec(query))
-    while more := [run for run in runs if run.id not in line and _is_linked(run, line, runs)]:
-        line |= {run.id for run in more}
-    standing = await row_queries.find_standing(session, replaced.workspace_id, sorted(line))
-    missing = {id_: is_elsewhere for id_, is_elsewhere in standing.items() if id_ not in held}
+    while more := [run for run in runs if run.id not in chain and _is_linked(run, chain, runs)]:
+        chain |= {run.id for run in more}
+    standing = await row_queries.find_standing(session, replaced.workspace_id, sorted(chain))
+    missing = {id_: is_elsewhere for id_, is_elsewhere in standing.items() if id_ not in file_ids}
     removed = [id_ for id_, is_elsewhere in missing.items() if not is_elsewhere]
     return MissingRows(removed, len(missing) - len(removed))
 
 
-def _is_linked(run: ImportRun, line: set[UUID], runs: list[ImportRun]) -> bool:
-    """Tell whether an import has replaced one of the line, or was replaced by one."""
-    return _replaces(run) in line or any(
-        _replaces(other) == run.id for other in runs if other.id in line
+def _is_linked(run: ImportRun, chain: set[UUID], runs: list[ImportRun]) -> bool:
+    """Tell whether an import has replaced one of the chain, or was replaced by one."""
+    return _replaces(run) in chain or any(
+        _replaces(other) == run.id for other in runs if other.id in chain
     )
 
 

@@ -65,14 +65,14 @@ async def create_import(
     elif caller.survey is not None:
         detail = f"This key is bound to the survey `{caller.survey}`; it imports answers only."
         raise Forbidden(detail)
-    looked = await service.look(ingest.database, caller.workspace_id, what, source, query.options())
+    look = await service.look(ingest.database, caller.workspace_id, what, source, query.options())
     if query.dry_run:
-        return json_reply(looked.report)
-    run, taker = await service.begin_import(ingest, caller.workspace_id, looked)
+        return json_reply(look.report)
+    run, taker = await service.begin_import(ingest, caller.workspace_id, look)
     task = _running.get(run.id)
     if task is None:
         # The same file that is sent twice at once is taken once.
-        task = _running[run.id] = asyncio.create_task(_take(taker, looked))
+        task = _running[run.id] = asyncio.create_task(_take(taker, look))
         task.add_done_callback(lambda _: _running.pop(run.id, None))
     await asyncio.wait({task}, timeout=_MAX_WAIT_SECONDS)
     async with ingest.database.session() as session:
@@ -81,11 +81,11 @@ async def create_import(
     return json_reply(reply.model_dump(mode="json"), status=202)
 
 
-async def _take(taker: service.FileTaker, looked: service.FileLook) -> None:
+async def _take(taker: service.FileTaker, look: service.FileLook) -> None:
     try:
-        await service.take(taker, looked)
+        await service.take(taker, look)
     except AfterwordError as error:
-        await taker.note("refused", looked.report | {"refused": str(error)})
+        await taker.note("refused", look.report | {"refused": str(error)})
     except Exception:
         # Its status stays `reading`; sending the same file again continues the import.
         logger.exception("an import was interrupted")

@@ -15,13 +15,13 @@ class RowChange(NamedTuple):
     """What becomes of one row.
 
     `before` is the response that it changes, None if it adds one. `clears` tells whether
-    something of the response is stored now. A row `is_held` if its response is stored already.
+    something of the response is stored now. A row `is_stored` if its response is stored already.
     """
 
     entry: IdentifiedRow
     before: dict[str, Any] | None
     clears: bool = False
-    is_held: bool = False
+    is_stored: bool = False
     seq: int = 1
 
     @property

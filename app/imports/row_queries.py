@@ -120,7 +120,7 @@ async def find_row_ids(
 async def find_undone(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[tuple[UUID, UUID], dict[str, Any] | None]:
-    """Return what undone imports found that have made some responses, by response and import.
+    """Return the states that undone imports had found, by response and import.
 
     Their rows stay because another import had changed them when the undo came.
     """

@@ -42,7 +42,7 @@ class FileTaker(Protocol):
     async def note(self, status: str, report: dict[str, Any] | None = None) -> None:
         """Note how far the import has come."""
 
-    def report(self, looked: dict[str, Any]) -> dict[str, Any]:
+    def report(self, look: dict[str, Any]) -> dict[str, Any]:
         """Return the report of the look, with what became of the rows."""
 
 
@@ -98,13 +98,13 @@ def _ordered(value: Any) -> Any:
 
 
 async def begin_import(
-    ingest: Ingest, workspace_id: UUID, looked: FileLook
+    ingest: Ingest, workspace_id: UUID, look: FileLook
 ) -> tuple[ImportRun, FileTaker]:
     """Store the import run, and return it with the taker of its rows."""
-    file, database = looked.file, ingest.database
+    file, database = look.file, ingest.database
     survey_id = file.survey.id if isinstance(file, OpenFile) else None
     kind = "answers" if isinstance(file, OpenFile) else file.kind.name
-    identity = FileIdentity(file.name, file.options.source, kind, survey_id, looked.fingerprint)
+    identity = FileIdentity(file.name, file.options.source, kind, survey_id, look.fingerprint)
     run, is_first = await begin(database, workspace_id, identity)
     rejects = await asyncio.to_thread(_rejects_of, file, run.id)
     async with database.transaction() as session:
@@ -124,15 +124,15 @@ def _rejects_of(file: OpenFile | OpenRecords, import_id: UUID) -> str | None:
 
 
 async def take(
-    taker: FileTaker, looked: FileLook, on_progress: Callable[[int], None] | None = None
+    taker: FileTaker, look: FileLook, on_progress: Callable[[int], None] | None = None
 ) -> dict[str, Any]:
     """Take the rows, or note why they are refused; return the report."""
-    if looked.refused is not None:
-        await taker.note("refused", looked.report)
-        return looked.report
+    if look.refused is not None:
+        await taker.note("refused", look.report)
+        return look.report
     await taker.take(on_progress)
-    await taker.note("done", looked.report)
-    return taker.report(looked.report)
+    await taker.note("done", look.report)
+    return taker.report(look.report)
 
 
 async def undo(ingest: Ingest, workspace_id: UUID, import_id: UUID) -> dict[str, Any]:

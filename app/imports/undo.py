@@ -62,9 +62,9 @@ async def _befores_of(
 ) -> tuple[dict[UUID, dict[str, Any] | None], list[tuple[UUID, UUID]]]:
     """Return each response as it was before an import; None if nothing is to be restored.
 
-    What an undone import has made is not restored, but what that import found, unless somebody
-    has followed it up. The second value has the rows of undone imports that are over by that, by
-    response and import.
+    If an import that was undone wrote the earlier state, restore what that import had found,
+    unless somebody has followed it up. The second value has the rows of undone imports that are
+    over by that, by response and import.
     """
     changed = [row.response_id for row in rows if row.before is not None]
     undone = await row_queries.find_undone(session, workspace_id, changed)

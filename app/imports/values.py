@@ -205,7 +205,7 @@ def _labelled_score(text: str, match: re.Match[str], low: int, high: int) -> int
 def _polarity_of(label: str) -> int:
     """Return 1 for a word of praise, -1 for one of blame, 0 for others and unknown ones.
 
-    A word counts whatever scale it is known of; one that scales use differently says nothing.
+    A word of any known scale counts; one that scales place differently does not.
     """
     folded = fold(label)
     signs = {sign for name, sign in (("likely", 1), ("unlikely", -1)) if folded in words()[name]}

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.name_endings import LONGEST_ENDING, NOMINATIVES
-from app.insights.request import InsightReply, InsightRequest, ResponseQuery
+from app.insights.request import InsightReply, InsightRequest, InsightRow, ResponseQuery
 from app.interactions.erased_names import (
     ACCENTS,
     PLAIN_LETTERS,
@@ -28,17 +28,17 @@ _GERMAN = (("ae", "a"), ("oe", "o"), ("ue", "u"))
 async def without_names(
     session: AsyncSession,
     request: InsightRequest,
-    rows: Sequence[InsightReply],
+    rows: Sequence[InsightRow],
     answers: int,
-) -> list[InsightReply]:
+) -> list[InsightRow]:
     """Return the first rows of which no word occurs in a name or address of a customer.
 
-    `answers` says how many answers the request means; of many, customers are read otherwise.
+    `answers` is the number of answers that the request means; it decides how customers are read.
     """
     limit = request.options["limit"]
     wanted = request.metric_request
     is_few = answers < _FEW_ANSWERS and not (wanted.filters or wanted.properties)
-    kept: list[InsightReply] = []
+    kept: list[InsightRow] = []
     for chunk in _chunks(rows, max(limit, 100)):
         row_words = [name_forms(plain_words([row["term"], *row.pop("words")])) for row in chunk]
         words = sorted(set().union(*row_words))
@@ -68,7 +68,7 @@ def name_forms(words: Iterable[str]) -> set[str]:
     return {form for form in forms if len(form) >= _SHORTEST_NAME} | written
 
 
-def _chunks(rows: Sequence[InsightReply], size: int) -> Iterator[tuple[InsightReply, ...]]:
+def _chunks(rows: Sequence[InsightRow], size: int) -> Iterator[tuple[InsightReply, ...]]:
     for start in range(0, len(rows), size):
         yield tuple(rows[start : start + size])
 
@@ -84,9 +84,9 @@ async def _names_among(
 ) -> set[str]:
     """Return which words occur in the name or address of a customer who answered in the span.
 
-    Filters do not narrow this: one customer may be named in the comment of another, on any
-    channel. If the answers are few, only the customers who gave them are read. Otherwise all are,
-    and the answers only of those who are called like a word.
+    Filters do not apply: a comment may name another customer, on any channel. With few answers
+    only their customers are read. Otherwise all customers are, and then the answers of those
+    whose name is one of the words.
     """
     query = ResponseQuery(_of_whole_period(request))
     wanted = query.bind(list(words))

@@ -22,12 +22,13 @@ from app.core.database import run_sql
 from app.core.texts import language_of
 from app.insights.comment_names import without_names
 from app.insights.dictionaries import language_of_words, lemma_of, load_dictionaries
-from app.insights.questions import SurveyItems, select_comparable, surveys_of
+from app.insights.questions import SurveyItems, only_survey, select_comparable, surveys_of
 from app.insights.request import (
     TOO_FEW,
     InsightRefused,
     InsightReply,
     InsightRequest,
+    InsightRow,
     ResponseQuery,
 )
 from app.interactions.erased_names import LETTER
@@ -108,7 +109,7 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Insig
         rows = [row for row in rows if (row["z"] if wanted == "low" else -row["z"]) > 0]
     rows = await without_names(session, request, rows, sum(survey.n for survey in surveys))
     return {
-        "survey": surveys[0].key if len(surveys) == 1 else None,
+        "survey": only_survey(surveys),
         "n": len(comments),
         "n_low": sizes["low"],
         "n_high": sizes["high"],
@@ -180,7 +181,7 @@ async def _read(
 
 def _compare(
     comments: Sequence[Comment], default: str, least_people: int
-) -> tuple[list[InsightReply], dict[str, float]]:
+) -> tuple[list[InsightRow], dict[str, float]]:
     """Return a row for each term that enough people say, the clearest first; pure.
 
     The second value has the words of the prior for each language.

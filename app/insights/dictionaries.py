@@ -135,10 +135,10 @@ def language_of_words(words: Sequence[str], language: str, default: str) -> str:
     own = sum(_knows(word, language) for word in words) if is_candidate else 0
     best = language
     if not is_candidate or own == 0 or _is_clearly_better(len(words), own):
-        # Only here can another language win: its own knows too few of the words.
+        # Another language can win only if the page's own knows too few of the words.
         known_words = {name: sum(_knows(word, name) for word in words) for name in candidates}
         fitting = max(candidates, key=lambda name: (known_words[name], -candidates.index(name)))
-        # A language without a dictionary is the answer's own unless another knows most words.
+        # A language without a dictionary stays, unless another one knows most words.
         least = _FEW_KNOWN * len(words) if not is_candidate else 0
         is_better = _is_clearly_better(known_words[fitting], own) or (
             own == 0 and known_words[fitting] == len(words)

@@ -16,11 +16,17 @@ from app.insights.linear import (
     bootstrap_shares,
     complete_rows,
     importance_of,
-    moments_of,
+    pair_sums_of,
     scaled_interval,
 )
 from app.insights.names import NO_DRIVERS, label_of
-from app.insights.questions import ScoredQuestion, SurveyItems, select_comparable, surveys_of
+from app.insights.questions import (
+    ScoredQuestion,
+    SurveyItems,
+    only_survey,
+    select_comparable,
+    surveys_of,
+)
 from app.insights.request import (
     NO_OUTCOME,
     NOTHING_TAGGED,
@@ -28,6 +34,7 @@ from app.insights.request import (
     InsightRefused,
     InsightReply,
     InsightRequest,
+    InsightRow,
 )
 from app.insights.scores import (
     JoinedTables,
@@ -55,14 +62,14 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
     assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
     names = sorted({str(item.driver) for survey in surveys for item in _items_of(survey)})
     about = {"outcome": {"question": main.key, "metric": main.metric}, "warnings": warnings,
-             "survey": surveys[0].key if len(surveys) == 1 else None}  # fmt: skip
+             "survey": only_survey(surveys)}  # fmt: skip
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
         raise InsightRefused(NOTHING_TAGGED, detail, about=about)
     rows, tops = await _read_all(session, request, surveys, names)
     complete = sum(len(chunk) for chunk in complete_rows(rows))
     needed = _LEAST + _LEAST_EACH * len(names)
-    left_out = _left_out(surveys, tops) if complete < needed else []
+    left_out = _drivers_to_drop(surveys, tops) if complete < needed else []
     if left_out:
         warnings.append(
             f"Left out, since they are asked no more or have no answer: {', '.join(left_out)}."
@@ -114,7 +121,7 @@ class _WeighedDrivers(NamedTuple):
 def _weigh(rows: JoinedTables, base: str, seed: int) -> _WeighedDrivers:
     usable = rows.where(_known_in_all if base == "complete" else _with_outcome)
     samples = bootstrap_shares(len(usable), lambda positions: rows.take(usable[positions]), seed)
-    return _WeighedDrivers(moments_of(rows), samples, len(usable))
+    return _WeighedDrivers(pair_sums_of(rows), samples, len(usable))
 
 
 def _interval_of_share(weighed: _WeighedDrivers, place: int, share: float) -> list[float]:
@@ -155,7 +162,9 @@ def _items_of(survey: SurveyItems) -> list[ScoredQuestion]:
     ]
 
 
-def _left_out(surveys: Sequence[SurveyItems], tops: Mapping[str, tuple[int, int]]) -> list[str]:
+def _drivers_to_drop(
+    surveys: Sequence[SurveyItems], tops: Mapping[str, tuple[int, int]]
+) -> list[str]:
     """Return the drivers without an answer, and those that no survey asks any more.
 
     No answer rates them together with the others. Something is left of the drivers anyway.
@@ -248,7 +257,7 @@ def _row(
     }
 
 
-def _add_quadrants(rows: Sequence[InsightReply]) -> None:
+def _add_quadrants(rows: Sequence[InsightRow]) -> None:
     """Add what to do about each driver: its importance and performance against the averages."""
     share = 100 / len(rows)
     means = [row["mean_0_100"] for row in rows if row["mean_0_100"] is not None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The insights: the name of each, what it reads and takes. Their figures are in own modules."""
+"""The insights: the name of each, what it reads and takes. Each is computed in its own module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class InsightKind:
     has_own_words: bool = False
 
 
-# The columns of a term, which a file has without any term too.
+# The columns of a CSV of terms, also of one without any term.
 TERM_COLUMNS = (
     "term", "locale", "n_low", "n_high", "share_low", "share_high", "z", "mean_score",
     "responses", "example",

@@ -52,7 +52,7 @@ class PairSums:
         return np.where(varies & varies.T, np.clip(found, -1.0, 1.0), np.nan)
 
 
-def moments_of(chunks: Iterable[Floats]) -> PairSums:
+def pair_sums_of(chunks: Iterable[Floats]) -> PairSums:
     """Sum arrays of rows and columns (nan: not known); there is at least one."""
     sums: list[Any] = [0.0] * 4
     for chunk in chunks:
@@ -116,10 +116,10 @@ def importance_of(chunks: Sequence[Floats] | Chunks) -> Importance:
     Correlations are pairwise complete. If such a matrix is not positive definite, complete rows
     are taken. A predictor that does not vary has no weight. `chunks` are read once or twice.
     """
-    correlations = moments_of(chunks).correlations()
+    correlations = pair_sums_of(chunks).correlations()
     base = "pairwise"
     if not _is_positive(correlations):
-        correlations = moments_of(complete_rows(chunks)).correlations()
+        correlations = pair_sums_of(complete_rows(chunks)).correlations()
         base = "complete"
     with_outcome = correlations[:-1, -1]
     varies = ~np.isnan(with_outcome)
@@ -150,10 +150,10 @@ class SharesOfSamples(NamedTuple):
 def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> SharesOfSamples:
     """Return the 2.5th and 97.5th percentile of each share.
 
-    There are `n` rows, and `take` returns those at some positions. 1,000 samples of the rows. Of
-    more than 20,000 rows a seeded part is taken; `scaled_interval` has it for the whole. Sums of
-    a sample are one product of its weights with every row's parts, so that all samples are a few
-    products of matrices.
+    `take` returns rows by their positions, of `n`. 1,000 samples are drawn; of more than 20,000
+    rows from a seeded part, and `scaled_interval` scales the interval to all rows. The sums of a
+    sample are the product of its weights with the parts of each row, so that all samples are a
+    few products of matrices.
     """
     rng = np.random.default_rng(seed)
     is_part = n > MOST_SAMPLED
@@ -232,7 +232,7 @@ def cronbach_alpha(chunks: Iterable[Floats]) -> float | None:
 
     The variance of the sum of the items is the sum of their covariances.
     """
-    pairs = moments_of(complete_rows(chunks))
+    pairs = pair_sums_of(complete_rows(chunks))
     n, k = pairs.n[0, 0], len(pairs.n)
     if k < 2 or n < 2:
         return None
@@ -264,7 +264,7 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
 def spearman(first: Floats, second: Floats) -> float | None:
     """Return Spearman's rank correlation, ties sharing their mean rank; None without variance."""
     ranks = np.stack([_ranks(first), _ranks(second)], axis=1)
-    found = float(moments_of([ranks]).correlations()[0, 1])
+    found = float(pair_sums_of([ranks]).correlations()[0, 1])
     return None if np.isnan(found) else found
 
 

@@ -14,7 +14,7 @@ from app.insights.linear import (
     complete_rows,
     cronbach_alpha,
     importance_of,
-    moments_of,
+    pair_sums_of,
 )
 from app.insights.names import label_of
 from app.insights.questions import (
@@ -95,7 +95,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     holds_outcome = any(
         survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
     )
-    indexed = _indexed(tagged, tag, names, table)
+    indexed = _tags_in_index(tagged, tag, names, table)
     if retired := [name for name in names if name not in indexed and name != _APART]:
         warnings.append(f"Not in the index, since they are asked no more: {', '.join(retired)}.")
     places = [names.index(name) for name in indexed]
@@ -103,7 +103,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     shares, kind = _weights(request, tag, columns, may_weigh=not holds_outcome)
     weights = np.zeros(len(names))
     weights[places] = shares
-    pairs = moments_of(table)
+    pairs = pair_sums_of(table)
     rows = []
     for place, name in enumerate(names):
         n, mean, interval = interval_of_column(pairs, place)
@@ -199,7 +199,7 @@ def _alpha(table: ScoreTable, items: Sequence[ScoredQuestion], places: list[int]
     return cronbach_alpha(of_items)
 
 
-def _indexed(
+def _tags_in_index(
     surveys: Sequence[SurveyItems], tag: str, names: Sequence[str], table: JoinedTables
 ) -> list[str]:
     """Return the tags that are in the index.

@@ -45,7 +45,7 @@ class ScoredQuestion:
     pillar: str | None
     module: str | None
     touchpoint: str | None = None
-    # The versions that ask it; empty if an older program published it, which told none.
+    # The versions that ask it; empty if an older program, which stored none, published it.
     versions: Sequence[int] = ()
     # Whether the filters `question`, `touchpoint` and `stage` may mean its answers.
     is_wanted: bool = True
@@ -95,6 +95,11 @@ class SurveyItems:
         return item.is_asked_in(max(self.versions))
 
 
+def only_survey(surveys: Sequence[SurveyItems]) -> str | None:
+    """Return the key of the survey if there is one only."""
+    return surveys[0].key if len(surveys) == 1 else None
+
+
 _ITEMS = """
 select q.survey_id, s.key as survey, q.key, q.type, q.scale, q.high, q.favourable_from, q.main,
   q.recommends,
@@ -142,7 +147,9 @@ async def surveys_of(
     for id_, (key, all_items) in items_by_survey.items():
         if id_ in versions:
             items = [item for item in all_items if any(map(item.is_asked_in, versions[id_]))]
-            surveys.append(SurveyItems(id_, key, items, _outcome_of(items, outcome), versions[id_]))
+            surveys.append(
+                SurveyItems(id_, key, items, _outcome_question(items, outcome), versions[id_])
+            )
     return sorted(surveys, key=lambda survey: (-survey.n, survey.key))
 
 
@@ -164,7 +171,9 @@ def _require_outcome(name: str, items: Sequence[ScoredQuestion]) -> None:
         raise InvalidInput.at("query", "outcome", msg=msg)
 
 
-def _outcome_of(items: Sequence[ScoredQuestion], outcome: str | None) -> ScoredQuestion | None:
+def _outcome_question(
+    items: Sequence[ScoredQuestion], outcome: str | None
+) -> ScoredQuestion | None:
     """Return the question of that key, else the main one; the newest if a survey changed it."""
     candidates = [
         item for item in items if (item.key == outcome if outcome is not None else item.main)

@@ -20,6 +20,7 @@ from app.insights.request import (
     InsightRefused,
     InsightReply,
     InsightRequest,
+    InsightRow,
     ResponseQuery,
 )
 from app.metrics.statistics import share_change, wilson
@@ -74,8 +75,8 @@ _DAY_STAMPS = 86_400 * 1_000_000
 def _ratings(chosen: str) -> str:
     """Return every rating of known customers with the one that came next, of the same metric.
 
-    Of two ratings of one moment neither follows the other; the one after both follows each, the
-    worse one if two came at once.
+    Ratings of the same moment do not follow each other. A later one follows both; of two later
+    ones of one moment the worse is taken.
 
     `chosen` is the condition of those that are asked about; the next one may be any.
     """
@@ -257,7 +258,7 @@ async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
     raise InsightRefused(NO_CUSTOMERS, detail)
 
 
-async def _tickets(session: AsyncSession, request: InsightRequest) -> list[InsightReply]:
+async def _tickets(session: AsyncSession, request: InsightRequest) -> list[InsightRow]:
     """Return the next ratings after reopened tickets were solved again.
 
     There are no such rows if answers are filtered, because filters cannot be applied to tickets

@@ -16,12 +16,14 @@ TOO_FEW, NOTHING_TAGGED, NO_OUTCOME = "too_few_answers", "nothing_tagged", "no_o
 NO_ORDERS, NO_CUSTOMERS = "no_orders", "no_customers"
 
 InsightReply = dict[str, Any]
+# A row or a part of a reply.
+InsightRow = dict[str, Any]
 
 RESPONSE_TOUCHPOINT = "nullif(r.touchpoint, '')"
 
 
 def _day_of(bound: Bound) -> str:
-    """Return the day of a bound: one that moves with the clock begins no other samples."""
+    """Return the day of a bound: the seed ignores the time of day."""
     return str(bound)[: len("2026-12-31")]
 
 

@@ -14,7 +14,7 @@ from app.core.database import run_sql
 from app.insights.dictionaries import keep_dictionaries_in
 from app.insights.kinds import KINDS, InsightName
 from app.insights.request import TOO_FEW, InsightRefused, InsightReply, InsightRequest
-from app.metrics.service import shown_bound
+from app.metrics.service import format_bound
 
 _MOST_KEPT, _KEPT_SECONDS = 256, 300
 # The fields that hold the size of a row. A row that is smaller than the workspace's smallest
@@ -84,7 +84,7 @@ class InsightCache:
 async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[Any, ...]:
     """Return when anything that an insight reads last changed in the workspace.
 
-    What shows customers' own words also reads their names, which must not appear among them.
+    An insight that shows customers' words also depends on their names, which must not appear.
     """
     customers = "updated_at" if KINDS[request.insight].has_own_words else "erased_at"
     rows = await run_sql(
@@ -109,8 +109,8 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Insigh
     wanted = request.metric_request
     reply: InsightReply = {
         "insight": request.insight,
-        "from": shown_bound(wanted.span.start),
-        "to": shown_bound(wanted.span.end),
+        "from": format_bound(wanted.span.start),
+        "to": format_bound(wanted.span.end),
         "timezone": wanted.timezone,
         "count": "latest_per_customer" if wanted.latest else "all",
         "n": 0,
@@ -153,7 +153,7 @@ def _without_halves(part: InsightReply, least: int) -> InsightReply:
 
 
 def _without_few_followed(part: InsightReply, least: int) -> InsightReply:
-    """Hide how failures went on if few of them did."""
+    """Hide the figures on recovery if too few failures were followed by a rating."""
     if "failures" not in part or not 0 < part["followed"] < least:
         return part
     hidden: InsightReply = {name: None for name in _OF_FOLLOWED if name in part}

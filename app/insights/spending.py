@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.linear import MOST_SAMPLED, Floats, bootstrap_means, spearman
-from app.insights.questions import outcome_of, select_comparable, surveys_of
+from app.insights.questions import only_survey, outcome_of, select_comparable, surveys_of
 from app.insights.request import (
     NO_CUSTOMERS,
     NO_ORDERS,
@@ -24,6 +24,7 @@ from app.insights.request import (
     InsightRefused,
     InsightReply,
     InsightRequest,
+    InsightRow,
     ResponseQuery,
 )
 from app.metrics.statistics import t_cdf, wilson
@@ -91,7 +92,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
     link = _link(customers.scores, customers.after)
     is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
     return {
-        "survey": surveys[0].key if len(surveys) == 1 else None,
+        "survey": only_survey(surveys),
         "outcome": outcome_of(surveys),
         "n": n,
         "currency": currency,
@@ -186,7 +187,7 @@ from customers"""
     )  # fmt: skip
 
 
-def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) -> list[InsightReply]:
+def _by_band(customers: SpendingOfCustomers, spent_by_all: Floats, seed: int) -> list[InsightRow]:
     """Return what each band spent; the means are over all of its customers."""
     replies = []
     for number, band in enumerate(_ORDER, start=1):

@@ -12,6 +12,7 @@ from app.core.database import run_sql
 from app.insights.questions import (
     ScoredQuestion,
     SurveyItems,
+    only_survey,
     outcome_of,
     select_comparable,
     surveys_of,
@@ -21,6 +22,7 @@ from app.insights.request import (
     InsightRefused,
     InsightReply,
     InsightRequest,
+    InsightRow,
     ResponseQuery,
 )
 from app.surveys.question_types import HEARD_DRIVER_TYPES, TOLD_DRIVER_TYPES, QuestionType
@@ -84,7 +86,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
         detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
         raise InsightRefused(TOO_FEW, detail, n=0, needed_n=1)
     return {
-        "survey": surveys[0].key if len(surveys) == 1 else None,
+        "survey": only_survey(surveys),
         "outcome": outcome_of(surveys),
         "n": n,
         **total,
@@ -98,8 +100,8 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
             }
             for survey, found in sorted(counts.items())
         ],
-        "measured": await _told(session, request, surveys),
-        "heard": await _heard(session, request, surveys),
+        "measured": await _measure_told(session, request, surveys),
+        "heard": await _measure_heard(session, request, surveys),
         "assumptions": {"told_by_satisfied": a, "told_by_dissatisfied": b, "source": source},
         "warnings": warnings,
     }
@@ -142,7 +144,7 @@ def _tagged(
     ]
 
 
-async def _told(
+async def _measure_told(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
 ) -> InsightReply | None:
     """Return how many people customers say that they have told, if that was asked."""
@@ -212,9 +214,9 @@ async def _numbers(
     return [(row.band, float(row.number), int(row.n)) for row in rows]
 
 
-async def _heard(
+async def _measure_heard(
     session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
-) -> list[InsightReply] | None:
+) -> list[InsightRow] | None:
     """Return the mean score by what customers had heard of the brand before."""
     scores_by_answer: dict[str, list[Any]] = {}
     for survey, item in _tagged(surveys, "heard", HEARD_DRIVER_TYPES):

@@ -70,7 +70,7 @@ def write_test_mail(sender: MailSender, address: str, base_url: str) -> EmailMes
     return message
 
 
-def write_notice(
+def write_company_mail(
     sender: MailSender,
     address: str,
     base_url: str,

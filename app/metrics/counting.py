@@ -38,10 +38,10 @@ _EXCLUDED = (*HOLD_STATES, "test")
 class ScoreQuestions:
     """Which questions a metric reads, and how they are told apart.
 
-    Where `apart`, questions are not pooled, because a share has the answers to one question below
-    it. `recommending` says what becomes of a yes/no question that is its survey's NPS: `added` to
-    the questions, or `left_out`. With `latest_per_question` the latest answer of a customer is
-    taken of each question.
+    If `apart`, each question is counted by itself, because a share is of the answers to one
+    question. `recommending` says what becomes of a yes/no question that is its survey's NPS:
+    `added` to the questions, or `left_out`. With `latest_per_question`, a customer's latest answer
+    to each question counts.
     """
 
     metric: str
@@ -62,18 +62,13 @@ class ScoreQuestions:
 
 def reads_rows(request: MetricRequest) -> bool:
     """Tell whether the rollups do not suffice for what is asked."""
-    workspace = request.workspace
-    names = request.property_names
-    with_channel = {"channel", "locale"} & {*request.groups, *request.filters}
+    named = {*request.groups, *request.filters}
+    has_channel = not named.isdisjoint({"channel", "locale"})
     return (
-        workspace.recount is not None
-        or request.timezone != workspace.timezone
-        or not request.span.whole_days
+        request.needs_rows
         or request.latest
-        or len(names) > 1
-        or not names <= set(workspace.segments)
-        or (bool(names) and bool(with_channel))
-        or bool(_OF_TICKETS & {*request.groups, *request.filters})
+        or (bool(request.property_names) and has_channel)
+        or not named.isdisjoint(_OF_TICKETS)
     )
 
 
@@ -196,7 +191,7 @@ left join lateral (
             self.conditions.append(f"x.local_date >= {self.bind(span.start)}")
             self.conditions.append(f"x.local_date < {self.bind(span.end)}")
 
-    def bucket(self, interval: Interval) -> str:
+    def period(self, interval: Interval) -> str:
         """Return the SQL of the first local day of the period; null without one."""
         if self.from_rows:
             return self.period_of_moment(interval, "x.responded_at")
@@ -212,32 +207,33 @@ async def count(
 ) -> Cells:
     """Return the cells by (period's first day or None, each group's value).
 
-    Rollups hold a segment's answers beside all of them; those without it are the difference.
+    Rollups hold the answers of each value of a segment, and all answers; the answers without the
+    segment are the difference.
     """
     cells = await _count_cells(session, request, questions, span, interval)
-    place = next(
+    position = next(
         (number for number, name in enumerate(request.groups) if name.startswith(PROPERTY)), None
     )
-    if place is None or reads_rows(request) or request.properties:
+    if position is None or reads_rows(request) or request.properties:
         return cells
     others = [name for name in request.groups if not name.startswith(PROPERTY)]
     without = replace(request, groups=others)
-    every = await _count_cells(session, without, questions, span, interval)
-    return cells | _without(every, cells, place + 1)
+    all_cells = await _count_cells(session, without, questions, span, interval)
+    return cells | _cells_without_value(all_cells, cells, position + 1)
 
 
-def _without(every: Cells, cells: Cells, place: int) -> Cells:
+def _cells_without_value(all_cells: Cells, cells: Cells, position: int) -> Cells:
     """Return the counts of the cells without a value at one position of the key."""
-    left = {key: dict(cell) for key, cell in every.items()}
+    left = {key: dict(cell) for key, cell in all_cells.items()}
     for key, cell in cells.items():
-        rest = left[*key[:place], *key[place + 1 :]]
+        rest = left[*key[:position], *key[position + 1 :]]
         for series, counts in cell.items():
             rest[series] = rest[series] - counts
     found = {}
     for key, cell in left.items():
         kept = {series: counts for series, counts in cell.items() if counts != Counts()}
         if kept:
-            found[*key[:place], None, *key[place:]] = kept
+            found[*key[:position], None, *key[position:]] = kept
     return found
 
 
@@ -251,7 +247,7 @@ async def _count_cells(
     from_rows = reads_rows(request)
     query = _CellQuery(request, questions, from_rows=from_rows)
     query.between(span)
-    keys = [query.bucket(interval), *query.groups(), *query.series()]
+    keys = [query.period(interval), *query.groups(), *query.series()]
     if from_rows:
         sums = [f"count(*) filter (where a.value = '{v}')" for v in _VALUES]
         source = "response x cross join lateral jsonb_each_text(x.scores) a"

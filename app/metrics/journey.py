@@ -67,7 +67,7 @@ async def map_of(
         ),
     )
     stages = {row.key: row.stage for row in rows}
-    shrunk = _shrunk(cells, any_query)
+    shrunk = _shrunken_means(cells, any_query)
     on_map = [step["touchpoint"] for step in journey.steps]
     on_steps = [key for key in on_map if key in shrunk]
     weakest = min(on_steps, key=lambda key: shrunk[key]) if len(on_steps) > 1 else None
@@ -119,13 +119,13 @@ async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, Fig
 
 
 def in_short(figure: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the part of a figure that a map shows, or None without any ticket."""
+    """Return the part of a figure that a map shows, or None without answers."""
     if not figure["n"]:
         return None
     return {name: figure[name] for name in ("value", "display", "n", "ci", "reliability")}
 
 
-def _shrunk(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str, float]:
+def _shrunken_means(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str, float]:
     """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
     by_touchpoint: dict[str, Cell] = {}
     for name in _SCORED:

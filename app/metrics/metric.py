@@ -69,7 +69,7 @@ class Counter(Protocol[C]):
         """Return the counts of the whole span; `rows` may spare a second query."""
         ...
 
-    async def count_before(self, session: AsyncSession, request: MetricRequest) -> C:
+    async def count_span(self, session: AsyncSession, request: MetricRequest) -> C:
         """Return the counts of the request's span, to compare another span with them."""
         ...
 

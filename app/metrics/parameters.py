@@ -173,7 +173,10 @@ def _scale(name: str | None) -> str | None:
 
 
 def _groups(query: MetricQuery, segments: list[str]) -> list[str]:
-    """Return the groups asked for; of properties only those declared as segments name nobody."""
+    """Return the groups asked for.
+
+    A property must be declared as a segment, because another one could identify a person.
+    """
     groups = list(dict.fromkeys(_split(query.group_by)))
     if len(groups) > MOST_GROUPS:
         _refuse("group_by", f"takes at most {MOST_GROUPS} names")

@@ -74,7 +74,7 @@ class RatioCounter:
     ) -> dict[CellKey, RatioCounts]:
         """Return the counts of each period and group."""
         interval = Interval.NONE if periods is None else request.interval
-        query = self._narrowed(request)
+        query = self._query_of(request)
         period = query.period_of_moment(interval, f"x.{self.at}")
         keys = [period, *(self._key(query, g) for g in request.groups)]
         statement = f"""
@@ -93,9 +93,9 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, RatioCounts]
     ) -> RatioCounts:
         """Return the counts of the whole span."""
-        return await self.count_before(session, request.ungrouped())
+        return await self.count_span(session, request.ungrouped())
 
-    async def count_before(self, session: AsyncSession, request: MetricRequest) -> RatioCounts:
+    async def count_span(self, session: AsyncSession, request: MetricRequest) -> RatioCounts:
         """Return the counts of a span."""
         found = await self.count_rows(session, request, None)
         return next(iter(found.values()), RatioCounts())
@@ -105,7 +105,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
             return self.named_groups[name]
         return f"{self.properties} ->> {query.bind(name.removeprefix(PROPERTY))}"
 
-    def _narrowed(self, request: MetricRequest) -> RequestConditions:
+    def _query_of(self, request: MetricRequest) -> RequestConditions:
         query = RequestConditions(request)
         query.conditions += ["x.workspace_id = :workspace", self.condition]
         query.lie_in(request.span, f"x.{self.at}")

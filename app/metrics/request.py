@@ -59,6 +59,18 @@ class MetricRequest:
         }
         return grouped | set(self.properties)
 
+    @property
+    def needs_rows(self) -> bool:
+        """Whether counts by day do not suffice: other days, properties, or a recount that runs."""
+        names = self.property_names
+        return (
+            self.workspace.recount is not None
+            or self.timezone != self.workspace.timezone
+            or not self.span.whole_days
+            or len(names) > 1
+            or not names <= set(self.workspace.segments)
+        )
+
     def ungrouped(self) -> "MetricRequest":
         """Return the same for all groups together."""
         return replace(self, groups=[])

@@ -73,15 +73,15 @@ class ScoreCounter:
     ) -> Cell:
         """Return the histograms of the whole span, with every option there is."""
         if _adds_up(request):
-            total = _merged(rows)
+            total = _pool_all(rows)
         else:
-            total = await self.count_before(session, request.ungrouped())
+            total = await self.count_span(session, request.ungrouped())
         await add_unchosen_options(session, request, self.questions, total)
         return total
 
-    async def count_before(self, session: AsyncSession, request: MetricRequest) -> Cell:
+    async def count_span(self, session: AsyncSession, request: MetricRequest) -> Cell:
         """Return the histograms of a span."""
-        return _merged(await self._count_span(session, request))
+        return _pool_all(await self._count_span(session, request))
 
     async def _count_span(self, session: AsyncSession, request: MetricRequest) -> Cells:
         if request.latest:
@@ -210,7 +210,7 @@ def _subtract(into: Cell, cell: Cell) -> None:
         into[series] = into[series] - counts
 
 
-def _merged(cells: Mapping[CellKey, Cell]) -> Cell:
+def _pool_all(cells: Mapping[CellKey, Cell]) -> Cell:
     total: Cell = {}
     for cell in cells.values():
         pool_into(total, cell)

@@ -40,8 +40,8 @@ async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
     rows, truncated = _rows(request, counter, periods, counts, reading)
     reply: MetricReply = {
         "metric": request.metric,
-        "from": shown_bound(request.span.start),
-        "to": shown_bound(request.span.end),
+        "from": format_bound(request.span.start),
+        "to": format_bound(request.span.end),
         "interval": str(request.interval),
         "timezone": request.timezone,
         "count": "latest_per_customer" if request.latest else "all",
@@ -64,13 +64,14 @@ async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
 
 def _require_known(request: MetricRequest, counter: Counter[Any]) -> None:
     """Refuse a group, a filter or a way of counting that the metric does not know."""
-    for parameter, names, known in (
+    for parameter, asked_names, known in (
         ("group_by", request.groups, counter.groups),
         (None, list(request.filters), counter.filters),
     ):
-        for name in names:
+        for name in asked_names:
             if name not in known and not name.startswith(PROPERTY):
-                msg = f"{counter.noun} are not known by `{name}`; use {', '.join(known)}"
+                names = ", ".join(known)
+                msg = f"{counter.noun} cannot be grouped or filtered by `{name}`; use {names}"
                 raise InvalidInput.at("query", parameter or name, msg=msg)
     asked = {"count": request.latest, "window": request.window, "scale": request.scale}
     for name, value in asked.items():
@@ -136,14 +137,14 @@ def ordered(request: MetricRequest, rows: list[MetricReply]) -> tuple[list[Metri
         return tuple("" if v is None else str(v) for v in row.get("group", {}).values())
 
     kept.sort(key=lambda row: (row.get("period", ""), group_of(row)))
-    turned = request.order_by.startswith("-")
+    is_descending = request.order_by.startswith("-")
     if name == "group":
-        kept.sort(key=group_of, reverse=turned)
+        kept.sort(key=group_of, reverse=is_descending)
     elif name == "period":
-        kept.sort(key=lambda row: row.get("period", ""), reverse=turned)
+        kept.sort(key=lambda row: row.get("period", ""), reverse=is_descending)
     else:
         known = [row for row in kept if row[name] is not None]
-        known.sort(key=lambda row: row[name], reverse=turned)
+        known.sort(key=lambda row: row[name], reverse=is_descending)
         kept = known + [row for row in kept if row[name] is None]
     limit = min(request.limit, MOST_ROWS)
     return kept[:limit], len(kept) > limit
@@ -157,13 +158,13 @@ async def _comparison(
     reading: CountReading,
 ) -> MetricReply:
     span = span_before(request.span, request.compare or "", request.zone)
-    before = await counter.count_before(session, replace(request.ungrouped(), span=span))
+    before = await counter.count_span(session, replace(request.ungrouped(), span=span))
     shown_before = counter.figure(request, before, reading, {})
     shown_now = counter.figure(request, total, reading, {})
     change = None
     if shown_before["value"] is not None and shown_now["value"] is not None:
         change = counter.change(before, total, reading)
-    bounds = {"from": shown_bound(span.start), "to": shown_bound(span.end)}
+    bounds = {"from": format_bound(span.start), "to": format_bound(span.end)}
     return {"previous": bounds | shown_before, "change": _shown_change(change)}
 
 
@@ -179,7 +180,7 @@ def _shown_change(change: Change | None) -> MetricReply:
     }
 
 
-def shown_bound(bound: dt.date | dt.datetime) -> str:
+def format_bound(bound: dt.date | dt.datetime) -> str:
     """Return a bound of the span as the reply writes it."""
     if isinstance(bound, dt.datetime):
         return bound.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

@@ -21,25 +21,25 @@ def to_csv(reply: dict[str, Any]) -> str:
     rows = reply["rows"] or ([] if reply["group_by"] else [reply["total"]])
     flat = [_flat(row) for row in rows]
     if not reply["rows"] and flat:
-        flat[0] |= _compared(reply)
+        flat[0] |= _comparison_columns(reply)
     if flat and reply.get("warnings"):
         flat[0]["warnings"] = "; ".join(reply["warnings"])
-    columns = list(dict.fromkeys(_ordered([name for row in flat for name in row])))
+    columns = list(dict.fromkeys(_distribution_last([name for row in flat for name in row])))
     if not columns:
         figure = [name for name in _flat(reply["total"]) if not name.startswith(_TOTAL_ONLY)]
         periods = _FIRST if reply["interval"] != "none" else ()
-        columns = list(dict.fromkeys(_ordered([*periods, *reply["group_by"], *figure])))
-    return _written(flat, columns)
+        columns = list(dict.fromkeys(_distribution_last([*periods, *reply["group_by"], *figure])))
+    return _write_rows(flat, columns)
 
 
 def rows_to_csv(rows: Iterable[dict[str, Any]], *, columns: Sequence[str] = ()) -> str:
     """Write rows of figures; the first line names the columns of all of them, `columns` first."""
     flat = [_flat(row) for row in rows]
     names = dict.fromkeys([*columns, *(name for row in flat for name in row)])
-    return _written(flat, list(names))
+    return _write_rows(flat, list(names))
 
 
-def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
+def _write_rows(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(columns)
@@ -48,7 +48,7 @@ def _written(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> str:
     return out.getvalue()
 
 
-def _compared(reply: dict[str, Any]) -> dict[str, Any]:
+def _comparison_columns(reply: dict[str, Any]) -> dict[str, Any]:
     """Return what the total is compared with, where that was asked for."""
     previous, change = reply.get("previous"), reply.get("change")
     if previous is None or change is None:
@@ -84,7 +84,7 @@ def _nested(name: str, value: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _ordered(names: list[str]) -> list[str]:
+def _distribution_last(names: list[str]) -> list[str]:
     first = [name for name in names if not name.startswith(_LAST)]
     return first + [name for name in names if name.startswith(_LAST)]
 

@@ -116,7 +116,7 @@ class _TicketQuery(RequestConditions):
             )
         return f"({' union all '.join(parts)})"
 
-    def bucket(self, interval: Interval) -> str:
+    def period(self, interval: Interval) -> str:
         """Return the SQL of the period's first day."""
         if self.from_rows:
             return self.period_of_moment(interval, "x.at")
@@ -125,17 +125,6 @@ class _TicketQuery(RequestConditions):
     def groups(self) -> list[str]:
         """Return the SQL of each group's value."""
         return [self._expression(name) for name in self.request.groups]
-
-
-def _needs_rows(request: MetricRequest) -> bool:
-    names = request.property_names
-    return (
-        request.workspace.recount is not None
-        or request.timezone != request.workspace.timezone
-        or not request.span.whole_days
-        or len(names) > 1
-        or not names <= set(request.workspace.segments)
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +160,9 @@ class TicketCounter:
         self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, TicketCounts]
     ) -> TicketCounts:
         """Return the counts of the whole span."""
-        return await self.count_before(session, request.ungrouped())
+        return await self.count_span(session, request.ungrouped())
 
-    async def count_before(self, session: AsyncSession, request: MetricRequest) -> TicketCounts:
+    async def count_span(self, session: AsyncSession, request: MetricRequest) -> TicketCounts:
         """Return the counts of a span."""
         found = await self.count_rows(session, request, None)
         return next(iter(found.values()), TicketCounts())
@@ -198,7 +187,7 @@ class TicketCounter:
         """Return the median of the first measure, with what else was measured."""
         counts = counts or TicketCounts()
         main = counts.times[self.measures[0]]
-        figure = _shown(request, main)
+        figure = _median_figure(request, main)
         if figure["reliability"] == "hidden":
             return figure
         if len(self.measures) == 1:
@@ -225,7 +214,7 @@ FIRST_REPLIES = TicketCounter(("reply",))
 
 async def _is_small(session: AsyncSession, request: MetricRequest, measures: Sequence[str]) -> bool:
     """Tell whether there are few enough tickets to read them one by one."""
-    query = _TicketQuery(request, measures[:1], from_rows=_needs_rows(request))
+    query = _TicketQuery(request, measures[:1], from_rows=request.needs_rows)
     n = "count(*)" if query.from_rows else "coalesce(sum(x.n), 0)"
     source = query.source()
     statement = f"select {n} from {source} where {query.where()}"
@@ -238,8 +227,8 @@ async def _read(
 ) -> dict[CellKey, TicketCounts]:
     """Return the counts by period and groups; one count without groups and without tickets."""
     exact = await _is_small(session, request, measures)
-    query = _TicketQuery(request, measures, from_rows=exact or _needs_rows(request))
-    keys = [query.bucket(interval), *query.groups()]
+    query = _TicketQuery(request, measures, from_rows=exact or request.needs_rows)
+    keys = [query.period(interval), *query.groups()]
     value = "x.bucket"
     if query.from_rows:
         value = "x.seconds" if exact else BUCKET.replace("m.seconds", "x.seconds")
@@ -283,7 +272,7 @@ def _times(durations: Durations) -> FigureDict:
     }
 
 
-def _shown(request: MetricRequest, durations: Durations) -> FigureDict:
+def _median_figure(request: MetricRequest, durations: Durations) -> FigureDict:
     """Return the median as any figure is shown."""
     n = durations.n
     if request.hides(n):

@@ -63,9 +63,8 @@ async def save(
 ) -> StoredAnswers:
     """Add answers to what was submitted so far, and return what is stored then.
 
-    An answer that was only `opened` never changes a confirmed one. An answer without a `gesture`
-    may only add to one that a gesture has confirmed.
-    Each post is numbered after what is stored; one that another overtook is numbered again.
+    An answer from an `opened` link never changes a confirmed one. Without a `gesture`, a post only
+    adds to confirmed answers. If another post was stored meanwhile, this one is numbered again.
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
     survey = page.survey
@@ -156,18 +155,7 @@ def invited_page(invitation: Invitation, survey: CompiledSurvey) -> AnsweredPage
 
 def respondent(workspace_id: UUID, key_id: UUID, *, scope: Scope) -> Caller:
     """Return the caller that stands for a visitor of a page, with the trust of the scope."""
-    return Caller(
-        workspace_id=workspace_id,
-        key_id=key_id,
-        name="respondent",
-        scopes=frozenset({scope}),
-        test=False,
-        survey=None,
-        rate_limit=None,
-        bootstrap=False,
-        expires_at=None,
-        allowed_origins=frozenset(),
-    )
+    return Caller.without_key(workspace_id, "respondent", {scope}, id_=key_id)
 
 
 def is_editable(invitation: Invitation, *, now: dt.datetime) -> bool:

@@ -3,16 +3,7 @@
 // - secrets and addresses have a button to copy them;
 // - charts say their values under the pointer and by the arrow keys;
 // - the editor and a brand's colour show their preview while one types;
-// - table cells on a phone show the name of their column;
 // - the first answer of a workspace and the first event of a sender appear when they come.
-for (const table of document.querySelectorAll("table.stack:not(.plain)")) {
-  const names = [...table.querySelectorAll("thead th")].map((head) => (head.querySelector("input, .unseen") ? "" : head.textContent));
-  for (const cell of table.querySelectorAll("tbody td:not([data-label], .box, .when)")) {
-    const name = names[cell.cellIndex];
-    if (name) cell.dataset.label = name;
-  }
-}
-
 for (const form of document.querySelectorAll("form.filters")) {
   // A choice by the keyboard is applied by Enter or the button: each arrow is a change.
   let keys = false;

@@ -7,23 +7,29 @@ from starlette.responses import Response
 from app.core.http import at
 from app.pages.dashboard.error_pages import dashboard_problem
 from app.pages.dashboard.pages import is_dashboard
+from app.pages.rendering import languages_of
 from app.pages.survey_page import show_message
-from app.surveys.words import accepted_languages
 
 _PATHS = ("/s/", "/i/", "/u/")
+# Here programs call, whatever they say that they accept.
+_FOR_PROGRAMS = ("/v1", "/odata", "/mcp", "/in/", "/w/", "/assets/", "/openapi", "/healthz")
 _KIOSK_SECONDS = 10
 
 
 def is_for_people(request: Request) -> bool:
     """Tell whether errors at this address are shown as pages instead of JSON."""
-    return request.url.path.startswith(_PATHS) or is_dashboard(request.url.path)
+    path = request.url.path
+    if path.startswith(_PATHS) or is_dashboard(path):
+        return True
+    is_browser = "text/html" in request.headers.get("accept", "")
+    return is_browser and not path.startswith(_FOR_PROGRAMS)
 
 
 def error_page(request: Request, problem: Response) -> Response:
     """Render an error as a page in the browser's language; a kiosk's page reloads itself."""
     if is_dashboard(request.url.path):
         return dashboard_problem(request, problem)
-    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    accepted = languages_of(request)
     known = {404: "gone", 429: "busy", 503: "busy"}
     kiosk = request.query_params.get("kiosk") == "1"
     reply = show_message(

@@ -32,13 +32,13 @@ from app.invitations.votes import (
 from app.pages import survey_flow
 from app.pages.answer_intake import invited_page, is_editable, save
 from app.pages.brand import look_of
-from app.pages.rendering import ShowPage, asks_only_for_headers
+from app.pages.rendering import ShowPage, asks_only_for_headers, languages_of
 from app.pages.survey_form import answer_of_link
 from app.pages.survey_page import PageLinks, PostedForm, SurveyView, read_form, show_message
 from app.responses.ingest import Ingest
 from app.responses.queries import StoredAnswers, find_stored
 from app.surveys.wording import values_of
-from app.surveys.words import accepted_languages, choose_language
+from app.surveys.words import choose_language
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace
@@ -183,7 +183,7 @@ async def find_person(request: Request, token: str, *, limited: bool = True) -> 
     is_open = is_editable(invitation, now=utc_now()) and stored.state != "deleted"
     if survey is not None and is_open:
         wanted = [request.query_params.get("lang", ""), invitation.locale or ""]
-        wanted += accepted_languages(request.headers.get("accept-language", ""))
+        wanted += languages_of(request)
         view = SurveyView(
             survey=survey,
             look=look_of(workspace),
@@ -206,7 +206,7 @@ async def find_person(request: Request, token: str, *, limited: bool = True) -> 
 
 
 def _no_such_link(request: Request) -> HTMLResponse:
-    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    accepted = languages_of(request)
     return show_message(next(iter(accepted), None), "gone", status=404)
 
 

@@ -26,7 +26,7 @@ from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
 from app.pages.answer_intake import AnsweredPage, respondent, save
 from app.pages.brand import look_of
-from app.pages.rendering import ShowPage
+from app.pages.rendering import ShowPage, languages_of
 from app.pages.survey_page import (
     PageLinks,
     PostedForm,
@@ -45,7 +45,7 @@ from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.surveys.wording import values_of
-from app.surveys.words import accepted_languages, choose_language
+from app.surveys.words import choose_language
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope
@@ -108,7 +108,7 @@ async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSu
     require_public_rate(request)
     state = request.app.state
     database: Database = state.database
-    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    accepted = languages_of(request)
     locale = next(iter(accepted), None)
     async with database.session() as session:
         link = await find_link(session, public_id)
@@ -127,7 +127,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     query = request.query_params
     wanted = [
         query.get("lang", ""),
-        *accepted_languages(request.headers.get("accept-language", "")),
+        *languages_of(request),
     ]
     kept = _kept(query, workspace.segments)
     locale = choose_language(wanted, sorted(survey.locales), survey.locale)

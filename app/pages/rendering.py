@@ -3,6 +3,7 @@
 
 import gzip
 import re
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
 from app.core.http import root_path
-from app.surveys.words import direction_of
+from app.surveys.words import accepted_languages, direction_of
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
 HEADERS = {
@@ -62,10 +63,26 @@ class ShowPage(Exception):
         self.reply = reply
 
 
-def page(template: str, *, lang: str, status: int = 200, **shown: Any) -> HTMLResponse:
-    """Render a template in a language; what is missing is an error, not an empty place."""
+def languages_of(request: Request) -> list[str]:
+    """Return the languages that a browser accepts, the most wanted first."""
+    return accepted_languages(request.headers.get("accept-language", ""))
+
+
+def page(
+    template: str,
+    *,
+    lang: str,
+    status: int = 200,
+    finish: Callable[[str], str] | None = None,
+    **shown: Any,
+) -> HTMLResponse:
+    """Render a template in a language; what is missing is an error, not an empty place.
+
+    `finish` changes the rendered text.
+    """
     values = _PLAIN | {"lang": lang, "dir": direction_of(lang)} | shown
     text = _templates.get_template(template).render(values)
+    text = finish(text) if finish else text
     reply = HTMLResponse(text, status_code=status, headers=HEADERS)
     if values["look"] is not None:
         # A company's page may stand in its own shop's pages, and nowhere else.

@@ -12,7 +12,7 @@ from app.core.database import Database
 from app.core.errors import AfterwordError, NotFound
 from app.core.http import json_reply, problem_reply
 from app.pages.brand import look_of
-from app.pages.rendering import asset
+from app.pages.rendering import asset, languages_of
 from app.responses import widget
 from app.responses.body import ResponseIn
 from app.responses.claims import is_answered
@@ -21,7 +21,7 @@ from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
 from app.surveys.wording import SurveyWording, choices_of, control_of, ends_of, fill
-from app.surveys.words import Words, accepted_languages, choose_language, direction_of
+from app.surveys.words import Words, choose_language, direction_of
 from app.workspaces.admission import allowed_origin, public_caller
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 from app.workspaces.limits import require_public_rate
@@ -160,7 +160,7 @@ async def get_widget_survey(
         if not survey.live:
             raise NotFound("This survey is over.")
         wanted = [lang]
-        wanted += accepted_languages(request.headers.get("accept-language", ""))
+        wanted += languages_of(request)
         locale = choose_language(wanted, sorted(survey.locales), survey.locale)
         about = ResponseIn(
             survey=survey.key, channel="widget", answers={}, order=order, ticket=ticket

@@ -10,7 +10,7 @@ from typing import Any
 
 from app.core.clock import rfc3339, utc_now
 from app.core.guarded_http import GuardedClient, HttpReply, RefusedAddressError, UnreachableError
-from app.invitations.mail import write_notice
+from app.invitations.mail import write_company_mail
 from app.invitations.mail_content import MailSender
 from app.invitations.mailer import Mailer, MailOutcome, MailWaitsError
 from app.surveys.schemas import Definition
@@ -135,7 +135,7 @@ async def mail(
     address = endpoint.url.removeprefix(MAILTO)
     customer = event.data.get("customer") or {}
     about = event.data.get("customer_id") or customer.get("id")
-    message = write_notice(sender, address, base_url, subject=subject, text=text, about=about)
+    message = write_company_mail(sender, address, base_url, subject=subject, text=text, about=about)
     try:
         async with asyncio.timeout(_LONGEST_MAIL_SECONDS):
             result = await mailer.send(message)

@@ -16,7 +16,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.retry_delays import retry_delay
 from app.core.telemetry import DELIVERIES
-from app.webhooks import disabled_notice
+from app.webhooks import disabled_mail
 from app.webhooks.attempts import Attempt
 from app.webhooks.models import Delivery
 
@@ -175,4 +175,4 @@ async def _disable(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID,
             "where workspace_id = :workspace_id and endpoint_id = :id and status = 'pending'"
         ).bindparams(**bound),
     )
-    await disabled_notice.queue(session, workspace_id, endpoint_id)
+    await disabled_mail.queue(session, workspace_id, endpoint_id)

@@ -6,6 +6,7 @@ import binascii
 import datetime as dt
 import hashlib
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -41,6 +42,32 @@ class Caller:
     allowed_origins: frozenset[str]
     identity_secrets: tuple[tuple[bytes, dt.datetime | None], ...] = ()
     is_member: bool = False
+
+    @classmethod
+    def without_key(
+        cls,
+        workspace_id: UUID,
+        name: str,
+        scopes: Iterable[Scope],
+        *,
+        id_: UUID | None = None,
+        expires_at: dt.datetime | None = None,
+        is_member: bool = False,
+    ) -> "Caller":
+        """Return a caller that no key authenticated: a member, a page's visitor, a command."""
+        return cls(
+            workspace_id=workspace_id,
+            key_id=id_ or workspace_id,
+            name=name,
+            scopes=frozenset(scopes),
+            test=False,
+            survey=None,
+            rate_limit=None,
+            bootstrap=False,
+            expires_at=expires_at,
+            allowed_origins=frozenset(),
+            is_member=is_member,
+        )
 
     @property
     def may_tag(self) -> bool:

@@ -144,12 +144,14 @@ async def find(session: AsyncSession, token: str) -> Visitor | None:
     if row is None or (row.member_name is None and row.key_name is None):
         return None
     scopes = _SCOPES_BY_ROLE[Role(row.role)] if row.role else expand(row.scopes)
-    caller = Caller(
-        workspace_id=workspace_id, key_id=row.member_id or row.key_id,
-        name=row.member_name or row.key_name, scopes=scopes, test=False, survey=None,
-        rate_limit=None, bootstrap=False, expires_at=row.expires_at, allowed_origins=frozenset(),
+    caller = Caller.without_key(
+        workspace_id,
+        row.member_name or row.key_name,
+        scopes,
+        id_=row.member_id or row.key_id,
+        expires_at=row.expires_at,
         is_member=row.member_id is not None,
-    )  # fmt: skip
+    )
     return Visitor(caller, row.member_locale or row.locale, row.expires_at)
 
 
@@ -174,11 +176,9 @@ async def delete_expired(session: AsyncSession, now: dt.datetime) -> None:
 
 def visitor_by_link(workspace_id: UUID, link_id: UUID, until: dt.datetime) -> Visitor:
     """Return somebody who has a link to one view: they may read figures, and nothing else."""
-    caller = Caller(
-        workspace_id=workspace_id, key_id=link_id, name="share link",
-        scopes=frozenset({Scope.METRICS}), test=False, survey=None, rate_limit=None,
-        bootstrap=False, expires_at=until, allowed_origins=frozenset(),
-    )  # fmt: skip
+    caller = Caller.without_key(
+        workspace_id, "share link", {Scope.METRICS}, id_=link_id, expires_at=until
+    )
     return Visitor(caller, "en", until)
 
 

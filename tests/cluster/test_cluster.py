@@ -76,7 +76,7 @@ async def test_a_table_that_came_later_is_spread(database: Database) -> None:
 
 async def test_doctor_says_that_all_is_well(database: Database) -> None:
     found = await cluster.examine(database)
-    assert [finding for finding in found if finding.verdict is not Severity.OK] == []
+    assert [finding for finding in found if finding.severity is not Severity.OK] == []
     assert len(found) > 3
 
 

@@ -7,6 +7,7 @@ import re
 
 from app.core.clock import utc_now
 from app.core.database import Database
+from app.pages.dashboard.drafts import read_draft
 from app.surveys import previews
 from app.surveys.schemas import WORD_NAMES
 from tests.dashboard.conftest import Browser
@@ -161,3 +162,39 @@ async def test_words_of_a_language_that_is_not_shipped_are_listed_and_typed(
     await browser.client.post("/surveys/till/edit", data=emptied)
     words = (await shop.get("/v1/surveys/till"))["texts"]["words"]
     assert words == {"next": {"de": "Weiter"}}
+
+
+async def test_a_question_without_words_is_not_published(browser: Browser, shop: Shop) -> None:
+    await shop.post("/v1/surveys", {"template": "nps", "key": "own"})
+    await browser.sign_in()
+    adding = await _typed(browser, "own", _do="add", add_type="rating")
+    assert (await browser.client.post("/surveys/own/edit", data=adding)).status_code == 303
+    fields = await _typed(browser, "own", _do="publish")
+    last = max(int(name.split(".")[1]) for name in fields if name.startswith("questions."))
+    for typed in ("", "…"):
+        fields[f"questions.{last}.text.en"] = typed
+        refused = await browser.client.post("/surveys/own/edit", data=fields)
+        assert refused.status_code == 422
+        assert "Write the question before it is published." in refused.text
+    assert (await shop.get("/v1/surveys/own"))["status"] == "draft"
+
+
+def test_options_are_written_in_one_language_and_keep_their_places() -> None:
+    survey = {
+        "name": "s", "metric": "nps", "default_locale": "en", "texts": {"words": {}},
+        "questions": [{
+            "key": "q1", "type": "choice", "text": {"en": "How?", "pl": "Jak?"},
+            "options": [{"key": "a", "text": {"en": "A"}}, {"key": "b", "text": {"en": "B"}}],
+        }],
+    }  # fmt: skip
+    form = {
+        "questions.0.key": "q1", "questions.0.type": "choice", "questions.0.text.en": "How?",
+        "questions.0.options.en": "By bike\nBy car\nroad = On foot",
+        "questions.0.options.pl": "a = \nAutem\nroad = Pieszo\nold = Stare",
+    }  # fmt: skip
+    options = read_draft(form, survey)["questions"][0]["options"]
+    assert options == [
+        {"key": "a", "text": {"en": "By bike"}},
+        {"key": "b", "text": {"en": "By car", "pl": "Autem"}},
+        {"key": "road", "text": {"en": "On foot", "pl": "Pieszo"}},
+    ]

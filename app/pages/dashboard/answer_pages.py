@@ -101,6 +101,9 @@ async def post_answers(visit: ConsoleDep) -> Response:
         "close": {"follow_up": {"status": "resolved"}},
         "restore": {"restore": True}, "reject": {"reject": True},
     }  # fmt: skip
+    if form.get("_do") in {"tag", "untag"} and not tags:
+        outcome = FormOutcome("answers", fields, visit.texts["choose_tags"])
+        return await show_again(visit, back, outcome, status=422)
     body |= changes.get(form.get("_do", ""), {})
     try:
         reply = await visit.api.send("PATCH", "/v1/responses", json_body=body)
@@ -147,7 +150,7 @@ async def show_follow_ups(
             visit.session, visit.workspace.id, limit=200, cursor=None
         )],
         surveys=await surveys.names_of(visit.session, visit.workspace.id),
-        said_filters={name: value for name, value in filters.items() if value},
+        active_filters={name: value for name, value in filters.items() if value},
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 WIDTH, HEIGHT = 640, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 40
 _ROW, _LABEL = 34, 190
 _MOST_LABELS = 8
 # Bars with longer labels lie beneath each other, with the labels at their side.
@@ -150,12 +150,12 @@ def _range(
 
 
 def _round_values(bottom: float, top: float, unit: float = 1) -> list[float]:
-    """Return up to six round multiples of a unit between two numbers."""
+    """Return up to seven round multiples of a unit between two numbers."""
     if unit != 1:
         return [value * unit for value in _round_values(bottom / unit, top / unit)]
     span = top - bottom
     step = 10.0 ** len(str(int(span))) / 100
-    while span / step > 5:
+    while span / step > 6:
         step *= 2 if str(step).lstrip("0.")[0] in "15" else 2.5
     first = -(-bottom // step) * step
     count = int((top - first) / step + 1e-9) + 1

@@ -41,7 +41,7 @@ routes = router("Dashboard")
 _KEPT_SECONDS = 3600
 _OPTIONS = ("survey", "kind", "source", "map", "timezone", "date_format", "undated", "encoding",
             "ticket_source", "sheet", "skip_rows", "preset", "pivot", "by", "replace")  # fmt: skip
-# What a guide does by the API has a field on the page of the integration.
+# Steps of a guide that call the API are fields of the page of the integration.
 _BY_API = re.compile(r"`(?:GET|PATCH) /v1/integrations/[^` ]+(?: {\"(\w+)\"[^`]*)?`")
 _FIELDS = {"secret": "sender_secret", "status_map": "status_map", "accept_test": "accept_test"}
 # Options of which several may be typed, one a line.
@@ -64,8 +64,8 @@ async def show_connections(visit: ConsoleDep) -> HTMLResponse:
         "connections",
         integrations=await health.integrations(visit),
         endpoints=await health.endpoints(visit),
-        sources=_by_title(ADAPTERS),
-        presets=_by_title(PRESETS),
+        sources=_by_title(ADAPTERS, visit.texts),
+        presets=_by_title(PRESETS, visit.texts),
         odata=f"{current_settings(visit.request).base_url}/odata/v4",
         formulas=BI["superset"]["formulas"],
         events=list(EventType),
@@ -75,12 +75,13 @@ async def show_connections(visit: ConsoleDep) -> HTMLResponse:
     )
 
 
-def _by_title(names: Iterable[str]) -> list[tuple[str, str]]:
+def _by_title(names: Iterable[str], texts: DashboardTexts) -> list[tuple[str, str]]:
     """Return what can be connected, each with its title, in the order of the titles."""
-    return sorted(
-        ((name, str(SOURCE_GUIDES[name]["title"])) for name in names),
-        key=lambda pair: pair[1].casefold(),
+    titles = (
+        (name, texts["any_sender"] if name == "generic" else str(SOURCE_GUIDES[name]["title"]))
+        for name in names
     )
+    return sorted(titles, key=lambda pair: pair[1].casefold())
 
 
 @routes.get("/connections/{integration}", include_in_schema=False)
@@ -157,7 +158,7 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
             values["name"] = upload.filename[:200]
             values["upload"] = await _store_upload(folder, visit, await upload.read())
         elif "upload" in values:
-            # What a column becomes by itself is not sent, so that nothing of it is lost.
+            # Only changed choices are sent.
             columns, becomes = map(str, form.getlist("column")), map(str, form.getlist("becomes"))
             own = dict(zip(form.getlist("column"), form.getlist("own"), strict=False))
             chosen = {

@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from app.core.errors import InvalidInput
 from app.interactions.schedule import WEEKDAYS
 from app.pages.dashboard.form_fields import (
     ConsoleForm,
@@ -47,9 +48,14 @@ def _shape_durations(body: dict[str, Any]) -> None:
 
 
 def _shape_window(body: dict[str, Any]) -> None:
-    """Turn the ticked days and the two times into the window in which mails may leave."""
+    """Turn the ticked days and the two times into the window in which mails may leave.
+
+    Times without a day hold on every day.
+    """
     days = body.pop("send_days", None)
     opens, closes = body.pop("send_from", None), body.pop("send_to", None)
+    if not days and (opens or closes):
+        days = list(WEEKDAYS)
     if days is not None:
         window = {"days": days, "from": opens or "00:00", "to": closes or "23:59"}
         body["send_window"] = window if days else None
@@ -71,14 +77,10 @@ def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
         if name in body:
             body[name] = body[name] or None
     days = body.pop("throttle_days", None)
-    if "has_throttle" in body:
-        has_own = body.pop("has_throttle")
-        if has_own:
-            body["throttle"] = {
-                "days": days or 30,
-                "scope": body.pop("throttle_scope", "workspace"),
-            }
-    body.pop("throttle_scope", None)
+    scope = body.pop("throttle_scope", "workspace")
+    # Days that are typed are a pause of the trigger's own, ticked or not.
+    if body.pop("has_throttle", False) or days:
+        body["throttle"] = {"days": days or 30, "scope": scope}
     return body
 
 
@@ -103,6 +105,9 @@ def _shape_hours(body: dict[str, Any]) -> dict[str, Any]:
         for day, spans in body.pop("hours", {}).items()
     }  # fmt: skip
     holidays = body.pop("holidays", [])
+    if holidays and not any(weekly.values()):
+        msg = "need business hours; type them for at least one day"
+        raise InvalidInput.at("body", "holidays", msg=msg)
     hours = {"weekly": weekly, "holidays": holidays} if any(weekly.values()) else None
     return body | {"business_hours": hours}
 
@@ -114,7 +119,7 @@ def _shape_consent(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _source(body: dict[str, Any]) -> dict[str, Any]:
+def _shape_source(body: dict[str, Any]) -> dict[str, Any]:
     """Turn a preset into the generic source with that preset."""
     source = body.get("source", "")
     if source.startswith("preset:"):
@@ -122,7 +127,7 @@ def _source(body: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _one_status(body: dict[str, Any]) -> dict[str, Any]:
+def _shape_status(body: dict[str, Any]) -> dict[str, Any]:
     """Add the meaning of one status to those that are there."""
     status, meaning = body.pop("status", ""), body.pop("meaning", "")
     return body | {"status_map": {**body.get("status_map", {}), status: meaning}}
@@ -245,7 +250,7 @@ FORMS: dict[str, ConsoleForm] = {
     "integration-create": ConsoleForm(
         "POST", "/v1/integrations", "/connections",
         {"source": text, "key": text, "touchpoint": text, "mapping": json_text},
-        then="/connections/{id}", shape=_source,
+        then="/connections/{id}", shape=_shape_source,
     ),
     "integration-save": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
@@ -257,7 +262,7 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     "status-mean": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
-        {"status_map": pairs, "status": text, "meaning": text}, shape=_one_status,
+        {"status_map": pairs, "status": text, "meaning": text}, shape=_shape_status,
     ),
     "integration-delete": ConsoleForm(
         "DELETE", "/v1/integrations/{integration}", "/connections/{integration}",

@@ -8,6 +8,8 @@ from typing import Any
 from app.surveys.question_types import QuestionType, spec_of
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+# Stands for the text of a question until somebody writes it.
+UNWRITTEN = "…"
 _TEXTS = ("subject", "preheader", "intro", "thank_you")
 
 
@@ -89,7 +91,7 @@ def _question(
     default = next(iter(languages))
     text = {lang: found for lang in languages if (found := of(f"text.{lang}"))}
     question: dict[str, Any] = {
-        "key": of("key"), "type": type_, "text": text or {default: of("key") or "?"},
+        "key": of("key"), "type": type_, "text": text or {default: UNWRITTEN},
         "required": of("required") == "1", "allow_na": of("allow_na") == "1",
         "reverse": of("reverse") == "1",
     }  # fmt: skip
@@ -109,21 +111,50 @@ def _question(
 
 
 def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[dict[str, Any]]:
-    """Read the options, one `key = text` a line in each language."""
-    found: dict[str, dict[str, str]] = {}
+    """Read the options, one `key = text` a line in each language.
+
+    The lines of the first language that has any say which options there are. A line without a key
+    is about the option that stood in its place; an empty text is left to the first language.
+    """
+    typed = {
+        lang: list(map(_option_line, of(f"options.{lang}").splitlines())) for lang in languages
+    }
+    typed = {lang: [line for line in lines if any(line)] for lang, lines in typed.items()}
+    main = next((lang for lang in languages if typed[lang]), None)
+    if main is None:
+        return []
+    named = {key for key, _ in typed[main]}
+    keys: list[str] = []
+    for number, (key, text) in enumerate(typed[main]):
+        former = before[number]["key"] if number < len(before) else ""
+        free = former if former not in {*named, *keys} else ""
+        keys.append(key or free or re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
+    found = {key: {main: text or key} for key, (_, text) in zip(keys, typed[main], strict=True)}
     for lang in languages:
-        for line in of(f"options.{lang}").splitlines():
-            key, separator, text = line.partition("=")
-            key, text = key.strip(), text.strip()
-            if not separator:
-                key, text = re.sub(r"[^a-z0-9]+", "-", key.lower()).strip("-"), key
-            if key:
-                found.setdefault(key, {})[lang] = text or key
+        for number, (key, text) in enumerate(typed[lang] if lang != main else ()):
+            about = key or (keys[number] if number < len(keys) else "")
+            if text and about in found:
+                found[about][lang] = text
     valences = {option["key"]: option.get("valence") for option in before}
     return [
         {"key": key, "text": text}
         | ({"valence": valences[key]} if valences.get(key) is not None else {})
         for key, text in found.items()
+    ]
+
+
+def _option_line(line: str) -> tuple[str, str]:
+    """Return the key and the text of a line; a line without `=` is a text alone."""
+    key, separator, text = line.partition("=")
+    return (key.strip(), text.strip()) if separator else ("", line.strip())
+
+
+def without_text(change: Mapping[str, Any]) -> list[int]:
+    """Return the places of the questions of a draft that nobody has written yet."""
+    return [
+        number
+        for number, question in enumerate(change["questions"])
+        if set(question["text"].values()) <= {UNWRITTEN}
     ]
 
 

@@ -73,8 +73,8 @@ def unknown_filters(metric: str) -> set[str]:
     return {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
 
 
-def follows(view: PageFilter, metric: str) -> bool:
-    """Tell whether a metric follows all filters of a page; else its figure would not change."""
+def knows_filters_of(view: PageFilter, metric: str) -> bool:
+    """Tell whether a metric knows all filters of a page; else its figure would not change."""
     return not any(getattr(view, name) for name in unknown_filters(metric))
 
 
@@ -114,7 +114,7 @@ async def cards(
     more = {} if is_all else {"compare": "previous_period"}
     shown_cards = []
     for metric in CARD_METRICS:
-        if metric not in metrics or not follows(view, metric):
+        if metric not in metrics or not knows_filters_of(view, metric):
             continue
         reply = await read(visit, view, metric, properties, **more)
         if metric != "response_rate" or reply["total"]["n"]:

@@ -56,18 +56,16 @@ class PageFilter(BaseModel):
 
     @property
     def has_dates(self) -> bool:
-        """Whether own dates are given, and no period was chosen instead of them."""
-        is_period_chosen = bool(self.was) and self.period not in {self.was, OWN_DATES}
+        """Whether own dates are chosen or given, and no period was chosen instead of them."""
+        if self.period == OWN_DATES:
+            return True
+        is_period_chosen = bool(self.was) and self.period != self.was
         return not is_period_chosen and (_is_day(self.from_) or _is_day(self.to))
 
     @property
     def shown_period(self) -> str:
         """The period that the form shows as chosen."""
-        return OWN_DATES if self.has_dates else self._period
-
-    @property
-    def _period(self) -> str:
-        return _USUAL_PERIOD if self.period == OWN_DATES else self.period
+        return OWN_DATES if self.has_dates else self.period
 
     @property
     def days(self) -> tuple[dt.date, dt.date]:
@@ -83,7 +81,7 @@ class PageFilter(BaseModel):
         The page's last day is inclusive, the API's `to` is exclusive.
         """
         if not self.has_dates:
-            return {"period": self._period}
+            return {"period": self.period}
         first, last = self.days
         return {"from": first.isoformat(), "to": (last + dt.timedelta(days=1)).isoformat()}
 
@@ -94,7 +92,7 @@ class PageFilter(BaseModel):
             first, last = self.days
             days = (last - first).days
             return Interval.DAY if days <= 45 else Interval.WEEK if days <= 180 else Interval.MONTH
-        return _INTERVALS.get(self._period, Interval.MONTH)
+        return _INTERVALS.get(self.period, Interval.MONTH)
 
     def query(self, **more: Any) -> MetricQuery:
         """Return the metric's query of this view."""
@@ -141,7 +139,8 @@ class PageFilter(BaseModel):
         """Return the view as parameters of a page."""
         params = {name: getattr(self, name) for name in (*_NAMES, "metric")}
         params |= {f"property.{name}": values[-1] for name, values in properties.items()}
-        dates = {"from": self.from_, "to": self.to} if self.has_dates else {"period": self._period}
+        first, last = (day.isoformat() for day in self.days)
+        dates = {"from": first, "to": last} if self.has_dates else {"period": self.period}
         return {name: value for name, value in (dates | params).items() if value}
 
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:

@@ -71,25 +71,27 @@ def lines(values: list[str]) -> list[str]:
 
 
 def pairs(values: list[str]) -> dict[str, str]:
-    """Read a text with one `name = value` a line; raise InvalidInput for another form."""
+    """Read a text with one `name = value` a line; raise ValueError for another form."""
     found = {}
     for line in lines(values):
         name, separator, value = line.partition("=")
         if not separator:
-            raise InvalidInput.at("body", "pairs", msg=f"`{line[:80]}` must be NAME = VALUE")
+            msg = f"`{line[:80]}` must be NAME = VALUE"
+            raise ValueError(msg)
         found[name.strip()] = value.strip()
     return found
 
 
 def json_text(values: list[str]) -> Any:
-    """Read a text of JSON; an empty one is left out, any other text raises InvalidInput."""
+    """Read a text of JSON; an empty one is left out, any other text raises ValueError."""
     typed = values[-1].strip()
     if not typed:
         return LEFT_OUT
     try:
         return json.loads(typed)
     except ValueError as error:
-        raise InvalidInput.at("body", "mapping", msg=f"is no JSON: {error}") from None
+        msg = f"is no JSON: {error}"
+        raise ValueError(msg) from None
 
 
 @dataclass(frozen=True)
@@ -118,12 +120,18 @@ class ConsoleForm:
     shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     def request_body(self, fields: Fields) -> dict[str, Any] | None:
-        """Return the JSON of the request; None where it has none."""
+        """Return the JSON of the request; None if it has none. InvalidInput names the field."""
         if self.body is None:
             return None
         body: dict[str, Any] = dict(self.fixed)
         for name, read in self.body.items():
-            if name in fields and (value := read(fields[name])) is not LEFT_OUT:
+            if name not in fields:
+                continue
+            try:
+                value = read(fields[name])
+            except ValueError as error:
+                raise InvalidInput.at("body", name, msg=str(error)) from None
+            if value is not LEFT_OUT:
                 _put(body, name.split("."), value)
         return self.shape(body) if self.shape else body
 

@@ -205,8 +205,8 @@ def _groups_of(visit: DashboardVisit, metric: str) -> list[str]:
 
 
 def _is_shown(visit: DashboardVisit, view: PageFilter, metric: str, by: str) -> bool:
-    """Tell whether a figure has these groups, and follows the filters of the page."""
-    return by in _groups_of(visit, metric) and figures.follows(view, metric)
+    """Tell whether a figure has these groups, and knows the filters of the page."""
+    return by in _groups_of(visit, metric) and figures.knows_filters_of(view, metric)
 
 
 def _side_by_side(

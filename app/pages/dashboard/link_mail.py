@@ -9,7 +9,7 @@ from app.core.database import Database
 from app.core.jobs import Job
 from app.core.settings import Settings
 from app.invitations.invitation_mails import require_sending, send_or_later, sender_of
-from app.invitations.mail import write_notice
+from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
 from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces import members, sessions
@@ -48,7 +48,7 @@ async def send_link(database: Database, settings: Settings, mailer: Mailer, job:
     link = f"{settings.base_url}{SIGN_IN}/{token}"
     if job.payload["next"] != "/":
         link += "?" + urlencode({"next": job.payload["next"]})
-    message = write_notice(
+    message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{texts['link_subject']}: {workspace.name}",
         text=f"{texts['link_text']}\n\n{link}\n",

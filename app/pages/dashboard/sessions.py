@@ -27,10 +27,10 @@ from app.pages.dashboard.api import VisitorApi
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.link_mail import SIGN_IN
 from app.pages.dashboard.pages import NAVIGATION, PAGES, DashboardPage
+from app.pages.dashboard.table_labels import label_cells
 from app.pages.dashboard.texts import DashboardTexts
-from app.pages.rendering import ShowPage, page
+from app.pages.rendering import ShowPage, languages_of, page
 from app.pages.survey_page import read_fields
-from app.surveys.words import accepted_languages
 from app.workspaces import sessions
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope
@@ -85,7 +85,7 @@ def texts_for(request: Request) -> DashboardTexts:
 
 def language_of_browser(request: Request) -> DashboardTexts:
     """Return the dashboard's texts in the language of the browser."""
-    accepted = accepted_languages(request.headers.get("accept-language", ""))
+    accepted = languages_of(request)
     languages = [language_of(locale) for locale in accepted]
     return DashboardTexts(next((language for language in languages if language in LANGUAGES), "en"))
 
@@ -191,7 +191,8 @@ class DashboardVisit:
             texts=self.texts,
             visit=self,
             navigation=navigation_for(self),
-            notices=self._notices() if name in _WITH_NOTICES else [],
+            notices=self._admin_warnings() if name in _WITH_NOTICES else [],
+            finish=label_cells,
             **shown,
         )
         if _REPLY_COOKIE in self.request.cookies:
@@ -200,7 +201,7 @@ class DashboardVisit:
             shown_reply.headers["Cache-Control"] = "no-store"
         return shown_reply
 
-    def _notices(self) -> list[str]:
+    def _admin_warnings(self) -> list[str]:
         """Return notices about problems that only an admin can fix."""
         settings = current_settings(self.request)
         found: list[str] = []

@@ -10,7 +10,13 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core.http import at
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
-from app.pages.dashboard.drafts import LANGUAGE, languages_of, read_draft
+from app.pages.dashboard.drafts import (
+    LANGUAGE,
+    UNWRITTEN,
+    languages_of,
+    read_draft,
+    without_text,
+)
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
@@ -102,6 +108,12 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
     place = _apply_button(change["questions"], form.get("_do", ""), form)
     try:
         await visit.api.send("PATCH", f"/v1/surveys/{key}", json_body=change)
+        if form.get("_do") == "publish" and (unwritten := without_text(change)):
+            language = languages_of(survey)[0]
+            told = visit.texts["question_needs_text"]
+            errors = {f"questions.{number}.text.{language}": told for number in unwritten}
+            outcome = FormOutcome(_FORM, fields, told, errors)
+            return await show_again(visit, f"/surveys/{key}/edit", outcome, status=422)
         if form.get("_do") == "publish":
             await visit.api.send("POST", f"/v1/surveys/{key}/publish")
             return RedirectResponse(saved_at(f"/surveys/{key}"), status_code=303)
@@ -143,7 +155,7 @@ def _new_question(questions: Sequence[Mapping[str, Any]], type_: str) -> dict[st
     keys = {question["key"] for question in questions}
     number = next(n for n in range(len(questions) + 1, 1000) if f"q{n}" not in keys)
     language = next(iter(questions[0]["text"])) if questions else "en"
-    made: dict[str, Any] = {"key": f"q{number}", "type": type_, "text": {language: "…"}}
+    made: dict[str, Any] = {"key": f"q{number}", "type": type_, "text": {language: UNWRITTEN}}
     if type_ in {QuestionType.CHOICE, QuestionType.CHOICES}:
         made["options"] = [{"key": k, "text": {language: k.upper()}} for k in ("a", "b")]
     return made

@@ -11,7 +11,7 @@ from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.invitations.invitation_mails import send_or_later, sender_of
-from app.invitations.mail import write_notice
+from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
@@ -52,7 +52,7 @@ async def mail_member(database: Database, settings: Settings, mailer: Mailer, jo
     if group:
         lines.insert(1, words["alert_group"].format(group=group))
     subject = words["alert_raised" if is_raised else "alert_cleared"]
-    message = write_notice(
+    message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=f"{subject.format(name=job.payload['name'])} · {workspace.name}",
         text="\n".join([*lines, "", f"{settings.base_url}/alerts", ""]),

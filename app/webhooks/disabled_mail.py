@@ -12,7 +12,7 @@ from app.core.jobs import Job
 from app.core.settings import Settings
 from app.core.texts import shipped_language, texts_of
 from app.invitations.invitation_mails import send_or_later, sender_of
-from app.invitations.mail import write_notice
+from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
 from app.invitations.send_queue import SEND_ATTEMPTS
 from app.webhooks.models import WebhookEndpoint
@@ -20,7 +20,7 @@ from app.workspaces.member_schemas import Role
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
-NOTICE_JOB = "webhooks.mail_disabled"
+DISABLED_MAIL_JOB = "webhooks.mail_disabled"
 
 
 async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) -> None:
@@ -30,7 +30,7 @@ async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) ->
     )
     for member_id in rows.all():
         await jobs.enqueue(
-            session, NOTICE_JOB, workspace_id=workspace_id, max_attempts=SEND_ATTEMPTS,
+            session, DISABLED_MAIL_JOB, workspace_id=workspace_id, max_attempts=SEND_ATTEMPTS,
             payload={"endpoint": str(endpoint_id), "member": str(member_id)},
         )  # fmt: skip
 
@@ -49,7 +49,7 @@ async def mail_disabled(database: Database, settings: Settings, mailer: Mailer, 
     path = f"/v1/webhook-endpoints/{endpoint.id}"
     since = f"{endpoint.disabled_at:%Y-%m-%dT%H:%M:%SZ}"
     what = phrases["webhook_disabled"].format(url=url, reason=endpoint.disabled_reason)
-    message = write_notice(
+    message = write_company_mail(
         sender_of(workspace, settings), member.email, settings.base_url,
         subject=phrases["webhook_disabled_subject"].format(workspace=workspace.name),
         text=f'{what}\nPATCH {path} {{"active": true}}\n'
