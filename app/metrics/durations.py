@@ -25,6 +25,12 @@ class Durations:
         self.counts[value] = self.counts.get(value, 0) + n
         self.seconds += seconds
 
+    def add_all(self, other: "Durations") -> None:
+        """Add the times of other tickets."""
+        for value, n in other.counts.items():
+            self.counts[value] = self.counts.get(value, 0) + n
+        self.seconds += other.seconds
+
     @property
     def n(self) -> int:
         """How many there are."""

@@ -49,6 +49,13 @@ class TicketCounts:
     times: dict[str, Durations] = field(default_factory=lambda: defaultdict(Durations))
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
+    def add(self, other: "TicketCounts") -> None:
+        """Add the times and counts of other tickets."""
+        for measure, durations in other.times.items():
+            self.times[measure].add_all(durations)
+        for measure, n in other.counts.items():
+            self.counts[measure] += n
+
 
 class _TicketQuery(RequestConditions):
     """The parts of a statement over `x`: counts a day, or tickets with one measure a row."""
@@ -159,8 +166,16 @@ class TicketCounter:
     async def count_total(
         self, session: AsyncSession, request: MetricRequest, rows: Mapping[CellKey, TicketCounts]
     ) -> TicketCounts:
-        """Return the counts of the whole span."""
-        return await self.count_span(session, request.ungrouped())
+        """Return the counts of the whole span: each ticket lies in one period and one group.
+
+        A group by a property leaves out the tickets without it, so that they are read again.
+        """
+        if not rows or any(name.startswith(PROPERTY) for name in request.groups):
+            return await self.count_span(session, request.ungrouped())
+        total = TicketCounts(next(iter(rows.values())).source)
+        for counts in rows.values():
+            total.add(counts)
+        return total
 
     async def count_span(self, session: AsyncSession, request: MetricRequest) -> TicketCounts:
         """Return the counts of a span."""
