@@ -5,10 +5,14 @@ All nodes share this machine's cores with each other and with the service, so th
 the price of the cluster and not its gain. AFTERWORD_TEST_CLUSTER_URL names an empty database.
 """
 
+import asyncio
 import os
 import statistics
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+
+import asyncpg
 
 from tests.bench.ingest import BATCH, BODY, prepare_survey
 from tests.bench.load import Measured, median, wrk
@@ -16,6 +20,7 @@ from tests.bench.report import Row
 from tests.service import Service
 
 ROUNDS, SECONDS = 3, 5
+_MOST_WORKSPACES = 12
 _SERIES = "/v1/metrics/nps?survey=bench&period=12mo&interval=month"
 
 
@@ -33,7 +38,9 @@ def measure() -> list[Row]:
         for service in (plain, cluster):
             service.start()
             prepare_survey(service)
-        return _compare(plain, cluster)
+        rows = _compare(plain, cluster)
+        _print_two_workspaces(cluster, cluster_url)
+        return rows
     finally:
         for service in (plain, cluster):
             service.remove()
@@ -68,6 +75,59 @@ def _compare(plain: Service, cluster: Service) -> list[Row]:
         Row("batches, cluster against plain", ratios["batch"], 0.5),
         Row("a year's series, cluster against plain", slower, 1.5, at_most=True),
     ]
+
+
+def _print_two_workspaces(cluster: Service, url: str) -> None:
+    """Print the answers a second of two workspaces on two nodes, and of one alone."""
+    first = cluster.key
+    second = _workspace_elsewhere(cluster, url)
+    if second is None:
+        print("  all workspaces that were made lie on one node")
+        return
+    alone, together = [], []
+    for _ in range(ROUNDS):
+        alone.append(_rate(cluster, first, 64))
+        with ThreadPoolExecutor(2) as threads:
+            rates = threads.map(lambda key: _rate(cluster, key, 32), (first, second))
+            together.append(sum(rates))
+    one, two = statistics.median(alone), statistics.median(together)
+    print(f"  one workspace {one:,.0f}/s, two on two nodes {two:,.0f}/s: {two / one:.2f} x")
+
+
+def _rate(service: Service, key: str, connections: int) -> float:
+    url = f"{service.url}/v1/responses"
+    return wrk(url, body=BODY, key=key, connections=connections, seconds=SECONDS).per_second
+
+
+def _workspace_elsewhere(cluster: Service, url: str) -> str | None:
+    """Make workspaces until one lies on another node than the first; return its key."""
+    with cluster.client() as client:
+        first = client.get("/v1/workspace").json()["id"]
+        node = asyncio.run(_node_of(url, first))
+        for number in range(_MOST_WORKSPACES):
+            body = {"name": "Other", "key": f"other-{number}"}
+            made = client.post("/v1/workspaces", json=body).raise_for_status().json()
+            if asyncio.run(_node_of(url, made["id"])) != node:
+                key: str = made["api_key"]["secret"]
+                headers = {"Authorization": f"Bearer {key}"}
+                for path, survey in (
+                    ("/v1/surveys", {"template": "nps", "key": "bench"}),
+                    ("/v1/surveys/bench/publish", None),
+                ):
+                    client.post(path, json=survey, headers=headers).raise_for_status()
+                return key
+    return None
+
+
+async def _node_of(url: str, workspace: str) -> tuple[str, int]:
+    connection = await asyncpg.connect(url)
+    row = await connection.fetchrow(
+        "select nodename, nodeport from citus_shards where table_name = 'response'::regclass "
+        "and shardid = get_shard_id_for_distribution_column('response', $1::uuid)", workspace,
+    )  # fmt: skip
+    await connection.close()
+    assert row is not None
+    return row["nodename"], row["nodeport"]
 
 
 def _load(service: Service, path: str, body: str, connections: int) -> Measured:
