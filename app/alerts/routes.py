@@ -9,7 +9,8 @@ from app.alerts import evaluation, service
 from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertOut, AlertPatch, AlertRules, ChartOut, PreviewOut
 from app.core.errors import InvalidInput
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.property_filters import PROPERTY
 from app.core.routing import SessionDep, SettingsDep, router
 from app.metrics.parameters import require_segments
@@ -70,7 +71,7 @@ async def preview_alert(session: SessionDep, caller: Analyst, body: AlertIn) -> 
 
 @routes.get("/v1/alerts", summary="List the alerts")
 async def list_alerts(
-    session: SessionDep, caller: Analyst, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Analyst, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[AlertOut]:
     """Return alerts with what is raised now, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)

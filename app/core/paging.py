@@ -3,20 +3,14 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from fastapi import Query
 from pydantic import BaseModel, Field
 
 from app.core.cursors import encode_cursor
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-Limit = Annotated[int, Query(ge=1, le=500, description="Rows a page.")]
-CursorParam = Annotated[
-    str | None, Query(max_length=200, description="`next_cursor` of the page before.")
-]
 
 
 class Page(BaseModel, Generic[T]):

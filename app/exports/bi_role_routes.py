@@ -7,7 +7,8 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.database import Database
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.postgres import role_maker_url
 from app.core.routing import SessionDep, SettingsDep, router
 from app.exports import bi_roles
@@ -72,8 +73,8 @@ async def create_bi_role(
 
 @routes.get("/v1/bi-roles", summary="List the logins of BI tools")
 async def list_bi_roles(
-    request: Request, session: SessionDep, caller: Admin, limit: Limit = 50,
-    cursor: CursorParam = None,
+    request: Request, session: SessionDep, caller: Admin, limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[BiRoleOut]:  # fmt: skip
     """Return the workspace's database logins, newest first."""
     rows = await bi_roles.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)

@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Request
 from pydantic import BaseModel, Field
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.exports import erasure
@@ -53,8 +54,8 @@ async def get_timeline(
     session: SessionDep,
     caller: Reader,
     customer: CustomerRef,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[TimelineEntry]:
     """Return interactions, invitations and responses of one customer, newest first."""
     found = await get_customer(session, caller.workspace_id, customer)
@@ -89,7 +90,7 @@ async def erase_customer(
 
 @routes.get("/v1/erasures", summary="List the erasures")
 async def list_erasures(
-    session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Admin, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[ErasureRow]:
     """Return who was erased, by pseudonym, newest first: the report that a regulator asks for."""
     rows = await erasure.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from app.core.errors import AfterwordError, Forbidden, InvalidInput, NotFound
 from app.core.http import MEBIBYTE, json_reply
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
 from app.imports.answer_look import survey_of
@@ -93,7 +94,7 @@ async def _take(taker: service.FileTaker, look: service.FileLook) -> None:
 
 @routes.get("/v1/imports", summary="List imports")
 async def list_imports(
-    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[ImportOut]:
     """Return the files that were read in, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)

@@ -10,17 +10,17 @@ from typing import Any
 from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
-from sqlmodel import select
 
 from app.core.batching import Batcher
 from app.core.database import Database, is_connection_lost
-from app.core.errors import AfterwordError, Busy, NotFound
+from app.core.errors import AfterwordError, Busy
 from app.core.ids import uuid7
 from app.core.jobs import CHANNEL as JOBS_CHANNEL
 from app.core.notices import EVERYTHING
 from app.core.prepared_statements import Prepared, as_json
 from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.models import Integration
+from app.integrations.verification import integration_by_id
 
 _AT_ONCE, _MOST = 2, 200
 _MAX_TRIES, _RETRY_SECONDS = 50, 0.1
@@ -144,10 +144,7 @@ class IntegrationCache:
             return cached
         generation = self._generation
         async with self._database.session() as session:
-            rows = await session.exec(select(Integration).where(Integration.id == integration_id))
-            integration = rows.first()
-        if integration is None:
-            raise NotFound("No integration has this address.")
+            integration = await integration_by_id(session, integration_id)
         if generation == self._generation:
             self._known[integration_id] = integration
         return integration

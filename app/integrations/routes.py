@@ -10,7 +10,8 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, current_transaction, router
 from app.core.settings import Settings
 from app.integrations import inbound_events, service, translation_preview, write_back
@@ -101,8 +102,8 @@ async def list_integrations(
     request: Request,
     session: SessionDep,
     caller: Reader,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[IntegrationOut]:
     """Return integrations, newest first, with when each last sent something."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
@@ -187,8 +188,8 @@ async def list_integration_events(
     caller: Reader,
     integration: IntegrationRef,
     status: Annotated[EventStatus | None, Query()] = None,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[InboundOut]:
     """Return its deliveries of the last 30 days, newest first, with reasons."""
     row = await service.find(session, caller.workspace_id, integration)
@@ -261,8 +262,8 @@ async def list_write_backs(
     session: SessionDep,
     caller: Reader,
     integration: IntegrationRef,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[WriteBackOut]:
     """Return the answers on their way onto tickets, newest first, with every attempt."""
     row = await service.find(session, caller.workspace_id, integration)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import Path
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import SessionDep, router
 from app.interactions import service
 from app.interactions.models import Journey, Touchpoint
@@ -38,7 +39,7 @@ def _shown_journey(row: Journey) -> JourneyOut:
 
 @routes.get("/v1/touchpoints", summary="List touchpoints")
 async def list_touchpoints(
-    session: SessionDep, caller: Analyst, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Analyst, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[TouchpointOut]:
     """Return declared touchpoints, and those that answers have named, newest first."""
     rows = await service.list_all(
@@ -70,7 +71,7 @@ async def delete_touchpoint(session: SessionDep, caller: Writer, key: KeyParam) 
 
 @routes.get("/v1/journeys", summary="List journeys")
 async def list_journeys(
-    session: SessionDep, caller: Analyst, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Analyst, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[JourneyOut]:
     """Return the journeys, newest first."""
     rows = await service.list_all(session, Journey, caller.workspace_id, limit=limit, cursor=cursor)

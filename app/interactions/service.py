@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verbs of the room: declare touchpoints and journeys, read customers."""
 
-from collections.abc import Iterable
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,11 +10,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
-from app.core.cursors import decode_cursor
+from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.notices import notify
-from app.core.schema import Json
 from app.interactions.customer_resolver import CHANNEL
 from app.interactions.models import Journey, Touchpoint
 from app.interactions.schemas import JourneyIn, TouchpointIn
@@ -77,17 +75,8 @@ async def list_all(
     session: AsyncSession, table: type[Named], workspace_id: UUID, *, limit: int, cursor: str | None
 ) -> list[Named]:
     """Return up to `limit + 1` rows, newest first."""
-    query = (
-        select(table)
-        .where(table.workspace_id == workspace_id)
-        .order_by(col(table.created_at).desc(), col(table.key).desc())
-        .limit(limit + 1)
-    )
-    if position := decode_cursor(cursor, str):
-        at, key = position
-        query = query.where(
-            (col(table.created_at) < at) | ((col(table.created_at) == at) & (col(table.key) < key))
-        )
+    query = select(table).where(table.workspace_id == workspace_id)
+    query = newest_first(query, table, limit=limit, cursor=cursor, key="key")
     return list(await session.exec(query))
 
 
@@ -114,30 +103,6 @@ async def delete_touchpoint(session: AsyncSession, workspace_id: UUID, key: str)
             )
         )
     await notify(session, CHANNEL, str(workspace_id))
-
-
-async def customers_by_id(
-    session: AsyncSession, workspace_id: UUID, ids: Iterable[UUID]
-) -> dict[UUID, dict[str, Any]]:
-    """Return customers as responses show them: id, external ids, e-mail and name."""
-    wanted = list(set(ids))
-    if not wanted:
-        return {}
-    rows = await run_sql(
-        session,
-        text("""
-            select c.id, c.email, c.name, coalesce((
-                select jsonb_agg(jsonb_build_object(
-                    'source', nullif(substr(i.kind, 4), ''), 'id', i.value)
-                  order by i.kind, i.value)
-                from customer_identity i where i.workspace_id = c.workspace_id
-                and i.customer_id = c.id and i.kind like 'id:%'), '[]') as external_ids
-            from customer c where c.workspace_id = :workspace_id and c.id = any(:ids)
-        """)
-        .columns(external_ids=Json)
-        .bindparams(workspace_id=workspace_id, ids=wanted),
-    )
-    return {row.id: dict(row._mapping) for row in rows}
 
 
 async def touchpoint_names(

@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse
 
 from app.core.errors import InvalidInput, NotFound, named_in
 from app.core.http import require_content_type
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
 from app.core.text_values import decode_json
@@ -170,7 +171,7 @@ async def send_test_mail(
 
 @routes.get("/v1/unsubscribes", summary="List unsubscribes")
 async def list_unsubscribes(
-    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[SuppressedOut]:
     """Return who wants no more mails, newest first."""
     return await _suppressed(
@@ -210,7 +211,7 @@ async def delete_unsubscribe(
 
 @routes.get("/v1/bounces", summary="List bounces")
 async def list_bounces(
-    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[SuppressedOut]:
     """Return the addresses that are dead, newest first."""
     return await _suppressed(session, caller.workspace_id, SuppressionKind.BOUNCED, limit, cursor)

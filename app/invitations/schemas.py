@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from app.core.paging import CursorParam, Limit
+from app.core.parameters import PageCursor, PageLimit
 from app.core.text_values import Email
 from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.interactions.interaction_schemas import InteractionCustomer
@@ -121,8 +121,8 @@ class InvitationFilter(BaseModel):
     order: str | None = Field(default=None, max_length=128)
     ticket: str | None = Field(default=None, max_length=128)
     test: bool = False
-    limit: Limit = 50
-    cursor: CursorParam = None
+    limit: PageLimit = 50
+    cursor: PageCursor = None
 
 
 # A body that a provider writes, or plain addresses.

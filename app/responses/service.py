@@ -19,7 +19,7 @@ from app.core.event_consumer import StoredEvent
 from app.core.event_types import EventType
 from app.core.ids import uuid7
 from app.core.outbox import emit
-from app.interactions.service import customers_by_id
+from app.interactions.customers import find_customers_by_id
 from app.invitations import service as invitations
 from app.responses import queries
 from app.responses.changes import DELETE, RESTORE
@@ -47,7 +47,7 @@ async def shown(
 ) -> list[ResponseWithRevisions]:
     """Return stored rows as the API shows them, with their customers."""
     ids = [r["customer_id"] for r in rows if r["customer_id"]]
-    customers = await customers_by_id(session, workspace_id, ids)
+    customers = await find_customers_by_id(session, workspace_id, ids)
     return [_shown(row, customers) for row in rows]
 
 

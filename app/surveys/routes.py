@@ -5,7 +5,8 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import SessionDep, TransactionDep, router
 from app.surveys import deletion, service
 from app.surveys.catalogue import Catalogue
@@ -52,8 +53,8 @@ async def list_surveys(
     session: SessionDep,
     caller: SurveyLister,
     status: Annotated[Status | None, Query(description="Only surveys in this state.")] = None,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[SurveyOut]:
     """Return surveys with their latest content, newest first."""
     rows = await service.list_all(

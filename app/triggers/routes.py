@@ -9,7 +9,8 @@ from fastapi import Path, Query, Response
 
 from app.core.durations import duration_of
 from app.core.errors import InvalidInput
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, router
 from app.interactions.interaction_schemas import InteractionIn
 from app.triggers import decisions, interaction_intake, service
@@ -67,7 +68,7 @@ async def create_trigger(session: SessionDep, caller: Writer, body: TriggerIn) -
 
 @routes.get("/v1/triggers", summary="List triggers")
 async def list_triggers(
-    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[TriggerOut]:
     """Return triggers, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)

@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Query
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, SettingsDep, router
 from app.webhooks import event_feed, queries, service
 from app.webhooks.models import Delivery, WebhookEndpoint
@@ -84,7 +85,7 @@ async def create_webhook_endpoint(
 
 @routes.get("/v1/webhook-endpoints", summary="List the endpoints")
 async def list_webhook_endpoints(
-    session: SessionDep, caller: Reader, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Reader, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[EndpointOut]:
     """Return endpoints, newest first, with how many deliveries wait or were given up."""
     rows = await queries.find_endpoints(session, caller.workspace_id, limit=limit, cursor=cursor)
@@ -163,8 +164,8 @@ async def list_deliveries(
     caller: Reader,
     endpoint_id: UUID,
     status: Annotated[DeliveryStatus | None, Query()] = None,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[DeliveryOut]:
     """Return the deliveries of the last 30 days, newest first, with every attempt."""
     endpoint = await service.find(session, caller.workspace_id, endpoint_id)
@@ -188,7 +189,7 @@ async def list_events(
     types: Annotated[
         str | None, Query(max_length=600, description="Comma-separated; default: all.")
     ] = None,
-    limit: Limit = 50,
+    limit: PageLimit = 50,
 ) -> EventFeed:
     """Return the events of the last 30 days behind a cursor, oldest first."""
     return await event_feed.read(

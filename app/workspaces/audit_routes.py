@@ -9,7 +9,8 @@ from fastapi import Query
 from pydantic import BaseModel
 
 from app.core import audit
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import SessionDep, router
 from app.workspaces.admission import Admin
 from app.workspaces.schemas import Moment
@@ -34,8 +35,8 @@ async def list_changes(
     caller: Admin,
     since: Annotated[Moment | None, Query(description="At or after.")] = None,
     until: Annotated[Moment | None, Query(description="Before.")] = None,
-    limit: Limit = 50,
-    cursor: CursorParam = None,
+    limit: PageLimit = 50,
+    cursor: PageCursor = None,
 ) -> Page[AuditOut]:
     """Return who changed what of this workspace, newest first; kept for 400 days."""
     rows = await audit.find_page(

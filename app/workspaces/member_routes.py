@@ -3,7 +3,8 @@
 
 from uuid import UUID
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import SessionDep, router
 from app.workspaces import members
 from app.workspaces.admission import Admin
@@ -25,7 +26,7 @@ async def create_member(session: SessionDep, caller: Admin, body: MemberIn) -> M
 
 @routes.get("/v1/members", summary="List the members")
 async def list_members(
-    session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Admin, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[MemberOut]:
     """Return members, newest first."""
     rows = await members.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)

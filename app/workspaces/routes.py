@@ -6,7 +6,8 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, SettingsDep, TransactionDep, router
 from app.workspaces import service
 from app.workspaces.admission import Admin, AnyCaller
@@ -137,7 +138,7 @@ async def create_api_key(
 
 @routes.get("/v1/api-keys", summary="List the keys")
 async def list_api_keys(
-    session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Admin, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[ApiKeyOut]:
     """Return all keys without their secrets, newest first."""
     rows = await service.list_keys(session, caller.workspace_id, limit=limit, cursor=cursor)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from app.core.errors import InvalidInput
-from app.core.paging import CursorParam, Limit, Page, page_of
+from app.core.paging import Page, page_of
+from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import SessionDep, SettingsDep, router
 from app.workspaces import share_links
 from app.workspaces.admission import Admin
@@ -91,7 +92,7 @@ async def create_share_link(
 
 @routes.get("/v1/share-links", summary="List shared views")
 async def list_share_links(
-    session: SessionDep, caller: Admin, limit: Limit = 50, cursor: CursorParam = None
+    session: SessionDep, caller: Admin, limit: PageLimit = 50, cursor: PageCursor = None
 ) -> Page[ShareLinkOut]:
     """Return the links, newest first, with those that are over or were revoked."""
     rows = await share_links.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
