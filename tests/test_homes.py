@@ -77,6 +77,24 @@ READERS = {
 }
 
 
+# Where a room asks about rows of a room above, or beside it, and why it may: each only asks whether
+# something is there, or erases it, and the room could not be asked without a call back.
+UPWARD = {
+    ("core", "bi_access"): "which connections are BI tools', so that they hold back no event",
+    ("exports", "import_record"): "an erasure empties what was read from files, too",
+    ("exports", "import_row"): "an erasure empties what was read from files, too",
+    ("interactions", "question"): "which touchpoints a survey names",
+    ("interactions", "survey_version"): "which touchpoints a survey names",
+    ("interactions", "rollup"): "whether a touchpoint was counted, so that it stays",
+    ("invitations", "trigger"): "whether a trigger that a filter names exists",
+    ("responses", "import_row"): "which import an answer came from",
+    ("surveys", "response"): "whether a survey has answers, so that it stays",
+    ("surveys", "rollup"): "whether a survey has counts, so that it stays",
+    ("workspaces", "response"): "how many answers a recount has before it",
+    ("workspaces", "survey"): "whether the survey exists to which a key is bound",
+}
+
+
 def room_of(path: Path) -> str:
     return path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
 
@@ -143,6 +161,22 @@ def test_a_tables_sql_stands_in_the_rooms_that_may_name_it() -> None:
             if room_of(path) != owner and re.search(rf"\b(from|join|into|update) {table}\b", text):
                 named.setdefault(table, set()).add(room_of(path))
     assert named == READERS
+
+
+def test_sql_reaches_up_only_where_it_is_said_why() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    layers = next(c["layers"] for c in contracts["contracts"] if c.get("containers") == ["app"])
+    floors = {
+        room.strip(): -number for number, layer in enumerate(layers) for room in layer.split("|")
+    }
+    homes = owners()
+    upward = {
+        (room, table)
+        for table, rooms in READERS.items()
+        for room in rooms
+        if floors[room] <= floors[homes[table]]
+    }
+    assert upward == set(UPWARD)
 
 
 def modules_that_serve() -> set[Path]:
