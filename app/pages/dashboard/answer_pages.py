@@ -162,9 +162,10 @@ async def show_response(visit: ConsoleDep, session: SessionDep, response_id: UUI
         visit, response.survey, response.survey_version, response.answers
     )
     owners = await members.find_page(session, visit.workspace.id, limit=200, cursor=None)
+    names = dict(await surveys.names_of(session, visit.workspace.id))
     return visit.page(
         "response",
-        title=f"{visit.texts['answer']}: {response.survey}",
+        title=f"{visit.texts['answer']}: {names.get(response.survey, response.survey)}",
         response=response,
         given=given,
         owners=[member.name for member in owners],

@@ -17,6 +17,7 @@ from app.pages.dashboard.form_fields import (
     pairs,
     text,
     text_or_null,
+    words,
 )
 
 MOST_CONDITIONS = 12
@@ -238,7 +239,7 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     # Answers
     "answer-tags": ConsoleForm(
-        "PATCH", "/v1/responses/{response}", "/responses/{response}", {"tags": lines}
+        "PATCH", "/v1/responses/{response}", "/responses/{response}", {"tags": words}
     ),
     "answer-reject": ConsoleForm(
         "POST", "/v1/responses/{response}/reject", "/responses/{response}"

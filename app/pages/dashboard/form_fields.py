@@ -70,6 +70,11 @@ def lines(values: list[str]) -> list[str]:
     return [line.strip() for line in values[-1].splitlines() if line.strip()]
 
 
+def words(values: list[str]) -> list[str]:
+    """Read a text with entries between commas or on lines of their own."""
+    return [word.strip() for word in values[-1].replace("\n", ",").split(",") if word.strip()]
+
+
 def pairs(values: list[str]) -> dict[str, str]:
     """Read a text with one `name = value` a line; raise ValueError for another form."""
     found = {}

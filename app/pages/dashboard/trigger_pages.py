@@ -52,7 +52,8 @@ async def show_triggers(visit: ConsoleDep) -> HTMLResponse:
         )
     since_then = utc_now() - _LATELY
     funnel = await invitation_funnel(visit.session, visit.workspace.id, since_then)
-    return visit.page("asking", triggers=rows, done=done, funnel=funnel)
+    names = dict(await surveys.names_of(visit.session, visit.workspace.id))
+    return visit.page("asking", triggers=rows, done=done, funnel=funnel, names=names)
 
 
 @routes.get("/asking/new", include_in_schema=False)
@@ -161,7 +162,7 @@ async def show_invitations(
     found = await visit.api.get("/v1/invitations", status=status, limit=50, cursor=cursor)
     return visit.page(
         "invitations", rows=found["data"], cursor=found["next_cursor"], wanted_status=status,
-        statuses=_STATUSES,
+        statuses=_STATUSES, names=dict(await surveys.names_of(visit.session, visit.workspace.id)),
     )  # fmt: skip
 
 
