@@ -116,7 +116,11 @@ async def test_a_survey_is_made_edited_and_published(keys: Keyboard, company: Co
     await keys.press("Tab")
     await keys.enter()
     # One goes on at the question that was added.
-    assert (await keys.focused())["id"].startswith("question-")
+    added = (await keys.focused())["id"]
+    assert added.startswith("question-")
+    number = int(added.removeprefix("question-")) - 1
+    await keys.to(name=f"questions.{number}.text.en")
+    await keys.write("What else?")
     await keys.to(text="Save and publish")
     await keys.enter()
     assert company.get("/v1/surveys/till")["status"] == "live"
