@@ -20,6 +20,7 @@ _MESSAGES = {
     r"String should match pattern .*": "error.form",
     r"String should have at most \d+ character.*|is longer than \d+ characters":
         "error.too_long",
+    r"String should have at least (?P<n>\d+) characters.*": "error.too_short",
     r"String should have at least \d+ character.*": "error.empty",
     r"Field required": "error.empty",
     r"List should have at least 1 item.*": "error.none_chosen",
@@ -28,8 +29,21 @@ _MESSAGES = {
     r"Input should be a valid (?:number|integer).*": "error.number",
     r".*takes a number": "error.number",
     r"must be an ISO 8601 duration.*": "error.duration",
+    r"Input should be a valid date.*|must be a date.*": "error.date",
+    r"is no IANA time zone.*": "error.zone",
+    r"must be an origin.*": "error.origin",
+    r"cannot be seen well enough on white.*; (?P<seen>#\w+) would do": "error.colour",
+    r".*takes one value": "error.value",
+    r"must be from (?P<low>-?[\d.]+) to (?P<high>-?[\d.]+), which .*": "error.reach",
+    r"need business hours.*": "error.hours",
     r"Input should be a valid string|Input should be a valid dictionary.*": "error.form",
 }  # fmt: skip
+# What the API says of a whole request, by the form's field that it is about.
+_DETAILS = {
+    r".* is a member already\.": ("email", "error.member_exists"),
+    r"There is a \w+ `(?P<key>[^`]*)` already.*": ("key", "error.key_exists"),
+    r"There is no such customer in this workspace\.": ("from", "error.no_customer"),
+}
 # The name under which the API refuses a body as a whole.
 _WHOLE = "body"
 # The API's share of 1 is a field's share of 100.
@@ -54,6 +68,14 @@ def field_errors(
     return found
 
 
+def error_of_detail(texts: DashboardTexts, fields: Container[str], detail: str) -> dict[str, str]:
+    """Return what the API says of a whole request as the error of one field, if it is about one."""
+    for pattern, (field, name) in _DETAILS.items():
+        if field in fields and (match := re.fullmatch(pattern, detail)):
+            return {field: texts[name].format(**match.groupdict())}
+    return {}
+
+
 def _fields_of(name: str) -> Iterator[str]:
     """Yield the fields that may hold a value of the API, the likeliest first."""
     for prefix, field in _FIELDS.items():
@@ -61,13 +83,15 @@ def _fields_of(name: str) -> Iterator[str]:
             parts = [field, *name[len(prefix) + 1 :].split(".")]
             yield from (".".join(part for part in parts[:n] if part) for n in (2, 1))
     yield from (name, f"{name}.amount", f"{name}.value", f"{name}.property")
+    # An entry of a list has the field of the whole list.
+    yield name.rpartition(".")[0]
 
 
 def _in_words(texts: DashboardTexts, field: str, message: str) -> str:
     for pattern, name in _MESSAGES.items():
         if match := re.fullmatch(pattern, message):
-            limit = match.groupdict().get("n")
-            if limit is not None and field == _PERCENT:
-                limit = f"{100 * float(limit):g}"
-            return texts[name].format(n=limit)
+            named = match.groupdict()
+            if field == _PERCENT and named.get("n") is not None:
+                named["n"] = f"{100 * float(named['n']):g}"
+            return texts[name].format(**named)
     return message

@@ -10,7 +10,7 @@ from app.core.http import at
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused, ApiReply
 from app.pages.dashboard.console_forms import FORMS
-from app.pages.dashboard.field_errors import field_errors
+from app.pages.dashboard.field_errors import error_of_detail, field_errors
 from app.pages.dashboard.form_fields import ConsoleForm, Fields, FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
@@ -44,12 +44,15 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
         reply = await _send(visit, form, fields)
     except ApiRefused as refused:
         wrong = field_errors(visit.texts, fields, refused.fields)
+        wrong = wrong or error_of_detail(visit.texts, fields, refused.detail)
         detail = visit.texts["error.fields"] if wrong else refused.detail
         outcome = FormOutcome(name, fields, detail, wrong)
         return await show_again(visit, page, outcome, status=refused.status)
     except InvalidInput as error:
-        wrong = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}
-        outcome = FormOutcome(name, fields, error.detail, wrong)
+        messages = {str(field_error["loc"][-1]): field_error["msg"] for field_error in error.errors}
+        wrong = field_errors(visit.texts, fields, messages)
+        detail = visit.texts["error.fields"] if wrong else error.detail
+        outcome = FormOutcome(name, fields, detail, wrong)
         return await show_again(visit, page, outcome, status=422)
     return await _lead_on(visit, form, name, fields, reply)
 
