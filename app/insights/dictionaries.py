@@ -2,15 +2,13 @@
 """Which language words are in, and their basic forms.
 
 The dictionaries are those of simplemma. The index of a large one takes seconds to make, so it is
-kept in a file and read in a fraction of that the next time. `python -m app.insights.dictionaries
-FOLDER LANGUAGE…` makes the files.
+kept in a file and read in a fraction of that the next time.
 """
 
 import contextlib
 import pickle
 import subprocess
 import sys
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,9 +16,11 @@ from functools import cache, lru_cache
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from app.core.texts import LANGUAGES
+from app.insights.make_dictionary import load_dictionary, write_dictionary
 from app.interactions.erased_names import plain_words
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class DictionaryFiles:
     def __init__(self) -> None:
         """Begin without a folder."""
         self.folder: Path | None = None
+        self._preparing = Lock()
         self._load = lru_cache(maxsize=_MOST_LANGUAGES)(self._load_uncached)
 
     def get_dictionary(self, lang: str) -> Mapping[str, str]:
@@ -55,21 +56,26 @@ class DictionaryFiles:
         return self._load(lang)
 
     def prepare(self, languages: Sequence[str]) -> None:
-        """Make the files that are missing in a process of its own.
+        """Make the files that are missing, each in a process of its own.
 
-        Making one computes for seconds, in which this process would answer more slowly.
+        Making one computes for seconds, in which this process would answer more slowly. A second
+        caller waits for the first.
         """
-        missing = [lang for lang in languages if (file := self._file(lang)) and not file.exists()]
-        if missing:
-            command = [
-                sys.executable,
-                "-m",
-                "app.insights.dictionaries",
-                str(self.folder),
-                *missing,
-            ]
-            # What that process does not make is made here when it is asked for.
-            subprocess.run(command, check=False, capture_output=True)
+        with self._preparing:
+            self._make_elsewhere(languages)
+
+    def _make_elsewhere(self, languages: Sequence[str]) -> None:
+        made = [
+            subprocess.Popen(
+                [sys.executable, "-m", "app.insights.make_dictionary", str(file), language],
+                stderr=subprocess.DEVNULL,
+            )
+            for language in languages
+            if (file := self._file(language)) and not file.exists()
+        ]
+        # What such a process does not make is made here when it is asked for.
+        for process in made:
+            process.wait()
 
     def _load_uncached(self, lang: str) -> Mapping[str, str]:
         return self._read(lang) or self._make(lang)
@@ -89,24 +95,12 @@ class DictionaryFiles:
         return dictionary if isinstance(dictionary, Mapping) else None
 
     def _make(self, lang: str) -> Mapping[str, str]:
-        from simplemma.strategies.dictionaries import (  # noqa: PLC0415 - loaded when asked for
-            StreamDictionaryFactory,
-        )
-
-        dictionary = StreamDictionaryFactory().get_dictionary(lang)
+        dictionary = load_dictionary(lang)
         if (file := self._file(lang)) is not None:
             # A folder that cannot be written costs time, and nothing else.
             with contextlib.suppress(OSError):
-                _write_whole(file, pickle.dumps(dictionary, pickle.HIGHEST_PROTOCOL))
+                write_dictionary(file, dictionary)
         return dictionary
-
-
-def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file so that nobody reads half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as temporary:
-        temporary.write(content)
-    Path(temporary.name).replace(file)
 
 
 DICTIONARIES = DictionaryFiles()
@@ -170,12 +164,17 @@ def _by_common_words(words: Sequence[str], best: str) -> str:
     return other if counts[other] > max(1, counts.get(best, 0)) else best
 
 
+def prepare_dictionaries(default: str) -> list[str]:
+    """Make the files of the languages that comments are first judged by; return the languages."""
+    languages = [name for name in dict.fromkeys([default, *LANGUAGES]) if name in _lemmatised()]
+    DICTIONARIES.prepare(languages)
+    return languages
+
+
 @cache
 def load_dictionaries(default: str) -> None:
     """Load the dictionaries of the languages that comments are first judged by."""
-    languages = [name for name in dict.fromkeys([default, *LANGUAGES]) if name in _lemmatised()]
-    DICTIONARIES.prepare(languages)
-    for language in languages:
+    for language in prepare_dictionaries(default):
         _knows("questionnaire", language)
 
 
@@ -271,15 +270,3 @@ def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) ->
     if len(kept) >= _MOST_KEPT:
         kept.clear()
     kept[key] = value
-
-
-def main() -> None:
-    """Make the dictionaries' files of some languages in a folder."""
-    folder, *languages = sys.argv[1:]
-    keep_dictionaries_in(Path(folder))
-    for language in languages:
-        DICTIONARIES.get_dictionary(language)
-
-
-if __name__ == "__main__":
-    main()

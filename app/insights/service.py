@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.dictionaries import keep_dictionaries_in
+from app.insights.dictionaries import keep_dictionaries_in, prepare_dictionaries
 from app.insights.kinds import KINDS, InsightName
 from app.insights.request import TOO_FEW, InsightRefused, InsightReply, InsightRequest
 from app.metrics.service import format_bound
@@ -70,10 +70,16 @@ class InsightCache:
     def __init__(self, dictionaries: Path) -> None:
         """Begin without replies; `dictionaries` is the folder in which those of words are kept."""
         keep_dictionaries_in(dictionaries)
+        self._preparing: asyncio.Task[Any] | None = None
         self._replies: TTLCache[tuple[Any, ...], InsightReply] = TTLCache(_MOST_KEPT, _KEPT_SECONDS)
 
     async def reply(self, session: AsyncSession, request: InsightRequest) -> InsightReply:
         """Return the kept reply of a query, or compute it."""
+        if self._preparing is None:
+            # Comments are mostly asked for after another insight; their dictionaries take seconds.
+            default = request.metric_request.workspace.default_locale
+            preparing = asyncio.to_thread(prepare_dictionaries, default)
+            self._preparing = asyncio.create_task(preparing)
         changed = await _last_change(session, request)
         key = (request.insight, request.seed, changed)
         if key not in self._replies:
