@@ -232,7 +232,7 @@ def dump_before_migration(settings: Settings, url: str) -> Path | None:
 
 
 async def _has_tables(url: str) -> bool:
-    """PrintLine whether a database is in use; CopyError for one that is too old for us."""
+    """Tell whether a database is in use; CopyError for one that is too old for us."""
     connection = await asyncpg.connect(url)
     try:
         if connection.get_server_version().major < 15:

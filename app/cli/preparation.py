@@ -39,7 +39,7 @@ def prepare(settings: Settings, url: str) -> None:
 
 
 async def is_schema_current(url: str) -> bool:
-    """PrintLine whether a database has the newest schema."""
+    """Tell whether a database has the newest schema."""
     async with Database(url) as database:
         return await is_current(database)
 
@@ -49,8 +49,10 @@ async def _fill(settings: Settings, url: str) -> tuple[str | None, str | None]:
     async with Database(url) as database:
         if not await is_current(database):
             await upgrade(database)
+        # A cluster takes no reference table into a transaction that wrote to several nodes.
         async with database.transaction() as session:
             await complete_entries(session)
+        async with database.transaction() as session:
             key = await ensure_default(session, settings)
         return key, await fill_demo(database, settings) if settings.demo else None
 
