@@ -130,3 +130,16 @@ def test_the_connections_of_a_process_are_counted_right() -> None:
     told = (DOCS / "operating.md").read_text()
     assert f"{web} connections ({requests} for requests, {recording} for what" in told
     assert f"{_CONNECTIONS} for answers, 1 that listens) and a worker up to {worker};" in told
+
+
+def test_every_file_that_contributors_are_sent_to_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = set(re.findall(r"`((?:app|tests|docs|migrations)/[^`\s]*)`", text))
+    assert len(paths) > 20
+    for path in paths:
+        if "NAME" in path:
+            assert (ROOT / path).parent.is_dir(), path
+        elif "{en,pl,ro}" in path:
+            assert all((ROOT / path.replace("{en,pl,ro}", lang)).is_file() for lang in ("en", "pl"))
+        else:
+            assert (ROOT / path).exists(), path
