@@ -25,16 +25,16 @@ routes = router("Alerts")
 AlertRef = Annotated[str, Path(max_length=64, description="Id or key.")]
 
 
-def _shown(alert: Alert) -> AlertOut:
+def _alert_out(alert: Alert) -> AlertOut:
     return AlertOut.model_validate(
         {**alert.rules, **alert.model_dump(exclude={"rules", "raised"}),
          "raised": list(alert.raised.values())}
     )  # fmt: skip
 
 
-def _shown_to(caller: Caller, alert: Alert) -> AlertOut:
+def _alert_out_for(caller: Caller, alert: Alert) -> AlertOut:
     """Return an alert; a key that sees figures only sees no member's address."""
-    shown = _shown(alert)
+    shown = _alert_out(alert)
     return shown if Scope.READ in caller.scopes else shown.model_copy(update={"notify": []})
 
 
@@ -55,7 +55,7 @@ def _require_segments(workspace: Workspace, caller: Caller, rules: AlertRules) -
 async def create_alert(session: SessionDep, caller: Writer, body: AlertIn) -> AlertOut:
     """Watch a figure for shifts, or for passing a limit."""
     workspace = await get_workspace(session, caller.workspace_id)
-    return _shown(await service.create(session, workspace, body))
+    return _alert_out(await service.create(session, workspace, body))
 
 
 @routes.post("/v1/alerts/preview", summary="Try an alert")
@@ -77,14 +77,14 @@ async def list_alerts(
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
     return page_of(
         rows, limit, position=lambda row: (row.created_at, row.id),
-        show=lambda row: _shown_to(caller, row),
+        show=lambda row: _alert_out_for(caller, row),
     )  # fmt: skip
 
 
 @routes.get("/v1/alerts/{alert}", summary="Read an alert")
 async def get_alert(session: SessionDep, caller: Analyst, alert: AlertRef) -> AlertOut:
     """Return one alert."""
-    return _shown_to(caller, await service.find(session, caller.workspace_id, alert))
+    return _alert_out_for(caller, await service.find(session, caller.workspace_id, alert))
 
 
 @routes.patch("/v1/alerts/{alert}", summary="Change an alert")
@@ -95,7 +95,7 @@ async def update_alert(
 
     An alert that is switched off is cleared.
     """
-    return _shown(await service.change(session, settings, caller.workspace_id, alert, body))
+    return _alert_out(await service.change(session, settings, caller.workspace_id, alert, body))
 
 
 @routes.delete("/v1/alerts/{alert}", status_code=204, summary="Delete an alert")

@@ -58,7 +58,7 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
         limit=size,
         offset=(number - 1) * size,
     )
-    shown = await service.shown(request.session, request.caller.workspace_id, rows)
+    shown = await service.responses_out(request.session, request.caller.workspace_id, rows)
     expand = {*given.names("expand"), *given.names("expand[]")}
     return await _shapes(request, survey, shown, expanded="person" in expand)
 

@@ -47,7 +47,7 @@ class BiRoleWithUrl(BiRoleOut):
     url: str
 
 
-def _shown(database: Database, access: BiAccess) -> BiRoleOut:
+def _bi_role_out(database: Database, access: BiAccess) -> BiRoleOut:
     address = bi_roles.address_of(database)
     return BiRoleOut(
         role=access.role, personal=access.personal, address=address, created_at=access.created_at
@@ -68,7 +68,7 @@ async def create_bi_role(
         personal=body.personal,
         schema=body.db_schema,
     )
-    return BiRoleWithUrl(**_shown(database, made.access).model_dump(), url=made.url)
+    return BiRoleWithUrl(**_bi_role_out(database, made.access).model_dump(), url=made.url)
 
 
 @routes.get("/v1/bi-roles", summary="List the logins of BI tools")
@@ -83,7 +83,7 @@ async def list_bi_roles(
         rows,
         limit,
         position=lambda access: (access.created_at, access.role),
-        show=lambda access: _shown(database, access),
+        show=lambda access: _bi_role_out(database, access),
     )
 
 

@@ -258,7 +258,7 @@ async def look_at(database: Database, workspace_id: UUID, file: OpenFile) -> dic
             for key, value in entry.row.checked.answers.items():
                 parts = value if isinstance(value, list) else [value]
                 for part in parts:
-                    histograms[key][_shown(part)] += 1
+                    histograms[key][_value_text(part)] += 1
         earlier: dict[UUID, Any] = {}
         if file.is_known:
             async with database.session() as session:
@@ -304,7 +304,7 @@ def _state_of(earlier: Any, entry: IdentifiedRow) -> str:
     return "already_here" if earlier.content == entry.row.content else "changed"
 
 
-def _shown(value: Any) -> str:
+def _value_text(value: Any) -> str:
     if value is None:
         return "-"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -64,7 +64,7 @@ class InsightRefused(Exception):
     needed_n: int | None = None
     about: InsightReply = field(default_factory=dict)
 
-    def shown(self) -> InsightReply:
+    def as_reply(self) -> InsightReply:
         """Return it as the reply holds it."""
         return {
             "reason": self.reason, "needed_n": self.needed_n, "n": self.n, "detail": self.detail,

@@ -131,7 +131,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Insigh
         figures = await (await asyncio.to_thread(finders))[request.insight](session, request)
         _require_group(request, figures["n"])
     except InsightRefused as refusal:
-        return reply | refusal.about | {"n": refusal.n, "refused": refusal.shown()}
+        return reply | refusal.about | {"n": refusal.n, "refused": refusal.as_reply()}
     least = wanted.workspace.min_group_size
     figures = _without_few_followed(_without_halves(figures, least), least)
     return reply | {name: _without_small(part, least) for name, part in figures.items()}

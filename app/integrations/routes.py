@@ -38,7 +38,7 @@ routes = router("Integrations")
 IntegrationRef = Annotated[str, Path(max_length=64, description="The integration's id or key.")]
 
 
-def _shown(
+def _integration_out(
     request: Request,
     made: NewIntegration,
     *,
@@ -72,14 +72,14 @@ def _shown(
     )
 
 
-async def _shown_whole(
+async def _integration_with_events(
     request: Request, session: AsyncSession, made: NewIntegration
 ) -> IntegrationOut:
     """Return one integration with its last event and its unmapped statuses."""
     row = made.integration
     last = await inbound_events.last_events(session, row.workspace_id, [row.id])
     unmapped = await inbound_events.unmapped_statuses(session, row)
-    return _shown(request, made, last_event_at=last[row.id], unmapped=unmapped)
+    return _integration_out(request, made, last_event_at=last[row.id], unmapped=unmapped)
 
 
 def _event(row: InboundEvent) -> InboundOut:
@@ -94,7 +94,9 @@ async def create_integration(
 
     The secret may come later: until then deliveries are kept, unverified and untranslated.
     """
-    return _shown(request, await service.create(session, caller.workspace_id, body, box=box))
+    return _integration_out(
+        request, await service.create(session, caller.workspace_id, body, box=box)
+    )
 
 
 @routes.get("/v1/integrations", summary="List the senders")
@@ -110,7 +112,7 @@ async def list_integrations(
     last = await inbound_events.last_events(session, caller.workspace_id, [row.id for row in rows])
 
     def show(row: Integration) -> IntegrationOut:
-        return _shown(request, NewIntegration(row), last_event_at=last[row.id])
+        return _integration_out(request, NewIntegration(row), last_event_at=last[row.id])
 
     return page_of(rows, limit, position=lambda row: (row.created_at, row.id), show=show)
 
@@ -121,7 +123,7 @@ async def get_integration(
 ) -> IntegrationOut:
     """Return one integration; its secrets are never shown."""
     row = await service.find(session, caller.workspace_id, integration)
-    return await _shown_whole(request, session, NewIntegration(row))
+    return await _integration_with_events(request, session, NewIntegration(row))
 
 
 @routes.patch("/v1/integrations/{integration}", summary="Change an integration")
@@ -136,7 +138,7 @@ async def update_integration(
     """Change what is given. What waited for its secret or for a mapping is translated then."""
     current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     made = await service.change(session, caller.workspace_id, integration, body, box=box)
-    return await _shown_whole(request, session, made)
+    return await _integration_with_events(request, session, made)
 
 
 @routes.delete("/v1/integrations/{integration}", status_code=204, summary="Delete an integration")
@@ -164,7 +166,7 @@ async def rotate_integration_secret(
     current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     secret = body.secret if body else None
     made = await service.rotate(session, caller.workspace_id, integration, secret, box=box)
-    return await _shown_whole(request, session, made)
+    return await _integration_with_events(request, session, made)
 
 
 @routes.post("/v1/integrations/{integration}/preview", summary="Try a delivery")
@@ -243,7 +245,7 @@ async def set_write_back(
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
     await write_back.set_write_back(session, row, body, box=box, settings=settings)
-    return await _shown_whole(request, session, NewIntegration(row))
+    return await _integration_with_events(request, session, NewIntegration(row))
 
 
 @routes.delete(

@@ -54,7 +54,7 @@ async def preview(
         found = CheckedInterpretation(skipped=str(error))
     problems = [str(problem) for problem in found.problems]
     return DeliveryPreviewOut(
-        interactions=[_shown(body, found) for body in found.interactions],
+        interactions=[_previewed_interaction(body, found) for body in found.interactions],
         skipped=found.skipped or (problems[0] if problems and not found.interactions else None),
         notes=[*found.notes, *(problems if found.interactions else problems[1:])],
         signature=verdict,
@@ -83,7 +83,9 @@ def _verdict(
     return "ok" if refusal is None else "wrong"
 
 
-def _shown(body: InteractionIn, found: CheckedInterpretation) -> PreviewedInteraction:
+def _previewed_interaction(
+    body: InteractionIn, found: CheckedInterpretation
+) -> PreviewedInteraction:
     shown: dict[str, Any] = body.model_dump(mode="json", exclude_none=True)
     customer = shown.get("customer")
     if customer is not None:

@@ -333,7 +333,7 @@ async def find_interactions(
     return {row["id"]: row for row in rows}
 
 
-def shown(interaction: RecordedInteraction) -> dict[str, Any]:
+def interaction_body(interaction: RecordedInteraction) -> dict[str, Any]:
     """Return an interaction as the API and its event show it, without its customer's data."""
     value = None
     if interaction.amount is not None:

@@ -25,7 +25,7 @@ routes = router("Touchpoints and journeys")
 KeyParam = Annotated[TouchpointKey, Path(description="The key you chose.")]
 
 
-def _shown_touchpoint(row: Touchpoint) -> TouchpointOut:
+def _touchpoint_out(row: Touchpoint) -> TouchpointOut:
     return TouchpointOut.model_validate(row.model_dump(exclude={"workspace_id"}))
 
 
@@ -33,7 +33,7 @@ def _position(row: Touchpoint | Journey) -> tuple[dt.datetime, str]:
     return row.created_at, row.key
 
 
-def _shown_journey(row: Journey) -> JourneyOut:
+def _journey_out(row: Journey) -> JourneyOut:
     return JourneyOut.model_validate(row.model_dump(exclude={"workspace_id"}))
 
 
@@ -45,13 +45,13 @@ async def list_touchpoints(
     rows = await service.list_all(
         session, Touchpoint, caller.workspace_id, limit=limit, cursor=cursor
     )
-    return page_of(rows, limit, position=_position, show=_shown_touchpoint)
+    return page_of(rows, limit, position=_position, show=_touchpoint_out)
 
 
 @routes.get("/v1/touchpoints/{key}", summary="Read a touchpoint")
 async def get_touchpoint(session: SessionDep, caller: Analyst, key: KeyParam) -> TouchpointOut:
     """Return one touchpoint."""
-    return _shown_touchpoint(await service.get(session, Touchpoint, caller.workspace_id, key))
+    return _touchpoint_out(await service.get(session, Touchpoint, caller.workspace_id, key))
 
 
 @routes.put("/v1/touchpoints/{key}", summary="Declare a touchpoint")
@@ -60,7 +60,7 @@ async def put_touchpoint(
 ) -> TouchpointOut:
     """Make or replace what is known of a touchpoint."""
     row = await service.declare_touchpoint(session, caller.workspace_id, key, body)
-    return _shown_touchpoint(row)
+    return _touchpoint_out(row)
 
 
 @routes.delete("/v1/touchpoints/{key}", status_code=204, summary="Delete a touchpoint")
@@ -75,13 +75,13 @@ async def list_journeys(
 ) -> Page[JourneyOut]:
     """Return the journeys, newest first."""
     rows = await service.list_all(session, Journey, caller.workspace_id, limit=limit, cursor=cursor)
-    return page_of(rows, limit, position=_position, show=_shown_journey)
+    return page_of(rows, limit, position=_position, show=_journey_out)
 
 
 @routes.get("/v1/journeys/{key}", summary="Read a journey")
 async def get_journey(session: SessionDep, caller: Analyst, key: KeyParam) -> JourneyOut:
     """Return one journey with its steps."""
-    return _shown_journey(await service.get(session, Journey, caller.workspace_id, key))
+    return _journey_out(await service.get(session, Journey, caller.workspace_id, key))
 
 
 @routes.put("/v1/journeys/{key}", summary="Make or replace a journey")
@@ -89,7 +89,7 @@ async def put_journey(
     session: SessionDep, caller: Writer, key: KeyParam, body: JourneyIn
 ) -> JourneyOut:
     """Lay down the ordered path of touchpoints."""
-    return _shown_journey(await service.put_journey(session, caller.workspace_id, key, body))
+    return _journey_out(await service.put_journey(session, caller.workspace_id, key, body))
 
 
 @routes.delete("/v1/journeys/{key}", status_code=204, summary="Delete a journey")

@@ -16,7 +16,11 @@ from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import require_touchpoints
 from app.interactions.inheritance import COLUMNS
-from app.interactions.interaction_recorder import RecordedInteraction, find_interactions, shown
+from app.interactions.interaction_recorder import (
+    RecordedInteraction,
+    find_interactions,
+    interaction_body,
+)
 from app.interactions.interaction_schemas import (
     InteractionFilter,
     InteractionOut,
@@ -91,7 +95,9 @@ async def get_interaction(
 def interaction_out(row: dict[str, Any]) -> InteractionOut:
     """Return a stored interaction as the API shows it."""
     columns = {name: row[name] for name in COLUMNS.split(", ")}
-    return InteractionOut.model_validate(shown(RecordedInteraction(created=False, **columns)))
+    return InteractionOut.model_validate(
+        interaction_body(RecordedInteraction(created=False, **columns))
+    )
 
 
 async def find_tickets(

@@ -31,7 +31,7 @@ from app.invitations.schemas import (
     InvitationOut,
     NewInvitationOut,
     SuppressedOut,
-    shown,
+    invitation_body,
 )
 from app.invitations.sns import is_notification, open_notification
 from app.invitations.suppression import SuppressionKind
@@ -45,7 +45,7 @@ routes = router("Invitations")
 
 async def _out(session: SessionDep, row: Invitation) -> InvitationOut:
     survey = await surveys.find(session, row.workspace_id, str(row.survey_id))
-    return InvitationOut.model_validate(shown(row, survey=survey.key))
+    return InvitationOut.model_validate(invitation_body(row, survey=survey.key))
 
 
 @routes.post("/v1/invitations", status_code=201, summary="Ask a customer")
@@ -60,7 +60,9 @@ async def create_invitation(
     settings: Settings = request.app.state.settings
     row, token, survey = await manual_invitations.invite(session, caller, body, box=box)
     url, score_urls = manual_invitations.links_of(settings, survey, token)
-    return NewInvitationOut(**shown(row, survey=survey.key), url=url, score_urls=score_urls)
+    return NewInvitationOut(
+        **invitation_body(row, survey=survey.key), url=url, score_urls=score_urls
+    )
 
 
 @routes.get("/v1/invitations", summary="List invitations")
@@ -92,7 +94,9 @@ async def list_invitations(
         rows,
         wanted.limit,
         position=lambda row: (row.created_at, row.id),
-        show=lambda row: InvitationOut.model_validate(shown(row, survey=keys[row.survey_id])),
+        show=lambda row: InvitationOut.model_validate(
+            invitation_body(row, survey=keys[row.survey_id])
+        ),
     )
 
 

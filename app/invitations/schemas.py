@@ -180,7 +180,7 @@ class SuppressedOut(BaseModel):
     created_at: dt.datetime
 
 
-def shown(row: Any, *, survey: str) -> dict[str, Any]:
+def invitation_body(row: Any, *, survey: str) -> dict[str, Any]:
     """Return a stored invitation as the API shows it."""
     columns = {
         name: getattr(row, name) for name in InvitationOut.model_fields if hasattr(row, name)

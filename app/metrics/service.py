@@ -165,10 +165,10 @@ async def _comparison(
     if shown_before["value"] is not None and shown_now["value"] is not None:
         change = counter.change(before, total, reading)
     bounds = {"from": format_bound(span.start), "to": format_bound(span.end)}
-    return {"previous": bounds | shown_before, "change": _shown_change(change)}
+    return {"previous": bounds | shown_before, "change": _change_reply(change)}
 
 
-def _shown_change(change: Change | None) -> MetricReply:
+def _change_reply(change: Change | None) -> MetricReply:
     if change is None:
         return _NO_CHANGE
     return {

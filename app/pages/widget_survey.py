@@ -167,7 +167,7 @@ async def get_widget_survey(
         )
         async with request.app.state.database.session() as session:
             answered = await is_answered(session, survey, about)
-        said = shown(survey, workspace, locale) | {"answered": answered}
+        said = widget_survey_of(survey, workspace, locale) | {"answered": answered}
         return json_reply(said, headers=headers)
     except AfterwordError as error:
         reply = problem_reply(error)
@@ -203,7 +203,7 @@ async def _find(
         return survey, await get_workspace(session, workspace_id)
 
 
-def shown(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str, Any]:
+def widget_survey_of(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str, Any]:
     """Return a survey as the headless contract has it, in one language."""
     definition = survey.definition
     words = Words(locale, {str(name): texts for name, texts in definition.texts.words.items()})

@@ -50,7 +50,7 @@ async def list_responses(
 ) -> Page[ResponseOut]:
     """Return responses with answers, customer and properties, newest first."""
     rows = await queries.find_page(session, caller.workspace_id, wanted, properties=properties)
-    found = await service.shown(session, caller.workspace_id, rows)
+    found = await service.responses_out(session, caller.workspace_id, rows)
     return page_of(
         found,
         wanted.limit,

@@ -39,19 +39,19 @@ async def read(
     if row is None:
         detail = "There is no such response in this workspace."
         raise NotFound(detail)
-    return (await shown(session, workspace_id, [row]))[0]
+    return (await responses_out(session, workspace_id, [row]))[0]
 
 
-async def shown(
+async def responses_out(
     session: AsyncSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]
 ) -> list[ResponseWithRevisions]:
     """Return stored rows as the API shows them, with their customers."""
     ids = [r["customer_id"] for r in rows if r["customer_id"]]
     customers = await find_customers_by_id(session, workspace_id, ids)
-    return [_shown(row, customers) for row in rows]
+    return [_response_out(row, customers) for row in rows]
 
 
-def _shown(
+def _response_out(
     row: Mapping[str, Any], customers: Mapping[UUID, dict[str, Any]]
 ) -> ResponseWithRevisions:
     customer = customers.get(row["customer_id"])

@@ -61,7 +61,7 @@ async def find_by_interactions(
     return await _BY_INTERACTIONS.run(session, workspace_id=workspace_id, ids=wanted)
 
 
-def shown(decision: Mapping[str, Any]) -> dict[str, Any]:
+def decision_body(decision: Mapping[str, Any]) -> dict[str, Any]:
     """Return a decision as the API and events show it; see `DecisionOut`."""
     invitation = decision["invitation"]
     return {

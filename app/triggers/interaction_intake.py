@@ -12,8 +12,12 @@ from app.core.clock import utc_now
 from app.core.event_types import EventType
 from app.core.outbox import emit
 from app.core.signing import SealedBox
-from app.interactions.interaction_recorder import InteractionDraft, RecordedInteraction, record
-from app.interactions.interaction_recorder import shown as shown_interaction
+from app.interactions.interaction_recorder import (
+    InteractionDraft,
+    RecordedInteraction,
+    interaction_body,
+    record,
+)
 from app.invitations.refusals import Refusal, RefusalReason
 from app.triggers import decisions
 from app.triggers.compiled_trigger import CompiledTrigger
@@ -76,9 +80,9 @@ def _with_decisions(
     """Return interactions as the API shows them, each with the decisions about it."""
     by_interaction: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for decision in made:
-        by_interaction[decision["interaction"]].append(decisions.shown(decision))
+        by_interaction[decision["interaction"]].append(decisions.decision_body(decision))
     return [
-        shown_interaction(interaction) | {"decisions": by_interaction[interaction.id]}
+        interaction_body(interaction) | {"decisions": by_interaction[interaction.id]}
         for interaction in recorded
     ]
 

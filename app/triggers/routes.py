@@ -37,7 +37,7 @@ TriggerRef = Annotated[str, Path(max_length=64, description="The trigger's id or
 
 
 async def _out(session: SessionDep, trigger: Trigger) -> TriggerOut:
-    return (await service.shown(session, [trigger]))[0]
+    return (await service.triggers_out(session, [trigger]))[0]
 
 
 @routes.post(
@@ -72,7 +72,7 @@ async def list_triggers(
 ) -> Page[TriggerOut]:
     """Return triggers, newest first."""
     rows = await service.find_page(session, caller.workspace_id, limit=limit, cursor=cursor)
-    shown = {trigger.id: trigger for trigger in await service.shown(session, rows)}
+    shown = {trigger.id: trigger for trigger in await service.triggers_out(session, rows)}
     return page_of(rows, limit, position=lambda t: (t.created_at, t.id), show=lambda t: shown[t.id])
 
 

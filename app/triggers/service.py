@@ -100,7 +100,7 @@ def _warnings(on_type: str) -> list[str]:
     return [f"on: no built-in source sends `{on_type}`{hint}"] if hint else []
 
 
-async def shown(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerOut]:
+async def triggers_out(session: AsyncSession, triggers: list[Trigger]) -> list[TriggerOut]:
     """Return triggers as the API shows them."""
     if not triggers:
         return []

@@ -375,6 +375,6 @@ def live_secrets(endpoint: WebhookEndpoint, box: SealedBox, now: dt.datetime) ->
     return [secret.decode() for secret in opened if secret is not None]
 
 
-def shown_filter(kept: Mapping[str, Any]) -> EndpointFilter:
+def filter_out(kept: Mapping[str, Any]) -> EndpointFilter:
     """Return a filter as it was given."""
     return EndpointFilter.model_validate(kept)

@@ -177,7 +177,7 @@ async def show_to_widget(
     """Show the draft as the widget reads a survey."""
     if reference != preview.survey.key:
         raise NotFound("There is no such survey in this preview.")
-    shown = widget_survey.shown(preview.survey, visit.workspace, preview.locale)
+    shown = widget_survey.widget_survey_of(preview.survey, visit.workspace, preview.locale)
     return json_reply(shown | {"answered": False})
 
 
