@@ -195,11 +195,13 @@ async def _open(state: State, settings: Settings, slot: int) -> None:
         },
     )
     await state.notices.start()
+    state.insights.start(state.read_database)
 
 
 async def _close(state: State) -> None:
     """Finish what is being written, and close the database."""
     await state.notices.stop()
+    await state.insights.close()
     await state.assistant.close()
     await asyncio.gather(state.inbound.close(), state.interactions.close())
     await state.ingest.group.close()
