@@ -246,9 +246,9 @@ def _document(app: FastAPI, settings: Settings) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-async def _show_page(_request: Request, instead: Exception) -> Response:
-    assert isinstance(instead, ShowPage)  # noqa: S101 - the handler's type
-    return instead.reply
+async def _show_page(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ShowPage)  # noqa: S101 - the handler's type
+    return error.reply
 
 
 async def _show_error(request: Request, error: Exception) -> Response:

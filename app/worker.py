@@ -22,7 +22,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
 from app.core.event_types import EventType
-from app.core.expiry import EXPIRE_JOB, expire
+from app.core.expiry import EXPIRE_JOB, delete_expired
 from app.core.garbage_collection import settle_collector
 from app.core.job_runner import JobHandler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
@@ -84,7 +84,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
     translator = Translator(database, box, settings)
     found: dict[str, JobHandler] = {
         RECOUNT_JOB: recount,
-        EXPIRE_JOB: lambda database, job: expire(database, EXPIRIES, job),
+        EXPIRE_JOB: lambda database, job: delete_expired(database, EXPIRIES, job.workspace_id),
         REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: translator.translate,
         SEND_JOB: InvitationSender(database, post).send,

@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.jobs import Job
 
 EXPIRE_JOB = "core.expire"
 MOST_AT_ONCE = 5000
@@ -43,12 +42,14 @@ class Expiry:
         )
 
 
-async def expire(database: Database, expiries: Sequence[Expiry], job: Job) -> None:
+async def delete_expired(
+    database: Database, expiries: Sequence[Expiry], workspace_id: UUID
+) -> None:
     """Delete what is over in one workspace, each few thousand rows in their own transaction."""
     for expiry in expiries:
         deleted = MOST_AT_ONCE
         while deleted == MOST_AT_ONCE:
-            deleted = await _delete_some(database, expiry, job.workspace_id)
+            deleted = await _delete_some(database, expiry, workspace_id)
 
 
 async def _delete_some(database: Database, expiry: Expiry, workspace_id: UUID) -> int:

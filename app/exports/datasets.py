@@ -194,7 +194,7 @@ DATASETS: dict[str, Dataset] = {
         filters=_OF_RESPONSES,
     ),
     "choices": Dataset(
-        meaning="One row an option that was chosen; its id is the same in every export.",
+        meaning="One row per option that was chosen; its id is the same in every export.",
         columns=(
             Column("id", Type.TEXT, "The row's id: the response's, the question's key and the "
                    "option's.", "r.id || ':' || q.key || '=' || o.key"),

@@ -54,7 +54,7 @@ class MissingRows(NamedTuple):
 async def find_missing(
     session: AsyncSession, replaced: ImportRun, own_id: UUID | None, file_ids: Container[UUID]
 ) -> MissingRows:
-    """Return the responses of the replaced import that the file, which has `file_ids`, lacks.
+    """Return the responses of the replaced import that are not among the new file's `file_ids`.
 
     An import that has replaced another, or was replaced, counts as the same.
     """

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.insights.name_endings import LONGEST_ENDING, NOMINATIVES
-from app.insights.request import InsightReply, InsightRequest, InsightRow, ResponseQuery
+from app.insights.request import InsightRequest, InsightRow, ResponseQuery
 from app.interactions.erased_names import (
     ACCENTS,
     PLAIN_LETTERS,
@@ -68,7 +68,7 @@ def name_forms(words: Iterable[str]) -> set[str]:
     return {form for form in forms if len(form) >= _SHORTEST_NAME} | written
 
 
-def _chunks(rows: Sequence[InsightRow], size: int) -> Iterator[tuple[InsightReply, ...]]:
+def _chunks(rows: Sequence[InsightRow], size: int) -> Iterator[tuple[InsightRow, ...]]:
     for start in range(0, len(rows), size):
         yield tuple(rows[start : start + size])
 

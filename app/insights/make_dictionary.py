@@ -13,7 +13,7 @@ from pathlib import Path
 
 def load_dictionary(language: str) -> Mapping[str, str]:
     """Return simplemma's dictionary of a language; a large one takes seconds to index."""
-    from simplemma.strategies.dictionaries.stream_dictionary_factory import (  # noqa: PLC0415
+    from simplemma.strategies.dictionaries.stream_dictionary_factory import (  # noqa: PLC0415 - loaded when asked for
         StreamMap,
     )
 

@@ -87,7 +87,7 @@ class ResponseQuery(RequestConditions):
         super().__init__(request.metric_request)
         self._of_tagged = KINDS[request.insight].tag is not None
         self.conditions += ["r.workspace_id = :workspace", "r.state = 'counted'"]
-        self.lie_in(self.request.span, "r.responded_at")
+        self.narrow_to_span(self.request.span, "r.responded_at")
         self._narrow()
 
     def _narrow(self) -> None:
@@ -95,13 +95,13 @@ class ResponseQuery(RequestConditions):
         if surveys := filters.get("survey"):
             self.conditions.append(
                 "exists (select 1 from survey s where s.workspace_id = r.workspace_id and "
-                f"s.id = r.survey_id and {IS_SURVEY.format(self.texts(surveys))})"
+                f"s.id = r.survey_id and {IS_SURVEY.format(self.bind_texts(surveys))})"
             )
         for name in ("channel", "locale"):
             if values := filters.get(name):
-                self.be_among(f"r.{name}", values)
+                self.narrow_to_values(f"r.{name}", values)
         self._narrow_questions()
-        self.have_properties("r.properties")
+        self.narrow_to_properties("r.properties")
 
     def _narrow_questions(self) -> None:
         """Keep the responses of surveys whose questions the filters mean."""
@@ -124,17 +124,17 @@ class ResponseQuery(RequestConditions):
     def is_question(self, key: str) -> str:
         """Return the condition that the filter `question` means a key; empty without one."""
         values = self.request.filters.get("question")
-        return f"{key} = any({self.texts(values)})" if values else ""
+        return f"{key} = any({self.bind_texts(values)})" if values else ""
 
     def is_at(self, touchpoint: str) -> str:
         """Return the condition that the filters mean a touchpoint; empty where none does."""
         conditions = []
         if keys := self.request.filters.get("touchpoint"):
-            conditions.append(f"{touchpoint} = any({self.texts(keys)})")
+            conditions.append(f"{touchpoint} = any({self.bind_texts(keys)})")
         if stages := self.request.filters.get("stage"):
             conditions.append(
                 f"{touchpoint} in (select t.key from touchpoint t where "
-                f"t.workspace_id = :workspace and t.stage = any({self.texts(stages)}))"
+                f"t.workspace_id = :workspace and t.stage = any({self.bind_texts(stages)}))"
             )
         return " and ".join(conditions)
 

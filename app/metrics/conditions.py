@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request's span, filters and properties say of the rows of a table, as SQL."""
+"""The conditions in SQL that a request's span, filters and properties put on a table's rows."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ class RequestConditions:
         self.bound[name] = value
         return f":{name}"
 
-    def texts(self, values: Sequence[str]) -> str:
+    def bind_texts(self, values: Sequence[str]) -> str:
         """Bind texts and return their array."""
         return f"cast({self.bind(values)} as text[])"
 
-    def zone(self) -> str:
+    def bind_zone(self) -> str:
         """Bind the request's zone and return its parameter."""
         self.bound["zone"] = self.request.timezone
         return ":zone"
@@ -41,7 +41,7 @@ class RequestConditions:
         """Return a bound of a span; a local midnight is found by the database."""
         if isinstance(bound, dt.datetime):
             return f"cast({self.bind(bound)} as timestamptz)"
-        return f"(cast({self.bind(bound)} as date) ::timestamp at time zone {self.zone()})"
+        return f"(cast({self.bind(bound)} as date) ::timestamp at time zone {self.bind_zone()})"
 
     def period_of_day(self, interval: Interval, day: str) -> str:
         """Return the first day of the period in which a day lies; null without periods."""
@@ -53,18 +53,18 @@ class RequestConditions:
         """Return the first local day of the period in which a moment lies; null without periods."""
         if interval is Interval.NONE:
             return "null::date"
-        return self.period_of_day(interval, f"({moment} at time zone {self.zone()})")
+        return self.period_of_day(interval, f"({moment} at time zone {self.bind_zone()})")
 
-    def lie_in(self, span: Span, moment: str) -> None:
+    def narrow_to_span(self, span: Span, moment: str) -> None:
         """Keep the rows whose moment lies in a span."""
         self.conditions.append(f"{moment} >= {self.moment(span.start)}")
         self.conditions.append(f"{moment} < {self.moment(span.end)}")
 
-    def be_among(self, expression: str, values: Sequence[str]) -> None:
+    def narrow_to_values(self, expression: str, values: Sequence[str]) -> None:
         """Keep the rows of which an expression is one of some texts."""
-        self.conditions.append(f"{expression} = any({self.texts(values)})")
+        self.conditions.append(f"{expression} = any({self.bind_texts(values)})")
 
-    def have_properties(self, column: str) -> None:
+    def narrow_to_properties(self, column: str) -> None:
         """Keep the rows whose properties, an object in a column, are those of the request."""
         for name, values in self.request.properties.items():
             condition = is_property_among(column, self.bind(name), self.bind(values))

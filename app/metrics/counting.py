@@ -168,11 +168,11 @@ left join lateral (
     def _narrow(self) -> None:
         for name, values in self.request.filters.items():
             if name == "survey":
-                self.conditions.append(IS_SURVEY.format(self.texts(values)))
+                self.conditions.append(IS_SURVEY.format(self.bind_texts(values)))
             else:
-                self.be_among(self._expression(name), values)
+                self.narrow_to_values(self._expression(name), values)
         if self.from_rows:
-            self.have_properties("x.properties")
+            self.narrow_to_properties("x.properties")
         else:
             self._narrow_rollups()
 
@@ -181,12 +181,12 @@ left join lateral (
         self.bound["segment"] = next(iter(names), "")
         self.conditions.append("x.segment = :segment")
         for values in self.request.properties.values():
-            self.be_among("x.value", values)
+            self.narrow_to_values("x.value", values)
 
     def between(self, span: Span) -> None:
         """Keep what lies in the span."""
         if self.from_rows:
-            self.lie_in(span, "x.responded_at")
+            self.narrow_to_span(span, "x.responded_at")
         else:
             self.conditions.append(f"x.local_date >= {self.bind(span.start)}")
             self.conditions.append(f"x.local_date < {self.bind(span.end)}")

@@ -152,8 +152,8 @@ async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dic
     """Return how many follow-ups of the request's filters are open now, by touchpoint."""
     query = RequestConditions(request)
     for name, values in request.filters.items():
-        query.conditions.append(_FOLLOW_UP_FILTERS[name].format(query.texts(values)))
-    query.have_properties("r.properties")
+        query.conditions.append(_FOLLOW_UP_FILTERS[name].format(query.bind_texts(values)))
+    query.narrow_to_properties("r.properties")
     rows = await run_sql(
         session,
         text(

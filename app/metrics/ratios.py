@@ -108,13 +108,13 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
     def _query_of(self, request: MetricRequest) -> RequestConditions:
         query = RequestConditions(request)
         query.conditions += ["x.workspace_id = :workspace", self.condition]
-        query.lie_in(request.span, f"x.{self.at}")
+        query.narrow_to_span(request.span, f"x.{self.at}")
         for name, values in request.filters.items():
             if name == "survey":
-                query.conditions.append(IS_SURVEY.format(query.texts(values)))
+                query.conditions.append(IS_SURVEY.format(query.bind_texts(values)))
             else:
-                query.be_among(self.named_groups[name], values)
-        query.have_properties(self.properties)
+                query.narrow_to_values(self.named_groups[name], values)
+        query.narrow_to_properties(self.properties)
         return query
 
     def read(self, request: MetricRequest, total: RatioCounts) -> CountReading:

@@ -66,9 +66,9 @@ class _TicketQuery(RequestConditions):
         self.from_rows = from_rows
         self.conditions.append("x.workspace_id = :workspace")
         for name, values in request.filters.items():
-            self.be_among(self._expression(name), values)
+            self.narrow_to_values(self._expression(name), values)
         if from_rows:
-            self.have_properties("x.properties")
+            self.narrow_to_properties("x.properties")
             for name in request.property_names - set(request.properties):
                 self.conditions.append(is_scalar("x.properties", self.bind(name)))
         else:
@@ -78,9 +78,9 @@ class _TicketQuery(RequestConditions):
         names = self.request.property_names
         self.conditions.append(f"x.segment = {self.bind(next(iter(names), ''))}")
         for values in self.request.properties.values():
-            self.be_among("x.value", values)
+            self.narrow_to_values("x.value", values)
         self.conditions.append(f"x.clock in ('', {self.bind(self.request.clock)})")
-        self.be_among("x.measure", list(self.measures))
+        self.narrow_to_values("x.measure", list(self.measures))
         self.conditions.append(f"x.local_date >= {self.bind(self.request.span.start)}")
         self.conditions.append(f"x.local_date < {self.bind(self.request.span.end)}")
 

@@ -11,8 +11,11 @@ from app.pages.rendering import languages_of
 from app.pages.survey_page import show_message
 
 _PATHS = ("/s/", "/i/", "/u/")
-# Here programs call, whatever they say that they accept.
-_FOR_PROGRAMS = ("/v1", "/odata", "/mcp", "/in/", "/w/", "/assets/", "/openapi", "/healthz")
+# Programs call these addresses; a browser that opens one is shown the JSON, too.
+_FOR_PROGRAMS = (
+    *("/v1", "/odata", "/mcp", "/in/", "/w/", "/assets/", "/openapi"),
+    *("/healthz", "/readyz", "/metrics"),
+)
 _KIOSK_SECONDS = 10
 
 

@@ -17,7 +17,7 @@ from app.surveys.catalogue import Catalogue
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """Writes answers: first their touchpoints, then the rows; then claims about their case go."""
+    """Writes answers: first their touchpoints, then the rows; then claims give way."""
 
     database: Database
     catalogue: Catalogue

@@ -112,7 +112,7 @@ async def _context(
     since: dt.datetime,
     past_invitations: dict[UUID, list[PastInvitation]],
 ) -> DecisionContext:
-    """Read the context of a chunk; add invitations by other triggers."""
+    """Read the context of a chunk; add invitations by other triggers to the past ones."""
     known = await read_rules(session, trigger.workspace_id)
     context = await read_context(session, known, chunk, [rule])
     new = set(context.customers) - set(past_invitations)

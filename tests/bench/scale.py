@@ -20,7 +20,9 @@ from uuid import UUID
 import asyncpg
 import httpx
 
+from app.core import outbox
 from app.core.database import Database
+from app.core.expiry import delete_expired
 from app.core.postgres import url_of
 from app.interactions.tickets import rebuild_ticket_counts
 from app.responses.rollups import rebuild
@@ -79,6 +81,12 @@ select $1::uuid, md5($1::uuid::text || 't-' || n)::uuid, 'scale', 't-' || n, 'so
 from generate_series($2::int, $3::int) n,
   lateral (select now() - interval '1 day' - make_interval(mins => n % 500000) as at,
     make_interval(mins => 10 + n % 3000) as took) t
+"""
+_OLD_EVENTS = """
+insert into event (workspace_id, xid, id, type, data, created_at)
+select $1, '1'::xid8, gen_random_uuid(), 'response.created',
+  jsonb_build_object('x', repeat('y', 600)), now() - interval '40 days'
+from generate_series(1, 1000000)
 """
 _READS = (
     ("a year's NPS", "/v1/metrics/nps?period=12mo&interval=month&group_by=touchpoint"),
@@ -199,6 +207,7 @@ def _work(service: Service, url: str, filled: Filled) -> None:
         _say("recount after a change of zone", lambda: _wait_for_recount(client))
         after = asyncio.run(_size_of_answers(url))
         print(f"  the table of answers, before and after it: {before:,} and {after:,} MiB")
+    _say("deletion of 1,000,000 old events", lambda: asyncio.run(_expire_events(url, filled.id)))
     check = ("rollups", "check", "--workspace", filled.key)
     _say("rollups check", lambda: service.command(*check, timeout=3600))
     file = str(service.folder / "copy")
@@ -216,6 +225,17 @@ def _work(service: Service, url: str, filled: Filled) -> None:
     }
     for command, mebibytes in resident.items():
         print(f"  {command:<60} {mebibytes} MiB")
+
+
+async def _expire_events(url: str, workspace: UUID) -> None:
+    """Delete a million events of before 30 days, which are inserted first."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(_OLD_EVENTS, workspace, timeout=600)
+    await connection.close()
+    async with Database(url) as database:
+        began = time.perf_counter()
+        await delete_expired(database, [outbox.EXPIRY], workspace)
+        print(f"  deleted in {time.perf_counter() - began:.1f} s, after they were inserted")
 
 
 async def _size_of_answers(url: str) -> int:

@@ -110,11 +110,11 @@ def _instructions_for_console(guide: str, texts: DashboardTexts) -> Instructions
             return texts["top_of_page"]
         return texts["in_quotes"].format(text=texts[_FIELDS[call[1]]])
 
-    said = read_instructions(guide, texts.language)
+    instructions = read_instructions(guide, texts.language)
     return Instructions(
-        before=_BY_API.sub(name_field, said["before"]),
-        steps=[_BY_API.sub(name_field, step) for step in said["steps"]],
-        test=_BY_API.sub(name_field, said["test"]),
+        before=_BY_API.sub(name_field, instructions["before"]),
+        steps=[_BY_API.sub(name_field, step) for step in instructions["steps"]],
+        test=_BY_API.sub(name_field, instructions["test"]),
     )
 
 

@@ -127,8 +127,8 @@ def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[d
     keys: list[str] = []
     for number, (key, text) in enumerate(typed[main]):
         former = before[number]["key"] if number < len(before) else ""
-        free = former if former not in {*named, *keys} else ""
-        keys.append(key or free or re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
+        kept = former if former not in {*named, *keys} else ""
+        keys.append(key or kept or re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
     found = {key: {main: text or key} for key, (_, text) in zip(keys, typed[main], strict=True)}
     for lang in languages:
         for number, (key, text) in enumerate(typed[lang] if lang != main else ()):

@@ -110,9 +110,9 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
         await visit.api.send("PATCH", f"/v1/surveys/{key}", json_body=change)
         if form.get("_do") == "publish" and (unwritten := without_text(change)):
             language = languages_of(survey)[0]
-            told = visit.texts["question_needs_text"]
-            errors = {f"questions.{number}.text.{language}": told for number in unwritten}
-            outcome = FormOutcome(_FORM, fields, told, errors)
+            message = visit.texts["question_needs_text"]
+            errors = {f"questions.{number}.text.{language}": message for number in unwritten}
+            outcome = FormOutcome(_FORM, fields, message, errors)
             return await show_again(visit, f"/surveys/{key}/edit", outcome, status=422)
         if form.get("_do") == "publish":
             await visit.api.send("POST", f"/v1/surveys/{key}/publish")

@@ -2,7 +2,6 @@
 """Names of columns on the cells of a table, which a phone shows one beneath the other. Pure."""
 
 import re
-from itertools import zip_longest
 
 _TABLE = re.compile(r'<table class="stack">.*?</table>', re.DOTALL)
 _HEAD = re.compile(r"<thead>.*?</thead>", re.DOTALL)
@@ -29,9 +28,7 @@ def _label_table(table: str) -> str:
 def _label_row(row: str, names: list[str]) -> str:
     parts: list[str] = []
     end = 0
-    for cell, name in zip_longest(_CELL.finditer(row), names, fillvalue=""):
-        if isinstance(cell, str):
-            break
+    for cell, name in zip(_CELL.finditer(row), names, strict=False):
         is_labelled = "data-label" in cell[2] or cell[1] == "th" or not name
         label = "" if is_labelled else f' data-label="{name}"'
         parts += [row[end : cell.start()], f"<{cell[1]}{cell[2]}{label}>"]
