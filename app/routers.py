@@ -4,8 +4,7 @@
 from app.alerts import routes as alerts
 from app.core import health
 from app.delighted import routes as delighted
-from app.exports import bi_role_routes, export_routes, odata_routes
-from app.exports import routes as exports
+from app.exports import bi_role_routes, customer_data_routes, export_routes, odata_routes
 from app.imports import routes as imports
 from app.insights import routes as insights
 from app.integrations import inbound_routes
@@ -69,7 +68,7 @@ ROUTERS = (
     integrations.routes,
     inbound_routes.routes,
     webhooks.routes,
-    exports.routes,
+    customer_data_routes.routes,
     export_routes.routes,
     odata_routes.routes,
     bi_role_routes.routes,

@@ -113,7 +113,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
 
 
 # Kinds whose jobs share their transactions, and how many of each run at once.
-LANES = {
+OWN_SLOTS = {
     TRANSLATE_JOB: translation.MOST_AT_ONCE,
     SEND_JOB: due_invitations.MOST_AT_ONCE,
 }
@@ -159,7 +159,9 @@ class Worker:
         """Prepare; nothing connects before `run`."""
         assert settings.database_url is not None  # noqa: S101 - `up` and `worker` set it
         self._database = Database(settings.database_url)
-        self._runner = JobRunner(self._database, handlers(self._database, settings), lanes=LANES)
+        self._runner = JobRunner(
+            self._database, handlers(self._database, settings), own_slots=OWN_SLOTS
+        )
         box = SealedBox(load_secret_keys(settings))
         self._sender = DeliverySender(self._database, box, settings)
 

@@ -15,7 +15,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.event_consumer import consume, readable_below
 from app.core.job_runner import JobHandler, JobRunner
-from app.worker import CONSUMER, EVENT_CONSUMERS, LANES, handlers
+from app.worker import CONSUMER, EVENT_CONSUMERS, OWN_SLOTS, handlers
 
 # Jobs due sooner are waited for; a retry comes after four seconds at the earliest.
 _SOON = dt.timedelta(seconds=3)
@@ -112,7 +112,7 @@ class Shop:
         raise AssertionError("jobs are left")
 
     async def _work_once(self, database: Database, known: Mapping[str, JobHandler]) -> None:
-        runner = JobRunner(database, known, lanes=LANES)
+        runner = JobRunner(database, known, own_slots=OWN_SLOTS)
         running = asyncio.create_task(runner.run())
         for _ in range(200):
             await wait_until_readable(database)

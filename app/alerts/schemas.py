@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from app.core.property_filters import PROPERTY
-from app.core.text_values import Line, Slug
+from app.core.text_types import Line, Slug
 from app.metrics.registry import METRICS, MetricName
 from app.workspaces.schemas import Body
 

@@ -4,7 +4,7 @@
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app.cli.findings import Finding, Severity, judged
+from app.cli.findings import Finding, Severity, check
 from app.core.database import Database, is_cluster, run_sql
 
 # The fullest node may hold this many times what the nodes hold on average.
@@ -36,15 +36,15 @@ async def examine(database: Database) -> list[Finding]:
     )
     return [
         Finding(Severity.OK, f"{release.split(' on ')[0]}, {len(nodes)} nodes"),
-        judged(
+        check(
             not idle, f"all nodes are active{_except(idle)}",
             "bring them back, or move what they hold and `select citus_remove_node(…)`",
         ),
-        judged(
+        check(
             not apart, f"the nodes reach each other{_except(apart)}",
             "look at the network between them and at pg_hba.conf",
         ),
-        judged(
+        check(
             not waiting, f"all tables are spread{_except(waiting)}",
             "run `afterword migrate`",
         ),
@@ -62,7 +62,7 @@ def _skew_of(held: list[tuple[str, int]], nodes: int) -> Finding:
     told = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in held)
     # With little data, an uneven distribution is normal.
     even = total < 1e9 or most * nodes <= total * _SKEW
-    return judged(
+    return check(
         even, f"rows lie on {told or 'no node yet'}",
         f"{name} holds most of them: `select citus_rebalance_start()`", bad=Severity.WARN,
     )  # fmt: skip

@@ -12,7 +12,7 @@ import aiosmtplib
 from sqlalchemy import text
 
 from app.cli import cluster
-from app.cli.findings import Finding, Severity, judged
+from app.cli.findings import Finding, Severity, check
 from app.cli.rollup_check import differences
 from app.core import flags, jobs
 from app.core.clock import utc_now
@@ -48,7 +48,7 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
 def _machine(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(settings.data_dir).free
     found = [
-        judged(
+        check(
             free > _LEAST_FREE, f"free space in {settings.data_dir}: {free / 1e9:.1f} GB",
             "make room: PostgreSQL stops when the disk is full",
         )
@@ -57,7 +57,7 @@ def _machine(settings: Settings) -> list[Finding]:
     if secrets.exists():
         mode = stat.S_IMODE(secrets.stat().st_mode)
         found.append(
-            judged(
+            check(
                 not mode & 0o077,
                 f"{secrets} is readable by its owner alone",
                 f"chmod 600 {secrets}",
@@ -66,20 +66,20 @@ def _machine(settings: Settings) -> list[Finding]:
     public = urlsplit(settings.base_url)
     local = public.hostname in {"127.0.0.1", "localhost", "::1"}
     found.append(
-        judged(
+        check(
             not local, f"links begin with {settings.base_url}",
             "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Severity.WARN,
         )
     )  # fmt: skip
     if not local:
         found.append(
-            judged(
+            check(
                 public.scheme == "https", "links are https",
                 "put a proxy with a certificate before the service", bad=Severity.WARN,
             )
         )  # fmt: skip
     found.append(
-        judged(
+        check(
             not settings.allow_private_webhooks, "webhooks reach public addresses alone",
             "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Severity.WARN,
         )
@@ -100,19 +100,19 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
             ),
         )
         row = rows.one()
-    yield judged(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
-    yield judged(
+    yield check(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
+    yield check(
         not row.foreign_tables, "the service owns its tables",
         "run `afterword migrate` with the service's own login: row-level security hides rows from "
         "every login but the owner of the tables",
     )  # fmt: skip
-    yield judged(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
+    yield check(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
     skew = abs(utc_now() - row.now)
-    yield judged(
+    yield check(
         skew < _LONGEST_SKEW, f"the clocks agree within {skew.total_seconds():.1f} s",
         "let NTP set the clocks of this machine and of the database's",
     )  # fmt: skip
-    yield judged(
+    yield check(
         await is_current(database), f"the schema is {newest_revision()}", "run `afterword migrate`"
     )
 
@@ -154,18 +154,18 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         paused = await flags.read(session, flags.PAUSED)
         proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
         endless = await bi_roles.roles_we_cannot_end(session)
-    yield judged(
+    yield check(
         not found.dead, f"jobs out of attempts: {found.dead}",
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
     )  # fmt: skip
-    yield judged(
+    yield check(
         found.oldest_due_seconds < _OLDEST_DUE_SECONDS,
         f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
         "is a worker running? start `afterword worker`, or more of them", bad=Severity.WARN,
     )  # fmt: skip
     holds = settings.sending == "paused" or paused is not None
     why = f" ({paused})" if paused else ""
-    yield judged(
+    yield check(
         not holds, f"mails and webhooks are sent{why if holds else ''}",
         "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Severity.WARN,
     )  # fmt: skip
@@ -197,7 +197,7 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         workspaces = [(row.id, row.key) for row in rows]
     for workspace_id, key in workspaces:
         different = len(await differences(database, workspace_id))
-        yield judged(
+        yield check(
             not different, f"{key}: figures and rows agree",
             f"{different} cells differ: `afterword rollups rebuild --workspace {key}`",
         )  # fmt: skip

@@ -22,6 +22,6 @@ class Finding:
     remedy: str = ""
 
 
-def judged(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
+def check(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
     """Return a finding of severity OK if `good`, else of severity `bad`."""
     return Finding(Severity.OK, what) if good else Finding(bad, what, remedy)

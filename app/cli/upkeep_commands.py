@@ -15,7 +15,7 @@ from app.core import jobs
 from app.core.database import Database
 from app.core.postgres import attached
 from app.core.schema_version import newest_revision
-from app.core.text_values import normalize_email
+from app.core.text_types import normalize_email
 from app.interactions import tickets as ticket_service
 from app.invitations.invitation_mails import sender_of
 from app.invitations.mail import write_test_mail

@@ -7,7 +7,7 @@ import sys
 
 import uvicorn
 
-from app.cli.connection import BoundedProtocol
+from app.cli.connection_limits import BoundedProtocol
 from app.core.garbage_collection import settle_collector
 from app.core.parent_process import end_with_parent
 

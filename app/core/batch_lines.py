@@ -23,7 +23,7 @@ from app.core.http import (
     require_content_type,
 )
 from app.core.signing import SealedBox
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 
 MOST_LINES = 10_000
 _NDJSON = "application/x-ndjson"

@@ -37,7 +37,7 @@ class _Queue(Generic[T, R]):
 class Batcher(Generic[T, R]):
     """Gathers what callers submit, and writes it in batches of one workspace each.
 
-    `write` returns a result or an error for each item, in their order. `places` says how many
+    `write` returns a result or an error for each item, in their order. `slots` says how many
     batches may be written at once, `per_workspace` how many of them for one workspace, `most` how
     many items one has, and `max_waiting` how many may wait before callers are told to come back.
     """
@@ -46,14 +46,14 @@ class Batcher(Generic[T, R]):
         self,
         write: Callable[[UUID, list[T]], Awaitable[Sequence[R | AfterwordError]]],
         *,
-        places: asyncio.Semaphore,
+        slots: asyncio.Semaphore,
         most: int,
         max_waiting: int,
         per_workspace: int = 1,
     ) -> None:
         """Prepare; nothing runs before the first item."""
         self._write = write
-        self._places = places
+        self._slots = slots
         self._most = most
         self._max_waiting = max_waiting
         self._per_workspace = per_workspace
@@ -85,7 +85,7 @@ class Batcher(Generic[T, R]):
         """Write batch after batch until none waits for this workspace."""
         try:
             while queue.waiting:
-                async with self._places:
+                async with self._slots:
                     size = min(self._most, len(queue.waiting))
                     taken = [queue.waiting.popleft() for _ in range(size)]
                     await self._write_all(workspace_id, taken)

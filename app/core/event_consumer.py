@@ -129,7 +129,7 @@ async def create_cursor(session: AsyncSession, consumer: str, *, at: int = 0) ->
 
 async def lock_cursor(session: AsyncSession, consumer: str) -> tuple[int, UUID] | None:
     """Lock a consumer's cursor; None if there is none, or if another process holds it."""
-    place = await run_sql(
+    rows = await run_sql(
         session,
         text(
             # A restored database counts its transactions anew.
@@ -138,16 +138,16 @@ async def lock_cursor(session: AsyncSession, consumer: str) -> tuple[int, UUID] 
             "from feed_place where consumer = :consumer for update skip locked"
         ).bindparams(consumer=consumer),
     )
-    row = place.first()
+    row = rows.first()
     return (row.xid, row.id) if row is not None else None
 
 
-async def advance_cursor(session: AsyncSession, consumer: str, place: tuple[int, UUID]) -> None:
+async def advance_cursor(session: AsyncSession, consumer: str, cursor: tuple[int, UUID]) -> None:
     """Store how far a consumer has read; this transaction must hold the lock of its cursor."""
     await run_sql(
         session,
         text("update feed_place set xid = :xid, id = :id where consumer = :consumer").bindparams(
-            xid=place[0], id=place[1], consumer=consumer
+            xid=cursor[0], id=cursor[1], consumer=consumer
         ),
     )
 

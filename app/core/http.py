@@ -32,7 +32,7 @@ from app.core.errors import (
 from app.core.ids import uuid7
 from app.core.log import request_id
 from app.core.telemetry import REFUSED, request_timer
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 
 logger = logging.getLogger("afterword.http")
 

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
-from app.core.jobs import Job, Lane, LaterError
+from app.core.jobs import Job, KindGroup, LaterError
 from app.core.telemetry import JOBS
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,8 @@ def _ignore_lost_connection() -> Iterator[None]:
 class JobRunner:
     """Runs the jobs of the kinds it has handlers for.
 
-    `concurrency` jobs run at once. A kind in `lanes` has places of its own: many of its jobs run
-    at once, because they share their transactions.
+    `concurrency` jobs run at once. A kind in `own_slots` has as many slots of its own: many of its
+    jobs run at once, because they share their transactions.
     """
 
     def __init__(
@@ -61,13 +61,13 @@ class JobRunner:
         handlers: Mapping[str, JobHandler],
         *,
         concurrency: int = 8,
-        lanes: Mapping[str, int] | None = None,
+        own_slots: Mapping[str, int] | None = None,
     ) -> None:
         """Prepare; nothing is claimed before `run`."""
         self._database = database
         self._handlers = dict(handlers)
         self._concurrency = concurrency
-        self._lanes = {key: most for key, most in (lanes or {}).items() if key in handlers}
+        self._own_slots = {key: most for key, most in (own_slots or {}).items() if key in handlers}
         self._worker = uuid4()
         self._running: dict[UUID, asyncio.Task[None]] = {}
         self._busy: Counter[str] = Counter()
@@ -115,14 +115,14 @@ class JobRunner:
 
     async def _turn(self) -> float:
         """Remove what is done, start what is due, and return how long to sleep, in seconds."""
-        lanes, done = self._free_lanes(), list(self._done)
+        groups, done = self._free_groups(), list(self._done)
         async with self._database.transaction() as session:
             await jobs.finish(session, done)
-            claimed = await jobs.claim(session, worker=self._worker, lanes=lanes)
-            taken = Counter(self._lane_of(job.kind) for job in claimed)
-            # Where all places are taken, the end of a job wakes the loop.
-            free = [lane for lane in lanes if taken[self._lane_of(lane.kinds[0])] < lane.free]
-            due = await jobs.next_due(session, [kind for lane in free for kind in lane.kinds])
+            claimed = await jobs.claim(session, worker=self._worker, groups=groups)
+            taken = Counter(self._group_of(job.kind) for job in claimed)
+            # Where all slots are taken, the end of a job wakes the loop.
+            free = [group for group in groups if taken[self._group_of(group.kinds[0])] < group.free]
+            due = await jobs.next_due(session, [kind for group in free for kind in group.kinds])
         del self._done[: len(done)]
         self._busy += taken
         for job in claimed:
@@ -131,15 +131,17 @@ class JobRunner:
             return _LONGEST_SLEEP
         return max(0.05, min(_LONGEST_SLEEP, (due - utc_now()).total_seconds()))
 
-    def _free_lanes(self) -> list[Lane]:
-        """Return the lanes that have free places."""
-        shared = [kind for kind in self._handlers if kind not in self._lanes]
-        lanes = [Lane(shared, self._concurrency - self._busy[_SHARED])]
-        lanes += [Lane([kind], most - self._busy[kind]) for kind, most in self._lanes.items()]
-        return [lane for lane in lanes if lane.free > 0 and lane.kinds]
+    def _free_groups(self) -> list[KindGroup]:
+        """Return the groups that have free slots."""
+        shared = [kind for kind in self._handlers if kind not in self._own_slots]
+        groups = [KindGroup(shared, self._concurrency - self._busy[_SHARED])]
+        groups += [
+            KindGroup([kind], most - self._busy[kind]) for kind, most in self._own_slots.items()
+        ]
+        return [group for group in groups if group.free > 0 and group.kinds]
 
-    def _lane_of(self, kind: str) -> str:
-        return kind if kind in self._lanes else _SHARED
+    def _group_of(self, kind: str) -> str:
+        return kind if kind in self._own_slots else _SHARED
 
     async def _attempt(self, job: Job) -> None:
         outcome = "done"
@@ -160,7 +162,7 @@ class JobRunner:
         finally:
             JOBS.labels(job.kind, outcome).inc()
             self._running.pop(job.id, None)
-            self._busy[self._lane_of(job.kind)] -= 1
+            self._busy[self._group_of(job.kind)] -= 1
             self.wake()
 
     async def _put_back(

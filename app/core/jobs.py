@@ -155,8 +155,8 @@ async def hasten(
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """Kinds of jobs that share places, and how many of these are free."""
+class KindGroup:
+    """Kinds of jobs that share worker slots, and how many of these are free."""
 
     kinds: Sequence[str]
     free: int
@@ -173,30 +173,30 @@ update job set
   run_at = case when job.attempts < job.max_attempts then :until else job.run_at end,
   attempts = job.attempts + case when job.attempts < job.max_attempts then 1 else 0 end
 from (
-  select due.id, l.free, row_number() over (partition by l.lane order by due.run_at) as place
-  from json_to_recordset(cast(:lanes as json)) l(lane int, kind text, free int)
+  select due.id, g.free, row_number() over (partition by g.number order by due.run_at) as position
+  from json_to_recordset(cast(:groups as json)) g(number int, kind text, free int)
   cross join lateral (
     select j.id, j.run_at from job j where j.run_at <= :now and j.dead_at is null
-    and j.kind = l.kind order by j.run_at for update skip locked limit l.free
+    and j.kind = g.kind order by j.run_at for update skip locked limit g.free
   ) due
 ) due
-where job.id = due.id and due.place <= due.free returning job.*
+where job.id = due.id and due.position <= due.free returning job.*
 """).columns(payload=Json)
 
 
-async def claim(session: AsyncSession, *, worker: UUID, lanes: Sequence[Lane]) -> list[Job]:
-    """Lease as many due jobs as lanes have places; those out of attempts die instead."""
+async def claim(session: AsyncSession, *, worker: UUID, groups: Sequence[KindGroup]) -> list[Job]:
+    """Lease as many due jobs as their groups have free slots; those out of attempts die instead."""
     now = utc_now()
-    places = [
-        {"lane": number, "kind": kind, "free": lane.free}
-        for number, lane in enumerate(lanes)
-        for kind in lane.kinds
-        if lane.free > 0
+    free = [
+        {"number": number, "kind": kind, "free": group.free}
+        for number, group in enumerate(groups)
+        for kind in group.kinds
+        if group.free > 0
     ]
     rows = await run_sql(
         session,
         _CLAIM.bindparams(
-            now=now, until=now + LEASE, worker=worker, killed=_KILLED, lanes=json.dumps(places)
+            now=now, until=now + LEASE, worker=worker, killed=_KILLED, groups=json.dumps(free)
         ),
     )
     return [Job.model_validate(dict(row._mapping)) for row in rows if row.dead_at is None]

@@ -24,11 +24,12 @@ from app.core.audit import is_audited, note_change
 from app.core.database import Database
 from app.core.errors import InvalidInput
 from app.core.http import MEBIBYTE, read_text, reply_headers, require_content_type
+from app.core.json_values import decode_json
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.property_filters import PROPERTY
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.text_values import decode_json, did_you_mean
+from app.core.text_types import did_you_mean
 
 # How many bytes a route takes of a body that it reads itself; shown in the documentation too.
 BODY_LIMIT = "x-body-limit"

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
+from app.core.json_values import decode_json, property_error
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import decode_json, property_error
 
 # Documents whose keys are names that the sender chose.
 _OF_NAMES = frozenset({"properties", "person_properties"})

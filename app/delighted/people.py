@@ -11,7 +11,7 @@ from app.core.clock import utc_now
 from app.core.cursors import decode_cursor, encode_cursor
 from app.core.errors import InvalidInput, NotFound
 from app.core.http import from_validation
-from app.core.text_values import normalize_email, normalize_locale
+from app.core.text_types import normalize_email, normalize_locale
 from app.delighted.parameters import Parameters
 from app.delighted.request import DelightedRequest
 from app.delighted.shapes import seconds

@@ -55,16 +55,16 @@ async def prepare_copy(database: Database) -> None:
         await run("delete from bi_access where not role = any(:roles ::text[])", roles=roles)
         await run("update job set worker = null")
         sent: list[UUID] = []
-        for place in (await run("select consumer, xid, id from feed_place")).all():
-            where: dict[str, Any] = {"xid": str(place.xid), "id": place.id}
-            if place.consumer.startswith(_OF_WEBHOOKS):
-                sent.append(UUID(place.consumer.removeprefix(_OF_WEBHOOKS)))
+        for cursor in (await run("select consumer, xid, id from feed_place")).all():
+            where: dict[str, Any] = {"xid": str(cursor.xid), "id": cursor.id}
+            if cursor.consumer.startswith(_OF_WEBHOOKS):
+                sent.append(UUID(cursor.consumer.removeprefix(_OF_WEBHOOKS)))
                 await run(_MARK_SENT_EVENTS, workspace_id=sent[-1], **where)
-                await run(_MOVE_CURSOR, consumer=place.consumer, xid=1, id=_LAST)
+                await run(_MOVE_CURSOR, consumer=cursor.consumer, xid=1, id=_LAST)
             else:
                 unheard = (await run(_HAS_UNREAD_EVENTS, **where)).one()[0]
                 xid, id_ = (0, _FIRST_ID) if unheard else (2, _LAST)
-                await run(_MOVE_CURSOR, consumer=place.consumer, xid=xid, id=id_)
+                await run(_MOVE_CURSOR, consumer=cursor.consumer, xid=xid, id=id_)
         await run(_MARK_EVENTS_OF_OTHERS, sent=sent)
         await run(_RENUMBER_DELIVERIES)
         await flags.write(session, flags.FEED, uuid4().hex[:8])

@@ -198,7 +198,7 @@ async def export_rows(
     writer = _writer(found, wanted.format)
     parts = stream(database, writer, caller.workspace_id, query=query, bound=bound)
     return StreamingResponse(
-        await start_stream(_within_places(parts)),
+        await start_stream(_within_slots(parts)),
         media_type=getattr(writer, "media_type", None),
         headers={
             "Next-Updated-Since": rfc3339(began - _OVERLAP),
@@ -207,8 +207,8 @@ async def export_rows(
     )
 
 
-async def _within_places(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """Hold one of the few places for exports: each has a connection of its own to the database."""
+async def _within_slots(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """Hold one of the few slots for exports: each has a connection of its own to the database."""
     if _export_slots.locked():
         detail = f"{_MOST_AT_ONCE} exports run already in this process; try again shortly."
         raise TooManyRequests(detail, headers={"Retry-After": "30"})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from app.core.errors import InvalidInput
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 
 NAMESPACE = "Afterword"
 _EDMX = "http://docs.oasis-open.org/odata/ns/edmx"

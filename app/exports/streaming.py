@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339
 from app.core.database import Database, run_sql
-from app.core.text_values import escape_csv_formula
+from app.core.text_types import escape_csv_formula
 from app.exports.columns import Column, Dataset, Type
 
 _ROWS_AT_ONCE = 2000

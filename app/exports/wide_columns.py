@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Columns of one row a response that hold its scores, and the means of its drivers and pillars."""
 
-from app.insights.names import NO_DRIVERS
+from app.insights.labels import NO_DRIVERS
 
 _NO_DRIVERS = ", ".join(f"'{name}'" for name in sorted(NO_DRIVERS))
 WIDE_SCORES = """(select jsonb_object_agg(k.key, k.value) from jsonb_each(r.scores) k

@@ -29,7 +29,7 @@ from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
 from app.responses.replacement import find_whole, is_followed_up, put_back_follow_ups
-from app.responses.submission import SubmissionOrigin, person_of, submission_of
+from app.responses.submission import SubmissionOrigin, reference_of, submission_of
 from app.responses.writing import MOST_ROWS, Submission
 
 Entry = TypeVar("Entry")
@@ -272,14 +272,14 @@ class AnswerTaker:
     async def _submissions(self, changes: Sequence[RowChange]) -> list[Submission]:
         ingest, workspace_id = self._ingest, self._workspace_id
         bodies = [change.body() for change in changes]
-        persons = [person_of(body.customer) if body.customer else None for body in bodies]
+        references = [reference_of(body.customer) if body.customer else None for body in bodies]
         customers = await ingest.customer_resolver.customers(
-            workspace_id, (person for person in persons if person)
+            workspace_id, (reference for reference in references if reference)
         )
         cases = await find_cases(ingest.database, workspace_id, bodies)
         submissions = []
-        for place, (change, body) in enumerate(zip(changes, bodies, strict=True)):
-            person, case = persons[place], cases.get(place)
+        for position, (change, body) in enumerate(zip(changes, bodies, strict=True)):
+            reference, case = references[position], cases.get(position)
             origin = replace(self._origin, case=case) if case else self._origin
             submissions.append(
                 submission_of(
@@ -287,7 +287,7 @@ class AnswerTaker:
                     self._file.survey,
                     origin,
                     checked=change.entry.row.checked,
-                    customer_id=customers[person] if person else None,
+                    customer_id=customers[reference] if reference else None,
                 )
             )
         return submissions

@@ -175,7 +175,7 @@ def _dates(
     """Judge how the dates are read; InvalidInput if there are none, but answers need them."""
     column = next((use for use in uses if use.target == "responded_at"), None)
     if column is not None:
-        values = (cells[column.place] for _, cells in wanted_rows(table, options.where))
+        values = (cells[column.position] for _, cells in wanted_rows(table, options.where))
         order = table.origin.date_order if table.origin else None
         is_sheet = table.sheet is not None
         return judge_dates(

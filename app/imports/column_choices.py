@@ -44,9 +44,9 @@ async def find_choices(
         words = vocabulary_of(survey.definition, preset)
     unchosen = replace(options, maps={}, ignored=frozenset())
     # A column may have two uses; the first one is shown.
-    defaults = {use.place: use.target for use in reversed(uses_of(table, unchosen, words))}
+    defaults = {use.position: use.target for use in reversed(uses_of(table, unchosen, words))}
     columns = [
-        (name, value[:_LONGEST_EXAMPLE], defaults.get(place, ""))
-        for place, (name, value) in enumerate(zip(table.columns, table.example, strict=True))
+        (name, value[:_LONGEST_EXAMPLE], defaults.get(position, ""))
+        for position, (name, value) in enumerate(zip(table.columns, table.example, strict=True))
     ]
     return ColumnChoices(columns, sorted(set(words.targets.values())))

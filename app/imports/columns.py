@@ -8,7 +8,7 @@ from itertools import islice
 
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 from app.imports.options import ImportOptions
 from app.imports.presets import presets
 from app.imports.table import REJECTED_COLUMN, Table, too_wide
@@ -25,7 +25,7 @@ class ColumnUse:
     """
 
     name: str
-    place: int
+    position: int
     target: str
     more: tuple[int, ...] = ()
 
@@ -77,24 +77,24 @@ def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") 
 
 def uses_of(table: Table, options: ImportOptions, words: Vocabulary) -> list[ColumnUse]:
     """Return the columns that are taken; raise InvalidInput where they contradict one another."""
-    places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    uses = _mapped_uses(table, options, places, words)
+    positions = {column.casefold(): position for position, column in enumerate(table.columns)}
+    uses = _mapped_uses(table, options, positions, words)
     chosen = {*uses, *options.constants}
-    skipped = {_require_column(places, "ignore", column) for column in options.ignored}
+    skipped = {_require_column(positions, "ignore", column) for column in options.ignored}
     skipped |= {use.name.casefold() for use in uses.values()} | {REJECTED_COLUMN}
-    others = [place for column, place in places.items() if column not in skipped]
+    others = [position for column, position in positions.items() if column not in skipped]
     _add_unasked_uses(table, uses, others, words, chosen)
     for target in words.several & set(uses):
         # One column for each option, under one header.
-        more = table.parts.get(uses[target].place, ())
+        more = table.parts.get(uses[target].position, ())
         uses[target] = replace(uses[target], more=tuple(more))
     _require_no_other_half(table, uses, skipped)
     for target in options.constants:
         _require_target(target, words, "set")
-    if "external_id" not in chosen | set(uses) and (own_ids := sorted(words.ids & set(places))):
-        place = places[own_ids[0]]
-        uses["external_id"] = ColumnUse(table.columns[place], place, "external_id")
-    return sorted(uses.values(), key=lambda use: use.place)
+    if "external_id" not in chosen | set(uses) and (own_ids := sorted(words.ids & set(positions))):
+        position = positions[own_ids[0]]
+        uses["external_id"] = ColumnUse(table.columns[position], position, "external_id")
+    return sorted(uses.values(), key=lambda use: use.position)
 
 
 def _add_unasked_uses(
@@ -105,19 +105,21 @@ def _add_unasked_uses(
 
     A column's own name beats a preset's.
     """
-    own = {place: _own_meaning(table.columns[place], words) for place in others}
-    own = {place: name for place, name in own.items() if name and name not in words.on_request}
-    for place in sorted(others, key=lambda place: place not in own):
-        name = table.columns[place]
-        meaning = own.get(place) or _known_meaning(table, place, words)
+    own = {position: _own_meaning(table.columns[position], words) for position in others}
+    own = {
+        position: name for position, name in own.items() if name and name not in words.on_request
+    }
+    for position in sorted(others, key=lambda position: position not in own):
+        name = table.columns[position]
+        meaning = own.get(position) or _known_meaning(table, position, words)
         if meaning is None or meaning in chosen:
             continue
-        use = ColumnUse(name, place, meaning)
+        use = ColumnUse(name, position, meaning)
         if meaning not in uses:
             uses[meaning] = use
-        elif place in own or words.is_question(meaning):
+        elif position in own or words.is_question(meaning):
             raise _conflict_of_columns(uses[meaning].name, name, meaning)
-        elif uses[meaning].place in own:
+        elif uses[meaning].position in own:
             table.notes.append(f"`{name}` is left out: `{uses[meaning].name}` is the {meaning}.")
         else:
             # Both are mapped by the preset alone.
@@ -131,29 +133,29 @@ def _require_no_other_half(
 
     A form with branches asks one question in several columns.
     """
-    taken = {use.place for use in uses.values()}
+    taken = {use.position for use in uses.values()}
     halves = [
-        (use, place)
+        (use, position)
         for use in uses.values()
-        for place, column in enumerate(table.columns)
-        if place not in taken and column.casefold() not in skipped
+        for position, column in enumerate(table.columns)
+        if position not in taken and column.casefold() not in skipped
         and re.fullmatch(re.escape(use.name.casefold()) + r"#\d+", column.casefold())
     ]  # fmt: skip
     for _, cells in table.rows() if halves else ():
-        for use, place in halves:
-            if cells[place] and not cells[use.place]:
+        for use, position in halves:
+            if cells[position] and not cells[use.position]:
                 detail = (
-                    f"The columns `{use.name}` and `{table.columns[place]}` have one name, and "
+                    f"The columns `{use.name}` and `{table.columns[position]}` have one name, and "
                     f"there are rows in which only the second one is filled; read the file once "
                     f"for each with `map`, or leave one out by `ignore`."
                 )
                 raise InvalidInput(detail)
 
 
-def _known_meaning(table: Table, place: int, words: Vocabulary) -> str | None:
+def _known_meaning(table: Table, position: int, words: Vocabulary) -> str | None:
     """Return what a column becomes by a preset, by a question's wording, or as a property."""
-    name = table.columns[place]
-    meaning = words.known.get(plain_header(name)) or _question_of(table, place, words)
+    name = table.columns[position]
+    meaning = words.known.get(plain_header(name)) or _question_of(table, position, words)
     # A repeated header has a number.
     first = plain_header(name).partition("#")[0]
     if meaning is None and words.rest_as_properties and first not in words.unwanted:
@@ -161,9 +163,9 @@ def _known_meaning(table: Table, place: int, words: Vocabulary) -> str | None:
     return meaning
 
 
-def _question_of(table: Table, place: int, words: Vocabulary) -> str | None:
+def _question_of(table: Table, position: int, words: Vocabulary) -> str | None:
     """Return the question whose wording a header has, or the row below the header."""
-    name, below = table.columns[place], table.labels[place] if table.labels else ""
+    name, below = table.columns[position], table.labels[position] if table.labels else ""
     candidates = (fold(name), plain_header(name), fold(below))
     return next((words.texts[text] for text in candidates if text in words.texts), None)
 
@@ -172,21 +174,21 @@ def _fuller_column(table: Table, first: ColumnUse, second: ColumnUse) -> ColumnU
     """Return the column with more values, the first one if both have as many; note the other."""
     counts = [0, 0]
     for _, cells in islice(table.rows(), _JUDGED_ROWS):
-        counts[0] += cells[first.place] != ""
-        counts[1] += cells[second.place] != ""
+        counts[0] += cells[first.position] != ""
+        counts[1] += cells[second.position] != ""
     kept, other = (second, first) if counts[1] > counts[0] else (first, second)
     table.notes.append(f"`{other.name}` is left out: `{kept.name}` is the {kept.target}.")
     return kept
 
 
 def _mapped_uses(
-    table: Table, options: ImportOptions, places: Mapping[str, int], words: Vocabulary
+    table: Table, options: ImportOptions, positions: Mapping[str, int], words: Vocabulary
 ) -> dict[str, ColumnUse]:
     """Return the columns that the caller has mapped, by what they become."""
     uses: dict[str, ColumnUse] = {}
     for header, target in options.maps.items():
-        place = places[_require_column(places, "map", header)]
-        use = ColumnUse(table.columns[place], place, _require_target(target, words))
+        position = positions[_require_column(positions, "map", header)]
+        use = ColumnUse(table.columns[position], position, _require_target(target, words))
         if use.target in uses:
             raise _conflict_of_columns(uses[use.target].name, use.name, use.target)
         uses[use.target] = use
@@ -209,10 +211,11 @@ def _conflict_of_columns(first: str, second: str, target: str) -> InvalidInput:
     return InvalidInput(detail)
 
 
-def _require_column(places: Mapping[str, int], option: str, column: str) -> str:
-    if column.casefold() not in places:
-        hint = did_you_mean(column.casefold(), places)
-        msg = f"the file has no column `{column[:80]}`{hint}; it has {', '.join(list(places)[:20])}"
+def _require_column(positions: Mapping[str, int], option: str, column: str) -> str:
+    if column.casefold() not in positions:
+        hint = did_you_mean(column.casefold(), positions)
+        columns = ", ".join(list(positions)[:20])
+        msg = f"the file has no column `{column[:80]}`{hint}; it has {columns}"
         raise InvalidInput.at("query", option, msg=msg)
     return column.casefold()
 
@@ -229,10 +232,10 @@ def _require_target(target: str, words: Vocabulary, option: str = "map") -> str:
 
 def require_known_names(table: Table, options: ImportOptions, questions: Sequence[str]) -> None:
     """Refuse options about columns that the file lacks, or questions that the survey lacks."""
-    places = {column.casefold(): place for place, column in enumerate(table.columns)}
+    positions = {column.casefold(): position for position, column in enumerate(table.columns)}
     for option, columns in (("missing", options.named_missing), ("na", options.na)):
         for column in columns:
-            _require_column(places, option, column)
+            _require_column(positions, option, column)
     for question in options.values:
         if question not in questions:
             hint = did_you_mean(question, questions)
@@ -249,33 +252,33 @@ def wanted_rows(
 
     Rows that cannot be read are always among them, so that they are reported.
     """
-    places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    asked = [(places[_require_column(places, "where", column)], values)
+    positions = {column.casefold(): position for position, column in enumerate(table.columns)}
+    asked = [(positions[_require_column(positions, "where", column)], values)
              for column, values in where.items()]  # fmt: skip
     if not asked:
         yield from table.rows()
         return
     for line, cells in table.rows():
         if table.is_unreadable(line, cells) or (
-            any(cells) and all(cells[place].casefold() in values for place, values in asked)
+            any(cells) and all(cells[position].casefold() in values for position, values in asked)
         ):
             yield line, cells
 
 
 def _places_of_pivot(table: Table, pivot: tuple[str, str], by: str | None) -> tuple[int, int, int]:
-    """Return the places of the questions, of the answers, and of the ids that are joined."""
+    """Return the positions of the questions, of the answers, and of the ids that are joined."""
     if by is None:
         raise InvalidInput.at("query", "by", msg="names the column of the ids that `pivot` joins")
-    places = {column.casefold(): place for place, column in enumerate(table.columns)}
-    question, answer = (places[_require_column(places, "pivot", column)] for column in pivot)
-    return question, answer, places[_require_column(places, "by", by)]
+    positions = {column.casefold(): position for position, column in enumerate(table.columns)}
+    question, answer = (positions[_require_column(positions, "pivot", column)] for column in pivot)
+    return question, answer, positions[_require_column(positions, "by", by)]
 
 
 def _fault_of(
-    table: Table, cells: Sequence[str], places: tuple[int, int, int], other: str
+    table: Table, cells: Sequence[str], positions: tuple[int, int, int], other: str
 ) -> str | None:
     """Return why a row cannot be joined; `other` is the answer to its question of its id so far."""
-    question, answer, by = places
+    question, answer, by = positions
     if not cells[by]:
         return f"`{table.columns[by]}` is empty, so that its answer has no id"
     if len(cells) > len(table.columns):
@@ -290,7 +293,9 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     if options.pivot is None:
         return table
     question, answer, by = _places_of_pivot(table, options.pivot, options.by)
-    kept = [place for place in range(len(table.columns)) if place not in {question, answer}]
+    kept = [
+        position for position in range(len(table.columns)) if position not in {question, answer}
+    ]
     rows: dict[str, tuple[int, list[str], dict[str, str]]] = {}
     originals: dict[int, list[list[str]]] = {}
     names: dict[str, None] = {}

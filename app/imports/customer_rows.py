@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.text_values import normalize_locale
+from app.core.text_types import normalize_locale
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
@@ -50,7 +50,9 @@ class CustomerReader:
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
         """Return the customer of a row, or None where it is empty; raise UnreadableRowError."""
-        given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
+        given = {
+            use.target: (use.name, cells[use.position]) for use in self.uses if cells[use.position]
+        }
         given |= {name: (f"set {name}", value) for name, value in self.constants.items()}
         if not any(use.target in given for use in self.uses):
             return None

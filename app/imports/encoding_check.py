@@ -17,9 +17,9 @@ def require_one_reading(
     other = read_as(table.other)
     for (_, first), (_, second) in zip(table.rows(), other.rows(), strict=False):
         for use in uses:
-            here = first[use.place]
+            here = first[use.position]
             # Another reading may have fewer columns.
-            there = "".join(second[use.place : use.place + 1])
+            there = "".join(second[use.position : use.position + 1])
             if here != there:
                 detail = (
                     f"The file can be read as {table.encoding} (`{here[:60]}`) or as "

@@ -43,18 +43,20 @@ def apply_rules(
     return table, options
 
 
-def _places(table: Table) -> dict[str, int]:
-    return {name.casefold(): place for place, name in enumerate(table.columns)}
+def _positions(table: Table) -> dict[str, int]:
+    return {name.casefold(): position for position, name in enumerate(table.columns)}
 
 
 def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
     """Put the members of documents into columns of their own."""
-    places = _places(table)
+    positions = _positions(table)
     prefixes = {
-        places[key]: prefix for key, prefix in rules.get("unpack", {}).items() if key in places
+        positions[key]: prefix
+        for key, prefix in rules.get("unpack", {}).items()
+        if key in positions
     }
     names = [*rules.get("drop", ()), *(rules.get("repeated", ()) if prefixes else ())]
-    dropped = {places[name] for name in names if name in places}
+    dropped = {positions[name] for name in names if name in positions}
     if not prefixes and not dropped:
         return table
     kept = [
@@ -69,23 +71,23 @@ def _unpacked(table: Table, rules: Mapping[str, Any]) -> Table:
     def rows() -> Iterator[tuple[int, list[str]]]:
         for line, cells in table.rows():
             found = _members_of(cells, prefixes)
-            own = [cells[place] for place in kept]
+            own = [cells[position] for position in kept]
             yield (
                 line,
                 own + [found.get(name, "") for name in members] + cells[len(table.columns) :],
             )
 
     return replace(
-        table, columns=[*(table.columns[place] for place in kept), *members], rows=rows,
+        table, columns=[*(table.columns[position] for position in kept), *members], rows=rows,
         more_headers=[],
     )  # fmt: skip
 
 
 def _members_of(cells: Sequence[str], prefixes: Mapping[int, str]) -> dict[str, str]:
     members: dict[str, str] = {}
-    for place, prefix in prefixes.items():
+    for position, prefix in prefixes.items():
         try:
-            document = json.loads(cells[place] or "{}")
+            document = json.loads(cells[position] or "{}")
         except ValueError:
             continue
         if isinstance(document, dict):
@@ -105,27 +107,29 @@ def _filtered(table: Table, rules: Mapping[str, Any]) -> Table:
             if table.is_unreadable(line, cells):
                 yield line, cells
                 continue
-            is_wanted = all(cells[place].casefold() in values for place, values in only.items())
+            is_wanted = all(
+                cells[position].casefold() in values for position, values in only.items()
+            )
             if is_wanted and not any(
-                cells[place].casefold() in values for place, values in unless.items()
+                cells[position].casefold() in values for position, values in unless.items()
             ):
                 yield line, cells
 
     names = table.columns
     notes = [
-        f"Only rows whose `{names[place]}` is {_listed(values)} are read."
-        for place, values in only.items()
+        f"Only rows whose `{names[position]}` is {_listed(values)} are read."
+        for position, values in only.items()
     ]
     notes += [
-        f"Rows whose `{names[place]}` is {_listed(values)} are left out."
-        for place, values in unless.items()
+        f"Rows whose `{names[position]}` is {_listed(values)} are left out."
+        for position, values in unless.items()
     ]
     return replace(table, rows=rows, notes=[*table.notes, *notes])
 
 
 def _values_by_place(table: Table, rule: Mapping[str, Sequence[str]]) -> dict[int, set[str]]:
-    places = _places(table)
-    return {places[name]: set(values) for name, values in rule.items() if name in places}
+    positions = _positions(table)
+    return {positions[name]: set(values) for name, values in rule.items() if name in positions}
 
 
 def _listed(values: set[str]) -> str:
@@ -134,11 +138,11 @@ def _listed(values: set[str]) -> str:
 
 def _of_survey(table: Table, column: str, key: str) -> Table:
     """Leave out the answers to other surveys; InvalidInput if there are only such, of several."""
-    place = _places(table).get(column)
-    if place is None:
+    position = _positions(table).get(column)
+    if position is None:
         return table
     found = Counter(
-        cells[place]
+        cells[position]
         for line, cells in table.rows()
         if any(cells) and not table.is_unreadable(line, cells)
     )
@@ -156,7 +160,7 @@ def _of_survey(table: Table, column: str, key: str) -> Table:
         return (
             (line, cells)
             for line, cells in table.rows()
-            if cells[place] == key or table.is_unreadable(line, cells)
+            if cells[position] == key or table.is_unreadable(line, cells)
         )
 
     others = ", ".join(f"{name} ({n:,})" for name, n in found.items() if name != key)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.core.json_values import property_error
 from app.core.property_filters import MOST_PROPERTIES, PROPERTY
-from app.core.text_values import property_error
 
 # A ticket may have its agent and its team beside them.
 _MOST_PROPERTIES = MOST_PROPERTIES - 2

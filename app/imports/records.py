@@ -215,7 +215,7 @@ def _dates(
     if not timed:
         return None
     rows = wanted_rows(table, options.where)
-    values = (cells[use.place] for _, cells in rows for use in timed)
+    values = (cells[use.position] for _, cells in rows for use in timed)
     names = ", ".join(use.name for use in timed)
     order = table.origin.date_order if table.origin else None
     return judge_dates(values, zone, options.date_format, names, order=order)

@@ -62,12 +62,14 @@ def write_rejects(
     for _ in range(table.skipped_rows):
         writer.writerow(["-"])
     columns = table.original_columns or table.columns
-    kept = [place for place, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]
-    writer.writerow([*(columns[place] for place in kept), REJECTED_COLUMN])
+    kept = [position for position, name in enumerate(columns) if name.casefold() != REJECTED_COLUMN]
+    writer.writerow([*(columns[position] for position in kept), REJECTED_COLUMN])
     for header in table.more_headers:
-        writer.writerow(header[place] if place < len(header) else "" for place in kept)
+        writer.writerow(header[position] if position < len(header) else "" for position in kept)
     for row in rejected:
         reason = f"line {row.line}: {row.reason} {origin}"
         for cells in table.originals(row.line) if table.originals else [row.cells]:
             # Cells beyond the header stay beyond it, so that the row is not taken without them.
-            writer.writerow([*(cells[place] for place in kept), reason, *cells[len(columns) :]])
+            writer.writerow(
+                [*(cells[position] for position in kept), reason, *cells[len(columns) :]]
+            )

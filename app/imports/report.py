@@ -57,7 +57,7 @@ def file_report(
         reasons[kind] += 1
         first.setdefault(kind, row)
     example = file.table.example
-    targets = {place: use.target for use in uses for place in (use.place, *use.more)}
+    targets = {position: use.target for use in uses for position in (use.position, *use.more)}
     return {
         "file": file.name,
         "source": file.options.source,
@@ -68,8 +68,8 @@ def file_report(
         "preset": file.preset,
         "dates": _dates(file.dates),
         "columns": [
-            {"column": name, "example": example[place][:80], "becomes": targets.get(place)}
-            for place, name in enumerate(file.table.columns)
+            {"column": name, "example": example[position][:80], "becomes": targets.get(position)}
+            for position, name in enumerate(file.table.columns)
         ],
         "rows": {
             "seen": file.seen,

@@ -16,7 +16,7 @@ import msgspec
 
 from app.core.errors import AfterwordError
 from app.core.property_filters import MOST_PROPERTIES, PROPERTY
-from app.core.text_values import LOCALE, LONGEST_LOCALE, normalize_email
+from app.core.text_types import LOCALE, LONGEST_LOCALE, normalize_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
@@ -125,7 +125,7 @@ class RowReader:
         main = definition.main_question
         self.decisive = {main.key} if main else set(by_key)
         self._missing = {
-            use.place: self.options.missing[use.name.casefold()]
+            use.position: self.options.missing[use.name.casefold()]
             for use in self.uses
             if use.name.casefold() in self.options.missing
         }
@@ -136,10 +136,12 @@ class RowReader:
             "external_id": self._external_id,
         }  # fmt: skip
         self._question_uses = [
-            (use.target, use.name, use.place, use.more) for use in self.uses if use.target in by_key
+            (use.target, use.name, use.position, use.more)
+            for use in self.uses
+            if use.target in by_key
         ]
         self._field_uses = [
-            (self._writer_of(use.target), use.name, use.place)
+            (self._writer_of(use.target), use.name, use.position)
             for use in self.uses
             if use.target not in by_key
         ]
@@ -161,8 +163,8 @@ class RowReader:
         """Return the row, or None where it holds no answer; raise UnreadableRowError."""
         answers: dict[str, Any] = {}
         body: dict[str, Any] = {"survey": self.survey.key, "channel": "import", "answers": answers}
-        for target, column, place, more in self._question_uses:
-            text = self._text(place, cells)
+        for target, column, position, more in self._question_uses:
+            text = self._text(position, cells)
             if more:
                 chosen = [cell for cell in (text, *(cells[part] for part in more)) if cell]
                 text = json.dumps(chosen, ensure_ascii=False) if chosen else ""
@@ -171,8 +173,8 @@ class RowReader:
             answers[target] = self._answer(target, column, text)
         if not any(value is not None for value in answers.values()):
             return None
-        for put, column, place in self._field_uses:
-            if text := self._text(place, cells):
+        for put, column, position in self._field_uses:
+            if text := self._text(position, cells):
                 put(body, column, text)
         for put, column, text in self._constant_fields:
             put(body, column, text)
@@ -192,12 +194,12 @@ class RowReader:
                 counts.clear()
                 counts.update(before)
 
-    def _text(self, place: int, cells: Sequence[str]) -> str:
+    def _text(self, position: int, cells: Sequence[str]) -> str:
         """Return a cell, empty if its value stands for none."""
-        text = cells[place]
+        text = cells[position]
         if not self._missing:
             return text
-        missing = self._missing.get(place)
+        missing = self._missing.get(position)
         return "" if missing is not None and text.casefold() in missing else text
 
     def _writer_of(self, target: str) -> FieldWriter:

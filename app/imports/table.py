@@ -86,9 +86,9 @@ class Table:
         names = [name.casefold() for name in self.columns]
         if REJECTED_COLUMN not in names:
             return None
-        place = names.index(REJECTED_COLUMN)
+        position = names.index(REJECTED_COLUMN)
         for _, cells in self.rows():
-            if match := _ORIGIN.search(cells[place]):
+            if match := _ORIGIN.search(cells[position]):
                 imports = match[4].split(", ") if match[4] else ()
                 return RejectsOrigin(match[1], tuple(map(UUID, imports)), match[2], match[3])
         return None

@@ -81,9 +81,9 @@ def _read_csv(source: SourceFile, encoding: str, other: str | None, options: Fil
         return _lines_of(source, encoding)
 
     sample = []
-    for place, line in enumerate(lines()):
+    for position, line in enumerate(lines()):
         sample.append(line)
-        if place >= 200:
+        if position >= 200:
             break
     separator_line = _SEPARATOR.fullmatch(sample[0].lstrip("\ufeff")) if sample else None
     skipped = options.skip_rows + (1 if separator_line else 0)
@@ -165,7 +165,7 @@ def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Tab
     Raises InvalidInput if there is no such row.
     """
     start = enumerate(records())
-    place, (_, header) = next(((p, r) for p, r in start if any(r[1])), (0, (0, [])))
+    position, (_, header) = next(((p, r) for p, r in start if any(r[1])), (0, (0, [])))
     if not header:
         raise InvalidInput("The file has no header row; `skip_rows` skips rows before it.")
     after = [row for _, (_, row) in islice(start, 2)]
@@ -176,7 +176,7 @@ def _split_header(records: Callable[[], Iterator[tuple[int, list[str]]]]) -> Tab
     def rows() -> Iterator[tuple[int, list[str]]]:
         width = len(columns)
         for number, (line, row) in enumerate(records()):
-            if number > place + extra:
+            if number > position + extra:
                 yield (
                     line,
                     row + [""] * (width - len(row)) if len(row) <= width else _cut(row, width),
@@ -194,11 +194,11 @@ def _parts(header: Sequence[str], below: Sequence[str]) -> dict[int, list[int]]:
     """Return the columns that have only a second header, by the column whose header they share."""
     parts: dict[int, list[int]] = {}
     first = None
-    for place, name in enumerate(header):
+    for position, name in enumerate(header):
         if name:
-            first = place
-        elif first is not None and place < len(below) and below[place]:
-            parts.setdefault(first, []).append(place)
+            first = position
+        elif first is not None and position < len(below) and below[position]:
+            parts.setdefault(first, []).append(position)
     return parts
 
 
@@ -211,9 +211,9 @@ def _second_header(header: Sequence[str], after: Sequence[Sequence[str]]) -> int
     """Return how many more rows are header, as presets say: SurveyMonkey has one, Qualtrics two."""
     rules = [preset.get("more_headers", {}) for preset in presets().values()]
     begins = tuple(text for rule in rules for text in rule.get("begins_with", ()))
-    for place in (1, 0):
-        if len(after) > place and any(cell.startswith(begins) for cell in after[place]):
-            return place + 1
+    for position in (1, 0):
+        if len(after) > position and any(cell.startswith(begins) for cell in after[position]):
+            return position + 1
     empty_below = {name for rule in rules for name in rule.get("empty_below", ())}
     first = header[0].casefold()
     return int(bool(after) and first in empty_below and not (after[0][0] if after[0] else ""))
@@ -231,9 +231,9 @@ def _names(header: Sequence[str], second: Sequence[str]) -> list[str]:
     """Return unique column names; a second header row replaces empty names."""
     seen: Counter[str] = Counter()
     names = []
-    for place, name in enumerate(header):
-        below = second[place] if place < len(second) else ""
-        label = (name or below or f"column {place + 1}").strip().lstrip("\ufeff")
+    for position, name in enumerate(header):
+        below = second[position] if position < len(second) else ""
+        label = (name or below or f"column {position + 1}").strip().lstrip("\ufeff")
         seen[label.casefold()] += 1
         count = seen[label.casefold()]
         names.append(label if count == 1 else f"{label}#{count}")

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.clock import utc_now
-from app.core.text_values import normalize_email
+from app.core.text_types import normalize_email
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.dates import DateReading
 from app.imports.options import EVENT_TYPE
@@ -91,7 +91,9 @@ class TicketReader:
 
     def read(self, line: int, cells: Sequence[str]) -> Record | None:
         """Return the story of a row, or None if it is empty; raise UnreadableRowError."""
-        given = {use.target: (use.name, cells[use.place]) for use in self.uses if cells[use.place]}
+        given = {
+            use.target: (use.name, cells[use.position]) for use in self.uses if cells[use.position]
+        }
         for name in (*TIMES, *_MINUTES):
             if name in given and given[name][1].casefold() in _NO_TIME:
                 del given[name]
@@ -211,9 +213,13 @@ class TicketReader:
             touchpoint = fit_touchpoint(text) or ""
             if not touchpoint:
                 self.notes[f"{column}: `{text[:40]}` is no key of a touchpoint"] += 1
-        return {"properties": properties, "touchpoint": touchpoint, "person": self._person(given)}
+        return {
+            "properties": properties,
+            "touchpoint": touchpoint,
+            "customer": self._customer(given),
+        }
 
-    def _person(self, given: Mapping[str, tuple[str, str]]) -> CustomerReference | None:
+    def _customer(self, given: Mapping[str, tuple[str, str]]) -> CustomerReference | None:
         named = {
             name: given[f"customer.{name}"][1]
             for name in ("email", "external_id", "name") if f"customer.{name}" in given

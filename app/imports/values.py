@@ -211,9 +211,9 @@ def _polarity_of(label: str) -> int:
     signs = {sign for name, sign in (("likely", 1), ("unlikely", -1)) if folded in words()[name]}
     for languages in words()["scales"].values():
         for steps in languages.values():
-            for place, names in enumerate(steps):
+            for position, names in enumerate(steps):
                 if folded in names:
-                    side = 2 * place - (len(steps) - 1)
+                    side = 2 * position - (len(steps) - 1)
                     signs.add((side > 0) - (side < 0))
     return signs.pop() if len(signs) == 1 else 0
 

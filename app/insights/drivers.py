@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.insights.labels import NO_DRIVERS, label_of
 from app.insights.linear import (
     Floats,
     Importance,
@@ -19,7 +20,6 @@ from app.insights.linear import (
     pair_sums_of,
     scaled_interval,
 )
-from app.insights.names import NO_DRIVERS, label_of
 from app.insights.questions import (
     ScoredQuestion,
     SurveyItems,

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.insights.labels import label_of
 from app.insights.linear import (
     Floats,
     complete_rows,
@@ -16,7 +17,6 @@ from app.insights.linear import (
     importance_of,
     pair_sums_of,
 )
-from app.insights.names import label_of
 from app.insights.questions import (
     ScoredQuestion,
     SurveyItems,

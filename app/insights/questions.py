@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.schema import Json
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 from app.insights.request import (
     NO_OUTCOME,
     RESPONSE_TOUCHPOINT,

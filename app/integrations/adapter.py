@@ -39,7 +39,7 @@ class InboundWebhook:
 
 
 class UntranslatableError(Exception):
-    """The delivery makes no interaction; the message says why."""
+    """The webhook makes no interaction; the message says why."""
 
 
 class UnreadableTimeError(UntranslatableError):
@@ -71,12 +71,12 @@ class UnusedWebhook:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """The interactions that a delivery reports.
+    """The interactions that a webhook reports.
 
     `problems` are parts that should make an interaction but do not, `notes` what was left out.
-    `order_names` are further names of the order, such as a payment's id; deliveries that share
+    `order_names` are further names of the order, such as a payment's id; webhooks that share
     one of them are about the same order. With `needs_order` the order is known by these names
-    alone, so the delivery waits until an earlier one has connected one of them with an order.
+    alone, so the webhook waits until an earlier one has connected one of them with an order.
     """
 
     interactions: Sequence[InteractionBody]
@@ -91,12 +91,12 @@ Translation = Interpretation | UnusedWebhook
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """How one source signs, names its deliveries, and what they mean.
+    """How one source signs, names its webhooks, and what they mean.
 
-    Without a signature the URL carries a token. The first of `delivery_headers` names the
-    delivery, else `delivery_field` of the body, else the hash of the body does; the event's name
+    Without a signature the URL carries a token. The first of `id_headers` names the
+    webhook, else `id_field` of the body, else the hash of the body does; the event's name
     in one of `event_headers` is part of the identity, because one body may be sent for two events.
-    `timeless_case` returns the case of a delivery without an id and a time; such a delivery is a
+    `timeless_case` returns the case of a webhook without an id and a time; such a webhook is a
     repeat only if it equals the one just before. With `numbers_orders` the source is a shop with
     its own order numbers: the same number of another shop is another order. A body that begins
     with `ping` only asks whether the address answers. A helpdesk with `write_back` takes scores.
@@ -104,8 +104,8 @@ class Adapter:
 
     translate: Callable[[InboundWebhook, SourceSettings], Translation]
     signature: SignatureRule | None = None
-    delivery_headers: tuple[str, ...] = ()
-    delivery_field: str | None = None
+    id_headers: tuple[str, ...] = ()
+    id_field: str | None = None
     event_headers: tuple[str, ...] = ()
     hashes_body: bool = False
     timeless_case: Callable[[InboundWebhook, SourceSettings], str | None] | None = None
@@ -116,5 +116,5 @@ class Adapter:
 
     @property
     def signs(self) -> bool:
-        """Whether its deliveries bear a signature."""
+        """Whether its webhooks bear a signature."""
         return self.signature is not None

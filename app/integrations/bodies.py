@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the bytes of a delivery: JSON, a form, either of them compressed. Pure."""
+"""Reading the bytes of a webhook: JSON, a form, either of them compressed. Pure."""
 
 import re
 import zlib
@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
-from app.core.text_values import decode_json, storage_error
+from app.core.json_values import decode_json, storage_error
 from app.integrations.adapter import UntranslatableError
 
 MOST_BYTES = 1 << 20

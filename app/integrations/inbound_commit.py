@@ -26,7 +26,7 @@ _AT_ONCE, _MOST = 2, 200
 _MAX_TRIES, _RETRY_SECONDS = 50, 0.1
 _REMEMBERED = 10_000
 
-# One round trip: the deliveries, the jobs that translate them, and one hint to the workers.
+# One round trip: the webhooks, the jobs that translate them, and one hint to the workers.
 _STORE = Prepared("""
 with given as materialized (
   select * from json_to_recordset(cast(:rows as json)) n(id uuid, integration_id uuid,
@@ -54,11 +54,11 @@ select s.id, (select pg_notify(:channel, :kind)::text from queued limit 1) from 
 
 @dataclass(frozen=True, slots=True)
 class RawWebhook:
-    """One delivery as it came, and whether its signature was right."""
+    """One webhook as it came, and whether its signature was right."""
 
     id: UUID
     integration_id: UUID
-    delivery: str
+    identity: str
     headers: Mapping[str, str]
     body: bytes
     verified: bool
@@ -68,7 +68,7 @@ class RawWebhook:
         """Return what is stored of it."""
         return {
             "id": self.id, "integration_id": self.integration_id,
-            "delivery": self.delivery, "headers": dict(self.headers),
+            "delivery": self.identity, "headers": dict(self.headers),
             "body": b64encode(self.body).decode(), "verified": self.verified,
             "reason": None if self.verified else "no secret is set yet",
             "now": self.at, "job_id": uuid7(),
@@ -76,47 +76,47 @@ class RawWebhook:
 
 
 class InboundCommit:
-    """Stores deliveries in batches; each caller learns whether its own is new."""
+    """Stores webhooks in batches; each caller learns whether its own is new."""
 
     def __init__(self, database: Database, *, max_waiting: int) -> None:
-        """Prepare; nothing runs before the first delivery."""
+        """Prepare; nothing runs before the first webhook."""
         self._database = database
         self._batcher: Batcher[RawWebhook, bool] = Batcher(
-            self._write, places=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
+            self._write, slots=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
         )
 
-    async def store(self, workspace_id: UUID, delivery: RawWebhook) -> bool:
-        """Store a delivery once; tell whether it is new."""
-        return await self._batcher.submit(workspace_id, delivery)
+    async def store(self, workspace_id: UUID, webhook: RawWebhook) -> bool:
+        """Store a webhook once; tell whether it is new."""
+        return await self._batcher.submit(workspace_id, webhook)
 
     async def close(self) -> None:
         """Store what waits."""
         await self._batcher.close()
 
     async def _write(
-        self, workspace_id: UUID, deliveries: list[RawWebhook]
+        self, workspace_id: UUID, webhooks: list[RawWebhook]
     ) -> list[bool | AfterwordError]:
         for _ in range(_MAX_TRIES):
             try:
-                new = await self._store(workspace_id, deliveries)
+                new = await self._store(workspace_id, webhooks)
             except Exception as error:
                 if not is_connection_lost(error):
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             results: list[bool | AfterwordError] = []
-            for delivery in deliveries:
-                results.append(delivery.id in new)
-                # Of two equal deliveries in one batch, the first is new.
-                new.discard(delivery.id)
+            for webhook in webhooks:
+                results.append(webhook.id in new)
+                # Of two equal webhooks in one batch, the first is new.
+                new.discard(webhook.id)
             return results
         raise Busy("The database does not answer; send it again shortly.")
 
-    async def _store(self, workspace_id: UUID, deliveries: list[RawWebhook]) -> set[UUID]:
+    async def _store(self, workspace_id: UUID, webhooks: list[RawWebhook]) -> set[UUID]:
         async with self._database.recording_transaction() as session:
             rows = await _STORE.run(
                 session, workspace_id=workspace_id, kind=TRANSLATE_JOB, channel=JOBS_CHANNEL,
-                rows=as_json([delivery.row() for delivery in deliveries]),
+                rows=as_json([webhook.row() for webhook in webhooks]),
             )  # fmt: skip
             return {row["id"] for row in rows}
 
@@ -132,7 +132,7 @@ class IntegrationCache:
         self._refused: TTLCache[UUID, bool] = TTLCache(_REMEMBERED, ttl=60)
 
     def is_first_refusal(self, integration_id: UUID) -> bool:
-        """Tell whether no other delivery to this address was refused within a minute."""
+        """Tell whether no other webhook to this address was refused within a minute."""
         first = integration_id not in self._refused
         self._refused[integration_id] = True
         return first

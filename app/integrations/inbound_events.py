@@ -26,7 +26,7 @@ EXPIRIES = (
     Expiry("inbound_event", KEPT_FOR, at="received_at", order=("received_at",)),
     Expiry("write_back", KEPT_FOR, key=("response_id",)),
 )
-# What a delivery may wait for.
+# What a webhook may wait for.
 STATUS, ORDER, END, REOPENING = "status:", "order:", "end:", "reopening:"
 # Waits until an earlier webhook of the same case, whose status is unmapped, is translated.
 TURN = "turn:"
@@ -55,7 +55,7 @@ async def find_events(
     limit: int,
     cursor: str | None,
 ) -> list[InboundEvent]:
-    """Return up to `limit + 1` deliveries, newest first."""
+    """Return up to `limit + 1` webhooks, newest first."""
     query = select(InboundEvent).where(
         InboundEvent.workspace_id == integration.workspace_id,
         InboundEvent.integration_id == integration.id,
@@ -69,7 +69,7 @@ async def find_events(
 async def get_event(
     session: AsyncSession, integration: Integration, event_id: UUID
 ) -> InboundEvent:
-    """Return one delivery, or raise NotFound."""
+    """Return one webhook, or raise NotFound."""
     found = await session.exec(
         select(InboundEvent).where(
             InboundEvent.workspace_id == integration.workspace_id,
@@ -86,7 +86,7 @@ async def get_event(
 async def retry_event(
     session: AsyncSession, integration: Integration, event_id: UUID
 ) -> InboundEvent:
-    """Translate a delivery again that failed or was skipped; Conflict for a translated one."""
+    """Translate a webhook again that failed or was skipped; Conflict for a translated one."""
     event = await get_event(session, integration, event_id)
     if event.status == EventStatus.TRANSLATED:
         raise Conflict("This event was translated; its interactions are recorded.")

@@ -18,13 +18,13 @@ from app.core.ids import derived_uuid
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import INBOUND
-from app.integrations.delivery_identity import delivery_of, store_timeless, timeless_case
 from app.integrations.inbound_commit import InboundCommit, IntegrationCache, RawWebhook
 from app.integrations.models import Integration
 from app.integrations.presets import PRESETS
 from app.integrations.registry import ADAPTERS, SourceName
 from app.integrations.service import awaits_secret, note_refusal, rule_of
-from app.integrations.verification import TOKEN_HEADER, address_of, is_token, refusal_of_delivery
+from app.integrations.verification import TOKEN_HEADER, address_of, is_token, refusal_of_webhook
+from app.integrations.webhook_identity import identity_of, store_timeless, timeless_case
 
 routes = APIRouter(tags=["Webhooks in"])
 
@@ -74,7 +74,7 @@ async def probe_integration(
     },
 )
 async def receive_webhook(request: Request, integration_id: UUID) -> Response:
-    """Store a delivery whose signature is right; a replay is stored once.
+    """Store a webhook whose signature is right; a replay is stored once.
 
     A job translates it. A wrong signature is 401 and nothing is stored.
     """
@@ -94,10 +94,10 @@ async def receive_webhook(request: Request, integration_id: UUID) -> Response:
         await _note_refusal(request, integration, refusal, now)
         detail = f"The webhook could not be verified: {refusal}. {_REMEDY}"
         raise Unauthorized(detail)
-    delivery = delivery_of(integration, headers, body)
+    identity = identity_of(integration, headers, body)
     case = timeless_case(integration, headers, body, now=now)
     raw = RawWebhook(
-        derived_uuid(str(integration.id), delivery), integration.id, delivery,
+        derived_uuid(str(integration.id), identity), integration.id, identity,
         _headers_to_store(integration, headers), body, verified, now,
     )  # fmt: skip
     event_id: UUID | None = raw.id
@@ -142,7 +142,7 @@ def _verify(
     else:
         settings: Settings = request.app.state.settings
         uri = address_of(settings, integration, request.url.query)
-        refusal = refusal_of_delivery(integration, box, headers, body, now=now, uri=uri)
+        refusal = refusal_of_webhook(integration, box, headers, body, now=now, uri=uri)
     return refusal is None, refusal
 
 

@@ -2,7 +2,7 @@
 """Detect integrations that have stopped sending.
 
 An integration is silent if nothing has come for a day, and for ten times its usual pause, which
-is the mean pause of its last 200 deliveries. With fewer than ten deliveries it is never silent.
+is the mean pause of its last 200 webhooks. With fewer than ten webhooks it is never silent.
 """
 
 import datetime as dt
@@ -55,7 +55,7 @@ from integration i left join lateral (
 def is_silent(
     n: int, first: dt.datetime | None, last: dt.datetime | None, now: dt.datetime
 ) -> bool:
-    """Tell whether the pause since the last delivery is much longer than usual."""
+    """Tell whether the pause since the last webhook is much longer than usual."""
     if first is None or last is None or n < _MIN_DELIVERIES:
         return False
     usual = (last - first) / (n - 1)

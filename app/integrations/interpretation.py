@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn a delivery into interactions, checked by the API's own rules; nothing is stored."""
+"""Turn a webhook into interactions, checked by the API's own rules; nothing is stored."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.core.clock import rfc3339
+from app.core.json_values import property_error
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import property_error
 from app.integrations.adapter import (
     InboundWebhook,
     InteractionBody,
@@ -32,9 +32,9 @@ _SIDE_FIELDS = {"customer", "locale", "value", "touchpoint"}
 
 @dataclass(slots=True)
 class CheckedInterpretation:
-    """The interactions of a delivery, ready to be recorded, and notes on what was left out.
+    """The interactions of a webhook, ready to be recorded, and notes on what was left out.
 
-    `problems` say why parts of the delivery make no interaction.
+    `problems` say why parts of the webhook make no interaction.
     """
 
     interactions: list[InteractionIn] = field(default_factory=list)
@@ -47,14 +47,14 @@ class CheckedInterpretation:
 
 
 def interpret(
-    integration: Integration, delivery: InboundWebhook, settings: SourceSettings
+    integration: Integration, webhook: InboundWebhook, settings: SourceSettings
 ) -> CheckedInterpretation:
-    """Translate a delivery; raises UntranslatableError where it makes no interaction."""
-    if integration.source != "generic" and not isinstance(delivery.payload, dict):
-        msg = f"the body is {_KINDS[type(delivery.payload)]}, not a JSON object"
+    """Translate a webhook; raises UntranslatableError where it makes no interaction."""
+    if integration.source != "generic" and not isinstance(webhook.payload, dict):
+        msg = f"the body is {_KINDS[type(webhook.payload)]}, not a JSON object"
         raise UntranslatableError(msg)
     try:
-        found = ADAPTERS[integration.source].translate(delivery, settings)
+        found = ADAPTERS[integration.source].translate(webhook, settings)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         msg = f"a part of the body is of another kind than its sender sends: {error}"
         raise UntranslatableError(msg) from error
@@ -66,7 +66,7 @@ def interpret(
         problems=list(found.problems),
         notes=list(found.notes),
     )
-    for body in _complete_bodies(integration, delivery, found, result):
+    for body in _complete_bodies(integration, webhook, found, result):
         try:
             result.interactions.append(_validate(body, result.notes))
         except UntranslatableError as error:
@@ -78,7 +78,7 @@ def interpret(
 
 def _complete_bodies(
     integration: Integration,
-    delivery: InboundWebhook,
+    webhook: InboundWebhook,
     found: Interpretation,
     result: CheckedInterpretation,
 ) -> Iterable[InteractionBody]:
@@ -91,7 +91,7 @@ def _complete_bodies(
             body["touchpoint"] = integration.touchpoint
         if "occurred_at" not in body:
             result.timeless |= not body.get("external_id")
-            body["occurred_at"] = rfc3339(delivery.received_at)
+            body["occurred_at"] = rfc3339(webhook.received_at)
         if not body.get("external_id"):
             # Events of one case are distinguished by their time, or else by that of receipt.
             case = body.get("ticket") or body.get("order") or ""

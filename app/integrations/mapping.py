@@ -49,13 +49,13 @@ class MappingScope:
     currency: Any = None
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
-    """Make the interactions that the mapping finds; a delivery without any is skipped."""
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
+    """Make the interactions that the mapping finds; a webhook without any is skipped."""
     bodies: list[InteractionBody] = []
     reasons: list[str] = []
     problems: list[UntranslatableError] = []
     notes: list[str] = []
-    for mapping, scope in _scopes(settings.mapping, delivery, settings):
+    for mapping, scope in _scopes(settings.mapping, webhook, settings):
         try:
             body = _translate_member(mapping, scope, reasons, notes)
         except UntranslatableError as error:
@@ -90,15 +90,15 @@ def _translate_member(
     return body
 
 
-def timeless_case(delivery: InboundWebhook, settings: SourceSettings) -> str | None:
-    """Return the case of a delivery whose mapping finds neither an id nor a time in it."""
-    for mapping, scope in _scopes(settings.mapping, delivery, settings):
+def timeless_case(webhook: InboundWebhook, settings: SourceSettings) -> str | None:
+    """Return the case of a webhook whose mapping finds neither an id nor a time in it."""
+    for mapping, scope in _scopes(settings.mapping, webhook, settings):
         named = [find(mapping.get(name), scope) for name in ("external_id", "occurred_at")]
         if any(value is not None for value in named):
             continue
         case = text(find([r for n in ("ticket", "order") if (r := mapping.get(n))], scope))
         if case is not None:
-            # Deliveries with several cases share one sequence, as any two may share a case.
+            # Webhooks with several cases share one sequence, as any two may share a case.
             return case if settings.mapping.get("items") is None else _ALL_CASES
     return None
 
@@ -115,16 +115,16 @@ def headers_named(mapping: Any) -> set[str]:
 
 
 def _scopes(
-    mapping: Mapping[str, Any], delivery: InboundWebhook, settings: SourceSettings
+    mapping: Mapping[str, Any], webhook: InboundWebhook, settings: SourceSettings
 ) -> Iterator[tuple[Mapping[str, Any], MappingScope]]:
     """Yield each mapping with the scope of each member that it translates."""
-    root = delivery.payload
-    for member in _members(mapping, MappingScope(root, root, delivery.headers, settings)):
-        scope = MappingScope(member, root, delivery.headers, settings)
+    root = webhook.payload
+    for member in _members(mapping, MappingScope(root, root, webhook.headers, settings)):
+        scope = MappingScope(member, root, webhook.headers, settings)
         yield mapping, scope
         for other in mapping.get("also") or ():
             for inner in _members(other, scope):
-                yield other, MappingScope(inner, root, delivery.headers, settings)
+                yield other, MappingScope(inner, root, webhook.headers, settings)
 
 
 def _members(mapping: Mapping[str, Any], scope: MappingScope) -> list[Any]:

@@ -47,10 +47,10 @@ class Integration(SQLModel, table=True):
 
 
 class InboundEvent(SQLModel, table=True):
-    """One delivery as it came: its raw bytes are kept, so that nothing is lost.
+    """One webhook as it came: its raw bytes are kept, so that nothing is lost.
 
     Its id is derived from the sender's own: a replay is the same row. `case_ref` is the ticket or
-    order of a delivery without an id and a time. `waits_for` names what it waits for: a status
+    order of a webhook without an id and a time. `waits_for` names what it waits for: a status
     that is not mapped yet (`status:…`), an order that is not known yet (`order:…`), or a change
     of its ticket after which it is new (`end:…`, `reopening:…`). `notes` say what was left
     out because it could not be read.

@@ -27,9 +27,9 @@ async def resolve_order(
     found: CheckedInterpretation,
     drafts: Sequence[InteractionDraft],
 ) -> str | None:
-    """Return the order that a delivery is about, and remember its names.
+    """Return the order that a webhook is about, and remember its names.
 
-    An earlier delivery under one of its names decides, so that all deliveries of an order agree
+    An earlier webhook under one of its names decides, so that all webhooks of an order agree
     in any sequence. None if the order is known by its names alone and none of them is known yet.
     """
     bound: dict[str, Any] = {"workspace_id": integration.workspace_id, "source": integration.key}

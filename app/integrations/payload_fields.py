@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.core.clock import rfc3339
-from app.core.text_values import normalize_email
+from app.core.text_types import normalize_email
 from app.integrations.adapter import InteractionBody, UnreadableTimeError
 
 # Seconds since 1970 have 10 digits from 2001 to 2286, and milliseconds 13.

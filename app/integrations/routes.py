@@ -17,8 +17,6 @@ from app.core.settings import Settings
 from app.integrations import inbound_events, service, translation_preview, write_back
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import (
-    DeliveryPreviewIn,
-    DeliveryPreviewOut,
     EventStatus,
     InboundOut,
     InboundWithBody,
@@ -27,6 +25,8 @@ from app.integrations.schemas import (
     IntegrationPatch,
     RotateSecret,
     UnmappedStatus,
+    WebhookPreviewIn,
+    WebhookPreviewOut,
     WriteBackIn,
     WriteBackOut,
 )
@@ -92,7 +92,7 @@ async def create_integration(
 ) -> IntegrationOut:
     """Register a shop or a helpdesk; give it the `url`. A token in it is shown this once.
 
-    The secret may come later: until then deliveries are kept, unverified and untranslated.
+    The secret may come later: until then webhooks are kept, unverified and untranslated.
     """
     return _integration_out(
         request, await service.create(session, caller.workspace_id, body, box=box)
@@ -148,7 +148,7 @@ async def delete_integration(
     caller: Admin,
     integration: IntegrationRef,
 ) -> None:
-    """Delete a sender with its deliveries; the interactions stay."""
+    """Delete a sender with its webhooks; the interactions stay."""
     current_transaction(request).after_commit.append(request.app.state.integrations.forget)
     await service.delete(session, caller.workspace_id, integration)
 
@@ -169,16 +169,16 @@ async def rotate_integration_secret(
     return await _integration_with_events(request, session, made)
 
 
-@routes.post("/v1/integrations/{integration}/preview", summary="Try a delivery")
+@routes.post("/v1/integrations/{integration}/preview", summary="Try a webhook")
 async def preview_integration(
     request: Request,
     session: SessionDep,
     caller: Writer,
     box: BoxDep,
     integration: IntegrationRef,
-    body: DeliveryPreviewIn,
-) -> DeliveryPreviewOut:
-    """Say what a delivery would become, and whether its signature is right; nothing is stored."""
+    body: WebhookPreviewIn,
+) -> WebhookPreviewOut:
+    """Say what a webhook would become, and whether its signature is right; nothing is stored."""
     row = await service.find(session, caller.workspace_id, integration)
     settings: Settings = request.app.state.settings
     return await translation_preview.preview(session, row, body, box=box, settings=settings)
@@ -193,17 +193,17 @@ async def list_integration_events(
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> Page[InboundOut]:
-    """Return its deliveries of the last 30 days, newest first, with reasons."""
+    """Return its webhooks of the last 30 days, newest first, with reasons."""
     row = await service.find(session, caller.workspace_id, integration)
     rows = await inbound_events.find_events(session, row, status=status, limit=limit, cursor=cursor)
     return page_of(rows, limit, position=lambda event: (event.received_at, event.id), show=_event)
 
 
-@routes.get("/v1/integrations/{integration}/events/{event_id}", summary="Read a delivery")
+@routes.get("/v1/integrations/{integration}/events/{event_id}", summary="Read a webhook")
 async def get_integration_event(
     session: SessionDep, caller: Admin, integration: IntegrationRef, event_id: UUID
 ) -> InboundWithBody:
-    """Return one delivery as it came."""
+    """Return one webhook as it came."""
     row = await service.find(session, caller.workspace_id, integration)
     event = await inbound_events.get_event(session, row, event_id)
     return InboundWithBody(
@@ -216,12 +216,12 @@ async def get_integration_event(
 @routes.post(
     "/v1/integrations/{integration}/events/{event_id}/retry",
     status_code=202,
-    summary="Translate a delivery again",
+    summary="Translate a webhook again",
 )
 async def retry_integration_event(
     session: SessionDep, caller: Admin, integration: IntegrationRef, event_id: UUID
 ) -> InboundOut:
-    """Translate a delivery that failed or was skipped, after a change of the mapping."""
+    """Translate a webhook that failed or was skipped, after a change of the mapping."""
     row = await service.find(session, caller.workspace_id, integration)
     return _event(await inbound_events.retry_event(session, row, event_id))
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text_values import Slug
+from app.core.text_types import Slug
 from app.integrations.mapping_schemas import HeaderName, Signature
 from app.integrations.presets import PRESETS
 from app.integrations.registry import SourceName
@@ -147,7 +147,7 @@ class RotateSecret(Body):
 
 
 class UnmappedStatus(BaseModel):
-    """A status that nobody has mapped, with the deliveries that wait for that."""
+    """A status that nobody has mapped, with the webhooks that wait for that."""
 
     status: str
     count: int
@@ -172,12 +172,12 @@ class IntegrationOut(BaseModel):
     )
     mapping: dict[str, Any] | None
     signature: dict[str, Any] | None
-    has_secret: bool = Field(description="Without one, deliveries wait unverified.")
+    has_secret: bool = Field(description="Without one, webhooks wait unverified.")
     writes_back: bool
     old_secret_until: dt.datetime | None
     last_event_at: dt.datetime | None
     last_refused_at: dt.datetime | None = Field(
-        description="When a delivery last came whose signature or token was wrong, to the minute."
+        description="When a webhook last came whose signature or token was wrong, to the minute."
     )
     last_refused_reason: str | None
     created_at: dt.datetime
@@ -185,7 +185,7 @@ class IntegrationOut(BaseModel):
 
 
 class EventStatus(StrEnum):
-    """What became of a delivery."""
+    """What became of a webhook."""
 
     RECEIVED = "received"
     TRANSLATED = "translated"
@@ -194,7 +194,7 @@ class EventStatus(StrEnum):
 
 
 class InboundOut(BaseModel):
-    """One delivery, with the reason where it became no interaction."""
+    """One webhook, with the reason where it became no interaction."""
 
     id: UUID
     delivery: str = Field(description="The sender's id of it.")
@@ -208,14 +208,14 @@ class InboundOut(BaseModel):
 
 
 class InboundWithBody(InboundOut):
-    """One delivery as it came."""
+    """One webhook as it came."""
 
     headers: dict[str, str]
     body: str
 
 
-class DeliveryPreviewIn(Body):
-    """A delivery to try: its headers, and its body as text or as JSON."""
+class WebhookPreviewIn(Body):
+    """A webhook to try: its headers, and its body as text or as JSON."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -233,7 +233,7 @@ class DeliveryPreviewIn(Body):
 
 
 class PreviewedInteraction(BaseModel):
-    """An interaction that a delivery would make."""
+    """An interaction that a webhook would make."""
 
     type: str
     source: str
@@ -249,8 +249,8 @@ class PreviewedInteraction(BaseModel):
     test: bool
 
 
-class DeliveryPreviewOut(BaseModel):
-    """What a delivery would become; nothing is stored."""
+class WebhookPreviewOut(BaseModel):
+    """What a webhook would become; nothing is stored."""
 
     interactions: list[PreviewedInteraction]
     skipped: str | None = Field(description="Why it makes none.")

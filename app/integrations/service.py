@@ -48,7 +48,7 @@ class NewIntegration:
 
 
 def signs(integration: Integration) -> bool:
-    """Tell whether its deliveries bear a signature; else its URL carries a token."""
+    """Tell whether its webhooks bear a signature; else its URL carries a token."""
     return rule_of(integration) is not None
 
 
@@ -153,7 +153,7 @@ async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: IntegrationPatch,
     *, box: SealedBox,
 ) -> NewIntegration:  # fmt: skip
-    """Change what is given. With the first secret, deliveries that wait for it are translated."""
+    """Change what is given. With the first secret, webhooks that wait for it are translated."""
     integration = await find(session, workspace_id, reference)
     given = patch.model_fields_set
     if given & {"mapping", "signature"} and integration.source != "generic":

@@ -19,7 +19,7 @@ from app.integrations.models import InboundEvent, Integration
 from app.interactions.interaction_recorder import InteractionDraft
 from app.interactions.tickets import delete_empty_tickets, lock_counting, lock_tickets
 
-# How long a delivery waits for an earlier one of its case.
+# How long a webhook waits for an earlier one of its case.
 TURN_DELAY = dt.timedelta(seconds=0.2)
 _REOPENED = "ticket.reopened"
 TICKET_ENDS = frozenset({"ticket.solved", "ticket.closed", "ticket.deleted", "ticket.merged"})
@@ -49,11 +49,11 @@ class KnownTicket:
 
 
 class BehindAnotherError(UntranslatableError):
-    """It depends on an earlier delivery of its case that waits for a status."""
+    """It depends on an earlier webhook of its case that waits for a status."""
 
     def __init__(self, case: str) -> None:
         """Name the case."""
-        super().__init__("an earlier delivery of the ticket waits for a status to be mapped")
+        super().__init__("an earlier webhook of the ticket waits for a status to be mapped")
         self.case = case
 
 
@@ -63,7 +63,7 @@ async def split_early_reopenings(
     """Return the drafts, and apart those that reopen a ticket before any known end of it.
 
     Many senders report a ticket that is merely new or open like this. If an end comes later,
-    because deliveries overtook each other, the waiting ones are translated again.
+    because webhooks overtook each other, the waiting ones are translated again.
     """
     kept: list[InteractionDraft] = []
     early: list[InteractionDraft] = []
@@ -104,7 +104,7 @@ async def wait_for_ends(
     event: InboundEvent,
     early: Sequence[InteractionDraft],
 ) -> None:
-    """Let a delivery wait for the end of its tickets; LaterError if one came meanwhile."""
+    """Let a webhook wait for the end of its tickets; LaterError if one came meanwhile."""
     named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
     if not named:
         return

@@ -43,7 +43,7 @@ from app.integrations.ticket_states import (
     TURN_DELAY,
     BehindAnotherError,
 )
-from app.integrations.verification import address_of, integration_by_id, refusal_of_delivery
+from app.integrations.verification import address_of, integration_by_id, refusal_of_webhook
 from app.workspaces.service import get_workspace
 
 logger = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class Translator:
         self._box = box
         self._settings = settings
         self._batcher: Batcher[Job, LaterError | None] = Batcher(
-            self._translate_all, places=asyncio.Semaphore(_WORKSPACES), most=MOST_AT_ONCE,
+            self._translate_all, slots=asyncio.Semaphore(_WORKSPACES), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip
 
@@ -210,8 +210,8 @@ def _cases_of(integration: Integration, timezone: str, event: InboundEvent) -> s
 def _read(integration: Integration, event: InboundEvent, timezone: str) -> InterpretedEvent:
     settings = source_settings(integration, workspace_timezone=timezone)
     payload = decode_body(event.headers, event.body)
-    delivery = InboundWebhook(event.headers, payload, event.received_at)
-    return InterpretedEvent(event, interpret(integration, delivery, settings))
+    webhook = InboundWebhook(event.headers, payload, event.received_at)
+    return InterpretedEvent(event, interpret(integration, webhook, settings))
 
 
 async def _integration_of(session: AsyncSession, integration_id: UUID) -> tuple[Integration, str]:
@@ -282,7 +282,7 @@ def _require_verified(
     """Verify an inbound event that came before its secret was known."""
     if awaits_secret(integration):
         raise UntranslatableError("no secret is set yet")
-    refusal = refusal_of_delivery(
+    refusal = refusal_of_webhook(
         integration, box, event.headers, event.body, now=event.received_at,
         uri=address_of(settings, integration),
     )  # fmt: skip

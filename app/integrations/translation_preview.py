@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Preview what a delivery would become; nothing is stored."""
+"""Preview what a webhook would become; nothing is stored."""
 
 import json
 from typing import Any, Literal
@@ -14,14 +14,14 @@ from app.integrations.adapter import InboundWebhook, UntranslatableError
 from app.integrations.bodies import decode_body
 from app.integrations.interpretation import CheckedInterpretation, interpret
 from app.integrations.models import Integration
-from app.integrations.schemas import DeliveryPreviewIn, DeliveryPreviewOut, PreviewedInteraction
+from app.integrations.schemas import PreviewedInteraction, WebhookPreviewIn, WebhookPreviewOut
 from app.integrations.service import rule_of, source_settings
 from app.integrations.verification import (
     TOKEN_HEADER,
     address_of,
     has_credentials,
     is_token,
-    refusal_of_delivery,
+    refusal_of_webhook,
 )
 from app.interactions.interaction_schemas import InteractionIn
 from app.workspaces.service import get_workspace
@@ -32,12 +32,12 @@ Verdict = Literal["ok", "wrong", "absent"]
 async def preview(
     session: AsyncSession,
     integration: Integration,
-    wanted: DeliveryPreviewIn,
+    wanted: WebhookPreviewIn,
     *,
     box: SealedBox,
     settings: Settings,
-) -> DeliveryPreviewOut:
-    """Translate a delivery without storing it; its signature is only looked at."""
+) -> WebhookPreviewOut:
+    """Translate a webhook without storing it; its signature is only looked at."""
     headers = {name.lower(): value for name, value in wanted.headers.items()}
     text = isinstance(wanted.body, str)
     body = wanted.body.encode() if text else json.dumps(wanted.body, ensure_ascii=False).encode()
@@ -46,14 +46,14 @@ async def preview(
     verdict = _verdict(integration, box, settings, headers, body)
     zone = await _zone(session, integration.workspace_id)
     try:
-        delivery = InboundWebhook(headers, decode_body(headers, body), utc_now())
+        webhook = InboundWebhook(headers, decode_body(headers, body), utc_now())
         found = interpret(
-            integration, delivery, source_settings(integration, workspace_timezone=zone)
+            integration, webhook, source_settings(integration, workspace_timezone=zone)
         )
     except UntranslatableError as error:
         found = CheckedInterpretation(skipped=str(error))
     problems = [str(problem) for problem in found.problems]
-    return DeliveryPreviewOut(
+    return WebhookPreviewOut(
         interactions=[_previewed_interaction(body, found) for body in found.interactions],
         skipped=found.skipped or (problems[0] if problems and not found.interactions else None),
         notes=[*found.notes, *(problems if found.interactions else problems[1:])],
@@ -77,7 +77,7 @@ def _verdict(
     if rule_of(integration) is None:
         right = is_token(integration, headers.get(TOKEN_HEADER, ""), now=utc_now())
         return "ok" if right else "wrong"
-    refusal = refusal_of_delivery(
+    refusal = refusal_of_webhook(
         integration, box, headers, body, now=utc_now(), uri=address_of(settings, integration)
     )
     return "ok" if refusal is None else "wrong"

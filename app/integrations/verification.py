@@ -47,7 +47,7 @@ def is_token(integration: Integration, sent: str, *, now: dt.datetime) -> bool:
     return matches
 
 
-def refusal_of_delivery(
+def refusal_of_webhook(
     integration: Integration,
     box: SealedBox,
     headers: Mapping[str, str],
@@ -56,7 +56,7 @@ def refusal_of_delivery(
     now: dt.datetime,
     uri: str,
 ) -> str | None:
-    """Return why a signed delivery is not believed, or None where its signature is right.
+    """Return why a signed webhook is not believed, or None where its signature is right.
 
     A sender that compresses may have signed the bytes before or after.
     """
@@ -81,7 +81,7 @@ def refusal_of_delivery(
 def has_credentials(
     integration: Integration, headers: Mapping[str, str], query: Mapping[str, str]
 ) -> bool:
-    """Tell whether a delivery bears a signature or token at all, right or wrong."""
+    """Tell whether a webhook bears a signature or token at all, right or wrong."""
     rule = rule_of(integration)
     if rule is None:
         return bool(query.get("token") or headers.get(TOKEN_HEADER))

@@ -55,7 +55,7 @@ class CustomerReference:
 
 
 class CustomerResolver:
-    """Resolves persons to customers and registers touchpoints."""
+    """Resolves references to customers and registers touchpoints."""
 
     def __init__(self, database: Database) -> None:
         """Start with an empty memory."""
@@ -65,23 +65,23 @@ class CustomerResolver:
         self._declared: dict[UUID, tuple[float, frozenset[str]]] = {}
 
     async def customers(
-        self, workspace_id: UUID, persons: Iterable[CustomerReference]
+        self, workspace_id: UUID, references: Iterable[CustomerReference]
     ) -> dict[CustomerReference, UUID]:
-        """Return the customer of each person, making those that are new."""
+        """Return the customer of each reference; new customers are made."""
         resolved: dict[CustomerReference, UUID] = {}
         unknown: list[CustomerReference] = []
-        for person in dict.fromkeys(persons):
-            cached = self._customers.get((workspace_id, *person.identities[0]))
+        for reference in dict.fromkeys(references):
+            cached = self._customers.get((workspace_id, *reference.identities[0]))
             if cached:
-                resolved[person] = cached
+                resolved[reference] = cached
             else:
-                unknown.append(person)
+                unknown.append(reference)
         if unknown:
             async with self._database.recording_transaction() as session:
                 told_at = dict.fromkeys(unknown, utc_now())
                 fresh = await resolve_customers(session, workspace_id, unknown, told_at=told_at)
-            for person, customer_id in fresh.items():
-                self._customers[workspace_id, *person.identities[0]] = customer_id
+            for reference, customer_id in fresh.items():
+                self._customers[workspace_id, *reference.identities[0]] = customer_id
             resolved |= fresh
         return resolved
 
@@ -148,11 +148,11 @@ async def register_touchpoints(
 async def resolve_customers(
     session: AsyncSession,
     workspace_id: UUID,
-    persons: Iterable[CustomerReference],
+    references: Iterable[CustomerReference],
     *,
     told_at: Mapping[CustomerReference, dt.datetime] | None = None,
 ) -> dict[CustomerReference, UUID]:
-    """Find each person by their strongest name, else by e-mail, else make them.
+    """Find each customer by the strongest identity, else by e-mail, else make one.
 
     `told_at` is the time at which each was named; a new customer keeps it for its fields.
 
@@ -161,11 +161,11 @@ async def resolve_customers(
     customer has no other id of the same source.
     """
     resolved: dict[CustomerReference, UUID] = {}
-    unique = list(dict.fromkeys(persons))
-    # Persons with an external id come first; an e-mail alone then finds the same customer.
+    unique = list(dict.fromkeys(references))
+    # References with an external id come first; an e-mail alone then finds the same customer.
     for group in (
-        [person for person in unique if person.external_id],
-        [person for person in unique if not person.external_id],
+        [reference for reference in unique if reference.external_id],
+        [reference for reference in unique if not reference.external_id],
     ):
         if group:
             resolved |= await _resolve_group(session, workspace_id, group, told_at=told_at or {})
@@ -179,28 +179,35 @@ async def _resolve_group(
     *,
     told_at: Mapping[CustomerReference, dt.datetime],
 ) -> dict[CustomerReference, UUID]:
-    """Return the customer of each person, making those that are new.
+    """Return the customer of each reference; new customers are made.
 
     The strongest identities are claimed first and alone. If another transaction wins one at the
     same time, all further identities belong to its customer.
     """
     resolved = await _find(session, workspace_id, group)
-    unknown = [person for person in group if person not in resolved]
-    made = {person.identities[0]: uuid7() for person in unknown}
-    firsts = {p.identities[0]: resolved.get(p) or made[p.identities[0]] for p in reversed(group)}
+    unknown = [reference for reference in group if reference not in resolved]
+    made = {reference.identities[0]: uuid7() for reference in unknown}
+    firsts = {
+        reference.identities[0]: resolved.get(reference) or made[reference.identities[0]]
+        for reference in reversed(group)
+    }
     won = await _claim_identities(session, workspace_id, firsts)
     await _insert_customers(
         session,
         workspace_id,
-        {made[p.identities[0]]: p for p in reversed(unknown)},
+        {made[reference.identities[0]]: reference for reference in reversed(unknown)},
         {customer_id for customer_id in made.values() if customer_id in won},
         told_at=told_at,
     )
     if all(customer_id in won for customer_id in made.values()):
-        resolved |= {person: made[person.identities[0]] for person in unknown}
+        resolved |= {reference: made[reference.identities[0]] for reference in unknown}
     else:
         resolved |= await _find(session, workspace_id, unknown)
-    rest = {name: resolved[p] for p in reversed(group) for name in p.identities[1:]}
+    rest = {
+        name: resolved[reference]
+        for reference in reversed(group)
+        for name in reference.identities[1:]
+    }
     await _claim_identities(session, workspace_id, rest)
     return resolved
 
@@ -229,16 +236,16 @@ left join customer_identity m on m.workspace_id = :workspace_id
 
 
 async def _find(
-    session: AsyncSession, workspace_id: UUID, persons: list[CustomerReference]
+    session: AsyncSession, workspace_id: UUID, references: list[CustomerReference]
 ) -> dict[CustomerReference, UUID]:
     rows = await _FIND.run(
         session,
         workspace_id=workspace_id,
-        kinds=[person.identities[0][0] for person in persons],
-        values=[person.identities[0][1] for person in persons],
-        emails=[person.email.lower() if person.email else None for person in persons],
+        kinds=[reference.identities[0][0] for reference in references],
+        values=[reference.identities[0][1] for reference in references],
+        emails=[reference.email.lower() if reference.email else None for reference in references],
     )
-    return {persons[row["number"] - 1]: row["customer_id"] for row in rows if row["customer_id"]}
+    return {references[row["number"] - 1]: row["customer_id"] for row in rows if row["customer_id"]}
 
 
 _CLAIM = Prepared("""
@@ -282,20 +289,23 @@ from unnest(cast(:ids as uuid[]), cast(:emails as text[]), cast(:names as text[]
 async def _insert_customers(
     session: AsyncSession,
     workspace_id: UUID,
-    persons: dict[UUID, CustomerReference],
+    references: dict[UUID, CustomerReference],
     fresh: set[UUID],
     *,
     told_at: Mapping[CustomerReference, dt.datetime],
 ) -> None:
-    new = {id_: person for id_, person in persons.items() if id_ in fresh}
+    new = {id_: reference for id_, reference in references.items() if id_ in fresh}
     if new:
         await _INSERT.run(
             session,
             workspace_id=workspace_id,
             now=utc_now(),
-            told=[rfc3339(at) if (at := told_at.get(p)) else None for p in new.values()],
+            told=[
+                rfc3339(at) if (at := told_at.get(reference)) else None
+                for reference in new.values()
+            ],
             ids=list(new),
-            emails=[person.email for person in new.values()],
-            names=[person.name for person in new.values()],
-            locales=[person.locale for person in new.values()],
+            emails=[reference.email for reference in new.values()],
+            names=[reference.name for reference in new.values()],
+            locales=[reference.locale for reference in new.values()],
         )

@@ -15,9 +15,10 @@ from pydantic import (
 )
 
 from app.core.clock import utc_now
+from app.core.json_values import property_error
 from app.core.parameters import PageCursor, PageLimit
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import LOCALE, LONGEST_LOCALE, Email, Line, property_error
+from app.core.text_types import LOCALE, LONGEST_LOCALE, Email, Line
 from app.workspaces.schemas import Body, Moment
 
 _AHEAD = dt.timedelta(hours=24)

@@ -20,8 +20,8 @@ from app.core.batch_lines import (
 from app.core.database import Database
 from app.core.errors import AfterwordError, InvalidInput
 from app.core.http import from_validation
+from app.core.json_values import decode_json
 from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
-from app.core.text_values import decode_json
 from app.interactions.customer_schemas import CustomerRow
 from app.interactions.customers import find_by_email, find_customer, put_customer
 from app.workspaces.admission import admit

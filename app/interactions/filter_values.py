@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 
 # Touchpoints that are declared or have occurred, and those that surveys name.
 _TOUCHPOINTS = """

@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.schema import Json
-from app.interactions.inheritance import COLUMNS, TYPES
+from app.interactions.inherited_fields import COLUMNS, TYPES
 
 _REWRITTEN = tuple(
     name

@@ -28,7 +28,7 @@ from app.interactions.customer_resolver import (
 )
 from app.interactions.customers import lock_and_read
 from app.interactions.history_rewrite import Rewrite, mark_empty_tickets, rewrite
-from app.interactions.inheritance import COLUMNS, TYPES, inherit
+from app.interactions.inherited_fields import COLUMNS, TYPES, inherit
 from app.interactions.profiles import CustomerStatement, complete_profiles
 from app.interactions.resolution import Resolution
 from app.interactions.tickets import (
@@ -56,7 +56,7 @@ class InteractionDraft:
     order_source: str | None = None
     touchpoint: str = ""
     occurred_at: dt.datetime | None = None
-    person: CustomerReference | None = None
+    customer: CustomerReference | None = None
     customer_id: UUID | None = None
     consent: Mapping[str, Any] | None = None
     customer_properties: Mapping[str, Any] = field(default_factory=dict)
@@ -119,8 +119,8 @@ async def record(
     began = utc_now()
     statements = _statements_of(drafts, now=began)
     customers = await resolve_customers(
-        session, workspace_id, [statement.person for statement in statements],
-        told_at={s.person: s.at for s in sorted(statements, key=lambda s: s.at)},
+        session, workspace_id, [statement.customer for statement in statements],
+        told_at={s.customer: s.at for s in sorted(statements, key=lambda s: s.at)},
     )  # fmt: skip
     counting = await lock_counting(session, workspace_id)
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
@@ -165,7 +165,7 @@ async def record(
         *(interaction.customer_id for interaction in recorded if interaction.customer_id),
     }
     profiles = await lock_and_read(session, workspace_id, concerned)
-    by_customer = [(customers[statement.person], statement) for statement in statements]
+    by_customer = [(customers[statement.customer], statement) for statement in statements]
     await complete_profiles(session, workspace_id, profiles, by_customer, began=began)
     for interaction in recorded:
         if interaction.customer_id is not None:
@@ -196,13 +196,13 @@ async def _lock_orders(
 def _statements_of(
     drafts: Sequence[InteractionDraft], *, now: dt.datetime
 ) -> list[CustomerStatement]:
-    """Return what drafts state about persons; one without a time is of now, tests state nothing."""
+    """Return what drafts state about customers: now, if without a time; nothing, if tests."""
     return [
         CustomerStatement(
-            draft.person, draft.occurred_at or now, draft.customer_properties, draft.consent
+            draft.customer, draft.occurred_at or now, draft.customer_properties, draft.consent
         )
         for draft in drafts
-        if draft.person is not None and not draft.test
+        if draft.customer is not None and not draft.test
     ]
 
 
@@ -283,9 +283,9 @@ def _row(
         "order_ref": draft.order,
         "order_source": draft.order_source if draft.order else None,
         "touchpoint": draft.touchpoint,
-        "customer_id": customers.get(draft.person) if draft.person else draft.customer_id,
-        "contact": _contact(draft.person) if not draft.test else None,
-        "locale": draft.locale or (draft.person.locale if draft.person else None),
+        "customer_id": customers.get(draft.customer) if draft.customer else draft.customer_id,
+        "contact": _contact(draft.customer) if not draft.test else None,
+        "locale": draft.locale or (draft.customer.locale if draft.customer else None),
         "amount": draft.amount,
         "currency": draft.currency,
         "properties": dict(draft.properties),
@@ -295,11 +295,11 @@ def _row(
     }
 
 
-def _contact(person: CustomerReference | None) -> dict[str, str] | None:
+def _contact(customer: CustomerReference | None) -> dict[str, str] | None:
     """Return the address for mails about the interaction, if it names one itself."""
-    if person is None or person.email is None:
+    if customer is None or customer.email is None:
         return None
-    return {"email": person.email, **({"name": person.name} if person.name else {})}
+    return {"email": customer.email, **({"name": customer.name} if customer.name else {})}
 
 
 _INSERT = Prepared(

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text_values import Email, Line
+from app.core.text_types import Email, Line
 from app.interactions.customer_resolver import CustomerReference
 from app.interactions.customer_schemas import (
     AnyLocale,
@@ -67,7 +67,7 @@ class InteractionCustomer(Body):
             raise ValueError(msg)
         return self
 
-    def person(self, source: str | None) -> CustomerReference:
+    def reference(self, source: str | None) -> CustomerReference:
         """Return the reference; an external id without a source belongs to the given source."""
         return CustomerReference(
             external_id=self.external_id,
@@ -118,7 +118,7 @@ class InteractionIn(Body):
             order=self.order,
             touchpoint=self.touchpoint or "",
             occurred_at=self.occurred_at,
-            person=customer.person(self.source) if customer else None,
+            customer=customer.reference(self.source) if customer else None,
             consent=customer.consent.model_dump(mode="json")
             if customer and customer.consent
             else None,

@@ -19,9 +19,9 @@ _SAVED = (*_TIMED_FIELDS, "properties", "consent", "told_at")
 
 @dataclass(frozen=True, slots=True)
 class CustomerStatement:
-    """What an interaction states about a person, and from when."""
+    """What an interaction states about a customer, and from when."""
 
-    person: CustomerReference
+    customer: CustomerReference
     at: dt.datetime
     properties: Mapping[str, Any]
     consent: Mapping[str, Any] | None
@@ -69,7 +69,7 @@ async def complete_profiles(
 def _complete(profile: dict[str, Any], statement: CustomerStatement, began: dt.datetime) -> None:
     """Put a statement into a profile; documents are replaced, never changed in place."""
     for name in _TIMED_FIELDS:
-        value = getattr(statement.person, name)
+        value = getattr(statement.customer, name)
         if value and (profile[name] is None or statement.at >= _stated_at(profile, name, began)):
             profile[name] = value
             profile["told_at"] = profile["told_at"] | {name: rfc3339(statement.at)}

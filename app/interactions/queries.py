@@ -15,7 +15,7 @@ from app.core.ids import as_uuid
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import require_touchpoints
-from app.interactions.inheritance import COLUMNS
+from app.interactions.inherited_fields import COLUMNS
 from app.interactions.interaction_recorder import (
     RecordedInteraction,
     find_interactions,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.core.text_values import Line, Slug
+from app.core.text_types import Line, Slug
 from app.workspaces.schemas import Body, Locale
 
 TouchpointKey = Annotated[

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.core.errors import InvalidInput
-from app.core.text_values import normalize_email
+from app.core.text_types import normalize_email
 
 Report = Mapping[str, Any]
 _LONGEST_DETAIL = 300

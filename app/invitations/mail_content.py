@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from app.core.texts import shipped_language, texts_of
 from app.surveys.schemas import Definition, Question
+from app.surveys.texts import SurveyWords, choose_language, direction_of
 from app.surveys.wording import (
     Choice,
     SurveyWording,
@@ -22,7 +23,6 @@ from app.surveys.wording import (
     names_customer,
     values_of,
 )
-from app.surveys.words import Words, choose_language, direction_of
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 
 _COLOUR = "#0b5cad"
@@ -112,7 +112,9 @@ class MailContent:
             {language for question in definition.questions for language in question.text}
         )
         locale = choose_language([asked.locale or ""], languages, definition.default_locale)
-        words = Words(locale, {str(key): value for key, value in definition.texts.words.items()})
+        words = SurveyWords(
+            locale, {str(key): value for key, value in definition.texts.words.items()}
+        )
         values = asked.values
         self._wording = SurveyWording(
             locale, definition.default_locale, words, lambda text: fill(text, values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Send one mail by SMTP, or store it in a folder without SMTP; and judge the server's reply."""
+"""Send one mail by SMTP, or store it in a folder without SMTP; and classify the server's reply."""
 
 import asyncio
 import contextlib
@@ -90,10 +90,10 @@ class Mailer:
                     mail_options=["SMTPUTF8"] if getattr(message.policy, "utf8", False) else [],
                 )
         except aiosmtplib.SMTPRecipientsRefused as error:
-            return judge(error.recipients[0].code, error.recipients[0].message)
+            return classify_reply(error.recipients[0].code, error.recipients[0].message)
         except aiosmtplib.SMTPDataError as error:
             if error.code >= 500 and _DEAD_ADDRESS.search(error.message):
-                return judge(error.code, error.message)
+                return classify_reply(error.code, error.message)
             raise MailWaitsError(f"{error.code} {error.message}"[:300], temporary=True) from error
         except aiosmtplib.SMTPAuthenticationError as error:
             raise MailWaitsError(f"SMTP login failed: {error.code}", temporary=False) from error
@@ -164,8 +164,8 @@ async def _connect(url: SplitResult) -> aiosmtplib.SMTP:
     return connection
 
 
-def judge(code: int, text: str) -> MailResult:
-    """Judge a refusal: 4xx is tried again, 5xx is a bounce; only 5.1.x means a dead address.
+def classify_reply(code: int, text: str) -> MailResult:
+    """Classify a refusal: 4xx is tried again, 5xx is a bounce; only 5.1.x means a dead address.
 
     5.7.x is about policy or the sender, 5.2.x about a full mailbox: neither says that the
     address is dead.

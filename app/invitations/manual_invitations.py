@@ -106,7 +106,7 @@ async def _customer(
     named = body.customer
     if test:
         return {"id": None, "email": named.email, "name": named.name, "locale": named.locale}
-    person = named.person(None)
+    person = named.reference(None)
     customer_id = (await resolve_customers(session, workspace_id, [person]))[person]
     await lock_customers(session, workspace_id, [customer_id])
     customer = await get_customer(session, workspace_id, str(customer_id))

@@ -12,7 +12,7 @@ from app.core.errors import Conflict
 from app.core.ids import uuid7
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.text_values import Email, Line
+from app.core.text_types import Email, Line
 from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.invitations import service
 from app.invitations.invitation_mails import sender_of

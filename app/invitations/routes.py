@@ -9,11 +9,11 @@ from starlette.responses import HTMLResponse
 
 from app.core.errors import InvalidInput, NotFound, named_in
 from app.core.http import require_content_type
+from app.core.json_values import decode_json
 from app.core.paging import Page, page_of
 from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BoxDep, SessionDep, router
 from app.core.settings import Settings
-from app.core.text_values import decode_json
 from app.interactions.customers import find_customer, require_customer
 from app.invitations import bounces, manual_invitations, previews, service, suppression
 from app.invitations.bounce_reports import addresses_of, read_reports

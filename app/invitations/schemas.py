@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text_values import Email
+from app.core.text_types import Email
 from app.interactions.customer_schemas import AnyLocale, Properties, Short
 from app.interactions.interaction_schemas import InteractionCustomer
 from app.interactions.schemas import TouchpointKey

@@ -16,7 +16,7 @@ from app.core.database import run_sql
 from app.core.errors import InvalidInput
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.property_filters import PROPERTY
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 from app.core.zones import is_known_to_database, is_zone
 from app.interactions.filter_values import require_among
 from app.interactions.schemas import Stage

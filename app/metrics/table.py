@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app.core.text_values import escape_csv_formula
+from app.core.text_types import escape_csv_formula
 
 _FIRST = ("period",)
 _LAST = "distribution"

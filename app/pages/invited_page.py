@@ -37,8 +37,8 @@ from app.pages.survey_form import answer_of_link
 from app.pages.survey_page import PageLinks, PostedForm, SurveyView, read_form, show_message
 from app.responses.ingest import Ingest
 from app.responses.queries import StoredAnswers, find_stored
+from app.surveys.texts import choose_language
 from app.surveys.wording import values_of
-from app.surveys.words import choose_language
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.service import get_workspace

@@ -20,8 +20,8 @@ from app.pages.rendering import page
 from app.surveys import service as surveys
 from app.surveys.models import Survey
 from app.surveys.schemas import Status
+from app.surveys.texts import SurveyWords, choose_language
 from app.surveys.wording import SurveyWording, fill
-from app.surveys.words import Words, choose_language
 from app.workspaces.admission import Reader
 
 routes = router("Surveys")
@@ -137,7 +137,7 @@ async def show_poster(
     survey, workspace = await find_open_survey(request, public_id)
     definition = survey.definition
     locale = choose_language([lang], sorted(survey.locales), survey.locale)
-    words = Words(locale, {})
+    words = SurveyWords(locale, {})
     question = definition.main_question or definition.questions[0]
     wording = SurveyWording(locale, survey.locale, words, lambda text: fill(text, {}))
     url = _page_url(request.app.state.settings, public_id, src=src, lang=lang)

@@ -19,9 +19,9 @@ from app.core.database import Database
 from app.core.errors import Conflict
 from app.core.http import at
 from app.core.ids import uuid7
+from app.core.json_values import property_error
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
-from app.core.text_values import property_error
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
 from app.pages.answer_intake import AnsweredPage, respondent, save
@@ -44,8 +44,8 @@ from app.responses.queries import StoredAnswers, find_stored
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
+from app.surveys.texts import choose_language
 from app.surveys.wording import values_of
-from app.surveys.words import choose_language
 from app.workspaces.limits import require_public_rate
 from app.workspaces.models import Workspace
 from app.workspaces.scopes import Scope

@@ -19,8 +19,8 @@ from app.pages.rendering import page
 from app.pages.survey_page import PostedForm, read_form, show_message, stamp
 from app.responses import service as responses
 from app.surveys.catalogue import find_published
+from app.surveys.texts import SurveyWords
 from app.surveys.wording import SurveyWording, label_of
-from app.surveys.words import Words
 
 routes = APIRouter(include_in_schema=False)
 
@@ -30,9 +30,9 @@ def _pressed_by_script(posted: PostedForm) -> bool:
     return posted.signals.scripted and not posted.signals.gesture
 
 
-def _words(person: InvitedPerson) -> tuple[Words, str]:
+def _words(person: InvitedPerson) -> tuple[SurveyWords, str]:
     """Return the product's own words, without the survey's, and their language."""
-    words = Words(person.view.locale if person.view else person.invitation.locale, {})
+    words = SurveyWords(person.view.locale if person.view else person.invitation.locale, {})
     return words, words.locale if not words.language_attributes("data") else "en"
 
 
@@ -63,7 +63,9 @@ async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
     return shown
 
 
-async def _answers(request: Request, person: InvitedPerson, words: Words) -> list[tuple[str, str]]:
+async def _answers(
+    request: Request, person: InvitedPerson, words: SurveyWords
+) -> list[tuple[str, str]]:
     """Return each answered question in words."""
     invitation = person.invitation
     database: Database = request.app.state.database
@@ -91,7 +93,7 @@ def _local(at: dt.datetime | None, zone: str) -> str | None:
     return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})" if at else None
 
 
-def _about(person: InvitedPerson, words: Words, zone: str) -> list[tuple[str, str]]:
+def _about(person: InvitedPerson, words: SurveyWords, zone: str) -> list[tuple[str, str]]:
     """Return what else is stored beside the answer."""
     invitation, stored = person.invitation, person.stored
     known = {

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
 from app.core.http import root_path
-from app.surveys.words import accepted_languages, direction_of
+from app.surveys.texts import accepted_languages, direction_of
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
 HEADERS = {

@@ -8,6 +8,7 @@ from typing import Any
 from app.surveys.question_types import NA, OptionAnswers, TextAnswers, spec_of
 from app.surveys.schemas import Definition, Question
 from app.surveys.show_if import is_shown
+from app.surveys.texts import SurveyWords
 from app.surveys.wording import (
     Choice,
     SurveyWording,
@@ -16,10 +17,9 @@ from app.surveys.wording import (
     control_of,
     ends_of,
 )
-from app.surveys.words import Words
 
 # Only the values are used, so no language is needed.
-_NO_WORDS = SurveyWording("en", "en", Words("en", {}), lambda text: text)
+_NO_WORDS = SurveyWording("en", "en", SurveyWords("en", {}), lambda text: text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from app.pages.rendering import page
 from app.pages.survey_form import shown_question, shown_questions
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
+from app.surveys.texts import SurveyWords
 from app.surveys.wording import SurveyWording, fill, label_of
-from app.surveys.words import Words
 
 _MOST_BYTES = 1 << 18
 _RENDERED = "page.rendered"
@@ -40,10 +40,10 @@ class SurveyView:
     kiosk: bool = False
 
     @property
-    def words(self) -> Words:
+    def words(self) -> SurveyWords:
         """The service's own words, or the survey's."""
         own = self.survey.definition.texts.words
-        return Words(self.locale, {str(name): texts for name, texts in own.items()})
+        return SurveyWords(self.locale, {str(name): texts for name, texts in own.items()})
 
     @property
     def wording(self) -> SurveyWording:
@@ -193,7 +193,7 @@ def show_message(
     refresh: str | None = None,
 ) -> HTMLResponse:
     """Show one message of the service's own words; `links` add what an invited person may do."""
-    words = Words(locale, {})
+    words = SurveyWords(locale, {})
     lang = words.locale if not words.language_attributes(name) else "en"
     return page(
         "message.html",

@@ -20,8 +20,8 @@ from app.responses.ingest import Ingest
 from app.surveys.catalogue import find_link
 from app.surveys.compiled import CompiledSurvey
 from app.surveys.schemas import Question
+from app.surveys.texts import SurveyWords, choose_language, direction_of
 from app.surveys.wording import SurveyWording, choices_of, control_of, ends_of, fill
-from app.surveys.words import Words, choose_language, direction_of
 from app.workspaces.admission import allowed_origin, public_caller
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 from app.workspaces.limits import require_public_rate
@@ -206,7 +206,9 @@ async def _find(
 def widget_survey_of(survey: CompiledSurvey, workspace: Workspace, locale: str) -> dict[str, Any]:
     """Return a survey as the headless contract has it, in one language."""
     definition = survey.definition
-    words = Words(locale, {str(name): texts for name, texts in definition.texts.words.items()})
+    words = SurveyWords(
+        locale, {str(name): texts for name, texts in definition.texts.words.items()}
+    )
     wording = SurveyWording(locale, definition.default_locale, words, lambda text: fill(text, {}))
     main = definition.main_question
     colour = workspace.brand.get("colour")

@@ -12,7 +12,7 @@ from app.core.errors import AfterwordError, named_in
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
-from app.responses.submission import SubmissionOrigin, person_of, submission_of, survey_for
+from app.responses.submission import SubmissionOrigin, reference_of, submission_of, survey_for
 from app.responses.writing import MOST_ROWS, WriteOutcome, WriteResult
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
@@ -76,16 +76,16 @@ async def _customers(
     ingest: Ingest, origin: SubmissionOrigin, bodies: list[ResponseIn]
 ) -> list[UUID | None]:
     """Resolve the customers of a whole chunk in one step; tests name nobody."""
-    persons = [
-        person_of(body.customer)
+    references = [
+        reference_of(body.customer)
         if body.customer and not body.test and not origin.caller.test
         else None
         for body in bodies
     ]
     customers = await ingest.customer_resolver.customers(
-        origin.caller.workspace_id, (person for person in persons if person is not None)
+        origin.caller.workspace_id, (reference for reference in references if reference is not None)
     )
-    return [customers[person] if person is not None else None for person in persons]
+    return [customers[reference] if reference is not None else None for reference in references]
 
 
 def _count(report: LinesReport, number: int, result: WriteResult | AfterwordError) -> None:

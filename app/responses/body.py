@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
+from app.core.json_values import property_error, storage_error
 from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_values import did_you_mean, normalize_email, property_error, storage_error
+from app.core.text_types import did_you_mean, normalize_email
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
 Channel = Literal["web", "email", "widget", "kiosk", "api", "import"]

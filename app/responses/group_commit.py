@@ -39,7 +39,7 @@ class GroupCommit:
         self._idle: list[RawConnection] = []
         self._places = asyncio.Semaphore(_CONNECTIONS)
         self._batcher: Batcher[Submission, WriteResult] = Batcher(
-            self._write_with_events, places=self._places, most=MOST_ROWS, max_waiting=max_waiting
+            self._write_with_events, slots=self._places, most=MOST_ROWS, max_waiting=max_waiting
         )
 
     async def submit(self, workspace_id: UUID, submission: Submission) -> WriteResult:

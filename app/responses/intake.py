@@ -34,8 +34,8 @@ from app.responses.replies import public_summary, status_of, summary
 from app.responses.submission import (
     SubmissionOrigin,
     identifies_itself,
-    person_of,
     proven_person_of,
+    reference_of,
     refuse_untrusted,
     submission_of,
     survey_for,
@@ -161,7 +161,7 @@ async def _identify(request: Request, caller: Caller, body: ResponseIn) -> UUID 
     if named is None or body.test or caller.test:
         return None
     if caller.trusted:
-        person = person_of(named)
+        person = reference_of(named)
     elif named.proof and _is_proven(request, caller, named):
         person = proven_person_of(named)
     else:

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from app.core.parameters import PROPERTY_PARAMETER
-from app.core.text_values import Line
+from app.core.text_types import Line
 from app.responses.states import Integrity
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment

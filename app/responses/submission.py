@@ -85,7 +85,7 @@ def refuse_untrusted(body: ResponseIn) -> None:
             raise InvalidInput.at("body", name, msg="is not for publishable keys; leave it out")
 
 
-def person_of(customer: CustomerIn) -> CustomerReference:
+def reference_of(customer: CustomerIn) -> CustomerReference:
     """Return the person whom a trusted caller names."""
     return CustomerReference(
         external_id=customer.external_id,

@@ -102,7 +102,7 @@ async def take(request: Request) -> Response:
         fields = {field_: getattr(sent, field_) for field_ in _FIELDS if field_ not in _OWN}
         body = check_response(ResponseIn(channel="widget", **fields))
         refuse_untrusted(body)
-        held = judge(sent)
+        held = hold_state_of(sent)
         ingest: Ingest = request.app.state.ingest
         with named_in("body", "survey"):
             survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
@@ -126,8 +126,8 @@ def readable_by(request: Request) -> dict[str, str]:
     return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"} if origin else {}
 
 
-def judge(sent: WidgetIn) -> HoldState | None:
-    """Judge whether a person can have given the answer."""
+def hold_state_of(sent: WidgetIn) -> HoldState | None:
+    """Return why the answer is held: no person can have given it so fast, say; else None."""
     if sent.trap:
         return "quarantined"
     too_fast = sent.t is not None and sent.t < _FASTEST_MILLISECONDS

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from uuid import UUID
 
 from app.core.errors import FieldError, InvalidInput
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 from app.surveys.question_types import (
     CHOSEN,
     MISSING,

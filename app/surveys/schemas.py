@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text_values import Line, Slug
+from app.core.text_types import Line, Slug
 from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import (
     HEARD_DRIVER_TYPES,

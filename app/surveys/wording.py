@@ -18,7 +18,7 @@ from app.surveys.question_types import (
 )
 from app.surveys.scales import scale_of
 from app.surveys.schemas import Question
-from app.surveys.words import Words
+from app.surveys.texts import SurveyWords
 
 _PLACEHOLDER = re.compile(r"((?:,?[ \u00a0]+)?)\{\{\s*([A-Za-z0-9_.-]+)\s*\}\}")
 _NAMES_CUSTOMER = re.compile(r"\{\{\s*customer\.(?:first_)?name\s*\}\}")
@@ -101,7 +101,7 @@ class SurveyWording:
 
     locale: str
     default: str
-    words: Words
+    words: SurveyWords
     fill: Callable[[str], str]
 
     def say(self, texts: Mapping[str, str]) -> str:

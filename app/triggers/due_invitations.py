@@ -58,11 +58,11 @@ class InvitationSender:
         self._database = database
         self._post = post
         self._checks: Batcher[UUID, CheckedInvitation | LaterError | None] = Batcher(
-            self._check, places=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
+            self._check, slots=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip
         self._results: Batcher[SentMail, None] = Batcher(
-            self._note, places=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
+            self._note, slots=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
             max_waiting=100 * MOST_AT_ONCE,
         )  # fmt: skip
 

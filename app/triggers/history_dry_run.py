@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.schema import Json
-from app.interactions.inheritance import COLUMNS
+from app.interactions.inherited_fields import COLUMNS
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations.refusals import PastInvitation, find_recent_invitations, pause_of
 from app.triggers.compiled_trigger import RESOLVING_TYPES, CompiledTrigger

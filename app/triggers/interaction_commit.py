@@ -35,11 +35,11 @@ class InteractionCommit:
         """Prepare; nothing runs before the first interaction."""
         self._database = database
         self._box = box
-        # Uploads share these places, so that many of them leave connections to others.
+        # Uploads share these slots, so that many of them leave connections to others.
         self._chunks = asyncio.Semaphore(_LANES)
         self._batcher: Batcher[InteractionDraft, RecordResult] = Batcher(
             self._write_gathered,
-            places=asyncio.Semaphore(_MAX_CONCURRENT_BATCHES),
+            slots=asyncio.Semaphore(_MAX_CONCURRENT_BATCHES),
             most=_MAX_BATCH_SIZE,
             max_waiting=max_waiting,
             per_workspace=_MAX_BATCHES_PER_WORKSPACE,
@@ -64,9 +64,9 @@ class InteractionCommit:
 
         results: dict[int, bool | AfterwordError] = {}
 
-        async def record_lane(places: list[int]) -> None:
-            for at in range(0, len(places), _CHUNK):
-                some = places[at : at + _CHUNK]
+        async def record_lane(positions: list[int]) -> None:
+            for at in range(0, len(positions), _CHUNK):
+                some = positions[at : at + _CHUNK]
                 async with self._chunks:
                     written = await self._write(workspace_id, [drafts[p] for p in some], take)
                 results.update(zip(some, written, strict=True))

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.core.batch_lines import batch_route
 from app.core.errors import InvalidInput
 from app.core.http import from_validation, read_text, require_content_type
-from app.core.text_values import decode_json
+from app.core.json_values import decode_json
 from app.interactions.interaction_schemas import InteractionIn
 from app.triggers.interaction_commit import InteractionCommit
 from app.workspaces.admission import admit

@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.core.durations import duration_of
 from app.core.parameters import PageCursor, PageLimit
-from app.core.text_values import Line, Slug
+from app.core.text_types import Line, Slug
 from app.interactions.interaction_schemas import InteractionOut, InteractionType
 from app.invitations.refusals import RefusalReason
 from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday

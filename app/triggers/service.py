@@ -13,7 +13,7 @@ from app.core.cursors import newest_first
 from app.core.errors import Conflict, named_in
 from app.core.ids import uuid7
 from app.core.lookup import find_by_reference
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 from app.surveys import service as surveys
 from app.triggers.models import Trigger
 from app.triggers.schemas import KNOWN_TYPES, TriggerIn, TriggerOut, TriggerPatch

@@ -17,12 +17,12 @@ def split_into_lanes(drafts: Sequence[InteractionDraft], lanes: int) -> list[lis
     for place, first in enumerate(_firsts(drafts)):
         groups[first].append(place)
     sizes: Counter[int] = Counter(dict.fromkeys(range(lanes), 0))
-    places: dict[int, list[int]] = defaultdict(list)
+    positions: dict[int, list[int]] = defaultdict(list)
     for group in sorted(groups.values(), key=len, reverse=True):
         lane = min(sizes, key=sizes.__getitem__)
         sizes[lane] += len(group)
-        places[lane] += group
-    return [sorted(lane) for lane in places.values()]
+        positions[lane] += group
+    return [sorted(lane) for lane in positions.values()]
 
 
 def _firsts(drafts: Sequence[InteractionDraft]) -> Iterable[int]:
@@ -51,6 +51,6 @@ def _keys(draft: InteractionDraft) -> Iterable[tuple[object, ...]]:
         yield "order", draft.order
     if draft.customer_id:
         yield "customer", draft.customer_id
-    if draft.person is not None:
+    if draft.customer is not None:
         # The same id may come from another source, so sources are not compared.
-        yield from (("person", value) for _, value in draft.person.identities)
+        yield from (("person", value) for _, value in draft.customer.identities)

@@ -35,11 +35,11 @@ from app.surveys.schemas import Definition
 from app.webhooks import attempts, delivery_outcomes, queries
 from app.webhooks.attempts import Attempt, body_of
 from app.webhooks.delivery_outcomes import FinishedAttempt
-from app.webhooks.endpoint_lanes import (
+from app.webhooks.endpoint_queues import (
     MAX_CLAIMED_PER_ENDPOINT,
     MAX_CONCURRENT_DELIVERIES,
     ClaimedDelivery,
-    EndpointLanes,
+    EndpointQueues,
 )
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.schemas import EndpointFormat
@@ -81,7 +81,7 @@ class DeliverySender:
         self._box = box
         self._settings = settings
         self._mailer = Mailer(settings)
-        self._lanes = EndpointLanes()
+        self._queues = EndpointQueues()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ended: list[FinishedAttempt] = []
         self._untried: list[Delivery] = []
@@ -106,8 +106,8 @@ class DeliverySender:
                 look = _LOOK_SECONDS if self._tasks or self._ended else _IDLE_SECONDS
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._woken.wait(), look)
-            for endpoint_id in list(self._lanes.waiting):
-                self._untried += self._lanes.empty(endpoint_id)
+            for endpoint_id in list(self._queues.waiting):
+                self._untried += self._queues.empty(endpoint_id)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_GRACE_SECONDS)
             with contextlib.suppress(Exception):
@@ -123,7 +123,7 @@ class DeliverySender:
         await self._write()
         if (
             self._settings.sending != "paused"
-            and self._lanes.running.total() < MAX_CONCURRENT_DELIVERIES
+            and self._queues.running.total() < MAX_CONCURRENT_DELIVERIES
         ):
             await self._claim()
         self._begin(client)
@@ -134,7 +134,7 @@ class DeliverySender:
         until = now + dt.timedelta(seconds=_LEASE_SECONDS)
         begin_by = asyncio.get_running_loop().time() + _BEGIN_WITHIN_SECONDS
         async with self._database.transaction() as session:
-            held = json.dumps(self._lanes.held())
+            held = json.dumps(self._queues.held())
             due: list[Delivery] = []
             for workspace_id in await select_workspace_ids(session, _BUSY, now=now):
                 rows = await run_sql(
@@ -150,10 +150,10 @@ class DeliverySender:
         for delivery in sorted(due, key=lambda delivery: (delivery.created_at, delivery.id)):
             endpoint = endpoints[delivery.workspace_id, delivery.endpoint_id]
             if endpoint is not None:
-                self._lanes.add(ClaimedDelivery(delivery, endpoint, events[delivery.id], begin_by))
+                self._queues.add(ClaimedDelivery(delivery, endpoint, events[delivery.id], begin_by))
 
     def _begin(self, client: GuardedClient) -> None:
-        for claimed in self._lanes.next(asyncio.get_running_loop().time()):
+        for claimed in self._queues.next(asyncio.get_running_loop().time()):
             task = asyncio.create_task(self._attempt(client, claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -162,9 +162,9 @@ class DeliverySender:
         try:
             self._end(claimed, await self._try_safely(client, claimed))
         finally:
-            self._lanes.end(claimed.endpoint)
+            self._queues.end(claimed.endpoint)
             self._begin(client)
-            if len(self._ended) >= _MANY_ENDED or self._lanes.is_idle(claimed.endpoint.id):
+            if len(self._ended) >= _MANY_ENDED or self._queues.is_idle(claimed.endpoint.id):
                 self.wake()
 
     def _end(self, claimed: ClaimedDelivery, attempt: Attempt) -> None:
@@ -172,7 +172,7 @@ class DeliverySender:
         DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
         if attempt.error:
             # From now on this endpoint gets one delivery at a time.
-            self._untried += self._lanes.empty(claimed.endpoint.id)
+            self._untried += self._queues.empty(claimed.endpoint.id)
 
     async def _try_safely(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
         """Try once; an internal error is a failed attempt like any other."""

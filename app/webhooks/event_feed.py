@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import event_consumer, flags
 from app.core.errors import InvalidInput
 from app.core.event_types import EventType
-from app.core.text_values import did_you_mean
+from app.core.text_types import did_you_mean
 from app.webhooks import queries
 from app.webhooks.schemas import EventFeed, EventOut
 from app.webhooks.subscriber_events import (

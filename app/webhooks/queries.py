@@ -55,14 +55,14 @@ def event_condition_sql(types: Collection[str], *, any_score: bool) -> str:
 async def events_after(  # noqa: PLR0913 - what a page of a feed is
     session: AsyncSession,
     workspace_id: UUID,
-    place: tuple[int, UUID],
+    cursor: tuple[int, UUID],
     *,
     below: int,
     limit: int,
     which: str,
     since: dt.datetime | None = None,
 ) -> list[OutboxEvent]:
-    """Return events behind a place and below a transaction, oldest first."""
+    """Return events behind a cursor and below a transaction, oldest first."""
     recent = "and created_at >= :since " if since else ""
     bound: dict[str, Any] = {"since": since} if since else {}
     rows = await run_sql(
@@ -76,8 +76,8 @@ async def events_after(  # noqa: PLR0913 - what a page of a feed is
         .columns(data=Json)
         .bindparams(
             workspace_id=workspace_id,
-            xid=str(place[0]),
-            id=place[1],
+            xid=str(cursor[0]),
+            id=cursor[1],
             below=str(below),
             limit=limit,
             **bound,

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from app.core.event_types import EventType
-from app.core.text_values import Slug
+from app.core.text_types import Slug
 from app.interactions.schemas import TouchpointKey
 from app.workspaces.schemas import Body, Moment
 

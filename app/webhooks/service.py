@@ -29,7 +29,7 @@ from app.core.ids import uuid7
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import DUE_DELIVERIES, ENDPOINTS_NOW
-from app.core.text_values import normalize_email
+from app.core.text_types import normalize_email
 from app.responses.filter_values import require_known
 from app.surveys import service as surveys
 from app.webhooks import queries

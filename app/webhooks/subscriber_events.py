@@ -34,7 +34,7 @@ COMPLETION_TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class OutboxEvent:
-    """An event as the outbox holds it, with its place there."""
+    """An event as the outbox holds it, with its position there."""
 
     xid: int
     id: UUID
@@ -105,17 +105,17 @@ class EventFilter:
         if event.type is EventType.RESPONSE_LOW_SCORE and not self.bounded and not event.is_low:
             return False
         if self.types and event.type is EventType.INTERACTION_CREATED:
-            return event.data.get("type") in self.types and self._fits_place(event.data)
-        return self._fits_place(event.data) and self._fits_score(event)
+            return event.data.get("type") in self.types and self._fits_touchpoint(event.data)
+        return self._fits_touchpoint(event.data) and self._fits_score(event)
 
-    def _fits_place(self, data: Mapping[str, Any]) -> bool:
+    def _fits_touchpoint(self, data: Mapping[str, Any]) -> bool:
         """Check survey and touchpoint of events that have them; other events pass."""
         survey = data.get("survey")
         key = survey.get("key") if isinstance(survey, Mapping) else survey
         if self.survey is not None and key is not None and key != self.survey:
             return False
-        place = data.get("touchpoint")
-        return self.touchpoint is None or "touchpoint" not in data or place == self.touchpoint
+        touchpoint = data.get("touchpoint")
+        return self.touchpoint is None or "touchpoint" not in data or touchpoint == self.touchpoint
 
     def _fits_score(self, event: SubscriberEvent) -> bool:
         if not self.bounded or not event.type.startswith("response."):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.text_values import Email, Line
+from app.core.text_types import Email, Line
 from app.workspaces.schemas import Body, Locale
 
 

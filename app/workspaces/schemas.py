@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.text_values import Email, Line, Slug
+from app.core.text_types import Email, Line, Slug
 from app.core.zones import is_zone
 from app.workspaces.colours import PAPER, can_be_seen, nearest_seen
 from app.workspaces.scopes import Scope

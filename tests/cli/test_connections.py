@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import uvicorn
 
-from app.cli.connection import BoundedProtocol
+from app.cli.connection_limits import BoundedProtocol
 from app.cli.processes import listen
 from app.core.settings import Settings
 

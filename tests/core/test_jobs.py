@@ -12,7 +12,7 @@ from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.job_runner import JobRunner, retry_after
-from app.core.jobs import Job, Lane, LaterError
+from app.core.jobs import Job, KindGroup, LaterError
 
 
 async def add(database: Database, kind: str, **options: object) -> UUID:
@@ -73,7 +73,7 @@ async def test_a_poison_job_dies_after_its_attempts_with_its_error(database: Dat
     for _ in range(2):
         async with database.transaction() as session:
             await run_sql(session, text("update job set run_at = now() where kind = 't.poison'"))
-            (job,) = await jobs.claim(session, worker=worker, lanes=[Lane(["t.poison"], 5)])
+            (job,) = await jobs.claim(session, worker=worker, groups=[KindGroup(["t.poison"], 5)])
             await jobs.put_back(session, job, error="boom", run_at=utc_now())
     ((attempts, dead_at, error),) = await left(database, "t.poison")
     assert (attempts, error) == (2, "boom")
@@ -85,12 +85,14 @@ async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: 
     expire = text("update job set run_at = now() - interval '1 second' where kind = 't.killer'")
     for attempt in (1, 2):
         async with database.transaction() as session:
-            (job,) = await jobs.claim(session, worker=uuid4(), lanes=[Lane(["t.killer"], 5)])
+            (job,) = await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)])
             assert job.attempts == attempt
-            assert await jobs.claim(session, worker=uuid4(), lanes=[Lane(["t.killer"], 5)]) == []
+            assert (
+                await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
+            )
             await run_sql(session, expire)
     async with database.transaction() as session:
-        assert await jobs.claim(session, worker=uuid4(), lanes=[Lane(["t.killer"], 5)]) == []
+        assert await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
     ((_, dead_at, error),) = await left(database, "t.killer")
     assert dead_at is not None
     assert "killed" in str(error)
@@ -99,7 +101,7 @@ async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: 
 async def test_only_the_holder_finishes_a_job(database: Database) -> None:
     await add(database, "t.fence")
     async with database.transaction() as session:
-        (job,) = await jobs.claim(session, worker=uuid4(), lanes=[Lane(["t.fence"], 1)])
+        (job,) = await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.fence"], 1)])
         stranger = job.model_copy(update={"worker": uuid4()})
         assert await jobs.finish(session, [stranger]) == set()
         assert await jobs.finish(session, [job]) == {job.id}
@@ -181,8 +183,10 @@ async def test_a_crowd_of_one_kind_hides_no_job_of_another(database: Database) -
     for _ in range(40):
         await add(database, "t.crowd")
     await add(database, "t.rare")
-    lanes = {"t.crowd": 4}
-    runner = JobRunner(database, {"t.crowd": slow, "t.rare": quick}, concurrency=1, lanes=lanes)
+    own_slots = {"t.crowd": 4}
+    runner = JobRunner(
+        database, {"t.crowd": slow, "t.rare": quick}, concurrency=1, own_slots=own_slots
+    )
     running = asyncio.create_task(runner.run())
     for _ in range(100):
         if ran:

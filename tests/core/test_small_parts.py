@@ -21,7 +21,7 @@ from app.core.ids import derived_uuid, keyed_uuid, keyed_uuids, uuid7
 from app.core.log import JsonFormatter, request_id
 from app.core.settings import Settings
 from app.core.signing import SealedBox
-from app.core.text_values import escape_csv_formula
+from app.core.text_types import escape_csv_formula
 from tests.shop import Shop
 
 ID = uuid.uuid4()

@@ -18,7 +18,12 @@ async def test_the_columns_of_a_file_are_chosen(browser: Browser, shop: Shop) ->
     await shop.publish("nps")
     await browser.sign_in()
     csrf = await csrf_of(browser)
-    file = {"file": ("b.csv", b"When,Mark,Words,Aisle\n2026-03-01,9,Fine,4\n2026-03-02,3,Slow,2\n")}
+    file = {
+        "file": (
+            "b.csv",
+            b"When,Mark,Words,Aisle\n2026-03-01,9,Fine,4\n2026-03-02,3,Slow,2\n",
+        )
+    }
     fields = {"_csrf": csrf, "kind": "answers", "survey": "nps", "source": "till"}
     refused = await browser.client.post("/files", data=fields | {"_do": "look"}, files=file)
     assert refused.status_code == 422

@@ -14,7 +14,7 @@ from app.core.clock import rfc3339, utc_now
 from app.core.database import Database
 from app.core.job_runner import JobHandler
 from app.invitations.mail import POLICY
-from app.invitations.mailer import MailWaitsError, judge
+from app.invitations.mailer import MailWaitsError, classify_reply
 from app.invitations.send_queue import expire_due, queue_due
 from tests.mailbox import Mailbox, plain
 from tests.shop import Shop
@@ -223,7 +223,7 @@ async def test_mail_providers_may_report_bounces(shop: Shop) -> None:
 
 def test_a_temporary_refusal_is_no_bounce() -> None:
     with pytest.raises(MailWaitsError):
-        judge(421, "4.3.2 shutting down")
+        classify_reply(421, "4.3.2 shutting down")
 
 
 async def test_no_name_can_forge_a_header(shop: Shop, mailbox: Mailbox, by_mail: Jobs) -> None:

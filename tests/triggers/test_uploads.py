@@ -18,9 +18,9 @@ def test_what_is_tied_stays_in_one_lane_and_in_order() -> None:
     drafts = [
         _draft(0, order="1"),
         _draft(1, ticket="7"),
-        _draft(2, person=eva),
+        _draft(2, customer=eva),
         # This line links the order to the customer, so both must stay in one lane.
-        _draft(3, order="1", person=eve),
+        _draft(3, order="1", customer=eve),
         _draft(4, ticket="7"),
         _draft(5),
         _draft(0),

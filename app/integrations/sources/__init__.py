@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file a source: how its deliveries are signed, named and translated. Pure."""
+"""One file a source: how its webhooks are signed, named and translated. Pure."""

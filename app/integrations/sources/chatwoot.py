@@ -38,9 +38,9 @@ _BY_EVENT = {
 }
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a conversation that began or changed its status."""
-    payload, zone = delivery.payload, settings.timezone
+    payload, zone = webhook.payload, settings.timezone
     event = text(payload.get("event")) or ""
     ticket = text(payload.get("id"))
     if ticket is None:
@@ -98,7 +98,7 @@ ADAPTER = Adapter(
         timestamp_header="X-Chatwoot-Timestamp",
         joiner=".",
     ),
-    delivery_headers=("x-chatwoot-delivery",),
+    id_headers=("x-chatwoot-delivery",),
     write_back=WriteBackRules(_write_back_requests, needs={"account_id": "is required"}),
     properties={
         "agent": "the assignee's name",

@@ -47,9 +47,9 @@ _BY_EVENT = {
 _TRUE = {"true", "1", "yes"}
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate either form; a status is a label, such as `Resolved`, or its number."""
-    payload = _in_one_form(delivery.payload)
+    payload = _in_one_form(webhook.payload)
     ticket = text(payload.get("ticket_id"))
     if ticket is None:
         return UnusedWebhook("`ticket_id` is missing")
@@ -81,9 +81,9 @@ def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation
     return Interpretation(with_opening([event], ticket, opened_at, **shared))
 
 
-def timeless_case(delivery: InboundWebhook, _settings: SourceSettings) -> str | None:
-    """Return the ticket of a delivery that does not say when it was changed."""
-    payload = _in_one_form(delivery.payload) if isinstance(delivery.payload, dict) else {}
+def timeless_case(webhook: InboundWebhook, _settings: SourceSettings) -> str | None:
+    """Return the ticket of a webhook that does not say when it was changed."""
+    payload = _in_one_form(webhook.payload) if isinstance(webhook.payload, dict) else {}
     return None if text(payload.get("updated_at")) else text(payload.get("ticket_id"))
 
 

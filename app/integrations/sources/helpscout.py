@@ -34,10 +34,10 @@ _BY_EVENT = {
 }
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the event's header; the body's `type` is only the channel."""
-    payload = delivery.payload
-    event = delivery.headers.get("x-helpscout-event", "")
+    payload = webhook.payload
+    event = webhook.headers.get("x-helpscout-event", "")
     ticket = text(payload.get("id"))
     if ticket is None:
         return UnusedWebhook("`id` is missing")

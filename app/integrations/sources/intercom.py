@@ -39,9 +39,9 @@ _BY_TOPIC = {
 _PEOPLE = {"user", "lead", "contact"}
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a notification about a conversation."""
-    payload = delivery.payload
+    payload = webhook.payload
     topic = text(payload.get("topic")) or ""
     item = dig(payload, "data", "item")
     ticket = text(dig(item, "id") or dig(item, "conversation_id"))
@@ -105,7 +105,7 @@ def _customer(item: Any) -> dict[str, Any] | None:
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Hub-Signature", algorithm="sha1", prefix="sha1="),
-    delivery_field="id",
+    id_field="id",
     properties={
         "agent": "the assignee's name",
         "agent_email": "the assignee's address",

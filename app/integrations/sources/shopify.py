@@ -40,23 +40,23 @@ _ORDERS = {
 _FULFILMENTS = {"fulfillments/create", "fulfillments/update", "fulfillment_events/create"}
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the topic's header."""
-    payload, topic = delivery.payload, delivery.headers.get("x-shopify-topic", "")
+    payload, topic = webhook.payload, webhook.headers.get("x-shopify-topic", "")
     if topic == "orders/updated" and payload.get("cancelled_at"):
         topic = "orders/cancelled"
     if topic in _ORDERS:
-        return _order(delivery, topic, settings)
+        return _order(webhook, topic, settings)
     if topic in _FULFILMENTS:
-        return _fulfilment(delivery, settings)
+        return _fulfilment(webhook, settings)
     if topic == "refunds/create":
-        return _refund(delivery, settings)
+        return _refund(webhook, settings)
     return UnusedWebhook(f"the topic {topic!r} means nothing here")
 
 
-def _is_test(delivery: InboundWebhook) -> bool:
+def _is_test(webhook: InboundWebhook) -> bool:
     """Tell whether the order or one of its payments is a test."""
-    payload = delivery.payload
+    payload = webhook.payload
     payments = payload.get("transactions")
     paid_by_test = isinstance(payments, list) and any(
         dig(payment, "test") is True for payment in payments
@@ -64,10 +64,10 @@ def _is_test(delivery: InboundWebhook) -> bool:
     return payload.get("test") is True or paid_by_test
 
 
-def _order(delivery: InboundWebhook, topic: str, settings: SourceSettings) -> Translation:
+def _order(webhook: InboundWebhook, topic: str, settings: SourceSettings) -> Translation:
     type_, time_field = _ORDERS[topic]
-    edit = delivery.payload.get("order_edit")
-    payload: Payload = edit if isinstance(edit, dict) else delivery.payload
+    edit = webhook.payload.get("order_edit")
+    payload: Payload = edit if isinstance(edit, dict) else webhook.payload
     order = text(payload.get("order_id") if payload is edit else payload.get("id"))
     if order is None:
         return UnusedWebhook("`id` is missing")
@@ -91,8 +91,8 @@ def _order(delivery: InboundWebhook, topic: str, settings: SourceSettings) -> Tr
             locale=language(payload.get("customer_locale")),
         ),
         value=money(total, payload.get("currency")),
-        properties=_properties(payload, delivery.headers.get("x-shopify-shop-domain")),
-        test=_is_test(delivery) or None,
+        properties=_properties(payload, webhook.headers.get("x-shopify-shop-domain")),
+        test=_is_test(webhook) or None,
     )
     return Interpretation([event])
 
@@ -113,8 +113,8 @@ def _properties(payload: Payload, shop: str | None) -> dict[str, Any]:
     )
 
 
-def _fulfilment(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
-    payload, zone = delivery.payload, settings.timezone
+def _fulfilment(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
+    payload, zone = webhook.payload, settings.timezone
     order = text(payload.get("order_id"))
     status = text(payload.get("shipment_status") or payload.get("status"))
     if status != "delivered":
@@ -130,17 +130,17 @@ def _fulfilment(delivery: InboundWebhook, settings: SourceSettings) -> Translati
         occurred_at=at,
         customer=customer(address=payload.get("email")),
         properties=properties(
-            store=delivery.headers.get("x-shopify-shop-domain"),
+            store=webhook.headers.get("x-shopify-shop-domain"),
             carrier=payload.get("tracking_company"),
         ),
-        test=_is_test(delivery) or None,
+        test=_is_test(webhook) or None,
     )
     return Interpretation([event])
 
 
-def _refund(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def _refund(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a refund; `orders` decides by the order's value whether it is partial."""
-    payload, zone = delivery.payload, settings.timezone
+    payload, zone = webhook.payload, settings.timezone
     order, number = text(payload.get("order_id")), text(payload.get("id"))
     if order is None:
         return UnusedWebhook("`order_id` is missing")
@@ -155,8 +155,8 @@ def _refund(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
         external_id=f"{order}:refunded:{number}",
         occurred_at=at,
         value=value,
-        properties=properties(store=delivery.headers.get("x-shopify-shop-domain")) | partial,
-        test=_is_test(delivery) or None,
+        properties=properties(store=webhook.headers.get("x-shopify-shop-domain")) | partial,
+        test=_is_test(webhook) or None,
     )
     return Interpretation([event])
 
@@ -184,7 +184,7 @@ def _refunded(transactions: Any) -> dict[str, str] | None:
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Shopify-Hmac-Sha256", encoding="base64"),
-    delivery_headers=("x-shopify-event-id", "x-shopify-webhook-id"),
+    id_headers=("x-shopify-event-id", "x-shopify-webhook-id"),
     # One event of the shop is sent once for each topic that it concerns.
     event_headers=("x-shopify-topic",),
     numbers_orders=True,

@@ -29,20 +29,20 @@ from app.integrations.signatures import CombinedHeader, SignatureRule
 _PAID = {"paid", "no_payment_required"}
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate by the event's type; an event that is not live is a test."""
-    kind = text(delivery.payload.get("type")) or ""
+    kind = text(webhook.payload.get("type")) or ""
     translates = _BY_TYPE.get(kind)
     if translates is None:
         return UnusedWebhook(f"`{kind}` means nothing here")
-    payload_object = dig(delivery.payload, "data", "object")
+    payload_object = dig(webhook.payload, "data", "object")
     if text(dig(payload_object, "id")) is None:
         return UnusedWebhook("`data.object.id` is missing")
     shared = {
-        "occurred_at": moment(delivery.payload.get("created"), settings.timezone),
-        "test": True if delivery.payload.get("livemode") is False else None,
+        "occurred_at": moment(webhook.payload.get("created"), settings.timezone),
+        "test": True if webhook.payload.get("livemode") is False else None,
     }
-    return translates(delivery.payload, payload_object, shared)
+    return translates(webhook.payload, payload_object, shared)
 
 
 def _order_of_session(session: Payload) -> str:
@@ -179,7 +179,7 @@ ADAPTER = Adapter(
     signature=SignatureRule(
         "Stripe-Signature", joiner=".", combined=CombinedHeader(timestamp="t", signature="v1")
     ),
-    delivery_field="id",
+    id_field="id",
     properties={
         "country": "the buyer's country",
         "mode": "payment, subscription or setup",

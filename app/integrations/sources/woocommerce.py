@@ -42,9 +42,9 @@ _BY_STATUS = {
 _BEFORE_PAYMENT = {"pending", "on-hold", "checkout-draft", "auto-draft", "draft", "new"}
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate an order by its status and its refunds."""
-    payload, topic = delivery.payload, delivery.headers.get("x-wc-webhook-topic", "")
+    payload, topic = webhook.payload, webhook.headers.get("x-wc-webhook-topic", "")
     if not topic.startswith("order."):
         return UnusedWebhook(f"the topic {topic!r} means nothing here")
     order = text(payload.get("id"))
@@ -57,16 +57,16 @@ def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation
     refunds = _refunds(payload, order, settings)
     bodies: list[InteractionBody] = []
     if not (status == "refunded" and refunds):
-        bodies = _by_status(delivery, order, status, settings)
+        bodies = _by_status(webhook, order, status, settings)
     if not bodies and not refunds:
         return UnusedWebhook(f"the status {status!r} means nothing here")
     return Interpretation([*bodies, *refunds])
 
 
 def _by_status(
-    delivery: InboundWebhook, order: str, status: str, settings: SourceSettings
+    webhook: InboundWebhook, order: str, status: str, settings: SourceSettings
 ) -> list[InteractionBody]:
-    payload = delivery.payload
+    payload = webhook.payload
     found = _type_of(status, settings)
     if found is None:
         return []
@@ -83,7 +83,7 @@ def _by_status(
         occurred_at=at,
         customer=_customer(payload),
         value=money(payload.get("total"), payload.get("currency")),
-        properties=_properties(delivery) | named,
+        properties=_properties(webhook) | named,
     )
     return [event]
 
@@ -144,11 +144,11 @@ def _customer(payload: Payload) -> dict[str, Any] | None:
     )
 
 
-def _properties(delivery: InboundWebhook) -> dict[str, Any]:
-    payload = delivery.payload
+def _properties(webhook: InboundWebhook) -> dict[str, Any]:
+    payload = webhook.payload
     lines = payload.get("line_items")
     return properties(
-        store=delivery.headers.get("x-wc-webhook-source"),
+        store=webhook.headers.get("x-wc-webhook-source"),
         country=dig(payload, "billing", "country"),
         number=payload.get("number"),
         payment_method=payload.get("payment_method"),
@@ -160,9 +160,9 @@ def _properties(delivery: InboundWebhook) -> dict[str, Any]:
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-WC-Webhook-Signature", encoding="base64"),
-    delivery_headers=("x-wc-webhook-delivery-id",),
+    id_headers=("x-wc-webhook-delivery-id",),
     event_headers=("x-wc-webhook-topic",),
-    # Two orders within a second share the delivery's id.
+    # Two orders within a second share the webhook's id.
     hashes_body=True,
     numbers_orders=True,
     ping=b"webhook_id=",

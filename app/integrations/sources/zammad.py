@@ -33,9 +33,9 @@ _STATE_TYPES = {
 }  # fmt: skip
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate a ticket by its state."""
-    ticket, zone = delivery.payload.get("ticket"), settings.timezone
+    ticket, zone = webhook.payload.get("ticket"), settings.timezone
     number = text(dig(ticket, "id"))
     if number is None:
         return UnusedWebhook("`ticket.id` is missing")
@@ -97,7 +97,7 @@ _IDS = {"1": "new", "2": "open", "3": "on_hold", "4": "closed", "5": "merged"}
 ADAPTER = Adapter(
     translate,
     signature=SignatureRule("X-Hub-Signature", algorithm="sha1", prefix="sha1="),
-    delivery_headers=("x-zammad-delivery",),
+    id_headers=("x-zammad-delivery",),
     properties={
         "agent": "the owner's name",
         "agent_email": "the owner's address",

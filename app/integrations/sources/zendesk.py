@@ -52,9 +52,9 @@ _RESOLVED = {"SOLVED", "CLOSED"}
 _MERGED_TAG = "closed_by_merge"
 
 
-def translate(delivery: InboundWebhook, settings: SourceSettings) -> Translation:
+def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
     """Translate either form."""
-    payload = delivery.payload
+    payload = webhook.payload
     if str(payload.get("type", "")).startswith("zen:event-type:"):
         return _from_event(payload, settings)
     return _from_trigger(payload, settings)
@@ -159,7 +159,7 @@ ADAPTER = Adapter(
         encoding="base64",
         timestamp_header="X-Zendesk-Webhook-Signature-Timestamp",
     ),
-    delivery_headers=("x-zendesk-webhook-invocation-id",),
+    id_headers=("x-zendesk-webhook-invocation-id",),
     write_back=WriteBackRules(
         _write_back_requests, needs={"auth.user": "is required: the agent's e-mail"}
     ),

@@ -14,7 +14,7 @@ from app.pages.dashboard import figures
 from app.pages.dashboard.charts import ChartLine, Point, line_of
 from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import read_choices
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
+from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, VisitDep
 from app.workspaces import members
 
 routes = router("Dashboard")

@@ -17,7 +17,7 @@ from app.pages.dashboard.figure_context import filter_form
 from app.pages.dashboard.filters import PageFilter, chosen
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.sessions import ConsoleDep, VisitDep
+from app.pages.dashboard.visit import ConsoleDep, VisitDep
 from app.responses import inbox
 from app.responses import service as responses
 from app.responses.inbox import FollowUpFilter

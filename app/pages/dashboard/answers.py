@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.errors import InvalidInput, NotFound
-from app.pages.dashboard.sessions import DashboardVisit
+from app.pages.dashboard.visit import DashboardVisit
 from app.surveys import service as surveys
 from app.surveys.question_types import NA, WordAnswers, spec_of
 from app.surveys.schemas import Question

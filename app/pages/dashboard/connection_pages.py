@@ -30,8 +30,8 @@ from app.pages.dashboard import health
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
 from app.pages.dashboard.texts import DashboardTexts
+from app.pages.dashboard.visit import ConsoleDep, DashboardVisit
 from app.pages.guides import BI
 from app.surveys import service as surveys
 from app.workspaces.scopes import Scope

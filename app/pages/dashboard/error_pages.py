@@ -6,7 +6,7 @@ import json
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.pages.dashboard.sessions import texts_for
+from app.pages.dashboard.visit import texts_for
 from app.pages.rendering import page
 
 

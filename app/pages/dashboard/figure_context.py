@@ -8,7 +8,7 @@ from app.pages.dashboard import figures
 from app.pages.dashboard.charts import Point, Whiskers, whiskers_of
 from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, read_choices
-from app.pages.dashboard.sessions import DashboardVisit
+from app.pages.dashboard.visit import DashboardVisit
 
 
 async def figures_context(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.core.clock import utc_now
-from app.insights.names import NO_DRIVERS
+from app.insights.labels import NO_DRIVERS
 from app.metrics.journey import ON_MAP, all_touchpoints, map_of
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
@@ -17,8 +17,8 @@ from app.metrics.service import MetricReply, measure
 from app.metrics.statistics import wilson
 from app.pages.dashboard.charts import Bars, ChartLine, Point, bars_of, line_of
 from app.pages.dashboard.filters import PageFilter
-from app.pages.dashboard.sessions import DashboardVisit
 from app.pages.dashboard.texts import DashboardTexts
+from app.pages.dashboard.visit import DashboardVisit
 from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import QuestionType
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS, band_of, scale_of

@@ -21,7 +21,7 @@ from app.surveys import service as surveys
 from app.workspaces.models import Workspace
 
 if TYPE_CHECKING:
-    from app.pages.dashboard.sessions import DashboardVisit
+    from app.pages.dashboard.visit import DashboardVisit
 
 _NAMES = ("survey", "touchpoint", "channel", "locale")
 # Filters of lists alone.

@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from app.core.http import at
 from app.pages.dashboard.api import InnerRequest, call_application, page_error
 from app.pages.dashboard.form_fields import FormOutcome
-from app.pages.dashboard.sessions import OUTCOME, DashboardVisit
+from app.pages.dashboard.visit import OUTCOME, DashboardVisit
 from app.pages.rendering import HEADERS
 
 # A secret that is shown once must not be cached for the Back button.

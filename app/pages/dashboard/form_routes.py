@@ -13,7 +13,7 @@ from app.pages.dashboard.console_forms import FORMS
 from app.pages.dashboard.field_errors import error_of_detail, field_errors
 from app.pages.dashboard.form_fields import ConsoleForm, Fields, FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
+from app.pages.dashboard.visit import ConsoleDep, DashboardVisit
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.integrations import integration_health
-from app.pages.dashboard.sessions import DashboardVisit
+from app.pages.dashboard.visit import DashboardVisit
 from app.webhooks import queries as webhooks
 
 

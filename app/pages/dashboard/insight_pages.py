@@ -19,8 +19,8 @@ from app.pages.dashboard.charts import Point, scatter_of, whiskers_of
 from app.pages.dashboard.figure_context import filter_form, whiskers
 from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
 from app.pages.dashboard.sentences import SENTENCES, emotion_sentence, expectation_sentence
-from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.texts import DashboardTexts
+from app.pages.dashboard.visit import DashboardVisit, VisitDep
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")

@@ -8,7 +8,7 @@ from fastapi import Query
 from starlette.responses import HTMLResponse, Response
 
 from app.core.routing import router
-from app.pages.dashboard.sessions import ConsoleDep
+from app.pages.dashboard.visit import ConsoleDep
 
 routes = router("Dashboard")
 

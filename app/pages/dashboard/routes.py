@@ -17,8 +17,8 @@ from app.pages.dashboard.charts import Point
 from app.pages.dashboard.figure_context import figures_context, whiskers
 from app.pages.dashboard.figures import CARD_METRICS
 from app.pages.dashboard.filters import PageFilter, chosen, read_choices
-from app.pages.dashboard.sessions import DashboardVisit, VisitDep
 from app.pages.dashboard.survey_pages import comments_of
+from app.pages.dashboard.visit import DashboardVisit, VisitDep
 from app.responses import inbox
 from app.triggers.recent_activity import invitation_funnel
 

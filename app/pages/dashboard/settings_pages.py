@@ -15,14 +15,14 @@ from app.core.texts import LANGUAGES
 from app.pages.dashboard.api import InnerRequest, call_application
 from app.pages.dashboard.filters import read_choices
 from app.pages.dashboard.form_replies import saved_at
-from app.pages.dashboard.sessions import (
+from app.pages.dashboard.shared_views import describe_view, views_offered
+from app.pages.dashboard.visit import (
     SHARED,
     ConsoleDep,
     SharedVisitor,
     VisitDep,
     give_cookie,
 )
-from app.pages.dashboard.shared_views import describe_view, views_offered
 from app.pages.rendering import HEADERS
 from app.workspaces import sessions, share_links
 from app.workspaces.admission import PublicRate

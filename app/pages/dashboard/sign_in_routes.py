@@ -12,9 +12,9 @@ from app.core.clock import utc_now
 from app.core.errors import Unauthorized
 from app.core.http import at
 from app.core.routing import SessionDep, current_settings, router
-from app.core.text_values import normalize_email
+from app.core.text_types import normalize_email
 from app.pages.dashboard.link_mail import REQUEST_JOB, SIGN_IN, UNKNOWN_WORKSPACE
-from app.pages.dashboard.sessions import (
+from app.pages.dashboard.visit import (
     VisitDep,
     cookie_name,
     give_cookie,

@@ -19,12 +19,12 @@ from app.pages.dashboard.drafts import (
 )
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit
+from app.pages.dashboard.visit import ConsoleDep, DashboardVisit
 from app.surveys import service as surveys
 from app.surveys.question_types import KNOWN_DRIVERS, QuestionType, displays_for, spec_of
 from app.surveys.schemas import WORD_NAMES, Module, Pillar, Question
 from app.surveys.show_if import Operator
-from app.surveys.words import Words, is_shipped
+from app.surveys.texts import SurveyWords, is_shipped
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -83,7 +83,7 @@ def _earlier_questions(survey: Mapping[str, Any], place: int) -> list[tuple[str,
 
 def _own_words(survey: Mapping[str, Any], language: str) -> list[tuple[str, str, str]]:
     """Return the words around the questions: each name, the English word and the survey's own."""
-    own, english = survey["texts"]["words"], Words(None, {})
+    own, english = survey["texts"]["words"], SurveyWords(None, {})
     return [(name, english[name], own.get(name, {}).get(language, "")) for name in WORD_NAMES]
 
 

@@ -13,7 +13,7 @@ from app.pages.dashboard.answers import shown_answer
 from app.pages.dashboard.charts import bars_of
 from app.pages.dashboard.figure_context import figures_context
 from app.pages.dashboard.filters import PageFilter, chosen
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, VisitDep
+from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, VisitDep
 from app.responses.queries import last_answers
 from app.surveys import service as surveys
 from app.surveys.question_entries import metrics_of

@@ -27,7 +27,7 @@ from app.invitations.mail_content import Addressee, Links, MailContent
 from app.pages import widget_survey
 from app.pages.brand import look_of
 from app.pages.dashboard.drafts import read_draft
-from app.pages.dashboard.sessions import ConsoleDep
+from app.pages.dashboard.visit import ConsoleDep
 from app.pages.rendering import asset, page
 from app.pages.survey_page import PageLinks, SurveyView, show_form
 from app.surveys import previews

@@ -19,7 +19,7 @@ from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import MOST_CONDITIONS
-from app.pages.dashboard.sessions import ConsoleDep, DashboardVisit, checked
+from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, checked
 from app.surveys import service as surveys
 from app.surveys.schemas import Status
 from app.triggers import decisions

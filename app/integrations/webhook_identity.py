@@ -24,9 +24,9 @@ from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS
 from app.integrations.service import mapping_of
 
-_LONGEST_DELIVERY = 200
+_LONGEST_IDENTITY = 200
 
-# One round trip: the delivery, the job that translates it, and the worker's hint.
+# One round trip: the webhook, the job that translates it, and the worker's hint.
 _STORE_TIMELESS = text("""
 with stored as (
   insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
@@ -45,19 +45,19 @@ select stored.id, (select pg_notify(:channel, :kind)::text from queued) from sto
 """).bindparams(bindparam("headers", type_=Json), bindparam("payload", type_=Json))
 
 
-def delivery_of(integration: Integration, headers: Mapping[str, str], body: bytes) -> str:
-    """Return the identity of a delivery: the sender's id, else the body's hash; and its event."""
+def identity_of(integration: Integration, headers: Mapping[str, str], body: bytes) -> str:
+    """Return the identity of a webhook: the sender's id, else the body's hash; and its event."""
     adapter = ADAPTERS[integration.source]
-    named = [headers[name] for name in adapter.delivery_headers if headers.get(name)]
+    named = [headers[name] for name in adapter.id_headers if headers.get(name)]
     parts = named[:1]
-    if adapter.delivery_field is not None:
-        parts += _field(body, adapter.delivery_field)
+    if adapter.id_field is not None:
+        parts += _field(body, adapter.id_field)
     if adapter.hashes_body or not parts:
         parts.append(hashlib.sha256(body).hexdigest())
     events = {*adapter.event_headers, *headers_named(mapping_of(integration))}
     parts += [headers[name] for name in sorted(events) if headers.get(name)]
     identity = ":".join(parts).replace("\x00", "")
-    if len(identity) <= _LONGEST_DELIVERY:
+    if len(identity) <= _LONGEST_IDENTITY:
         return identity
     return f"{identity[:100]}…{hashlib.sha256(identity.encode()).hexdigest()}"
 
@@ -74,24 +74,24 @@ def _field(body: bytes, name: str) -> list[str]:
 def timeless_case(
     integration: Integration, headers: Mapping[str, str], body: bytes, *, now: dt.datetime
 ) -> str | None:
-    """Return the ticket or order of a delivery that says neither its id nor its time."""
+    """Return the ticket or order of a webhook that says neither its id nor its time."""
     find_case = ADAPTERS[integration.source].timeless_case
     if find_case is None:
         return None
     try:
-        delivery = InboundWebhook(headers, decode_body(headers, body), now)
-        found = find_case(delivery, SourceSettings(mapping=mapping_of(integration)))
+        webhook = InboundWebhook(headers, decode_body(headers, body), now)
+        found = find_case(webhook, SourceSettings(mapping=mapping_of(integration)))
     except UntranslatableError:
         return None
-    return found[:_LONGEST_DELIVERY].replace("\x00", "") if found else None
+    return found[:_LONGEST_IDENTITY].replace("\x00", "") if found else None
 
 
 async def store_timeless(
     database: Database, integration: Integration, raw: RawWebhook, case: str
 ) -> tuple[UUID | None, bool]:
-    """Store a delivery whose id depends on the one before it; return its id, and whether new."""
+    """Store a webhook whose id depends on the one before it; return its id, and whether new."""
     async with database.transaction() as session:
-        event_id = await _id_of_timeless(session, integration, raw.delivery, case)
+        event_id = await _id_of_timeless(session, integration, raw.identity, case)
         if event_id is None:
             return None, False
         stored = await run_sql(
@@ -100,7 +100,7 @@ async def store_timeless(
                 workspace_id=integration.workspace_id,
                 id=event_id,
                 integration_id=integration.id,
-                delivery=raw.delivery,
+                delivery=raw.identity,
                 headers=dict(raw.headers),
                 body=raw.body,
                 verified=raw.verified,
@@ -117,11 +117,11 @@ async def store_timeless(
 
 
 async def _id_of_timeless(
-    session: AsyncSession, integration: Integration, delivery: str, case: str
+    session: AsyncSession, integration: Integration, identity: str, case: str
 ) -> UUID | None:
     """Return an id derived from this webhook and the previous one; None if both are equal.
 
-    The same content after another content is new: resolved, open, resolved are three deliveries.
+    The same content after another content is new: resolved, open, resolved are three webhooks.
     """
     rows = await run_sql(
         session,
@@ -135,7 +135,7 @@ async def _id_of_timeless(
     )
     last: Any = rows.first()
     if last is None:
-        return derived_uuid(str(integration.id), delivery)
-    if last.delivery == delivery:
+        return derived_uuid(str(integration.id), identity)
+    if last.delivery == identity:
         return None
-    return derived_uuid(str(integration.id), delivery, str(last.id))
+    return derived_uuid(str(integration.id), identity, str(last.id))

@@ -20,7 +20,7 @@ def is_shipped(locale: str) -> bool:
     return shipped_language(locale) == language_of(locale)
 
 
-class Words:
+class SurveyWords:
     """Words in one language: shipped ones, or the survey's own; English where there are none."""
 
     def __init__(self, locale: str | None, own: Mapping[str, Mapping[str, str]]) -> None:

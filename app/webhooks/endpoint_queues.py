@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which delivery is sent next: a lane for each endpoint, so that none waits for another. Pure.
+"""Which delivery is sent next: a queue for each endpoint, so that none waits for another. Pure.
 
-What is claimed waits in its endpoint's lane for one of a few places. What has waited too long is
+What is claimed waits in its endpoint's queue for one of a few slots. What has waited too long is
 not begun: its lease would end while it runs, and another worker would send it too.
 """
 
@@ -30,7 +30,7 @@ class ClaimedDelivery:
 
 
 @dataclass
-class EndpointLanes:
+class EndpointQueues:
     """What is claimed, by endpoint, and what runs."""
 
     waiting: dict[UUID, deque[ClaimedDelivery]] = field(default_factory=dict)
@@ -38,24 +38,24 @@ class EndpointLanes:
     running_of: Counter[UUID] = field(default_factory=Counter)
 
     def add(self, claimed: ClaimedDelivery) -> None:
-        """Let a delivery wait in its endpoint's lane."""
+        """Let a delivery wait in its endpoint's queue."""
         self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
 
     def next(self, now: float) -> Iterator[ClaimedDelivery]:
         """Yield the deliveries to begin now; each counts as running from then on."""
         # The endpoint with the fewest running attempts comes first.
         for endpoint_id in sorted(self.waiting, key=lambda endpoint_id: self.running[endpoint_id]):
-            lane = self.waiting[endpoint_id]
-            while lane and self._has_place(lane[0].endpoint):
-                claimed = lane.popleft()
+            queue = self.waiting[endpoint_id]
+            while queue and self._has_slot(queue[0].endpoint):
+                claimed = queue.popleft()
                 if claimed.begin_by > now:
                     self.running[endpoint_id] += 1
                     self.running_of[claimed.endpoint.workspace_id] += 1
                     yield claimed
-            if not lane:
+            if not queue:
                 del self.waiting[endpoint_id]
 
-    def _has_place(self, endpoint: WebhookEndpoint) -> bool:
+    def _has_slot(self, endpoint: WebhookEndpoint) -> bool:
         return (
             self.running[endpoint.id] < MAX_PER_ENDPOINT
             and self.running_of[endpoint.workspace_id] < MAX_PER_WORKSPACE
@@ -63,21 +63,21 @@ class EndpointLanes:
         )
 
     def end(self, endpoint: WebhookEndpoint) -> None:
-        """Free a place."""
+        """Free a slot."""
         for counts, name in ((self.running, endpoint.id), (self.running_of, endpoint.workspace_id)):
             counts[name] -= 1
             if not counts[name]:
                 del counts[name]
 
     def empty(self, endpoint_id: UUID) -> list[Delivery]:
-        """Take all out of a lane that fails; return what was not begun."""
+        """Empty the queue of an endpoint that fails; return what was not begun."""
         return [claimed.delivery for claimed in self.waiting.pop(endpoint_id, ())]
 
     def held(self) -> dict[str, int]:
         """Return how many deliveries of each endpoint are claimed."""
         counts = Counter({str(id_): count for id_, count in self.running.items()})
-        for endpoint_id, lane in self.waiting.items():
-            counts[str(endpoint_id)] += len(lane)
+        for endpoint_id, queue in self.waiting.items():
+            counts[str(endpoint_id)] += len(queue)
         return dict(counts)
 
     def is_idle(self, endpoint_id: UUID) -> bool:

@@ -16,8 +16,8 @@ from app.metrics.registry import METRICS
 from app.pages.dashboard.pages import PAGES
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.surveys.schemas import WORD_NAMES
-from app.surveys.words import (
-    Words,
+from app.surveys.texts import (
+    SurveyWords,
     accepted_languages,
     choose_language,
     direction_of,
@@ -109,14 +109,14 @@ def test_plurals_are_cldrs(language: str, category: str, numbers: list[int]) -> 
 
 
 def test_a_number_takes_its_form() -> None:
-    words = Words("pl-PL", {})
+    words = SurveyWords("pl-PL", {})
     assert [words.counted("more", n) for n in (1, 2, 5)] == [
         "Jeszcze 1 pytanie", "Jeszcze 2 pytania", "Jeszcze 5 pytań",
     ]  # fmt: skip
 
 
 def test_a_surveys_own_words_win_and_the_rest_says_its_language() -> None:
-    words = Words("ar", {"send": {"ar": "إرسال"}})
+    words = SurveyWords("ar", {"send": {"ar": "إرسال"}})
     assert (words["send"], words.language_attributes("send")) == ("إرسال", "")
     assert words["next"] == "Next"
     assert words.language_attributes("next") == ' lang="en" dir="ltr"'
