@@ -105,7 +105,7 @@ def _chart(series: GroupSeries, rules: AlertRules, *, net: bool, step: float) ->
     if not series.baseline:
         points = [ChartPoint(period.mean if period.n else None, period.n) for period in series.sums]
         return GroupChart(series.group, None, points)
-    periods = [series.sums[place] for place in series.baseline]
+    periods = [series.sums[index] for index in series.baseline]
     baseline = baseline_of(periods, net=net, step=step)
     points = chart(
         series.sums, baseline=baseline, first=series.baseline[-1] + 1,
@@ -129,16 +129,16 @@ def remove_false_discoveries(groups: Sequence[GroupChart], level: float) -> list
     """
     rate = min(FALSE_DISCOVERIES, two_sided(level))
     points = [list(group.points) for group in groups]
-    for place in range(len(points[0]) if points else 0):
-        signals = [number for number, row in enumerate(points) if row[place].signal]
-        if not signals or points[signals[0]][place].z is None:
+    for index in range(len(points[0]) if points else 0):
+        signals = [number for number, row in enumerate(points) if row[index].signal]
+        if not signals or points[signals[0]][index].z is None:
             continue
-        judged = {
-            number: row[place].p_value for number, row in enumerate(points)
-            if row[place].z is not None
+        p_values = {
+            number: row[index].p_value for number, row in enumerate(points)
+            if row[index].z is not None
         }  # fmt: skip
-        for number in set(signals) - find_rejected(judged, rate):
-            points[number][place] = replace(points[number][place], signal=False)
+        for number in set(signals) - find_rejected(p_values, rate):
+            points[number][index] = replace(points[number][index], signal=False)
     return [replace(group, points=row) for group, row in zip(groups, points, strict=True)]
 
 
@@ -151,21 +151,21 @@ def raised_now(charts: AlertCharts, before: Mapping[str, Any]) -> dict[str, Any]
     raised: dict[str, Any] = {}
     for group in charts.groups:
         name = group.group or ""
-        place = _latest(charts, group)
-        if place is None:
+        index = _latest(charts, group)
+        if index is None:
             if name in before:
                 raised[name] = before[name]
-        elif group.points[place].signal:
-            raised[name] = _point_shown(charts, group, place)
+        elif group.points[index].signal:
+            raised[name] = _point_shown(charts, group, index)
     return raised
 
 
-def _point_shown(charts: AlertCharts, group: GroupChart, place: int) -> dict[str, Any]:
+def _point_shown(charts: AlertCharts, group: GroupChart, index: int) -> dict[str, Any]:
     """Return a point as events and the alert show it."""
-    point = group.points[place]
+    point = group.points[index]
     return {
         "group": charts.group_of(group.group),
-        "period": charts.days[place].isoformat(),
+        "period": charts.days[index].isoformat(),
         "value": point.value,
         "n": point.n,
         "expected": group.expected(charts.rules),
@@ -176,9 +176,9 @@ def _point_shown(charts: AlertCharts, group: GroupChart, place: int) -> dict[str
 def cleared_by(charts: AlertCharts, name: str, raised: Mapping[str, Any]) -> dict[str, Any]:
     """Return the point that clears a group; without answers there is no value."""
     for group in charts.groups:
-        place = _latest(charts, group)
-        if (group.group or "") == name and place is not None:
-            return _point_shown(charts, group, place)
+        index = _latest(charts, group)
+        if (group.group or "") == name and index is not None:
+            return _point_shown(charts, group, index)
     return {**raised, "value": None, "n": 0, "z": None}
 
 
@@ -188,13 +188,13 @@ def has_baseline(charts: AlertCharts) -> bool:
 
 
 def _latest(charts: AlertCharts, group: GroupChart) -> int | None:
-    """Return the place of the latest period with enough answers that ended in the last 7 days."""
+    """Return the index of the latest period with enough answers that ended in the last 7 days."""
     least = charts.rules.rule.min_n if isinstance(charts.rules.rule, LimitRule) else 1
-    for place in reversed(range(len(charts.days))):
-        if charts.ends[place] < charts.today - _FRESH:
+    for index in reversed(range(len(charts.days))):
+        if charts.ends[index] < charts.today - _FRESH:
             return None
-        if group.points[place].n >= least:
-            return place
+        if group.points[index].n >= least:
+            return index
     return None
 
 

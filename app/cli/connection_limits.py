@@ -114,9 +114,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Look again after a while whether the body has grown enough since."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self.loop.call_later(self.patience_seconds, self._judge_body, before)
+        self._timer = self.loop.call_later(self.patience_seconds, self._check_progress, before)
 
-    def _judge_body(self, before: int) -> None:
+    def _check_progress(self, before: int) -> None:
         # The application itself may be what reads too slowly.
         if self.flow.read_paused or self._body - before >= self.patience_seconds * 1024:
             self._watch_body(self._body)

@@ -2,13 +2,13 @@
 """Cursors: where a page of a list ended, and the query of the page that follows."""
 
 import datetime as dt
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Select
 from sqlmodel import col, tuple_
 
+from app.core.base64url import decode_base64url, encode_base64url
 from app.core.errors import InvalidInput
 
 K = TypeVar("K")
@@ -18,7 +18,7 @@ Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
 def encode_cursor(at: dt.datetime, key: object) -> str:
     """Write where a page ended: the moment by which the list is ordered, then the row's key."""
     text = f"{at.astimezone(dt.UTC).isoformat()}|{key}"
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode_base64url(text.encode())
 
 
 def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.datetime, K] | None:
@@ -26,7 +26,7 @@ def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.date
     if cursor is None:
         return None
     try:
-        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        text = decode_base64url(cursor).decode()
         moment, _, key = text.partition("|")
         at = dt.datetime.fromisoformat(moment).astimezone(dt.UTC)
         return at, kind(key.replace("\x00", ""))

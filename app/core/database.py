@@ -53,6 +53,7 @@ _NODE_LOST = re.compile(
 
 # Errors that roll back a transaction which may succeed if it is tried again.
 _TRY_AGAIN = (
+    asyncpg.LockNotAvailableError,
     PoolTimeoutError,
     asyncpg.QueryCanceledError,
     asyncpg.DeadlockDetectedError,

@@ -3,24 +3,19 @@
 
 import hashlib
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
+from base64 import urlsafe_b64encode
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from itsdangerous import BadSignature, Signer
 
+from app.core.base64url import decode_base64url, encode_base64url
 from app.core.settings import Settings
 
 
 def new_secret(prefix: str) -> str:
     """Make a secret of 192 random bits, such as `sk_…`."""
     return prefix + secrets.token_urlsafe(24)
-
-
-def hash_secret(secret: str) -> bytes:
-    """Hash a random secret for storage; 192 random bits need no salt and no slow hash."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def load_secret_keys(settings: Settings) -> list[str]:
@@ -56,14 +51,14 @@ class SealedBox:
 
     def sign(self, purpose: str, content: bytes) -> str:
         """Return content that its holder may read, but not change, as text for a form or link."""
-        return self._signer(purpose).sign(urlsafe_b64encode(content).rstrip(b"=")).decode()
+        return self._signer(purpose).sign(encode_base64url(content)).decode()
 
     def verify(self, purpose: str, text: str) -> bytes | None:
         """Return what was signed for this purpose, or None where no live key signed it."""
         try:
             content = self._signer(purpose).unsign(text)
-            return urlsafe_b64decode(content + b"=" * (-len(content) % 4))
-        except (BadSignature, Error, ValueError):
+            return decode_base64url(content.decode())
+        except (BadSignature, ValueError):
             return None
 
     def _signer(self, purpose: str) -> Signer:

@@ -24,7 +24,7 @@ from app.imports.columns import (
     uses_of,
     wanted_rows,
 )
-from app.imports.dates import DateReading, judge_dates, zone_of
+from app.imports.dates import DateReading, find_date_order, zone_of
 from app.imports.encoding_check import require_one_reading
 from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
@@ -172,13 +172,13 @@ def _open(
 def _dates(
     table: Table, uses: list[ColumnUse], options: ImportOptions, zone: ZoneInfo, *, is_dated: bool
 ) -> DateReading | None:
-    """Judge how the dates are read; InvalidInput if there are none, but answers need them."""
+    """Find how the dates are read; InvalidInput if there are none, but answers need them."""
     column = next((use for use in uses if use.target == "responded_at"), None)
     if column is not None:
         values = (cells[column.position] for _, cells in wanted_rows(table, options.where))
         order = table.origin.date_order if table.origin else None
         is_sheet = table.sheet is not None
-        return judge_dates(
+        return find_date_order(
             values, zone, options.date_format, column.name, order=order, is_sheet=is_sheet
         )
     if "responded_at" in options.constants:

@@ -14,7 +14,7 @@ from app.imports.presets import presets
 from app.imports.table import REJECTED_COLUMN, Table, too_wide
 from app.imports.values import fold, plain_header
 
-_JUDGED_ROWS = 1000
+_SAMPLED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _question_of(table: Table, position: int, words: Vocabulary) -> str | None:
 def _fuller_column(table: Table, first: ColumnUse, second: ColumnUse) -> ColumnUse:
     """Return the column with more values, the first one if both have as many; note the other."""
     counts = [0, 0]
-    for _, cells in islice(table.rows(), _JUDGED_ROWS):
+    for _, cells in islice(table.rows(), _SAMPLED_ROWS):
         counts[0] += cells[first.position] != ""
         counts[1] += cells[second.position] != ""
     kept, other = (second, first) if counts[1] > counts[0] else (first, second)

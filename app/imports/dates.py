@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the dates of a column; the order of day and month is judged from all of them."""
+"""Read the dates of a column; all of them together show the order of day and month."""
 
 import contextlib
 import datetime as dt
@@ -117,7 +117,7 @@ class DateReading:
         return moment
 
 
-def judge_dates(
+def find_date_order(
     values: Iterable[str],
     zone: ZoneInfo,
     format_: str | None,
@@ -126,7 +126,7 @@ def judge_dates(
     order: str | None = None,
     is_sheet: bool = False,
 ) -> DateReading:
-    """Judge a column's order of day and month; raise InvalidInput where it stays ambiguous.
+    """Find a column's order of day and month; raise InvalidInput where it stays ambiguous.
 
     `order` is known already if the values are of rejected rows. With `is_sheet` they are of a
     spreadsheet, whose real dates are ISO here.
@@ -151,7 +151,7 @@ def judge_dates(
         )
         raise InvalidInput(detail)
     _require_whole_column(seen, days_of_iso, column)
-    return DateReading(zone, _judge_order(seen, column))
+    return DateReading(zone, _order_shown_by(seen, column))
 
 
 def _reading_of_format(zone: ZoneInfo, format_: str) -> DateReading:
@@ -173,7 +173,7 @@ def _require_whole_column(
         raise InvalidInput(detail)
 
 
-def _judge_order(seen: Mapping[str | None, int], column: str) -> str:
+def _order_shown_by(seen: Mapping[str | None, int], column: str) -> str:
     """Return the order of a column from how many of its dates show which."""
     first, second, dotted = seen["dmy"], seen["mdy"], seen["dotted"]
     if first and second:

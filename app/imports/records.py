@@ -20,7 +20,7 @@ from app.core.errors import InvalidInput
 from app.core.ids import derived_uuid
 from app.imports import record_queries
 from app.imports.columns import ColumnUse, Vocabulary, preset_of, uses_of, wanted_rows
-from app.imports.dates import DateReading, judge_dates, zone_of
+from app.imports.dates import DateReading, find_date_order, zone_of
 from app.imports.encoding_check import require_one_reading
 from app.imports.file_ids import FileIds, Repeat
 from app.imports.options import ImportOptions
@@ -210,7 +210,7 @@ async def open_records(
 def _dates(
     table: Table, uses: Sequence[ColumnUse], kind: FileKind, *, zone: Any, options: ImportOptions
 ) -> DateReading | None:
-    """Judge the order of day and month over all columns of times at once."""
+    """Find the order of day and month from all columns of times together."""
     timed = [use for use in uses if use.target in kind.times]
     if not timed:
         return None
@@ -218,7 +218,7 @@ def _dates(
     values = (cells[use.position] for _, cells in rows for use in timed)
     names = ", ".join(use.name for use in timed)
     order = table.origin.date_order if table.origin else None
-    return judge_dates(values, zone, options.date_format, names, order=order)
+    return find_date_order(values, zone, options.date_format, names, order=order)
 
 
 async def look_at_records(database: Database, file: OpenRecords) -> dict[str, Any]:

@@ -165,7 +165,7 @@ def _by_common_words(words: Sequence[str], best: str) -> str:
 
 
 def prepare_dictionaries(default: str) -> list[str]:
-    """Make the files of the languages that comments are first judged by; return the languages."""
+    """Make the files of the languages that comments are first read with; return the languages."""
     languages = [name for name in dict.fromkeys([default, *LANGUAGES]) if name in _lemmatised()]
     DICTIONARIES.prepare(languages)
     return languages
@@ -173,7 +173,7 @@ def prepare_dictionaries(default: str) -> list[str]:
 
 @cache
 def load_dictionaries(default: str) -> None:
-    """Load the dictionaries of the languages that comments are first judged by."""
+    """Load the dictionaries of the languages that comments are first read with."""
     for language in prepare_dictionaries(default):
         _knows("questionnaire", language)
 

@@ -91,10 +91,14 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
         raise InsightRefused(NO_OUTCOME, detail, n=complete, about=about)
     weighed = await asyncio.to_thread(_weigh, rows, result.base, request.seed)
     shown = [
-        _row(request, name, place, interval_of_column(weighed.pairs, place), result)
+        _row(request, name, position, interval_of_column(weighed.pairs, position), result)
         | _top_box(tops[name])
-        | {"importance_share_ci": _interval_of_share(weighed, place, float(result.shares[place]))}
-        for place, name in enumerate(names)
+        | {
+            "importance_share_ci": _interval_of_share(
+                weighed, position, float(result.shares[position])
+            )
+        }
+        for position, name in enumerate(names)
     ]
     _add_quadrants(shown)
     assumptions: InsightReply = {"bootstrap_samples": 1000, "scale": "0-100"}
@@ -124,12 +128,12 @@ def _weigh(rows: JoinedTables, base: str, seed: int) -> _WeighedDrivers:
     return _WeighedDrivers(pair_sums_of(rows), samples, len(usable))
 
 
-def _interval_of_share(weighed: _WeighedDrivers, place: int, share: float) -> list[float]:
+def _interval_of_share(weighed: _WeighedDrivers, position: int, share: float) -> list[float]:
     """Return the interval of a driver's share of importance, within 0 and 100."""
     samples = weighed.samples
     low, high = scaled_interval(
-        share, float(samples.low[place]), float(samples.high[place]),
-        of_rows=float(samples.of_rows[place]), drawn=samples.drawn, n=weighed.usable,
+        share, float(samples.low[position]), float(samples.high[position]),
+        of_rows=float(samples.of_rows[position]), drawn=samples.drawn, n=weighed.usable,
     )  # fmt: skip
     return [max(0.0, low), min(100.0, high)]
 
@@ -206,15 +210,15 @@ async def _read(
     def values_of(scores: Floats, _: Any) -> Floats:
         aligned = np.full((len(scores), len(names) + 1), np.nan)
         rescaled = rescale(scores[:, :-1], items)
-        for name, places in drivers.items():
-            aligned[:, names.index(name)] = mean_of_rows(rescaled[:, places])
+        for name, positions in drivers.items():
+            aligned[:, names.index(name)] = mean_of_rows(rescaled[:, positions])
         aligned[:, -1] = scores[:, -1]
         return aligned
 
     table = await read_scores(session, request, survey, items, values_of)
     for scores in ScoreTable(table.raw, lambda plain, _: plain):
-        for name, places in drivers.items():
-            top, n = _count_tops(scores[:, places], [items[place] for place in places])
+        for name, positions in drivers.items():
+            top, n = _count_tops(scores[:, positions], [items[position] for position in positions])
             tops[name] = tops[name][0] + top, tops[name][1] + n
     return table
 
@@ -241,10 +245,10 @@ def _top_box(counted: tuple[int, int]) -> InsightReply:
 
 
 def _row(
-    request: InsightRequest, name: str, place: int, performance: Any, result: Importance
+    request: InsightRequest, name: str, position: int, performance: Any, result: Importance
 ) -> InsightReply:
     n, mean, interval = performance
-    correlation = float(result.correlations[place])
+    correlation = float(result.correlations[position])
     return {
         "driver": name,
         "label": label_of(request, "driver", name),
@@ -252,8 +256,8 @@ def _row(
         "mean_0_100": mean,
         "mean_0_100_ci": interval,
         "correlation": None if np.isnan(correlation) else correlation,
-        "importance": float(result.weights[place]),
-        "importance_share": float(result.shares[place]),
+        "importance": float(result.weights[position]),
+        "importance_share": float(result.shares[position]),
     }
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endings that names get in sentences, and the nominatives' endings in their place."""
+"""The endings that names get in sentences, and the nominative's endings that these replace."""
 
 from collections import defaultdict
 
@@ -7,8 +7,8 @@ _HUNGARIAN = (
     "nak", "nek", "val", "vel", "hoz", "hez", "tol", "rol", "t", "at", "et", "ot", "ra", "re",
     "ban", "ben", "ek", "ert",
 )  # fmt: skip
-# The endings of names, without accents, and the nominatives' endings in their place. Those of all
-# languages are tried on each word: a name keeps the endings of the language that it is used in.
+# Endings of names without accents, each with the nominative's endings that it replaces. Those of
+# all languages are tried on each word: a name keeps the endings of the language that it is used in.
 _ENDINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "pl": {
         "a": ("", "o"), "u": ("", "a"), "owi": ("", "o"), "em": ("",), "iem": ("",),

@@ -98,19 +98,19 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     indexed = _tags_in_index(tagged, tag, names, table)
     if retired := [name for name in names if name not in indexed and name != _APART]:
         warnings.append(f"Not in the index, since they are asked no more: {', '.join(retired)}.")
-    places = [names.index(name) for name in indexed]
-    columns = ChosenColumns(table, [*places, len(names)])
+    positions = [names.index(name) for name in indexed]
+    columns = ChosenColumns(table, [*positions, len(names)])
     shares, kind = _weights(request, tag, columns, may_weigh=not holds_outcome)
     weights = np.zeros(len(names))
-    weights[places] = shares
+    weights[positions] = shares
     pairs = pair_sums_of(table)
     rows = []
-    for place, name in enumerate(names):
-        n, mean, interval = interval_of_column(pairs, place)
+    for position, name in enumerate(names):
+        n, mean, interval = interval_of_column(pairs, position)
         alpha, items = alphas[name]
         rows.append({
             tag: name, "label": label_of(request, tag, name), "n": n, "score": mean,
-            "ci": interval, "items": items, "alpha": alpha, "weight": float(weights[place]),
+            "ci": interval, "items": items, "alpha": alpha, "weight": float(weights[position]),
         })  # fmt: skip
     return {
         "survey": tagged[0].key if len(tagged) == 1 else None,
@@ -144,12 +144,12 @@ async def _read(
         items = _rating_items(survey, tag)
         if not items:
             continue
-        places_by_name = positions_by_tag(items, tag)
-        values_of = _values_of(items, places_by_name, names, has_outcome=bool(survey.outcome))
+        positions_by_name = positions_by_tag(items, tag)
+        values_of = _values_of(items, positions_by_name, names, has_outcome=bool(survey.outcome))
         table = await read_scores(session, request, survey, items, values_of)
         tables.append(table)
-        for name, places in places_by_name.items():
-            together = _asked_together(survey, items, places)
+        for name, positions in positions_by_name.items():
+            together = _asked_together(survey, items, positions)
             known = alphas.get(name)
             if known is None or len(together) > known[1]:
                 # If several surveys rate it, alpha comes from the one with most questions.
@@ -158,19 +158,20 @@ async def _read(
 
 
 def _asked_together(
-    survey: SurveyItems, items: Sequence[ScoredQuestion], places: list[int]
+    survey: SurveyItems, items: Sequence[ScoredQuestion], positions: list[int]
 ) -> list[int]:
-    """Return the places of the items that the version with most answers asks, else of all."""
+    """Return the positions of the items that the version with most answers asks, else of all."""
     by_answers = sorted(survey.versions, key=lambda version: (-survey.versions[version], version))
     asked_by_version = (
-        [place for place in places if items[place].is_asked_in(version)] for version in by_answers
+        [position for position in positions if items[position].is_asked_in(version)]
+        for version in by_answers
     )
-    return next(filter(None, asked_by_version), places)
+    return next(filter(None, asked_by_version), positions)
 
 
 def _values_of(
     items: Sequence[ScoredQuestion],
-    places_by_name: Mapping[str, list[int]],
+    positions_by_name: Mapping[str, list[int]],
     names: Sequence[str],
     *,
     has_outcome: bool,
@@ -180,9 +181,9 @@ def _values_of(
     def values_of(scores: Floats, asked: Any) -> Floats:
         values = rescale(scores[:, : len(items)], items)
         columns = np.full((len(scores), len(names) + 1), np.nan)
-        for name, places in places_by_name.items():
-            half = _HALF * asked[:, places].sum(axis=1)
-            columns[:, names.index(name)] = mean_of_rows(values[:, places], half)
+        for name, positions in positions_by_name.items():
+            half = _HALF * asked[:, positions].sum(axis=1)
+            columns[:, names.index(name)] = mean_of_rows(values[:, positions], half)
         if has_outcome:
             columns[:, -1] = scores[:, -1]
         return columns
@@ -190,11 +191,13 @@ def _values_of(
     return values_of
 
 
-def _alpha(table: ScoreTable, items: Sequence[ScoredQuestion], places: list[int]) -> float | None:
+def _alpha(
+    table: ScoreTable, items: Sequence[ScoredQuestion], positions: list[int]
+) -> float | None:
     if not len(table):
         return None
     of_items = ScoreTable(
-        table.raw, lambda scores, _: rescale(scores[:, : len(items)], items)[:, places]
+        table.raw, lambda scores, _: rescale(scores[:, : len(items)], items)[:, positions]
     )
     return cronbach_alpha(of_items)
 

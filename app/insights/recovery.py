@@ -35,7 +35,7 @@ _ONLY_LATEST = (
 
 
 def _place(type_: str) -> str:
-    """Return the SQL of a question type's place among all of them, from 1."""
+    """Return the SQL of a question type's position among all of them, from 1."""
     return f"{list(QuestionType).index(QuestionType(type_)) + 1}::int2"
 
 
@@ -55,12 +55,12 @@ def _metric_of_own_bands() -> str:
 _QUALITY = f"""case when r.band in ({bands_sql(HIGH_BANDS)}) then 2::int2
   when r.band in ({bands_sql(LOW_BANDS)}) then 0::int2 else 1::int2 end"""
 _WORD = "(array['bad', 'middle', 'good'])[{} + 1]"
-# A metric is its place among the question types, from 1; 0 is none.
+# A metric is its position among the question types, from 1; 0 is none.
 _TYPES = "array[{}]".format(", ".join(f"'{type_}'" for type_ in QuestionType))
-_METRIC = f"""case {_metric_of_own_bands()} else coalesce(main.place, 0::int2) end"""
+_METRIC = f"""case {_metric_of_own_bands()} else coalesce(main.position, 0::int2) end"""
 # The main questions, which tell what a neutral answer is about.
 _MAIN = f"""(select distinct on (q.survey_id) q.survey_id,
-    array_position({_TYPES}, q.type)::int2 as place from question q
+    array_position({_TYPES}, q.type)::int2 as position from question q
   where q.workspace_id = :workspace and q.main order by q.survey_id)"""
 
 

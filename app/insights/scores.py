@@ -110,9 +110,9 @@ async def read_scores(
     query = ResponseQuery(request)
     columns = [*items, *([survey.outcome] if survey.outcome else [])]
     scores = [f"(r.scores ->> {query.bind(column.key)})::int" for column in columns]
-    for place, item in enumerate(items):
+    for position, item in enumerate(items):
         if item.touchpoint is None and (is_at := query.is_at(RESPONSE_TOUCHPOINT)):
-            scores[place] = f"case when {is_at} then {scores[place]} end"
+            scores[position] = f"case when {is_at} then {scores[position]} end"
     letters = " || ".join(
         f"chr(coalesce({score}, {_score_of_none(query, survey, column)}) + {_ORIGIN})"
         for score, column in zip(scores, columns, strict=True)

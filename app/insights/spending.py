@@ -37,7 +37,7 @@ _ORDER = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
 
 @dataclass(frozen=True, slots=True)
 class SpendingOfCustomers:
-    """An entry a customer: the place of the band in `_ORDER` from 1, the score, the spending."""
+    """An entry a customer: the position of the band in `_ORDER` from 1, the score, the spending."""
 
     bands: Floats
     scores: Floats

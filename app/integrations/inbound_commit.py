@@ -11,9 +11,10 @@ from uuid import UUID
 
 from cachetools import LRUCache, TTLCache
 
+from app.core.batch_retries import write_with_retries
 from app.core.batching import Batcher
-from app.core.database import Database, is_connection_lost
-from app.core.errors import AfterwordError, Busy
+from app.core.database import Database
+from app.core.errors import AfterwordError
 from app.core.ids import uuid7
 from app.core.jobs import CHANNEL as JOBS_CHANNEL
 from app.core.notices import EVERYTHING
@@ -23,7 +24,6 @@ from app.integrations.models import Integration
 from app.integrations.verification import integration_by_id
 
 _AT_ONCE, _MOST = 2, 200
-_MAX_TRIES, _RETRY_SECONDS = 50, 0.1
 _REMEMBERED = 10_000
 
 # One round trip: the webhooks, the jobs that translate them, and one hint to the workers.
@@ -96,21 +96,15 @@ class InboundCommit:
     async def _write(
         self, workspace_id: UUID, webhooks: list[RawWebhook]
     ) -> list[bool | AfterwordError]:
-        for _ in range(_MAX_TRIES):
-            try:
-                new = await self._store(workspace_id, webhooks)
-            except Exception as error:
-                if not is_connection_lost(error):
-                    raise
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            results: list[bool | AfterwordError] = []
-            for webhook in webhooks:
-                results.append(webhook.id in new)
-                # Of two equal webhooks in one batch, the first is new.
-                new.discard(webhook.id)
-            return results
-        raise Busy("The database does not answer; send it again shortly.")
+        new = await write_with_retries(
+            lambda _: self._store(workspace_id, webhooks), part="webhooks"
+        )
+        results: list[bool | AfterwordError] = []
+        for webhook in webhooks:
+            results.append(webhook.id in new)
+            # Of two equal webhooks in one batch, the first is new.
+            new.discard(webhook.id)
+        return results
 
     async def _store(self, workspace_id: UUID, webhooks: list[RawWebhook]) -> set[UUID]:
         async with self._database.recording_transaction() as session:

@@ -21,7 +21,8 @@ from app.core.http import from_validation
 from app.core.ids import uuid7
 from app.core.lookup import find_by_reference
 from app.core.notices import notify
-from app.core.signing import SealedBox, hash_secret, new_secret
+from app.core.signing import SealedBox, new_secret
+from app.core.tokens import hash_secret
 from app.integrations import inbound_events
 from app.integrations.adapter import SourceSettings
 from app.integrations.mapping_schemas import IntegrationMappingWithMore

@@ -154,7 +154,7 @@ async def _new_state_of(
     """
     if draft.type not in _STATES:
         return draft
-    fresh, depends = await _judge_state(session, integration, draft)
+    fresh, depends = await _compare_state(session, integration, draft)
     if depends and await _is_behind(session, event):
         raise BehindAnotherError(event.case_ref or "")
     return fresh
@@ -178,7 +178,7 @@ async def _is_behind(session: AsyncSession, event: InboundEvent) -> bool:
     return rows.first() is not None
 
 
-async def _judge_state(
+async def _compare_state(
     session: AsyncSession, integration: Integration, draft: InteractionDraft
 ) -> tuple[InteractionDraft | None, bool]:
     """Return the draft if its state is new, and whether a state in between could change that."""

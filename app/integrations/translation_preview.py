@@ -26,7 +26,7 @@ from app.integrations.verification import (
 from app.interactions.interaction_schemas import InteractionIn
 from app.workspaces.service import get_workspace
 
-Verdict = Literal["ok", "wrong", "absent"]
+SignatureState = Literal["ok", "wrong", "absent"]
 
 
 async def preview(
@@ -43,7 +43,7 @@ async def preview(
     body = wanted.body.encode() if text else json.dumps(wanted.body, ensure_ascii=False).encode()
     if not text:
         headers["content-type"] = "application/json"
-    verdict = _verdict(integration, box, settings, headers, body)
+    state = _signature_state(integration, box, settings, headers, body)
     zone = await _zone(session, integration.workspace_id)
     try:
         webhook = InboundWebhook(headers, decode_body(headers, body), utc_now())
@@ -57,7 +57,7 @@ async def preview(
         interactions=[_previewed_interaction(body, found) for body in found.interactions],
         skipped=found.skipped or (problems[0] if problems and not found.interactions else None),
         notes=[*found.notes, *(problems if found.interactions else problems[1:])],
-        signature=verdict,
+        signature=state,
     )
 
 
@@ -65,13 +65,13 @@ async def _zone(session: AsyncSession, workspace_id: UUID) -> str:
     return (await get_workspace(session, workspace_id)).timezone
 
 
-def _verdict(
+def _signature_state(
     integration: Integration,
     box: SealedBox,
     settings: Settings,
     headers: dict[str, str],
     body: bytes,
-) -> Verdict:
+) -> SignatureState:
     if not has_credentials(integration, headers, {}):
         return "absent"
     if rule_of(integration) is None:

@@ -11,7 +11,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import NotFound
 from app.core.settings import Settings
-from app.core.signing import SealedBox, hash_secret
+from app.core.signing import SealedBox
+from app.core.tokens import hash_secret
 from app.integrations.adapter import UntranslatableError
 from app.integrations.bodies import plain_body
 from app.integrations.models import Integration

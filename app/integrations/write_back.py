@@ -41,9 +41,9 @@ from app.integrations.models import Integration, WriteBack
 from app.integrations.registry import ADAPTERS
 from app.integrations.schemas import WriteBackIn
 from app.invitations.invitation_mails import require_sending
+from app.responses.changes import ABANDONED_AFTER
 
 WRITE_BACK_JOB = "integrations.write_back"
-_LEFT_ALONE = dt.timedelta(minutes=30)
 _GOOD = range(200, 300)
 # Statuses for which another try is useless.
 _PERMANENT = {400, 401, 403, 404, 410, 422}
@@ -215,8 +215,8 @@ async def _answer(
     if answer is None:
         return None
     left = utc_now() - answer.updated_at
-    if not answer.complete and left < _LEFT_ALONE:
-        raise LaterError("the respondent is still answering", after=_LEFT_ALONE - left)
+    if not answer.complete and left < ABANDONED_AFTER:
+        raise LaterError("the respondent is still answering", after=ABANDONED_AFTER - left)
     return WriteBackContent(row.ticket, answer.key, answer.score, answer.band, answer.comment)
 
 

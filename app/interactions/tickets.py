@@ -15,6 +15,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.ids import derived_uuid
 from app.core.prepared_statements import Prepared, as_json
+from app.core.settings_lock import settings_lock_of
 from app.interactions.resolution import Resolution, TicketEvent, resolution_of
 from app.interactions.schedule import Schedule, business_seconds
 from app.interactions.ticket_statements import DIFFERENCES, REBUILD, SAVE
@@ -37,13 +38,11 @@ def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
     return derived_uuid(str(workspace_id), "ticket", source, ticket)
 
 
-_LOCK_COUNTING = Prepared(
-    """
+_LOCK_COUNTING = Prepared(f"""
 select config, configs from workspace_config where workspace_id = :workspace_id and (select
-  pg_advisory_xact_lock_shared(hashtextextended(:key, 7)) is not null)
+  pg_advisory_xact_lock_shared({settings_lock_of(":key")}) is not null)
 for key share
-"""
-)
+""")
 
 
 async def lock_counting(session: AsyncSession, workspace_id: UUID) -> Counting:

@@ -22,7 +22,7 @@ from app.core.outbox import emit
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import MAILS
-from app.core.tokens import new_token, token_hash
+from app.core.tokens import hash_secret, new_token
 from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.mail import MailKind, write_mail
@@ -231,7 +231,7 @@ async def token_of(session: AsyncSession, box: SealedBox, invitation: Invitation
     if plain is not None:
         return plain.decode()
     token = new_token(invitation.workspace_id)
-    invitation.token, invitation.token_hash = box.seal(token.encode()), token_hash(token)
+    invitation.token, invitation.token_hash = box.seal(token.encode()), hash_secret(token)
     session.add(invitation)
     return token
 

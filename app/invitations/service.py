@@ -21,7 +21,7 @@ from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.core.prepared_statements import Prepared, as_json
 from app.core.signing import SealedBox
-from app.core.tokens import new_token, token_hash, workspace_of
+from app.core.tokens import hash_secret, new_token, workspace_of
 from app.invitations.models import Invitation
 from app.invitations.send_queue import (
     NEAR,
@@ -131,7 +131,7 @@ def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dic
         "email": wanted.customer.get("email"),
         "name": wanted.customer.get("name"),
         "locale": wanted.locale or wanted.customer.get("locale"),
-        "token_hash": token_hash(token),
+        "token_hash": hash_secret(token),
         "token": box.seal(token.encode()),
         "trigger_id": wanted.trigger_id,
         "interaction_id": wanted.interaction_id,
@@ -256,7 +256,7 @@ async def find_by_token(
     if workspace_id is None:
         return None
     query = select(Invitation).where(
-        Invitation.workspace_id == workspace_id, Invitation.token_hash == token_hash(token)
+        Invitation.workspace_id == workspace_id, Invitation.token_hash == hash_secret(token)
     )
     return (await session.exec(query.with_for_update() if lock else query)).first()
 

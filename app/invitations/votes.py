@@ -65,8 +65,8 @@ class SubmissionSignals:
         return self.scripted and self.gesture
 
 
-def judge_opening(hits: Sequence[LinkHit], *, now: dt.datetime) -> HoldState:
-    """Judge a score that was only opened; `hits` include this one."""
+def hold_state_of_opening(hits: Sequence[LinkHit], *, now: dt.datetime) -> HoldState:
+    """Return how to hold a score that was only opened; `hits` include this one."""
     recent = [hit for hit in hits if now - hit.at < _WITHIN]
     followed_trap = any(hit.kind is HitKind.TRAP for hit in recent)
     if followed_trap or _scores(recent, HitKind.OPENED) >= _TOO_MANY_SCORES:
@@ -74,10 +74,10 @@ def judge_opening(hits: Sequence[LinkHit], *, now: dt.datetime) -> HoldState:
     return "provisional"
 
 
-def judge_sending(
+def hold_state_of_answer(
     hits: Sequence[LinkHit], signals: SubmissionSignals, *, now: dt.datetime
 ) -> HoldState | None:
-    """Judge an answer that was sent; None where a person confirmed it. `hits` include this one."""
+    """Return how to hold a sent answer; None if a person confirmed it. `hits` include this one."""
     if signals.trapped or (has_too_many_scores(hits, signals, now=now) and not signals.asked_again):
         return "quarantined"
     if not signals.moved and _was_scanned(hits):

@@ -26,8 +26,8 @@ from app.invitations.votes import (
     SubmissionSignals,
     has_too_many_scores,
     hits_of,
-    judge_opening,
-    judge_sending,
+    hold_state_of_answer,
+    hold_state_of_opening,
 )
 from app.pages import survey_flow
 from app.pages.answer_intake import invited_page, is_editable, save
@@ -96,11 +96,11 @@ class InvitedVisit:
         return bool(self.stored.seq)
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
-        """Judge what was sent by all that was done with the link, and store it."""
+        """Store what was sent, held if what was done with the link does not show a person."""
         now = utc_now()
         hit = LinkHit(HitKind.SENT, now, _score(self.view, given), posted.signals.moved)
         hits = await self.note(hit)
-        held = judge_sending(hits, posted.signals, now=now)
+        held = hold_state_of_answer(hits, posted.signals, now=now)
         if not given and not posted.is_ours:
             # A post without answers that is not from our form confirms nothing.
             held = held or "unverified"
@@ -129,7 +129,7 @@ class InvitedVisit:
         """Store a click on a score or on the hidden link with the trust that it deserves."""
         now = utc_now()
         hits = await self.note(LinkHit(HitKind.TRAP if trapped else HitKind.OPENED, now, score))
-        held: HoldState = "quarantined" if trapped else judge_opening(hits, now=now)
+        held: HoldState = "quarantined" if trapped else hold_state_of_opening(hits, now=now)
         if self.stored.counts or not (given or self.stored.seq):
             return
         await self._save(given, held)

@@ -83,7 +83,7 @@ class PublicVisit:
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
         """Store what was sent; a closed or deleted response is said to be over."""
-        held = _judge(posted.signals)
+        held = _hold_state_of(posted.signals)
         try:
             stored = await save(
                 self.ingest, self.page, given, held=held, gesture=posted.signals.moved
@@ -236,8 +236,8 @@ async def show_open(request: Request, public_id: str) -> Response:
     return survey_flow.form(box, visit, query)
 
 
-def _judge(signals: SubmissionSignals) -> HoldState | None:
-    """Judge what was sent; this address was not mailed, so no scanner has opened it."""
+def _hold_state_of(signals: SubmissionSignals) -> HoldState | None:
+    """Return how to hold what was sent; no scanner opens an address that was not mailed."""
     if signals.trapped:
         return "quarantined"
     return "unverified" if signals.scripted and not signals.gesture else None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flow of every survey page: show, read the post, check, save, show the next step.
 
-The public page and the invited page share it; what differs (who is asked, how a post is judged
+The public page and the invited page share it; what differs (who is asked, when an answer is held
 and stored, where the next page lies) is in their visits.
 """
 
@@ -45,7 +45,7 @@ class SurveyVisit(Protocol):
         ...
 
     async def store(self, given: Mapping[str, Any], posted: PostedForm) -> StoredAnswers:
-        """Judge and store what was sent; raise InvalidInput for answers that do not fit."""
+        """Store what was sent; raise InvalidInput for answers that do not fit."""
         ...
 
     def is_doubtful(self, stored: StoredAnswers, posted: PostedForm) -> bool:

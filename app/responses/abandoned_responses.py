@@ -11,16 +11,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.database import Database, run_sql
 from app.core.jobs import Job
-from app.responses.changes import COMPLETE
+from app.responses.changes import ABANDONED_AFTER, COMPLETE
 from app.responses.service import change_state
 
 COMPLETE_JOB = "responses.complete_abandoned"
-ABANDONED_AFTER = dt.timedelta(minutes=30)
 _CHUNK = 500
 
 
 async def queue_abandoned(session: AsyncSession, now: dt.datetime) -> None:
-    """Enqueue the answers that have not changed for half an hour."""
+    """Enqueue the answers that are abandoned."""
     rows = await run_sql(
         session,
         text(

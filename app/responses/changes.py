@@ -4,6 +4,8 @@
 They follow the rules about locks, rollups and events that `statements` describes.
 """
 
+import datetime as dt
+
 from app.core.event_types import EventType
 from app.responses.statements import (
     COMPLETES,
@@ -17,6 +19,9 @@ from app.responses.statements import (
     write_rollups,
 )
 from app.surveys.scales import LOW_BANDS, bands_sql
+
+# An answer that is not completed is final when nobody has changed it for so long.
+ABANDONED_AFTER = dt.timedelta(minutes=30)
 
 
 def _change(
@@ -147,7 +152,7 @@ RECOUNT = _change("seq = o.seq", "o.counted_as <> gate.config", None, touches=Fa
 COMPLETE = _change(
     "settled = true",
     "not o.settled and o.state = 'counted' "
-    "and o.updated_at <= $2::timestamptz - interval '30 minutes'",
+    f"and o.updated_at <= $2::timestamptz - interval '{ABANDONED_AFTER}'",
     f"'{EventType.RESPONSE_COMPLETED}'",
     touches=False,
 )

@@ -17,6 +17,7 @@ and why rollups never differ from the rows:
 """
 
 from app.core.event_types import EventType
+from app.core.settings_lock import settings_lock_of
 from app.responses.rows import ResponseRow, StoredResponse, sql_type
 
 COUNTERS = [*(f"n{score}" for score in range(11)), "n_missing", "n_na"]
@@ -43,9 +44,9 @@ _GIVEN_ONE = f"given as not materialized (select {_PARAMETERS})"
 # Take the transaction's number in a part that reads no table: on a cluster, the coordinator, which
 # begins and ends the whole transaction, then assigns it.
 # Writers queue at the shared lock behind a change of settings that waits.
-GATE = """gate as materialized (select config, configs from workspace_config
+GATE = f"""gate as materialized (select config, configs from workspace_config
   where workspace_id = $1
-  and (select pg_advisory_xact_lock_shared(hashtextextended($1::text, 7)) is not null)
+  and (select pg_advisory_xact_lock_shared({settings_lock_of("$1")}) is not null)
   for key share),
 stamp as materialized (select pg_current_xact_id() as xid)"""
 

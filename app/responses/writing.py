@@ -102,7 +102,7 @@ async def write_batch(
         old, seq = stored.get(id_, (None, 0))
         is_new = id_ in created or (old is not None and batch.again and old.created_at == batch.now)
         row = winner.row if is_new else old
-        for submission, outcome in _judge(by_id[id_], row, 0 if is_new else seq, is_new=is_new):
+        for submission, outcome in _outcomes(by_id[id_], row, 0 if is_new else seq, is_new=is_new):
             outcomes[id(submission)] = WriteResult(outcome, row, batch.now)
     return [outcomes[id(submission)] for submission in submissions]
 
@@ -141,18 +141,21 @@ async def _store(
     return created, stored
 
 
-def _judge(
+def _outcomes(
     repeats: Sequence[Submission],
     shown: ResponseRow | StoredResponse | None,
     seq: int,
     *,
     is_new: bool,
 ) -> Iterator[tuple[Submission, WriteOutcome]]:
-    """Judge the submissions of one id in the order of arrival; `seq` is what was stored before."""
+    """Yield the outcome of each submission of one id, in the order of arrival.
+
+    `seq` is that of the stored row.
+    """
     for submission in repeats:
         row = submission.row
         first = is_new and seq == 0
-        outcome = _refusal(row, shown) or _judge_hash(row, shown, first=first)
+        outcome = _refusal(row, shown) or _outcome_by_hash(row, shown, first=first)
         if outcome is None:
             grows = shown is not None and seq < row.seq <= shown.seq
             outcome = WriteOutcome.UPDATED if grows else WriteOutcome.UNCHANGED
@@ -196,10 +199,10 @@ def _refusal(row: ResponseRow, shown: ResponseRow | StoredResponse | None) -> Wr
     return None
 
 
-def _judge_hash(
+def _outcome_by_hash(
     row: ResponseRow, shown: ResponseRow | StoredResponse | None, *, first: bool
 ) -> WriteOutcome | None:
-    """Judge a row whose id was derived from an idempotency key: its body must be the stored one."""
+    """Return the outcome of a row with an idempotency key: its body must be the stored one."""
     if row.request_hash is None or shown is None:
         return None
     if row.request_hash != shown.request_hash:

@@ -198,7 +198,7 @@ class CompiledSurvey:
             self._take(question, answers, checked, errors, complete=complete)
         if errors:
             raise InvalidInput("Some answers do not fit the survey.", errors=errors)
-        self._judge(checked)
+        self._add_main_score(checked)
         return checked
 
     def _take(
@@ -230,7 +230,7 @@ class CompiledSurvey:
             if not question.scored and value.strip():
                 checked.comment = f"{checked.comment}\n{value}" if checked.comment else value
 
-    def _judge(self, checked: CheckedAnswers) -> None:
+    def _add_main_score(self, checked: CheckedAnswers) -> None:
         """Add the main score, its band, and whether it is low enough for a follow-up."""
         if self._main is None or self.main_scale is None:
             return

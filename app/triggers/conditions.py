@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conditions as data, with a verdict that says which one failed. Pure."""
+"""Conditions as data, evaluated to a result that says which one failed. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class ConditionFailed:
     detail: str
 
 
-def judge(
+def evaluate(
     where: Sequence[Condition], unless: Sequence[Condition], facts: Mapping[str, Any]
 ) -> ConditionsMet | ConditionFailed:
     """Check the facts: all of `where` must hold, and `unless` must not hold as a whole."""

@@ -34,7 +34,7 @@ from app.invitations.refusals import (
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.cancellation import cancel_by_interactions, refusal_by_later_events
 from app.triggers.compiled_trigger import CompiledTrigger
-from app.triggers.conditions import ConditionFailed, judge
+from app.triggers.conditions import ConditionFailed, evaluate
 from app.triggers.decision_context import DecisionContext, read_context
 from app.triggers.timing import is_sampled, move_into_window
 from app.triggers.workspace_rules import read_rules
@@ -44,8 +44,8 @@ _COMPANY = {"admin", "bot"}
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerVerdict:
-    """The verdict of one trigger: when to send which survey, or why not."""
+class TriggerEvaluation:
+    """What one trigger wants: when to send which survey, or why not."""
 
     refusal: Refusal | None
     survey: CompiledSurvey | None = None
@@ -72,11 +72,11 @@ async def decide(
     wanted: dict[UUID, invitations.InvitationRequest] = {}
     for interaction in relevant:
         for rule in by_type[interaction.type]:
-            verdict = judge_interaction(context, rule, interaction)
-            invitation = plan_invitation(context, rule, interaction, verdict)
+            evaluation = evaluate_trigger(context, rule, interaction)
+            invitation = plan_invitation(context, rule, interaction, evaluation)
             if invitation is not None:
                 wanted[invitation.id] = invitation
-            made.append(_decision(rule, interaction, verdict, invitation))
+            made.append(_decision(rule, interaction, evaluation, invitation))
     await _store(session, workspace_id, made, wanted)
     await invitations.schedule_all(session, box, workspace_id, list(wanted.values()))
     for (outcome, reason), count in Counter((m["outcome"], m["reason"]) for m in made).items():
@@ -84,9 +84,9 @@ async def decide(
     return made
 
 
-def judge_interaction(
+def evaluate_trigger(
     context: DecisionContext, rule: CompiledTrigger, interaction: RecordedInteraction
-) -> TriggerVerdict:
+) -> TriggerEvaluation:
     """Say when this trigger would ask about this interaction, or why it would not."""
     customer = context.customer_of(interaction)
     refusal = _refusal_at_once(rule, interaction, context.facts_of(interaction))
@@ -106,12 +106,12 @@ def judge_interaction(
     if refusal is None and (rule.id, key) in context.used_once_keys:
         refusal = Refusal(RefusalReason.DUPLICATE, key)
     if refusal is not None or customer is None or survey is None:
-        return TriggerVerdict(refusal)
+        return TriggerEvaluation(refusal)
     send_at = _send_at(context, rule, interaction)
     throttle = rule.throttle(context.workspace)
     asked = context.past_invitations[customer["id"]]
     refusal = refusal_by_throttle(asked, survey, throttle=throttle, send_at=send_at)
-    return TriggerVerdict(refusal, survey, send_at)
+    return TriggerEvaluation(refusal, survey, send_at)
 
 
 def _refusal_at_once(
@@ -126,7 +126,7 @@ def _refusal_at_once(
     if oldest is not None and interaction.created_at - interaction.occurred_at > oldest:
         detail = f"it happened more than {rule.rules.max_age} before it was reported"
         return Refusal(RefusalReason.TOO_OLD, detail)
-    if refusal := judge_facts(rule, facts):
+    if refusal := evaluate_conditions(rule, facts):
         return refusal
     if not is_sampled(
         rule.id, interaction.customer_id or interaction.id, rate=rule.rules.sample_rate
@@ -135,15 +135,15 @@ def _refusal_at_once(
     return None
 
 
-def judge_facts(rule: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
+def evaluate_conditions(rule: CompiledTrigger, facts: Mapping[str, Any]) -> Refusal | None:
     """Check the known facts against the conditions of a trigger."""
     opened_by = facts.get("opened_by")
     if isinstance(opened_by, str) and opened_by in _COMPANY:
         return Refusal(RefusalReason.CONDITION, "the company itself has opened the conversation")
-    verdict = judge(rule.where, rule.unless, facts)
+    evaluation = evaluate(rule.where, rule.unless, facts)
     return (
-        Refusal(RefusalReason.CONDITION, verdict.detail)
-        if isinstance(verdict, ConditionFailed)
+        Refusal(RefusalReason.CONDITION, evaluation.detail)
+        if isinstance(evaluation, ConditionFailed)
         else None
     )
 
@@ -163,11 +163,15 @@ def plan_invitation(
     context: DecisionContext,
     rule: CompiledTrigger,
     interaction: RecordedInteraction,
-    verdict: TriggerVerdict,
+    evaluation: TriggerEvaluation,
 ) -> invitations.InvitationRequest | None:
-    """Return the invitation of a verdict, and add it to the context for later verdicts."""
-    survey, send_at, customer = verdict.survey, verdict.send_at, context.customer_of(interaction)
-    if verdict.refusal is not None or survey is None or send_at is None or customer is None:
+    """Return the invitation that a trigger wants, and add it to the context for the next ones."""
+    survey, send_at, customer = (
+        evaluation.survey,
+        evaluation.send_at,
+        context.customer_of(interaction),
+    )
+    if evaluation.refusal is not None or survey is None or send_at is None or customer is None:
         return None
     context.used_once_keys.add((rule.id, rule.once_key(interaction)))
     context.past_invitations[customer["id"]].append(
@@ -205,10 +209,10 @@ def plan_invitation(
 def _decision(
     rule: CompiledTrigger,
     interaction: RecordedInteraction,
-    verdict: TriggerVerdict,
+    evaluation: TriggerEvaluation,
     invitation: invitations.InvitationRequest | None,
 ) -> dict[str, Any]:
-    refusal = verdict.refusal
+    refusal = evaluation.refusal
     return {
         "id": uuid7(),
         "interaction": interaction.id,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Send invitations that are due, after their triggers have judged them again.
+"""Send invitations that are due, after their triggers have decided again.
 
 Many are sent at once: those that wait share the transaction that checks them, and the one that
 notes what became of their mails.
@@ -34,7 +34,7 @@ from app.invitations.models import Invitation
 from app.invitations.refusals import Refusal, RefusalReason
 from app.triggers.cancellation import refusal_by_later_events
 from app.triggers.decision_context import read_context
-from app.triggers.decision_rules import judge_facts
+from app.triggers.decision_rules import evaluate_conditions
 from app.triggers.workspace_rules import read_rules
 
 # How many invitations are sent at once, and how many share a transaction.
@@ -151,7 +151,7 @@ async def _refusals_of_triggers(
             refusals[invitation.id] = Refusal(RefusalReason.INACTIVE, detail)
         elif interaction is not None:
             refusal = refusal_by_later_events(context, rule, interaction)
-            if refusal := refusal or judge_facts(rule, context.facts_of(interaction)):
+            if refusal := refusal or evaluate_conditions(rule, context.facts_of(interaction)):
                 refusals[invitation.id] = refusal
     return refusals
 

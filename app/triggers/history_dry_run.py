@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trying a trigger over history: whom it would have asked of what has happened.
 
-Each interaction is judged as if it had been recorded when it happened. The trigger's own throttle
+Each interaction is decided as if it had been recorded when it happened. The trigger's own throttle
 is simulated: invitations by other triggers count, those by this trigger do not.
 """
 
@@ -22,7 +22,7 @@ from app.interactions.interaction_recorder import RecordedInteraction
 from app.invitations.refusals import PastInvitation, find_recent_invitations, pause_of
 from app.triggers.compiled_trigger import RESOLVING_TYPES, CompiledTrigger
 from app.triggers.decision_context import DecisionContext, case_of, read_context
-from app.triggers.decision_rules import judge_interaction, plan_invitation
+from app.triggers.decision_rules import evaluate_trigger, plan_invitation
 from app.triggers.models import Trigger
 from app.triggers.schemas import HistoryDryRunOut
 from app.triggers.workspace_rules import read_rules
@@ -54,9 +54,9 @@ async def dry_run_history(
         context = await _context(session, trigger, rule, chunk, until - since, past_invitations)
         for interaction in chunk:
             past_context = _as_of(context, rule, interaction, used_once_keys, past_invitations)
-            verdict = judge_interaction(past_context, rule, interaction)
-            plan_invitation(past_context, rule, interaction, verdict)
-            refusal = verdict.refusal
+            evaluation = evaluate_trigger(past_context, rule, interaction)
+            plan_invitation(past_context, rule, interaction, evaluation)
+            refusal = evaluation.refusal
             outcomes[str(refusal.reason) if refusal else "invited"] += 1
             if len(examples) < _EXAMPLES:
                 examples.append({

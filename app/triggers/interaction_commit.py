@@ -2,30 +2,27 @@
 """Interactions are recorded in batches: those that come one by one, and the lines of a batch."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core.batch_retries import write_in_halves, write_with_retries
 from app.core.batching import Batcher
-from app.core.database import Database, is_bad_data, is_connection_lost
-from app.core.errors import AfterwordError, Busy, InvalidInput
+from app.core.database import Database
+from app.core.errors import AfterwordError
 from app.core.signing import SealedBox
 from app.interactions.interaction_recorder import InteractionDraft
 from app.triggers.interaction_intake import take_and_show, take_interactions
 from app.triggers.upload_lanes import split_into_lanes
 
-logger = logging.getLogger(__name__)
-
 _MAX_CONCURRENT_BATCHES, _MAX_BATCHES_PER_WORKSPACE, _MAX_BATCH_SIZE = 4, 2, 200
 _CHUNK, _LANES = 350, 3
-_TRIES, _PAUSE = 50, 0.1
 
 RecordResult = tuple[dict[str, Any], bool]
 R = TypeVar("R")
-Take = Callable[[AsyncSession, UUID, list[InteractionDraft]], Awaitable[Sequence[R]]]
+Take = Callable[[AsyncSession, UUID, Sequence[InteractionDraft]], Awaitable[Sequence[R]]]
 
 
 class InteractionCommit:
@@ -55,7 +52,7 @@ class InteractionCommit:
         """Record many, some at a time; say of each whether it is new, or why it is not stored."""
 
         async def take(
-            session: AsyncSession, workspace_id: UUID, some: list[InteractionDraft]
+            session: AsyncSession, workspace_id: UUID, some: Sequence[InteractionDraft]
         ) -> list[bool]:
             recorded = await take_interactions(
                 session, self._box, workspace_id, some, triggers=triggers
@@ -68,7 +65,7 @@ class InteractionCommit:
             for at in range(0, len(positions), _CHUNK):
                 some = positions[at : at + _CHUNK]
                 async with self._chunks:
-                    written = await self._write(workspace_id, [drafts[p] for p in some], take)
+                    written = await self._write(workspace_id, [drafts[i] for i in some], take)
                 results.update(zip(some, written, strict=True))
 
         # While PostgreSQL writes a chunk of one lane, that of another is prepared here.
@@ -77,7 +74,7 @@ class InteractionCommit:
         for outcome in ended:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return [results[place] for place in range(len(drafts))]
+        return [results[position] for position in range(len(drafts))]
 
     async def close(self) -> None:
         """Record what waits."""
@@ -87,7 +84,7 @@ class InteractionCommit:
         self, workspace_id: UUID, drafts: list[InteractionDraft]
     ) -> list[RecordResult | AfterwordError]:
         async def take(
-            session: AsyncSession, workspace_id: UUID, some: list[InteractionDraft]
+            session: AsyncSession, workspace_id: UUID, some: Sequence[InteractionDraft]
         ) -> list[RecordResult]:
             return await take_and_show(session, self._box, workspace_id, some)
 
@@ -96,27 +93,13 @@ class InteractionCommit:
     async def _write(
         self, workspace_id: UUID, drafts: list[InteractionDraft], take: Take[R]
     ) -> list[R | AfterwordError]:
-        """Record a batch; if a row cannot be stored, halve the batch until it is found."""
-        for _ in range(_TRIES):
-            try:
-                async with self._database.recording_transaction() as session:
-                    return list(await take(session, workspace_id, drafts))
-            except Exception as error:
-                if is_bad_data(error):
-                    return await self._write_halves(workspace_id, drafts, take, error)
-                if not is_connection_lost(error):
-                    raise
-            await asyncio.sleep(_PAUSE)
-        raise Busy("The database does not answer; send it again shortly.")
+        """Record a batch; each draft that cannot be stored gets its error."""
 
-    async def _write_halves(
-        self, workspace_id: UUID, drafts: list[InteractionDraft], take: Take[R], error: Exception
-    ) -> list[R | AfterwordError]:
-        if len(drafts) == 1:
-            logger.warning("an interaction could not be stored", exc_info=error)
-            return [InvalidInput.at("body", msg=f"cannot be stored: {error}")]
-        half = len(drafts) // 2
-        return [
-            *await self._write(workspace_id, drafts[:half], take),
-            *await self._write(workspace_id, drafts[half:], take),
-        ]
+        async def record(some: Sequence[InteractionDraft]) -> Sequence[R]:
+            async with self._database.recording_transaction() as session:
+                return await take(session, workspace_id, some)
+
+        async def write(some: Sequence[InteractionDraft]) -> Sequence[R]:
+            return await write_with_retries(lambda _: record(some), part="interactions")
+
+        return await write_in_halves(drafts, write)

@@ -22,7 +22,7 @@ from app.invitations.refusals import Refusal, RefusalReason
 from app.triggers import decisions
 from app.triggers.compiled_trigger import CompiledTrigger
 from app.triggers.decision_context import read_context
-from app.triggers.decision_rules import TriggerVerdict, decide, judge_interaction
+from app.triggers.decision_rules import TriggerEvaluation, decide, evaluate_trigger
 from app.triggers.models import Trigger
 from app.triggers.schemas import DryRunOut
 from app.triggers.workspace_rules import read_rules
@@ -93,14 +93,14 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: InteractionDra
     async with session.begin_nested() as attempt:
         interaction = (await record(session, workspace_id, [draft]))[0]
         rule, known = CompiledTrigger(trigger), await read_rules(session, workspace_id)
-        verdict = judge_interaction(
+        evaluation = evaluate_trigger(
             await read_context(session, known, [interaction], [rule]), rule, interaction
         )
         if interaction.type != trigger.on_type:
             detail = f"the trigger is on `{trigger.on_type}` only"
-            verdict = TriggerVerdict(Refusal(RefusalReason.CONDITION, detail))
+            evaluation = TriggerEvaluation(Refusal(RefusalReason.CONDITION, detail))
         await attempt.rollback()
-    refusal = verdict.refusal
+    refusal = evaluation.refusal
     return DryRunOut(
         trigger=trigger.id,
         interaction=None,
@@ -109,5 +109,5 @@ async def dry_run(session: AsyncSession, trigger: Trigger, draft: InteractionDra
         detail=refusal.detail if refusal else None,
         invitation=None,
         at=utc_now(),
-        send_at=None if refusal else verdict.send_at,
+        send_at=None if refusal else evaluation.send_at,
     )

@@ -86,7 +86,7 @@ async def get_trigger(session: SessionDep, caller: Reader, trigger: TriggerRef) 
 async def update_trigger(
     session: SessionDep, caller: Writer, trigger: TriggerRef, body: TriggerPatch
 ) -> TriggerOut:
-    """Change what is given. Invitations that wait are judged by the new rules when due."""
+    """Change what is given. Invitations that wait are decided by the new rules when due."""
     changed = await service.change(session, caller.workspace_id, trigger, body)
     return await _out(session, changed)
 

@@ -59,7 +59,7 @@ def _rules(given: TriggerPatch) -> dict[str, Any]:
 async def change(
     session: AsyncSession, workspace_id: UUID, reference: str, patch: TriggerPatch
 ) -> Trigger:
-    """Change what is given; invitations that wait are judged anew when they are due."""
+    """Change what is given; invitations that wait are decided anew when they are due."""
     trigger = await find(session, workspace_id, reference)
     given = patch.model_fields_set
     if "survey" in given:

@@ -34,9 +34,9 @@ class FinishedAttempt:
 
 
 async def write(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
-    """Store finished attempts, and judge their endpoints by them."""
+    """Store finished attempts, and disable endpoints that fail."""
     await _log(session, ended)
-    await _judge_endpoints(session, ended)
+    await _update_endpoints(session, ended)
 
 
 async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None:
@@ -92,17 +92,19 @@ def _outcome(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]:
     }
 
 
-async def _judge_endpoints(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
+async def _update_endpoints(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Note which endpoints work and which fail; disable one that is gone or only fails."""
     # Sorted, so that two workers cannot deadlock.
     for endpoint_id in sorted({finished.delivery.endpoint_id for finished in ended}):
         outcomes = [finished for finished in ended if finished.delivery.endpoint_id == endpoint_id]
-        why = await _judge(session, outcomes[0].delivery.workspace_id, endpoint_id, outcomes)
+        why = await _reason_to_disable(
+            session, outcomes[0].delivery.workspace_id, endpoint_id, outcomes
+        )
         if why is not None:
             await _disable(session, outcomes[0].delivery.workspace_id, endpoint_id, why)
 
 
-async def _judge(
+async def _reason_to_disable(
     session: AsyncSession,
     workspace_id: UUID,
     endpoint_id: UUID,

@@ -2,7 +2,6 @@
 """The feed of events to pull: the same events as webhooks bring, for consumers that were down."""
 
 import datetime as dt
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core import event_consumer, flags
+from app.core.base64url import decode_base64url, encode_base64url
 from app.core.errors import InvalidInput
 from app.core.event_types import EventType
 from app.core.text_types import did_you_mean
@@ -43,7 +43,7 @@ class FeedCursor:
     def __str__(self) -> str:
         """Write it as the reader keeps it."""
         text = f"{self.xid}.{self.id.hex}.{self.delivered}.{self.mark}"
-        return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return encode_base64url(text.encode())
 
     @classmethod
     def read(cls, cursor: str | None) -> "FeedCursor":
@@ -51,7 +51,7 @@ class FeedCursor:
         if cursor is None:
             return cls()
         try:
-            text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+            text = decode_base64url(cursor).decode()
             xid, id_, delivered, mark = text.split(".")
             parsed = cls(int(xid), UUID(hex=id_), int(delivered), mark)
         except ValueError:

@@ -202,7 +202,7 @@ async def find(
         WebhookEndpoint.workspace_id == workspace_id, WebhookEndpoint.id == endpoint_id
     )
     if lock:
-        # Deliveries may be made and judged meanwhile.
+        # Deliveries may be made and end meanwhile.
         query = query.with_for_update(key_share=True)
     found = (await session.exec(query)).first()
     if found is None:

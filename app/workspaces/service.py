@@ -19,7 +19,9 @@ from app.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from app.core.ids import uuid7
 from app.core.notices import notify
 from app.core.settings import Settings
-from app.core.signing import SealedBox, hash_secret, new_secret
+from app.core.settings_lock import settings_lock_of
+from app.core.signing import SealedBox, new_secret
+from app.core.tokens import hash_secret
 from app.core.zones import is_known_to_database
 from app.workspaces.brand import Image, change_brand, fetch_logo
 from app.workspaces.caller import CHANNEL, Caller
@@ -37,7 +39,7 @@ _CONFIGURATION = {"timezone", "segments", "business_hours"}
 
 
 # An exclusive lock before the row's, on the workspace's node; writers take it as shared.
-_LOCK_OUT_WRITERS = """select pg_advisory_xact_lock(hashtextextended(workspace_id::text, 7))
+_LOCK_OUT_WRITERS = f"""select pg_advisory_xact_lock({settings_lock_of("workspace_id")})
 from workspace_config where workspace_id = :workspace_id"""
 
 

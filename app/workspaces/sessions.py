@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.schema import Json
-from app.core.tokens import new_token, token_hash, workspace_of
+from app.core.tokens import hash_secret, new_token, workspace_of
 from app.workspaces.caller import Caller
 from app.workspaces.member_schemas import Digest, Role
 from app.workspaces.models import DashboardSession, Member, SignInLink, Workspace
@@ -48,7 +48,7 @@ async def new_link(session: AsyncSession, member: Member) -> str:
     session.add(
         SignInLink(
             workspace_id=member.workspace_id,
-            token_hash=token_hash(token),
+            token_hash=hash_secret(token),
             member_id=member.id,
             expires_at=utc_now() + LINK_LIFETIME,
         )
@@ -82,7 +82,7 @@ async def redeem(session: AsyncSession, token: str) -> str | None:
             "and l.token_hash = :hash and l.expires_at > :now "
             "and m.workspace_id = l.workspace_id and m.id = l.member_id "
             "returning m.id, m.locale"
-        ).bindparams(workspace_id=workspace_id, hash=token_hash(token), now=utc_now()),
+        ).bindparams(workspace_id=workspace_id, hash=hash_secret(token), now=utc_now()),
     )
     row = rows.first()
     if row is None or workspace_id is None:
@@ -91,7 +91,7 @@ async def redeem(session: AsyncSession, token: str) -> str | None:
     session.add(
         DashboardSession(
             workspace_id=workspace_id,
-            token_hash=token_hash(made),
+            token_hash=hash_secret(made),
             member_id=row.id,
             locale=row.locale,
             expires_at=utc_now() + _MEMBER_SESSION_LIFETIME,
@@ -107,7 +107,7 @@ async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -
     session.add(
         DashboardSession(
             workspace_id=caller.workspace_id,
-            token_hash=token_hash(made),
+            token_hash=hash_secret(made),
             key_id=caller.key_id,
             locale=locale,
             expires_at=min(until, caller.expires_at) if caller.expires_at else until,
@@ -138,7 +138,7 @@ async def find(session: AsyncSession, token: str) -> Visitor | None:
         return None
     rows = await run_sql(
         session,
-        _FIND.bindparams(workspace_id=workspace_id, hash=token_hash(token), now=utc_now()),
+        _FIND.bindparams(workspace_id=workspace_id, hash=hash_secret(token), now=utc_now()),
     )
     row = rows.first()
     if row is None or (row.member_name is None and row.key_name is None):
@@ -162,7 +162,7 @@ async def close(session: AsyncSession, token: str) -> None:
         text(
             "delete from dashboard_session where workspace_id = :workspace_id "
             "and token_hash = :hash"
-        ).bindparams(workspace_id=workspace_of(token), hash=token_hash(token)),
+        ).bindparams(workspace_id=workspace_of(token), hash=hash_secret(token)),
     )
 
 
@@ -220,7 +220,7 @@ async def change_own(
             text(
                 "update dashboard_session set locale = :locale "
                 "where workspace_id = :workspace_id and token_hash = :hash"
-            ).bindparams(workspace_id=workspace_id, locale=locale, hash=token_hash(token)),
+            ).bindparams(workspace_id=workspace_id, locale=locale, hash=hash_secret(token)),
         )
 
 
@@ -237,7 +237,7 @@ async def switch(session: AsyncSession, member: Member, workspace_key: str) -> s
     made = new_token(other.workspace_id)
     session.add(
         DashboardSession(
-            workspace_id=other.workspace_id, token_hash=token_hash(made), member_id=other.id,
+            workspace_id=other.workspace_id, token_hash=hash_secret(made), member_id=other.id,
             locale=other.locale, expires_at=utc_now() + _MEMBER_SESSION_LIFETIME,
         )
     )  # fmt: skip

@@ -16,7 +16,7 @@ from app.core.cursors import newest_first
 from app.core.database import run_sql
 from app.core.errors import NotFound
 from app.core.ids import uuid7
-from app.core.tokens import new_token, token_hash, workspace_of
+from app.core.tokens import hash_secret, new_token, workspace_of
 from app.workspaces.caller import Caller
 from app.workspaces.models import ShareLink
 
@@ -43,7 +43,7 @@ async def create(
     """Make a link; return it with its token."""
     token = new_token(caller.workspace_id)
     link = ShareLink(
-        workspace_id=caller.workspace_id, id=uuid7(), token_hash=token_hash(token), path=path,
+        workspace_id=caller.workspace_id, id=uuid7(), token_hash=hash_secret(token), path=path,
         expires_at=until, revoked_at=None, created_by=caller.name, created_at=utc_now(),
     )  # fmt: skip
     session.add(link)
@@ -75,7 +75,7 @@ async def find_by_token(session: AsyncSession, token: str) -> ShareLink | None:
     if workspace_id is None:
         return None
     query = select(ShareLink).where(
-        ShareLink.workspace_id == workspace_id, ShareLink.token_hash == token_hash(token)
+        ShareLink.workspace_id == workspace_id, ShareLink.token_hash == hash_secret(token)
     )
     return (await session.exec(query)).first()
 

@@ -10,8 +10,8 @@ from app.invitations.votes import (
     LinkHit,
     SubmissionSignals,
     hits_of,
-    judge_opening,
-    judge_sending,
+    hold_state_of_answer,
+    hold_state_of_opening,
     stored_hit,
 )
 
@@ -45,7 +45,7 @@ def sent(*scores: int | None, seconds: float = 1, gesture: bool = True) -> list[
     ],
 )
 def test_what_is_opened_never_counts(hits: list[LinkHit], held: str) -> None:
-    assert judge_opening(hits, now=NOW) == held
+    assert hold_state_of_opening(hits, now=NOW) == held
 
 
 GESTURE = SubmissionSignals(scripted=True, gesture=True, rendered_at=ago(1))
@@ -91,7 +91,7 @@ SCRIPT = SubmissionSignals(scripted=True, rendered_at=ago(3600))
 def test_what_is_sent_counts_if_a_person_sent_it(
     hits: list[LinkHit], signs: SubmissionSignals, held: str | None
 ) -> None:
-    assert judge_sending(hits, signs, now=NOW) == held
+    assert hold_state_of_answer(hits, signs, now=NOW) == held
 
 
 def test_hits_are_kept_as_they_were() -> None:

@@ -21,7 +21,7 @@ from app.core.routing import ReadSessionDep, SessionDep, current_settings
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.texts import LANGUAGES, language_of
-from app.core.tokens import token_hash
+from app.core.tokens import hash_secret
 from app.metrics.snapshot import read_snapshot
 from app.pages.dashboard.api import VisitorApi
 from app.pages.dashboard.form_fields import FormOutcome
@@ -127,7 +127,7 @@ class DashboardVisit:
 
     @property
     def _session_name(self) -> str:
-        return token_hash(self.token).hex()
+        return hash_secret(self.token).hex()
 
     def lead_to_reply(self, path: str, form: str, reply: Any) -> RedirectResponse:
         """Lead to a page that shows the reply of a form once; loading it again sends nothing."""
@@ -172,7 +172,7 @@ class DashboardVisit:
     def csrf(self) -> str:
         """What a form of this session carries."""
         box: SealedBox = self.request.app.state.box
-        return box.sign(_CSRF, token_hash(self.token))
+        return box.sign(_CSRF, hash_secret(self.token))
 
     def page(self, name: str, *, title: str | None = None, **shown: Any) -> HTMLResponse:
         """Render one of the dashboard's pages; `title` says more than its name does.
@@ -180,7 +180,7 @@ class DashboardVisit:
         Raises Forbidden for a visitor who may not see it.
         """
         shown_page = PAGES[name]
-        # What a link shares is judged by its own path.
+        # What a link shares is checked by its own path.
         if not self.shared:
             self.require(shown_page.scope)
         shown_reply = page(
@@ -231,7 +231,7 @@ class DashboardVisit:
         """Raise Forbidden for a form that no page of this session has shown."""
         box: SealedBox = self.request.app.state.box
         given = box.verify(_CSRF, fields.get("_csrf", "")) or b""
-        if not hmac.compare_digest(given, token_hash(self.token)):
+        if not hmac.compare_digest(given, hash_secret(self.token)):
             raise Forbidden(self.texts["csrf"])
 
     def require(self, scope: Scope) -> None:
