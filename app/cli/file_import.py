@@ -58,7 +58,7 @@ async def import_file(
         with console.status(f"Looking at {path.name} …"):
             looked = await service.look(database, workspace_id, plan.what, source, plan.options)
         _show(looked.report, console)
-        rejected = len(looked.file.rejected)
+        rejected = len(looked.file.scan.rejected)
         if not plan.dry_run:
             _write_rejects(looked, path)
             if rejected:
@@ -90,7 +90,7 @@ async def _take(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(looked.file.name, total=looked.report["rows"]["seen"])
         report = await service.take(taker, looked, lambda n: progress.update(task, completed=n))
-    rejected = len(looked.file.rejected) + len(report["not_stored"])
+    rejected = len(looked.file.scan.rejected) + len(report["not_stored"])
     kept = report.get("kept", 0)
     parts = [
         f"{report['added']:,} accepted", f"{report['updated']:,} updated",
@@ -167,10 +167,10 @@ def _rejects_path(path: Path) -> Path:
 
 def _write_rejects(looked: service.FileLook, path: Path, import_id: UUID | None = None) -> None:
     beside = _rejects_path(path)
-    if not looked.file.rejected:
+    if not looked.file.scan.rejected:
         # An earlier run may have left some.
         beside.unlink(missing_ok=True)
         return
     encoding = encoding_of_rejects(looked.file.table.encoding)
     with beside.open("w", newline="", encoding=encoding) as opened:
-        write_rejects(looked.file, looked.file.rejected, opened, import_id)
+        write_rejects(looked.file, looked.file.scan.rejected, opened, import_id)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from app.exports.columns import Column, Dataset, Type
 from app.exports.wide_columns import WIDE_SCORES, tag_means
+from app.interactions.filter_values import is_customer
 from app.responses.statements import COUNTERS
 
 
@@ -65,16 +66,12 @@ cross join lateral (
 where r.workspace_id = $1 and not r.test"""
 _INTEGRITY = "case when r.state in ('counted', 'test') then 'ok' else r.state end"
 _INTERACTION_CHANGED = "coalesce(i.changed_at, i.created_at)"
-_CUSTOMER = """{table}.customer_id in (
-  select k.customer_id from customer_identity k where k.workspace_id = $1
-  and (k.value = {{0}} or (k.kind = 'email' and k.value = lower({{0}}))
-    or k.customer_id::text = lower({{0}})))"""
 _OF_RESPONSES = {
     "survey": "(s.key = {0} or s.id::text = lower({0}))",
     "touchpoint": "r.touchpoint = {0}",
     "channel": "r.channel = {0}",
     "locale": "r.locale = {0}",
-    "customer": _CUSTOMER.format(table="r"),
+    "customer": is_customer("r.customer_id", workspace="$1", name="{0}"),
     "order": "r.order_ref = {0}",
     "ticket": "r.ticket_ref = {0}",
     "band": "r.band = {0}",
@@ -250,7 +247,7 @@ DATASETS: dict[str, Dataset] = {
             "type": "i.type = {0}",
             "ticket": "i.ticket = {0}",
             "order": "i.order_ref = {0}",
-            "customer": _CUSTOMER.format(table="i"),
+            "customer": is_customer("i.customer_id", workspace="$1", name="{0}"),
             "touchpoint": "i.touchpoint = {0}",
             "since": "i.occurred_at >= {0}",
             "until": "i.occurred_at < {0}",
@@ -287,7 +284,7 @@ DATASETS: dict[str, Dataset] = {
             "source": "t.source = {0}",
             "status": "t.status = {0}",
             "ticket": "t.ticket = {0}",
-            "customer": _CUSTOMER.format(table="t"),
+            "customer": is_customer("t.customer_id", workspace="$1", name="{0}"),
             "agent": "t.properties ->> 'agent' = {0}",
             "since": "t.updated_at >= {0}",
             "until": "t.updated_at < {0}",
@@ -323,7 +320,7 @@ where v.workspace_id = $1 and not v.test""",
             "status": "v.status = {0}",
             "channel": "v.channel = {0}",
             "touchpoint": "v.touchpoint = {0}",
-            "customer": _CUSTOMER.format(table="v"),
+            "customer": is_customer("v.customer_id", workspace="$1", name="{0}"),
             "order": "v.order_ref = {0}",
             "ticket": "v.ticket = {0}",
             "since": "v.created_at >= {0}",

@@ -154,7 +154,7 @@ class AnswerTaker:
         self.taken.lines_done = max(self.taken.lines_done, line)
         await self.note("reading")
         if on_progress is not None:
-            on_progress(self._file.seen)
+            on_progress(self._file.scan.seen)
 
     def report(self, looked: dict[str, Any]) -> dict[str, Any]:
         """Return the report of the look, with what became of the rows."""
@@ -169,7 +169,7 @@ class AnswerTaker:
                 {
                     "status": status, "lines_done": taken.lines_done,
                     "accepted": taken.added + taken.updated, "duplicates": taken.already_here,
-                    "rejected": len(self._file.rejected) + len(taken.problems),
+                    "rejected": len(self._file.scan.rejected) + len(taken.problems),
                     "report": self.report(report or {}),
                 },
             )  # fmt: skip

@@ -30,11 +30,11 @@ from app.imports.identities import IdentifiedRow, RowIdentities
 from app.imports.options import FIELDS, ImportOptions, undated_moment
 from app.imports.preset_rules import apply_rules
 from app.imports.presets import presets
-from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replacement import find_missing, find_replaced
 from app.imports.report import file_report
 from app.imports.row_queries import find_latest, find_row_ids, has_source, last_targets
-from app.imports.rows import RowReader, UnreadableRowError, require_sound
+from app.imports.row_scan import RowScan
+from app.imports.rows import RowReader
 from app.imports.source_file import SourceFile
 from app.imports.spool import Spool
 from app.imports.table import Table
@@ -69,9 +69,7 @@ class OpenFile:
     preset: str | None
     dates: DateReading | None
     identities: RowIdentities
-    rejected: list[RejectedRow] = field(default_factory=list)
-    empty: int = 0
-    seen: int = 0
+    scan: RowScan = field(default_factory=RowScan)
     # Whether a file of this source was imported before.
     is_known: bool = False
     # What the columns of the last file of this source became.
@@ -79,46 +77,28 @@ class OpenFile:
     _spool: Spool | None = None
 
     def chunks(self) -> Iterator[list[IdentifiedRow]]:
-        """Yield the rows that can be taken, in chunks; collect the others in `rejected`.
+        """Yield the rows that can be taken, in chunks; `scan` counts the others.
 
         The file is read once; later calls yield the rows that the first call has spooled.
         """
         if self._spool is not None and self._spool.is_complete:
             for seen, chunk in self._spool.chunks():
-                self.seen = seen
+                self.scan.seen = seen
                 yield chunk
             return
         self._spool = Spool(tuple[int, list[IdentifiedRow]])
         for chunk in self._read():
-            self._spool.keep((self.seen, chunk))
+            self._spool.keep((self.scan.seen, chunk))
             yield chunk
         self._spool.is_complete = True
 
     def _read(self) -> Iterator[list[IdentifiedRow]]:
-        self.rejected, self.empty, self.seen = [], 0, 0
         self.identities.clear()
         self.reader.clear()
-        chunk = []
-        for line, cells in wanted_rows(self.table, self.options.where):
-            self.seen += 1
-            if not any(cells):
-                self.empty += 1
-                continue
-            try:
-                require_sound(self.table, line, cells, self.reader.is_readable)
-                row = self.reader.read(line, cells)
-                entry = self.identities.identify(row, cells) if row is not None else None
-            except UnreadableRowError as error:
-                self.rejected.append(rejected_row(line, cells, error))
-                continue
-            if entry is None:
-                self.empty += row is None
-                continue
-            chunk.append(entry)
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-        yield chunk
+        yield from self.scan.chunks(
+            self.table, self.options.where, size=CHUNK, read=self.reader.read,
+            identify=self.identities.identify, is_readable=self.reader.is_readable,
+        )  # fmt: skip
 
 
 async def open_file(

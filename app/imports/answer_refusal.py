@@ -24,7 +24,7 @@ def refusal_of(
     file: ReadFile, reader: RowReader, taken: int, histograms: Mapping[str, Counter[str]]
 ) -> str | None:
     """Return why nothing is taken, or None; `histograms` has the answers of each question."""
-    with_answers = taken + len(file.rejected)
+    with_answers = taken + len(file.scan.rejected)
     if not with_answers:
         return "No row holds an answer."
     if refusal := reader.rivals() or refusal_of_replace(file):

@@ -93,7 +93,7 @@ class RecordTaker:
             self._line = chunk[-1].line if chunk else self._line
             await self.note("reading")
             if on_progress is not None:
-                on_progress(self.file.seen)
+                on_progress(self.file.scan.seen)
         if self.file.options.replace is not None:
             await self._undo_missing(self.file.options.replace)
 
@@ -146,7 +146,7 @@ class RecordTaker:
                     "status": status, "lines_done": self._line,
                     "accepted": self.counts["added"] + self.counts["updated"],
                     "duplicates": self.counts["already_here"],
-                    "rejected": len(self.file.rejected) + len(self.problems),
+                    "rejected": len(self.file.scan.rejected) + len(self.problems),
                     "report": self.report(report or {}),
                 },
             )  # fmt: skip

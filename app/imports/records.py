@@ -25,10 +25,10 @@ from app.imports.encoding_check import require_one_reading
 from app.imports.file_ids import FileIds, Repeat
 from app.imports.options import ImportOptions
 from app.imports.presets import presets
-from app.imports.rejects import RejectedRow, rejected_row
 from app.imports.replacement import find_replaced
 from app.imports.report import file_report, refusal_of_replace, too_many_rejects
-from app.imports.rows import UnreadableRowError, require_sound
+from app.imports.row_scan import RowScan
+from app.imports.rows import UnreadableRowError
 from app.imports.source_file import SourceFile
 from app.imports.table import Table
 from app.imports.table_reader import read_table
@@ -85,7 +85,7 @@ def hash_of(*values: Any) -> str:
 
 @dataclass
 class OpenRecords:
-    """An opened file; reading it collects the rows that cannot be taken in `rejected`."""
+    """An opened file; reading it collects in `scan` the rows that cannot be taken."""
 
     kind: FileKind
     name: str
@@ -95,9 +95,7 @@ class OpenRecords:
     options: ImportOptions
     preset: str | None
     dates: DateReading | None
-    rejected: list[RejectedRow] = field(default_factory=list)
-    empty: int = 0
-    seen: int = 0
+    scan: RowScan = field(default_factory=RowScan)
     _repeats: FileIds = field(default_factory=FileIds)
     # Each with the beginning of its content's hash.
     ids: FileIds = field(default_factory=FileIds)
@@ -106,33 +104,15 @@ class OpenRecords:
 
     def chunks(self) -> Iterator[list[Record]]:
         """Yield the rows that can be taken, some at a time."""
-        self.rejected, self.empty, self.seen, self.without_ids = [], 0, 0, 0
+        self.without_ids = 0
         self._repeats.clear()
         self.ids.clear()
         self.reader.notes.clear()
         self.reader.seen.clear()
-        chunk: list[Record] = []
-        for line, cells in wanted_rows(self.table, self.options.where):
-            self.seen += 1
-            if not any(cells):
-                self.empty += 1
-                continue
-            try:
-                require_sound(self.table, line, cells, self._is_readable)
-                record = self.reader.read(line, cells)
-                entry = self._identified(record) if record is not None else None
-            except UnreadableRowError as error:
-                self.rejected.append(rejected_row(line, cells, error))
-                continue
-            if entry is None:
-                self.empty += record is None
-                continue
-            self.reader.count(entry)
-            chunk.append(entry)
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-        yield chunk
+        yield from self.scan.chunks(
+            self.table, self.options.where, size=CHUNK, read=self.reader.read,
+            identify=self._identify, is_readable=self._is_readable,
+        )  # fmt: skip
 
     def _is_readable(self, cells: Sequence[str]) -> bool:
         """Tell whether cells could be a row that is taken; nothing is noted."""
@@ -145,8 +125,8 @@ class OpenRecords:
             self.reader.notes.clear()
             self.reader.notes.update(notes)
 
-    def _identified(self, record: Record) -> Record | None:
-        """Return the row with its id; None if it repeats an earlier row with that id.
+    def _identify(self, record: Record, _cells: Sequence[str]) -> Record | None:
+        """Count the row and return it with its id; None if it repeats an earlier row with that id.
 
         Raises UnreadableRowError if an earlier row has its id and other values.
         """
@@ -160,7 +140,9 @@ class OpenRecords:
         )
         repeat = self.ids.compare(id_, record.content)
         if repeat is None:
-            return Record(record.line, record.identity, record.content, record.value, id_)
+            identified = replace(record, id=id_)
+            self.reader.count(identified)
+            return identified
         if repeat is Repeat.OTHER_VALUES:
             name = (record.identity or "").rpartition(":")[2][:60]
             reason = f"an earlier row has the id `{name}` and other values"

@@ -3,32 +3,12 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TextIO
 from uuid import UUID
 
 from app.imports.report import ReadFile
-from app.imports.rows import UnreadableRowError
+from app.imports.row_scan import RejectedRow
 from app.imports.table import REJECTED_COLUMN, RejectsOrigin
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRow:
-    """A row that was not taken: its line, its cells, the column and why.
-
-    `rows` is the number of rows in it: more than one if a quote was not closed.
-    """
-
-    line: int
-    cells: list[str]
-    column: str
-    reason: str
-    rows: int = 1
-
-
-def rejected_row(line: int, cells: list[str], error: UnreadableRowError) -> RejectedRow:
-    """Return a row with the error for which it is rejected."""
-    return RejectedRow(line, cells, error.column, str(error), error.rows)
 
 
 def encoding_of_rejects(of_file: str | None) -> str:

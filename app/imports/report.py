@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
+from app.imports.row_scan import RowScan
 from app.imports.table import Table
 
 MOST_REJECTED = 0.05
@@ -36,11 +37,7 @@ class ReadFile(Protocol):
     @property
     def dates(self) -> DateReading | None: ...
     @property
-    def rejected(self) -> Sequence[Any]: ...
-    @property
-    def empty(self) -> int: ...
-    @property
-    def seen(self) -> int: ...
+    def scan(self) -> RowScan: ...
     @property
     def reader(self) -> NotedReader: ...
 
@@ -51,7 +48,7 @@ def file_report(
     """Return the file's form, its columns, and its rows by what becomes of them."""
     reasons: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], Any] = {}
-    for row in file.rejected:
+    for row in file.scan.rejected:
         # Reasons differ by the value that they quote; otherwise they are the same.
         kind = row.column, _QUOTED.sub("``", row.reason)
         reasons[kind] += 1
@@ -72,10 +69,10 @@ def file_report(
             for position, name in enumerate(file.table.columns)
         ],
         "rows": {
-            "seen": file.seen,
+            "seen": file.scan.seen,
             "accepted": sum(states.values()),
-            "empty": file.empty,
-            "rejected": len(file.rejected),
+            "empty": file.scan.empty,
+            "rejected": len(file.scan.rejected),
             **{name: states.get(name, 0) for name in ("new", "changed", "already_here")},
         },
         "rejected": [
@@ -98,17 +95,17 @@ def _dates(dates: DateReading | None) -> dict[str, Any] | None:
 
 def refusal_of_replace(file: ReadFile) -> str | None:
     """Return why a file with rows that cannot be read replaces no other, or None."""
-    if file.options.replace is None or not file.rejected:
+    if file.options.replace is None or not file.scan.rejected:
         return None
     return (
-        f"{len(file.rejected):,} rows cannot be read, and `replace` would take away what they "
+        f"{len(file.scan.rejected):,} rows cannot be read, and `replace` would take away what they "
         "stand for. Mend them, or import without `replace`."
     )
 
 
 def too_many_rejects(file: ReadFile, taken: int) -> str | None:
     """Return why nothing is taken where too many rows cannot be read, or None."""
-    rejected = sum(row.rows for row in file.rejected)
+    rejected = sum(row.rows for row in file.scan.rejected)
     rows = taken + rejected
     if file.options.allow_rejects or rejected <= MOST_REJECTED * rows:
         return None

@@ -116,10 +116,10 @@ async def begin_import(
 
 def _rejects_of(file: OpenFile | OpenRecords, import_id: UUID) -> str | None:
     """Return the rejected rows as a file, None if there are none."""
-    if not file.rejected:
+    if not file.scan.rejected:
         return None
     out = io.StringIO(newline="")
-    write_rejects(file, file.rejected, out, import_id)
+    write_rejects(file, file.scan.rejected, out, import_id)
     return out.getvalue()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Touchpoints that a filter may name: an unknown one is refused, so that a typo is seen."""
+"""What filters name: touchpoints, of which unknown ones are refused, and customers."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -34,3 +34,19 @@ def require_among(name: str, values: Iterable[str], known: Iterable[str]) -> Non
         if value not in known:
             msg = f"`{value[:64]}` is not known here{did_you_mean(value, known)}"
             raise InvalidInput.at("query", name, msg=msg)
+
+
+def is_customer(column: str, *, workspace: str, name: str) -> str:
+    """Return the SQL that a column holds the id of the customer whom a filter names.
+
+    `name` is the SQL of an id, an external id, an e-mail address or a phone number.
+    """
+    is_id = (
+        f"{name} like '________-____-____-____-____________' "
+        f"and translate({name}, '0123456789abcdefABCDEF', '') = '----'"
+    )
+    return f"""{column} in (
+  select i.customer_id from customer_identity i where i.workspace_id = {workspace}
+  and (i.value = {name} or (i.kind = 'email' and i.value = lower({name})))
+  union select c.id from customer c where c.workspace_id = {workspace}
+  and c.id = case when {is_id} then cast({name} as uuid) end)"""

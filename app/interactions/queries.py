@@ -14,7 +14,7 @@ from app.core.errors import NotFound
 from app.core.ids import as_uuid
 from app.core.schema import Json
 from app.interactions.customers import require_customer
-from app.interactions.filter_values import require_touchpoints
+from app.interactions.filter_values import is_customer, require_touchpoints
 from app.interactions.inherited_fields import COLUMNS
 from app.interactions.interaction_recorder import (
     RecordedInteraction,
@@ -32,11 +32,7 @@ from app.interactions.interaction_schemas import (
 _TYPES = text("""
 select id, type from interaction where workspace_id = :workspace_id and id = any(:ids)
 """)
-_OF_CUSTOMER = """customer_id in (
-  select i.customer_id from customer_identity i where i.workspace_id = :workspace_id
-  and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer)))
-  union select c.id from customer c where c.workspace_id = :workspace_id
-  and c.id = :customer_id)"""
+_OF_CUSTOMER = is_customer("customer_id", workspace=":workspace_id", name=":customer")
 _INTERACTIONS = {
     "source": "source = :source",
     "type": "type = :type",
@@ -71,14 +67,9 @@ async def find_page(
         session, "interaction", "created_at", wanted,
         conditions=[*conditions, "test = :test"],
         bound={n: given[n] for n in (*_INTERACTIONS, "test") if n in given}
-        | _customer_id(given) | {"workspace_id": workspace_id},
+        | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [interaction_out(row) for row in rows]
-
-
-def _customer_id(given: dict[str, Any]) -> dict[str, UUID | None]:
-    """Return the customer's id, where the filter names one by it."""
-    return {"customer_id": as_uuid(given["customer"])} if "customer" in given else {}
 
 
 async def get_interaction(
@@ -111,7 +102,7 @@ async def find_tickets(
         session, "ticket", "updated_at", wanted,
         conditions=[sql for name, sql in _TICKETS.items() if name in given],
         bound={name: given[name] for name in _TICKETS if name in given}
-        | _customer_id(given) | {"workspace_id": workspace_id},
+        | {"workspace_id": workspace_id},
     )  # fmt: skip
     return [_ticket_out(row) for row in rows]
 

@@ -16,6 +16,7 @@ from app.core.database import run_sql
 from app.core.property_filters import is_property_among
 from app.core.schema import Json
 from app.interactions.customers import require_customer
+from app.interactions.filter_values import is_customer
 from app.responses.filter_values import require_known
 from app.responses.models import Response
 from app.responses.schemas import ResponseFilter
@@ -43,10 +44,7 @@ _CONDITIONS = {
     "touchpoint": "r.touchpoint = :touchpoint",
     "channel": "r.channel = :channel",
     "locale": "r.locale = :locale",
-    "customer": """r.customer_id in (
-        select i.customer_id from customer_identity i where i.workspace_id = r.workspace_id
-        and (i.value = :customer or (i.kind = 'email' and i.value = lower(:customer))
-          or i.customer_id::text = lower(:customer)))""",
+    "customer": is_customer("r.customer_id", workspace=":workspace_id", name=":customer"),
     "order": "r.order_ref = :order",
     "ticket": "r.ticket_ref = :ticket",
     "band": "r.band = :band",
