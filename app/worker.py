@@ -43,6 +43,7 @@ from app.invitations.invitation_mails import MailContext, send_reminder
 from app.invitations.mailer import Mailer
 from app.invitations.send_queue import REMIND_JOB, SEND_JOB, expire_due, queue_due
 from app.pages.dashboard.link_mail import LINK_JOB, REQUEST_JOB, look_up, send_link
+from app.pages.dashboard.member_mail import mail_member as mail_new_member
 from app.responses.abandoned_responses import COMPLETE_JOB, complete_abandoned, queue_abandoned
 from app.responses.cases import JOIN_JOB, consume_interactions, join
 from app.responses.purge import purge_tests
@@ -58,6 +59,7 @@ from app.webhooks.delivery_sender import DeliverySender
 from app.webhooks.dispatch import dispatch, replay
 from app.workspaces import sessions, share_links
 from app.workspaces.expiry import queue_expiry
+from app.workspaces.members import MEMBER_ADDED_JOB
 from app.workspaces.service import RECOUNT_JOB
 
 logger = logging.getLogger(__name__)
@@ -80,34 +82,37 @@ FORMER_KINDS = {
 def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
     """Return the handler of each kind of job."""
     box = SealedBox(load_secret_keys(settings))
-    post = MailContext(settings, box, Mailer(settings))
+    mail_context = MailContext(settings, box, Mailer(settings))
     translator = Translator(database, box, settings)
     found: dict[str, JobHandler] = {
         RECOUNT_JOB: recount,
         EXPIRE_JOB: lambda database, job: delete_expired(database, EXPIRIES, job.workspace_id),
         REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: translator.translate,
-        SEND_JOB: InvitationSender(database, post).send,
+        SEND_JOB: InvitationSender(database, mail_context).send,
         JOIN_JOB: join,
         REDACT_JOB: redact_events,
         COMPLETE_JOB: complete_abandoned,
         webhooks.REPLAY_JOB: replay,
         disabled_mail.DISABLED_MAIL_JOB: lambda database, job: disabled_mail.mail_disabled(
-            database, settings, post.mailer, job
+            database, settings, mail_context.mailer, job
         ),
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: record_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
         REQUEST_JOB: look_up,
-        LINK_JOB: lambda database, job: send_link(database, settings, post.mailer, job),
+        MEMBER_ADDED_JOB: lambda database, job: mail_new_member(
+            database, settings, mail_context.mailer, job
+        ),
+        LINK_JOB: lambda database, job: send_link(database, settings, mail_context.mailer, job),
         alerts.EVALUATE_JOB: lambda database, job: alerts.evaluate(database, settings, job),
         letter.LETTER_JOB: lambda database, job: letter.send_letter(
-            database, settings, box, post.mailer, job
+            database, settings, box, mail_context.mailer, job
         ),
         alerts.ALERT_MAIL_JOB: lambda database, job: mail_member(
-            database, settings, post.mailer, job
+            database, settings, mail_context.mailer, job
         ),
-        REMIND_JOB: lambda database, job: send_reminder(database, post, job),
+        REMIND_JOB: lambda database, job: send_reminder(database, mail_context, job),
     }
     return found | {former: found[kind] for former, kind in FORMER_KINDS.items()}
 

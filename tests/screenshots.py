@@ -62,7 +62,7 @@ async def _paths(page: Page, service: Service) -> AsyncIterator[tuple[str, str]]
         if not one.path.endswith("/") or one.path == "/":
             yield one.name, one.path
             continue
-        listed, ending = _ALONE.get(one.name, (PAGES[one.below or one.name].path, ""))
+        listed, ending = _ALONE.get(one.name, (PAGES[one.parent or one.name].path, ""))
         await page.goto(service.url + listed)
         links = page.locator(f'main a[href*="{one.path}"]')
         addresses = [await link.get_attribute("href") or "" for link in await links.all()]

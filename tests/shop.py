@@ -2,8 +2,9 @@
 """A caller of the API as tests need one: short verbs that insist on success."""
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.core.event_consumer import consume, readable_below
 from app.core.job_runner import JobHandler, JobRunner
+from app.core.settings import Settings
 from app.worker import CONSUMER, EVENT_CONSUMERS, OWN_SLOTS, handlers
 
 # Jobs due sooner are waited for; a retry comes after four seconds at the earliest.
@@ -41,6 +43,21 @@ class Shop:
     key: str
     workspace_id: str
     workspace_key: str
+
+    @property
+    def state(self) -> Any:
+        """What the running application keeps: its settings, its database and more."""
+        return self.client._transport.app.state  # type: ignore[attr-defined]
+
+    @contextlib.contextmanager
+    def changed_settings(self, **update: Any) -> Iterator[Settings]:
+        """Change settings of the running application for a while."""
+        before = self.state.settings
+        self.state.settings = before.model_copy(update=update)
+        try:
+            yield self.state.settings
+        finally:
+            self.state.settings = before
 
     async def call(
         self, method: str, path: str, *, key: str | None = None, **options: Any
@@ -100,9 +117,8 @@ class Shop:
 
     async def work(self, *, known: Mapping[str, JobHandler] | None = None) -> None:
         """Run the background jobs that are due, and those that they make, as the worker would."""
-        state = self.client._transport.app.state  # type: ignore[attr-defined]
-        database: Database = state.database
-        known = known or handlers(database, state.settings)
+        database: Database = self.state.database
+        known = known or handlers(database, self.state.settings)
         for _ in range(50):
             await self._work_once(database, known)
             async with database.session() as session:

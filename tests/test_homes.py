@@ -33,7 +33,8 @@ from app.surveys.question_types import QuestionType, ScoreAnswers, spec_of
 from app.surveys.scales import Band
 from app.surveys.schemas import BandName
 from app.worker import FORMER_KINDS, PERIODIC, handlers
-from app.workspaces.schemas import WorkspaceOut, WorkspacePatch
+from app.workspaces.models import Workspace
+from app.workspaces.schemas import Brand, MailSettings, WorkspaceOut, WorkspacePatch
 from tests.import_contracts import modules_with_routes
 
 ROOT = Path(app.__file__).parents[1]
@@ -141,10 +142,10 @@ def test_every_metric_says_where_its_rows_stand() -> None:
         assert {counted.at, "updated_at"} <= set(table.columns.keys()), name
 
 
-def test_every_sender_is_named_on_the_front() -> None:
+def test_every_sender_is_named_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text().casefold().replace(" ", "")
-    for name in ADAPTERS:
-        assert name == "generic" or str(name).replace("_", "") in text, name
+    unnamed = [name for name in ADAPTERS if name != "generic" and name.replace("_", "") not in text]
+    assert not unnamed, f"README.md does not name {unnamed}"
 
 
 def test_every_metric_is_documented() -> None:
@@ -204,14 +205,31 @@ def test_what_is_enqueued_is_named_a_job() -> None:
         assert name.endswith("_JOB") or name in {"kind", "job.kind"}, (file, name)
 
 
+# Columns of a workspace that are no settings, or belong to its configuration.
+OWN_COLUMNS = {
+    "id", "key", "identity_secret", "old_identity_secret", "old_identity_until",
+    "derivation_key", "derived_since", "config", "configs", "recount", "created_at",
+}  # fmt: skip
+
+
 def test_every_setting_of_a_workspace_is_shown_and_can_be_clicked() -> None:
     settable = set(WorkspacePatch.model_fields)
     assert settable <= set(WorkspaceOut.model_fields)
+    columns = set(Workspace.model_fields) - OWN_COLUMNS
+    assert columns <= settable, f"WorkspacePatch has no {columns - settable}"
     forms = [form for form in FORMS.values() if form.path == "/v1/workspace"]
-    clicked = {name.partition(".")[0] for form in forms for name in form.body or ()}
+    clicked = {name for form in forms for name in form.body or ()}
     # The forms put these together of several fields.
     by_shape = {"business_hours", "throttle"}
-    assert settable - clicked == by_shape
+    assert settable - {name.partition(".")[0] for name in clicked} == by_shape
+    for model, prefix in ((MailSettings, "mail"), (Brand, "brand")):
+        members = {f"{prefix}.{name}" for name in model.model_fields}
+        assert members <= clicked, f"no form has {members - clicked}"
+    template = (ROOT / "app/pages/templates/dashboard/settings.html").read_text()
+    for name in clicked:
+        # The days of a week are a loop.
+        shown = name.partition(".")[0] + "." if name.startswith("hours.") else f'"{name}"'
+        assert shown in template, f"settings.html shows no {name}"
 
 
 def test_all_periodic_work_is_done() -> None:
@@ -253,7 +271,8 @@ def test_every_setting_is_described_and_used() -> None:
     source = "".join(path.read_text() for path in SOURCES)
     for name, field in Settings.model_fields.items():
         assert field.description, name
-        assert re.search(rf"settings\.{name}\b|self\.{name}\b|own\.{name}\b", source), name
+        used = re.compile(rf"settings\.{name}\b|self\.{name}\b|own\.{name}\b")
+        assert bool(used.search(source)), f"no module reads settings.{name}"
 
 
 def test_only_settings_read_the_environment() -> None:
@@ -296,3 +315,26 @@ def test_every_dependency_has_its_reason() -> None:
     for dependency in project["dependencies"]:
         name = re.split(r"[\[<>=;~]", dependency)[0]
         assert name in reasons, name
+
+
+def test_every_mail_is_tried_for_days() -> None:
+    worker = ast.parse((ROOT / "app" / "worker.py").read_text())
+    (handlers_,) = (
+        node.value
+        for node in ast.walk(worker)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict)
+        and "mail_context" in ast.dump(node.value)
+    )  # fmt: skip
+    mails = {
+        ast.unparse(kind).rpartition(".")[2]
+        for kind, handler in zip(handlers_.keys, handlers_.values, strict=True)
+        if kind is not None and "mail_context" in ast.dump(handler)
+    }
+    assert {"SEND_JOB", "LINK_JOB"} <= mails
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("jobs.enqueue"):
+                kinds = {ast.unparse(given).rpartition(".")[2] for given in node.args}
+                names = {keyword.arg for keyword in node.keywords}
+                place = f"{path.relative_to(ROOT)}:{node.lineno}"
+                assert not kinds & mails or "max_attempts" in names, f"{place} has no max_attempts"

@@ -72,6 +72,21 @@ def test_every_table_is_listed() -> None:
     assert {t.__tablename__ for t in TABLES} == set(metadata.tables)
 
 
+# Migrations before this one served one version of the program at a time.
+FIRST_ADDITIVE = "0026"
+
+
+@pytest.mark.parametrize(
+    "path", [v for v in VERSIONS if v.name >= FIRST_ADDITIVE], ids=lambda path: path.stem
+)
+def test_a_migration_only_adds(path: Path) -> None:
+    """The program of before serves on beside the new one, so its statements must still run."""
+    up = path.read_text().partition("def downgrade")[0].lower()
+    found = re.findall(r"drop column|rename (?:column|to)|set not null|drop default|"
+                       r"op\.drop_column|nullable=false", up)  # fmt: skip
+    assert not found, f"{path.name}: {found}"
+
+
 FORBIDDEN = (
     r"\bcreate (or replace )?(trigger|sequence|function (?!bi_))\b|\bmerge into\b|\bexclude using\b"
 )

@@ -27,7 +27,6 @@ from app.interactions.service import touchpoint_names
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
-from app.invitations.send_queue import SEND_ATTEMPTS
 from app.metrics.journey import ON_MAP, all_touchpoints, map_of
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.registry import METRICS
@@ -81,7 +80,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
         member.letter_on = day
         session.add(member)
         await jobs.enqueue(
-            session, LETTER_JOB, workspace_id=workspace.id, max_attempts=SEND_ATTEMPTS,
+            session, LETTER_JOB, workspace_id=workspace.id, max_attempts=jobs.MAIL_ATTEMPTS,
             payload={"member": str(member.id), "on": day.isoformat()},
             dedupe=f"{member.id}:{day}",
         )  # fmt: skip

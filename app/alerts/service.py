@@ -27,7 +27,6 @@ from app.core.jobs import Job
 from app.core.lookup import find_by_reference
 from app.core.outbox import emit
 from app.core.settings import Settings
-from app.invitations.send_queue import SEND_ATTEMPTS
 from app.metrics.periods import Interval, period_start
 from app.metrics.registry import METRICS
 from app.workspaces.models import Member, Workspace
@@ -258,7 +257,8 @@ async def _notify(
     await emit(session, alert.workspace_id, event, data=[{"alert": about, **point, "link": link}])
     for name in alert.rules.get("notify", []):
         await jobs.enqueue(
-            session, ALERT_MAIL_JOB, workspace_id=alert.workspace_id, max_attempts=SEND_ATTEMPTS,
+            session, ALERT_MAIL_JOB, workspace_id=alert.workspace_id,
+            max_attempts=jobs.MAIL_ATTEMPTS,
             payload={"member": name.removeprefix("member:").lower(), "event": event,
                      "name": alert.name, "metric": alert.rules["metric"], "said": point},
         )  # fmt: skip

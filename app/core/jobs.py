@@ -27,6 +27,8 @@ from app.core.schema import QUEUE, Instant, Json
 
 LEASE = dt.timedelta(seconds=30)
 CHANNEL = "afterword_jobs"
+# A mail is tried for days, because a mail server may be down for one.
+MAIL_ATTEMPTS = 120
 _LONGEST_ERROR = 2000
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one class of all routes but the hot ones: the edge owns order, input and transaction.
+"""How every route but the hot ones is run: in which order it is checked, and in one transaction.
 
 Order: the key, the query's names, the body, then the route in one transaction, which is
 committed before the reply leaves (the framework's own way would commit after it).

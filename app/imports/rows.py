@@ -23,7 +23,7 @@ from app.imports.options import ImportOptions
 from app.imports.property_fields import add_property
 from app.imports.table import Table, too_wide
 from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
-from app.responses.body import Channel, ResponseIn, check_response
+from app.responses.body import LONGEST_TAG, MOST_TAGS, Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.surveys.scales import scale_of
 
@@ -293,9 +293,10 @@ class RowReader:
     def _tags(self, body: dict[str, Any], column: str, text: str) -> None:
         listed = text.strip('[]"').replace('", "', ";").replace('","', ";")
         tags = [part.strip() for part in re.split(r"[;|,]", listed) if part.strip()]
-        fit = [tag for tag in dict.fromkeys(tags) if len(tag) <= 64][:20]
+        fit = [tag for tag in dict.fromkeys(tags) if len(tag) <= LONGEST_TAG][:MOST_TAGS]
         if len(fit) < len(set(tags)):
-            self._leave_out(column, "has tags longer than 64 characters, or more than 20")
+            limits = f"longer than {LONGEST_TAG} characters, or more than {MOST_TAGS}"
+            self._leave_out(column, f"has tags {limits}")
         body["tags"] = fit
 
     def _short(self, target: str, body: dict[str, Any], column: str, text: str) -> None:

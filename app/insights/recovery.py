@@ -95,6 +95,41 @@ window w as (partition by x.customer_id, x.metric order by x.stamp / 4
 
 async def find_recovery(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return failures, what followed them, the control, and whether calling back helped."""
+    counted = await _count_pairs(session, request)
+    if not any(row["metric"] for row in counted):
+        await _refuse(session, request)
+    rows_of = {
+        metric: [row for row in counted if row["metric"] == metric]
+        for metric in sorted({row["metric"] for row in counted if row["metric"]})
+    }
+    summaries = {metric: _summary(rows) for metric, rows in rows_of.items()}
+    tickets = await _tickets(session, request)
+    # Metrics recover at different rates; pooling them could show an effect that is none.
+    chosen = max(summaries, key=lambda metric: (summaries[metric]["failures"], metric))
+    whole = summaries[chosen]
+    if whole["failures"] < _LEAST:
+        detail = (
+            f"{whole['failures']} bad ratings of known customers ({chosen}); {_LEAST} are needed."
+        )
+        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
+    return {
+        "outcome": {"question": None, "metric": chosen},
+        "n": sum(row["n"] for row in rows_of[chosen]),
+        **whole,
+        "rows": [
+            *({"by": "metric", "metric": metric} | found for metric, found in summaries.items()),
+            *tickets,
+        ],
+        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
+        "warnings": [
+            *_warnings(chosen, [metric for metric in summaries if metric != chosen]),
+            *([_ONLY_LATEST] if request.metric_request.latest else []),
+        ],
+    }
+
+
+async def _count_pairs(session: AsyncSession, request: InsightRequest) -> list[dict[str, Any]]:
+    """Count the pairs of a rating and the customer's next one, by metric and kind."""
     query = ResponseQuery(request)
     within = f"cast({query.bind(request.options['within'].total_seconds())} as float8)"
     rows = await run_sql(
@@ -132,37 +167,7 @@ select n, days, ({_TYPES})[kind / 32] as metric, {_WORD.format("kind / 8 % 4")} 
   {_WORD.format("kind / 2 % 4")} as next_quality, kind % 2 = 1 as contacted
 from counted""").bindparams(**query.bound),
     )
-    counted = [dict(row._mapping) for row in rows]
-    if not any(row["metric"] for row in counted):
-        await _refuse(session, request)
-    rows_of = {
-        metric: [row for row in counted if row["metric"] == metric]
-        for metric in sorted({row["metric"] for row in counted if row["metric"]})
-    }
-    summaries = {metric: _summary(rows) for metric, rows in rows_of.items()}
-    tickets = await _tickets(session, request)
-    # Metrics recover at different rates; pooling them could show an effect that is none.
-    chosen = max(summaries, key=lambda metric: (summaries[metric]["failures"], metric))
-    whole = summaries[chosen]
-    if whole["failures"] < _LEAST:
-        detail = (
-            f"{whole['failures']} bad ratings of known customers ({chosen}); {_LEAST} are needed."
-        )
-        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
-    return {
-        "outcome": {"question": None, "metric": chosen},
-        "n": sum(row["n"] for row in rows_of[chosen]),
-        **whole,
-        "rows": [
-            *({"by": "metric", "metric": metric} | found for metric, found in summaries.items()),
-            *tickets,
-        ],
-        "assumptions": {"within_days": request.options["within"].total_seconds() / 86400},
-        "warnings": [
-            *_warnings(chosen, [metric for metric in summaries if metric != chosen]),
-            *([_ONLY_LATEST] if request.metric_request.latest else []),
-        ],
-    }
+    return [dict(row._mapping) for row in rows]
 
 
 def _warnings(chosen: str, others: Sequence[str]) -> list[str]:

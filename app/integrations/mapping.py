@@ -25,7 +25,7 @@ from app.integrations.adapter import (
     UnusedWebhook,
 )
 from app.integrations.mapping_rules import MINOR, PLACEHOLDER
-from app.integrations.payload_fields import decimal, minor_digits, moment, text, written
+from app.integrations.payload_fields import as_rfc3339, decimal, minor_digits, moment, text
 from app.integrations.statuses import TYPES, fold
 from app.triggers.conditions import holds
 
@@ -293,7 +293,7 @@ def _read_time(value: Any, form: str, zone: ZoneInfo) -> str:
         at = _parse_time(value, form)
     except (ValueError, OverflowError, OSError, TypeError):
         raise UnreadableTimeError(value) from None
-    return written(at, zone, given=value)
+    return as_rfc3339(at, zone, given=value)
 
 
 def _parse_time(value: Any, form: str) -> dt.datetime:

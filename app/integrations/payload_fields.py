@@ -69,10 +69,10 @@ def moment(value: Any, zone: ZoneInfo) -> str | None:
     found = _from_number(value) if isinstance(value, int | float) else _from_text(value)
     if found is None:
         raise UnreadableTimeError(value)
-    return written(found, zone, given=value)
+    return as_rfc3339(found, zone, given=value)
 
 
-def written(at: dt.datetime, zone: ZoneInfo, *, given: object) -> str:
+def as_rfc3339(at: dt.datetime, zone: ZoneInfo, *, given: object) -> str:
     """Write a time as RFC 3339, in `zone` where it has none; refuse a year that cannot be."""
     if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
         raise UnreadableTimeError(given)
@@ -218,10 +218,10 @@ def interaction(type_: str, case: str, **more: Any) -> InteractionBody:
     Its `external_id` is made of the case, the type and the time. Without a time none is made, and
     the time of receipt must distinguish the events of the case.
     """
-    at, number = more.pop("occurred_at", None), more.pop("external_id", None)
-    if number is None and at is not None:
-        number = f"{case}:{type_.rpartition('.')[2]}:{at}"
-    found = {"type": type_, "external_id": _cut(number, 128), "occurred_at": at, **more}
+    at, given_id = more.pop("occurred_at", None), more.pop("external_id", None)
+    if given_id is None and at is not None:
+        given_id = f"{case}:{type_.rpartition('.')[2]}:{at}"
+    found = {"type": type_, "external_id": _cut(given_id, 128), "occurred_at": at, **more}
     return {key: value for key, value in found.items() if value not in (None, "", {}, [])}
 
 

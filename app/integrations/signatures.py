@@ -118,7 +118,7 @@ def refusal_of(
     if rule.scheme == "rsa":
         return None if _is_signed_by_key(rule, signed, given) else _MISMATCH
     expected = [_hmac(rule, secret, signed).encode() for secret in secrets]
-    sent_forms = [_in_one_form(rule, signature).encode() for signature in given]
+    sent_forms = [_with_lower_hex(rule, signature).encode() for signature in given]
     matches = False
     for candidate in expected:
         for form in sent_forms:
@@ -126,7 +126,7 @@ def refusal_of(
     return None if matches else _MISMATCH
 
 
-def _in_one_form(rule: SignatureRule, signature: str) -> str:
+def _with_lower_hex(rule: SignatureRule, signature: str) -> str:
     """Return a signature with hex in lower case, as we write it."""
     if rule.encoding != "hex":
         return signature

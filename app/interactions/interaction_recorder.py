@@ -8,7 +8,7 @@ prevents deadlocks.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -32,11 +32,10 @@ from app.interactions.inherited_fields import COLUMNS, TYPES, inherit
 from app.interactions.profiles import CustomerStatement, complete_profiles
 from app.interactions.resolution import Resolution
 from app.interactions.tickets import (
+    ComputedTickets,
+    compute_tickets,
     lock_counting,
     lock_tickets,
-    resolution_without,
-    save_tickets,
-    stories_of,
     ticket_id,
 )
 
@@ -130,40 +129,20 @@ async def record(
     rows = [_row(workspace_id, draft, customers) for draft in drafts]
     created = await _insert(session, workspace_id, rows)
     if change is not None:
-        created |= await rewrite(
-            session, workspace_id, [row for row in rows if row["id"] not in created], change
-        )
+        repeated = [row for row in rows if row["id"] not in created]
+        created |= await rewrite(session, workspace_id, repeated, change)
     named = (draft.touchpoint for draft in drafts if not draft.test)
     await register_touchpoints(session, workspace_id, named)
     fresh = [row for row in rows if row["id"] in created]
     in_cases = await inherit(session, workspace_id, fresh)
     ids = [ticket_id(workspace_id, *name) for name in tickets]
-    stories = _stories_in(workspace_id, in_cases, fresh) if change is None else {}
-    stories |= await stories_of(session, workspace_id, [id_ for id_ in ids if id_ not in stories])
-    if change is not None:
-        stories = dict.fromkeys(ids, ()) | stories
-    resolutions_before = {id_: resolution_without(story, created) for id_, story in stories.items()}
-    resolutions = await save_tickets(session, counting, stories)
-    stored = {row["id"]: row for row in in_cases}
-    elsewhere = [row["id"] for row in rows if row["id"] not in stored]
-    stored |= await find_interactions(session, workspace_id, elsewhere)
-    recorded = []
-    not_listed_yet = set(created)
-    for row in rows:
-        interaction = RecordedInteraction(created=row["id"] in not_listed_yet, **stored[row["id"]])
-        not_listed_yet.discard(row["id"])
-        if interaction.ticket and (
-            resolution := resolutions.get(
-                ticket_id(workspace_id, interaction.source, interaction.ticket)
-            )
-        ):
-            interaction.ordinal = resolution.ordinals.get(interaction.id)
-            interaction.ticket_open = resolution.status == "open"
-        recorded.append(interaction)
-    concerned = {
-        *customers.values(),
-        *(interaction.customer_id for interaction in recorded if interaction.customer_id),
-    }
+    known = _stories_in(workspace_id, in_cases, fresh) if change is None else {}
+    computed = await compute_tickets(
+        session, counting, ids, known, created, is_rewrite=change is not None
+    )
+    recorded = await _recorded(session, workspace_id, rows, created, in_cases)
+    _number_events(workspace_id, recorded, computed.resolutions)
+    concerned = {*customers.values(), *(row.customer_id for row in recorded if row.customer_id)}
     profiles = await lock_and_read(session, workspace_id, concerned)
     by_customer = [(customers[statement.customer], statement) for statement in statements]
     await complete_profiles(session, workspace_id, profiles, by_customer, began=began)
@@ -171,10 +150,46 @@ async def record(
         if interaction.customer_id is not None:
             interaction.customer = profiles.get(interaction.customer_id)
     if change is None:
-        await _emit_ticket_events(session, workspace_id, recorded, resolutions, resolutions_before)
+        await _emit_ticket_events(session, workspace_id, recorded, computed)
     else:
         await mark_empty_tickets(session, workspace_id, ids)
     return recorded
+
+
+async def _recorded(
+    session: AsyncSession,
+    workspace_id: UUID,
+    rows: Sequence[Mapping[str, Any]],
+    created: Set[UUID],
+    in_cases: Sequence[Mapping[str, Any]],
+) -> list[RecordedInteraction]:
+    """Return each row as it is stored; of repeated rows of one interaction, the first is new."""
+    stored = {row["id"]: row for row in in_cases}
+    elsewhere = [row["id"] for row in rows if row["id"] not in stored]
+    stored |= await find_interactions(session, workspace_id, elsewhere)
+    recorded = []
+    seen: set[UUID] = set()
+    for row in rows:
+        id_ = row["id"]
+        is_new = id_ in created and id_ not in seen
+        seen.add(id_)
+        recorded.append(RecordedInteraction(created=is_new, **stored[id_]))
+    return recorded
+
+
+def _number_events(
+    workspace_id: UUID,
+    recorded: Sequence[RecordedInteraction],
+    resolutions: Mapping[UUID, Resolution],
+) -> None:
+    """Say of each interaction of a ticket which resolution or reopening of it it is."""
+    for interaction in recorded:
+        if not interaction.ticket:
+            continue
+        id_ = ticket_id(workspace_id, interaction.source, interaction.ticket)
+        if resolution := resolutions.get(id_):
+            interaction.ordinal = resolution.ordinals.get(interaction.id)
+            interaction.ticket_open = resolution.status == "open"
 
 
 _LOCK_ORDERS = Prepared("""
@@ -224,8 +239,7 @@ async def _emit_ticket_events(
     session: AsyncSession,
     workspace_id: UUID,
     recorded: Sequence[RecordedInteraction],
-    resolutions: Mapping[UUID, Resolution],
-    before: Mapping[UUID, Resolution],
+    computed: ComputedTickets,
 ) -> None:
     """Write the events of tickets that were resolved or reopened, once for each number."""
     by_ticket = {
@@ -237,7 +251,7 @@ async def _emit_ticket_events(
         EventType.TICKET_RESOLVED: [], EventType.TICKET_REOPENED: [],
     }  # fmt: skip
     for id_, interaction in by_ticket.items():
-        resolution, previous = resolutions.get(id_), before.get(id_)
+        resolution, previous = computed.resolutions.get(id_), computed.before.get(id_)
         if resolution is None or previous is None:
             continue
         for event, after, earlier in (

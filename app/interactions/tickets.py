@@ -32,6 +32,14 @@ class Counting:
     schedule: Schedule | None
 
 
+@dataclass(frozen=True, slots=True)
+class ComputedTickets:
+    """How tickets stand now, and how they stood before the new interactions, by id."""
+
+    resolutions: Mapping[UUID, Resolution]
+    before: Mapping[UUID, Resolution]
+
+
 @lru_cache(10_000)
 def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
     """Return the id of a ticket, derived from its source and its number there."""
@@ -119,7 +127,29 @@ async def _lock(session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]) 
 _SAVE = Prepared(SAVE)
 
 
-async def save_tickets(
+async def compute_tickets(
+    session: AsyncSession,
+    counting: Counting,
+    ids: Sequence[UUID],
+    known: Mapping[UUID, Sequence[Mapping[str, Any]]],
+    created: Collection[UUID],
+    *,
+    is_rewrite: bool,
+) -> ComputedTickets:
+    """Compute locked tickets from all their interactions, and save them.
+
+    `known` are the interactions of those that need not be read; `created` are the new ones. A
+    rewrite may leave tickets without any.
+    """
+    unread = [id_ for id_ in ids if id_ not in known]
+    stories = {**known, **await _stories_of(session, counting.workspace_id, unread)}
+    if is_rewrite:
+        stories = {**dict.fromkeys(ids, ()), **stories}
+    before = {id_: _resolution_without(story, created) for id_, story in stories.items()}
+    return ComputedTickets(await _save_tickets(session, counting, stories), before)
+
+
+async def _save_tickets(
     session: AsyncSession, counting: Counting, stories: Mapping[UUID, Sequence[Mapping[str, Any]]]
 ) -> dict[UUID, Resolution]:
     """Compute locked tickets from all their interactions, oldest first, and count them anew."""
@@ -137,7 +167,7 @@ async def save_tickets(
     return resolutions
 
 
-def resolution_without(
+def _resolution_without(
     story: Sequence[Mapping[str, Any]], left_out: Collection[UUID]
 ) -> Resolution:
     """Return the resolution of a ticket without these interactions."""
@@ -200,7 +230,7 @@ order by i.occurred_at, i.id
 )
 
 
-async def stories_of(
+async def _stories_of(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, Sequence[Mapping[str, Any]]]:
     """Return the interactions of tickets, oldest first."""
@@ -230,7 +260,7 @@ async def recount_tickets(database: Database, workspace_id: UUID) -> None:
             ids = [row.id for row in rows]
             if not ids:
                 return
-            await save_tickets(session, counting, await stories_of(session, workspace_id, ids))
+            await _save_tickets(session, counting, await _stories_of(session, workspace_id, ids))
             last = ids[-1]
 
 

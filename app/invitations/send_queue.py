@@ -14,7 +14,6 @@ from app.core.database import run_sql, select_workspace_ids
 SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
 # What is due within this time becomes a job at once; the rest waits in its own table.
 NEAR = dt.timedelta(minutes=10)
-SEND_ATTEMPTS = 120
 
 
 async def enqueue_send(
@@ -28,7 +27,7 @@ async def enqueue_send(
         payload={"invitation": str(invitation_id)},
         run_at=run_at,
         dedupe=str(invitation_id),
-        max_attempts=SEND_ATTEMPTS,
+        max_attempts=jobs.MAIL_ATTEMPTS,
     )
 
 
@@ -40,7 +39,7 @@ async def enqueue_reminder(session: AsyncSession, workspace_id: UUID, invitation
         workspace_id=workspace_id,
         payload={"invitation": str(invitation_id)},
         dedupe=str(invitation_id),
-        max_attempts=SEND_ATTEMPTS,
+        max_attempts=jobs.MAIL_ATTEMPTS,
     )
 
 
@@ -65,7 +64,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
             SEND_JOB,
             workspace_id=workspace_id,
             wanted=[(row.send_at, str(row.id), {"invitation": str(row.id)}) for row in rows],
-            max_attempts=SEND_ATTEMPTS,
+            max_attempts=jobs.MAIL_ATTEMPTS,
         )
     for workspace_id in await select_workspace_ids(session, busy + due, now=now):
         rows = await run_sql(
@@ -83,7 +82,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
             REMIND_JOB,
             workspace_id=workspace_id,
             wanted=[(utc_now(), str(row.id), {"invitation": str(row.id)}) for row in rows],
-            max_attempts=SEND_ATTEMPTS,
+            max_attempts=jobs.MAIL_ATTEMPTS,
         )
 
 

@@ -25,7 +25,6 @@ from app.core.tokens import hash_secret, new_token, workspace_of
 from app.invitations.models import Invitation
 from app.invitations.send_queue import (
     NEAR,
-    SEND_ATTEMPTS,
     SEND_JOB,
     enqueue_reminder,
     enqueue_send,
@@ -110,7 +109,7 @@ async def schedule_all(
             for row in rows
             if row["queued"]
         ],
-        max_attempts=SEND_ATTEMPTS,
+        max_attempts=jobs.MAIL_ATTEMPTS,
     )
 
 

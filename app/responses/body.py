@@ -23,7 +23,9 @@ _TouchpointKey = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$(?!\n)")
 ]
 _Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$(?!\n)")]
-_Tag = Annotated[str, Meta(min_length=1, max_length=64)]
+# The most tags that a response has, and the most characters that each has.
+MOST_TAGS, LONGEST_TAG = 20, 64
+_Tag = Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG)]
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
@@ -69,7 +71,7 @@ class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
     seq: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
     complete: bool = True
     responded_at: Annotated[dt.datetime, Meta(tz=True)] | None = None
-    tags: Annotated[list[_Tag], Meta(max_length=20)] = []
+    tags: Annotated[list[_Tag], Meta(max_length=MOST_TAGS)] = []
     imported: bool = False
     test: bool = False
 

@@ -11,6 +11,7 @@ from app.core.database import Database, run_sql
 from app.core.errors import Forbidden, InvalidInput
 from app.core.schema import Json
 from app.responses import queries
+from app.responses.body import MOST_TAGS
 from app.responses.changes import REJECT, RESTORE
 from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
 from app.responses.service import annotate, change_state
@@ -18,7 +19,6 @@ from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
 MOST = 1000
-_MOST_TAGS = 20
 
 
 async def change_many(  # noqa: PLR0913 - what the route hands on
@@ -60,16 +60,16 @@ async def _find_ids(
     wanted: ResponseFilter,
     properties: Mapping[str, list[str]],
 ) -> list[UUID]:
-    """Return the ids sorted, so that two changes cannot deadlock."""
+    """Return the ids of the responses to change, sorted, so that two changes cannot deadlock."""
     narrowed = bool(wanted.model_fields_set or properties)
     if patch.ids is not None:
         if narrowed:
             raise InvalidInput.at("body", "ids", msg="cannot be combined with filters in the query")
         tags_by_id = await _tags(session, caller.workspace_id, patch.ids)
-        for place, id_ in enumerate(patch.ids):
+        for index, id_ in enumerate(patch.ids):
             if id_ not in tags_by_id:
                 msg = "is no response of this workspace"
-                raise InvalidInput.at("body", "ids", place, msg=msg)
+                raise InvalidInput.at("body", "ids", index, msg=msg)
         return sorted(set(patch.ids))
     if not narrowed:
         raise InvalidInput.at("body", "ids", msg="is required where the query has no filter")
@@ -106,7 +106,7 @@ def _patch_for(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
         changes["tags"] = patch.tags
     elif patch.add_tags or patch.remove_tags:
         kept = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
-        changes["tags"] = list(dict.fromkeys(kept))[:_MOST_TAGS]
+        changes["tags"] = list(dict.fromkeys(kept))[:MOST_TAGS]
     if patch.follow_up is not None:
         changes["follow_up"] = patch.follow_up.model_dump(exclude_unset=True)
     return ResponsePatch.model_validate(changes)

@@ -97,7 +97,7 @@ async def count_open_follow_ups(
     span: tuple[dt.datetime, dt.datetime] | None = None,
     most: int = 1000,
 ) -> int:
-    """Return how many follow-ups are open, up to a number that says `many`.
+    """Return how many follow-ups are open; none are counted beyond `most`.
 
     With `span` those of answers from a moment to another, which is exclusive.
     """

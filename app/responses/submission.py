@@ -125,10 +125,6 @@ def submission_of(
     of_case = case.properties if caller.trusted else case.segments
     if customer_id is None and caller.trusted:
         customer_id = case.customer_id
-    claimed = None
-    if body.customer and customer_id is None:
-        fields = msgspec.structs.asdict(body.customer)
-        claimed = _json({key: value for key, value in fields.items() if value and key != "proof"})
     row = ResponseRow(
         id=id_,
         survey_id=survey.id,
@@ -147,7 +143,7 @@ def submission_of(
         comment=checked.comment,
         properties=_json({**of_case, **(body.properties or {})}),
         customer_id=customer_id,
-        claimed=claimed,
+        claimed=_claimed(body.customer) if customer_id is None else None,
         order_ref=body.order,
         ticket_ref=body.ticket,
         interaction_ref=_json(body.interaction) if body.interaction else None,
@@ -171,6 +167,14 @@ def submission_of(
         case_kind=survey.one_answer_per,
         claims=() if body.test else claim_ids(body, survey),
     )
+
+
+def _claimed(customer: CustomerIn | None) -> msgspec.Raw | None:
+    """Return what a customer without a proof says of themselves."""
+    if customer is None:
+        return None
+    fields = msgspec.structs.asdict(customer)
+    return _json({key: value for key, value in fields.items() if value and key != "proof"})
 
 
 def identifies_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:

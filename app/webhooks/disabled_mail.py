@@ -14,7 +14,6 @@ from app.core.texts import shipped_language, texts_of
 from app.invitations.invitation_mails import send_or_later, sender_of
 from app.invitations.mail import write_company_mail
 from app.invitations.mailer import Mailer
-from app.invitations.send_queue import SEND_ATTEMPTS
 from app.webhooks.models import WebhookEndpoint
 from app.workspaces.member_schemas import Role
 from app.workspaces.models import Member
@@ -30,7 +29,7 @@ async def queue(session: AsyncSession, workspace_id: UUID, endpoint_id: UUID) ->
     )
     for member_id in rows.all():
         await jobs.enqueue(
-            session, DISABLED_MAIL_JOB, workspace_id=workspace_id, max_attempts=SEND_ATTEMPTS,
+            session, DISABLED_MAIL_JOB, workspace_id=workspace_id, max_attempts=jobs.MAIL_ATTEMPTS,
             payload={"endpoint": str(endpoint_id), "member": str(member_id)},
         )  # fmt: skip
 

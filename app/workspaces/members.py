@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.core import jobs
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
 from app.core.errors import Conflict, NotFound
@@ -15,9 +16,11 @@ from app.workspaces.member_schemas import MemberIn, MemberPatch
 from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
+MEMBER_ADDED_JOB = "workspaces.mail_member_added"
+
 
 async def create(session: AsyncSession, workspace_id: UUID, wanted: MemberIn) -> Member:
-    """Add a member; Conflict where the address is one already."""
+    """Add a member, who gets a mail; Conflict where the address is one already."""
     workspace = await get_workspace(session, workspace_id)
     now = utc_now()
     member = Member(
@@ -40,6 +43,10 @@ async def create(session: AsyncSession, workspace_id: UUID, wanted: MemberIn) ->
     if made.first() is None:
         detail = f"{member.email} is a member already."
         raise Conflict(detail)
+    await jobs.enqueue(
+        session, MEMBER_ADDED_JOB, workspace_id=workspace_id, payload={"member": str(member.id)},
+        max_attempts=jobs.MAIL_ATTEMPTS,
+    )  # fmt: skip
     return member
 
 

@@ -31,7 +31,7 @@ MONDAY = dt.datetime(2026, 11, 23, 8, 30, tzinfo=dt.UTC)
 
 
 def state_of(shop: Shop) -> Any:
-    return shop.client._transport.app.state  # type: ignore[attr-defined]
+    return shop.state
 
 
 async def week(shop: Shop) -> None:

@@ -24,6 +24,18 @@ async def editor_form(browser: Browser, key: str) -> dict[str, str]:
     return dict(inputs) | {"default_locale": "en", "_do": "save"}
 
 
+def test_every_page_that_a_route_shows_is_declared() -> None:
+    folder = files("app.pages.dashboard")
+    shown = {
+        name
+        for file in folder.iterdir()
+        if file.name.endswith(".py")
+        for name in re.findall(r"visit\.page\(\s*\"(\w+)\"", file.read_text())
+    }
+    assert shown
+    assert shown <= PAGES.keys(), f"no entry in pages.py for {shown - PAGES.keys()}"
+
+
 async def test_connections_open_with_deliveries(browser: Browser, shop: Shop) -> None:
     await browser.sign_in()
     body = {"url": "https://93.184.216.34/hook", "events": ["response.completed"]}

@@ -127,7 +127,7 @@ async def test_an_erasure_is_reported_and_noted_beside_the_database(shop: Shop) 
     (row,) = (await shop.get("/v1/erasures"))["data"]
     assert (row["customer"], row["erased"]) == (erased["id"], erased["erased"])
     assert dt.datetime.fromisoformat(row["at"]).tzinfo
-    state = shop.client._transport.app.state  # type: ignore[attr-defined]
+    state = shop.state
     journal = (state.settings.data_dir / "erasures.ndjson").read_text()
     assert erased["id"] in journal
     assert "ala" not in journal

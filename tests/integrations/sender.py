@@ -40,14 +40,14 @@ class Story:
 class Sender:
     """How it signs a body, the webhook to which its guide leads, and stories of its webhooks.
 
-    `sign` is None for a sender that does not sign. `knows_address_first` is for one that shows its
-    secret only after it knows the address.
+    `sign` is None for a sender that does not sign. `needs_url_first` is for one that shows its
+    secret only after our URL is entered there.
     """
 
     sign: Sign | None
     first: SentWebhook
     stories: Sequence[Story]
-    knows_address_first: bool = False
+    needs_url_first: bool = False
 
 
 def mac_of(algorithm: str, signed: bytes, secret: str) -> bytes:

@@ -15,23 +15,20 @@ from tests.shop import Shop
 AUTH = {"user": "bot@acme.example", "token": "a-token-of-the-helpdesk"}
 
 
-async def connect(shop: Shop, settings: Settings, receiver: Receiver, source: str) -> None:
+async def connect(shop: Shop, receiver: Receiver, source: str) -> None:
     """Register a helpdesk whose API is the receiver; private addresses are allowed for it."""
     await shop.publish("ces", "ces")
     await shop.post("/v1/integrations", {"source": source, "secret": "a secret of theirs"})
-    state = shop.client._transport.app.state  # type: ignore[attr-defined]
-    state.settings = settings.model_copy(update={"allow_private_webhooks": True})
     body = {"base_url": receiver.url, "auth": AUTH, "account_id": 3}
-    await shop.post(f"/v1/integrations/{source}/write-back", body, status=200)
-    state.settings = settings
+    with shop.changed_settings(allow_private_webhooks=True):
+        await shop.post(f"/v1/integrations/{source}/write-back", body, status=200)
     told = {"type": "ticket.solved", "source": source, "external_id": "e-1", "ticket": "77"}
     await shop.post("/v1/interactions", told)
 
 
 async def work(shop: Shop, settings: Settings) -> None:
-    database = shop.client._transport.app.state.database  # type: ignore[attr-defined]
     changed = settings.model_copy(update={"allow_private_webhooks": True})
-    await shop.work(known=handlers(database, changed))
+    await shop.work(known=handlers(shop.state.database, changed))
 
 
 EXPECTED: list[tuple[str, list[tuple[str, str, Any]]]] = [
@@ -55,7 +52,7 @@ EXPECTED: list[tuple[str, list[tuple[str, str, Any]]]] = [
 async def test_the_score_is_on_the_ticket_once(
     shop: Shop, settings: Settings, receiver: Receiver, source: str, expected: Any
 ) -> None:
-    await connect(shop, settings, receiver, source)
+    await connect(shop, receiver, source)
     answers = {"score": 2, "why": "Too long"}
     answer = (await shop.answer("ces", answers, ticket="77")).json()
     await work(shop, settings)
@@ -74,7 +71,7 @@ async def test_the_score_is_on_the_ticket_once(
 async def test_a_failing_helpdesk_is_tried_again(
     shop: Shop, settings: Settings, receiver: Receiver, database: Database
 ) -> None:
-    await connect(shop, settings, receiver, "freshdesk")
+    await connect(shop, receiver, "freshdesk")
     receiver.statuses = [503, 200]
     await shop.answer("ces", 2, ticket="77")
     await work(shop, settings)
@@ -92,7 +89,7 @@ async def test_a_failing_helpdesk_is_tried_again(
 async def test_what_will_never_work_is_not_tried_again(
     shop: Shop, settings: Settings, receiver: Receiver
 ) -> None:
-    await connect(shop, settings, receiver, "freshdesk")
+    await connect(shop, receiver, "freshdesk")
     receiver.statuses = [404]
     await shop.answer("ces", 2, ticket="77")
     await work(shop, settings)
@@ -129,7 +126,7 @@ async def test_only_helpdesks_take_scores(shop: Shop) -> None:
 async def test_a_number_that_two_helpdesks_use_is_nobodys(
     shop: Shop, settings: Settings, receiver: Receiver
 ) -> None:
-    await connect(shop, settings, receiver, "freshdesk")
+    await connect(shop, receiver, "freshdesk")
     told = {"type": "ticket.solved", "source": "other", "external_id": "e-1", "ticket": "77"}
     await shop.post("/v1/interactions", told)
     await shop.answer("ces", 2, ticket="77")

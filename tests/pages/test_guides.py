@@ -17,12 +17,12 @@ from tests.integrations.senders import SENDERS
 from tests.integrations.test_sources import deliver
 from tests.shop import Shop
 
-# What each helpdesk or shop sends when a newcomer does what its guide says last.
 # Their events name nobody; the guides say how the customer becomes known.
-NAMELESS = {"hubspot", "bigcommerce"}
+SENDS_NO_ADDRESS = {"hubspot", "bigcommerce"}
 
 
 async def test_every_source_and_preset_has_its_guide(shop: Shop) -> None:
+    assert not {*map(str, SourceName)} & PRESETS.keys()
     assert set(SENDERS) == {*map(str, SourceName)} - {"generic"}
     assert set(SOURCE_GUIDES) == {*map(str, SourceName), *PRESETS}
     index = await shop.client.get("/guides")
@@ -43,9 +43,9 @@ def test_a_guide_says_the_same_in_each_language(source: str) -> None:
     english = read_instructions(source, "en")
     for language in ("pl", "ro"):
         translated = read_instructions(source, language)
-        assert translated != english
-        assert len(translated["steps"]) == len(english["steps"])
-        assert code_in(translated) == code_in(english)
+        assert translated != english, f"{source}.json has no instructions in {language}"
+        assert len(translated["steps"]) == len(english["steps"]), language
+        assert code_in(translated) == code_in(english), language
 
 
 def code_in(instructions: Instructions) -> Counter[str]:
@@ -70,7 +70,7 @@ async def follow(shop: Shop, guide: str) -> Any:
     ]  # fmt: skip
     (path, register), (_, survey), (publish, _), (_, trigger) = commands[:4]
     assert path == "/v1/integrations"
-    if guide in SENDERS and SENDERS[guide].knows_address_first:
+    if guide in SENDERS and SENDERS[guide].needs_url_first:
         made = await shop.post(path, register)
         secret = {"secret": SECRET}
         await shop.call("PATCH", f"/v1/integrations/{made['key']}", json=secret)
@@ -96,7 +96,7 @@ async def expect_a_question(shop: Shop, guide: str) -> None:
     decisions = (await shop.get("/v1/decisions"))["data"]
     assert decisions, guide
     first = decisions[-1]
-    if guide in NAMELESS:
+    if guide in SENDS_NO_ADDRESS:
         assert first["reason"] == "no_address"
     else:
         assert (first["outcome"], first["reason"]) == ("invited", None)

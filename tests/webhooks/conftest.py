@@ -26,13 +26,9 @@ class Post:
 
     async def subscribe(self, url: str, events: list[str], **more: Any) -> Any:
         """Make an endpoint whose URL may be on this machine."""
-        state = self.shop.client._transport.app.state  # type: ignore[attr-defined]
-        state.settings = self.settings
-        try:
-            body = {"url": url, "events": events} | more
+        body = {"url": url, "events": events} | more
+        with self.shop.changed_settings(allow_private_webhooks=True):
             return await self.shop.post("/v1/webhook-endpoints", body)
-        finally:
-            state.settings = self.settings.model_copy(update={"allow_private_webhooks": False})
 
     def sender(self, **changes: Any) -> DeliverySender:
         settings = self.settings.model_copy(update=changes)

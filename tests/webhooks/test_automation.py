@@ -129,9 +129,7 @@ async def test_the_same_subscription_twice_is_a_conflict(
     shop: Shop, post: Post, receiver: Receiver
 ) -> None:
     first = await post.subscribe(receiver.url, ["response.created", "response.updated"])
-    state = shop.client._transport.app.state  # type: ignore[attr-defined]
-    state.settings = post.settings
-    try:
+    with shop.changed_settings(allow_private_webhooks=True):
         body = {"url": receiver.url, "events": ["response.updated", "response.created"]}
         reply = await shop.call("POST", "/v1/webhook-endpoints", json=body)
         assert reply.status_code == 409
@@ -140,8 +138,6 @@ async def test_the_same_subscription_twice_is_a_conflict(
         path = f"/v1/webhook-endpoints/{other['id']}"
         assert (await shop.call("PATCH", path, json={"filter": {}})).status_code == 409
         assert (await shop.call("PATCH", path, json={"active": False})).status_code == 200
-    finally:
-        state.settings = post.settings.model_copy(update={"allow_private_webhooks": False})
 
 
 async def test_a_replay_tells_the_number_that_it_sends(

@@ -79,10 +79,8 @@ def pictures(shop: Shop, settings: Settings) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = Thread(target=server.serve_forever)
     thread.start()
-    state = shop.client._transport.app.state  # type: ignore[attr-defined]
-    state.settings = settings.model_copy(update={"allow_private_webhooks": True})
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    state.settings = settings
+    with shop.changed_settings(allow_private_webhooks=True):
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
     thread.join()

@@ -44,7 +44,7 @@ class PageFilter(BaseModel):
 
     period: str = Field(default=_USUAL_PERIOD, max_length=10)
     # The period that the form showed; another one that was chosen takes precedence over the dates.
-    was: str = Field(default="", max_length=10)
+    form_period: str = Field(default="", alias="was", max_length=10)
     metric: str = Field(default="", max_length=20)
     survey: str = Field(default="", max_length=64)
     touchpoint: str = Field(default="", max_length=64)
@@ -59,7 +59,7 @@ class PageFilter(BaseModel):
         """Whether own dates are chosen or given, and no period was chosen instead of them."""
         if self.period == OWN_DATES:
             return True
-        is_period_chosen = bool(self.was) and self.period != self.was
+        is_period_chosen = bool(self.form_period) and self.period != self.form_period
         return not is_period_chosen and (_is_day(self.from_) or _is_day(self.to))
 
     @property

@@ -103,22 +103,24 @@ def json_text(values: list[str]) -> Any:
 class ConsoleForm:
     """One form: the request of the API that it sends, and the page that it stands on.
 
-    Names in braces are fields of the form, in `then` also those of the reply. `body` reads the
-    fields of the request, where a dot leads into an object. `before` names a form whose request is
-    sent first, from the same fields. `shows_reply` names what of the reply is shown once, such as a
-    secret. A form that `only_tries` stores nothing and is shown again as it was filled in, beside
-    the reply; it needs the right to store. `typed` names the field that must repeat another, for
-    what cannot be undone.
+    In `path`, `page` and `then`, a name in braces is a field of the form, in `then` also of the
+    reply.
     """
 
     method: str
     path: str
     page: str
+    # How each field of the body is read; `mail.footer` is the member `footer` of the object `mail`.
     body: Mapping[str, Read] | None = None
+    # The page that is shown after success, if not `page`.
     then: str | None = None
+    # The form whose request is sent first, from the same fields.
     before: str | None = None
+    # What of the reply is shown once, such as a secret.
     shows_reply: tuple[str, ...] = ()
+    # It stores nothing and is shown again as it was filled in, beside the reply.
     only_tries: bool = False
+    # The field that must repeat another, for what cannot be undone.
     typed: tuple[str, str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()

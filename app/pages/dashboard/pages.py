@@ -10,18 +10,24 @@ from app.workspaces.scopes import Scope
 class DashboardPage:
     """One page: its name (also of its template and of its title's text) and its path.
 
-    The path of a page about one thing, such as one answer, is a prefix; the navigation marks the
-    page named `below` for it. `scope` is what a visitor needs to see its link, and `group` the
-    heading under which the link stands. `icon` is the SVG path of its link: strokes in the colour
-    of the text, 16 units wide.
+    A page of the navigation has a `group`, the heading under which its link stands, and an `icon`,
+    the SVG path of the link: strokes in the colour of the text, 16 units wide. `scope` is what a
+    visitor needs to see the link. Any other page has a `parent`, which the navigation marks in its
+    stead; the path of a page about one thing, such as one answer, is the part before its id.
     """
 
     name: str
     path: str
-    below: str | None = None
+    parent: str | None = None
     scope: Scope = Scope.READ
     group: str = ""
     icon: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a page of the navigation without its group or icon."""
+        if self.in_navigation and not (self.group and self.icon):
+            msg = f"the page `{self.name}` needs a `group` and an `icon`, or a `parent`"
+            raise ValueError(msg)
 
     @property
     def template(self) -> str:
@@ -31,7 +37,7 @@ class DashboardPage:
     @property
     def in_navigation(self) -> bool:
         """Whether the navigation links to it."""
-        return self.below is None
+        return self.parent is None
 
 
 PAGES = {
@@ -129,19 +135,19 @@ PAGES = {
             icon="M2 4h7M12 4h2M2 12h2M7 12h7M10.500 2.500v3M5.500 10.500v3M2 8h4M9 8h5"
             "M7.500 6.500v3",
         ),
-        DashboardPage("survey", "/surveys/", below="surveys"),
-        DashboardPage("survey_editor", "/surveys/", below="surveys"),
-        DashboardPage("survey_new", "/surveys/new", below="surveys"),
-        DashboardPage("trigger", "/asking/", below="asking"),
-        DashboardPage("invitations", "/invitations", below="asking"),
-        DashboardPage("suppressions", "/suppressions", below="asking"),
-        DashboardPage("person", "/people/", below="people"),
-        DashboardPage("response", "/responses/", below="answers"),
-        DashboardPage("integration", "/connections/", below="connections"),
-        DashboardPage("alert", "/alerts/", below="alerts"),
-        DashboardPage("account", "/account", below="settings"),
-        DashboardPage("sharing", "/sharing", below="settings"),
-        DashboardPage("audit", "/audit", below="settings"),
+        DashboardPage("survey", "/surveys/", parent="surveys"),
+        DashboardPage("survey_editor", "/surveys/", parent="surveys"),
+        DashboardPage("survey_new", "/surveys/new", parent="surveys"),
+        DashboardPage("trigger", "/asking/", parent="asking"),
+        DashboardPage("invitations", "/invitations", parent="asking"),
+        DashboardPage("suppressions", "/suppressions", parent="asking"),
+        DashboardPage("person", "/people/", parent="people"),
+        DashboardPage("response", "/responses/", parent="answers"),
+        DashboardPage("integration", "/connections/", parent="connections"),
+        DashboardPage("alert", "/alerts/", parent="alerts"),
+        DashboardPage("account", "/account", parent="settings"),
+        DashboardPage("sharing", "/sharing", parent="settings"),
+        DashboardPage("audit", "/audit", parent="settings"),
     )
 }
 NAVIGATION = tuple(page for page in PAGES.values() if page.in_navigation)

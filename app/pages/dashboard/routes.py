@@ -44,7 +44,7 @@ async def show_overview(visit: VisitDep, view: ViewDep, asked: PropertiesDep) ->
     )
 
 
-# Stands for the parts that a visitor with a share link does not see.
+# Empty values in place of what a visitor with a share link may not see.
 HIDDEN_FROM_SHARED: dict[str, Any] = {
     "follow_ups": [], "open_count": 0, "comments": [], "raised": [], "troubled": [],
     "funnel": None, "steps": None,

@@ -187,7 +187,7 @@ class DashboardVisit:
             shown_page.template,
             lang=self.texts.language,
             title=title or self.texts[name],
-            here=PAGES[shown_page.below or name].path,
+            here=PAGES[shown_page.parent or name].path,
             texts=self.texts,
             visit=self,
             navigation=navigation_for(self),
@@ -216,13 +216,13 @@ class DashboardVisit:
         return found
 
     async def read_form(self) -> Mapping[str, str]:
-        """Read a form of this session's own; Forbidden for any other."""
+        """Read a posted form, the last value of each field; Forbidden without its token."""
         fields = await read_own_form(self.request)
         self.require_own(fields)
         return fields
 
     async def read_all_fields(self) -> dict[str, list[str]]:
-        """Read a form of this session's own, with all values of each field."""
+        """Read a posted form, all values of each field; Forbidden without its token."""
         found = await read_own_fields(self.request)
         self.require_own({name: values[-1] for name, values in found.items()})
         return found
@@ -269,7 +269,7 @@ async def _page_visit(
     request: Request,
     session: SessionDep,
     reading: ReadSessionDep,
-    saved: Saved = "",  # noqa: ARG001 - it may be asked
+    saved: Saved = "",  # noqa: ARG001 - declared, so that it is accepted
 ) -> DashboardVisit:
     visit = await _visit_of(request, session, reading)
     # All figures of a page are read from one snapshot.
@@ -300,7 +300,7 @@ async def _console_visit(
     request: Request,
     session: SessionDep,
     reading: ReadSessionDep,
-    saved: Saved = "",  # noqa: ARG001 - it may be asked
+    saved: Saved = "",  # noqa: ARG001 - declared, so that it is accepted
 ) -> DashboardVisit:
     visit = await _visit_of(request, session, reading)
     # The page's own requests need connections too, so this one is given back first.

@@ -28,7 +28,7 @@ def sign(body: bytes, secret: str, seconds: int) -> dict[str, str]:
 SENDER = Sender(
     sign=sign,
     first=sample("chatwoot_conversation_status_changed"),
-    knows_address_first=True,
+    needs_url_first=True,
     stories=[
         Story(
             "resolved and on hold again",

@@ -29,7 +29,7 @@ def intercom(topic: str, at: int, **item: Any) -> SentWebhook:
 SENDER = Sender(
     sign=sign_as_hub,
     first=intercom("conversation.admin.closed", 1_772_400_000),
-    knows_address_first=True,
+    needs_url_first=True,
     stories=[
         Story(
             "an identified contact", [intercom("conversation.admin.closed", 1_772_400_000)],

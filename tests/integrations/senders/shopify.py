@@ -35,7 +35,7 @@ def shopify_refund(at: str, amount: str, number: int) -> SentWebhook:
 SENDER = Sender(
     sign=signer("X-Shopify-Hmac-Sha256", "sha256"),
     first=shopify("orders/paid", "2T10:00:00Z"),
-    knows_address_first=True,
+    needs_url_first=True,
     stories=[
         Story(
             "one event of the shop, two topics",

@@ -38,7 +38,7 @@ def sign(body: bytes, secret: str, seconds: int) -> dict[str, str]:
 SENDER = Sender(
     sign=sign,
     first=stripe("checkout.session.completed", 1_772_400_000, SESSION),
-    knows_address_first=True,
+    needs_url_first=True,
     stories=[
         Story(
             "paid back by the payment's number",

@@ -46,7 +46,7 @@ def sign(body: bytes, secret: str, seconds: int) -> dict[str, str]:
 SENDER = Sender(
     sign=sign,
     first=sample("zendesk_trigger"),
-    knows_address_first=True,
+    needs_url_first=True,
     stories=[
         Story(
             "resolved, open, resolved",
