@@ -12,6 +12,7 @@ from app.exports.columns import Column, Dataset, Type
 from app.exports.wide_columns import WIDE_SCORES, tag_means
 from app.interactions.filter_values import is_customer
 from app.responses.statements import COUNTERS
+from app.surveys.question_types import TYPES_WITH_OPTIONS
 
 
 def _id(sql: str, meaning: str = "The row's id; later exports name it again.") -> Column:
@@ -54,10 +55,10 @@ _ANSWER_CHANGED_SINCE = """(r.updated_at >= {0} or r.survey_id = any (array(
 _VALENCE = """(jsonb_path_query_first(q.options, '$[*] ? (@.key == $o)',
   jsonb_build_object('o', {0})) ->> 'valence')::int"""
 # All options of a question, so that a withdrawn choice is exported as a tombstone.
-_CHOICES = """from response r
+_CHOICES = f"""from response r
 join survey s on s.workspace_id = $1 and s.id = r.survey_id
 join question q on q.workspace_id = $1 and q.survey_id = r.survey_id
-  and q.type in ('choice', 'choices', 'emotion')
+  and q.type in ({", ".join(f"'{type_}'" for type_ in TYPES_WITH_OPTIONS)})
 cross join lateral (
   select u.key, r.scores ? (q.key || '=' || u.key) as chosen from (
     select option ->> 'key' as key from jsonb_array_elements(q.options) option

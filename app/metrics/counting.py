@@ -36,17 +36,17 @@ _EXCLUDED = (*HOLD_STATES, "test")
 
 @dataclass(frozen=True, slots=True)
 class ScoreQuestions:
-    """Which questions a metric reads, and how they are told apart.
+    """Which questions a metric reads, and which of them are counted together.
 
-    If `apart`, each question is counted by itself, because a share is of the answers to one
-    question. `recommending` says what becomes of a yes/no question that is its survey's NPS:
-    `added` to the questions, or `left_out`. With `latest_per_question`, a customer's latest answer
-    to each question counts.
+    `metric` is that of the entry of their type. If `apart`, each question is counted by itself,
+    because a share is of the answers to one question. `nps_as_yes_no` says what becomes of a
+    yes/no question that is its survey's NPS: `added` to the questions, or `left_out`. With
+    `latest_per_question`, a customer's latest answer to each question counts.
     """
 
     metric: str
     apart: bool = False
-    recommending: Literal["added", "left_out"] | None = None
+    nps_as_yes_no: Literal["added", "left_out"] | None = None
     latest_per_question: bool = False
 
     @property
@@ -109,9 +109,9 @@ class _CellQuery(RequestConditions):
         question = "a.key" if self.from_rows else "x.question"
         matched = f"split_part({question}, '=', 1)" if self.options else question
         of_type = "q.type = any(:types ::text[])"
-        if self.questions.recommending == "added":
+        if self.questions.nps_as_yes_no == "added":
             of_type = f"({of_type} or q.recommends)"
-        if self.questions.recommending == "left_out":
+        if self.questions.nps_as_yes_no == "left_out":
             of_type = f"({of_type} and not q.recommends)"
         joins = f"""
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id

@@ -20,7 +20,7 @@ from app.surveys.scales import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_f
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Counts of questions that share a scale and a direction; `option` names a choice's option."""
+    """Questions that are counted together: of one scale and direction; `option` is of a choice."""
 
     scale: str
     low: int
@@ -63,7 +63,7 @@ def nps(cell: Cell) -> Figure:
     """Return 100·(promoters - detractors)/n; asked as yes or no, yes promotes and no detracts."""
     counts = pooled(cell.values())
     yes_no = any(s.scale == "yes_no" for s in cell)
-    positive, negative, _ = _net_counts(cell)
+    positive, negative, _ = _nps_counts(cell)
     shown = {
         "promoters": positive,
         "passives": counts.n - positive - negative,
@@ -73,7 +73,7 @@ def nps(cell: Cell) -> Figure:
     return _net_figure(positive, negative, counts, parts={"counts": shown}, names=names)
 
 
-def _net_counts(cell: Cell) -> tuple[int, int, int]:
+def _nps_counts(cell: Cell) -> tuple[int, int, int]:
     """Return promoters, detractors and n."""
     counts = pooled(cell.values())
     if any(s.scale == "yes_no" for s in cell):
@@ -298,7 +298,7 @@ def _in_percent(change: Change) -> Change:
 
 def compare_nps(before: Cell, now: Cell) -> Change:
     """Test the difference of two NPS on the adjusted counts."""
-    return _in_percent(statistics.net_change(_net_counts(before), _net_counts(now)))
+    return _in_percent(statistics.net_change(_nps_counts(before), _nps_counts(now)))
 
 
 def compare_expectation(before: Cell, now: Cell) -> Change:

@@ -117,9 +117,9 @@ class Unit:
 class Metric:
     """One metric: its name, what counts it, its unit, and which way is better.
 
-    `about` says in words how it is computed. `sums` computes the sums of a figure, by which an
-    alert watches it; None for a duration, which is watched as a share of tickets, and for a metric
-    without one single figure. Metrics `on_overview` have a card on the dashboard.
+    `about` says in words how it is computed. `sums` adds a figure up over periods, so that an alert
+    can compute its mean and spread; None for a duration, which is watched as a share of tickets,
+    and for a metric without one single figure. Metrics `on_overview` have a card on the dashboard.
     """
 
     name: str

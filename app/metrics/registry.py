@@ -22,7 +22,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "nps",
             ScoreCounter(
-                ScoreQuestions("nps", recommending="added"), figures.nps, figures.compare_nps
+                ScoreQuestions("nps", nps_as_yes_no="added"), figures.nps, figures.compare_nps
             ),
             _NET,
             about="100 × (promoters − detractors) / valid answers; promoters answer 9-10, "
@@ -53,7 +53,7 @@ METRICS: dict[str, Metric] = {
             "yes_no",
             # A yes/no question that is the NPS of its survey counts only in `nps`.
             ScoreCounter(
-                ScoreQuestions("yes_no", apart=True, recommending="left_out"),
+                ScoreQuestions("yes_no", apart=True, nps_as_yes_no="left_out"),
                 figures.yes_no,
                 figures.compare_yes_no,
             ),

@@ -243,7 +243,7 @@ def types_of_metric(metric: str) -> tuple[QuestionType, ...]:
     return tuple(type_ for type_ in QuestionType if spec_of(type_).metric == metric)
 
 
-def _has_scale(type_: QuestionType) -> bool:
+def _goes_from_bad_to_good(type_: QuestionType) -> bool:
     """Tell whether the scores of a type go from bad to good."""
     answers = spec_of(type_).answers
     match answers:
@@ -261,7 +261,10 @@ def lowest_score(type_: QuestionType) -> int:
     return answers.low if isinstance(answers, ScoreAnswers) else 0
 
 
-WORDS = tuple(
+SHIPPED_WORDS = tuple(
     dict.fromkeys(word for type_ in QuestionType for word in _words_of(spec_of(type_).answers))
 )
-QUESTIONS_WITHOUT_SCALE = frozenset(type_ for type_ in QuestionType if not _has_scale(type_))
+QUESTIONS_WITHOUT_SCALE = frozenset(
+    type_ for type_ in QuestionType if not _goes_from_bad_to_good(type_)
+)
+TYPES_WITH_OPTIONS = tuple(type_ for type_ in QuestionType if spec_of(type_).has_options)

@@ -19,8 +19,8 @@ from app.surveys.emotions import SHIPPED_EMOTIONS
 from app.surveys.question_types import (
     HEARD_DRIVER_TYPES,
     NA,
+    SHIPPED_WORDS,
     TOLD_DRIVER_TYPES,
-    WORDS,
     Display,
     QuestionType,
     display_fits,
@@ -210,7 +210,7 @@ BandName = Literal[
 # The product's words on pages, in mails and in the widget; a survey may translate them.
 WORD_NAMES = (
     *("send", "next", "na", "optional", "required", "thanks_title", "thanks", "change", "close"),
-    "later", *WORDS,
+    "later", *SHIPPED_WORDS,
 )  # fmt: skip
 
 

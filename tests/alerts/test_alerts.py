@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from app.metrics.registry import METRICS
-from app.surveys.question_types import QuestionType
-from tests.question_types import answer_to, every_question
+from tests.question_types import answers_to, every_question
 from tests.shop import Shop
 
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -173,8 +172,15 @@ async def test_each_group_has_its_own_chart(shop: Shop) -> None:
 async def test_every_figure_gives_the_sums_by_which_it_is_watched(shop: Shop) -> None:
     questions = [{"key": f"q-{q['type']}", "text": {"en": "?"}} | q for q in every_question()]
     await shop.publish("every", metric="custom", questions=questions)
-    answers = {f"q-{type_}": answer_to(type_) for type_ in QuestionType}
-    await shop.answer("every", answers)
+    lines = [
+        {"survey": "every", "channel": "api", "answers": {question["key"]: answer}}
+        for question in questions
+        # Each answer another number of times, so that no wrong sum is of the same size.
+        for often, answer in enumerate(answers_to(question), start=1)
+        for _ in range(often)
+    ]
+    reply = await shop.call("POST", "/v1/responses/batch", json=lines)
+    assert reply.json()["accepted"] == len(lines), reply.text
     await shop.publish("nps")
     await shop.answer("nps", 2)
     invited = await shop.post("/v1/invitations", {

@@ -91,8 +91,10 @@ async def test_the_ends_of_every_scale_are_those_of_the_api(asked: Company) -> N
             share = 100 * float(row["favourable"]) / float(row["n"])
             assert share == pytest.approx(total["top_box_share"])
         else:
+            assert metric in ENDS, f"name the ends of {metric} in ENDS"
             favourable, unfavourable = (total["counts"][name] for name in ENDS[metric])
-            assert (row["favourable"], row["unfavourable"]) == (favourable, unfavourable)
+            found = (row["favourable"], row["unfavourable"])
+            assert found == (favourable, unfavourable), (metric, row["question"])
 
 
 @pytest.mark.parametrize("view", ["metric_daily", "metric_daily_by_segment"])

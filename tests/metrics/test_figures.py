@@ -4,17 +4,20 @@
 import csv
 import json
 import math
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.metrics import statistics
+from app.metrics.counting import ScoreQuestions
 from app.metrics.counts import Counts, half_away
 from app.metrics.figures import Cell, Figure, Series, compare_nps, mean_0_100
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
 from app.metrics.statistics import t_cdf, t_quantile
+from app.surveys.question_types import QuestionType, ScoreAnswers, WordAnswers, spec_of
 
 DATA = Path(__file__).parents[1] / "data"
 FIGURES = {
@@ -257,3 +260,58 @@ def test_choice_is_the_share_of_the_option_chosen_most() -> None:
     assert (figure.value, figure.n, figure.parts["leading"]) == (60, 50, "price")
     assert figure.parts["options"]["place"]["share"] == 30
     assert figure.parts["options"]["place"]["ci"] == pytest.approx(wilson(15, 50))
+
+
+def test_metrics_of_one_question_type_read_the_same_questions() -> None:
+    read: dict[str, ScoreQuestions] = {}
+    for name, metric in METRICS.items():
+        if isinstance(metric.counter, ScoreCounter):
+            questions = metric.counter.questions
+            assert questions.types, f"no question type names the metric {questions.metric!r}"
+            assert read.setdefault(questions.metric, questions) == questions, name
+
+
+def test_a_metric_of_words_reads_one_set_of_words() -> None:
+    words: dict[str, WordAnswers] = {}
+    for type_ in QuestionType:
+        spec = spec_of(type_)
+        if isinstance(spec.answers, WordAnswers) and spec.metric is not None:
+            first = words.setdefault(spec.metric, spec.answers)
+            assert first == spec.answers, f"{type_} needs a metric of its own words"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_comparison_is_that_of_the_figure(name: str) -> None:
+    """Its difference is the figure's own, and a value lies between the ends of its unit."""
+    metric = METRICS[name]
+    assert isinstance(metric.counter, ScoreCounter)
+    (type_, *_) = metric.counter.questions.types
+    chance = random.Random(4)
+    for _ in range(20):
+        before, now = (drawn(QuestionType(type_), chance) for _ in range(2))
+        values = [FIGURES[name](cell).value or 0.0 for cell in (before, now)]
+        for value in values:
+            low, high = metric.unit.ends or (-math.inf, math.inf)
+            assert low <= value <= high
+        if metric.counter.compare is not None:
+            change = metric.counter.compare(before, now)
+            assert change.delta == pytest.approx(values[1] - values[0]), name
+
+
+def drawn(type_: QuestionType, chance: random.Random) -> Cell:
+    """Return random counts of a question: of options one series each, and one of all answers."""
+    answers = spec_of(type_).answers
+    match answers:
+        case ScoreAnswers(low=low, default=high):
+            series = Series(f"0-{high}" if low == 0 else str(high), low, high)
+        case WordAnswers():
+            series = Series(str(type_), 0, max(answer.score for answer in answers.answers))
+        case _:
+            chosen = {1: chance.randint(1, 50), 0: chance.randint(1, 50), -1: chance.randint(1, 50)}
+            cell = {
+                Series("options", 0, 3, option=str(valence), valence=valence): counts({1: n})
+                for valence, n in chosen.items()
+            }
+            return cell | {Series("options", 0, 3): counts({1: sum(chosen.values())})}
+    scores = range(series.low, series.high + 1)
+    return {series: counts({score: chance.randint(1, 50) for score in scores})}

@@ -145,3 +145,12 @@ def test_the_first_known_language_is_chosen(wanted: list[str], chosen: str) -> N
 def test_languages_are_accepted_in_the_order_of_their_weight() -> None:
     header = "ro;q=0.2, pl-PL , *;q=0.1, en;q=0.8, de;q=0"
     assert accepted_languages(header) == ["pl-PL", "en", "ro"]
+
+
+def test_every_fixed_answer_is_read_from_files() -> None:
+    words = json.loads((Path(app.__file__).parent / "imports" / "words.json").read_text())
+    for type_ in QuestionType:
+        answers = spec_of(type_).answers
+        if isinstance(answers, WordAnswers):
+            for answer in answers.answers:
+                assert words.get(answer.word), f"imports/words.json has no {answer.word!r}"
