@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from app.core.errors import NotFound
 from app.core.http import root_path
+from app.core.ids import as_uuid
 from app.surveys.texts import accepted_languages, direction_of
 
 _POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'"
@@ -50,6 +51,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["code"] = _code
+_templates.filters["short_id"] = lambda name: name[:8] if as_uuid(name) else name
 _templates.globals["root"] = root_path.get
 _PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
 

@@ -333,3 +333,18 @@ async def test_a_sender_is_connected_in_the_managers_language(
         assert words in page
     # What has a field here is not explained as a call of the API.
     assert "PATCH /v1" not in page
+
+
+async def test_the_log_names_what_was_changed(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    await shop.publish("nps")
+    trigger = await shop.make_trigger("nps", name="After the till")
+    await shop.call("PATCH", f"/v1/triggers/{trigger['id']}", json={"active": False})
+    await shop.answer("nps", 3)
+    (answer,) = (await shop.get("/v1/responses"))["data"]
+    await shop.call("PATCH", f"/v1/responses/{answer['id']}", json={"tags": ["till"]})
+    page = await browser.page("/audit")
+    assert f'<a href="/asking/{trigger["id"]}">After the till</a>' in page
+    assert f'<a href="/responses/{answer["id"]}">{answer["id"][:8]}</a>' in page
+    await shop.call("DELETE", f"/v1/triggers/{trigger['id']}")
+    assert f'href="/asking/{trigger["id"]}"' not in await browser.page("/audit")

@@ -12,6 +12,7 @@ import pytest
 
 import app
 from app.core.texts import LANGUAGES, SECTIONS, plural_of, texts_of
+from app.imports import customer_rows, options, ticket_rows
 from app.metrics.registry import METRICS
 from app.pages.dashboard.pages import PAGES
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
@@ -22,6 +23,7 @@ from app.surveys.texts import (
     choose_language,
     direction_of,
 )
+from app.triggers.schemas import KNOWN_TYPES
 
 
 def test_every_language_has_every_word() -> None:
@@ -145,6 +147,13 @@ def test_the_first_known_language_is_chosen(wanted: list[str], chosen: str) -> N
 def test_languages_are_accepted_in_the_order_of_their_weight() -> None:
     header = "ro;q=0.2, pl-PL , *;q=0.1, en;q=0.8, de;q=0"
     assert accepted_languages(header) == ["pl-PL", "en", "ro"]
+
+
+def test_events_and_fields_of_files_have_their_names() -> None:
+    words = texts_of("dashboard", "en")
+    fields = {*options.FIELDS, *ticket_rows.FIELDS, *customer_rows.FIELDS}
+    assert [name for name in fields if f"field.{name}" not in words] == []
+    assert [name for name in KNOWN_TYPES if f"happened.{name}" not in words] == []
 
 
 def test_every_fixed_answer_is_read_from_files() -> None:

@@ -13,6 +13,7 @@ from app.core.http import at
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
 from app.pages.dashboard.api import InnerRequest, call_application
+from app.pages.dashboard.audit_names import find_names, subject_of
 from app.pages.dashboard.filters import read_choices
 from app.pages.dashboard.form_replies import saved_at
 from app.pages.dashboard.shared_views import describe_view, views_offered
@@ -62,7 +63,9 @@ async def show_audit(
     """Show who did what."""
     visit.require(Scope.ADMIN)
     found = await visit.api.get("/v1/audit", limit=100, cursor=cursor)
-    return visit.page("audit", rows=found["data"], cursor=found["next_cursor"])
+    names = await find_names(visit.api, found["data"])
+    rows = [(row, subject_of(row, names)) for row in found["data"]]
+    return visit.page("audit", rows=rows, cursor=found["next_cursor"])
 
 
 @routes.get("/account", include_in_schema=False)

@@ -7,6 +7,7 @@ import re
 from babel.dates import format_date, format_datetime, get_day_names
 
 from app.core.clock import utc_now
+from app.core.property_filters import PROPERTY
 from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.interactions.schedule import WEEKDAYS
 
@@ -40,6 +41,13 @@ class DashboardTexts:
         subject, *rest = [part for part in path.split("/")[2:] if not part.startswith("{")] or [""]
         verb = self.name("audit_verb", rest[-1] if rest else method)
         return f"{self.name('audit_subject', subject)}: {verb}"
+
+    def field(self, name: str) -> str:
+        """Say what a column of a file becomes: a field, a property, or the answer to a question."""
+        if name.startswith(PROPERTY):
+            return self["field_property"].format(name=name.removeprefix(PROPERTY))
+        known = self._texts.get(f"field.{name}")
+        return known or self["field_question"].format(name=name)
 
     def weekdays(self) -> list[tuple[str, str]]:
         """Return the days of a week, each by its short name in the API and its name in words."""

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What entries of the audit log were about: the name of each thing, and the page that shows it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.pages.dashboard.api import VisitorApi
+
+# The lists of the API whose members have names, and the field that is the name.
+_NAMED = {
+    "surveys": "name", "triggers": "name", "integrations": "key", "alerts": "name",
+    "members": "name", "api-keys": "name", "webhook-endpoints": "url", "share-links": "path",
+}  # fmt: skip
+# The pages of one thing; its id or key follows.
+_PAGES = {
+    "surveys": "/surveys/", "triggers": "/asking/", "integrations": "/connections/",
+    "alerts": "/alerts/", "responses": "/responses/", "customers": "/people/",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSubject:
+    """One thing that was changed: its name, if it is known, and the path of its page, if any."""
+
+    name: str
+    path: str | None = None
+
+
+def subject_kind(action: str) -> str:
+    """Return the kind of thing that an action was about: `surveys` of `PATCH /v1/surveys/…`."""
+    return action.removesuffix("/").split("/")[2]
+
+
+async def find_names(api: VisitorApi, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the names of what the entries were about, by id and by key."""
+    names: dict[str, str] = {}
+    for kind in {subject_kind(row["action"]) for row in rows} & _NAMED.keys():
+        for found in await api.list(f"/v1/{kind}"):
+            name = str(found[_NAMED[kind]])
+            names |= {str(found[by]): name for by in ("id", "key") if found.get(by)}
+    return names
+
+
+def subject_of(row: Mapping[str, Any], names: Mapping[str, str]) -> AuditSubject | None:
+    """Return what an entry was about; None if it named nothing, as where something was made."""
+    value = next(iter(row["target"].values()), None)
+    if value is None:
+        return None
+    kind = subject_kind(row["action"])
+    is_gone = kind in _NAMED and value not in names
+    path = None if is_gone or kind not in _PAGES else _PAGES[kind] + value
+    return AuditSubject(names.get(value, value), path)
