@@ -3,14 +3,14 @@
 
 `uv run --dev python -m tests.screenshots` makes the picture of the README: the dashboard with the
 shop's widget in a corner. With a folder as its argument it makes one of every page, in light and
-dark, 390 and 1280 pixels wide.
+dark, 390 and 1280 pixels wide; with names behind it, such as `settings`, of those pages alone.
 """
 
 import asyncio
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -73,19 +73,21 @@ async def _paths(page: Page, service: Service) -> AsyncIterator[tuple[str, str]]
             print(f"  no {one.name} is there")
 
 
-async def take_every(service: Service, key: str, folder: Path) -> None:
-    """Take every page in both schemes and widths, whole."""
+async def take_every(service: Service, key: str, folder: Path, names: Container[str]) -> None:
+    """Take every page, or those that are named, in both schemes and widths, whole."""
     program = shutil.which("chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         for scheme in get_args(Scheme):
             for width in _WIDTHS:
-                await _take_pages(browser, service, key, folder / f"{scheme}-{width}")
+                await _take_pages(browser, service, key, folder / f"{scheme}-{width}", names)
         await browser.close()
 
 
-async def _take_pages(browser: Browser, service: Service, key: str, folder: Path) -> None:
-    """Take every page into a folder that is named for the scheme and the width."""
+async def _take_pages(
+    browser: Browser, service: Service, key: str, folder: Path, names: Container[str]
+) -> None:
+    """Take pages into a folder that is named for the scheme and the width."""
     scheme, width = folder.name.split("-")
     context = await browser.new_context(
         viewport={"width": int(width), "height": _HEIGHT},
@@ -94,6 +96,8 @@ async def _take_pages(browser: Browser, service: Service, key: str, folder: Path
     page = await context.new_page()
     await _sign_in(page, service, key)
     async for name, path in _paths(await context.new_page(), service):
+        if name not in names:
+            continue
         await page.goto(service.url + path)
         await page.wait_for_load_state("networkidle")
         await page.screenshot(path=folder / f"{name}.png", full_page=True)
@@ -126,7 +130,8 @@ def main() -> None:
         )
         key = found[1].decode() if found else made.stdout.split()[-1]
         if sys.argv[1:]:
-            asyncio.run(take_every(service, key, Path(sys.argv[1])))
+            names = sys.argv[2:] or PAGES
+            asyncio.run(take_every(service, key, Path(sys.argv[1]), names))
             return
         asyncio.run(take(service, key))
     finally:

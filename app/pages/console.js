@@ -119,7 +119,10 @@ for (const typed of document.querySelectorAll("input[name='brand.colour']")) {
     show();
   });
   typed.addEventListener("input", show);
-  typed.after(pick);
+  const row = document.createElement("span");
+  row.className = "with-swatch";
+  typed.before(row);
+  row.append(typed, pick);
   show();
 }
 

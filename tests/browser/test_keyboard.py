@@ -133,7 +133,7 @@ async def test_a_trigger_is_tried_and_switched_on(keys: Keyboard, company: Compa
     await keys.to(name="name")
     await keys.write("After a ticket")
     await keys.to(name="on")
-    await keys.write("ticket.solved")
+    await keys.press("T", "i", "c", "k", "e", "t", "Space", "s")
     await keys.to(tag="BUTTON", text="Save")
     await keys.enter()
     await keys.to(text="Try it on the last 30 days")

@@ -275,7 +275,8 @@ async def test_a_trigger_has_its_window_its_cancellations_and_its_once(
     await browser.sign_in()
     form = {"name": "T", "on": "order.paid", "survey": "nps", "channel": "email", "active": "0",
             "sample_percent": "100", "has_throttle": "0", "send_from": "09:00", "send_to": "17:00",
-            "cancel_on": "order.refunded\norder.edited", "once_per": "customer"}  # fmt: skip
+            "cancel_on": ["", "order.refunded", "order.edited"],
+            "once_per": "customer"}  # fmt: skip
     csrf = re.findall(r'name="_csrf" value="([^"]+)"', await browser.page("/asking/new"))[0]
     made = await browser.client.post(
         "/forms/trigger-create", data={**form, "send_days": ["", "mon", "fri"], "_csrf": csrf}

@@ -68,6 +68,8 @@ def _shape_trigger(body: dict[str, Any]) -> dict[str, Any]:
         if name in body:
             rows = body[name].values()
             body[name] = [_condition(row) for row in rows if row.get("property")]
+    if other := body.pop("on_other", ""):
+        body["on"] = other
     _shape_durations(body)
     if "sample_percent" in body:
         share = body.pop("sample_percent")
@@ -161,7 +163,7 @@ _TRIGGER = {
     "name": text, "on": text, "survey": text, "channel": text,
     "sample_percent": number, "has_throttle": flag,
     "throttle_days": number, "throttle_scope": text, "priority": number, "active": flag,
-    "send_days": many, "send_from": text, "send_to": text, "cancel_on": lines,
+    "send_days": many, "send_from": text, "send_to": text, "cancel_on": many, "on_other": text,
     "once_per": text_or_null,
 } | {
     f"{name}.{part}": read

@@ -77,7 +77,7 @@ async def show_trigger(visit: ConsoleDep, trigger: str, dry_run: bool = False) -
             history = {"refused": refused.detail}
     return visit.page(
         "trigger", title=found["name"], trigger=found, history=history,
-        **await _choices(visit),
+        **await _choices(visit, found["on"], *(found["cancel_on"] or ())),
     )  # fmt: skip
 
 
@@ -93,8 +93,8 @@ def _amount_and_unit(duration: str | None) -> tuple[str, str]:
     return str(minutes), "minutes"
 
 
-async def _choices(visit: DashboardVisit) -> dict[str, Any]:
-    """Return the form's choices: types and properties that have occurred, and known types."""
+async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
+    """Return the form's choices: what has occurred, known events, and those it has itself."""
     seen = await types_seen(visit.session, visit.workspace.id)
     found = await surveys.names_with_status(visit.session, visit.workspace.id)
     return {
@@ -107,7 +107,7 @@ async def _choices(visit: DashboardVisit) -> dict[str, Any]:
             for key, name, status in found
         ],
         "live": {key for key, _, status in found if status == Status.LIVE},
-        "types": sorted({*seen, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
+        "types": sorted({*seen, *own, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
         "seen": await properties_seen(visit.session, visit.workspace.id),
     }
 
