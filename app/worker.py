@@ -16,14 +16,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.alerts import letter
 from app.alerts import service as alerts
-from app.alerts.alert_mail import mail_member
+from app.alerts.alert_mail import mail_alert
 from app.core import audit, flags, idempotency, outbox
 from app.core.clock import utc_now
 from app.core.database import Database, is_connection_lost
 from app.core.event_consumer import CHUNK, EventConsumer, consume
 from app.core.event_types import EventType
 from app.core.expiry import EXPIRE_JOB, delete_expired
-from app.core.garbage_collection import settle_collector
+from app.core.garbage_collection import freeze_loaded_objects
 from app.core.job_runner import JobHandler, JobRunner
 from app.core.jobs import CHANNEL, take_periodic
 from app.core.log import configure_logging
@@ -35,15 +35,15 @@ from app.exports import bi_roles
 from app.exports.retention import RETAIN_JOB, queue_inactive, retain
 from app.integrations import inbound_events, translation
 from app.integrations.inbound_events import TRANSLATE_JOB
-from app.integrations.integration_health import notice as note_silence
+from app.integrations.integration_health import note_silence
 from app.integrations.translation import Translator
 from app.integrations.write_back import WRITE_BACK_JOB, consume_responses, write_back
 from app.interactions.customer_merging import REASSIGN_JOB, reassign_merged
 from app.invitations.invitation_mails import MailContext, send_reminder
 from app.invitations.mailer import Mailer
 from app.invitations.send_queue import REMIND_JOB, SEND_JOB, expire_due, queue_due
-from app.pages.dashboard.link_mail import LINK_JOB, REQUEST_JOB, look_up, send_link
-from app.pages.dashboard.member_mail import mail_member as mail_new_member
+from app.pages.dashboard.link_mail import LINK_JOB, LINK_REQUEST_JOB, enqueue_link_mails, send_link
+from app.pages.dashboard.member_mail import mail_new_member
 from app.responses.abandoned_responses import COMPLETE_JOB, complete_abandoned, queue_abandoned
 from app.responses.cases import JOIN_JOB, consume_interactions, join
 from app.responses.purge import purge_tests
@@ -74,7 +74,7 @@ FORMER_KINDS = {
     "responses.forget_news": REDACT_JOB,
     "responses.settle": COMPLETE_JOB,
     "responses.join": JOIN_JOB,
-    "dashboard.link_asked": REQUEST_JOB,
+    "dashboard.link_asked": LINK_REQUEST_JOB,
     "alerts.tell": alerts.ALERT_MAIL_JOB,
 }
 
@@ -100,7 +100,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
         RETAIN_JOB: lambda database, job: retain(database, box, settings.data_dir, job),
         RECOVERY_JOB: lambda database, job: record_recovery(database, box, job),
         WRITE_BACK_JOB: lambda database, job: write_back(database, box, settings, job),
-        REQUEST_JOB: look_up,
+        LINK_REQUEST_JOB: enqueue_link_mails,
         MEMBER_ADDED_JOB: lambda database, job: mail_new_member(
             database, settings, mail_context.mailer, job
         ),
@@ -109,7 +109,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
         letter.LETTER_JOB: lambda database, job: letter.send_letter(
             database, settings, box, mail_context.mailer, job
         ),
-        alerts.ALERT_MAIL_JOB: lambda database, job: mail_member(
+        alerts.ALERT_MAIL_JOB: lambda database, job: mail_alert(
             database, settings, mail_context.mailer, job
         ),
         REMIND_JOB: lambda database, job: send_reminder(database, mail_context, job),
@@ -119,8 +119,8 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
 
 # Kinds whose jobs share their transactions, and how many of each run at once.
 OWN_SLOTS = {
-    TRANSLATE_JOB: translation.MOST_AT_ONCE,
-    SEND_JOB: due_invitations.MOST_AT_ONCE,
+    TRANSLATE_JOB: translation.MAX_AT_ONCE,
+    SEND_JOB: due_invitations.MAX_AT_ONCE,
 }
 
 # The consumer of each type of event; rooms only write events.
@@ -152,7 +152,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
 }
 
 _PERIODIC_POLL_SECONDS = 30.0
-_FEED_POLL_SECONDS = 0.5
+_OUTBOX_POLL_SECONDS = 0.5
 _DISPATCH_POLL_SECONDS = 0.2
 _NO_ENDPOINTS_POLL_SECONDS = 1.0
 
@@ -216,7 +216,7 @@ class Worker:
                     logger.exception("events could not be consumed")
                 await asyncio.sleep(1)
             if consumed < CHUNK:
-                await asyncio.sleep(_FEED_POLL_SECONDS)
+                await asyncio.sleep(_OUTBOX_POLL_SECONDS)
 
     async def _dispatch_events(self) -> None:
         while True:
@@ -253,7 +253,7 @@ async def _run_until_signalled(settings: Settings) -> None:
     end_with_parent(loop, stop.set)
     async with Database(settings.database_url or "") as database:
         settings = await flags.effective_settings(settings, database)
-    settle_collector()
+    freeze_loaded_objects()
     with contextlib.suppress(asyncio.CancelledError):
         await Worker(settings).run(stop)
 

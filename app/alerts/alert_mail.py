@@ -17,7 +17,7 @@ from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
 
-async def mail_member(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+async def mail_alert(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail one member what was raised or cleared, in the member's language."""
     async with database.session() as session:
         rows = await session.exec(

@@ -20,15 +20,15 @@ from app.metrics.statistics import two_sided
 
 LAMBDA = 0.2
 LIMITS = {"day": 4.0, "week": 3.5}
-BASELINE_PERIODS, LEAST_IN_BASELINE = 20, 10
+BASELINE_PERIODS, MIN_IN_BASELINE = 20, 10
 # So many periods in a row, each so many standard errors to one side, are a signal as well: a drop
 # of two standard errors is found at the fifth period at the latest.
 RUN_PERIODS, RUN_ERRORS = 5, 1.6
 # In a baseline whose answers are nearly all alike, at least so many count as different by a step.
-_LEAST_DIFFERENT = 5
+_MIN_DIFFERENT = 5
 _P_VALUE_OF_RUN = 2 * (two_sided(RUN_ERRORS) / 2) ** RUN_PERIODS
 # Below this skewness a mean is as good as normal.
-_LEAST_SKEWNESS = 1e-6
+_MIN_SKEWNESS = 1e-6
 FALSE_DISCOVERIES = 0.05
 
 
@@ -75,7 +75,7 @@ def baseline_of(periods: Sequence[AnswerSums], *, net: bool, step: float = 100.0
         extreme = (pooled.squares / 100**2 + 1.5) / n
         variance = 100**2 * (extreme - (pooled.total / 100 / n) ** 2)
     else:
-        different = min(0.5, _LEAST_DIFFERENT / pooled.n)
+        different = min(0.5, _MIN_DIFFERENT / pooled.n)
         least = step**2 * different * (1 - different)
         variance = max(pooled.squares / pooled.n - pooled.mean**2, least)
     centre = pooled.mean
@@ -88,7 +88,7 @@ def normal_score(errors: float, skewness: float) -> float:
 
     The mean has a gamma distribution of this skewness (Wilson and Hilferty 1931).
     """
-    if abs(skewness) < _LEAST_SKEWNESS:
+    if abs(skewness) < _MIN_SKEWNESS:
         return errors
     return 6 / skewness * (math.cbrt(max(0.0, skewness * errors / 2 + 1)) - 1) + skewness / 6
 

@@ -40,7 +40,7 @@ LETTER_JOB = "letters.send"
 PURPOSE = "letter"
 _HOUR = dt.time(8)
 _LETTER_METRICS = ("nps", "csat", "ces", "ttr", "response_rate")
-_MOST_COMMENTS = 5
+_MAX_COMMENTS = 5
 _MAX_COMMENT_CHARACTERS = 300
 
 
@@ -199,7 +199,7 @@ async def _read_comments(
             "order by responded_at desc, id desc limit :most"
         ).bindparams(
             workspace=workspace.id, bands=[str(band) for band in LOW_BANDS], first=first, end=end,
-            zone=workspace.timezone, most=_MOST_COMMENTS,
+            zone=workspace.timezone, most=_MAX_COMMENTS,
         ),
     )  # fmt: skip
     return [(row.score, row.comment) for row in rows]

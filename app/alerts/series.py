@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.alerts.control_chart import BASELINE_PERIODS, LEAST_IN_BASELINE
+from app.alerts.control_chart import BASELINE_PERIODS, MIN_IN_BASELINE
 from app.alerts.schemas import AlertRules
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
@@ -25,7 +25,7 @@ from app.workspaces.models import Workspace
 
 HISTORY = dt.timedelta(days=365)
 # The earliest start of a baseline, before its alert was made.
-_OLDEST_BASELINE = dt.timedelta(days=5 * 366)
+_MAX_BASELINE_AGE = dt.timedelta(days=5 * 366)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def require_baseline(rules: AlertRules, today: dt.date) -> None:
     span = rules.baseline
     if span is None:
         return
-    if span.from_ < today - _OLDEST_BASELINE:
+    if span.from_ < today - _MAX_BASELINE_AGE:
         msg = "begins more than 5 years ago; choose a later day"
         raise InvalidInput.at("body", "baseline", "from", msg=msg)
     if span.to > today + dt.timedelta(days=1):
@@ -111,7 +111,7 @@ def since_of(rules: AlertRules, made: dt.date) -> dt.date:
     """Return where the series begins: a year before the alert was made, or with its baseline."""
     first = made - HISTORY
     if rules.baseline is not None:
-        first = max(min(first, rules.baseline.from_), made - _OLDEST_BASELINE)
+        first = max(min(first, rules.baseline.from_), made - _MAX_BASELINE_AGE)
     return period_start(first, Interval(rules.interval))
 
 
@@ -155,7 +155,7 @@ def _series_of(
             continue
         figures = [counter.figure(request, c, reading, named) for c in counted]
         sums = [_sums_of(request.metric, figure) for figure in figures]
-        series.append(GroupSeries(group, sums, baseline_places(sums, periods, rules)))
+        series.append(GroupSeries(group, sums, baseline_positions(sums, periods, rules)))
     kind = METRICS[request.metric].unit.kind
     return AlertSeries(periods, series, kind == "points", 1.0 if kind == "score" else 100.0)
 
@@ -180,7 +180,7 @@ def _in_time(
     measure = counter.measures[0]
     times = [Durations() if c is None else c.times[measure] for c in counted]
     times = [Durations() if request.hides(time.n) else time for time in times]
-    places = baseline_places([AnswerSums(time.n) for time in times], periods, rules)
+    places = baseline_positions([AnswerSums(time.n) for time in times], periods, rules)
     pooled = Durations()
     for place in places:
         for value, count in times[place].counts.items():
@@ -197,7 +197,7 @@ def _in_time(
     return GroupSeries(group, sums, places)
 
 
-def baseline_places(
+def baseline_positions(
     sums: Sequence[AnswerSums], periods: Sequence[Period], rules: AlertRules
 ) -> list[int]:
     """Return the places of the baseline: the first 20 periods of 10 answers, or those named."""
@@ -208,5 +208,5 @@ def baseline_places(
             for place, (period, period_sums) in enumerate(zip(periods, sums, strict=True))
             if span.from_ <= period.first_day < span.to and period_sums.n
         ]
-    enough = [place for place, period_sums in enumerate(sums) if period_sums.n >= LEAST_IN_BASELINE]
+    enough = [place for place, period_sums in enumerate(sums) if period_sums.n >= MIN_IN_BASELINE]
     return enough[:BASELINE_PERIODS] if len(enough) >= BASELINE_PERIODS else []

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.insights.kinds import InsightName
 from app.metrics.registry import METRICS
-from app.workspaces.admission import COUNTED
+from app.workspaces.admission import RATE_COUNTED
 
 _FILTERS: dict[str, Any] = {
     "from": {"type": "string", "description": "Date, inclusive, such as 2026-01-01."},
@@ -183,7 +183,7 @@ async def _ask(tool: AssistantTool, given: dict[str, Any]) -> types.CallToolResu
 
     async def counted(scope: Scope, receive: Receive, send: Send) -> None:
         # The assistant's request was taken from the key's rate already.
-        await app({**scope, COUNTED: True}, receive, send)
+        await app({**scope, RATE_COUNTED: True}, receive, send)
 
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=counted), base_url="http://assistant"

@@ -11,11 +11,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 logger = logging.getLogger(__name__)
 
-_MOST_HEAD = 64 * 1024
-_MOST_OPEN = 10_000
+_MAX_HEAD_BYTES = 64 * 1024
+_MAX_OPEN = 10_000
 # Files that a process needs beside its connections.
 _OTHER_FILES = 256
-_FEWEST_OPEN = 64
+_MIN_OPEN = 64
 _LOG_INTERVAL_SECONDS = 60.0
 
 
@@ -23,8 +23,8 @@ def most_open() -> int:
     """Return how many connections a process may have open, by its limit of open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
-        return _MOST_OPEN
-    return max(_FEWEST_OPEN, min(_MOST_OPEN, soft - _OTHER_FILES))
+        return _MAX_OPEN
+    return max(_MIN_OPEN, min(_MAX_OPEN, soft - _OTHER_FILES))
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -71,7 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head:
             self._head += len(data)
-            if self._head > _MOST_HEAD:
+            if self._head > _MAX_HEAD_BYTES:
                 self._refuse()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -81,7 +81,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the request; from now on its body must arrive fast enough."""
-        if self._named + len(self.url) > _MOST_HEAD:
+        if self._named + len(self.url) > _MAX_HEAD_BYTES:
             self._refuse()
             return
         self._in_head, self._head, self._named, self._body = False, 0, 0, 1

@@ -23,9 +23,9 @@ from app.exports import bi_roles
 from app.integrations import integration_health
 from app.webhooks import queries as webhooks
 
-_LEAST_FREE = 1 << 30
-_LONGEST_SKEW = dt.timedelta(seconds=5)
-_OLDEST_DUE_SECONDS = 120
+_MIN_FREE_BYTES = 1 << 30
+_MAX_CLOCK_SKEW = dt.timedelta(seconds=5)
+_MAX_OVERDUE_SECONDS = 120
 
 
 async def examine(settings: Settings, database: Database) -> AsyncIterator[Finding]:
@@ -49,7 +49,7 @@ def _machine(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(settings.data_dir).free
     found = [
         check(
-            free > _LEAST_FREE, f"free space in {settings.data_dir}: {free / 1e9:.1f} GB",
+            free > _MIN_FREE_BYTES, f"free space in {settings.data_dir}: {free / 1e9:.1f} GB",
             "make room: PostgreSQL stops when the disk is full",
         )
     ]  # fmt: skip
@@ -109,7 +109,7 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
     yield check(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
     skew = abs(utc_now() - row.now)
     yield check(
-        skew < _LONGEST_SKEW, f"the clocks agree within {skew.total_seconds():.1f} s",
+        skew < _MAX_CLOCK_SKEW, f"the clocks agree within {skew.total_seconds():.1f} s",
         "let NTP set the clocks of this machine and of the database's",
     )  # fmt: skip
     yield check(
@@ -118,8 +118,8 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
 
 
 def _describe(state: integration_health.IntegrationHealth) -> str:
-    """Say how an integration is, and how much of what it sent failed."""
-    failed = f"has {state.failed} deliveries that failed" if state.failed else ""
+    """Say how well an integration works, and how many of its webhooks failed."""
+    failed = f"has {state.failed} webhooks that failed" if state.failed else ""
     health = f"is {state.health}" if state.health != "ok" else ""
     return " and ".join(part for part in (health, failed) if part)
 
@@ -159,7 +159,7 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
     )  # fmt: skip
     yield check(
-        found.oldest_due_seconds < _OLDEST_DUE_SECONDS,
+        found.oldest_due_seconds < _MAX_OVERDUE_SECONDS,
         f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
         "is a worker running? start `afterword worker`, or more of them", bad=Severity.WARN,
     )  # fmt: skip

@@ -27,7 +27,7 @@ from app.surveys.catalogue import Catalogue
 from app.workspaces.service import find_workspace
 
 _NAMED = re.compile(r"`([a-z_]+)`")
-_MOST_COLUMNS, _MOST_REASONS = 40, 20
+_MAX_COLUMNS, _MAX_REASONS = 40, 20
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ async def _take(
         f"{rejected:,} rejected",
     ]  # fmt: skip
     console.print(f"{', '.join(parts)}. Import {run.id}")
-    for row in report["not_stored"][:_MOST_REASONS]:
+    for row in report["not_stored"][:_MAX_REASONS]:
         console.print(f"Line {row['line']}: {row['reason']}", markup=False)
     return rejected
 
@@ -127,12 +127,12 @@ def _show(report: dict[str, Any], console: Console) -> None:
         console.print(f"Dates: {report['dates']['order']}, zone {report['dates']['timezone']}")
     table = Table("column", "example", "becomes")
     columns = sorted(report["columns"], key=lambda column: not column["becomes"])
-    for column in columns[:_MOST_COLUMNS]:
+    for column in columns[:_MAX_COLUMNS]:
         becomes = column["becomes"] or "– left out"
         table.add_row(*map(escape, (column["column"], column["example"][:40], becomes)))
     console.print(table)
-    if len(columns) > _MOST_COLUMNS:
-        console.print(f"{len(columns) - _MOST_COLUMNS} more columns are left out.")
+    if len(columns) > _MAX_COLUMNS:
+        console.print(f"{len(columns) - _MAX_COLUMNS} more columns are left out.")
     if not all(column["becomes"] for column in columns):
         console.print("Use --map COLUMN=FIELD for a column that you need.")
     for question in report["questions"]:

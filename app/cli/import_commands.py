@@ -12,7 +12,7 @@ from app.cli.console import out, read_settings
 from app.cli.file_import import ImportPlan, as_options, import_file
 from app.core.database import Database
 from app.core.errors import InvalidInput
-from app.core.garbage_collection import settle_collector
+from app.core.garbage_collection import freeze_loaded_objects
 from app.imports import customer_rows, ticket_rows
 from app.imports.options import FIELDS, source_of
 from app.imports.schemas import ImportQuery
@@ -55,7 +55,7 @@ def _import(
             msg = f"{option}: {found['msg'].removeprefix('Value error, ')}."
             raise InvalidInput(msg) from None
         plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
-        settle_collector()
+        freeze_loaded_objects()
         try:
             return await import_file(database, plan, workspace=workspace, console=out)
         except InvalidInput as error:

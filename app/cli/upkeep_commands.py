@@ -115,7 +115,7 @@ def list_jobs(
     if context.invoked_subcommand is not None:
         return
 
-    async def work(database: Database) -> tuple[jobs.Overview, list[dict[str, Any]]]:
+    async def work(database: Database) -> tuple[jobs.JobCounts, list[dict[str, Any]]]:
         async with database.session() as session:
             found = await jobs.overview(session)
             return found, await jobs.list_jobs(session, dead=dead, limit=limit)

@@ -8,7 +8,7 @@ import sys
 import uvicorn
 
 from app.cli.connection_limits import BoundedProtocol
-from app.core.garbage_collection import settle_collector
+from app.core.garbage_collection import freeze_loaded_objects
 from app.core.parent_process import end_with_parent
 
 _DRAIN_SECONDS = 25
@@ -20,7 +20,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Load the application and begin to listen."""
         await super().startup(sockets)
-        settle_collector()
+        freeze_loaded_objects()
 
 
 async def _serve(listening: socket.socket) -> None:

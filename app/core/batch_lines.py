@@ -25,7 +25,7 @@ from app.core.http import (
 from app.core.signing import SealedBox
 from app.core.text_types import did_you_mean
 
-MOST_LINES = 10_000
+MAX_LINES = 10_000
 _NDJSON = "application/x-ndjson"
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -92,8 +92,8 @@ async def read_lines(
     kind = require_content_type(request, _NDJSON, "application/json")
     body = await read_text(request, limit=16 * MEBIBYTE)
     lines = _lines(body) if kind == _NDJSON else _elements(_unwrapped(body, wrapped_as))
-    if len(lines) > MOST_LINES:
-        msg = f"holds {len(lines):,} entries; send at most {MOST_LINES:,} at once"
+    if len(lines) > MAX_LINES:
+        msg = f"holds {len(lines):,} entries; send at most {MAX_LINES:,} at once"
         raise InvalidInput.at("body", msg=msg)
     return body, lines
 

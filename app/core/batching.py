@@ -106,7 +106,7 @@ class Batcher(Generic[T, R]):
                     waiting.done.set_exception(error)
         else:
             for waiting, result in zip(taken, results, strict=True):
-                _settle(waiting.done, result)
+                _resolve_future(waiting.done, result)
         finally:
             self._count -= len(taken)
 
@@ -116,7 +116,7 @@ class Batcher(Generic[T, R]):
         )
 
 
-def _settle(done: asyncio.Future[R], result: R | AfterwordError) -> None:
+def _resolve_future(done: asyncio.Future[R], result: R | AfterwordError) -> None:
     if done.done():
         return
     if isinstance(result, AfterwordError):

@@ -12,7 +12,7 @@ from app.core.settings import Settings
 
 # Settings in a newer dump that an older server does not know; they can be left out.
 _UNKNOWN_TO_OLD = (b"SET transaction_timeout",)
-_PREAMBLE = 200
+_PREAMBLE_LINES = 200
 _LOCAL = {None, "", "localhost", "127.0.0.1", "::1"}
 
 
@@ -111,7 +111,7 @@ def _pass_on(reading: "subprocess.Popen[bytes]", loading: "subprocess.Popen[byte
     assert into is not None  # noqa: S101 - a pipe was asked for
     try:
         into.write(b"begin;\n")
-        for _ in range(_PREAMBLE):
+        for _ in range(_PREAMBLE_LINES):
             line = script.readline()
             if not line.startswith(_UNKNOWN_TO_OLD):
                 into.write(line)

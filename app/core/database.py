@@ -68,7 +68,7 @@ _TRY_AGAIN = (
 # The pool for writes on the hot path: interactions, uploads, webhooks and customers.
 _RECORDING_CONNECTIONS = 8
 # How long a request waits for a connection of the pool before it is 503.
-LONGEST_WAIT_SECONDS = 5.0
+MAX_WAIT_SECONDS = 5.0
 
 
 # A cached plan from a time when a table was small would scan it whole once it is large.
@@ -110,7 +110,7 @@ class Database:
             async_creator=connect,
             pool_size=size,
             max_overflow=5,
-            pool_timeout=LONGEST_WAIT_SECONDS,
+            pool_timeout=MAX_WAIT_SECONDS,
             pool_pre_ping=pings,
             json_deserializer=from_json,
             # Addresses and payloads must not stand in a log because a statement failed.

@@ -12,7 +12,7 @@ from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 
 EXPIRE_JOB = "core.expire"
-MOST_AT_ONCE = 5000
+MAX_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ async def delete_expired(
 ) -> None:
     """Delete what is over in one workspace, each few thousand rows in their own transaction."""
     for expiry in expiries:
-        deleted = MOST_AT_ONCE
-        while deleted == MOST_AT_ONCE:
+        deleted = MAX_AT_ONCE
+        while deleted == MAX_AT_ONCE:
             deleted = await _delete_some(database, expiry, workspace_id)
 
 
@@ -58,7 +58,7 @@ async def _delete_some(database: Database, expiry: Expiry, workspace_id: UUID) -
         rows = await run_sql(
             session,
             text(expiry.statement()).bindparams(
-                workspace_id=workspace_id, most=MOST_AT_ONCE, oldest=utc_now() - expiry.kept_for
+                workspace_id=workspace_id, most=MAX_AT_ONCE, oldest=utc_now() - expiry.kept_for
             ),
         )
         return len(rows.all())

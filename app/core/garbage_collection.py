@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Python's garbage collector, once a process has loaded what it needs.
 
-A full collection looks at all that lives: 100 ms with the application loaded, every second or so
-under load, and a third of an import's time. What was loaded lives as long as the process, so it
-is set aside, and the rest is looked at less often. Reference counting frees almost everything at
-once anyway.
+A full collection visits every live object. With the application loaded this takes 100 ms, about
+once a second under load, and a third of the time of an import. Loaded modules live as long as the
+process, so the collector ignores them and visits other objects less often. Reference counting
+frees almost all objects immediately.
 """
 
 import gc
@@ -24,7 +24,7 @@ def loading() -> Iterator[None]:
         gc.enable()
 
 
-def settle_collector() -> None:
+def freeze_loaded_objects() -> None:
     """Set aside what is loaded, and collect the rest less often; call it after the start."""
     gc.collect()
     gc.freeze()

@@ -24,8 +24,8 @@ import httpcore2
 from app.core.clock import utc_now
 
 _CONNECT_SECONDS, _TOTAL_SECONDS = 5.0, 15.0
-_MOST_READ, MOST_KEPT = 64 * 1024, 4 * 1024
-_MOST_CONNECTIONS, _MOST_IDLE, _IDLE_SECONDS = 512, 64, 10.0
+_MAX_READ_BYTES, MAX_KEPT_BYTES = 64 * 1024, 4 * 1024
+_MAX_CONNECTIONS, _MAX_IDLE, _IDLE_SECONDS = 512, 64, 10.0
 _MAX_RETRY_AFTER_SECONDS = 86_400 * 30
 _MAX_LOOKUPS, _MAX_LOOKUPS_PER_HOST = 64, 8
 _resolver = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="resolver")
@@ -167,8 +167,8 @@ class GuardedClient:
         self._allow_private = allow_private
         self._pool = httpcore2.AsyncConnectionPool(
             network_backend=_GuardedBackend(allow_private=allow_private),
-            max_connections=_MOST_CONNECTIONS,
-            max_keepalive_connections=_MOST_IDLE,
+            max_connections=_MAX_CONNECTIONS,
+            max_keepalive_connections=_MAX_IDLE,
             keepalive_expiry=_IDLE_SECONDS,
         )
 
@@ -188,7 +188,7 @@ class GuardedClient:
         *,
         headers: Mapping[str, str],
         content: bytes,
-        most_kept: int = MOST_KEPT,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
     ) -> HttpReply:
         """Send one request and return its reply.
 
@@ -210,13 +210,13 @@ class GuardedClient:
                 body = b""
                 async for chunk in reply.aiter_stream():
                     body += chunk
-                    if len(body) >= max(_MOST_READ, most_kept):
+                    if len(body) >= max(_MAX_READ_BYTES, max_kept_bytes):
                         break
                 found = {
                     key.decode("latin-1").lower(): value.decode("latin-1")
                     for key, value in reply.headers
                 }
-                return HttpReply(reply.status, found, body[:most_kept])
+                return HttpReply(reply.status, found, body[:max_kept_bytes])
         except (
             httpcore2.NetworkError,
             httpcore2.TimeoutException,
@@ -234,8 +234,10 @@ async def send(
     headers: Mapping[str, str],
     content: bytes,
     allow_private: bool = False,
-    most_kept: int = MOST_KEPT,
+    max_kept_bytes: int = MAX_KEPT_BYTES,
 ) -> HttpReply:
     """Send one request over a connection of its own, as `GuardedClient.send` does."""
     async with GuardedClient(allow_private=allow_private) as client:
-        return await client.send(method, url, headers=headers, content=content, most_kept=most_kept)
+        return await client.send(
+            method, url, headers=headers, content=content, max_kept_bytes=max_kept_bytes
+        )

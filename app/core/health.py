@@ -20,7 +20,7 @@ from app.core.settings import Settings
 routes = router("Health")
 
 _FULL_SECONDS = 5.0
-_LEAST_FREE = 1 << 20
+_MIN_FREE_BYTES = 1 << 20
 
 
 class Health(BaseModel):
@@ -91,7 +91,7 @@ def _is_full(settings: Settings, database: Database) -> bool:
         return True
     own = settings.data_dir / "postgres"
     try:
-        return own.exists() and shutil.disk_usage(own).free < _LEAST_FREE
+        return own.exists() and shutil.disk_usage(own).free < _MIN_FREE_BYTES
     except OSError:
         return False
 

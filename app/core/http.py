@@ -46,9 +46,9 @@ def at(path: str) -> str:
 
 
 MEBIBYTE = 1 << 20
-_DRAINED = 64 * MEBIBYTE
+_MAX_DRAINED_BYTES = 64 * MEBIBYTE
 _SECRET_PATHS = ("/i/", "/u/", "/sign-in/")
-_LONGEST_PATH = 300
+_MAX_PATH_CHARACTERS = 300
 # Any part of a path that looks like the secret of a link.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _NO_STORE = (b"cache-control", b"no-store")
@@ -139,7 +139,7 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
         size += len(chunk)
         if size <= limit:
             chunks.append(chunk)
-        elif size > _DRAINED:
+        elif size > _MAX_DRAINED_BYTES:
             break
     if size > limit:
         most = f"{limit // MEBIBYTE} MiB" if limit >= MEBIBYTE else f"{limit // 1024} KiB"
@@ -267,7 +267,7 @@ def shown_path(scope: Scope) -> str:
     path: str = _TOKEN.sub("…", scope["path"])
     if path.startswith(_SECRET_PATHS):
         return path[: path.index("/", 1) + 1] + "…"
-    return path[:_LONGEST_PATH]
+    return path[:_MAX_PATH_CHARACTERS]
 
 
 def _asked_id(scope: Scope) -> str | None:

@@ -28,7 +28,7 @@ from app.core.signing import SealedBox
 
 KEPT_FOR = dt.timedelta(hours=24)
 EXPIRY = Expiry("idempotency", KEPT_FOR, key=("route", "key_hash"))
-_LONGEST = 255
+_MAX_KEY_CHARACTERS = 255
 _OTHER_BODY = "This Idempotency-Key was used with another body; use a new key for a new request."
 
 
@@ -64,8 +64,8 @@ class HeldKey(msgspec.Struct):
 def requested_key(request: Request) -> str | None:
     """Return the request's idempotency key, None if it has none; raise InvalidInput if invalid."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not (0 < len(key) <= _LONGEST and key.isprintable()):
-        msg = f"must be 1 to {_LONGEST} printable characters"
+    if key is not None and not (0 < len(key) <= _MAX_KEY_CHARACTERS and key.isprintable()):
+        msg = f"must be 1 to {_MAX_KEY_CHARACTERS} printable characters"
         raise InvalidInput.at("header", "Idempotency-Key", msg=msg)
     return key
 
@@ -112,7 +112,7 @@ async def seen_before(
 
 
 async def _take(session: AsyncSession, held: HeldKey, body_hash: bytes) -> Any:
-    """Insert the key's row, waiting for another that holds it; return the row it had before."""
+    """Insert the key's row, or wait for the request that inserts it; return an existing row."""
     names = {
         "workspace_id": held.workspace_id,
         "route": held.route,

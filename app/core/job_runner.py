@@ -24,16 +24,16 @@ logger = logging.getLogger(__name__)
 JobHandler = Callable[[Database, Job], Awaitable[None]]
 
 _SHARED = "shared"
-_LONGEST_SLEEP = 5.0
-_HEARTBEAT = 10.0
+_MAX_SLEEP_SECONDS = 5.0
+_HEARTBEAT_SECONDS = 10.0
 _GRACE_SECONDS = 25.0
 _FIRST_RETRY = dt.timedelta(seconds=2)
-_LONGEST_RETRY = dt.timedelta(hours=1)
+_MAX_RETRY_DELAY = dt.timedelta(hours=1)
 
 
-def retry_after(attempt: int) -> dt.timedelta:
+def job_retry_delay(attempt: int) -> dt.timedelta:
     """Return the wait after a failed attempt: 2 s doubling to an hour, ±20 %."""
-    wait = min(_FIRST_RETRY * 2 ** min(attempt - 1, 20), _LONGEST_RETRY)
+    wait = min(_FIRST_RETRY * 2 ** min(attempt - 1, 20), _MAX_RETRY_DELAY)
     spread: dt.timedelta = wait * random.uniform(0.8, 1.2)  # noqa: S311 - spreads retries, guards nothing
     return spread
 
@@ -118,7 +118,7 @@ class JobRunner:
         groups, done = self._free_groups(), list(self._done)
         async with self._database.transaction() as session:
             await jobs.finish(session, done)
-            claimed = await jobs.claim(session, worker=self._worker, groups=groups)
+            claimed = await jobs.lease_due(session, worker=self._worker, groups=groups)
             taken = Counter(self._group_of(job.kind) for job in claimed)
             # Where all slots are taken, the end of a job wakes the loop.
             free = [group for group in groups if taken[self._group_of(group.kinds[0])] < group.free]
@@ -128,8 +128,8 @@ class JobRunner:
         for job in claimed:
             self._running[job.id] = asyncio.create_task(self._attempt(job))
         if due is None:
-            return _LONGEST_SLEEP
-        return max(0.05, min(_LONGEST_SLEEP, (due - utc_now()).total_seconds()))
+            return _MAX_SLEEP_SECONDS
+        return max(0.05, min(_MAX_SLEEP_SECONDS, (due - utc_now()).total_seconds()))
 
     def _free_groups(self) -> list[KindGroup]:
         """Return the groups that have free slots."""
@@ -158,7 +158,7 @@ class JobRunner:
         except Exception as error:
             outcome = "failed"
             logger.exception("job failed", extra={"kind": job.kind, "attempt": job.attempts})
-            await self._put_back(job, repr(error), utc_now() + retry_after(job.attempts))
+            await self._put_back(job, repr(error), utc_now() + job_retry_delay(job.attempts))
         finally:
             JOBS.labels(job.kind, outcome).inc()
             self._running.pop(job.id, None)
@@ -174,7 +174,7 @@ class JobRunner:
 
     async def _renew_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(_HEARTBEAT)
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
             try:
                 async with self._database.transaction() as session:
                     held = [*self._running, *(job.id for job in self._done)]

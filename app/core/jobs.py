@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs: a leased queue. A job is enqueued in the transaction of the change that needs it.
 
-A claim pushes `run_at` forward by the lease and counts the attempt before anything runs, so a
+A lease_due pushes `run_at` forward by the lease and counts the attempt before anything runs, so a
 job that kills its process still dies after its attempts, and what a killed worker held runs
 again when the lease is over. Finishing is fenced by the worker's id.
 """
@@ -29,7 +29,7 @@ LEASE = dt.timedelta(seconds=30)
 CHANNEL = "afterword_jobs"
 # A mail is tried for days, because a mail server may be down for one.
 MAIL_ATTEMPTS = 120
-_LONGEST_ERROR = 2000
+_MAX_ERROR_CHARACTERS = 2000
 
 
 class LaterError(Exception):
@@ -166,7 +166,7 @@ class KindGroup:
 
 _KILLED = "its worker was killed while it ran"
 # Each kind is queried by itself, so that many jobs of one kind do not delay those of another.
-_CLAIM = text("""
+_LEASE_DUE = text("""
 update job set
   dead_at = case when job.attempts >= job.max_attempts then :now end,
   error = case when job.attempts >= job.max_attempts then coalesce(job.error, :killed)
@@ -186,7 +186,9 @@ where job.id = due.id and due.position <= due.free returning job.*
 """).columns(payload=Json)
 
 
-async def claim(session: AsyncSession, *, worker: UUID, groups: Sequence[KindGroup]) -> list[Job]:
+async def lease_due(
+    session: AsyncSession, *, worker: UUID, groups: Sequence[KindGroup]
+) -> list[Job]:
     """Lease as many due jobs as their groups have free slots; those out of attempts die instead."""
     now = utc_now()
     free = [
@@ -197,7 +199,7 @@ async def claim(session: AsyncSession, *, worker: UUID, groups: Sequence[KindGro
     ]
     rows = await run_sql(
         session,
-        _CLAIM.bindparams(
+        _LEASE_DUE.bindparams(
             now=now, until=now + LEASE, worker=worker, killed=_KILLED, groups=json.dumps(free)
         ),
     )
@@ -252,7 +254,7 @@ async def put_back(
             "attempts = attempts - :uncounted where id = :id and worker = :worker"
         ).bindparams(
             run_at=run_at,
-            error=error[:_LONGEST_ERROR] or None,
+            error=error[:_MAX_ERROR_CHARACTERS] or None,
             dead_at=utc_now() if dead else None,
             uncounted=0 if counted else 1,
             id=job.id,
@@ -262,7 +264,7 @@ async def put_back(
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
+class JobCounts:
     """How many jobs there are, and since when the oldest due one waits."""
 
     due: int
@@ -272,7 +274,7 @@ class Overview:
     oldest_due_seconds: float
 
 
-async def overview(session: AsyncSession) -> Overview:
+async def overview(session: AsyncSession) -> JobCounts:
     """Count the jobs by what they are doing."""
     rows = await run_sql(
         session,
@@ -287,7 +289,7 @@ async def overview(session: AsyncSession) -> Overview:
             "and worker is null and run_at <= :now)), 0)::float8 as oldest_due_seconds from job"
         ).bindparams(now=utc_now()),
     )
-    return Overview(**rows.one()._mapping)
+    return JobCounts(**rows.one()._mapping)
 
 
 async def list_jobs(session: AsyncSession, *, dead: bool, limit: int) -> list[dict[str, Any]]:

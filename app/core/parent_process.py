@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ending with one's parent: a child's standard input is a pipe that closes when the parent dies."""
+"""End a child process with its parent: the child's standard input closes when the parent dies."""
 
 import asyncio
 import os

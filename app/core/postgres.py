@@ -88,7 +88,7 @@ class EmbeddedPostgres:
         return url_of(self._state(required=True))
 
     def restart_if_dead(self) -> bool:
-        """Start the server again where it has died; say whether it had."""
+        """Start the server again if it has died; return whether it had died."""
         if self._process is None or self._process.poll() is None:
             return False
         state = self._state(required=True)

@@ -4,7 +4,7 @@
 # A parameter, a group or a column that begins so names a property.
 PROPERTY = "property."
 # The most that a response, an interaction or a customer may have.
-MOST_PROPERTIES = 32
+MAX_PROPERTIES = 32
 
 
 def is_property_among(properties: str, name: str, values: str) -> str:

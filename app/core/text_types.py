@@ -59,7 +59,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 _PLAIN_ADDRESS = re.compile(
     r"(?=[^@]{1,64}@[^@]{1,190}$)[\w+-]+(?:\.[\w+-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII
 )
-LOCALE, LONGEST_LOCALE = r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", 35
+LOCALE, MAX_LOCALE_CHARACTERS = r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", 35
 _NOT_IN_ADDRESSES = set('"(),:;<>[]\\ ')
 
 
@@ -67,7 +67,7 @@ def normalize_locale(value: str) -> str | None:
     """Return a locale with a small language and a hyphen, such as pl-PL; None for other texts."""
     language, separator, rest = value.replace("_", "-").partition("-")
     found = language.lower() + separator + rest
-    return found if len(found) <= LONGEST_LOCALE and re.fullmatch(LOCALE, found) else None
+    return found if len(found) <= MAX_LOCALE_CHARACTERS and re.fullmatch(LOCALE, found) else None
 
 
 def normalize_email(value: str) -> str | None:

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from app.core.base64url import decode_base64url, encode_base64url
 
-_LENGTH = 32
+_TOKEN_BYTES = 32
 
 
 def new_token(workspace_id: UUID) -> str:
     """Make the secret part of a link, or of a session."""
-    raw = workspace_id.bytes + secrets.token_bytes(_LENGTH - 16)
+    raw = workspace_id.bytes + secrets.token_bytes(_TOKEN_BYTES - 16)
     return encode_base64url(raw)
 
 
@@ -22,7 +22,7 @@ def workspace_of(token: str) -> UUID | None:
         raw = decode_base64url(token)
     except ValueError:
         return None
-    return UUID(bytes=raw[:16]) if len(raw) == _LENGTH else None
+    return UUID(bytes=raw[:16]) if len(raw) == _TOKEN_BYTES else None
 
 
 def hash_secret(secret: str) -> bytes:

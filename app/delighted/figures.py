@@ -9,7 +9,7 @@ from typing import Any
 
 from app.core.clock import utc_now
 from app.delighted.request import DelightedRequest
-from app.metrics.counts import half_away
+from app.metrics.counts import round_half_away
 from app.metrics.parameters import MetricQuery, resolve
 from app.metrics.service import measure
 from app.responses.queries import segments_with
@@ -55,11 +55,11 @@ async def get_metrics(request: DelightedRequest) -> dict[str, Any]:
         counts.update({name: sign * n for name, n in part.items()})
     n = sum(counts[f"{name}s"] for name in _NAMES)
     net = counts["promoters"] - counts["detractors"]
-    found = {"nps": int(half_away(100 * net / n)) if n else 0, "response_count": n}
+    found = {"nps": int(round_half_away(100 * net / n)) if n else 0, "response_count": n}
     for name in _NAMES:
         count = counts[f"{name}s"]
         found |= {
             f"{name}_count": count,
-            f"{name}_percent": int(half_away(100 * count / n)) if n else 0,
+            f"{name}_percent": int(round_half_away(100 * count / n)) if n else 0,
         }
     return found

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl
 
 from app.core.errors import InvalidInput
 from app.core.json_values import decode_json, property_error
-from app.core.property_filters import MOST_PROPERTIES
+from app.core.property_filters import MAX_PROPERTIES
 
 # Documents whose keys are names that the sender chose.
 _OF_NAMES = frozenset({"properties", "person_properties"})
 # What of a person's properties is kept: so many, with names and texts of at most this length.
-_LONGEST_NAME, _LONGEST_TEXT = 64, 256
+_MAX_NAME_CHARACTERS, _MAX_TEXT_CHARACTERS = 64, 256
 _FORM_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 _LARGEST_PAGE = 100
 _USUAL_PAGE = 20
@@ -161,12 +161,12 @@ class Parameters:
         found: dict[str, Any] = {}
         for key, part in value.items():
             fit = part if isinstance(part, str | int | float) else json.dumps(part)
-            fit = fit[:_LONGEST_TEXT] if isinstance(fit, str) else fit
+            fit = fit[:_MAX_TEXT_CHARACTERS] if isinstance(fit, str) else fit
             is_empty = part in (None, "", [], {})
-            if is_empty or len(str(key)) > _LONGEST_NAME or property_error(fit):
+            if is_empty or len(str(key)) > _MAX_NAME_CHARACTERS or property_error(fit):
                 continue
             found[str(key)] = fit
-        return dict(list(found.items())[:MOST_PROPERTIES])
+        return dict(list(found.items())[:MAX_PROPERTIES])
 
 
 def _is_plain(value: Any) -> bool:

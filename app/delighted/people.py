@@ -27,7 +27,7 @@ from app.invitations.suppression import SuppressionKind
 from app.responses.queries import last_answered
 from app.workspaces.service import get_workspace
 
-_LONGEST_NAME = 200
+_MAX_NAME_CHARACTERS = 200
 _FARTHEST_SECONDS = 366 * 86_400
 
 
@@ -78,7 +78,7 @@ async def _put(
     named = {"email": email, "phone": phone, "name": request.parameters.text("name")}
     fields: dict[str, Any] = {name: value for name, value in named.items() if value}
     if "name" in fields:
-        fields["name"] = fields["name"][:_LONGEST_NAME]
+        fields["name"] = fields["name"][:_MAX_NAME_CHARACTERS]
     if locale:
         fields["locale"] = locale
     try:

@@ -24,7 +24,7 @@ _ORDERS = {
     "asc:created_at": ("responded_at", "asc"), "desc:created_at": ("responded_at", "desc"),
 }  # fmt: skip
 
-_LONGEST_COMMENT = TextAnswers().longest
+_MAX_COMMENT_CHARACTERS = TextAnswers().longest
 # Our fields by the names that Delighted's clients know.
 _GIVEN_AS = {"responded_at": "created_at", "properties": "person_properties"}
 
@@ -207,7 +207,7 @@ def _answers(
     )
     if text is not None and "comment" in given.values:
         comment = given.text("comment")
-        answers[text.key] = comment and comment[:_LONGEST_COMMENT]
+        answers[text.key] = comment and comment[:_MAX_COMMENT_CHARACTERS]
     return answers
 
 

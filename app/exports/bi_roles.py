@@ -32,13 +32,13 @@ logger = logging.getLogger(__name__)
 _PREFIX = "bi_"
 # Parameters by which a URL may name our own login.
 _OUR_LOGIN = frozenset({"user", "password", "passfile"})
-_MOST_CONNECTIONS = 20
+_MAX_CONNECTIONS = 20
 _TIMEOUT = "60s"
 # Functions that give a transaction an id; events wait while such a transaction is open.
 _XACT_ID_FUNCTIONS = ("pg_current_xact_id", "txid_current", "pg_logical_emit_message")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OURS = frozenset({"bi", "public", "information_schema", "pg_catalog", "pg_toast"})
-_LONGEST_IDLE = dt.timedelta(seconds=60)
+_MAX_IDLE_TIME = dt.timedelta(seconds=60)
 
 
 class NewRole(NamedTuple):
@@ -74,7 +74,7 @@ async def create_role(
     password = secrets.token_urlsafe(24)
     await _run_as_maker(
         maker_url,
-        f"create role {role} login noinherit connection limit {_MOST_CONNECTIONS} "
+        f"create role {role} login noinherit connection limit {_MAX_CONNECTIONS} "
         f"password '{password}'",
         f"alter role {role} set statement_timeout = '{_TIMEOUT}'",
         f"alter role {role} set idle_in_transaction_session_timeout = '{_TIMEOUT}'",
@@ -243,7 +243,7 @@ async def end_idle(session: AsyncSession, now: dt.datetime) -> None:
             "select pid, usename, pg_terminate_backend(pid) from pg_stat_activity "
             "where usename in (select role from bi_access) and state like 'idle in transaction%' "
             "and state_change < :oldest and pg_has_role(current_user, usesysid, 'usage')"
-        ).bindparams(oldest=now - _LONGEST_IDLE),
+        ).bindparams(oldest=now - _MAX_IDLE_TIME),
     )
     for row in rows:
         logger.warning("a BI session that idled in a transaction was ended",

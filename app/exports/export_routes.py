@@ -42,8 +42,8 @@ routes = router("Exports")
 
 # A row that was written in a transaction still open is found by the next export.
 _OVERLAP = dt.timedelta(seconds=60)
-_MOST_AT_ONCE = 8
-_export_slots = asyncio.Semaphore(_MOST_AT_ONCE)
+_MAX_AT_ONCE = 8
+_export_slots = asyncio.Semaphore(_MAX_AT_ONCE)
 _NO_FILTERS = {"format", "updated_since", "wide", "property_value"}
 
 
@@ -210,7 +210,7 @@ async def export_rows(
 async def _within_slots(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """Hold one of the few slots for exports: each has a connection of its own to the database."""
     if _export_slots.locked():
-        detail = f"{_MOST_AT_ONCE} exports run already in this process; try again shortly."
+        detail = f"{_MAX_AT_ONCE} exports run already in this process; try again shortly."
         raise TooManyRequests(detail, headers={"Retry-After": "30"})
     async with _export_slots, contextlib.aclosing(parts):
         async for part in parts:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LONGEST = 4000
-_DEEPEST = 50
+MAX_CHARACTERS = 4000
+_MAX_DEPTH = 50
 _TOKEN = re.compile(
     r"""\s*(?:
     (?P<text>'(?:[^']|'')*')
@@ -133,8 +133,8 @@ class _Reader:
     """Reads tokens from left to right; each method takes what it names."""
 
     def __init__(self, text: str) -> None:
-        if len(text) > LONGEST:
-            msg = f"is longer than {LONGEST:,} characters"
+        if len(text) > MAX_CHARACTERS:
+            msg = f"is longer than {MAX_CHARACTERS:,} characters"
             raise ODataSyntaxError(msg)
         self._tokens = _tokens(text)
         self._at = 0
@@ -170,7 +170,7 @@ class _Reader:
     def disjunction(self) -> Expression:
         """Read conditions joined by `or`."""
         self._depth += 1
-        if self._depth > _DEEPEST:
+        if self._depth > _MAX_DEPTH:
             msg = "is nested too deeply"
             raise ODataSyntaxError(msg)
         found = self._conjunction()

@@ -24,7 +24,7 @@ routes = router("OData")
 _ROOT = "/odata/v4"
 _VERSION = {"OData-Version": "4.0"}
 _PAGE = 5000
-_MOST_SKIPPED = 10_000_000
+_MAX_SKIPPED = 10_000_000
 
 
 # One entity by its keys: `figures_daily(date=2026-01-05,survey='s',…)`.
@@ -75,7 +75,7 @@ class ODataQuery(BaseModel):
     select: str | None = Field(default=None, alias="$select", max_length=1000)
     orderby: str | None = Field(default=None, alias="$orderby", max_length=1000)
     top: int | None = Field(default=None, alias="$top", ge=0)
-    skip: int = Field(default=0, alias="$skip", ge=0, le=_MOST_SKIPPED)
+    skip: int = Field(default=0, alias="$skip", ge=0, le=_MAX_SKIPPED)
     count: bool = Field(default=False, alias="$count", description="Also count all rows.")
     format: str | None = Field(default=None, alias="$format", pattern="^(json|application/json.*)$")
 

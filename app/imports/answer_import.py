@@ -15,11 +15,11 @@ from app.core.ids import derived_uuid
 from app.imports import row_queries
 from app.imports.answer_look import OpenFile
 from app.imports.answer_writing import (
-    clear_answers,
+    clear_responses,
     importer,
-    remove_answers,
-    restore_answers,
-    write_answers,
+    remove_responses,
+    restore_responses,
+    write_responses,
 )
 from app.imports.identities import IdentifiedRow
 from app.imports.models import WRITING
@@ -28,9 +28,9 @@ from app.imports.row_change import RowChange
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
-from app.responses.replacement import find_whole, is_followed_up, put_back_follow_ups
-from app.responses.submission import SubmissionOrigin, reference_of, submission_of
-from app.responses.writing import MOST_ROWS, Submission
+from app.responses.replacement import find_whole, is_followed_up, restore_follow_ups
+from app.responses.submission import SubmissionOrigin, customer_reference_of, submission_of
+from app.responses.writing import MAX_ROWS, Submission
 
 Entry = TypeVar("Entry")
 
@@ -235,8 +235,8 @@ class AnswerTaker:
             return
         ingest, workspace_id = self._ingest, self._workspace_id
         cleared = [change.entry.id for change in changes if change.clears]
-        await clear_answers(ingest, workspace_id, cleared)
-        errors = await write_answers(ingest, workspace_id, await self._submissions(changes))
+        await clear_responses(ingest, workspace_id, cleared)
+        errors = await write_responses(ingest, workspace_id, await self._submissions(changes))
         failed: dict[UUID, RowChange] = {}
         updated: dict[UUID, RowChange] = {}
         for change, error in zip(changes, errors, strict=True):
@@ -257,7 +257,7 @@ class AnswerTaker:
     ) -> None:
         """Restore what was refused, and forget the notes on it; finish the other notes."""
         workspace_id, import_id = self._workspace_id, self._run.id
-        await restore_answers(
+        await restore_responses(
             self._ingest, self._file.survey, [f.before for f in failed.values() if f.before]
         )
         befores = [change.before for change in updated.values() if change.before]
@@ -265,14 +265,16 @@ class AnswerTaker:
         async with self._ingest.database.transaction() as session:
             await row_queries.drop_rows(session, workspace_id, import_id, list(failed))
             if followed_up:
-                await put_back_follow_ups(session, workspace_id, followed_up)
+                await restore_follow_ups(session, workspace_id, followed_up)
             seqs = {id_: change.new_seq for id_, change in updated.items()}
             await row_queries.set_seqs(session, workspace_id, import_id, seqs)
 
     async def _submissions(self, changes: Sequence[RowChange]) -> list[Submission]:
         ingest, workspace_id = self._ingest, self._workspace_id
         bodies = [change.body() for change in changes]
-        references = [reference_of(body.customer) if body.customer else None for body in bodies]
+        references = [
+            customer_reference_of(body.customer) if body.customer else None for body in bodies
+        ]
         customers = await ingest.customer_resolver.customers(
             workspace_id, (reference for reference in references if reference)
         )
@@ -337,8 +339,8 @@ class AnswerTaker:
             )  # fmt: skip
             missing = await find_missing(session, replaced, self._run.id, self._file.identities.ids)
         gone = missing.removed
-        for start in range(0, len(gone), MOST_ROWS):
-            ids = gone[start : start + MOST_ROWS]
+        for start in range(0, len(gone), MAX_ROWS):
+            ids = gone[start : start + MAX_ROWS]
             async with self._ingest.database.session() as session:
                 current = await find_whole(session, workspace_id, ids)
             at = utc_now()
@@ -349,13 +351,13 @@ class AnswerTaker:
                     for id_, whole in current.items()
                 ]
             )  # fmt: skip
-            await remove_answers(self._ingest, workspace_id, ids)
+            await remove_responses(self._ingest, workspace_id, ids)
         self.taken.removed, self.taken.kept = len(gone), missing.kept
 
 
 def _parts_of(rows: Sequence[Entry]) -> list[Sequence[Entry]]:
     """Return the rows in parts that are written by one statement each."""
-    return [rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS)]
+    return [rows[start : start + MAX_ROWS] for start in range(0, len(rows), MAX_ROWS)]
 
 
 def _counted_as(entry: IdentifiedRow) -> tuple[str, int]:

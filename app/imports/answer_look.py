@@ -162,7 +162,7 @@ def _dates(
             values, zone, options.date_format, column.name, order=order, is_sheet=is_sheet
         )
     if "responded_at" in options.constants:
-        # A single date shows no order of day and month, so it must be one of which there is none.
+        # A single date does not show the order of day and month, so only ISO dates are accepted.
         return DateReading(zone, "iso")
     if is_dated:
         detail = (

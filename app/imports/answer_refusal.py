@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why a file of answers is not taken: its values say that it is not what it was taken for."""
+"""Decide whether a file of answers is refused because its values do not fit the survey."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from app.surveys.schemas import Definition
 
 _MIN_MISFITS = 3
 # The share of a column's values beside the main question that may be left out.
-_MOST_UNREAD = 0.1
-# From so many points on, and so many answers, one of them lies in the upper half of the scale; of
-# many answers one is its highest, unless the scores are of a shorter scale.
+_MAX_UNREAD = 0.1
+# On a scale of at least 7 points, at least 10 answers include one in the upper half, and at least
+# 50 include the highest score. Otherwise the scores are of a shorter scale.
 _LONG_SCALE, _MIN_SCORES, _MANY_SCORES = 7, 10, 50
 # The lengths of the shorter scales that the scores may be of, by the least length of the question.
 _OTHER_LENGTHS = {7: (5, 7), 5: (3, 4)}
@@ -79,7 +79,7 @@ def _misread_column(reader: RowReader, histograms: Mapping[str, Counter[str]]) -
     for (target, column), unread in reader.unread.items():
         answers = histograms.get(target, Counter())
         given = unread + sum(n for text, n in answers.items() if text != "-")
-        if unread >= _MIN_SCORES and unread > _MOST_UNREAD * given:
+        if unread >= _MIN_SCORES and unread > _MAX_UNREAD * given:
             return (
                 f"{unread:,} of {given:,} values of `{column}` cannot be read as `{target}`; say "
                 "what they mean by `value`, leave the column out by `ignore`, or say "

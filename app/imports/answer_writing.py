@@ -12,7 +12,7 @@ from app.core.errors import AfterwordError
 from app.responses.body import ResponseIn
 from app.responses.changes import DELETE_SILENTLY
 from app.responses.ingest import Ingest
-from app.responses.replacement import put_back_follow_ups, remove_tombstones
+from app.responses.replacement import remove_tombstones, restore_follow_ups
 from app.responses.service import change_state
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import Submission
@@ -26,7 +26,7 @@ def importer(workspace_id: UUID) -> Caller:
     return Caller.without_key(workspace_id, "import", expand([Scope.WRITE]))
 
 
-async def write_answers(
+async def write_responses(
     ingest: Ingest, workspace_id: UUID, submissions: list[Submission]
 ) -> list[AfterwordError | None]:
     """Write at most 500 responses without events; return the error of each, or None."""
@@ -34,17 +34,17 @@ async def write_answers(
     return [result if isinstance(result, AfterwordError) else None for result in results]
 
 
-async def remove_answers(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+async def remove_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
     """Delete responses without events; their tombstones stay."""
     if ids:
         database, slot = ingest.database, ingest.group.slot
         await change_state(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
 
 
-async def clear_answers(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
+async def clear_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:
     """Delete responses, so that they can be written again with another time or touchpoint."""
     if ids:
-        await remove_answers(ingest, workspace_id, ids)
+        await remove_responses(ingest, workspace_id, ids)
         async with ingest.database.transaction() as session:
             await remove_tombstones(session, workspace_id, ids)
 
@@ -60,7 +60,7 @@ def find_unfit(survey: CompiledSurvey, responses: Sequence[dict[str, Any]]) -> s
     return unfit
 
 
-async def restore_answers(
+async def restore_responses(
     ingest: Ingest, survey: CompiledSurvey, responses: Sequence[dict[str, Any]]
 ) -> set[UUID]:
     """Write responses as they were, with their numbers and follow-ups; return those that failed.
@@ -71,9 +71,9 @@ async def restore_answers(
         return set()
     workspace_id = survey.workspace_id
     submissions = [_restored_submission(survey, whole) for whole in responses]
-    errors = await write_answers(ingest, workspace_id, submissions)
+    errors = await write_responses(ingest, workspace_id, submissions)
     async with ingest.database.transaction() as session:
-        await put_back_follow_ups(session, workspace_id, responses)
+        await restore_follow_ups(session, workspace_id, responses)
     return {
         UUID(whole["id"])
         for whole, error in zip(responses, errors, strict=True)

@@ -15,7 +15,7 @@ from app.imports.presets import presets
 from app.imports.source_file import SourceFile
 from app.imports.table_reader import read_table
 
-_LONGEST_EXAMPLE = 80
+_MAX_EXAMPLE_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ async def find_choices(
     # A column may have two uses; the first one is shown.
     defaults = {use.position: use.target for use in reversed(uses_of(table, unchosen, words))}
     columns = [
-        (name, value[:_LONGEST_EXAMPLE], defaults.get(position, ""))
+        (name, value[:_MAX_EXAMPLE_CHARACTERS], defaults.get(position, ""))
         for position, (name, value) in enumerate(zip(table.columns, table.example, strict=True))
     ]
     return ColumnChoices(columns, sorted(set(words.targets.values())))

@@ -265,7 +265,9 @@ def wanted_rows(
             yield line, cells
 
 
-def _places_of_pivot(table: Table, pivot: tuple[str, str], by: str | None) -> tuple[int, int, int]:
+def _positions_of_pivot(
+    table: Table, pivot: tuple[str, str], by: str | None
+) -> tuple[int, int, int]:
     """Return the positions of the questions, of the answers, and of the ids that are joined."""
     if by is None:
         raise InvalidInput.at("query", "by", msg="names the column of the ids that `pivot` joins")
@@ -277,7 +279,7 @@ def _places_of_pivot(table: Table, pivot: tuple[str, str], by: str | None) -> tu
 def _fault_of(
     table: Table, cells: Sequence[str], positions: tuple[int, int, int], other: str
 ) -> str | None:
-    """Return why a row cannot be joined; `other` is the answer to its question of its id so far."""
+    """Return why a row cannot be joined; `other` is the id's earlier answer to the question."""
     question, answer, by = positions
     if not cells[by]:
         return f"`{table.columns[by]}` is empty, so that its answer has no id"
@@ -292,7 +294,7 @@ def pivot_rows(table: Table, options: ImportOptions) -> Table:
     """Turn a file with one answer per row into a table with one row per id."""
     if options.pivot is None:
         return table
-    question, answer, by = _places_of_pivot(table, options.pivot, options.by)
+    question, answer, by = _positions_of_pivot(table, options.pivot, options.by)
     kept = [
         position for position in range(len(table.columns)) if position not in {question, answer}
     ]

@@ -25,7 +25,7 @@ _KNOWN = {
 }  # fmt: skip
 # The source of a consent that a file states.
 IMPORTED = "import"
-_FEWEST_DIGITS = 5
+_MIN_DIGITS = 5
 _NAMES = ("external_id", "email", "phone")
 
 
@@ -87,7 +87,7 @@ class CustomerReader:
             name: given[name][1] for name in ("external_id", "email", "name", "phone", "source")
             if name in given
         }  # fmt: skip
-        if "phone" in fields and sum(map(str.isdigit, fields["phone"])) < _FEWEST_DIGITS:
+        if "phone" in fields and sum(map(str.isdigit, fields["phone"])) < _MIN_DIGITS:
             self.notes[f"phone: `{fields.pop('phone')[:40]}` is no telephone number"] += 1
         if "locale" in given:
             text = given["locale"][1]

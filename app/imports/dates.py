@@ -198,7 +198,7 @@ def _order_shown_by(seen: Mapping[str | None, int], column: str) -> str:
 def _may_begin_with_years(dates: Set[tuple[int, int, int]]) -> bool:
     """Tell whether dates of two-digit years may have the year first, and the day last.
 
-    The years of a file are the last few and few, its days are many.
+    A file covers only a few recent years, but many days of the month.
     """
     years, days = {first for first, _, _ in dates}, {last for _, _, last in dates}
     this_year = dt.datetime.now(dt.UTC).year % 100

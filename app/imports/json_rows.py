@@ -11,7 +11,7 @@ from app.core.errors import InvalidInput
 from app.imports.source_file import SourceFile
 from app.imports.table import Table, cell_text, clean
 
-_DEEPEST = 20
+_MAX_DEPTH = 20
 _BEGINS = re.compile(r"\[?\s*\{")
 # What an API calls the list in which it returns its rows.
 _LISTS = (
@@ -145,7 +145,7 @@ def flatten(entry: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[
         if prefix == "properties.":
             own = f"property.{name}"
         own = clean(own)
-        if isinstance(value, dict) and depth < _DEEPEST:
+        if isinstance(value, dict) and depth < _MAX_DEPTH:
             flat |= flatten(value, f"{own}.", depth + 1)
         elif isinstance(value, list):
             flat[own] = ";".join(cell_text(part) for part in value)

@@ -17,7 +17,7 @@ FIELDS = (
     "customer.email", "customer.external_id", "customer.name",
 )  # fmt: skip
 # A type of interaction as files name it, such as ticket.solved.
-EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
+INTERACTION_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 _COPY = re.compile(
     r"(?: ?[(\[]\d+(?:-\d+)?[)\]]|[ _.-]+v\d+"
     r"|(?: [-–—])?[ _.–—-]+(?:final|finał|copy|kopia|copie|kopie|copia|cópia"
@@ -93,7 +93,7 @@ def event_names_of(options: Iterable[str]) -> dict[str, str]:
     """Return the types of options such as NAME=TYPE, by name; a type is such as ticket.solved."""
     named = dict(pairs_of("event_name", options, wanted="NAME=TYPE"))
     for type_ in named.values():
-        if not EVENT_TYPE.fullmatch(type_):
+        if not INTERACTION_TYPE.fullmatch(type_):
             msg = f"`{type_[:40]}` is no type of interaction; use one such as ticket.solved"
             raise InvalidInput.at("query", "event_name", msg=msg)
     return named

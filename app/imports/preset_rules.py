@@ -19,7 +19,7 @@ from app.imports.options import ImportOptions
 from app.imports.table import Table
 from app.imports.values import plain_header
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 
 
 def apply_rules(
@@ -149,7 +149,7 @@ def _of_survey(table: Table, column: str, key: str) -> Table:
     if len(found) <= 1:
         return table
     if key not in found:
-        names = ", ".join(list(found)[:_MOST_NAMED])
+        names = ", ".join(list(found)[:_MAX_NAMED])
         detail = (
             f"The file has answers of several surveys: {names}; choose one by `where`, such as "
             f"{column}={next(iter(found))}."

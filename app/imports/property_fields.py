@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.core.json_values import property_error
-from app.core.property_filters import MOST_PROPERTIES, PROPERTY
+from app.core.property_filters import MAX_PROPERTIES, PROPERTY
 
 # A ticket may have its agent and its team beside them.
-_MOST_PROPERTIES = MOST_PROPERTIES - 2
-_LONGEST_NAME = 64
+_MAX_PROPERTIES = MAX_PROPERTIES - 2
+_MAX_NAME_CHARACTERS = 64
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class PropertyFields:
 
 
 def add_property(
-    properties: dict[str, str], name: str, text: str, *, most: int = _MOST_PROPERTIES
+    properties: dict[str, str], name: str, text: str, *, most: int = _MAX_PROPERTIES
 ) -> str | None:
     """Add a property that fits; return why one does not."""
-    if len(name) > _LONGEST_NAME:
-        return f"the name of a property has at most {_LONGEST_NAME} characters"
+    if len(name) > _MAX_NAME_CHARACTERS:
+        return f"the name of a property has at most {_MAX_NAME_CHARACTERS} characters"
     if name not in properties and len(properties) >= most:
         return f"only {most} properties are kept of a row"
     if reason := property_error(text):

@@ -12,7 +12,7 @@ from app.imports.customer_rows import IMPORTED
 from app.imports.record_import import RecordNote, WrittenRecord
 from app.imports.records import Record
 from app.imports.ticket_rows import TicketStory
-from app.interactions.customer_history import fields_of, put_back, remove_unnamed
+from app.interactions.customer_history import delete_unreferenced, fields_of, restore_customer
 from app.interactions.customer_schemas import CustomerRow
 from app.interactions.customers import (
     find_by_email,
@@ -160,13 +160,13 @@ class CustomerWriter:
             if note.after is None or not _same(fields_of(customer), note.after):
                 left.add(note.record_id)
             elif note.before is not None:
-                await put_back(session, workspace_id, customer["id"], note.before)
-            elif not await remove_unnamed(session, workspace_id, customer["id"]):
+                await restore_customer(session, workspace_id, customer["id"], note.before)
+            elif not await delete_unreferenced(session, workspace_id, customer["id"]):
                 if note.found is None:
                     left.add(note.record_id)
                 else:
                     # In use elsewhere, it is as the import found it.
-                    await put_back(session, workspace_id, customer["id"], note.found)
+                    await restore_customer(session, workspace_id, customer["id"], note.found)
         return left
 
     def is_made_by(self, state: Any, after: Any) -> bool:

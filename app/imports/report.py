@@ -12,9 +12,9 @@ from app.imports.options import ImportOptions
 from app.imports.row_scan import RowScan
 from app.imports.table import Table
 
-MOST_REJECTED = 0.05
+MAX_REJECTED = 0.05
 _QUOTED = re.compile("`[^`]*`")
-_MOST_REASONS = 50
+_MAX_REASONS = 50
 
 
 class NotedReader(Protocol):
@@ -77,12 +77,12 @@ def file_report(
         },
         "rejected": [
             {"column": kind[0], "n": count, "line": first[kind].line, "reason": first[kind].reason}
-            for kind, count in reasons.most_common(_MOST_REASONS)
+            for kind, count in reasons.most_common(_MAX_REASONS)
         ],
         "notes": [
             *file.table.notes,
             *(f"{note} (left out, {n} times)" for note, n in
-              file.reader.notes.most_common(_MOST_REASONS)),
+              file.reader.notes.most_common(_MAX_REASONS)),
         ],
     }  # fmt: skip
 
@@ -107,7 +107,7 @@ def too_many_rejects(file: ReadFile, taken: int) -> str | None:
     """Return why nothing is taken where too many rows cannot be read, or None."""
     rejected = sum(row.rows for row in file.scan.rejected)
     rows = taken + rejected
-    if file.options.allow_rejects or rejected <= MOST_REJECTED * rows:
+    if file.options.allow_rejects or rejected <= MAX_REJECTED * rows:
         return None
     share = 100 * rejected / rows
     return (

@@ -15,22 +15,22 @@ from typing import Any, NamedTuple, get_args
 import msgspec
 
 from app.core.errors import AfterwordError
-from app.core.property_filters import MOST_PROPERTIES, PROPERTY
-from app.core.text_types import LOCALE, LONGEST_LOCALE, normalize_email
+from app.core.property_filters import MAX_PROPERTIES, PROPERTY
+from app.core.text_types import LOCALE, MAX_LOCALE_CHARACTERS, normalize_email
 from app.imports.columns import ColumnUse
 from app.imports.dates import DateReading
 from app.imports.options import ImportOptions
 from app.imports.property_fields import add_property
 from app.imports.table import Table, too_wide
 from app.imports.values import OtherScaleError, ReadCell, fold, reader_of, rivals_among
-from app.responses.body import LONGEST_TAG, MOST_TAGS, Channel, ResponseIn, check_response
+from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS, Channel, ResponseIn, check_response
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 from app.surveys.scales import scale_of
 
 _TOUCHPOINT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SHORT = 128
 # Of a customer's fields; the others may have 200 characters.
-_LONGEST_OF_CUSTOMER = {"external_id": _SHORT}
+_MAX_OF_CUSTOMER_CHARACTERS = {"external_id": _SHORT}
 _MAX_CACHED_TEXTS = 10_000
 # Where the id of a row is kept until its body is whole.
 _EXTERNAL_ID = "external id"
@@ -285,7 +285,7 @@ class RowReader:
     def _locale(self, body: dict[str, Any], column: str, text: str) -> None:
         language, separator, rest = text.partition("-" if "-" in text else "_")
         locale = language.lower() + separator + rest
-        if len(locale) <= LONGEST_LOCALE and re.fullmatch(LOCALE, locale):
+        if len(locale) <= MAX_LOCALE_CHARACTERS and re.fullmatch(LOCALE, locale):
             body["locale"] = locale
         else:
             self._leave_out(column, f"`{text[:40]}` is no locale such as en or pl-PL")
@@ -293,9 +293,9 @@ class RowReader:
     def _tags(self, body: dict[str, Any], column: str, text: str) -> None:
         listed = text.strip('[]"').replace('", "', ";").replace('","', ";")
         tags = [part.strip() for part in re.split(r"[;|,]", listed) if part.strip()]
-        fit = [tag for tag in dict.fromkeys(tags) if len(tag) <= LONGEST_TAG][:MOST_TAGS]
+        fit = [tag for tag in dict.fromkeys(tags) if len(tag) <= MAX_TAG_CHARACTERS][:MAX_TAGS]
         if len(fit) < len(set(tags)):
-            limits = f"longer than {LONGEST_TAG} characters, or more than {MOST_TAGS}"
+            limits = f"longer than {MAX_TAG_CHARACTERS} characters, or more than {MAX_TAGS}"
             self._leave_out(column, f"has tags {limits}")
         body["tags"] = fit
 
@@ -307,7 +307,7 @@ class RowReader:
 
     def _property(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
         properties = body.get("properties", {})
-        if reason := add_property(properties, name, text, most=MOST_PROPERTIES):
+        if reason := add_property(properties, name, text, most=MAX_PROPERTIES):
             self._leave_out(column, reason)
         else:
             body["properties"] = properties
@@ -316,7 +316,7 @@ class RowReader:
         email = normalize_email(text) if name == "email" else None
         if name == "email" and email is None:
             self._leave_out(column, f"`{text[:60]}` is no e-mail address")
-        elif len(text) > (most := _LONGEST_OF_CUSTOMER.get(name, 200)):
+        elif len(text) > (most := _MAX_OF_CUSTOMER_CHARACTERS.get(name, 200)):
             self._leave_out(column, f"is longer than {most} characters")
         else:
             body.setdefault("customer", {})[name] = email or text
@@ -340,7 +340,7 @@ class RowReader:
 
     def _checked(self, line: int, body: dict[str, Any], external_id: str | None) -> ReadRow:
         try:
-            decoded = check_response(msgspec.convert(body, ResponseIn), is_fit=True)
+            decoded = check_response(msgspec.convert(body, ResponseIn), has_normalized_email=True)
             checked = self.survey.check(decoded.answers, complete=True)
         except msgspec.ValidationError as error:
             raise UnreadableRowError("row", str(error)) from None

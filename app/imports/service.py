@@ -30,7 +30,7 @@ from app.imports.undo import undo_answers
 from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
 
-_BLOCK = 1 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 class FileTaker(Protocol):
@@ -82,7 +82,7 @@ def _fingerprint(source: SourceFile, options: ImportOptions) -> str:
     """Return the hash by which a repeated import is recognised: of the file and its options."""
     digest = hashlib.sha256()
     with source.open() as file:
-        while block := file.read(_BLOCK):
+        while block := file.read(_BLOCK_BYTES):
             digest.update(block)
     digest.update(repr(_ordered(vars(options))).encode())
     return digest.hexdigest()

@@ -13,13 +13,13 @@ from app.core.errors import InvalidInput
 
 # Old Macs and DOS come last: they are chosen only where they fit better.
 _SINGLE_BYTE = ("cp1252", "cp1250", "iso8859_2", "mac_roman", "cp850", "cp852")
-_SAMPLE = 1 << 20
+_CHUNK_BYTES = 1 << 20
 _ODD_LINES = 2000
 # Of two plausible encodings, one wins only if it gives this many more known words.
 _CLEARLY_MORE_WORDS = 2
 # The share of letters of one language: below the first no reading is right, from the second on it
 # is without a known word too.
-_LEAST_SHARE, _SURE_SHARE = 0.6, 0.9
+_MIN_SHARE, _SURE_SHARE = 0.6, 0.9
 # With fewer known words than this only a sure share of letters tells an encoding.
 _FEW_WORDS = 2
 # The letters beyond ASCII of each language; the right encoding gives those of one language.
@@ -62,7 +62,7 @@ def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | N
         asked = _require_encoding(asked)
     with source.open() as file:
         head = file.read(4)
-        # A mark at the beginning is stronger than what is said: rejected rows bear one.
+        # A byte order mark overrides the caller's encoding; files of rejected rows have one.
         for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"),
                            (codecs.BOM_UTF16_BE, "utf-16")):  # fmt: skip
             if head.startswith(mark):
@@ -75,7 +75,7 @@ def detect_encoding(source: SourceFile, asked: str | None) -> tuple[str, str | N
         if _is_utf8(file):
             return "utf-8", None
         file.seek(0)
-        odd = [line for line in file.read(_SAMPLE * 8).splitlines() if not line.isascii()]
+        odd = [line for line in file.read(_CHUNK_BYTES * 8).splitlines() if not line.isascii()]
     return _detect_single_byte(odd[:_ODD_LINES])
 
 
@@ -93,7 +93,7 @@ def _require_encoding(asked: str) -> str:
 def _is_utf8(file: BinaryIO) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while chunk := file.read(_SAMPLE):
+        while chunk := file.read(_CHUNK_BYTES):
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
@@ -117,7 +117,7 @@ def _detect_single_byte(lines: Sequence[bytes]) -> tuple[str, str | None]:
     ranked = sorted(fits, key=lambda name: (fits[name], -_SINGLE_BYTE.index(name)), reverse=True)
     best = ranked[0]
     share, word_count = fits[best]
-    if share < _LEAST_SHARE or (share < _SURE_SHARE and word_count < _FEW_WORDS):
+    if share < _MIN_SHARE or (share < _SURE_SHARE and word_count < _FEW_WORDS):
         raise _unknown_encoding()
     others = [
         name

@@ -20,7 +20,7 @@ _ORIGIN = re.compile(
 
 
 class RejectsOrigin(NamedTuple):
-    """Where rejected rows come from, which they cannot tell themselves.
+    """The origin of rejected rows, which is written beside the reason of each row.
 
     `source` is the source of their file, `imports` are those of its other rows. `date_order` and
     `timezone` are how its dates were read.

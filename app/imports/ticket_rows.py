@@ -14,7 +14,7 @@ from app.core.clock import utc_now
 from app.core.text_types import normalize_email
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.dates import DateReading
-from app.imports.options import EVENT_TYPE
+from app.imports.options import INTERACTION_TYPE
 from app.imports.presets import presets
 from app.imports.property_fields import PropertyFields
 from app.imports.records import Record, hash_of
@@ -40,7 +40,7 @@ _TARGETS = {name: name for name in FIELDS} | {
     "customer_email": "customer.email", "customer_id": "customer.external_id",
 }  # fmt: skip
 _AHEAD = dt.timedelta(hours=24)
-_LONGEST_ID = 100
+_MAX_ID_CHARACTERS = 100
 _COUNT = re.compile(r"\d{1,4}(?:[.,]0+)?")
 # What stands for no time in exports.
 _NO_TIME = frozenset({"-", "–", "—", "null", "none", "n/a", "na", "nan", "nat"})
@@ -101,8 +101,8 @@ class TicketReader:
         if "id" not in given:
             raise UnreadableRowError("id", "is empty; every row names its ticket")
         column, ticket = given["id"]
-        if len(ticket) > _LONGEST_ID:
-            raise UnreadableRowError(column, f"is longer than {_LONGEST_ID} characters")
+        if len(ticket) > _MAX_ID_CHARACTERS:
+            raise UnreadableRowError(column, f"is longer than {_MAX_ID_CHARACTERS} characters")
         events = self._event(given) if self.by_event else self._events(given)
         common = self._common(given)
         drafts = tuple(
@@ -165,7 +165,7 @@ class TicketReader:
         """Return the event of a row that describes one event."""
         column, text = given.get("event", ("event", ""))
         type_ = self._named.get(fold(text)) or _KNOWN_EVENTS.get(fold(text))
-        if type_ is None and EVENT_TYPE.fullmatch(text):
+        if type_ is None and INTERACTION_TYPE.fullmatch(text):
             type_ = text
         if type_ is None:
             reason = f"`{text[:40]}` is no event; say what it means by `event_name`"

@@ -10,16 +10,16 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.errors import Conflict
 from app.imports import row_queries
 from app.imports.answer_writing import (
-    clear_answers,
+    clear_responses,
     find_unfit,
-    remove_answers,
-    restore_answers,
+    remove_responses,
+    restore_responses,
 )
 from app.imports.models import UNDOING, WRITING
 from app.responses.ingest import Ingest
 from app.responses.models import ImportRun
 from app.responses.replacement import is_followed_up
-from app.responses.writing import MOST_ROWS
+from app.responses.writing import MAX_ROWS
 from app.surveys.catalogue import find_published
 from app.surveys.compiled import CompiledSurvey
 
@@ -42,8 +42,8 @@ async def undo_answers(ingest: Ingest, run: ImportRun) -> tuple[int, list[UUID]]
     unchanged = [row for row in rows if not row.was_there and not is_changed_since(row)]
     left = [row.response_id for row in rows if not row.was_there and is_changed_since(row)]
     undone = 0
-    for start in range(0, len(unchanged), MOST_ROWS):
-        chunk = unchanged[start : start + MOST_ROWS]
+    for start in range(0, len(unchanged), MAX_ROWS):
+        chunk = unchanged[start : start + MAX_ROWS]
         failed = await _undo_rows(ingest, survey, import_id, {
             row.response_id: befores[row.response_id] for row in chunk
         })  # fmt: skip
@@ -63,8 +63,8 @@ async def _befores_of(
     """Return each response as it was before an import; None if nothing is to be restored.
 
     If an import that was undone wrote the earlier state, restore what that import had found,
-    unless somebody has followed it up. The second value has the rows of undone imports that are
-    over by that, by response and import.
+    unless somebody has followed it up. The second value names the rows of undone imports that
+    this undo supersedes, by response and import.
     """
     changed = [row.response_id for row in rows if row.before is not None]
     undone = await row_queries.find_undone(session, workspace_id, changed)
@@ -99,9 +99,9 @@ async def _undo_rows(
     added = [id_ for id_ in ids if befores[id_] is None]
     async with ingest.database.transaction() as session:
         await row_queries.set_seqs(session, workspace_id, import_id, dict.fromkeys(ids, UNDOING))
-    await remove_answers(ingest, workspace_id, added)
-    await clear_answers(ingest, workspace_id, [UUID(before["id"]) for before in earlier])
-    failed = await restore_answers(ingest, survey, earlier)
+    await remove_responses(ingest, workspace_id, added)
+    await clear_responses(ingest, workspace_id, [UUID(before["id"]) for before in earlier])
+    failed = await restore_responses(ingest, survey, earlier)
     async with ingest.database.transaction() as session:
         done = [id_ for id_ in ids if id_ not in failed]
         await row_queries.drop_rows(session, workspace_id, import_id, done)

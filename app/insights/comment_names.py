@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.name_endings import LONGEST_ENDING, NOMINATIVES
+from app.insights.name_endings import MAX_ENDING_LETTERS, NOMINATIVES
 from app.insights.request import InsightRequest, InsightRow, ResponseQuery
 from app.interactions.erased_names import (
     ACCENTS,
@@ -18,7 +18,7 @@ from app.interactions.erased_names import (
     plain_words,
 )
 
-_SHORTEST_NAME = 3
+_MIN_NAME_CHARACTERS = 3
 # Below this many answers only the names of the customers who gave them are read.
 _FEW_ANSWERS = 50_000
 # How German writes its umlauts without them.
@@ -62,10 +62,10 @@ def name_forms(words: Iterable[str]) -> set[str]:
         written |= {word.replace(umlaut, plain) for word in written}
     forms = set(written)
     for word in written:
-        for length in range(1, min(LONGEST_ENDING, len(word) - 1) + 1):
+        for length in range(1, min(MAX_ENDING_LETTERS, len(word) - 1) + 1):
             stem, ending = word[:-length], word[-length:]
             forms |= {stem + nominative for nominative in NOMINATIVES.get(ending, ())}
-    return {form for form in forms if len(form) >= _SHORTEST_NAME} | written
+    return {form for form in forms if len(form) >= _MIN_NAME_CHARACTERS} | written
 
 
 def _chunks(rows: Sequence[InsightRow], size: int) -> Iterator[tuple[InsightRow, ...]]:

@@ -34,8 +34,8 @@ from app.insights.request import (
 from app.interactions.erased_names import LETTER
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS
 
-_LEAST_COMMENTS, _LEAST_PEOPLE = 20, 3
-MOST_COMMENTS = 20_000
+_MIN_COMMENTS, _MIN_PEOPLE = 20, 3
+MAX_COMMENTS = 20_000
 # So many answers practically always hold enough comments of both sides.
 _MANY_ANSWERS = 50_000
 _EXAMPLES = 3
@@ -89,19 +89,19 @@ class Term:
 async def find_comments(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return the terms that tell the two sides apart, the clearest first."""
     surveys, warnings = select_comparable(
-        await surveys_of(session, request), needed_n=_LEAST_COMMENTS
+        await surveys_of(session, request), needed_n=_MIN_COMMENTS
     )
     default = language_of(request.metric_request.workspace.default_locale)
     comments = await _read_both_sides(session, request, surveys, warnings, default)
     sizes = Counter(comment.side for comment in comments)
     fewer = min(sizes["low"], sizes["high"])
-    if fewer < _LEAST_COMMENTS:
+    if fewer < _MIN_COMMENTS:
         detail = (
             f"There are {sizes['low']} comments of low scorers and {sizes['high']} of high "
-            f"scorers; {_LEAST_COMMENTS} of each are needed."
+            f"scorers; {_MIN_COMMENTS} of each are needed."
         )
-        raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_LEAST_COMMENTS)
-    least = max(_LEAST_PEOPLE, request.metric_request.workspace.min_group_size)
+        raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_MIN_COMMENTS)
+    least = max(_MIN_PEOPLE, request.metric_request.workspace.min_group_size)
     rows, priors = await asyncio.to_thread(_compare, comments, default, least)
     tested = len(rows)
     wanted = request.options.get("side")
@@ -140,12 +140,12 @@ async def _read_both_sides(
     try:
         for side in _SIDES:
             side_comments = await _read(session, request, [survey.id for survey in surveys], side)
-            if len(side_comments) > MOST_COMMENTS:
+            if len(side_comments) > MAX_COMMENTS:
                 warnings.append(
-                    f"Of the {side} scorers the newest {MOST_COMMENTS:,} comments are read."
+                    f"Of the {side} scorers the newest {MAX_COMMENTS:,} comments are read."
                 )
-            comments += side_comments[:MOST_COMMENTS]
-            if loading is None and len(comments) >= _LEAST_COMMENTS:
+            comments += side_comments[:MAX_COMMENTS]
+            if loading is None and len(comments) >= _MIN_COMMENTS:
                 loading = _start_loading(default)
     finally:
         if loading is not None:
@@ -170,7 +170,7 @@ async def _read(
         session,
         text(
             f"select r.id, {_PERSON} as person, r.score, r.locale, r.comment {source} "
-            f"order by r.responded_at desc, r.id desc limit {MOST_COMMENTS + 1}"
+            f"order by r.responded_at desc, r.id desc limit {MAX_COMMENTS + 1}"
         ).bindparams(**query.bound),
     )
     return [

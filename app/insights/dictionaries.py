@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 # A language that knows at most this share of a comment's words is hardly its language.
 _FEW_KNOWN = 0.6
-_SHORTEST = 2
-_MOST_KEPT = 200_000
-_MOST_LANGUAGES = 8
+_MIN_LETTERS = 2
+_MAX_KEPT = 200_000
+_MAX_LANGUAGES = 8
 # The languages with a dictionary that are not written in Latin letters.
 _LANGUAGES_BY_SCRIPT = {
     "CYRILLIC": ("ru", "uk", "bg", "mk"), "GREEK": ("el",), "GEORGIAN": ("ka",),
@@ -49,7 +49,7 @@ class DictionaryFiles:
         """Begin without a folder."""
         self.folder: Path | None = None
         self._preparing = Lock()
-        self._load = lru_cache(maxsize=_MOST_LANGUAGES)(self._load_uncached)
+        self._load = lru_cache(maxsize=_MAX_LANGUAGES)(self._load_uncached)
 
     def get_dictionary(self, lang: str) -> Mapping[str, str]:
         """Return the basic form of each word of a language."""
@@ -251,7 +251,7 @@ def lemma_of(word: str, language: str) -> str | None:
     lemma = _lemma_of_whole(word, language)
     if lemma is not None and language == "ro" and "-" in word:
         # Short words lean on others: `m-a`, `într-o`, `dă-mi`.
-        parts = [part for part in word.split("-") if len(part) >= _SHORTEST]
+        parts = [part for part in word.split("-") if len(part) >= _MIN_LETTERS]
         lemmas = [part for part in (_lemma_of_whole(part, language) for part in parts) if part]
         lemma = lemmas[0] if len(lemmas) == 1 else lemma if lemmas else None
     _keep(_LEMMAS, (word, language), lemma)
@@ -263,10 +263,10 @@ def _lemma_of_whole(word: str, language: str) -> str | None:
     if language in _lemmatised():
         lemma = _lemmatizer().lemmatize(word, lang=language).lower()
     is_empty = not plain_words([word, lemma]).isdisjoint(_function_words(language))
-    return None if is_empty or len(word) < _SHORTEST else lemma
+    return None if is_empty or len(word) < _MIN_LETTERS else lemma
 
 
 def _keep(kept: dict[tuple[str, str], Any], key: tuple[str, str], value: Any) -> None:
-    if len(kept) >= _MOST_KEPT:
+    if len(kept) >= _MAX_KEPT:
         kept.clear()
     kept[key] = value

@@ -47,7 +47,7 @@ from app.insights.scores import (
 )
 from app.metrics.statistics import f_tail, wilson
 
-_LEAST, _LEAST_EACH = 50, 8
+_MIN_ANSWERS, _MIN_ANSWERS_EACH = 50, 8
 
 
 async def find_drivers(session: AsyncSession, request: InsightRequest) -> InsightReply:
@@ -56,7 +56,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
     found = await surveys_of(session, request, outcome=outcome)
     # A survey without drivers, which may have more answers, must not hide those that have some.
     surveys, warnings = select_comparable(
-        [survey for survey in found if _items_of(survey)] or found, needed_n=_LEAST
+        [survey for survey in found if _items_of(survey)] or found, needed_n=_MIN_ANSWERS
     )
     main = surveys[0].outcome
     assert main is not None  # noqa: S101 - `select_comparable` keeps those with an outcome
@@ -68,7 +68,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
         raise InsightRefused(NOTHING_TAGGED, detail, about=about)
     rows, tops = await _read_all(session, request, surveys, names)
     complete = sum(len(chunk) for chunk in complete_rows(rows))
-    needed = _LEAST + _LEAST_EACH * len(names)
+    needed = _MIN_ANSWERS + _MIN_ANSWERS_EACH * len(names)
     left_out = _drivers_to_drop(surveys, tops) if complete < needed else []
     if left_out:
         warnings.append(
@@ -77,7 +77,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
         names = [name for name in names if name not in left_out]
         rows, tops = await _read_all(session, request, surveys, names)
         complete = sum(len(chunk) for chunk in complete_rows(rows))
-        needed = _LEAST + _LEAST_EACH * len(names)
+        needed = _MIN_ANSWERS + _MIN_ANSWERS_EACH * len(names)
     if complete < needed:
         detail = (
             f"{complete} answers say the outcome and every driver; {len(names)} drivers need "

@@ -22,8 +22,8 @@ class Chunks(Protocol):
 
 _SAMPLES = 1000
 _AT_ONCE = 100
-MOST_SAMPLED = 20_000
-_LEAST_EIGENVALUE = 1e-9
+MAX_SAMPLED = 20_000
+_MIN_EIGENVALUE = 1e-9
 # A variance that is a smaller part of the sum of squares is an error of rounding.
 ROUNDING = 1e-12
 
@@ -135,7 +135,7 @@ def _is_positive(correlations: Floats) -> bool:
     inner = correlations[np.ix_(known, known)]
     if inner.size == 0 or np.isnan(inner).any():
         return False
-    return bool(np.linalg.eigvalsh(inner)[0] > _LEAST_EIGENVALUE)
+    return bool(np.linalg.eigvalsh(inner)[0] > _MIN_EIGENVALUE)
 
 
 class SharesOfSamples(NamedTuple):
@@ -156,8 +156,8 @@ def bootstrap_shares(n: int, take: Callable[[Any], Floats], seed: int) -> Shares
     few products of matrices.
     """
     rng = np.random.default_rng(seed)
-    is_part = n > MOST_SAMPLED
-    values = take(np.sort(rng.choice(n, MOST_SAMPLED, replace=False)) if is_part else np.arange(n))
+    is_part = n > MAX_SAMPLED
+    values = take(np.sort(rng.choice(n, MAX_SAMPLED, replace=False)) if is_part else np.arange(n))
     m = len(values)
     columns = values.shape[1]
     known = ~np.isnan(values)
@@ -251,7 +251,7 @@ def bootstrap_means(values: Floats, seed: int) -> tuple[float, float] | None:
     if values.min() == values.max():
         return float(values[0]), float(values[0])
     rng = np.random.default_rng(seed)
-    part = values if n <= MOST_SAMPLED else rng.choice(values, MOST_SAMPLED, replace=False)
+    part = values if n <= MAX_SAMPLED else rng.choice(values, MAX_SAMPLED, replace=False)
     m = len(part)
     # One sample at a time stays in the processor's cache.
     means = [part.take(rng.integers(0, m, m)).mean() for _ in range(_SAMPLES)]

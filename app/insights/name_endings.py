@@ -68,4 +68,4 @@ NOMINATIVES: dict[str, set[str]] = defaultdict(set)
 for _of_language in _ENDINGS.values():
     for _ending, _nominatives in _of_language.items():
         NOMINATIVES[_ending].update(_nominatives)
-LONGEST_ENDING = max(map(len, NOMINATIVES))
+MAX_ENDING_LETTERS = max(map(len, NOMINATIVES))

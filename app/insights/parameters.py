@@ -19,7 +19,7 @@ from app.workspaces.models import Workspace
 
 _Many = Annotated[list[str], Field(max_length=100)]
 _DAY = dt.timedelta(days=1)
-_LONGEST_WITHIN = dt.timedelta(days=3650)
+_MAX_WITHIN = dt.timedelta(days=3650)
 _WITHIN = dt.timedelta(days=90)
 _SPAN_OF_SPENDING = dt.timedelta(days=365)
 # Insights read ratings of every metric; this metric stands for all of them.
@@ -31,7 +31,7 @@ def _is_duration(value: str) -> str:
     if found is None or found % _DAY:
         msg = "must be days or weeks, such as P90D or P12W"
         raise ValueError(msg)
-    if not _DAY <= found <= _LONGEST_WITHIN:
+    if not _DAY <= found <= _MAX_WITHIN:
         msg = "must be from P1D to P3650D"
         raise ValueError(msg)
     return value

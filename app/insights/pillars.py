@@ -48,9 +48,9 @@ from app.insights.scores import (
 from app.metrics.statistics import wilson
 from app.surveys.question_types import QuestionType
 
-_LEAST = 10
+_MIN_ANSWERS = 10
 # The least number of complete answers for which weights are computed.
-_LEAST_WEIGHTED = 200
+_MIN_WEIGHTED = 200
 _HALF = 0.5
 # The modules whose mean is the brand-experience score.
 _MODULES = ("sensory", "emotional", "intellectual", "behavioural")
@@ -78,7 +78,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     surveys = await surveys_of(session, request)
     if not surveys:
         detail = "There is no answer here; choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_LEAST)
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_MIN_ANSWERS)
     tagged = [s for s in surveys if _rating_items(s, tag)]
     if not tagged:
         detail = f"No question with answers here is tagged with a `{tag}`; tag those that rate one."
@@ -89,9 +89,9 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     names = sorted({getattr(item, tag) for s in tagged for item in _rating_items(s, tag)})
     table, alphas = await _read(session, request, tagged, tag, names)
     counted = sum(int((~np.isnan(chunk[:, :-1])).any(axis=1).sum()) for chunk in table)
-    if counted < _LEAST:
-        detail = f"{counted} answers rate at least half of a {tag}; {_LEAST} are needed."
-        raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_LEAST)
+    if counted < _MIN_ANSWERS:
+        detail = f"{counted} answers rate at least half of a {tag}; {_MIN_ANSWERS} are needed."
+        raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_MIN_ANSWERS)
     holds_outcome = any(
         survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
     )
@@ -239,13 +239,13 @@ def _weights(
     if requested == "johnson" and not may_weigh:
         detail = "The main question is tagged with a pillar itself; leave `weights` out."
         raise InsightRefused(NO_OUTCOME, detail, n=complete)
-    if requested == "johnson" and complete < _LEAST_WEIGHTED:
+    if requested == "johnson" and complete < _MIN_WEIGHTED:
         detail = (
             f"{complete} answers rate every pillar and say the outcome; Johnson's weights need "
-            f"{_LEAST_WEIGHTED}. Leave `weights` out for equal ones."
+            f"{_MIN_WEIGHTED}. Leave `weights` out for equal ones."
         )
-        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_LEAST_WEIGHTED)
-    if requested == "equal" or complete < _LEAST_WEIGHTED or not may_weigh:
+        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_MIN_WEIGHTED)
+    if requested == "equal" or complete < _MIN_WEIGHTED or not may_weigh:
         return equal, "equal"
     shares = importance_of(table).shares
     return (shares / 100, "johnson") if shares.sum() > 0 else (equal, "equal")

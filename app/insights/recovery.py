@@ -27,7 +27,7 @@ from app.metrics.statistics import share_change, wilson
 from app.surveys.question_types import QuestionType
 from app.surveys.scales import BANDS, HIGH_BANDS, LOW_BANDS, bands_sql
 
-_LEAST = 20
+_MIN_FAILURES = 20
 _ONLY_LATEST = (
     "Only each customer's latest answer is looked at, since `count` is `latest_per_customer`: few "
     "of them can have a next rating."
@@ -107,11 +107,10 @@ async def find_recovery(session: AsyncSession, request: InsightRequest) -> Insig
     # Metrics recover at different rates; pooling them could show an effect that is none.
     chosen = max(summaries, key=lambda metric: (summaries[metric]["failures"], metric))
     whole = summaries[chosen]
-    if whole["failures"] < _LEAST:
-        detail = (
-            f"{whole['failures']} bad ratings of known customers ({chosen}); {_LEAST} are needed."
-        )
-        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_LEAST)
+    if whole["failures"] < _MIN_FAILURES:
+        found = f"{whole['failures']} bad ratings of known customers ({chosen})"
+        detail = f"{found}; {_MIN_FAILURES} are needed."
+        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_MIN_FAILURES)
     return {
         "outcome": {"question": None, "metric": chosen},
         "n": sum(row["n"] for row in rows_of[chosen]),
@@ -256,7 +255,7 @@ async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
     )
     if not found.one()[0]:
         detail = "There is no rating here; choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_LEAST)
+        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_MIN_FAILURES)
     detail = (
         "No rating here is of a known customer; send `customer` with answers, or ask by invitation."
     )

@@ -17,7 +17,7 @@ from app.insights.kinds import KINDS, InsightName
 from app.insights.request import TOO_FEW, InsightRefused, InsightReply, InsightRequest
 from app.metrics.service import format_bound
 
-_MOST_KEPT, _KEPT_SECONDS = 256, 300
+_MAX_KEPT, _KEPT_SECONDS = 256, 300
 # The fields that hold the size of a row. A row that is smaller than the workspace's smallest
 # group is shown with its names and its size only.
 _SIZES = ("n", "customers", "failures", "followed", "good_followed")
@@ -76,7 +76,7 @@ class InsightCache:
     def __init__(self, dictionaries: Path) -> None:
         """Begin without replies; `dictionaries` is the folder in which those of words are kept."""
         keep_dictionaries_in(dictionaries)
-        self._replies: TTLCache[tuple[Any, ...], InsightReply] = TTLCache(_MOST_KEPT, _KEPT_SECONDS)
+        self._replies: TTLCache[tuple[Any, ...], InsightReply] = TTLCache(_MAX_KEPT, _KEPT_SECONDS)
         self._preparing: asyncio.Task[Any] | None = None
         self._ahead: asyncio.Task[None] | None = None
 

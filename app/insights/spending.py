@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.insights.linear import MOST_SAMPLED, Floats, bootstrap_means, spearman
+from app.insights.linear import MAX_SAMPLED, Floats, bootstrap_means, spearman
 from app.insights.questions import only_survey, outcome_of, select_comparable, surveys_of
 from app.insights.request import (
     NO_CUSTOMERS,
@@ -30,7 +30,7 @@ from app.insights.request import (
 from app.metrics.statistics import t_cdf, wilson
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
-_LEAST = 30
+_MIN_CUSTOMERS = 30
 _ALPHA = 0.05
 _ORDER = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
 
@@ -47,7 +47,9 @@ class SpendingOfCustomers:
 
 async def find_spending(session: AsyncSession, request: InsightRequest) -> InsightReply:
     """Return what customers spent after, and before, their first answer of the period."""
-    surveys, warnings = select_comparable(await surveys_of(session, request), needed_n=_LEAST)
+    surveys, warnings = select_comparable(
+        await surveys_of(session, request), needed_n=_MIN_CUSTOMERS
+    )
     ids = [survey.id for survey in surveys]
     currency, others = await _currency(session, request)
     if currency is None:
@@ -70,9 +72,9 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
     if not n and not await _has_customers(session, request):
         detail = "No answer here is of a known customer; send `customer` with answers."
         raise InsightRefused(NO_CUSTOMERS, detail)
-    if n < _LEAST:
-        detail = f"{n} customers answered and their time is over; {_LEAST} are needed."
-        raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_LEAST)
+    if n < _MIN_CUSTOMERS:
+        detail = f"{n} customers answered and their time is over; {_MIN_CUSTOMERS} are needed."
+        raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_MIN_CUSTOMERS)
     if not (customers.after.any() or customers.before.any()):
         detail = (
             f"None of the {n} customers who answered has an order in {currency} so near to the "
@@ -118,9 +120,9 @@ async def _has_customers(session: AsyncSession, request: InsightRequest) -> bool
 
 def _assumptions(request: InsightRequest, customers: SpendingOfCustomers) -> InsightReply:
     found: InsightReply = {"within_days": request.options["within"].total_seconds() / 86400}
-    if np.unique(customers.bands, return_counts=True)[1].max() > MOST_SAMPLED:
+    if np.unique(customers.bands, return_counts=True)[1].max() > MAX_SAMPLED:
         # Of a larger band the interval is that of a sample, scaled by the root of the sizes.
-        found["subsample"] = MOST_SAMPLED
+        found["subsample"] = MAX_SAMPLED
     return found
 
 

@@ -11,9 +11,9 @@ from app.core.errors import InvalidInput
 from app.core.json_values import decode_json, storage_error
 from app.integrations.adapter import UntranslatableError
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 _FORM = "application/x-www-form-urlencoded"
-_MOST_FIELDS = 2000
+_MAX_FIELDS = 2000
 _NAME = re.compile(r"^([^\[\]]+)((?:\[[^\[\]]*\])*)$")
 
 
@@ -30,7 +30,7 @@ def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
         raise UntranslatableError(msg)
     reader = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
-        plain = reader.decompress(body, MOST_BYTES)
+        plain = reader.decompress(body, MAX_BYTES)
     except zlib.error as error:
         msg = f"the body is no valid {coding}: {error}"
         raise UntranslatableError(msg) from None
@@ -58,7 +58,7 @@ def decode_body(headers: Mapping[str, str], body: bytes) -> Any:
 def _form(body: bytes) -> dict[str, Any]:
     try:
         fields = parse_qsl(
-            body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict"
+            body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
         )
     except (ValueError, UnicodeError) as error:
         msg = f"the body is no valid form: {error}"

@@ -23,10 +23,10 @@ from app.integrations.inbound_events import TRANSLATE_JOB
 from app.integrations.models import Integration
 from app.integrations.verification import integration_by_id
 
-_AT_ONCE, _MOST = 2, 200
+_MAX_CONCURRENT_BATCHES, _MAX_BATCH_SIZE = 2, 200
 _REMEMBERED = 10_000
 
-# One round trip: the webhooks, the jobs that translate them, and one hint to the workers.
+# One round trip: the webhooks, the jobs that translate them, and one notice to the workers.
 _STORE = Prepared("""
 with given as materialized (
   select * from json_to_recordset(cast(:rows as json)) n(id uuid, integration_id uuid,
@@ -82,7 +82,10 @@ class InboundCommit:
         """Prepare; nothing runs before the first webhook."""
         self._database = database
         self._batcher: Batcher[RawWebhook, bool] = Batcher(
-            self._write, slots=asyncio.Semaphore(_AT_ONCE), most=_MOST, max_waiting=max_waiting
+            self._write,
+            slots=asyncio.Semaphore(_MAX_CONCURRENT_BATCHES),
+            most=_MAX_BATCH_SIZE,
+            max_waiting=max_waiting,
         )
 
     async def store(self, workspace_id: UUID, webhook: RawWebhook) -> bool:

@@ -25,8 +25,8 @@ from app.integrations.ticket_states import (
 from app.interactions.interaction_recorder import InteractionDraft, RecordedInteraction
 from app.triggers.interaction_intake import take_interactions
 
-_LONGEST_REASON = 500
-_MOST_NOTES = 20
+_MAX_REASON_CHARACTERS = 500
+_MAX_NOTES = 20
 _REPORTED_BEFORE = "nothing new: it was reported before"
 _NOT_SOLVED = "ignored: the ticket was reopened before it was solved"
 
@@ -63,7 +63,7 @@ async def record_events(
     in_order = sorted(readings, key=lambda reading: reading.interpretation.order_names)
     used = [reading for reading in in_order if await _begin(session, integration, reading)]
     drafts = [draft for reading in used for draft in reading.drafts]
-    orders_before = await orders.read_stories(session, integration, drafts)
+    orders_before = await orders.read_order_histories(session, integration, drafts)
     tickets = await find_known_tickets(session, integration, _tickets_in(drafts))
     for reading in used:
         completed = orders.complete(integration, reading.drafts, orders_before)
@@ -91,7 +91,7 @@ async def _begin(
     """Draft what an event reports; return False if it reports nothing now."""
     event, interpretation = reading.event, reading.interpretation
     event.waits_for = []
-    event.notes = [note.replace("\x00", "")[:300] for note in interpretation.notes[:_MOST_NOTES]]
+    event.notes = [note.replace("\x00", "")[:300] for note in interpretation.notes[:_MAX_NOTES]]
     if interpretation.skipped is not None:
         set_status(event, EventStatus.SKIPPED, interpretation.skipped)
         return False
@@ -185,4 +185,4 @@ def _end_in_part(
 def set_status(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
     """Set what became of an inbound event, and why."""
     event.status, event.translated_at = str(status), utc_now()
-    event.reason = reason.replace("\x00", "")[:_LONGEST_REASON] if reason else None
+    event.reason = reason.replace("\x00", "")[:_MAX_REASON_CHARACTERS] if reason else None

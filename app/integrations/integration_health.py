@@ -80,7 +80,7 @@ async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationH
     return [_state(row, now) for row in rows]
 
 
-async def notice(session: AsyncSession, now: dt.datetime) -> None:
+async def note_silence(session: AsyncSession, now: dt.datetime) -> None:
     """Log which integrations are silent, and set their gauge."""
     silent: list[Any] = []
     with_senders = "select distinct workspace_id from integration"

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.core.clock import rfc3339
 from app.core.json_values import property_error
-from app.core.property_filters import MOST_PROPERTIES
+from app.core.property_filters import MAX_PROPERTIES
 from app.integrations.adapter import (
     InboundWebhook,
     InteractionBody,
@@ -141,8 +141,8 @@ def _fit_properties(properties: Any, notes: list[str]) -> dict[str, Any]:
     for name, value in properties.items():
         fitted = _fit(value)
         reason = property_error(fitted)
-        if reason is None and len(kept) >= MOST_PROPERTIES:
-            reason = f"there are more than {MOST_PROPERTIES} properties"
+        if reason is None and len(kept) >= MAX_PROPERTIES:
+            reason = f"there are more than {MAX_PROPERTIES} properties"
         if reason is None:
             kept[name] = fitted
         else:

@@ -32,7 +32,7 @@ from app.triggers.conditions import holds
 _TEXTS = ("type", "external_id", "ticket", "order", "touchpoint", "locale")
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _TRUE = {"true", "1", "yes", "test", "sandbox"}
-_MOST_INTERACTIONS = 1000
+_MAX_INTERACTIONS = 1000
 _ROOT, _HEADER = "root:", "header:"
 _ALL_CASES = "*"
 _NO_ELSE = "add it to the `map` of the mapping, give the `map` an `else`, or use `status_map`"
@@ -65,8 +65,8 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
         if body is None:
             continue
         bodies.append(body)
-        if len(bodies) > _MOST_INTERACTIONS:
-            msg = f"it makes more than {_MOST_INTERACTIONS:,} interactions"
+        if len(bodies) > _MAX_INTERACTIONS:
+            msg = f"it makes more than {_MAX_INTERACTIONS:,} interactions"
             raise UntranslatableError(msg)
     if bodies or problems:
         return Interpretation(bodies, problems=problems, notes=notes)

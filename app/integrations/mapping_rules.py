@@ -15,7 +15,7 @@ MINOR = "minor"
 _TIMES = {"iso", "epoch", "epoch_ms"}
 OPERATORS = ("eq", "ne", "in", "not_in", "contains", "not_contains", "gt", "gte", "lt", "lte",
              "exists")  # fmt: skip
-_DEPTH, _MOST_PARTS, _MOST_ENTRIES, _LONGEST = 8, 20, 500, 300
+_MAX_DEPTH, _MAX_PARTS, _MAX_ENTRIES, _MAX_CHARACTERS = 8, 20, 500, 300
 _HEADER = re.compile(r"^header:[A-Za-z0-9-]{1,100}$")
 _ODD_ESCAPE = re.compile(r"~(?![01])")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -26,7 +26,7 @@ def check_pointer(pointer: str) -> str:
     """Return a valid pointer, or raise ValueError that says what to write."""
     is_pointer = pointer.startswith(("/", "root:/")) or pointer == "root:"
     is_pointer &= not _ODD_ESCAPE.search(pointer)
-    if len(pointer) > _LONGEST or not (is_pointer or _HEADER.match(pointer)):
+    if len(pointer) > _MAX_CHARACTERS or not (is_pointer or _HEADER.match(pointer)):
         msg = (
             f"{pointer[:60]!r} is no pointer: begin it with `/`, `root:/` or `header:`; "
             'a text that is always the same is {"const": "…"}'
@@ -37,14 +37,14 @@ def check_pointer(pointer: str) -> str:
 
 def check_rule(rule: Any, depth: int = 0) -> Any:
     """Return a valid rule, or raise ValueError that says what is wrong with it."""
-    if depth > _DEPTH:
+    if depth > _MAX_DEPTH:
         msg = "is nested too deeply"
         raise ValueError(msg)
     if isinstance(rule, str):
         return check_pointer(rule)
     if isinstance(rule, list):
-        if not 0 < len(rule) <= _MOST_PARTS:
-            msg = f"a list of rules holds 1 to {_MOST_PARTS} of them"
+        if not 0 < len(rule) <= _MAX_PARTS:
+            msg = f"a list of rules holds 1 to {_MAX_PARTS} of them"
             raise ValueError(msg)
         return [check_rule(part, depth + 1) for part in rule]
     if not isinstance(rule, dict):
@@ -72,8 +72,9 @@ def _check_source(rule: Table[str, Any], name: str, depth: int) -> None:
     if name == "of":
         check_rule(value, depth + 1)
     elif name == "const":
-        if not isinstance(value, str | int | float | bool) or len(str(value)) > _LONGEST:
-            msg = f"const: must be a text of at most {_LONGEST} characters, a number or true/false"
+        if not isinstance(value, str | int | float | bool) or len(str(value)) > _MAX_CHARACTERS:
+            text = f"a text of at most {_MAX_CHARACTERS} characters"
+            msg = f"const: must be {text}, a number or true/false"
             raise ValueError(msg)
     elif not isinstance(value, str):
         msg = f"{name}: must be a text"
@@ -87,7 +88,7 @@ def _check_source(rule: Table[str, Any], name: str, depth: int) -> None:
 def _check_template(template: str) -> None:
     places = PLACEHOLDER.findall(template)
     rest = PLACEHOLDER.sub("", template)
-    if len(template) > _LONGEST or not places or "{" in rest or "}" in rest:
+    if len(template) > _MAX_CHARACTERS or not places or "{" in rest or "}" in rest:
         msg = "template: put each pointer in braces, such as `{/id}:{/status}`"
         raise ValueError(msg)
     for place in places:
@@ -97,9 +98,9 @@ def _check_template(template: str) -> None:
 def _check_table(rule: Table[str, Any], depth: int) -> None:
     if "map" in rule:
         table = rule["map"]
-        fits = isinstance(table, dict) and 0 < len(table) <= _MOST_ENTRIES
+        fits = isinstance(table, dict) and 0 < len(table) <= _MAX_ENTRIES
         if not fits or not all(isinstance(v, str | int | float | bool) for v in table.values()):
-            msg = f"map: must be an object of 1 to {_MOST_ENTRIES} texts, such as {{'9': 'paid'}}"
+            msg = f"map: must be an object of 1 to {_MAX_ENTRIES} texts, such as {{'9': 'paid'}}"
             raise ValueError(msg)
     elif "else" in rule:
         msg = "else: stands only beside a `map`"
@@ -129,7 +130,7 @@ def _check_reading(rule: Table[str, Any]) -> None:
 
 def _check_format(form: Any) -> None:
     msg = "time: must be iso, epoch, epoch_ms, or signs with a year such as `%d.%m.%Y %H:%M`"
-    if not isinstance(form, str) or not re.search("%[Yy]", form) or len(form) > _LONGEST:
+    if not isinstance(form, str) or not re.search("%[Yy]", form) or len(form) > _MAX_CHARACTERS:
         raise ValueError(msg)
     if "%Z" in form:
         msg = "time: `%Z` is ambiguous; use `%z`, or `timezone` beside it"
@@ -143,13 +144,13 @@ def _check_format(form: Any) -> None:
 
 def check_condition(condition: Any, depth: int = 0) -> Any:
     """Return a valid condition: `all`, `any`, or a pointer with `op` and `value`."""
-    if not isinstance(condition, dict) or depth > _DEPTH:
+    if not isinstance(condition, dict) or depth > _MAX_DEPTH:
         msg = 'must be an object such as {"pointer": "/status", "op": "eq", "value": "paid"}'
         raise ValueError(msg)
     if set(condition) <= {"all", "any"} and condition:
         for name, members in condition.items():
-            if not isinstance(members, list) or not 0 < len(members) <= _MOST_PARTS:
-                msg = f"{name}: must be a list of 1 to {_MOST_PARTS} conditions"
+            if not isinstance(members, list) or not 0 < len(members) <= _MAX_PARTS:
+                msg = f"{name}: must be a list of 1 to {_MAX_PARTS} conditions"
                 raise ValueError(msg)
             for member in members:
                 check_condition(member, depth + 1)

@@ -56,7 +56,7 @@ async def resolve_order(
     return order
 
 
-async def read_stories(
+async def read_order_histories(
     session: AsyncSession, integration: Integration, drafts: Sequence[InteractionDraft]
 ) -> dict[str, list[Any]]:
     """Return what is known of the drafts' orders, by order, in the order it happened."""
@@ -72,35 +72,35 @@ async def read_stories(
             "and order_ref = any(:orders) order by occurred_at, id"
         ).bindparams(workspace_id=integration.workspace_id, source=integration.key, orders=orders),
     )
-    stories: dict[str, list[Any]] = {order: [] for order in orders}
+    histories: dict[str, list[Any]] = {order: [] for order in orders}
     for row in rows:
-        stories[row.order_ref].append(row)
-    return stories
+        histories[row.order_ref].append(row)
+    return histories
 
 
 def complete(
     integration: Integration,
     drafts: Sequence[InteractionDraft],
-    stories: Mapping[str, Sequence[Any]],
+    histories: Mapping[str, Sequence[Any]],
 ) -> list[InteractionDraft]:
     """Mark drafts of test orders as tests and refunds as full or partial; drop repeats."""
     if not any(draft.order for draft in drafts):
         return list(drafts)
     completed = []
     for draft in drafts:
-        story = stories.get(draft.order or "", [])
+        history = histories.get(draft.order or "", [])
         completed_draft = draft
-        if any(row.test for row in story) and not integration.accept_test:
+        if any(row.test for row in history) and not integration.accept_test:
             completed_draft = replace(completed_draft, test=True)
         if completed_draft.type == REFUNDED and "refund" not in completed_draft.properties:
             completed_draft = replace(
                 completed_draft,
-                properties={**completed_draft.properties, **_refund(completed_draft, story)},
+                properties={**completed_draft.properties, **_refund(completed_draft, history)},
             )
         completed_draft = replace(completed_draft, order_source=shop_of(integration))
         if not (
-            _is_cancelled_again(completed_draft, story)
-            or _is_anothers_session(completed_draft, story)
+            _is_cancelled_again(completed_draft, history)
+            or _is_anothers_session(completed_draft, history)
         ):
             completed.append(completed_draft)
     return completed
@@ -135,34 +135,34 @@ async def mark_tests(
     )
 
 
-def _is_anothers_session(draft: InteractionDraft, story: Sequence[Any]) -> bool:
+def _is_anothers_session(draft: InteractionDraft, history: Sequence[Any]) -> bool:
     """Tell whether this ends a checkout session other than the one that was paid."""
     session = draft.properties.get("session")
-    paid = {row.session for row in story if row.type == "order.paid"} - {None}
+    paid = {row.session for row in history if row.type == "order.paid"} - {None}
     return draft.type == "order.cancelled" and bool(session and paid) and session not in paid
 
 
-def _is_cancelled_again(draft: InteractionDraft, story: Sequence[Any]) -> bool:
+def _is_cancelled_again(draft: InteractionDraft, history: Sequence[Any]) -> bool:
     """Tell whether the order's last known state is the same: a shop repeats it at every change."""
     if draft.type != "order.cancelled" or draft.occurred_at is None:
         return False
-    earlier = [row for row in story if row.occurred_at <= draft.occurred_at
+    earlier = [row for row in history if row.occurred_at <= draft.occurred_at
               and row.type != REFUNDED]  # fmt: skip
     return bool(earlier) and earlier[-1].type == "order.cancelled"
 
 
-def _refund(draft: InteractionDraft, story: Sequence[Any]) -> Mapping[str, str]:
+def _refund(draft: InteractionDraft, history: Sequence[Any]) -> Mapping[str, str]:
     """Return whether the refund is full or partial; nothing if the order's value is unknown.
 
     A refund in another currency than the order counts as partial.
     """
-    values = [row for row in story if row.type != REFUNDED and row.amount is not None]
+    values = [row for row in history if row.type != REFUNDED and row.amount is not None]
     if not values or draft.amount is None:
         return {}
     if values[-1].currency != draft.currency:
         return {"refund": "partial"}
     refunded_before = sum(
-        (row.amount for row in story
+        (row.amount for row in history
          if row.type == REFUNDED and row.external_id != draft.external_id and row.amount),
         Decimal(),
     )  # fmt: skip

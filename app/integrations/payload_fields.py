@@ -15,7 +15,7 @@ from app.core.text_types import normalize_email
 from app.integrations.adapter import InteractionBody, UnreadableTimeError
 
 # Seconds since 1970 have 10 digits from 2001 to 2286, and milliseconds 13.
-_SECONDS_FROM, _MILLISECONDS_FROM, _MOST_DIGITS = 10**9, 10**12, 23
+_SECONDS_FROM, _MILLISECONDS_FROM, _MAX_DIGITS = 10**9, 10**12, 23
 _FIRST_YEAR, _LAST_YEAR = 1900, 9000
 _FORMATS = (
     "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S",
@@ -93,7 +93,7 @@ def _from_text(value: Any) -> dt.datetime | None:
         return None
     found = value.strip()
     if re.fullmatch(r"\d+(\.\d{1,9})?", found):
-        return _from_number(float(found)) if len(found) <= _MOST_DIGITS else None
+        return _from_number(float(found)) if len(found) <= _MAX_DIGITS else None
     compact = _OFFSET.sub(lambda m: "Z" if m[1] in {"UTC", "GMT"} else m[1], found)
     for reads, form in (
         (dt.datetime.fromisoformat, compact),
@@ -179,7 +179,7 @@ def tags(value: Any, *, separator: str | None = ",") -> list[str]:
     return [found for found in map(text, named) if found]
 
 
-_MOST_POWERS = 30
+_MAX_POWERS = 30
 
 
 def decimal(value: Any) -> Decimal | None:
@@ -188,7 +188,7 @@ def decimal(value: Any) -> Decimal | None:
         found = Decimal(text(value) or "")
     except InvalidOperation:
         return None
-    return found if found.is_finite() and abs(found.adjusted()) <= _MOST_POWERS else None
+    return found if found.is_finite() and abs(found.adjusted()) <= _MAX_POWERS else None
 
 
 def money(amount: Any, currency: Any) -> dict[str, str] | None:

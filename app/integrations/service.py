@@ -37,7 +37,7 @@ from app.workspaces.service import OLD_SECRET_LIFETIME
 # Notices that an integration of a workspace has changed.
 CHANNEL = "afterword_integrations"
 
-_SHORTEST_TOKEN = 16
+_MIN_TOKEN_CHARACTERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def _set_secret(integration: Integration, secret: str | None, *, box: SealedBox)
         if secret is not None:
             integration.secret = box.seal(secret.encode())
         return None
-    if secret is not None and len(secret) < _SHORTEST_TOKEN:
-        msg = f"is the only protection of its URL: at least {_SHORTEST_TOKEN} characters"
+    if secret is not None and len(secret) < _MIN_TOKEN_CHARACTERS:
+        msg = f"is the only protection of its URL: at least {_MIN_TOKEN_CHARACTERS} characters"
         raise InvalidInput.at("body", "secret", msg=msg)
     token = secret or new_secret("in_")
     integration.token_hash = hash_secret(token)

@@ -17,7 +17,7 @@ from app.integrations.inbound_events import END, REOPENING
 from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
 from app.interactions.interaction_recorder import InteractionDraft
-from app.interactions.tickets import delete_empty_tickets, lock_counting, lock_tickets
+from app.interactions.tickets import delete_empty_tickets, lock_tickets, share_configuration_lock
 
 # How long a webhook waits for an earlier one of its case.
 TURN_DELAY = dt.timedelta(seconds=0.2)
@@ -108,9 +108,9 @@ async def wait_for_ends(
     named = {(draft.source, draft.ticket) for draft in early if draft.ticket}
     if not named:
         return
-    counting = await lock_counting(session, integration.workspace_id)
+    configuration = await share_configuration_lock(session, integration.workspace_id)
     # A transaction that records an end holds the same lock until it commits.
-    await lock_tickets(session, counting, named)
+    await lock_tickets(session, configuration, named)
     if any([await _ended_before(session, integration, draft) for draft in early]):
         raise LaterError("an end of the ticket has come meanwhile", after=TURN_DELAY, counted=False)
     await delete_empty_tickets(session, integration.workspace_id, named)

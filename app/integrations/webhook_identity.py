@@ -24,9 +24,9 @@ from app.integrations.models import Integration
 from app.integrations.registry import ADAPTERS
 from app.integrations.service import mapping_of
 
-_LONGEST_IDENTITY = 200
+_MAX_IDENTITY_CHARACTERS = 200
 
-# One round trip: the webhook, the job that translates it, and the worker's hint.
+# One round trip: the webhook, the job that translates it, and the worker's notice.
 _STORE_TIMELESS = text("""
 with stored as (
   insert into inbound_event (workspace_id, id, integration_id, delivery, headers, body, verified,
@@ -57,7 +57,7 @@ def identity_of(integration: Integration, headers: Mapping[str, str], body: byte
     events = {*adapter.event_headers, *headers_named(mapping_of(integration))}
     parts += [headers[name] for name in sorted(events) if headers.get(name)]
     identity = ":".join(parts).replace("\x00", "")
-    if len(identity) <= _LONGEST_IDENTITY:
+    if len(identity) <= _MAX_IDENTITY_CHARACTERS:
         return identity
     return f"{identity[:100]}…{hashlib.sha256(identity.encode()).hexdigest()}"
 
@@ -83,7 +83,7 @@ def timeless_case(
         found = find_case(webhook, SourceSettings(mapping=mapping_of(integration)))
     except UntranslatableError:
         return None
-    return found[:_LONGEST_IDENTITY].replace("\x00", "") if found else None
+    return found[:_MAX_IDENTITY_CHARACTERS].replace("\x00", "") if found else None
 
 
 async def store_timeless(

@@ -23,7 +23,7 @@ def fields_of(customer: Mapping[str, Any]) -> dict[str, Any]:
     return {name: customer[name] for name in (*CALLER_FIELDS, "external_ids", "phone_number")}
 
 
-async def remove_unnamed(session: AsyncSession, workspace_id: UUID, customer_id: UUID) -> bool:
+async def delete_unreferenced(session: AsyncSession, workspace_id: UUID, customer_id: UUID) -> bool:
     """Delete a customer that no row refers to; tell whether it was deleted."""
     for table in NAMING_TABLES:
         rows = await run_sql(
@@ -47,7 +47,7 @@ async def remove_unnamed(session: AsyncSession, workspace_id: UUID, customer_id:
     return True
 
 
-async def put_back(
+async def restore_customer(
     session: AsyncSession, workspace_id: UUID, customer_id: UUID, before: Mapping[str, Any]
 ) -> None:
     """Restore a customer's fields and identities."""

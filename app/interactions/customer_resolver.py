@@ -191,7 +191,7 @@ async def _resolve_group(
         reference.identities[0]: resolved.get(reference) or made[reference.identities[0]]
         for reference in reversed(group)
     }
-    won = await _claim_identities(session, workspace_id, firsts)
+    won = await _insert_identities(session, workspace_id, firsts)
     await _insert_customers(
         session,
         workspace_id,
@@ -208,7 +208,7 @@ async def _resolve_group(
         for reference in reversed(group)
         for name in reference.identities[1:]
     }
-    await _claim_identities(session, workspace_id, rest)
+    await _insert_identities(session, workspace_id, rest)
     return resolved
 
 
@@ -248,7 +248,7 @@ async def _find(
     return {references[row["number"] - 1]: row["customer_id"] for row in rows if row["customer_id"]}
 
 
-_CLAIM = Prepared("""
+_INSERT_IDENTITIES = Prepared("""
 insert into customer_identity (workspace_id, kind, value, customer_id)
 select cast(:workspace_id as uuid), n.kind, n.value, n.customer_id
 from unnest(cast(:kinds as text[]), cast(:values as text[]), cast(:customers as uuid[]))
@@ -257,14 +257,14 @@ order by n.kind, n.value on conflict do nothing returning customer_id
 """)
 
 
-async def _claim_identities(
+async def _insert_identities(
     session: AsyncSession, workspace_id: UUID, wanted: dict[tuple[str, str], UUID]
 ) -> set[UUID]:
     """Insert identities in order, to avoid deadlocks; return the customers that got any."""
     if not wanted:
         return set()
     ordered = sorted(wanted)
-    rows = await _CLAIM.run(
+    rows = await _INSERT_IDENTITIES.run(
         session,
         workspace_id=workspace_id,
         kinds=[kind for kind, _ in ordered],

@@ -17,8 +17,8 @@ from pydantic import (
 from app.core.clock import utc_now
 from app.core.json_values import property_error
 from app.core.parameters import PageCursor, PageLimit
-from app.core.property_filters import MOST_PROPERTIES
-from app.core.text_types import LOCALE, LONGEST_LOCALE, Email, Line
+from app.core.property_filters import MAX_PROPERTIES
+from app.core.text_types import LOCALE, MAX_LOCALE_CHARACTERS, Email, Line
 from app.workspaces.schemas import Body, Moment
 
 _AHEAD = dt.timedelta(hours=24)
@@ -52,10 +52,10 @@ Short = Annotated[
     str, Field(coerce_numbers_to_str=True), StringConstraints(min_length=1, max_length=128)
 ]
 CustomerRef = Annotated[Short, Field(description="The customer's id, or an external id.")]
-Properties = Annotated[dict[Name, Any], Field(max_length=MOST_PROPERTIES), AfterValidator(_fit)]
+Properties = Annotated[dict[Name, Any], Field(max_length=MAX_PROPERTIES), AfterValidator(_fit)]
 AnyLocale = Annotated[
     str,
-    StringConstraints(pattern=LOCALE, max_length=LONGEST_LOCALE),
+    StringConstraints(pattern=LOCALE, max_length=MAX_LOCALE_CHARACTERS),
     AfterValidator(_hyphenated),
 ]
 PastMoment = Annotated[Moment, AfterValidator(_not_ahead)]

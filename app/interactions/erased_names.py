@@ -2,7 +2,7 @@
 """Names of erased customers, which must not come back among the words of others' comments.
 
 Only hashes of their words are kept, keyed by the workspace and so short that many words share
-one: they tell that a word may be such a name, and no name.
+one: a hash shows that a word may be such a name, but reveals no name.
 """
 
 import hmac
@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import run_sql
 
-# A letter may bear signs, such as the vowels of Hindi and Arabic, which are no letters.
+# Combining marks, such as the vowel signs of Hindi and Arabic, belong to their letter.
 _SIGNS = "".join(c for c in map(chr, range(0x300, 0x10000)) if unicodedata.category(c)[0] == "M")
 LETTER = rf"[^\W\d_][{re.escape(_SIGNS)}]*"
 # Accents, and letters that Unicode does not take apart.
@@ -26,7 +26,7 @@ ACCENTS = "".join(map(chr, range(0x300, 0x370)))
 SPECIAL_LETTERS, PLAIN_LETTERS = "łđøς", "ldoσ"
 _PLAIN = str.maketrans(SPECIAL_LETTERS, PLAIN_LETTERS, ACCENTS) | {ord("ß"): "ss"}
 _PLAIN_WORD = re.compile(rf"(?:{LETTER})+")
-_SHORTEST = 3
+_MIN_LETTERS = 3
 _BYTES = 4
 _KEY = text("select derivation_key from workspace where id = :workspace_id")
 _REMEMBER = text("""
@@ -51,7 +51,7 @@ async def remember_names(
 ) -> None:
     """Keep the hashes of the words of an erased customer's names, and of what precedes the @."""
     words = plain_words([*names, *(email.partition("@")[0] for email in emails)])
-    hashes = await _hashes(session, workspace_id, [w for w in words if len(w) >= _SHORTEST])
+    hashes = await _hashes(session, workspace_id, [w for w in words if len(w) >= _MIN_LETTERS])
     if hashes:
         bound = {"workspace_id": workspace_id, "now": utc_now(), "hashes": list(hashes)}
         await run_sql(session, _REMEMBER.bindparams(**bound))

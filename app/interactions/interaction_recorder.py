@@ -34,8 +34,8 @@ from app.interactions.resolution import Resolution
 from app.interactions.tickets import (
     ComputedTickets,
     compute_tickets,
-    lock_counting,
     lock_tickets,
+    share_configuration_lock,
     ticket_id,
 )
 
@@ -121,10 +121,10 @@ async def record(
         session, workspace_id, [statement.customer for statement in statements],
         told_at={s.customer: s.at for s in sorted(statements, key=lambda s: s.at)},
     )  # fmt: skip
-    counting = await lock_counting(session, workspace_id)
+    configuration = await share_configuration_lock(session, workspace_id)
     tickets = {(d.source, d.ticket) for d in drafts if d.ticket and not d.test}
     tickets |= change.tickets if change else frozenset()
-    await lock_tickets(session, counting, tickets)
+    await lock_tickets(session, configuration, tickets)
     await _lock_orders(session, workspace_id, drafts)
     rows = [_row(workspace_id, draft, customers) for draft in drafts]
     created = await _insert(session, workspace_id, rows)
@@ -136,9 +136,9 @@ async def record(
     fresh = [row for row in rows if row["id"] in created]
     in_cases = await inherit(session, workspace_id, fresh)
     ids = [ticket_id(workspace_id, *name) for name in tickets]
-    known = _stories_in(workspace_id, in_cases, fresh) if change is None else {}
+    known = _histories_in(workspace_id, in_cases, fresh) if change is None else {}
     computed = await compute_tickets(
-        session, counting, ids, known, created, is_rewrite=change is not None
+        session, configuration, ids, known, created, is_rewrite=change is not None
     )
     recorded = await _recorded(session, workspace_id, rows, created, in_cases)
     _number_events(workspace_id, recorded, computed.resolutions)
@@ -182,7 +182,7 @@ def _number_events(
     recorded: Sequence[RecordedInteraction],
     resolutions: Mapping[UUID, Resolution],
 ) -> None:
-    """Say of each interaction of a ticket which resolution or reopening of it it is."""
+    """Set each interaction's number of resolution or reopening, and whether its ticket is open."""
     for interaction in recorded:
         if not interaction.ticket:
             continue
@@ -221,18 +221,18 @@ def _statements_of(
     ]
 
 
-def _stories_in(
+def _histories_in(
     workspace_id: UUID,
     in_cases: Sequence[Mapping[str, Any]],
     fresh: Sequence[Mapping[str, Any]],
 ) -> dict[UUID, Sequence[Mapping[str, Any]]]:
-    """Return the stories of the tickets of fresh interactions, from all of their cases."""
+    """Return the histories of the tickets of fresh interactions, from all of their cases."""
     tickets = {(row["source"], row["ticket"]) for row in fresh if row["ticket"]}
-    stories: dict[UUID, list[Mapping[str, Any]]] = defaultdict(list)
+    histories: dict[UUID, list[Mapping[str, Any]]] = defaultdict(list)
     for row in in_cases:
         if (row["source"], row["ticket"]) in tickets and not row["test"]:
-            stories[ticket_id(workspace_id, row["source"], row["ticket"])].append(row)
-    return dict(stories)
+            histories[ticket_id(workspace_id, row["source"], row["ticket"])].append(row)
+    return dict(histories)
 
 
 async def _emit_ticket_events(

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_LONGEST_DAYS = 36_600
+_MAX_DAYS = 36_600
 _MIDNIGHT = "24:00"
 
 
@@ -40,7 +40,7 @@ def business_seconds(schedule: Schedule, start: dt.datetime, end: dt.datetime) -
     """
     start, end = start.astimezone(dt.UTC), end.astimezone(dt.UTC)
     day = start.astimezone(schedule.zone).date()
-    last = min(end.astimezone(schedule.zone).date(), day + dt.timedelta(days=_LONGEST_DAYS))
+    last = min(end.astimezone(schedule.zone).date(), day + dt.timedelta(days=_MAX_DAYS))
     total = dt.timedelta()
     while day <= last:
         if day not in schedule.holidays:

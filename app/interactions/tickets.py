@@ -24,7 +24,7 @@ _CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class LockedConfiguration:
     """The locked configuration under which a workspace's tickets are counted."""
 
     workspace_id: UUID
@@ -46,20 +46,24 @@ def ticket_id(workspace_id: UUID, source: str, ticket: str) -> UUID:
     return derived_uuid(str(workspace_id), "ticket", source, ticket)
 
 
-_LOCK_COUNTING = Prepared(f"""
+_SHARE_CONFIGURATION_LOCK = Prepared(f"""
 select config, configs from workspace_config where workspace_id = :workspace_id and (select
   pg_advisory_xact_lock_shared({settings_lock_of(":key")}) is not null)
 for key share
 """)
 
 
-async def lock_counting(session: AsyncSession, workspace_id: UUID) -> Counting:
+async def share_configuration_lock(
+    session: AsyncSession, workspace_id: UUID
+) -> LockedConfiguration:
     """Hold the workspace's configuration for this transaction."""
-    (row,) = await _LOCK_COUNTING.run(session, workspace_id=workspace_id, key=str(workspace_id))
+    (row,) = await _SHARE_CONFIGURATION_LOCK.run(
+        session, workspace_id=workspace_id, key=str(workspace_id)
+    )
     present = row["configs"][str(row["config"])]
     hours = present.get("business_hours")
     schedule = Schedule.from_settings(hours, timezone=present["timezone"]) if hours else None
-    return Counting(workspace_id, row["config"], schedule)
+    return LockedConfiguration(workspace_id, row["config"], schedule)
 
 
 _MAKE = Prepared("""
@@ -74,27 +78,27 @@ order by n.id on conflict do nothing returning id
 
 
 async def lock_tickets(
-    session: AsyncSession, counting: Counting, named: Iterable[tuple[str, str]]
+    session: AsyncSession, configuration: LockedConfiguration, named: Iterable[tuple[str, str]]
 ) -> None:
     """Make the tickets that are new and lock all of them, in order.
 
-    A ticket that this transaction makes is locked by that.
+    Inserting a ticket locks it, so only the existing tickets are locked by a query.
     """
-    wanted = [(ticket_id(counting.workspace_id, *name), *name) for name in set(named)]
+    wanted = [(ticket_id(configuration.workspace_id, *name), *name) for name in set(named)]
     if not wanted:
         return
     ids = [id_ for id_, _, _ in wanted]
     made = await _MAKE.run(
         session,
-        workspace_id=counting.workspace_id,
+        workspace_id=configuration.workspace_id,
         ids=ids,
         sources=[source for _, source, _ in wanted],
         tickets=[ticket for _, _, ticket in wanted],
-        config=counting.config,
+        config=configuration.config,
         now=utc_now(),
     )
     new = {row["id"] for row in made}
-    await _lock(session, counting.workspace_id, [id_ for id_ in ids if id_ not in new])
+    await _lock(session, configuration.workspace_id, [id_ for id_ in ids if id_ not in new])
 
 
 async def delete_empty_tickets(
@@ -129,7 +133,7 @@ _SAVE = Prepared(SAVE)
 
 async def compute_tickets(
     session: AsyncSession,
-    counting: Counting,
+    configuration: LockedConfiguration,
     ids: Sequence[UUID],
     known: Mapping[UUID, Sequence[Mapping[str, Any]]],
     created: Collection[UUID],
@@ -138,49 +142,57 @@ async def compute_tickets(
 ) -> ComputedTickets:
     """Compute locked tickets from all their interactions, and save them.
 
-    `known` are the interactions of those that need not be read; `created` are the new ones. A
-    rewrite may leave tickets without any.
+    `known` has the interactions of tickets that were read already; `created` are the ids of new
+    interactions. A rewrite may leave tickets without interactions.
     """
     unread = [id_ for id_ in ids if id_ not in known]
-    stories = {**known, **await _stories_of(session, counting.workspace_id, unread)}
+    histories = {**known, **await _histories_of(session, configuration.workspace_id, unread)}
     if is_rewrite:
-        stories = {**dict.fromkeys(ids, ()), **stories}
-    before = {id_: _resolution_without(story, created) for id_, story in stories.items()}
-    return ComputedTickets(await _save_tickets(session, counting, stories), before)
+        histories = {**dict.fromkeys(ids, ()), **histories}
+    before = {id_: _resolution_without(history, created) for id_, history in histories.items()}
+    return ComputedTickets(await _save_tickets(session, configuration, histories), before)
 
 
 async def _save_tickets(
-    session: AsyncSession, counting: Counting, stories: Mapping[UUID, Sequence[Mapping[str, Any]]]
+    session: AsyncSession,
+    configuration: LockedConfiguration,
+    histories: Mapping[UUID, Sequence[Mapping[str, Any]]],
 ) -> dict[UUID, Resolution]:
     """Compute locked tickets from all their interactions, oldest first, and count them anew."""
     resolutions = {}
     rows = []
-    for id_, story in stories.items():
-        resolution = resolution_of(TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story)
+    for id_, history in histories.items():
+        resolution = resolution_of(
+            TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in history
+        )
         resolutions[id_] = resolution
-        rows.append({"id": id_, **_row(resolution, story), **_times(resolution, counting.schedule)})
+        rows.append(
+            {"id": id_, **_row(resolution, history), **_times(resolution, configuration.schedule)}
+        )
     if rows:
         await _SAVE.run(
-            session, workspace_id=counting.workspace_id, now=utc_now(), ids=list(resolutions),
+            session, workspace_id=configuration.workspace_id, now=utc_now(), ids=list(resolutions),
             rows=as_json(rows),
         )  # fmt: skip
     return resolutions
 
 
 def _resolution_without(
-    story: Sequence[Mapping[str, Any]], left_out: Collection[UUID]
+    history: Sequence[Mapping[str, Any]], left_out: Collection[UUID]
 ) -> Resolution:
     """Return the resolution of a ticket without these interactions."""
     return resolution_of(
-        TicketEvent(i["occurred_at"], i["type"], i["id"]) for i in story if i["id"] not in left_out
+        TicketEvent(i["occurred_at"], i["type"], i["id"])
+        for i in history
+        if i["id"] not in left_out
     )
 
 
-def _row(resolution: Resolution, story: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _row(resolution: Resolution, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the columns of a ticket; of differing interactions the latest wins."""
     properties: dict[str, Any] = {}
     customer_id, touchpoint = None, ""
-    for interaction in story:
+    for interaction in history:
         properties |= interaction["properties"]
         customer_id = interaction["customer_id"] or customer_id
         touchpoint = interaction["touchpoint"] or touchpoint
@@ -219,7 +231,7 @@ def _times(resolution: Resolution, schedule: Schedule | None) -> dict[str, int |
     return times
 
 
-_STORIES = Prepared(
+_HISTORIES = Prepared(
     """
 select t.id as ticket_id, i.id, i.type, i.occurred_at, i.properties, i.customer_id, i.touchpoint
 from ticket t join interaction i on i.workspace_id = t.workspace_id
@@ -230,16 +242,16 @@ order by i.occurred_at, i.id
 )
 
 
-async def _stories_of(
+async def _histories_of(
     session: AsyncSession, workspace_id: UUID, ids: Sequence[UUID]
 ) -> dict[UUID, Sequence[Mapping[str, Any]]]:
     """Return the interactions of tickets, oldest first."""
     if not ids:
         return {}
-    stories: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
-    for row in await _STORIES.run(session, workspace_id=workspace_id, ids=list(ids)):
-        stories[row["ticket_id"]].append(row)
-    return dict(stories)
+    histories: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
+    for row in await _HISTORIES.run(session, workspace_id=workspace_id, ids=list(ids)):
+        histories[row["ticket_id"]].append(row)
+    return dict(histories)
 
 
 async def recount_tickets(database: Database, workspace_id: UUID) -> None:
@@ -247,20 +259,22 @@ async def recount_tickets(database: Database, workspace_id: UUID) -> None:
     last = UUID(int=0)
     while True:
         async with database.transaction() as session:
-            counting = await lock_counting(session, workspace_id)
+            configuration = await share_configuration_lock(session, workspace_id)
             rows = await run_sql(
                 session,
                 text(
                     "select id from ticket where workspace_id = :workspace_id and id > :last "
                     "and counted_as <> :config order by id limit :chunk for update"
                 ).bindparams(
-                    workspace_id=workspace_id, last=last, config=counting.config, chunk=_CHUNK
+                    workspace_id=workspace_id, last=last, config=configuration.config, chunk=_CHUNK
                 ),
             )
             ids = [row.id for row in rows]
             if not ids:
                 return
-            await _save_tickets(session, counting, await _stories_of(session, workspace_id, ids))
+            await _save_tickets(
+                session, configuration, await _histories_of(session, workspace_id, ids)
+            )
             last = ids[-1]
 
 

@@ -15,7 +15,7 @@ from app.core.errors import InvalidInput
 from app.core.text_types import normalize_email
 
 Report = Mapping[str, Any]
-_LONGEST_DETAIL = 300
+_MAX_DETAIL_CHARACTERS = 300
 _CODE = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.]*\d)")
 # Refused by policy or because the mailbox is full, which does not mean that the address is dead.
 _OTHER_REASONS = re.compile(r"5\.(7\.|2\.2\b|2\.3\b|3\.4\b)")
@@ -109,7 +109,7 @@ def _dead(
     enhanced = code or code_of(text)
     if not permanent or _OTHER_REASONS.match(enhanced or ""):
         return None
-    return _complained(email, text[:_LONGEST_DETAIL] or enhanced)
+    return _complained(email, text[:_MAX_DETAIL_CHARACTERS] or enhanced)
 
 
 def _complained(email: Any, detail: str | None = "a complaint of spam") -> DeadAddress | None:

@@ -27,7 +27,7 @@ from app.interactions.customers import find_customers_by_id, lock_customers
 from app.invitations import service
 from app.invitations.mail import MailKind, write_mail
 from app.invitations.mail_content import Addressee, Links, MailSender
-from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, wait_before
+from app.invitations.mailer import Mailer, MailOutcome, MailResult, MailWaitsError, mail_retry_delay
 from app.invitations.models import Invitation
 from app.invitations.refusals import Refusal, RefusalReason, refusal_of_customer
 from app.invitations.suppression import SuppressionKind, find_suppressions, suppress
@@ -243,7 +243,7 @@ async def send_or_later(mailer: Mailer, job: Job, message: EmailMessage) -> Mail
         result = await mailer.send(message)
     except MailWaitsError as error:
         MAILS.labels("waits").inc()
-        wait = wait_before(job.attempts, temporary=error.temporary)
+        wait = mail_retry_delay(job.attempts, temporary=error.temporary)
         raise LaterError(str(error), after=wait) from error
     MAILS.labels(str(result.outcome)).inc()
     return result

@@ -25,8 +25,8 @@ _NO_SUCH_MAILBOX = {550, 551, 553}
 
 
 # The most connections at once, the most mails over one, and how long it waits for the next mail.
-_MOST_CONNECTIONS = 8
-_MOST_MAILS = 100
+_MAX_CONNECTIONS = 8
+_MAX_MAILS = 100
 _IDLE_SECONDS = 10.0
 # A connection that was used this recently is reused without a check.
 _SURE_SECONDS = 1.0
@@ -74,7 +74,7 @@ class Mailer:
         secret = settings.smtp_url
         self._url = urlsplit(secret.get_secret_value()) if secret else None
         self._folder: Path = settings.data_dir / "mail"
-        self._places = asyncio.Semaphore(_MOST_CONNECTIONS)
+        self._slots = asyncio.Semaphore(_MAX_CONNECTIONS)
         self._idle: list[_IdleConnection] = []
 
     async def send(self, message: EmailMessage) -> MailResult:
@@ -107,14 +107,14 @@ class Mailer:
     @contextlib.asynccontextmanager
     async def _connection(self, url: SplitResult) -> AsyncIterator[aiosmtplib.SMTP]:
         """Lend a connection; one on which something went wrong is not used again."""
-        async with self._places:
+        async with self._slots:
             connection, mails = await self._take_idle() or (await _connect(url), 0)
             try:
                 yield connection
             except BaseException:
                 connection.close()
                 raise
-            if mails + 1 >= _MOST_MAILS:
+            if mails + 1 >= _MAX_MAILS:
                 connection.close()
                 return
             loop = asyncio.get_running_loop()
@@ -178,7 +178,7 @@ def classify_reply(code: int, text: str) -> MailResult:
     return MailResult(MailOutcome.BOUNCED, detail, address_is_dead=dead)
 
 
-def wait_before(attempt: int, *, temporary: bool) -> dt.timedelta:
+def mail_retry_delay(attempt: int, *, temporary: bool) -> dt.timedelta:
     """Return the wait after a failed attempt: 5 min to 24 h where the server asked to wait.
 
     A server that cannot be reached is tried again sooner: 20 s, doubling to 10 min.

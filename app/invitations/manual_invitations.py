@@ -32,7 +32,7 @@ from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 from app.workspaces.service import get_workspace
 
-_FURTHEST = dt.timedelta(days=366)
+_MAX_DELAY = dt.timedelta(days=366)
 
 
 async def invite(
@@ -48,7 +48,7 @@ async def invite(
         raise Conflict(detail)
     now = utc_now()
     send_at = max(body.send_at or now, now)
-    if send_at > now + _FURTHEST:
+    if send_at > now + _MAX_DELAY:
         raise InvalidInput.at("body", "send_at", msg="is more than a year ahead")
     interaction = await _interaction(session, caller.workspace_id, body)
     test = body.test or caller.test

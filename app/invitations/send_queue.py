@@ -13,7 +13,7 @@ from app.core.database import run_sql, select_workspace_ids
 
 SEND_JOB, REMIND_JOB = "invitations.send", "invitations.remind"
 # What is due within this time becomes a job at once; the rest waits in its own table.
-NEAR = dt.timedelta(minutes=10)
+ENQUEUED_AHEAD = dt.timedelta(minutes=10)
 
 
 async def enqueue_send(
@@ -48,7 +48,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
     soon = "status = 'scheduled' and not queued and send_at <= :near"
     due = "status in ('sent', 'opened') and remind_at <= :now"
     busy = "select distinct workspace_id from invitation where "
-    for workspace_id in await select_workspace_ids(session, busy + soon, near=now + NEAR):
+    for workspace_id in await select_workspace_ids(session, busy + soon, near=now + ENQUEUED_AHEAD):
         rows = await run_sql(
             session,
             text(
@@ -57,7 +57,7 @@ async def queue_due(session: AsyncSession, now: dt.datetime) -> None:
                 "  order by send_at limit 5000 for update skip locked) due "
                 "where i.workspace_id = :workspace_id and i.id = due.id "
                 "returning i.id, i.send_at"
-            ).bindparams(workspace_id=workspace_id, near=now + NEAR),
+            ).bindparams(workspace_id=workspace_id, near=now + ENQUEUED_AHEAD),
         )
         await jobs.enqueue_many(
             session,

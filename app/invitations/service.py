@@ -24,12 +24,12 @@ from app.core.signing import SealedBox
 from app.core.tokens import hash_secret, new_token, workspace_of
 from app.invitations.models import Invitation
 from app.invitations.send_queue import (
-    NEAR,
+    ENQUEUED_AHEAD,
     SEND_JOB,
     enqueue_reminder,
     enqueue_send,
 )
-from app.invitations.votes import MOST_HITS, LinkHit, hits_of, stored_hit
+from app.invitations.votes import MAX_HITS, LinkHit, hits_of, stored_hit
 from app.surveys.compiled import CompiledSurvey
 
 EXPIRES_AFTER = dt.timedelta(days=30)
@@ -141,7 +141,7 @@ def _row(box: SealedBox, wanted: InvitationRequest, *, status: str) -> tuple[dic
         "context": dict(wanted.context),
         "test": wanted.test,
         "send_at": wanted.send_at,
-        "queued": wanted.send_at <= now + NEAR,
+        "queued": wanted.send_at <= now + ENQUEUED_AHEAD,
         "sent_at": now if is_link else None,
         "expires_seconds": int(wanted.expires_after.total_seconds()),
         "expires_at": now + wanted.expires_after if is_link else None,
@@ -356,7 +356,7 @@ async def note_hit(session: AsyncSession, invitation: Invitation, hit: LinkHit) 
 
     The invitation must be locked.
     """
-    kept = [*invitation.hits, stored_hit(hit)][-MOST_HITS:]
+    kept = [*invitation.hits, stored_hit(hit)][-MAX_HITS:]
     invitation.hits = kept
     session.add(invitation)
     return hits_of(kept)

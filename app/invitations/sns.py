@@ -30,10 +30,10 @@ _SIGNED = {
                                  "TopicArn", "Type"),
 }  # fmt: skip
 _SIGNED["UnsubscribeConfirmation"] = _SIGNED["SubscriptionConfirmation"]
-_MOST_KEPT = 100
-_LONGEST_CERTIFICATE = 16 * 1024
+_MAX_KEPT = 100
+_MAX_CERTIFICATE_BYTES = 16 * 1024
 # A signature by one of Amazon's keys of 2,048 bits or more.
-_SHORTEST_SIGNATURE = 256
+_MIN_SIGNATURE_BYTES = 256
 _REFUSED = "The notification could not be verified: "
 
 
@@ -48,14 +48,14 @@ class Certificates:
         if url not in self.known:
             try:
                 reply = await send(
-                    "GET", url, headers={}, content=b"", most_kept=_LONGEST_CERTIFICATE
+                    "GET", url, headers={}, content=b"", max_kept_bytes=_MAX_CERTIFICATE_BYTES
                 )
             except (RefusedAddressError, UnreachableError) as error:
                 detail = f"Amazon's certificate cannot be fetched: {error}; send it again."
                 raise Busy(detail) from None
             if reply.status != 200:
                 raise Unauthorized(_REFUSED + "its certificate is not there.")
-            if len(self.known) >= _MOST_KEPT:
+            if len(self.known) >= _MAX_KEPT:
                 self.known.clear()
             self.known[url] = reply.body
         return self.known[url]
@@ -72,7 +72,7 @@ async def open_notification(body: Mapping[str, Any], certificates: Certificates)
     url, signature = str(body.get("SigningCertURL")), _signature(body)
     if kind not in _SIGNED or not _is_amazons(url) or not _CERTIFICATE.fullmatch(url):
         raise Unauthorized(_REFUSED + "its certificate is not Amazon's.")
-    if len(signature) < _SHORTEST_SIGNATURE:
+    if len(signature) < _MIN_SIGNATURE_BYTES:
         raise Unauthorized(_REFUSED + "its signature is missing or malformed.")
     _verify(body, kind, signature, await certificates.get(url))
     if kind == "SubscriptionConfirmation":

@@ -19,7 +19,7 @@ from typing import Any, Literal
 SLOWEST_ROBOT = dt.timedelta(seconds=3)
 _WITHIN = dt.timedelta(seconds=120)
 _TOO_MANY_SCORES = 3
-MOST_HITS = 40
+MAX_HITS = 40
 
 HoldState = Literal["provisional", "unverified", "quarantined"]
 

@@ -38,14 +38,14 @@ _EXCLUDED = (*HOLD_STATES, "test")
 class ScoreQuestions:
     """Which questions a metric reads, and which of them are counted together.
 
-    `metric` is that of the entry of their type. If `apart`, each question is counted by itself,
-    because a share is of the answers to one question. `nps_as_yes_no` says what becomes of a
-    yes/no question that is its survey's NPS: `added` to the questions, or `left_out`. With
+    `metric` is that of the entry of their type. If `per_question`, each question is counted by
+    itself, because a share is of the answers to one question. `nps_as_yes_no` says what becomes of
+    a yes/no question that is its survey's NPS: `added` to the questions, or `left_out`. With
     `latest_per_question`, a customer's latest answer to each question counts.
     """
 
     metric: str
-    apart: bool = False
+    per_question: bool = False
     nps_as_yes_no: Literal["added", "left_out"] | None = None
     latest_per_question: bool = False
 
@@ -117,7 +117,7 @@ class _CellQuery(RequestConditions):
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
   and q.key = {matched} and {of_type}"""
         named = {*self.request.groups, *self.request.filters}
-        if "survey" in named or self.questions.apart:
+        if "survey" in named or self.questions.per_question:
             joins += " join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id"
         if "stage" in named:
             joins += (
@@ -125,8 +125,8 @@ join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
                 " and t.key = coalesce(q.touchpoint, x.touchpoint)"
             )
         if _OF_TICKETS & named:
-            # An answer names its ticket's number; of two sources with that number, its own
-            # interaction's, else the one that changed last.
+            # A response names its ticket by number. If two sources have that number, take the
+            # source of the response's interaction, else the ticket that changed last.
             joins += """
 left join lateral (
   select k.source, k.ticket, coalesce(k.full_seconds, k.first_seconds) as seconds from ticket k
@@ -138,7 +138,7 @@ left join lateral (
     def series(self) -> list[str]:
         """Return the SQL of what keeps counts apart inside a cell."""
         # Keys hold no blank, so this names one question of one survey.
-        scale = "s.key || ' ' || q.key" if self.questions.apart else "q.scale"
+        scale = "s.key || ' ' || q.key" if self.questions.per_question else "q.scale"
         if not self.options:
             return ["q.type", scale, "q.high", "q.reverse", "''", "null::int"]
         option = f"split_part({'a.key' if self.from_rows else 'x.question'}, '=', 2)"
@@ -284,7 +284,7 @@ async def count_latest(
     keys = ["p.number", *query.groups(), *query.series()]
     named = ", ".join(f"{sql} as {name}" for sql, name in zip(keys, outer, strict=True))
     per = "q.key, " if questions.latest_per_question else ""
-    per = "x.survey_id, q.key, " if questions.apart else per
+    per = "x.survey_id, q.key, " if questions.per_question else per
     sums = [f"count(*) filter (where value = '{v}')" for v in _VALUES]
     statement = f"""
 select {", ".join(outer)}, {", ".join(sums)} from (
@@ -335,7 +335,7 @@ async def add_unchosen_options(
     )
     scales = {series.scale for series in total}
     for key, scale, high, option, valence in map(tuple, rows):
-        name = key if questions.apart else scale
+        name = key if questions.per_question else scale
         if name in scales:
             total.setdefault(Series(name, 0, high, option=option, valence=valence), Counts())
 

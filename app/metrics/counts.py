@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _SCORES = 11
-_ENOUGH = 30
+_MIN_RELIABLE_N = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def pooled(parts: Iterable[Counts]) -> Counts:
     return total
 
 
-def half_away(value: Fraction | float, digits: int = 0) -> float | int:
+def round_half_away(value: Fraction | float, digits: int = 0) -> float | int:
     """Round half away from zero: to an integer, or to so many digits after the point."""
     scaled = Fraction(value) * 10**digits
     whole = int(abs(scaled) + Fraction(1, 2))
@@ -88,4 +88,4 @@ def reliability(n: int) -> str:
     """Return `none` at n = 0, `indicative` below 30, else `ok`."""
     if n == 0:
         return "none"
-    return "indicative" if n < _ENOUGH else "ok"
+    return "indicative" if n < _MIN_RELIABLE_N else "ok"

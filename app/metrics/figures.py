@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from app.metrics import statistics
-from app.metrics.counts import Counts, half_away, pooled, reliability
+from app.metrics.counts import Counts, pooled, reliability, round_half_away
 from app.metrics.statistics import Change, ConfidenceInterval
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.surveys.scales import DETRACTOR_TO, PROMOTER_FROM, easy_from, top_box_from
@@ -88,7 +88,7 @@ def _net_figure(
     interval = statistics.net_interval(positive, negative, n)
     return Figure(
         value=100 * (positive - negative) / n if n else None,
-        display=half_away(Fraction(100 * (positive - negative), n)) if n else None,
+        display=round_half_away(Fraction(100 * (positive - negative), n)) if n else None,
         n=n,
         n_missing=counts.n_missing,
         n_na=counts.n_na,
@@ -246,7 +246,7 @@ def _share_figure(
     n = counts.n
     return Figure(
         value=100 * successes / n if n else None,
-        display=half_away(Fraction(100 * successes, n)) if n else None,
+        display=round_half_away(Fraction(100 * successes, n)) if n else None,
         n=n,
         n_missing=counts.n_missing,
         n_na=counts.n_na,
@@ -263,7 +263,7 @@ def _mean_figure(counts: Counts, *, parts: dict[str, Any], names: dict[str, int]
         interval = statistics.mean_interval(float(mean), counts.variance, counts.n)
     return Figure(
         value=None if mean is None else float(mean),
-        display=None if mean is None else half_away(mean, 1),
+        display=None if mean is None else round_half_away(mean, 1),
         n=counts.n,
         n_missing=counts.n_missing,
         n_na=counts.n_na,

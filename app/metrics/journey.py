@@ -105,7 +105,7 @@ def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
     scale = max(sorted(sizes), key=lambda name: sizes[name])
     reading = CountReading(scale=scale)
     figure = METRICS[request.metric].counter.figure(request, cell, reading, {})
-    return in_short(figure)
+    return short_figure(figure)
 
 
 async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, FigureDict | None]:
@@ -113,12 +113,12 @@ async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, Fig
     counter = METRICS["ttr"].counter
     found = await counter.count_rows(session, request, None)
     return {
-        key[1]: in_short(counter.figure(request, counts, counter.read(request, counts), {}))
+        key[1]: short_figure(counter.figure(request, counts, counter.read(request, counts), {}))
         for key, counts in found.items()
     }
 
 
-def in_short(figure: Mapping[str, Any]) -> dict[str, Any] | None:
+def short_figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the part of a figure that a map shows, or None without answers."""
     if not figure["n"]:
         return None

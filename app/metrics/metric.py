@@ -36,12 +36,12 @@ class CountedRows(NamedTuple):
     at: str
 
 
-class Counter(Protocol[C]):
+class MetricCounter(Protocol[C]):
     """Counts what a metric is made of, and makes figures of the counts.
 
     `noun` says what is counted, `counted` where it is stored; `groups` and `filters` are the
     names it knows beside properties, `features` those of `latest`, `window` and `scale`. `extent`
-    is SQL for the first and last moment there are, `:id` being the workspace.
+    is the SQL of the first and last moment of all rows; it binds `:id`, the workspace.
     """
 
     @property
@@ -123,7 +123,7 @@ class Metric:
     """
 
     name: str
-    counter: Counter[Any]
+    counter: MetricCounter[Any]
     unit: Unit
     about: str
     sums: FigureSums | None

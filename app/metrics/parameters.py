@@ -32,7 +32,7 @@ from app.metrics.periods import (
     window_start,
 )
 from app.metrics.registry import METRICS
-from app.metrics.request import FILTERS, GROUPS, MOST_GROUPS, MOST_ROWS, MetricRequest
+from app.metrics.request import FILTERS, GROUPS, MAX_GROUPS, MAX_ROWS, MetricRequest
 from app.responses.body import Channel
 from app.responses.filter_values import require_known
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
@@ -70,7 +70,7 @@ class MetricQuery(BaseModel):
     order_by: Literal["period", "value", "n", "group", "-period", "-value", "-n", "-group"] = Field(
         default="period", description="A leading `-` reverses the order."
     )
-    limit: int = Field(default=MOST_ROWS, ge=1, le=MOST_ROWS)
+    limit: int = Field(default=MAX_ROWS, ge=1, le=MAX_ROWS)
     min_n: int = Field(default=0, ge=0, le=1_000_000_000)
     survey: _Many = []
     question: _Many = []
@@ -178,8 +178,8 @@ def _groups(query: MetricQuery, segments: list[str]) -> list[str]:
     A property must be declared as a segment, because another one could identify a person.
     """
     groups = list(dict.fromkeys(_split(query.group_by)))
-    if len(groups) > MOST_GROUPS:
-        _refuse("group_by", f"takes at most {MOST_GROUPS} names")
+    if len(groups) > MAX_GROUPS:
+        _refuse("group_by", f"takes at most {MAX_GROUPS} names")
     known = [*GROUPS, *(PROPERTY + name for name in segments)]
     for name in groups:
         if name not in known:

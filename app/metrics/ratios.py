@@ -16,7 +16,7 @@ from app.core.database import run_sql
 from app.core.property_filters import PROPERTY
 from app.metrics import statistics
 from app.metrics.conditions import IS_SURVEY, RequestConditions
-from app.metrics.counts import half_away, reliability
+from app.metrics.counts import reliability, round_half_away
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Interval, Period
 from app.metrics.request import MetricRequest
@@ -144,7 +144,7 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         share = 100 * part / whole if whole else None
         return {
             "value": share,
-            "display": None if share is None else half_away(share),
+            "display": None if share is None else round_half_away(share),
             "n": whole,
             "ci": [100 * interval[0], 100 * interval[1]] if interval else None,
             "margin": 50 * (interval[1] - interval[0]) if interval else None,

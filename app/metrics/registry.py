@@ -53,7 +53,7 @@ METRICS: dict[str, Metric] = {
             "yes_no",
             # A yes/no question that is the NPS of its survey counts only in `nps`.
             ScoreCounter(
-                ScoreQuestions("yes_no", apart=True, nps_as_yes_no="left_out"),
+                ScoreQuestions("yes_no", per_question=True, nps_as_yes_no="left_out"),
                 figures.yes_no,
                 figures.compare_yes_no,
             ),
@@ -98,7 +98,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "choice",
-            ScoreCounter(ScoreQuestions("choice", apart=True), figures.choice, None),
+            ScoreCounter(ScoreQuestions("choice", per_question=True), figures.choice, None),
             _SHARE,
             about="100 × answers with an option / valid answers, for each option; the value is "
             "that of the option chosen most. The intervals are Wilson's.",

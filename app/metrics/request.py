@@ -16,8 +16,8 @@ GROUPS = (
     *("resolution_time", "source"),
 )
 FILTERS = ("survey", "question", "touchpoint", "channel", "locale", "stage", *TAGS, "source")
-MOST_GROUPS = 3
-MOST_ROWS = 10_000
+MAX_GROUPS = 3
+MAX_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class MetricRequest:
     scale: str | None = None
     latest: bool = False
     order_by: str = "period"
-    limit: int = MOST_ROWS
+    limit: int = MAX_ROWS
     min_n: int = 0
     compare: str | None = None
     clock: str = "calendar"

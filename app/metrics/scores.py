@@ -97,13 +97,13 @@ class ScoreCounter:
         answers: dict[str, int] = defaultdict(int)
         for series, counts in total.items():
             answers[series.scale] += 0 if series.option else counts.n
-        apart = self.questions.apart
-        if request.scale and not apart:
+        per_question = self.questions.per_question
+        if request.scale and not per_question:
             return CountReading(source, request.scale, request.scale)
         if not answers:
             return CountReading(source)
         chosen = max(sorted(answers), key=lambda scale: answers[scale])
-        if apart:
+        if per_question:
             named = "yes_no" if request.metric == "yes_no" else chosen.partition(" ")[2]
             return CountReading(source, chosen, named, _warn_of_questions(chosen, answers))
         warnings = [] if "scale" in request.groups else _warn_of_scales(chosen, answers)
@@ -126,7 +126,7 @@ class ScoreCounter:
     ) -> FigureDict:
         """Return the figure of one scale; small groups are shown without their value."""
         cell = counts or {}
-        by_scale = "scale" in group and not self.questions.apart
+        by_scale = "scale" in group and not self.questions.per_question
         scale = group["scale"] if by_scale else reading.scale
         figure = self.formula(_of_scale(cell, scale) or _empty(scale))
         if request.hides(figure.n):

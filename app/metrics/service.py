@@ -15,10 +15,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
-from app.metrics.metric import CellKey, Counter, CountReading, FigureDict
+from app.metrics.metric import CellKey, CountReading, FigureDict, MetricCounter
 from app.metrics.periods import Interval, Period, periods_of, span_before
 from app.metrics.registry import METRICS
-from app.metrics.request import MOST_ROWS, MetricRequest
+from app.metrics.request import MAX_ROWS, MetricRequest
 from app.metrics.statistics import Change
 
 MetricReply = dict[str, Any]
@@ -62,7 +62,7 @@ async def measure(session: AsyncSession, request: MetricRequest) -> MetricReply:
     return reply
 
 
-def _require_known(request: MetricRequest, counter: Counter[Any]) -> None:
+def _require_known(request: MetricRequest, counter: MetricCounter[Any]) -> None:
     """Refuse a group, a filter or a way of counting that the metric does not know."""
     for parameter, asked_names, known in (
         ("group_by", request.groups, counter.groups),
@@ -84,13 +84,13 @@ def _periods(request: MetricRequest) -> list[Period] | None:
     if request.interval is Interval.NONE:
         return None
     every = periods_of(request.span, request.interval, request.zone, request.today)
-    return list(islice(every, MOST_ROWS + 1))
+    return list(islice(every, MAX_ROWS + 1))
 
 
 async def _total(
     session: AsyncSession,
     request: MetricRequest,
-    counter: Counter[Any],
+    counter: MetricCounter[Any],
     total: Any,
     reading: CountReading,
 ) -> FigureDict:
@@ -101,7 +101,7 @@ async def _total(
 
 def _rows(
     request: MetricRequest,
-    counter: Counter[Any],
+    counter: MetricCounter[Any],
     periods: Sequence[Period] | None,
     counts: Mapping[CellKey, Any],
     reading: CountReading,
@@ -146,14 +146,14 @@ def ordered(request: MetricRequest, rows: list[MetricReply]) -> tuple[list[Metri
         known = [row for row in kept if row[name] is not None]
         known.sort(key=lambda row: row[name], reverse=is_descending)
         kept = known + [row for row in kept if row[name] is None]
-    limit = min(request.limit, MOST_ROWS)
+    limit = min(request.limit, MAX_ROWS)
     return kept[:limit], len(kept) > limit
 
 
 async def _comparison(
     session: AsyncSession,
     request: MetricRequest,
-    counter: Counter[Any],
+    counter: MetricCounter[Any],
     total: Any,
     reading: CountReading,
 ) -> MetricReply:

@@ -19,14 +19,14 @@ from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY, is_scalar
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.conditions import RequestConditions
-from app.metrics.counts import half_away, reliability
+from app.metrics.counts import reliability, round_half_away
 from app.metrics.durations import Durations, seconds_of_bucket
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Interval, Period
 from app.metrics.request import MetricRequest
 from app.metrics.statistics import Change
 
-MOST_EXACT = 10_000
+MAX_EXACT_TICKETS = 10_000
 _NAMES = ("source", "touchpoint", "stage")
 _TIMED = {
     "first": ("first_solved_at", "first_{}"),
@@ -234,7 +234,7 @@ async def _is_small(session: AsyncSession, request: MetricRequest, measures: Seq
     source = query.source()
     statement = f"select {n} from {source} where {query.where()}"
     found = (await run_sql(session, text(statement).bindparams(**query.bound))).one()[0]
-    return int(found) < MOST_EXACT
+    return int(found) < MAX_EXACT_TICKETS
 
 
 async def _read(
@@ -297,7 +297,7 @@ def _median_figure(request: MetricRequest, durations: Durations) -> FigureDict:
     median, ci = found["median_seconds"], found["ci"]
     return {
         "value": median,
-        "display": None if median is None else half_away(median),
+        "display": None if median is None else round_half_away(median),
         "n": n,
         "ci": ci,
         "margin": (ci[1] - ci[0]) / 2 if ci else None,

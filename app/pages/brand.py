@@ -33,7 +33,7 @@ class PageStyle:
     frames: tuple[str, ...] = ()
 
 
-def look_of(workspace: Workspace) -> PageStyle:
+def page_style_of(workspace: Workspace) -> PageStyle:
     """Return how pages of a workspace look."""
     colour, logo = workspace.brand.get("colour"), logo_path(workspace)
     return PageStyle(

@@ -31,7 +31,7 @@ from app.invitations.votes import (
 )
 from app.pages import survey_flow
 from app.pages.answer_intake import invited_page, is_editable, save
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.rendering import ShowPage, asks_only_for_headers, languages_of
 from app.pages.survey_form import answer_of_link
 from app.pages.survey_page import PageLinks, PostedForm, SurveyView, read_form, show_message
@@ -58,7 +58,7 @@ class InvitedPerson:
 
     def over(self, *, status: int) -> ShowPage:
         """Return the page that says that the survey takes no more answers."""
-        look = look_of(self.workspace)
+        look = page_style_of(self.workspace)
         name = "deleted" if self.stored.state == "deleted" else "over"
         return ShowPage(
             show_message(self.invitation.locale, name, look=look, status=status, links=self.links)
@@ -186,7 +186,7 @@ async def find_person(request: Request, token: str, *, limited: bool = True) -> 
         wanted += languages_of(request)
         view = SurveyView(
             survey=survey,
-            look=look_of(workspace),
+            look=page_style_of(workspace),
             locale=choose_language(wanted, sorted(survey.locales), survey.locale),
             values=values_of(
                 name=invitation.name,

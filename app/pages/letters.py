@@ -10,7 +10,7 @@ from app.core.errors import NotFound
 from app.core.http import at
 from app.core.signing import SealedBox
 from app.core.texts import shipped_language, texts_of
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.rendering import page
 from app.pages.survey_page import stamp
 from app.workspaces.admission import PublicRate
@@ -47,7 +47,7 @@ async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
         "unsubscribe.html",
         lang=_language(member, workspace.default_locale),
         title=words["letter_stop"],
-        look=look_of(workspace),
+        look=page_style_of(workspace),
         message=words["letter_stopped" if done else "letter_question"],
         press=None if done else words["letter_stop"],
         action=at(f"/letter/{token}"),

@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, Response
 from app.core.errors import Conflict
 from app.core.routing import SessionDep, router
 from app.core.settings import Settings
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.open_page import find_open_survey
 from app.pages.rendering import page
 from app.surveys import service as surveys
@@ -27,17 +27,17 @@ from app.workspaces.admission import Reader
 routes = router("Surveys")
 pages = APIRouter(include_in_schema=False)
 
-_LONGEST_SOURCE, _LONGEST_LANGUAGE = 64, 35
+_MAX_SOURCE_CHARACTERS, _MAX_LANGUAGE_CHARACTERS = 64, 35
 LinkReference = Annotated[str, Path(min_length=1, max_length=64, description="Id or key.")]
 Source = Annotated[
     str | None,
     Query(
-        max_length=_LONGEST_SOURCE,
+        max_length=_MAX_SOURCE_CHARACTERS,
         description="Where the code will hang; answers bear it as `src`.",
     ),
 ]
 Language = Annotated[
-    str | None, Query(max_length=_LONGEST_LANGUAGE, description="Language of the page.")
+    str | None, Query(max_length=_MAX_LANGUAGE_CHARACTERS, description="Language of the page.")
 ]
 
 
@@ -133,7 +133,7 @@ async def show_poster(
 ) -> HTMLResponse:
     """Show a poster with the QR code, to print; invalid parameters are ignored."""
     src, lang = (wish if len(wish) <= most and wish.isprintable() else "" for wish, most in
-                 ((src, _LONGEST_SOURCE), (lang, _LONGEST_LANGUAGE)))  # fmt: skip
+                 ((src, _MAX_SOURCE_CHARACTERS), (lang, _MAX_LANGUAGE_CHARACTERS)))  # fmt: skip
     survey, workspace = await find_open_survey(request, public_id)
     definition = survey.definition
     locale = choose_language([lang], sorted(survey.locales), survey.locale)
@@ -145,7 +145,7 @@ async def show_poster(
         "poster.html",
         lang=locale,
         title=words["scan"],
-        look=look_of(workspace),
+        look=page_style_of(workspace),
         question=wording.say(question.text),
         url=_page_url(request.app.state.settings, public_id),
         # Drawn by segno from an address of our own.

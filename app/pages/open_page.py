@@ -25,7 +25,7 @@ from app.core.telemetry import VOTES
 from app.invitations.votes import HoldState, SubmissionSignals
 from app.pages import survey_flow
 from app.pages.answer_intake import AnsweredPage, respondent, save
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.rendering import ShowPage, languages_of
 from app.pages.survey_page import (
     PageLinks,
@@ -53,7 +53,7 @@ from app.workspaces.service import get_workspace
 
 routes = APIRouter(include_in_schema=False)
 
-_LONGEST_NAME = 128
+_MAX_NAME_CHARACTERS = 128
 _SOURCE = "src"
 
 
@@ -119,7 +119,7 @@ async def find_open_survey(request: Request, public_id: str) -> tuple[CompiledSu
     if survey is None:
         raise ShowPage(show_message(locale, "gone", status=404))
     if not survey.live:
-        raise ShowPage(show_message(locale, "over", look=look_of(workspace), status=410))
+        raise ShowPage(show_message(locale, "over", look=page_style_of(workspace), status=410))
     return survey, workspace
 
 
@@ -142,7 +142,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
     resumed = _address(survey, kept, r=sign_response(box, survey, page.response_id))
     view = SurveyView(
         survey=survey,
-        look=look_of(workspace),
+        look=page_style_of(workspace),
         locale=locale,
         values=values_of(name=None, order=kept.get("ref"), ticket=None, properties={}),
         kiosk=kiosk,
@@ -164,7 +164,9 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
 def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
     """Return what a link may say beside the answers: order, poster, language, declared segments."""
     kept = {
-        name: query[name][:_LONGEST_NAME] for name in ("ref", _SOURCE, "lang") if query.get(name)
+        name: query[name][:_MAX_NAME_CHARACTERS]
+        for name in ("ref", _SOURCE, "lang")
+        if query.get(name)
     }
     for segment in segments:
         value = query.get(f"p.{segment}", "")

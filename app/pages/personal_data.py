@@ -13,7 +13,7 @@ from app.core.http import at
 from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
 from app.invitations.suppression import SuppressionKind, suppress
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.invited_page import InvitedPerson, find_person
 from app.pages.rendering import page
 from app.pages.survey_page import PostedForm, read_form, show_message, stamp
@@ -50,7 +50,7 @@ async def _show(request: Request, person: InvitedPerson) -> HTMLResponse:
         "data.html",
         lang=lang,
         title=words["data_title"],
-        look=look_of(person.workspace),
+        look=page_style_of(person.workspace),
         answers=await _answers(request, person, words),
         about=_about(person, words, person.workspace.timezone),
         action=person.links.data,
@@ -123,7 +123,7 @@ async def delete_data(request: Request, token: str) -> Response:
         )  # fmt: skip
     except NotFound:
         return RedirectResponse(at(f"/i/{token}/data"), status_code=303)
-    return show_message(invitation.locale, "deleted", look=look_of(person.workspace))
+    return show_message(invitation.locale, "deleted", look=page_style_of(person.workspace))
 
 
 @routes.get("/u/{token}")
@@ -139,7 +139,7 @@ def _ask_unsubscribe(request: Request, person: InvitedPerson) -> HTMLResponse:
         "unsubscribe.html",
         lang=lang,
         title=words["unsubscribe_title"],
-        look=look_of(person.workspace),
+        look=page_style_of(person.workspace),
         message=words["unsubscribe_text"],
         press=words["unsubscribe"],
         action=person.links.unsubscribe,
@@ -162,7 +162,7 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
         return _ask_unsubscribe(request, person)
     invitation = person.invitation
     if invitation.test:
-        return show_message(invitation.locale, "unsubscribed", look=look_of(person.workspace))
+        return show_message(invitation.locale, "unsubscribed", look=page_style_of(person.workspace))
     database: Database = request.app.state.database
     async with database.transaction() as session:
         workspace_id = invitation.workspace_id
@@ -175,4 +175,4 @@ async def take_unsubscribe(request: Request, token: str) -> Response:
             await update_customer(
                 session, workspace_id, invitation.customer_id, {"do_not_survey": True}
             )
-    return show_message(invitation.locale, "unsubscribed", look=look_of(person.workspace))
+    return show_message(invitation.locale, "unsubscribed", look=page_style_of(person.workspace))

@@ -25,7 +25,7 @@ from app.surveys.schemas import Question
 from app.surveys.texts import SurveyWords
 from app.surveys.wording import SurveyWording, fill, label_of
 
-_MOST_BYTES = 1 << 18
+_MAX_BYTES = 1 << 18
 _RENDERED = "page.rendered"
 
 
@@ -229,7 +229,7 @@ class PostedForm:
 
 async def read_fields(request: Request) -> dict[str, list[str]]:
     """Read a form's fields; raises TooLarge for one that none of our pages could have sent."""
-    body = await read_body(request, limit=_MOST_BYTES)
+    body = await read_body(request, limit=_MAX_BYTES)
     try:
         return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=500)
     except ValueError:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.core.database import Database
 from app.core.errors import AfterwordError, NotFound
 from app.core.http import json_reply, problem_reply
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.rendering import asset, languages_of
 from app.responses import widget
 from app.responses.body import ResponseIn
@@ -216,7 +216,7 @@ def widget_survey_of(survey: CompiledSurvey, workspace: Workspace, locale: str) 
         "survey": survey.public_id,
         "language": locale,
         "direction": direction_of(locale),
-        "company": look_of(workspace).company,
+        "company": page_style_of(workspace).company,
         "colours": {"light": accent(colour, PAPER), "dark": accent(colour, DARK_PAPER)}
         if colour
         else None,

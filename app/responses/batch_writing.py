@@ -12,8 +12,13 @@ from app.core.errors import AfterwordError, named_in
 from app.responses.body import ResponseIn, decode_response
 from app.responses.cases import find_cases
 from app.responses.ingest import Ingest
-from app.responses.submission import SubmissionOrigin, reference_of, submission_of, survey_for
-from app.responses.writing import MOST_ROWS, WriteOutcome, WriteResult
+from app.responses.submission import (
+    SubmissionOrigin,
+    customer_reference_of,
+    submission_of,
+    survey_for,
+)
+from app.responses.writing import MAX_ROWS, WriteOutcome, WriteResult
 from app.surveys.compiled import CheckedAnswers, CompiledSurvey
 
 _AT_ONCE = 2
@@ -24,13 +29,13 @@ async def write_lines(
 ) -> LinesReport:
     """Write the lines in chunks of 500, two chunks at a time, and report on each line."""
     report = LinesReport()
-    places = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def write_chunk(chunk: Sequence[BatchLine]) -> None:
-        async with places:
+        async with slots:
             await _write_chunk(ingest, origin, chunk, report, events=events)
 
-    chunks = [lines[start : start + MOST_ROWS] for start in range(0, len(lines), MOST_ROWS)]
+    chunks = [lines[start : start + MAX_ROWS] for start in range(0, len(lines), MAX_ROWS)]
     await asyncio.gather(*map(write_chunk, chunks))
     return report
 
@@ -75,9 +80,9 @@ async def _write_chunk(
 async def _customers(
     ingest: Ingest, origin: SubmissionOrigin, bodies: list[ResponseIn]
 ) -> list[UUID | None]:
-    """Resolve the customers of a whole chunk in one step; tests name nobody."""
+    """Resolve the customers of a whole chunk in one step; test responses have no customer."""
     references = [
-        reference_of(body.customer)
+        customer_reference_of(body.customer)
         if body.customer and not body.test and not origin.caller.test
         else None
         for body in bodies

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from app.core.clock import utc_now
 from app.core.errors import FieldError, InvalidInput
 from app.core.json_values import property_error, storage_error
-from app.core.property_filters import MOST_PROPERTIES
+from app.core.property_filters import MAX_PROPERTIES
 from app.core.text_types import did_you_mean, normalize_email
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -24,15 +24,15 @@ _TouchpointKey = Annotated[
 ]
 _Locale = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}([-_][A-Za-z0-9]{2,8})*$(?!\n)")]
 # The most tags that a response has, and the most characters that each has.
-MOST_TAGS, LONGEST_TAG = 20, 64
-_Tag = Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG)]
+MAX_TAGS, MAX_TAG_CHARACTERS = 20, 64
+_Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARACTERS)]
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
 _AHEAD = dt.timedelta(hours=24)
 
 
 _PropertyName = Annotated[str, Meta(min_length=1, max_length=64)]
-ResponseProperties = Annotated[dict[_PropertyName, Any], Meta(max_length=MOST_PROPERTIES)]
+ResponseProperties = Annotated[dict[_PropertyName, Any], Meta(max_length=MAX_PROPERTIES)]
 
 
 class CustomerIn(Struct, forbid_unknown_fields=True, frozen=True):
@@ -71,7 +71,7 @@ class ResponseIn(Struct, forbid_unknown_fields=True, omit_defaults=True):
     seq: Annotated[int, Meta(ge=1, le=2_147_483_647)] = 1
     complete: bool = True
     responded_at: Annotated[dt.datetime, Meta(tz=True)] | None = None
-    tags: Annotated[list[_Tag], Meta(max_length=MOST_TAGS)] = []
+    tags: Annotated[list[_Tag], Meta(max_length=MAX_TAGS)] = []
     imported: bool = False
     test: bool = False
 
@@ -104,10 +104,10 @@ def decode(
         raise InvalidInput.at("body", msg="is nested too deeply") from None
 
 
-def check_response(response: ResponseIn, *, is_fit: bool = False) -> ResponseIn:
+def check_response(response: ResponseIn, *, has_normalized_email: bool = False) -> ResponseIn:
     """Check what no type says, or raise InvalidInput naming the first wrong field.
 
-    With `is_fit` the customer's address was normalised before.
+    With `has_normalized_email` the customer's address was normalised before.
     """
     check_times(response.responded_at)
     if response.properties:
@@ -115,12 +115,12 @@ def check_response(response: ResponseIn, *, is_fit: bool = False) -> ResponseIn:
     if response.id is not None and response.external_id is not None:
         msg = "cannot be sent with `id`; send one of them"
         raise InvalidInput.at("body", "external_id", msg=msg)
-    if response.customer is not None and not is_fit:
-        response.customer = _fit(response.customer)
+    if response.customer is not None and not has_normalized_email:
+        response.customer = _with_normalized_email(response.customer)
     return response
 
 
-def _fit(customer: CustomerIn) -> CustomerIn:
+def _with_normalized_email(customer: CustomerIn) -> CustomerIn:
     """Return the customer with a normalised address; refuse one without id and address."""
     if customer.email is None:
         if not customer.external_id:

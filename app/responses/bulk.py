@@ -11,14 +11,14 @@ from app.core.database import Database, run_sql
 from app.core.errors import Forbidden, InvalidInput
 from app.core.schema import Json
 from app.responses import queries
-from app.responses.body import MOST_TAGS
+from app.responses.body import MAX_TAGS
 from app.responses.changes import REJECT, RESTORE
 from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
 from app.responses.service import annotate, change_state
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
-MOST = 1000
+MAX_RESPONSES = 1000
 
 
 async def change_many(  # noqa: PLR0913 - what the route hands on
@@ -75,10 +75,10 @@ async def _find_ids(
         raise InvalidInput.at("body", "ids", msg="is required where the query has no filter")
     if Scope.READ not in caller.scopes:
         raise Forbidden("A filter needs the scope `read`; name the responses by `ids`.")
-    all_of_them = wanted.model_copy(update={"limit": MOST, "cursor": None})
+    all_of_them = wanted.model_copy(update={"limit": MAX_RESPONSES, "cursor": None})
     rows = await queries.find_page(session, caller.workspace_id, all_of_them, properties=properties)
-    if len(rows) > MOST:
-        msg = f"finds more than {MOST:,} responses; narrow it"
+    if len(rows) > MAX_RESPONSES:
+        msg = f"finds more than {MAX_RESPONSES:,} responses; narrow it"
         raise InvalidInput.at("query", "filter", msg=msg)
     return sorted(row["id"] for row in rows)
 
@@ -106,7 +106,7 @@ def _patch_for(patch: ResponsesPatch, tags: Sequence[str]) -> ResponsePatch:
         changes["tags"] = patch.tags
     elif patch.add_tags or patch.remove_tags:
         kept = [tag for tag in [*tags, *patch.add_tags] if tag not in patch.remove_tags]
-        changes["tags"] = list(dict.fromkeys(kept))[:MOST_TAGS]
+        changes["tags"] = list(dict.fromkeys(kept))[:MAX_TAGS]
     if patch.follow_up is not None:
         changes["follow_up"] = patch.follow_up.model_dump(exclude_unset=True)
     return ResponsePatch.model_validate(changes)

@@ -27,7 +27,7 @@ from app.responses.changes import JOIN
 from app.responses.statements import declared_segments
 
 JOIN_JOB = "responses.join_case"
-_MOST_JOINED = 500
+_MAX_JOINED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +188,8 @@ async def join(database: Database, job: Job) -> None:
     ]
     connection = await database.connect(jit="off")
     try:
-        for start in range(0, len(given), _MOST_JOINED):
-            part = json.dumps(given[start : start + _MOST_JOINED], default=str)
+        for start in range(0, len(given), _MAX_JOINED):
+            part = json.dumps(given[start : start + _MAX_JOINED], default=str)
             await connection.execute(JOIN, workspace_id, utc_now(), 0, part)
     finally:
         await connection.close()

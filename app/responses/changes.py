@@ -9,7 +9,7 @@ import datetime as dt
 from app.core.event_types import EventType
 from app.responses.statements import (
     COMPLETES,
-    EVENT_TYPE,
+    CREATED_OR_UPDATED,
     GATE,
     LOCK_OLD,
     UPDATED,
@@ -114,34 +114,35 @@ RESTORE = _change(
     "follow_up_opened_at = case when o.opens then $2::timestamptz "
     "else o.follow_up_opened_at end",
     "o.state in ('provisional', 'unverified', 'quarantined', 'superseded', 'rejected')",
-    EVENT_TYPE,
+    CREATED_OR_UPDATED,
     also=_OPENS_FOLLOW_UP,
 )
 # Whether somebody with a secret key, or the invited customer, has answered about the same case.
 _SAME_CASE = {
-    "order": "(t.order_ref = o.order_ref or t.interaction_ref = o.interaction_ref)",
-    "ticket": "t.ticket_ref = o.ticket_ref",
+    "order": "(t.order_ref = {row}.order_ref or t.interaction_ref = {row}.interaction_ref)",
+    "ticket": "t.ticket_ref = {row}.ticket_ref",
     "customer": """t.customer_id in (
       select i.customer_id from customer_identity i where i.workspace_id = {workspace_id}
-      and (i.value = o.claimed ->> 'external_id' or i.value = lower(o.claimed ->> 'email')))""",
+      and (i.value = {row}.claimed ->> 'external_id'
+        or i.value = lower({row}.claimed ->> 'email')))""",
 }
 
 
-def is_superseded_sql(per: str, workspace_id: str) -> str:
-    """Return the SQL condition that a trusted answer supersedes the claim `o`.
+def is_superseded_sql(per: str, workspace_id: str, *, row: str = "o") -> str:
+    """Return the SQL condition that a trusted answer supersedes the claim whose alias is `row`.
 
     `per` is what the survey takes one answer for, `workspace_id` the SQL that names the workspace.
     """
-    same = _SAME_CASE[per].format(workspace_id=workspace_id)
-    return f"""o.public and o.state = 'counted' and exists (
-    select from response t where t.workspace_id = {workspace_id} and t.survey_id = o.survey_id
+    same = _SAME_CASE[per].format(workspace_id=workspace_id, row=row)
+    return f"""{row}.public and {row}.state = 'counted' and exists (
+    select from response t where t.workspace_id = {workspace_id} and t.survey_id = {row}.survey_id
     and not t.public and t.state = 'counted' and {same})"""
 
 
 SUPERSEDE = {
     per: _change(
-        "state = 'superseded'", "o.is_superseded_sql", UPDATED,
-        also=f", ({is_superseded_sql(per, '$1').replace('o.', 'r.')}) as is_superseded_sql",
+        "state = 'superseded'", "o.is_superseded", UPDATED,
+        also=f", ({is_superseded_sql(per, '$1', row='r')}) as is_superseded",
     )
     for per in _SAME_CASE
 }  # fmt: skip

@@ -26,7 +26,8 @@ async def supersede_claims(
 ) -> None:
     """Take claims out of the figures if a trusted answer about their case exists.
 
-    It is called after each write of either kind; of two simultaneous writes one sees the other.
+    Call it after each write of a claim or a trusted response: of two such writes at the same time,
+    at least one then sees the other.
     """
     ids: dict[str, list[UUID]] = defaultdict(list)
     for submission in submissions:

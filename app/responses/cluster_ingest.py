@@ -8,8 +8,8 @@ order of locks.
 
 The number of the events must be the coordinator's, but a transaction of the coordinator around
 the call would keep the function from being handed over. So the writer takes a number in a
-transaction of its own and holds a lock that bears it until the call has ended. The lock belongs
-to the same connection: if the writer dies, it is released when the call has ended.
+transaction of its own and holds an advisory lock on it until the call ends. The lock belongs to
+the same connection: if the writer dies, it is released when the call has ended.
 `event_consumer` reads no event at or above a number that is held.
 """
 

@@ -16,7 +16,7 @@ from app.core.clock import utc_now
 from app.core.database import BAD_DATA, Database, RawConnection
 from app.core.errors import AfterwordError, Busy
 from app.core.telemetry import ANSWERS, BATCH_SIZE
-from app.responses.writing import MOST_ROWS, Submission, WriteBatch, WriteResult, write_batch
+from app.responses.writing import MAX_ROWS, Submission, WriteBatch, WriteResult, write_batch
 
 _CONNECTIONS = 4
 
@@ -31,7 +31,7 @@ class GroupCommit:
         self._idle: list[RawConnection] = []
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._batcher: Batcher[Submission, WriteResult] = Batcher(
-            self._write_with_events, slots=self._slots, most=MOST_ROWS, max_waiting=max_waiting
+            self._write_with_events, slots=self._slots, most=MAX_ROWS, max_waiting=max_waiting
         )
 
     async def submit(self, workspace_id: UUID, submission: Submission) -> WriteResult:

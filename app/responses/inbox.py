@@ -32,7 +32,7 @@ where r.workspace_id = :workspace and not r.test and r.state = 'counted'"""
 
 @dataclass(frozen=True, slots=True)
 class FollowUpFilter:
-    """Which follow-ups: of a status (empty: those not resolved), owner and survey, only late ones.
+    """The filters of follow-ups; an empty `status` means those that are not resolved.
 
     `by_score` puts the lowest score first instead of the latest.
     """
@@ -99,7 +99,7 @@ async def count_open_follow_ups(
 ) -> int:
     """Return how many follow-ups are open; none are counted beyond `most`.
 
-    With `span` those of answers from a moment to another, which is exclusive.
+    With `span`, only responses from its first moment until its second, exclusive, are counted.
     """
     since, until = span or (_FIRST_MOMENT, _EVER)
     rows = await run_sql(

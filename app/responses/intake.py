@@ -33,9 +33,9 @@ from app.responses.ingest import Ingest
 from app.responses.replies import public_summary, status_of, summary
 from app.responses.submission import (
     SubmissionOrigin,
+    customer_reference_of,
     identifies_itself,
-    proven_person_of,
-    reference_of,
+    proven_customer_reference_of,
     refuse_untrusted,
     submission_of,
     survey_for,
@@ -94,7 +94,7 @@ async def store(
     is_repeat = False
     if key is not None and identifies_itself(body, survey):
         is_repeat = await _seen_before(request, caller, key, body_hash)
-    case = await _case(request, caller, body) if names_a_case(body) else None
+    case = await _find_case(request, caller, body) if names_a_case(body) else None
     origin = SubmissionOrigin(
         caller=caller,
         now=utc_now(),
@@ -103,7 +103,7 @@ async def store(
         case=case,
         held=held,
     )
-    customer_id = await _identify(request, caller, body)
+    customer_id = await _resolve_customer(request, caller, body)
     submission = submission_of(body, survey, origin, checked=checked, customer_id=customer_id)
     written = await ingest.take(caller.workspace_id, submission)
     if written.outcome is WriteOutcome.UNCHANGED and is_repeat:
@@ -119,7 +119,7 @@ async def store(
     return json_reply(shown, status=status_of(written))
 
 
-async def _case(request: Request, caller: Caller, body: ResponseIn) -> Case | None:
+async def _find_case(request: Request, caller: Caller, body: ResponseIn) -> Case | None:
     """Return what is known of the interaction, ticket or order that the answer names."""
     database: Database = request.app.state.database
     return (await find_cases(database, caller.workspace_id, [body])).get(0)
@@ -155,15 +155,15 @@ async def _fall_back(
         body.locale = None
 
 
-async def _identify(request: Request, caller: Caller, body: ResponseIn) -> UUID | None:
+async def _resolve_customer(request: Request, caller: Caller, body: ResponseIn) -> UUID | None:
     """Return the customer; with a publishable key and no proof it is only a claim, so None."""
     named = body.customer
     if named is None or body.test or caller.test:
         return None
     if caller.trusted:
-        person = reference_of(named)
+        person = customer_reference_of(named)
     elif named.proof and _is_proven(request, caller, named):
-        person = proven_person_of(named)
+        person = proven_customer_reference_of(named)
     else:
         return None
     ingest: Ingest = request.app.state.ingest

@@ -38,7 +38,7 @@ _JSON = {
     if isinstance(c.type, Json)
 } | {"imported_from": Json}
 
-# What each filter says in SQL; its value is bound under its own name.
+# The SQL condition of each filter; its value is bound under the filter's name.
 _CONDITIONS = {
     "survey": "(s.key = :survey or s.id::text = lower(:survey))",
     "touchpoint": "r.touchpoint = :touchpoint",

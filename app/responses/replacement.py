@@ -45,7 +45,7 @@ def is_followed_up(whole: dict[str, Any]) -> bool:
     return whole["follow_up"] not in {"none", "open"} or bool(whole["notes"])
 
 
-async def put_back_follow_ups(
+async def restore_follow_ups(
     session: AsyncSession, workspace_id: UUID, responses: Sequence[dict[str, Any]]
 ) -> None:
     """Give responses that were written anew the follow-up, notes and age that they had before."""

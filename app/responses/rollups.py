@@ -73,8 +73,8 @@ async def rebuild(database: Database, workspace_id: UUID) -> None:
 async def recount(database: Database, job: Job) -> None:
     """Count older tickets and answers under the present configuration, 500 a transaction.
 
-    Writers go on meanwhile, and figures are read from the rows. If the
-    configuration changes meanwhile, counting starts over.
+    Responses can be written during the recount, and figures are read from the rows. If the
+    configuration changes during the recount, it starts again.
     """
     workspace_id = job.workspace_id
     await recount_tickets(database, workspace_id)

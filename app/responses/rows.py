@@ -102,7 +102,7 @@ def sql_type(name: str) -> str:
     return _SQL_TYPES[annotation]
 
 
-def stored_as(row: ResponseRow, now: dt.datetime) -> StoredResponse:
+def stored_response_of(row: ResponseRow, now: dt.datetime) -> StoredResponse:
     """Return the stored form of a row that was just created."""
     return StoredResponse(
         id=row.id,

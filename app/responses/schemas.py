@@ -17,7 +17,7 @@ from pydantic import (
 
 from app.core.parameters import PROPERTY_PARAMETER
 from app.core.text_types import Line
-from app.responses.body import LONGEST_TAG, MOST_TAGS
+from app.responses.body import MAX_TAG_CHARACTERS, MAX_TAGS
 from app.responses.states import Integrity
 from app.surveys.scales import Band
 from app.workspaces.schemas import Body, Moment
@@ -150,7 +150,7 @@ class FollowUpPatch(Body):
         return value
 
 
-_Tag = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TAG)]
+_Tag = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TAG_CHARACTERS)]
 
 
 class ResponsePatch(Body):
@@ -163,7 +163,7 @@ class ResponsePatch(Body):
         },
     )
 
-    tags: list[_Tag] = Field(default=[], max_length=MOST_TAGS)
+    tags: list[_Tag] = Field(default=[], max_length=MAX_TAGS)
     follow_up: FollowUpPatch = Field(default_factory=FollowUpPatch)
 
 
@@ -236,9 +236,9 @@ class ResponsesPatch(Body):
     )
 
     ids: list[UUID] | None = Field(default=None, min_length=1, max_length=1000)
-    tags: list[_Tag] | None = Field(default=None, max_length=MOST_TAGS)
-    add_tags: list[_Tag] = Field(default=[], max_length=MOST_TAGS)
-    remove_tags: list[_Tag] = Field(default=[], max_length=MOST_TAGS)
+    tags: list[_Tag] | None = Field(default=None, max_length=MAX_TAGS)
+    add_tags: list[_Tag] = Field(default=[], max_length=MAX_TAGS)
+    remove_tags: list[_Tag] = Field(default=[], max_length=MAX_TAGS)
     follow_up: FollowUpPatch | None = None
     restore: bool = Field(default=False, description="Count those that were held back.")
     reject: bool = Field(default=False, description="Take them out of every figure.")

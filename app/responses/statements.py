@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The statements by which every response is written; those that change it later are in `changes`.
 
-Each is one statement and so one transaction, with the rollups and the events in it. All take
-locks in one order: the workspace's configuration, responses by id, rollups by key. Never a
-response after a rollup; nothing else but event rows. That is why processes cannot deadlock,
-and why rollups never differ from the rows:
+Each is one statement and so one transaction, with the rollups and the events in it. All lock in
+one order: the workspace's configuration, responses by id, rollups by key. No response is locked
+after a rollup, and nothing else is locked but event rows. So processes cannot deadlock, and
+rollups never differ from the rows:
 
 * `workspace_config` holds the configuration (zone, segments) under which answers are counted.
   Writers share its lock and its row; a change of the settings takes both exclusively, so no
@@ -12,8 +12,8 @@ and why rollups never differ from the rows:
 * An old row is read by `select … for update` before it is changed: any other read could miss a
   change that came between, and the rollups would lose its contribution.
 * Rollup rows are upserted in the order of their key.
-* An answer to a survey that is gone is not inserted: an insert shares the survey's row, which a
-  deletion takes exclusively.
+* A response to a deleted survey is not inserted: an insert locks the survey's row as shared, and
+  a deletion locks it exclusively.
 """
 
 from app.core.event_types import EventType
@@ -241,7 +241,7 @@ _NEXT_STATE = """case
 _MAY_OVERWRITE = """(n.gesture is distinct from false or o.gesture is not true
       or (n.answers @> jsonb_strip_nulls(o.answers) and n.state = o.state))"""
 # The first event of an answer that was unconfirmed so far is `response.created`.
-EVENT_TYPE = f"""case when (select o.told from old o where o.id = r.id)
+CREATED_OR_UPDATED = f"""case when (select o.told from old o where o.id = r.id)
     then {UPDATED} else {CREATED} end"""
 COMPLETES = "r.settled and not (select o.settled from old o where o.id = r.id)"
 
@@ -296,7 +296,7 @@ moved as (
   union all {select_moved("updated r", 1, "r.state = 'counted'")}
 ),
 {write_rollups("$3::int2")},
-{write_events("updated", EVENT_TYPE, "$4::bool", completes=COMPLETES, about="n.about")}
+{write_events("updated", CREATED_OR_UPDATED, "$4::bool", completes=COMPLETES, about="n.about")}
 select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """

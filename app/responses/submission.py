@@ -23,7 +23,7 @@ from app.workspaces.caller import Caller
 PUBLIC_CHANNELS = frozenset({"web", "widget", "kiosk"})
 PUBLIC_EDITING = dt.timedelta(days=14)
 # Pages number their submissions; a number near the type's maximum would block the next one.
-_MOST_PUBLIC_SEQ = 100_000
+_MAX_PUBLIC_SEQ = 100_000
 _CLAIMED = ("claimed",)
 _BY_KEY = "idempotency_key"
 _NO_CASE = Case("", None, None, {}, {})
@@ -65,8 +65,8 @@ def refuse_untrusted(body: ResponseIn) -> None:
     if body.channel not in PUBLIC_CHANNELS:
         msg = "a publishable key answers as `web`, `widget` or `kiosk`"
         raise InvalidInput.at("body", "channel", msg=msg)
-    if body.seq > _MOST_PUBLIC_SEQ:
-        msg = f"counts the changes of one answer; {_MOST_PUBLIC_SEQ:,} is the most"
+    if body.seq > _MAX_PUBLIC_SEQ:
+        msg = f"counts the changes of one answer; {_MAX_PUBLIC_SEQ:,} is the most"
         raise InvalidInput.at("body", "seq", msg=msg)
     if body.id is not None and is_derived(body.id):
         msg = (
@@ -85,7 +85,7 @@ def refuse_untrusted(body: ResponseIn) -> None:
             raise InvalidInput.at("body", name, msg="is not for publishable keys; leave it out")
 
 
-def reference_of(customer: CustomerIn) -> CustomerReference:
+def customer_reference_of(customer: CustomerIn) -> CustomerReference:
     """Return the person whom a trusted caller names."""
     return CustomerReference(
         external_id=customer.external_id,
@@ -96,7 +96,7 @@ def reference_of(customer: CustomerIn) -> CustomerReference:
     )
 
 
-def proven_person_of(customer: CustomerIn) -> CustomerReference:
+def proven_customer_reference_of(customer: CustomerIn) -> CustomerReference:
     """Return the person whom a proof names: by the one name that was signed, nothing else."""
     email = None if customer.external_id else customer.email
     return CustomerReference(
@@ -120,7 +120,7 @@ def submission_of(
     test = body.test or caller.test
     is_fresh = not body.imported and origin.import_id is None
     opens = checked.low and not test and is_fresh and origin.held is None
-    id_, request_hash, former = _identify(body, survey, origin, customer_id)
+    id_, request_hash, former = _response_identity(body, survey, origin, customer_id)
     case = origin.case or _NO_CASE
     of_case = case.properties if caller.trusted else case.segments
     if customer_id is None and caller.trusted:
@@ -180,13 +180,15 @@ def _claimed(customer: CustomerIn | None) -> msgspec.Raw | None:
 def identifies_itself(body: ResponseIn, survey: CompiledSurvey) -> bool:
     """Tell whether the body identifies its response without an idempotency key."""
     return (
-        body.id is not None or body.external_id is not None or _case(body, survey, None) is not None
+        body.id is not None
+        or body.external_id is not None
+        or _one_answer_case(body, survey, None) is not None
     )
 
 
-def names_a_case_of(body: ResponseIn, survey: CompiledSurvey) -> bool:
+def names_one_answer_case(body: ResponseIn, survey: CompiledSurvey) -> bool:
     """Tell whether the body names an order, ticket or customer of which one answer is taken."""
-    return _case(body, survey, None) is not None
+    return _one_answer_case(body, survey, None) is not None
 
 
 def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
@@ -195,7 +197,7 @@ def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
     There are none if the survey takes any number of answers, or the body names no such case; two
     if the answer may be stored under its former id.
     """
-    case = _case(body, survey, None)
+    case = _one_answer_case(body, survey, None)
     if case is None:
         return []
     names = (str(survey.id), *_CLAIMED, *case)
@@ -203,7 +205,7 @@ def claim_ids(body: ResponseIn, survey: CompiledSurvey) -> list[UUID]:
     return [keyed_uuid(survey.derivation.key, *names), *former]
 
 
-def _identify(
+def _response_identity(
     body: ResponseIn, survey: CompiledSurvey, origin: SubmissionOrigin, customer_id: UUID | None
 ) -> tuple[UUID, str | None, FormerId | None]:
     """Return the id by which repeats are recognised, the hash of the body, and the former id.
@@ -234,7 +236,7 @@ def _names(
     apart = () if origin.caller.trusted else _CLAIMED
     if body.external_id is not None:
         return "external_id", body.external_id
-    if case := _case(body, survey, customer_id):
+    if case := _one_answer_case(body, survey, customer_id):
         return str(survey.id), *apart, *case
     if origin.import_id is not None:
         return str(origin.import_id), str(origin.line)
@@ -245,7 +247,7 @@ def _names(
     return None
 
 
-def _case(
+def _one_answer_case(
     body: ResponseIn, survey: CompiledSurvey, customer_id: UUID | None
 ) -> tuple[str, ...] | None:
     """Return the order, ticket or customer of which the survey takes one answer only."""

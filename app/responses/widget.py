@@ -28,7 +28,7 @@ from app.responses.body import (
 )
 from app.responses.ingest import Ingest
 from app.responses.intake import store
-from app.responses.submission import names_a_case_of, refuse_untrusted
+from app.responses.submission import names_one_answer_case, refuse_untrusted
 from app.workspaces.admission import admit
 from app.workspaces.scopes import Scope
 
@@ -106,7 +106,7 @@ async def take(request: Request) -> Response:
         ingest: Ingest = request.app.state.ingest
         with named_in("body", "survey"):
             survey = await ingest.catalogue.get(caller.workspace_id, body.survey)
-        if survey is not None and names_a_case_of(body, survey):
+        if survey is not None and names_one_answer_case(body, survey):
             # Two pages of the same order make different ids; the order identifies the response.
             body.id = None
         reply = await store(request, caller, body, raw=raw, held=held)
@@ -127,7 +127,7 @@ def readable_by(request: Request) -> dict[str, str]:
 
 
 def hold_state_of(sent: WidgetIn) -> HoldState | None:
-    """Return why the answer is held: no person can have given it so fast, say; else None."""
+    """Return why the response is held, such as being sent too fast for a person; else None."""
     if sent.trap:
         return "quarantined"
     too_fast = sent.t is not None and sent.t < _FASTEST_MILLISECONDS

@@ -11,10 +11,16 @@ from uuid import UUID
 
 from app.core.database import RawConnection
 from app.responses import cluster_ingest
-from app.responses.rows import ResponseRow, StoredResponse, column_values, encode_rows, stored_as
+from app.responses.rows import (
+    ResponseRow,
+    StoredResponse,
+    column_values,
+    encode_rows,
+    stored_response_of,
+)
 from app.responses.statements import FIND_FORMER, INSERT, INSERT_ONE, UPDATE
 
-MOST_ROWS = 500
+MAX_ROWS = 500
 
 
 class WriteOutcome(StrEnum):
@@ -40,7 +46,11 @@ class WriteResult(NamedTuple):
     @property
     def stored(self) -> StoredResponse | None:
         """What a reply shows of the row; made when it is asked for, which imports never do."""
-        return stored_as(self.row, self.now) if isinstance(self.row, ResponseRow) else self.row
+        return (
+            stored_response_of(self.row, self.now)
+            if isinstance(self.row, ResponseRow)
+            else self.row
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from app.surveys.scales import LOW_BANDS, Band, Scale, band_of, scale_of
 from app.surveys.schemas import Definition, Question, Status, SurveyMetric
 from app.surveys.show_if import is_shown
 
-_MOST_ERRORS = 20
+_MAX_ERRORS = 20
 
 # The scores of one value; a check returns them, or a text that says what is wrong.
 Scores = dict[str, int]
@@ -186,7 +186,7 @@ class CompiledSurvey:
         """
         if not isinstance(answers, dict):
             raise InvalidInput.at("body", "answers", msg="must be an object of question: answer")
-        unknown = [key for key in answers if key not in self._keys][:_MOST_ERRORS]
+        unknown = [key for key in answers if key not in self._keys][:_MAX_ERRORS]
         errors: list[FieldError] = [
             _wrong(key, "is no question of this survey" + did_you_mean(key[:64], self._keys))
             for key in unknown

@@ -61,7 +61,7 @@ def _number(value: Any) -> Decimal | None:
 
 
 def _same(fact: Any, wanted: Any) -> bool:
-    """Compare as numbers where both are; senders write numbers and truth as text, too."""
+    """Compare as numbers if both are; senders also write numbers and booleans as text."""
     if type(fact) is type(wanted) and fact == wanted:
         return True
     if isinstance(fact, list) or isinstance(wanted, list):

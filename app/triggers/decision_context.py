@@ -54,7 +54,7 @@ class DecisionContext:
     _facts: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     def customer_of(self, interaction: RecordedInteraction) -> dict[str, Any] | None:
-        """Return whom it happened to, with the address that the interaction itself gave."""
+        """Return the interaction's customer, with the address that the interaction itself has."""
         found = self.customers.get(interaction.customer_id) if interaction.customer_id else None
         if found is None or found["erased_at"] is not None or interaction.contact is None:
             return found
@@ -226,5 +226,5 @@ async def find_case_events(
 
 
 def same_shop(shop: str | None, other: str | None) -> bool:
-    """Tell whether an order number of one shop may be that of the other; unnamed ones may be."""
+    """Tell whether two order numbers may be of one shop; an unknown shop matches any shop."""
     return not shop or not other or shop == other

@@ -38,7 +38,7 @@ from app.triggers.decision_rules import evaluate_conditions
 from app.triggers.workspace_rules import read_rules
 
 # How many invitations are sent at once, and how many share a transaction.
-MOST_AT_ONCE = 64
+MAX_AT_ONCE = 64
 _TRANSACTIONS = 2
 
 
@@ -58,12 +58,12 @@ class InvitationSender:
         self._database = database
         self._post = post
         self._checks: Batcher[UUID, CheckedInvitation | LaterError | None] = Batcher(
-            self._check, slots=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
-            max_waiting=100 * MOST_AT_ONCE,
+            self._check, slots=asyncio.Semaphore(_TRANSACTIONS), most=MAX_AT_ONCE,
+            max_waiting=100 * MAX_AT_ONCE,
         )  # fmt: skip
         self._results: Batcher[SentMail, None] = Batcher(
-            self._note, slots=asyncio.Semaphore(_TRANSACTIONS), most=MOST_AT_ONCE,
-            max_waiting=100 * MOST_AT_ONCE,
+            self._note, slots=asyncio.Semaphore(_TRANSACTIONS), most=MAX_AT_ONCE,
+            max_waiting=100 * MAX_AT_ONCE,
         )  # fmt: skip
 
     async def send(self, _database: Database, job: Job) -> None:

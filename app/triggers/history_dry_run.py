@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying a trigger over history: whom it would have asked of what has happened.
+"""Dry run of a trigger over past interactions: which customers it would have invited.
 
 Each interaction is decided as if it had been recorded when it happened. The trigger's own throttle
 is simulated: invitations by other triggers count, those by this trigger do not.
@@ -40,7 +40,7 @@ order by occurred_at, id limit :most
 async def dry_run_history(
     session: AsyncSession, trigger: Trigger, since: dt.timedelta
 ) -> HistoryDryRunOut:
-    """Say whom a trigger would have asked since then, and why not the others; nothing is stored."""
+    """Return whom a trigger would have invited, and why not the others; nothing is stored."""
     rule = CompiledTrigger(Trigger.model_validate(trigger.model_dump() | {"active": True}))
     until = utc_now()
     outcomes: Counter[str] = Counter()

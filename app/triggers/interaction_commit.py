@@ -22,7 +22,7 @@ _CHUNK, _LANES = 350, 3
 
 RecordResult = tuple[dict[str, Any], bool]
 R = TypeVar("R")
-Take = Callable[[AsyncSession, UUID, Sequence[InteractionDraft]], Awaitable[Sequence[R]]]
+DraftWriter = Callable[[AsyncSession, UUID, Sequence[InteractionDraft]], Awaitable[Sequence[R]]]
 
 
 class InteractionCommit:
@@ -91,7 +91,7 @@ class InteractionCommit:
         return await self._write(workspace_id, drafts, take)
 
     async def _write(
-        self, workspace_id: UUID, drafts: list[InteractionDraft], take: Take[R]
+        self, workspace_id: UUID, drafts: list[InteractionDraft], take: DraftWriter[R]
     ) -> list[R | AfterwordError]:
         """Record a batch; each draft that cannot be stored gets its error."""
 

@@ -13,7 +13,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 
 _SAMPLE = 2000
-_MOST_VALUES = 12
+_MAX_VALUES = 12
 
 
 async def types_seen(session: AsyncSession, workspace_id: UUID) -> list[str]:
@@ -46,7 +46,7 @@ async def properties_seen(session: AsyncSession, workspace_id: UUID) -> dict[str
     found: dict[str, list[str]] = {}
     for row in rows:
         values = found.setdefault(row.key, [])
-        if len(values) < _MOST_VALUES and len(row.value) <= 60:
+        if len(values) < _MAX_VALUES and len(row.value) <= 60:
             values.append(row.value)
     return found
 

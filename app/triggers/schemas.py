@@ -23,7 +23,7 @@ from app.workspaces.schemas import Body, Clock, Moment, Throttle, Weekday
 
 _LISTS = {"in", "not_in"}
 _NUMBERS = {"gt", "gte", "lt", "lte"}
-_LONGEST = dt.timedelta(days=366)
+_MAX_DURATION = dt.timedelta(days=366)
 
 
 def _is_duration(value: str) -> str:
@@ -31,7 +31,7 @@ def _is_duration(value: str) -> str:
     if found is None:
         msg = "must be an ISO 8601 duration such as PT2H or P7D"
         raise ValueError(msg)
-    if found > _LONGEST:
+    if found > _MAX_DURATION:
         msg = "is longer than a year"
         raise ValueError(msg)
     return value

@@ -25,8 +25,8 @@ from app.webhooks.subscriber_events import SubscriberEvent, encode_body, event_b
 logger = logging.getLogger(__name__)
 
 _GONE = 410
-_LONGEST_MAIL_SECONDS = 15
-_LONGEST_REPLY = 4096
+_MAX_MAIL_SECONDS = 15
+_MAX_REPLY_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ async def post(
     }
     try:
         reply = await client.send(
-            "POST", endpoint.url, headers=headers, content=body, most_kept=_LONGEST_REPLY
+            "POST", endpoint.url, headers=headers, content=body, max_kept_bytes=_MAX_REPLY_BYTES
         )
     except (RefusedAddressError, UnreachableError) as error:
         return _failed_attempt(began, error=str(error))
@@ -137,7 +137,7 @@ async def mail(
     about = event.data.get("customer_id") or customer.get("id")
     message = write_company_mail(sender, address, base_url, subject=subject, text=text, about=about)
     try:
-        async with asyncio.timeout(_LONGEST_MAIL_SECONDS):
+        async with asyncio.timeout(_MAX_MAIL_SECONDS):
             result = await mailer.send(message)
     except (MailWaitsError, TimeoutError) as error:
         # The log of a workspace does not show what the operator's mail server replied.

@@ -67,7 +67,7 @@ def as_delighted(
 def _comment_of(
     event: SubscriberEvent, data: Mapping[str, Any], definition: Definition | None
 ) -> str | None:
-    """Return the answer to the question of the comment; that to others stands beside it."""
+    """Return the answer to the comment's question; `additional_answers` returns the others."""
     question = comment_question(definition) if definition else None
     if question is None:
         return data.get("comment") or comment(event)

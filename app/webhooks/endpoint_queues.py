@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which delivery is sent next: a queue for each endpoint, so that none waits for another. Pure.
 
-What is claimed waits in its endpoint's queue for one of a few slots. What has waited too long is
-not begun: its lease would end while it runs, and another worker would send it too.
+A claimed delivery waits in its endpoint's queue for a free slot. A delivery that waited too long
+is not begun: its lease would end during the attempt, and another worker would send it too.
 """
 
 from collections import Counter, deque
@@ -20,7 +20,7 @@ MAX_CLAIMED_PER_ENDPOINT = 128
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedDelivery:
+class LeasedDelivery:
     """One delivery with what it takes to send it; `begin_by` is a moment of the loop's clock."""
 
     delivery: Delivery
@@ -33,15 +33,15 @@ class ClaimedDelivery:
 class EndpointQueues:
     """What is claimed, by endpoint, and what runs."""
 
-    waiting: dict[UUID, deque[ClaimedDelivery]] = field(default_factory=dict)
+    waiting: dict[UUID, deque[LeasedDelivery]] = field(default_factory=dict)
     running: Counter[UUID] = field(default_factory=Counter)
     running_of: Counter[UUID] = field(default_factory=Counter)
 
-    def add(self, claimed: ClaimedDelivery) -> None:
+    def add(self, claimed: LeasedDelivery) -> None:
         """Let a delivery wait in its endpoint's queue."""
         self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
 
-    def next(self, now: float) -> Iterator[ClaimedDelivery]:
+    def next(self, now: float) -> Iterator[LeasedDelivery]:
         """Yield the deliveries to begin now; each counts as running from then on."""
         # The endpoint with the fewest running attempts comes first.
         for endpoint_id in sorted(self.waiting, key=lambda endpoint_id: self.running[endpoint_id]):

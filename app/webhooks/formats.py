@@ -8,9 +8,9 @@ from typing import Any
 from app.core.event_types import EventType
 from app.webhooks.subscriber_events import SubscriberEvent
 
-_LONGEST_COMMENT = 1000
+_MAX_COMMENT_CHARACTERS = 1000
 # Slack's limit is 3,000 characters for a section, and escaping makes texts longer.
-_LONGEST_IN_SLACK = 400
+_MAX_IN_SLACK_CHARACTERS = 400
 _MARKDOWN = re.compile(r"[\\`*_\[\]()#~|!]")
 
 
@@ -57,7 +57,7 @@ def facts(event: SubscriberEvent, *, personal: bool) -> list[tuple[str, str]]:
 def comment(event: SubscriberEvent) -> str | None:
     """Return the customer's own words."""
     if isinstance(text := event.data.get("comment"), str):
-        return text[:_LONGEST_COMMENT]
+        return text[:_MAX_COMMENT_CHARACTERS]
     answers = event.data.get("answers")
     if not isinstance(answers, Mapping):
         return None
@@ -67,7 +67,7 @@ def comment(event: SubscriberEvent) -> str | None:
         for answer in answers.values()
         if isinstance(answer, str) and (" " in answer or len(answer) > 64)
     ]
-    return "\n".join(texts)[:_LONGEST_COMMENT] or None
+    return "\n".join(texts)[:_MAX_COMMENT_CHARACTERS] or None
 
 
 def link(event: SubscriberEvent, base_url: str) -> str | None:
@@ -85,7 +85,7 @@ def as_slack(event: SubscriberEvent, *, personal: bool, base_url: str) -> dict[s
     lines = [f"*{title}*"]
     lines += [f"{name}: {_slack(value)}" for name, value in facts(event, personal=personal)]
     if words := comment(event):
-        lines += [f"> {_slack(line)}" for line in words[:_LONGEST_IN_SLACK].splitlines()]
+        lines += [f"> {_slack(line)}" for line in words[:_MAX_IN_SLACK_CHARACTERS].splitlines()]
     if url := link(event, base_url):
         lines.append(f"<{url}|Open>")
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(lines)}}

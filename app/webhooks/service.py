@@ -46,11 +46,11 @@ REPLAY_JOB = "webhooks.replay"
 EXPIRY = Expiry("delivery", dt.timedelta(days=30))
 # The address of a `mailto:` URL, without parameters and escapes.
 _ADDRESS = re.compile(r"[^?%&,;\s]+")
-_MOST = 100
+_MAX_ENDPOINTS = 100
 
 
 def consumer_name(workspace_id: UUID) -> str:
-    """Name a workspace's place in the feed."""
+    """Return the name of a workspace's consumer cursor."""
     return f"webhooks:{workspace_id}"
 
 
@@ -95,10 +95,10 @@ async def create(
     )
     _set_headers(endpoint, wanted.headers, box)
     await _lock_endpoints(session, workspace_id)
-    others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
+    others = await queries.find_endpoints(session, workspace_id, limit=_MAX_ENDPOINTS, cursor=None)
     _refuse_twin(endpoint, others)
-    if len(others) >= _MOST:
-        detail = f"A workspace has {_MOST} webhook endpoints at most; delete one."
+    if len(others) >= _MAX_ENDPOINTS:
+        detail = f"A workspace has {_MAX_ENDPOINTS} webhook endpoints at most; delete one."
         raise Conflict(detail)
     if not others:
         # It is the first endpoint, so earlier events are skipped.
@@ -226,7 +226,7 @@ async def change(
     url = patch.url if "url" in given else present.url
     format_ = patch.format if "format" in given else EndpointFormat(present.format)
     if (url, format_) != (present.url, present.format):
-        # Before the lock: a slow name server must hold up nobody's deliveries.
+        # Check before locking: a slow name server must not delay deliveries.
         await _check_url(url, format_, settings)
     endpoint = await find(session, workspace_id, endpoint_id, lock=True)
     endpoint.url, endpoint.format = url, format_
@@ -240,7 +240,9 @@ async def change(
         _set_headers(endpoint, patch.headers, box)
     if {"url", "format", "events", "filter"} & given:
         await _lock_endpoints(session, workspace_id)
-        others = await queries.find_endpoints(session, workspace_id, limit=_MOST, cursor=None)
+        others = await queries.find_endpoints(
+            session, workspace_id, limit=_MAX_ENDPOINTS, cursor=None
+        )
         _refuse_twin(endpoint, others)
     if "active" in given:
         _switch(endpoint, active=patch.active)

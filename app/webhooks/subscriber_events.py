@@ -18,8 +18,8 @@ from app.core.event_types import EventType
 from app.core.ids import derived_uuid
 from app.surveys.scales import LOW_BANDS
 
-MOST_BYTES = 20_000
-_LONGEST_KEPT = 200
+MAX_BYTES = 20_000
+_MAX_KEPT_CHARACTERS = 200
 _IDENTIFYING = {"id", "survey", "seq", "score", "band", "truncated"}
 # Answers that are older than this give no low-score event.
 LOW_SCORE_MAX_AGE = dt.timedelta(days=7)
@@ -154,18 +154,18 @@ def _impersonal(data: Mapping[str, Any]) -> dict[str, Any]:
 def encode_body(message: Mapping[str, Any]) -> bytes:
     """Write a message as JSON of less than 20 KB; if texts are cut, `truncated` is set."""
     body = _json(message)
-    if len(body) < MOST_BYTES:
+    if len(body) < MAX_BYTES:
         return body
-    data = _cut(message["data"], _LONGEST_KEPT) | {"truncated": True}
+    data = _cut(message["data"], _MAX_KEPT_CHARACTERS) | {"truncated": True}
     body = _json({**message, "data": data})
-    if len(body) < MOST_BYTES:
+    if len(body) < MAX_BYTES:
         return body
     # Drop the longest fields until it fits; the fields that identify the event stay.
     for name in sorted(data, key=lambda name: len(_json(data[name])), reverse=True):
         if name not in _IDENTIFYING:
             data.pop(name)
         body = _json({**message, "data": data})
-        if len(body) < MOST_BYTES:
+        if len(body) < MAX_BYTES:
             break
     return body
 

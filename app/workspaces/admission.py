@@ -17,7 +17,7 @@ from app.workspaces.scopes import Scope
 # The key in the ASGI scope for the console's caller; a client cannot set it.
 SIGNED_IN = "afterword.signed_in"
 # The same for a request within a request that was counted already.
-COUNTED = "afterword.counted"
+RATE_COUNTED = "afterword.counted"
 
 
 async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Caller:
@@ -40,7 +40,7 @@ async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Cal
     headers = reply_headers(request)
     headers |= origin_headers(caller, request.headers.get("origin"))
     limiter: Limiter = request.app.state.limiter
-    if COUNTED not in request.scope:
+    if RATE_COUNTED not in request.scope:
         take_from_key(limiter, caller.key_id, caller.rate_limit, headers)
     if not caller.trusted:
         take_from_public(limiter, request.scope, headers)
@@ -79,7 +79,7 @@ def allowed_origin(allowed: Collection[str], origin: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Requires:
+class ScopeGate:
     """The gate of a route: a live key that has one of the scopes, within its rate."""
 
     scopes: tuple[Scope, ...]
@@ -97,13 +97,13 @@ class Requires:
 
 # For routes without a key: the public rate of the caller's address.
 PublicRate = Depends(require_public_rate)
-AnyCaller = Annotated[Caller, Depends(Requires(tuple(Scope)))]
-Admin = Annotated[Caller, Depends(Requires((Scope.ADMIN,)))]
-Writer = Annotated[Caller, Depends(Requires((Scope.WRITE,)))]
-BounceReporter = Annotated[Caller, Depends(Requires((Scope.WRITE, Scope.BOUNCES)))]
-Reader = Annotated[Caller, Depends(Requires((Scope.READ,)))]
-SurveyReader = Annotated[Caller, Depends(Requires((Scope.READ, Scope.COLLECT)))]
+AnyCaller = Annotated[Caller, Depends(ScopeGate(tuple(Scope)))]
+Admin = Annotated[Caller, Depends(ScopeGate((Scope.ADMIN,)))]
+Writer = Annotated[Caller, Depends(ScopeGate((Scope.WRITE,)))]
+BounceReporter = Annotated[Caller, Depends(ScopeGate((Scope.WRITE, Scope.BOUNCES)))]
+Reader = Annotated[Caller, Depends(ScopeGate((Scope.READ,)))]
+SurveyReader = Annotated[Caller, Depends(ScopeGate((Scope.READ, Scope.COLLECT)))]
 # Figures are of surveys: a key that reads figures may list them.
-SurveyLister = Annotated[Caller, Depends(Requires((Scope.READ, Scope.METRICS)))]
-Analyst = Annotated[Caller, Depends(Requires((Scope.METRICS,)))]
-Responder = Annotated[Caller, Depends(Requires((Scope.RESPOND,)))]
+SurveyLister = Annotated[Caller, Depends(ScopeGate((Scope.READ, Scope.METRICS)))]
+Analyst = Annotated[Caller, Depends(ScopeGate((Scope.METRICS,)))]
+Responder = Annotated[Caller, Depends(ScopeGate((Scope.RESPOND,)))]

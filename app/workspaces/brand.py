@@ -14,7 +14,7 @@ from app.core.guarded_http import RefusedAddressError, UnreachableError, send
 from app.workspaces.models import Logo, Workspace
 from app.workspaces.schemas import Brand
 
-_MOST_BYTES = 200 * 1024
+_MAX_BYTES = 200 * 1024
 _SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
@@ -44,7 +44,7 @@ async def fetch_logo(url: str, *, allow_private: bool) -> Image:
     try:
         reply = await send(
             "GET", url, headers={"Accept": "image/png, image/jpeg, image/webp"}, content=b"",
-            allow_private=allow_private, most_kept=_MOST_BYTES + 1,
+            allow_private=allow_private, max_kept_bytes=_MAX_BYTES + 1,
         )  # fmt: skip
     except RefusedAddressError as error:
         raise _wrong(str(error)) from None
@@ -52,7 +52,7 @@ async def fetch_logo(url: str, *, allow_private: bool) -> Image:
         raise _wrong("could not be fetched") from None
     if reply.status != 200:
         raise _wrong(f"answered {reply.status}; it must be a picture that anyone may fetch")
-    if len(reply.body) > _MOST_BYTES:
+    if len(reply.body) > _MAX_BYTES:
         raise _wrong("is larger than 200 KB")
     media_type = media_type_of(reply.body)
     if media_type is None:

@@ -8,7 +8,7 @@ PAPER, DARK_PAPER = _WHITE, "#16181c"
 # The accents of pages of a workspace without a colour.
 _USUAL, _USUAL_DARK = "#0b5cad", "#7ab8ff"
 # WCAG 2.2, success criterion 1.4.11: what one must see to use a control.
-_LEAST = 3.0
+_MIN_CONTRAST = 3.0
 _STEPS = 40
 
 
@@ -41,7 +41,7 @@ def ink_on(fill: str) -> str:
 
 def can_be_seen(colour: str) -> bool:
     """Tell whether a control in this colour can be seen on a white page."""
-    return contrast(colour, PAPER) >= _LEAST
+    return contrast(colour, PAPER) >= _MIN_CONTRAST
 
 
 def nearest_seen(colour: str, paper: str) -> str:
@@ -49,7 +49,7 @@ def nearest_seen(colour: str, paper: str) -> str:
     target = _BLACK if luminance(paper) > 0.5 else _WHITE
     for step in range(_STEPS + 1):
         mixed = _mix(colour, target, step / _STEPS)
-        if contrast(mixed, paper) >= _LEAST:
+        if contrast(mixed, paper) >= _MIN_CONTRAST:
             return mixed
     return target
 

@@ -24,7 +24,7 @@ _BUCKETS = 50_000
 logger = logging.getLogger(__name__)
 
 _DAY_SECONDS = 86_400
-_MOST_REPORTED = 100
+_MAX_REPORTED = 100
 
 
 @dataclass(slots=True)
@@ -112,7 +112,7 @@ class Limiter:
 
     def _look_for_proxy(self, scope: Scope, address: str) -> None:
         """Report a proxy that is not trusted, once: all of its callers count as one address."""
-        known = address in self._reported or len(self._reported) >= _MOST_REPORTED
+        known = address in self._reported or len(self._reported) >= _MAX_REPORTED
         if known or not any(key == b"x-forwarded-for" for key, _ in scope["headers"]):
             return
         self._reported.add(address)
@@ -145,13 +145,13 @@ def _network_of(address: str) -> str:
 def take_from_key(
     limiter: Limiter, key_id: UUID, rate_limit: int | None, headers: dict[str, str]
 ) -> None:
-    """Take one of a key's own rate, or raise TooManyRequests; say in `headers` what is left."""
+    """Take one token of the key's rate, or raise TooManyRequests; report the rest in `headers`."""
     if rate_limit is not None:
         _require(limiter.take(key_id, rate=rate_limit, burst=rate_limit), headers)
 
 
 def take_from_public(limiter: Limiter, scope: Scope, headers: dict[str, str]) -> None:
-    """Take one of the public rate of the caller's address, or raise TooManyRequests."""
+    """Take one token of the public rate of the caller's address, or raise TooManyRequests."""
     rate, burst = limiter.public_rate, limiter.public_burst
     _require(limiter.take(limiter.address(scope), rate=rate, burst=burst), headers)
 

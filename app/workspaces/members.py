@@ -87,7 +87,7 @@ async def delete(session: AsyncSession, workspace_id: UUID, member_id: UUID) -> 
     await session.delete(await get(session, workspace_id, member_id))
 
 
-async def with_email(session: AsyncSession, email: str) -> list[Member]:
+async def find_members_by_email(session: AsyncSession, email: str) -> list[Member]:
     """Return the memberships of an address in every workspace, for signing in."""
     rows = await session.exec(select(Member).where(Member.email == email.lower()))
     return list(rows)

@@ -123,7 +123,7 @@ class ApiKey(SQLModel, table=True):
 
 
 class Member(SQLModel, table=True):
-    """Somebody of the company who signs in to the dashboard; an address may be in many.
+    """A person who signs in to the dashboard; one address may be in many workspaces.
 
     `digest` says how often the letter comes, `letter_on` on which local day it came last.
     """
@@ -150,8 +150,8 @@ class Member(SQLModel, table=True):
             return
         self.digest = digest
         yesterday = now.date() - dt.timedelta(days=1)
-        # A later day is kept: it may be today in the workspace's zone, and today's letter comes
-        # once. From then on a letter that was missed is late.
+        # Keep a later day: it may be today in the workspace's zone, and today's letter must not
+        # be sent twice. A letter for a later day that is missed is sent late.
         if self.letter_on is None or self.letter_on < yesterday:
             self.letter_on = yesterday
 

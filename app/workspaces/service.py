@@ -163,9 +163,8 @@ async def change_workspace(
 ) -> Workspace:
     """Change settings; another zone or other segments start a recount in the background.
 
-    The row is locked FOR UPDATE, for which every writer of answers waits: so no answer is
-    counted under a configuration that is no longer the present one without the recount
-    finding it.
+    The row is locked FOR UPDATE, so every writer of responses waits for this change. A response
+    is therefore counted under the new configuration, or the recount finds it.
     """
     if patch.timezone and not await is_known_to_database(session, patch.timezone):
         msg = "is not known to the database; choose a neighbouring zone"

@@ -150,7 +150,7 @@ async def _post_barely(sunk: Sinks, body: bytes) -> float:
     async with GuardedClient(allow_private=True) as client:
         began = time.perf_counter()
         for _ in range(_POSTS):
-            await client.send("POST", url, headers=headers, content=body, most_kept=4096)
+            await client.send("POST", url, headers=headers, content=body, max_kept_bytes=4096)
         took = time.perf_counter() - began
     sunk.look()
     return _POSTS / took

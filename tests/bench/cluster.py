@@ -20,7 +20,7 @@ from tests.bench.report import Row
 from tests.service import Service
 
 ROUNDS, SECONDS = 3, 5
-_MOST_WORKSPACES = 12
+_MAX_WORKSPACES = 12
 _SERIES = "/v1/metrics/nps?survey=bench&period=12mo&interval=month"
 
 
@@ -104,7 +104,7 @@ def _workspace_elsewhere(cluster: Service, url: str) -> str | None:
     with cluster.client() as client:
         first = client.get("/v1/workspace").json()["id"]
         node = asyncio.run(_node_of(url, first))
-        for number in range(_MOST_WORKSPACES):
+        for number in range(_MAX_WORKSPACES):
             body = {"name": "Other", "key": f"other-{number}"}
             made = client.post("/v1/workspaces", json=body).raise_for_status().json()
             if asyncio.run(_node_of(url, made["id"])) != node:

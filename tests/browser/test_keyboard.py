@@ -26,7 +26,7 @@ _FOCUSED = """() => {
       || hit.contains(at)),
   };
 }"""
-_MOST_TABS = 260
+_MAX_TABS = 260
 
 
 class Keyboard:
@@ -43,7 +43,7 @@ class Keyboard:
 
     async def to(self, *, back: bool = False, **wanted: str) -> None:
         """Go on with Tab to the control of this name, address or text."""
-        for _ in range(_MOST_TABS):
+        for _ in range(_MAX_TABS):
             at = await self.focused()
             fits = all(self._fits(at[part], value) for part, value in wanted.items())
             if fits and at["tag"] != "BODY":

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
-from app.core.job_runner import JobRunner, retry_after
-from app.core.jobs import Job, KindGroup, LaterError
+from app.core.job_runner import JobRunner, job_retry_delay
+from app.core.jobs import Job, KindGroup, LaterError, lease_due
 
 
 async def add(database: Database, kind: str, **options: object) -> UUID:
@@ -73,7 +73,9 @@ async def test_a_poison_job_dies_after_its_attempts_with_its_error(database: Dat
     for _ in range(2):
         async with database.transaction() as session:
             await run_sql(session, text("update job set run_at = now() where kind = 't.poison'"))
-            (job,) = await jobs.claim(session, worker=worker, groups=[KindGroup(["t.poison"], 5)])
+            (job,) = await jobs.lease_due(
+                session, worker=worker, groups=[KindGroup(["t.poison"], 5)]
+            )
             await jobs.put_back(session, job, error="boom", run_at=utc_now())
     ((attempts, dead_at, error),) = await left(database, "t.poison")
     assert (attempts, error) == (2, "boom")
@@ -85,14 +87,16 @@ async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: 
     expire = text("update job set run_at = now() - interval '1 second' where kind = 't.killer'")
     for attempt in (1, 2):
         async with database.transaction() as session:
-            (job,) = await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)])
+            (job,) = await jobs.lease_due(
+                session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]
+            )
             assert job.attempts == attempt
             assert (
-                await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
+                await lease_due(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
             )
             await run_sql(session, expire)
     async with database.transaction() as session:
-        assert await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
+        assert await lease_due(session, worker=uuid4(), groups=[KindGroup(["t.killer"], 5)]) == []
     ((_, dead_at, error),) = await left(database, "t.killer")
     assert dead_at is not None
     assert "killed" in str(error)
@@ -101,7 +105,7 @@ async def test_what_a_killed_worker_held_runs_again_and_a_killer_dies(database: 
 async def test_only_the_holder_finishes_a_job(database: Database) -> None:
     await add(database, "t.fence")
     async with database.transaction() as session:
-        (job,) = await jobs.claim(session, worker=uuid4(), groups=[KindGroup(["t.fence"], 1)])
+        (job,) = await lease_due(session, worker=uuid4(), groups=[KindGroup(["t.fence"], 1)])
         stranger = job.model_copy(update={"worker": uuid4()})
         assert await jobs.finish(session, [stranger]) == set()
         assert await jobs.finish(session, [job]) == {job.id}
@@ -115,7 +119,7 @@ async def test_periodic_work_has_one_turn(database: Database) -> None:
 
 
 def test_retries_wait_longer_each_time_up_to_an_hour() -> None:
-    waits = [retry_after(attempt).total_seconds() for attempt in (1, 3, 30)]
+    waits = [job_retry_delay(attempt).total_seconds() for attempt in (1, 3, 30)]
     assert 1.6 <= waits[0] <= 2.4
     assert 6.4 <= waits[1] <= 9.6
     assert 2880 <= waits[2] <= 4320

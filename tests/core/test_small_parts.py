@@ -113,7 +113,7 @@ async def test_who_waits_too_long_for_a_connection_is_told_to_come_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert settings.database_url is not None
-    monkeypatch.setattr("app.core.database.LONGEST_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr("app.core.database.MAX_WAIT_SECONDS", 0.1)
     async with Database(settings.database_url, pool_size=1) as database, AsyncExitStack() as held:
         for _ in range(6):
             session = await held.enter_async_context(database.session())

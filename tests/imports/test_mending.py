@@ -9,7 +9,7 @@ import pytest
 
 from app.imports import answer_import, answer_look
 from app.imports import undo as undo_import
-from app.imports.answer_writing import write_answers
+from app.imports.answer_writing import write_responses
 from tests.imports.files import net, nps, nps_survey, send, table
 from tests.shop import Shop
 
@@ -49,7 +49,7 @@ def broken(original: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
     return wrapper
 
 
-@pytest.mark.parametrize("step", ["remove_answers", "clear_answers", "restore_answers"])
+@pytest.mark.parametrize("step", ["remove_responses", "clear_responses", "restore_responses"])
 @pytest.mark.parametrize("before", [True, False])
 async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
@@ -66,7 +66,7 @@ async def test_an_undo_that_is_interrupted_anywhere_can_be_completed(
     assert await nps(shop) == (net([9, 9, 2]), 3)
 
 
-@pytest.mark.parametrize("step", ["clear_answers", "write_answers", "put_back_follow_ups"])
+@pytest.mark.parametrize("step", ["clear_responses", "write_responses", "restore_follow_ups"])
 @pytest.mark.parametrize("before", [True, False])
 async def test_a_correction_that_is_interrupted_anywhere_is_completed_and_undone(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, step: str, before: bool
@@ -103,10 +103,10 @@ async def test_an_import_that_ends_at_any_of_its_chunks_is_completed(
         if left == 0:
             raise Break
         left -= 1
-        return await write_answers(*arguments)
+        return await write_responses(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(answer_import, "write_answers", ending)
+        patch.setattr(answer_import, "write_responses", ending)
         interrupted = await send(shop, file)
     assert interrupted["status"] == "reading"
     assert interrupted["lines_done"] <= 2 * writes + 1

@@ -12,7 +12,7 @@ import pytest
 
 from app.metrics import statistics
 from app.metrics.counting import ScoreQuestions
-from app.metrics.counts import Counts, half_away
+from app.metrics.counts import Counts, round_half_away
 from app.metrics.figures import Cell, Figure, Series, compare_nps, mean_0_100
 from app.metrics.registry import METRICS
 from app.metrics.scores import ScoreCounter
@@ -202,7 +202,7 @@ def test_no_answers_have_no_value(metric: str) -> None:
     [(0.5, 0, 1), (-0.5, 0, -1), (2.5, 0, 3), (46.15, 0, 46), (4.25, 1, 4.3), (-4.25, 1, -4.3)],
 )
 def test_rounding_goes_half_away_from_zero(value: float, digits: int, shown: float) -> None:
-    assert half_away(value, digits) == shown
+    assert round_half_away(value, digits) == shown
 
 
 def test_few_answers_are_only_indicative() -> None:

@@ -85,7 +85,7 @@ async def test_many_tickets_are_read_from_the_sketch(
     await shop.post("/v1/interactions/batch", lines, status=200)
     span = {"from": "2026-01-01", "to": "2027-01-01"}
     exact = (await shop.metric("ttr", **span))["total"]
-    monkeypatch.setattr(ticket_times, "MOST_EXACT", 10)
+    monkeypatch.setattr(ticket_times, "MAX_EXACT_TICKETS", 10)
     sketch = await shop.metric("ttr", **span)
     assert sketch["source"] == "rollups"
     assert sketch["total"]["n"] == exact["n"] > 300

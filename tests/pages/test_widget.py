@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.pages.build_widget import MOST_BYTES, RESULT, banner_of, size_of
+from app.pages.build_widget import MAX_BYTES, RESULT, banner_of, size_of
 from tests.shop import Shop
 
 PAGE = "https://shop.example"
@@ -173,7 +173,7 @@ def test_the_script_was_built_from_its_sources_and_is_small() -> None:
     script = RESULT.read_bytes()
     first, _, body = script.partition(b"\n")
     assert first.decode() == banner_of(body), "run `python -m app.pages.build_widget`"
-    assert size_of(script) <= MOST_BYTES
+    assert size_of(script) <= MAX_BYTES
 
 
 async def test_the_script_is_served_to_every_page(shop: Shop) -> None:

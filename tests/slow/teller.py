@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 _CONNECTIONS = 6
-_ALONE, _MOST_TOGETHER = 0.6, 25
+_ALONE, _MAX_TOGETHER = 0.6, 25
 
 
 def tell(client: httpx.Client, told: list[Any]) -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     chance.shuffle(waiting)
     pieces = []
     while waiting:
-        length = 1 if chance.random() < _ALONE else chance.randint(2, _MOST_TOGETHER)
+        length = 1 if chance.random() < _ALONE else chance.randint(2, _MAX_TOGETHER)
         pieces.append(waiting[:length])
         del waiting[:length]
     headers = {"Authorization": f"Bearer {key}"}

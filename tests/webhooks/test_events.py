@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
 from app.responses.abandoned_responses import queue_abandoned
-from app.webhooks.subscriber_events import MOST_BYTES
+from app.webhooks.subscriber_events import MAX_BYTES
 from tests.receiver import Receiver
 from tests.shop import Shop
 from tests.webhooks.conftest import Post
@@ -220,7 +220,7 @@ async def test_a_long_answer_stays_below_the_limit(
     assert (await shop.answer("long", answers, order="o-1")).status_code == 201
     await post.deliver()
     (request,) = receiver.requests
-    assert len(request["raw"]) < MOST_BYTES
+    assert len(request["raw"]) < MAX_BYTES
     assert request["body"]["data"]["truncated"] is True
     assert request["body"]["data"]["score"] == 5
 

@@ -20,7 +20,7 @@ from app.workspaces import members
 routes = router("Dashboard")
 
 # A chart for each group; the rest is read by the API.
-_MOST_CHARTS = 8
+_MAX_CHARTS = 8
 
 
 @routes.get("/alerts", include_in_schema=False)
@@ -45,7 +45,7 @@ async def show_alert(visit: ConsoleDep, alert: UUID) -> HTMLResponse:
         names = [str(value or "–") for value in (row["group"] or {}).values()]
         by_group.setdefault(", ".join(names) or None, []).append(row)
     charts = [(group, _line_of(visit, found["metric"], rows)) for group, rows in by_group.items()][
-        :_MOST_CHARTS
+        :_MAX_CHARTS
     ]
     return visit.page(
         "alert", title=found["name"], alert=found, charts=charts,

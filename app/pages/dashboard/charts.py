@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 WIDTH, HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 12, 12, 40
 _ROW, _LABEL = 34, 190
-_MOST_LABELS = 8
+_MAX_LABELS = 8
 # Bars with longer labels lie beneath each other, with the labels at their side.
 _SHORT_LABELS = 60
 # About how wide and high a character of a chart's labels is, on the small screen too.
@@ -108,7 +108,7 @@ def line_of(
         below = [f"{x(n)},{y(points[n].low or 0)}" for n in reversed(run)]
         if len(run) > 1:
             bands.append("M" + " L".join(above + below) + " Z")
-    every = max(1, -(-len(points) // _MOST_LABELS))
+    every = max(1, -(-len(points) // _MAX_LABELS))
     shown = write or (lambda value: f"{value:g}".replace("-", "−"))
     return ChartLine(
         points=points,

@@ -20,7 +20,7 @@ from app.pages.dashboard.form_fields import (
     words,
 )
 
-MOST_CONDITIONS = 12
+MAX_CONDITIONS = 12
 _UNITS = {"minutes": "PT{}M", "hours": "PT{}H", "days": "P{}D"}
 _DURATIONS = ("delay", "max_age", "expires_after", "reminder_after")
 # These may be cleared; the others have a default of their own.
@@ -170,7 +170,7 @@ _TRIGGER = {
     for name in _DURATIONS for part, read in (("amount", number), ("unit", text))
 } | {
     f"{name}.{place}.{part}": text
-    for name in ("where", "unless") for place in range(MOST_CONDITIONS)
+    for name in ("where", "unless") for place in range(MAX_CONDITIONS)
     for part in ("property", "op", "value")
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator, Mapping
 
 from app.pages.dashboard.texts import DashboardTexts
 
-# What the API calls the value of a field whose name is another; a longer name goes first.
+# The form field of each API field with another name; longer API names come first.
 _FIELDS = {
     "business_hours.weekly": "hours",
     "business_hours.holidays": "holidays",

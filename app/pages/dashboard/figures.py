@@ -69,7 +69,7 @@ def interval_of(texts: DashboardTexts, metric: str, ci: Sequence[float] | None) 
 
 
 def unknown_filters(metric: str) -> set[str]:
-    """Return the filters of a page that a metric lacks: a ticket belongs to no survey."""
+    """Return the page filters that a metric does not have, such as `survey` for ticket times."""
     return {"survey", "channel", "locale"} - set(METRICS[metric].counter.filters)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from app.core.errors import InvalidInput
 
 Fields = Mapping[str, list[str]]
-Read = Callable[[list[str]], Any]
+FieldReader = Callable[[list[str]], Any]
 
 
 class _OmittedField:
@@ -23,23 +23,23 @@ LEFT_OUT = _OmittedField()
 
 
 def text(values: list[str]) -> Any:
-    """Read a line of text; an empty one is left out."""
+    """FieldReader a line of text; an empty one is left out."""
     return values[-1].strip() or LEFT_OUT
 
 
 def text_or_null(values: list[str]) -> Any:
-    """Read a line of text; an empty one clears the value."""
+    """FieldReader a line of text; an empty one clears the value."""
     return values[-1].strip() or None
 
 
 def day(values: list[str]) -> Any:
-    """Read a day as the moment at which it begins in UTC; an empty field is left out."""
+    """FieldReader a day as the moment at which it begins in UTC; an empty field is left out."""
     typed = values[-1].strip()
     return f"{typed}T00:00:00Z" if typed else LEFT_OUT
 
 
 def number(values: list[str]) -> Any:
-    """Read a number; an empty field is left out."""
+    """FieldReader a number; an empty field is left out."""
     typed = values[-1].strip()
     if not typed:
         return LEFT_OUT
@@ -50,33 +50,33 @@ def number(values: list[str]) -> Any:
 
 
 def number_or_null(values: list[str]) -> Any:
-    """Read a number; an empty field clears the value."""
+    """FieldReader a number; an empty field clears the value."""
     found = number(values)
     return None if found is LEFT_OUT else found
 
 
 def flag(values: list[str]) -> bool:
-    """Read a box to tick; a hidden field before it says no."""
+    """FieldReader a box to tick; a hidden field before it says no."""
     return values[-1] == "1"
 
 
 def many(values: list[str]) -> list[str]:
-    """Read boxes of which several may be ticked."""
+    """FieldReader boxes of which several may be ticked."""
     return [value for value in values if value]
 
 
 def lines(values: list[str]) -> list[str]:
-    """Read a text with one entry a line."""
+    """FieldReader a text with one entry a line."""
     return [line.strip() for line in values[-1].splitlines() if line.strip()]
 
 
 def words(values: list[str]) -> list[str]:
-    """Read a text with entries between commas or on lines of their own."""
+    """FieldReader a text with entries between commas or on lines of their own."""
     return [word.strip() for word in values[-1].replace("\n", ",").split(",") if word.strip()]
 
 
 def pairs(values: list[str]) -> dict[str, str]:
-    """Read a text with one `name = value` a line; raise ValueError for another form."""
+    """FieldReader a text with one `name = value` a line; raise ValueError for another form."""
     found = {}
     for line in lines(values):
         name, separator, value = line.partition("=")
@@ -88,7 +88,7 @@ def pairs(values: list[str]) -> dict[str, str]:
 
 
 def json_text(values: list[str]) -> Any:
-    """Read a text of JSON; an empty one is left out, any other text raises ValueError."""
+    """FieldReader a text of JSON; an empty one is left out, any other text raises ValueError."""
     typed = values[-1].strip()
     if not typed:
         return LEFT_OUT
@@ -111,7 +111,7 @@ class ConsoleForm:
     path: str
     page: str
     # How each field of the body is read; `mail.footer` is the member `footer` of the object `mail`.
-    body: Mapping[str, Read] | None = None
+    body: Mapping[str, FieldReader] | None = None
     # The page that is shown after success, if not `page`.
     then: str | None = None
     # The form whose request is sent first, from the same fields.

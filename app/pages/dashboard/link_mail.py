@@ -15,7 +15,7 @@ from app.pages.dashboard.texts import DashboardTexts
 from app.workspaces import members, sessions
 from app.workspaces.service import get_workspace
 
-REQUEST_JOB = "dashboard.request_link"
+LINK_REQUEST_JOB = "dashboard.request_link"
 LINK_JOB = "dashboard.send_link"
 # Stands for the workspace of an address until the address is looked up.
 UNKNOWN_WORKSPACE = UUID(int=0)
@@ -23,10 +23,10 @@ _MAIL_ATTEMPTS = 5
 SIGN_IN = "/sign-in"
 
 
-async def look_up(database: Database, job: Job) -> None:
+async def enqueue_link_mails(database: Database, job: Job) -> None:
     """Enqueue a mail with a link to every member with the address; other addresses get none."""
     async with database.transaction() as session:
-        for member in await members.with_email(session, job.payload["email"]):
+        for member in await members.find_members_by_email(session, job.payload["email"]):
             await jobs.enqueue(
                 session, LINK_JOB, workspace_id=member.workspace_id,
                 payload={"member": str(member.id), "next": job.payload["next"]},

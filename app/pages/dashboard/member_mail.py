@@ -15,7 +15,7 @@ from app.workspaces.models import Member
 from app.workspaces.service import get_workspace
 
 
-async def mail_member(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
+async def mail_new_member(database: Database, settings: Settings, mailer: Mailer, job: Job) -> None:
     """Mail a member who was added; one who was removed again gets nothing."""
     async with database.session() as session:
         member = await session.get(Member, (job.workspace_id, UUID(job.payload["member"])))

@@ -13,7 +13,7 @@ from app.core.errors import Unauthorized
 from app.core.http import at
 from app.core.routing import SessionDep, current_settings, router
 from app.core.text_types import normalize_email
-from app.pages.dashboard.link_mail import REQUEST_JOB, SIGN_IN, UNKNOWN_WORKSPACE
+from app.pages.dashboard.link_mail import LINK_REQUEST_JOB, SIGN_IN, UNKNOWN_WORKSPACE
 from app.pages.dashboard.visit import (
     VisitDep,
     cookie_name,
@@ -76,7 +76,7 @@ async def post_sign_in(request: Request, session: SessionDep) -> Response:
         # The address is looked up later, so neither text nor timing reveals who is a member.
         await jobs.enqueue(
             session,
-            REQUEST_JOB,
+            LINK_REQUEST_JOB,
             workspace_id=UNKNOWN_WORKSPACE,
             payload={"email": email, "next": next_},
         )

@@ -132,7 +132,7 @@ def _apply_button(
 ) -> int | None:
     """Add, move or remove a question, as a button says.
 
-    Return the place where one goes on: that of the question, or of the one before a removed one.
+    Return the position to show next: that of the question, or of the one before a removed one.
     """
     verb, _, place = pressed.partition(".")
     if verb == "add":

@@ -25,7 +25,7 @@ from app.core.settings import Settings
 from app.invitations.invitation_mails import sender_of
 from app.invitations.mail_content import Addressee, Links, MailContent
 from app.pages import widget_survey
-from app.pages.brand import look_of
+from app.pages.brand import page_style_of
 from app.pages.dashboard.drafts import read_draft
 from app.pages.dashboard.visit import ConsoleDep
 from app.pages.rendering import asset, page
@@ -118,7 +118,7 @@ PreviewDep = Annotated[Preview, Depends(_open)]
 @routes.get(_ADDRESS + "/page", include_in_schema=False)
 async def show_page(visit: ConsoleDep, request: Request, preview: PreviewDep) -> Response:
     """Show the survey's page with all of its questions."""
-    view = SurveyView(preview.survey, look_of(visit.workspace), preview.locale, {})
+    view = SurveyView(preview.survey, page_style_of(visit.workspace), preview.locale, {})
     links = PageLinks(action=f"{preview.address}/sent")
     questions = preview.survey.definition.questions
     return show_form(request.app.state.box, view, links, answers={}, questions=questions)
@@ -150,7 +150,7 @@ async def show_widget(visit: ConsoleDep, preview: PreviewDep) -> Response:
     """Show a page with the widget in it, which asks this preview for its survey."""
     return page(
         "widget_preview.html", lang=preview.locale, title=visit.texts["preview"],
-        look=look_of(visit.workspace), survey=preview.survey.key, base=preview.address,
+        look=page_style_of(visit.workspace), survey=preview.survey.key, base=preview.address,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from app.core.routing import router
 from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
 from app.pages.dashboard.api import ApiRefused
-from app.pages.dashboard.console_forms import MOST_CONDITIONS
+from app.pages.dashboard.console_forms import MAX_CONDITIONS
 from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, checked
 from app.surveys import service as surveys
 from app.surveys.schemas import Status
@@ -101,7 +101,7 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
         "amount_and_unit": _amount_and_unit,
         "operators": get_args(ConditionIn.model_fields["op"].annotation),
         "facts": _FACTS,
-        "most_conditions": MOST_CONDITIONS,
+        "most_conditions": MAX_CONDITIONS,
         "surveys": [
             (key, name if status == Status.LIVE else f"{name} ({visit.texts[status + '_suffix']})")
             for key, name, status in found
