@@ -84,6 +84,7 @@ def test_a_migration_only_adds(path: Path) -> None:
     up = path.read_text().partition("def downgrade")[0].lower()
     found = re.findall(r"drop column|rename (?:column|to)|set not null|drop default|"
                        r"op\.drop_column|nullable=false", up)  # fmt: skip
+    found += re.findall(r"add column [^,;\"]*not null(?![^,;\"]*default)", up)
     assert not found, f"{path.name}: {found}"
 
 

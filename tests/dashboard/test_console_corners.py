@@ -34,6 +34,7 @@ def test_every_page_that_a_route_shows_is_declared() -> None:
     }
     assert shown
     assert shown <= PAGES.keys(), f"no entry in pages.py for {shown - PAGES.keys()}"
+    assert PAGES.keys() <= shown, f"no route shows {PAGES.keys() - shown}"
 
 
 async def test_connections_open_with_deliveries(browser: Browser, shop: Shop) -> None:

@@ -285,11 +285,14 @@ def test_a_comparison_is_that_of_the_figure(name: str) -> None:
     """Its difference is the figure's own, and a value lies between the ends of its unit."""
     metric = METRICS[name]
     assert isinstance(metric.counter, ScoreCounter)
-    (type_, *_) = metric.counter.questions.types
+    types = metric.counter.questions.types
+    if metric.counter.questions.nps_as_yes_no == "added":
+        types = [*types, QuestionType.YES_NO]
     chance = random.Random(4)
-    for _ in range(20):
+    for type_ in types * 20:
         before, now = (drawn(QuestionType(type_), chance) for _ in range(2))
         values = [FIGURES[name](cell).value or 0.0 for cell in (before, now)]
+        assert any(values), f"{name} reads no answers of {type_}"
         for value in values:
             low, high = metric.unit.ends or (-math.inf, math.inf)
             assert low <= value <= high
