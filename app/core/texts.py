@@ -14,8 +14,9 @@ from babel.numbers import format_decimal
 
 LANGUAGES = ("en", "pl", "ro")
 FALLBACK = "en"
-# Sections of a catalogue: around surveys, in mails, names of emotions and tags, the dashboard.
-SECTIONS = ("survey", "mail", "emotions", "names", "dashboard")
+# Sections of a catalogue: around surveys, in mails, names of emotions and tags, the dashboard, and
+# what is wrong with files.
+SECTIONS = ("survey", "mail", "emotions", "names", "dashboard", "file_reasons")
 
 
 @cache

@@ -28,6 +28,7 @@ from app.integrations.statuses import TYPES
 from app.interactions.queries import types_of
 from app.pages.dashboard import health
 from app.pages.dashboard.api import ApiRefused
+from app.pages.dashboard.file_reasons import reason_in
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.form_replies import saved_at, show_again
 from app.pages.dashboard.texts import DashboardTexts
@@ -130,6 +131,7 @@ async def show_files(
             reports[row["id"]] = (await visit.api.get(f"/v1/imports/{row['id']}"))["report"]
     return visit.page(
         "imports", rows=found["data"], cursor=found["next_cursor"], reports=reports,
+        reason=reason_in,
         file_presets=[name for kind in ("answers", "tickets") for name in presets(kind)],
         surveys=await surveys.names_of(visit.session, visit.workspace.id),
     )  # fmt: skip
@@ -175,7 +177,9 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
         reply = await visit.api.send("POST", "/v1/imports", params=params, content=content)
     except ApiRefused as refused:
         shown = _chosen_so_far(choices, None, chosen)
-        outcome = FormOutcome("import", fields, refused.detail, refused.fields, shown)
+        errors = {name: reason_in(visit.texts, why) for name, why in refused.fields.items()}
+        detail = reason_in(visit.texts, refused.detail)
+        outcome = FormOutcome("import", fields, detail, errors, shown)
         return await show_again(visit, "/files", outcome, status=refused.status)
     except InvalidInput as error:
         outcome = FormOutcome("import", fields, error.detail)
@@ -187,7 +191,8 @@ async def post_file(visit: ConsoleDep, request: Request) -> Response:
     if reply.json()["status"] == "refused":
         report = reply.json()["report"]
         shown = _chosen_so_far(choices, report, chosen)
-        outcome = FormOutcome("import", fields, report["refused"], reply=shown)
+        detail = reason_in(visit.texts, report["refused"])
+        outcome = FormOutcome("import", fields, detail, reply=shown)
         return await show_again(visit, "/files", outcome, status=422)
     await anyio.Path(path).unlink(missing_ok=True)
     return RedirectResponse(saved_at("/files"), status_code=303)
