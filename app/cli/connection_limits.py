@@ -5,9 +5,11 @@ import asyncio
 import logging
 import resource
 import time
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.cli.joined_writes import JoinedWrites
 
 logger = logging.getLogger(__name__)
 
@@ -46,10 +48,12 @@ class BoundedProtocol(HttpToolsProtocol):
     _head = 0
     _named = 0
     _body = 0
+    _is_body_watched = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it where too many are open."""
-        super().connection_made(transport)
+        joined = cast("asyncio.Transport", JoinedWrites(transport, self.loop))
+        super().connection_made(joined)
         if len(self.connections) > self.most:
             self._tell_of_bound()
             transport.abort()
@@ -65,14 +69,21 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take some bytes."""
         if self._refused:
             return
-        if not self._in_head and self._body == 0:
-            self._in_head = True
-            self._wait(self.patience_seconds)
+        begins = not self._in_head and self._body == 0
+        self._in_head = self._in_head or begins
         super().data_received(data)
         if self._in_head:
             self._head += len(data)
             if self._head > _MAX_HEAD_BYTES:
                 self._refuse()
+            elif begins:
+                self._wait(self.patience_seconds)
+        elif self._body and not self._is_body_watched:
+            self._is_body_watched = True
+            self._watch_body(self._body)
+        elif not self._body and self._timer is not None:
+            # The whole request has come; the rest is the application's.
+            self._wait(None)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header."""
@@ -85,8 +96,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse()
             return
         self._in_head, self._head, self._named, self._body = False, 0, 0, 1
+        self._is_body_watched = False
         super().on_headers_complete()
-        self._watch_body(self._body)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -97,7 +108,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Leave the rest to the application."""
         if not self._refused:
-            self._wait(None)
             self._body = 0
             super().on_message_complete()
 

@@ -100,6 +100,8 @@ async def read_lines(
 
 def refuse_query(request: Request) -> None:
     """Refuse any query parameter."""
+    if not request.scope["query_string"]:
+        return
     for name in request.query_params:
         raise InvalidInput.at("query", name, msg="is no parameter of this route")
 

@@ -29,7 +29,7 @@ from app.core.errors import (
     WrongContentType,
     problem,
 )
-from app.core.ids import uuid7
+from app.core.ids import uuid7_text
 from app.core.log import request_id
 from app.core.telemetry import REFUSED, request_timer
 from app.core.text_types import did_you_mean
@@ -52,6 +52,10 @@ _MAX_PATH_CHARACTERS = 300
 # Any part of a path that looks like the secret of a link.
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _NO_STORE = (b"cache-control", b"no-store")
+# Where a request's ASGI scope keeps the further headers of its reply.
+_REPLY_HEADERS = "afterword.reply_headers"
+# Where it keeps its headers by name.
+_HEADERS = "afterword.headers"
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _OUR_NAMES = re.compile(r"^([A-Z][A-Za-z]+|list\[.*\]|uuid|function-.*)$")
 _UNSAFE = frozenset('\r\n\t "\\')
@@ -75,11 +79,25 @@ def json_reply(
     )
 
 
+def header_of(request: Request, name: bytes) -> str | None:
+    """Return a header by its name in lower case; the first one if there are several.
+
+    The headers of a request are made a dictionary once, because a look-up in their list is slow.
+    """
+    return _header_in(request.scope, name)
+
+
+def _header_in(scope: Scope, name: bytes) -> str | None:
+    headers: dict[bytes, bytes] | None = scope.get(_HEADERS)
+    if headers is None:
+        headers = scope[_HEADERS] = dict(reversed(scope["headers"]))
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
 def reply_headers(request: Request) -> dict[str, str]:
     """Return the further headers of this request's reply; callers add to them."""
-    headers: dict[str, str] | None = getattr(request.state, "reply_headers", None)
-    if headers is None:
-        headers = request.state.reply_headers = {}
+    headers: dict[str, str] = request.scope.setdefault(_REPLY_HEADERS, {})
     return headers
 
 
@@ -135,7 +153,13 @@ async def read_body(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     """Read the body; read it to its end before raising TooLarge, so that the reply arrives."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    more = True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
         size += len(chunk)
         if size <= limit:
             chunks.append(chunk)
@@ -157,7 +181,7 @@ async def read_text(request: Request, *, limit: int = MEBIBYTE) -> bytes:
     any other content coding.
     """
     body = await read_body(request, limit=limit)
-    coding = request.headers.get("content-encoding", "").strip().lower()
+    coding = (header_of(request, b"content-encoding") or "").strip().lower()
     if coding in {"gzip", "x-gzip"}:
         body = _unpacked(body, limit)
     elif coding not in {"", "identity"}:
@@ -183,7 +207,7 @@ def _unpacked(body: bytes, limit: int) -> bytes:
 
 def require_content_type(request: Request, *accepted: str) -> str:
     """Return the media type of the body, or raise WrongContentType naming the header to add."""
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    sent = (header_of(request, b"content-type") or "").partition(";")[0].strip().lower()
     if sent not in accepted:
         wanted = " or ".join(f"`Content-Type: {kind}`" for kind in accepted)
         named = f"has the content type {sent}" if sent else "has no content type"
@@ -208,7 +232,7 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        current = _asked_id(scope) or str(uuid7())
+        current = _asked_id(scope) or uuid7_text()
         token = request_id.set(current)
         began = time.perf_counter()
         status = 0
@@ -271,9 +295,8 @@ def shown_path(scope: Scope) -> str:
 
 
 def _asked_id(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            asked: str = value.decode("latin-1")
-            plain = asked.isascii() and asked.isprintable() and not _UNSAFE & set(asked)
-            return asked if plain and 0 < len(asked) <= 100 else None
-    return None
+    asked = _header_in(scope, b"x-request-id")
+    if not asked:
+        return None
+    plain = asked.isascii() and asked.isprintable() and not _UNSAFE & set(asked)
+    return asked if plain and len(asked) <= 100 else None

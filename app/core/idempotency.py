@@ -23,6 +23,7 @@ from app.core.clock import utc_now
 from app.core.database import run_sql
 from app.core.errors import Conflict, InvalidInput
 from app.core.expiry import Expiry
+from app.core.http import header_of
 from app.core.schema import TENANT, Instant
 from app.core.signing import SealedBox
 
@@ -63,7 +64,7 @@ class HeldKey(msgspec.Struct):
 
 def requested_key(request: Request) -> str | None:
     """Return the request's idempotency key, None if it has none; raise InvalidInput if invalid."""
-    key = request.headers.get("idempotency-key")
+    key = header_of(request, b"idempotency-key")
     if key is not None and not (0 < len(key) <= _MAX_KEY_CHARACTERS and key.isprintable()):
         msg = f"must be 1 to {_MAX_KEY_CHARACTERS} printable characters"
         raise InvalidInput.at("header", "Idempotency-Key", msg=msg)

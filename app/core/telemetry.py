@@ -15,10 +15,16 @@ from prometheus_client import (
     Histogram,
     generate_latest,
     multiprocess,
+    values,
 )
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - what is meant
 _SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
+if _SHARED in os.environ:
+    # A process that has imported this does not fork: its number need not be asked for at each tick.
+    _own = os.getpid()
+    values.ValueClass = values.MultiProcessValue(process_identifier=lambda: _own)  # type: ignore[no-untyped-call]
 
 REQUESTS = Histogram(
     "afterword_http_request_seconds",

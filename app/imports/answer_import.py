@@ -3,11 +3,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from app.core.clock import utc_now
 from app.core.database import Database, RawConnection
@@ -282,7 +283,7 @@ class AnswerTaker:
         submissions = []
         for position, (change, body) in enumerate(zip(changes, bodies, strict=True)):
             reference, case = references[position], cases.get(position)
-            origin = replace(self._origin, case=case) if case else self._origin
+            origin = msgspec.structs.replace(self._origin, case=case) if case else self._origin
             submissions.append(
                 submission_of(
                     body,

@@ -3,7 +3,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, get_args
 from uuid import UUID
 
@@ -68,7 +68,7 @@ async def save(
     Raises InvalidInput for answers that do not fit, Conflict for a deleted or closed one.
     """
     survey = page.survey
-    origin = replace(page.origin, held=held, gesture=gesture)
+    origin = msgspec.structs.replace(page.origin, held=held, gesture=gesture)
     may_take = _MAY_TAKE.get(held, _NEVER_CONFIRMED if opened else _ANY_STATE)
     for _ in range(_TRIES):
         async with ingest.database.session() as session:

@@ -4,8 +4,9 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
+
+import msgspec
 
 from app.core.batch_lines import BatchLine, LinesReport
 from app.core.errors import AfterwordError, named_in
@@ -66,9 +67,9 @@ async def _write_chunk(
     submissions = []
     for number, (line, body, survey, checked) in enumerate(good):
         customer_id = customers[number]
-        own = replace(origin, line=line.number, case=cases.get(number))
+        own = msgspec.structs.replace(origin, line=line.number, case=cases.get(number))
         if origin.idempotency_key is not None:
-            own = replace(own, body_hash=hashlib.sha256(line.text).digest())
+            own = msgspec.structs.replace(own, body_hash=hashlib.sha256(line.text).digest())
         submissions.append(
             submission_of(body, survey, own, checked=checked, customer_id=customer_id)
         )

@@ -2,10 +2,9 @@
 """Writing answers in batches: each batch is one statement on a connection of its own."""
 
 import asyncio
+import datetime as dt
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -16,9 +15,17 @@ from app.core.clock import utc_now
 from app.core.database import BAD_DATA, Database, RawConnection
 from app.core.errors import AfterwordError, Busy
 from app.core.telemetry import ANSWERS, BATCH_SIZE
-from app.responses.writing import MAX_ROWS, Submission, WriteBatch, WriteResult, write_batch
+from app.responses.writing import (
+    MAX_ROWS,
+    Submission,
+    WriteBatch,
+    WriteOutcome,
+    WriteResult,
+    write_batch,
+)
 
 _CONNECTIONS = 4
+_WRITTEN = {outcome: ANSWERS.labels(outcome.value) for outcome in WriteOutcome}
 
 
 class GroupCommit:
@@ -63,28 +70,39 @@ class GroupCommit:
         """Write a batch; each bad answer gets its error."""
 
         async def write(some: Sequence[Submission]) -> list[WriteResult]:
-            batch = WriteBatch(workspace_id, self.slot, events, utc_now())
+            now = utc_now()
             return await write_with_retries(
-                lambda number: self._send(replace(batch, again=number > 0), some), part="ingest"
+                lambda number: self._send(workspace_id, some, events, now, again=number > 0),
+                part="ingest",
             )
 
         results = await write_in_halves(submissions, write)
         BATCH_SIZE.observe(len(submissions))
-        written = [result for result in results if isinstance(result, WriteResult)]
-        for outcome, count in Counter(result.outcome for result in written).items():
-            ANSWERS.labels(outcome.value).inc(count)
+        counts: dict[WriteOutcome, int] = {}
+        for result in results:
+            if isinstance(result, WriteResult):
+                counts[result.outcome] = counts.get(result.outcome, 0) + 1
+        for outcome, count in counts.items():
+            _WRITTEN[outcome].inc(count)
         return results
 
     async def _send(
-        self, batch: WriteBatch, submissions: Sequence[Submission]
+        self,
+        workspace_id: UUID,
+        submissions: Sequence[Submission],
+        events: bool,
+        now: dt.datetime,
+        *,
+        again: bool,
     ) -> list[WriteResult]:
         connection = (
             self._idle.pop()
             if self._idle
             else await self._database.connect_keeping_plans(jit="off")
         )
+        on_cluster = bool(self._database.known_as_cluster)
+        batch = WriteBatch(workspace_id, self.slot, events, now, again, on_cluster)
         try:
-            batch = replace(batch, on_cluster=bool(self._database.known_as_cluster))
             written = await write_batch(connection, batch, submissions)
         except BAD_DATA:
             self._idle.append(connection)

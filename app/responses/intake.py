@@ -57,7 +57,8 @@ async def post_response(scope: Scope, receive: Receive, send: Send) -> None:
         reply = await store(request, caller, body, raw=raw)
     except AfterwordError as error:
         reply = problem_reply(error)
-    reply.headers.update(reply_headers(request))
+    if further := reply_headers(request):
+        reply.headers.update(further)
     await reply(scope, receive, send)
 
 

@@ -2,7 +2,6 @@
 """From a checked body to the row that is written: ids, defaults, scores. Pure."""
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +29,7 @@ _NO_CASE = Case("", None, None, {}, {})
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class SubmissionOrigin:
+class SubmissionOrigin(msgspec.Struct, frozen=True):
     """Where a submission comes from: the caller, an idempotency key, a line of an import.
 
     `held` says why the answer is not counted: no person is known to have given it. `gesture`

@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from app.core.database import RawConnection
 from app.responses import cluster_ingest
 from app.responses.rows import (
@@ -61,8 +63,7 @@ class FormerId:
     since: dt.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(msgspec.Struct, frozen=True):
     """One answer to write; a closed survey's may only change a response that exists.
 
     `former` is an older id under which the same response may be stored. `claims` are the ids

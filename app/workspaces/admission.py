@@ -9,7 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from app.core.errors import Forbidden
-from app.core.http import reply_headers
+from app.core.http import header_of, reply_headers
 from app.workspaces.caller import Caller, Keyring
 from app.workspaces.limits import Limiter, require_public_rate, take_from_key, take_from_public
 from app.workspaces.scopes import Scope
@@ -33,12 +33,13 @@ async def admit(request: Request, *scopes: Scope, key: str | None = None) -> Cal
         caller = await public_caller(request, key)
     else:
         keyring: Keyring = request.app.state.keyring
-        caller = await keyring.caller(request.headers.get("authorization"))
+        caller = await keyring.caller(header_of(request, b"authorization"))
     if not any(scope in caller.scopes for scope in scopes):
         detail = f"This key lacks the scope `{scopes[0]}`; use one that has it."
         raise Forbidden(detail, reason="scope")
     headers = reply_headers(request)
-    headers |= origin_headers(caller, request.headers.get("origin"))
+    if not caller.trusted:
+        headers |= origin_headers(caller, header_of(request, b"origin"))
     limiter: Limiter = request.app.state.limiter
     if RATE_COUNTED not in request.scope:
         take_from_key(limiter, caller.key_id, caller.rate_limit, headers)
