@@ -4,6 +4,7 @@
 import asyncio
 import datetime as dt
 import time
+from collections import Counter
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -77,13 +78,8 @@ class GroupCommit:
             )
 
         results = await write_in_halves(submissions, write)
-        BATCH_SIZE.observe(len(submissions))
-        counts: dict[WriteOutcome, int] = {}
-        for result in results:
-            if isinstance(result, WriteResult):
-                counts[result.outcome] = counts.get(result.outcome, 0) + 1
-        for outcome, count in counts.items():
-            _WRITTEN[outcome].inc(count)
+        # Counting can wait until the replies have left.
+        asyncio.get_running_loop().call_soon(_count, results)
         return results
 
     async def _send(
@@ -118,3 +114,10 @@ class GroupCommit:
             raise
         self._idle.append(connection)
         return written
+
+
+def _count(results: Sequence[WriteResult | AfterwordError]) -> None:
+    BATCH_SIZE.observe(len(results))
+    counts = Counter(result.outcome for result in results if isinstance(result, WriteResult))
+    for outcome, count in counts.items():
+        _WRITTEN[outcome].inc(count)
