@@ -130,5 +130,5 @@ from ({
         "(select configs from workspace_config where workspace_id = :workspace_id)",
     )
 }) measured
-group by {COUNT_KEY}
+group by {COUNT_KEY} order by {COUNT_KEY}
 """

@@ -19,6 +19,7 @@ from app.metrics.figures import Cell, mean_0_100, pool_into
 from app.metrics.metric import CountReading, FigureDict
 from app.metrics.registry import METRICS
 from app.metrics.request import MetricRequest
+from app.metrics.ticket_times import RESOLUTIONS, TicketCounter
 
 SCORES_ON_MAP = ("csat", "nps", "ces", "emotion")
 ON_MAP = (*SCORES_ON_MAP, "ttr")
@@ -110,7 +111,8 @@ def _figure(request: MetricRequest, cell: Cell | None) -> dict[str, Any] | None:
 
 async def _times(session: AsyncSession, request: MetricRequest) -> dict[str, FigureDict | None]:
     """Return the times to resolution by touchpoint, in short."""
-    counter = METRICS["ttr"].counter
+    # A map shows the median alone.
+    counter = TicketCounter(RESOLUTIONS.measures[:1])
     found = await counter.count_rows(session, request, None)
     return {
         key[1]: short_figure(counter.figure(request, counts, counter.read(request, counts), {}))

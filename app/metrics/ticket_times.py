@@ -171,15 +171,17 @@ class TicketCounter:
         A group by a property leaves out the tickets without it, so that they are read again.
         """
         if not rows or any(name.startswith(PROPERTY) for name in request.groups):
-            return await self.count_span(session, request.ungrouped())
+            found = await self.count_rows(session, request.ungrouped(), None)
+            return next(iter(found.values()), TicketCounts())
         total = TicketCounts(next(iter(rows.values())).source)
         for counts in rows.values():
             total.add(counts)
         return total
 
     async def count_span(self, session: AsyncSession, request: MetricRequest) -> TicketCounts:
-        """Return the counts of a span."""
-        found = await self.count_rows(session, request, None)
+        """Return the counts of the first measure alone: another span is compared by its median."""
+        _require_clock(request)
+        found = await _read(session, request, Interval.NONE, self.measures[:1])
         return next(iter(found.values()), TicketCounts())
 
     def read(self, request: MetricRequest, total: TicketCounts) -> CountReading:
@@ -228,11 +230,18 @@ FIRST_REPLIES = TicketCounter(("reply",))
 
 
 async def _is_small(session: AsyncSession, request: MetricRequest, measures: Sequence[str]) -> bool:
-    """Tell whether there are few enough tickets to read them one by one."""
-    query = _TicketQuery(request, measures[:1], from_rows=request.needs_rows)
+    """Tell whether there are few enough tickets to read them one by one.
+
+    Without filters they are counted in their index, until there are too many.
+    """
+    is_whole = not request.filters and not request.property_names
+    query = _TicketQuery(request, measures[:1], from_rows=request.needs_rows or is_whole)
     n = "count(*)" if query.from_rows else "coalesce(sum(x.n), 0)"
-    source = query.source()
-    statement = f"select {n} from {source} where {query.where()}"
+    source, limit = query.source(), ""
+    if is_whole:
+        limit = f" limit {MAX_EXACT_TICKETS}"
+    rows = f"select {'1' if is_whole else '*'} from {source} where {query.where()}{limit}"
+    statement = f"select {n} from ({rows}) x"
     found = (await run_sql(session, text(statement).bindparams(**query.bound))).one()[0]
     return int(found) < MAX_EXACT_TICKETS
 
