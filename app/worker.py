@@ -146,7 +146,7 @@ PERIODIC: dict[str, tuple[dt.timedelta, Callable[[AsyncSession, dt.datetime], Aw
     "previews.delete_expired": (dt.timedelta(hours=1), previews.delete_expired),
     "sessions.delete_expired": (dt.timedelta(hours=1), sessions.delete_expired),
     "share_links.delete_expired": (dt.timedelta(hours=1), share_links.delete_expired),
-    "webhooks.count": (dt.timedelta(minutes=1), webhooks.count),
+    "webhooks.count": (dt.timedelta(minutes=1), webhooks.update_gauges),
     "responses.queue_left_alone": (dt.timedelta(minutes=1), queue_abandoned),
     "responses.purge_tests": (dt.timedelta(hours=1), purge_tests),
 }

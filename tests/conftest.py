@@ -6,14 +6,15 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
+from sqlalchemy import text
 
-from app.core.database import Database
+from app.core.database import Database, run_sql
 from app.core.job_runner import JobHandler
 from app.core.migrations import upgrade
 from app.core.postgres import EmbeddedPostgres
@@ -102,9 +103,14 @@ async def make_shop(client: httpx.AsyncClient) -> Shop:
 
 
 @pytest.fixture
-async def shop(client: httpx.AsyncClient) -> Shop:
-    """A workspace of this test alone."""
-    return await make_shop(client)
+async def shop(client: httpx.AsyncClient) -> AsyncIterator[Shop]:
+    """A workspace of this test alone; what it leaves to do is not done in the next test."""
+    made = await make_shop(client)
+    yield made
+    async with made.state.database.transaction() as session:
+        left = text("delete from job where workspace_id = :id")
+        left = left.bindparams(id=UUID(made.workspace_id))
+        await run_sql(session, left)
 
 
 @pytest.fixture

@@ -100,9 +100,7 @@ class Shop:
         body = {"survey": survey, "channel": "api", "answers": answers} | more
         return await self.call("POST", "/v1/responses", json=body)
 
-    async def happened(
-        self, type_: str, external_id: str, *, status: int = 201, **more: Any
-    ) -> Any:
+    async def record(self, type_: str, external_id: str, *, status: int = 201, **more: Any) -> Any:
         """Record one interaction of the helpdesk."""
         body = {"type": type_, "source": "helpdesk", "external_id": external_id} | more
         return await self.post("/v1/interactions", body, status=status)

@@ -49,7 +49,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
     await shop.publish("s")
     trigger = await shop.make_trigger("s", on="visit")
     who = {"external_id": "c-1", "email": "c@e.pl"}
-    told = await shop.happened("visit", "1", customer=who)
+    told = await shop.record("visit", "1", customer=who)
     return {"trigger": trigger["id"], "interaction": told["id"], "customer": told["customer_id"]}
 
 

@@ -38,7 +38,7 @@ async def furnish(shop: Shop) -> dict[str, str]:
     key = await shop.post("/v1/api-keys", {"name": "theirs", "scopes": ["read"]})
     await shop.make_trigger("theirs", key="their-trigger")
     customer = {"external_id": "their-c", "email": "t@c.pl"}
-    told = await shop.happened(
+    told = await shop.record(
         "ticket.solved", "e-1", ticket="their-ticket", customer=customer, properties={"w": SECRET}
     )
     sender = await shop.post("/v1/integrations", {"source": "freshdesk", "key": "their-desk"})

@@ -150,7 +150,7 @@ async def _mail(settings: Settings) -> Finding:
 
 async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding]:
     async with database.session() as session:
-        found = await jobs.overview(session)
+        found = await jobs.count_jobs(session)
         paused = await flags.read(session, flags.PAUSED)
         proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
         endless = await bi_roles.roles_we_cannot_end(session)

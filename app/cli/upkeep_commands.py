@@ -117,7 +117,7 @@ def list_jobs(
 
     async def work(database: Database) -> tuple[jobs.JobCounts, list[dict[str, Any]]]:
         async with database.session() as session:
-            found = await jobs.overview(session)
+            found = await jobs.count_jobs(session)
             return found, await jobs.list_jobs(session, dead=dead, limit=limit)
 
     found, rows = run_work(read_settings(), work)

@@ -5,6 +5,9 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+# A time that is given may be so far ahead of ours: clocks differ, and so do zones.
+MAX_CLOCK_LEAD = dt.timedelta(hours=24)
+
 
 def utc_now() -> dt.datetime:
     """Return the present moment as an aware UTC datetime."""

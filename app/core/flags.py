@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 PAUSED = "sending_paused"
 # The address of a proxy that is not trusted and sends X-Forwarded-For.
 UNTRUSTED_PROXY = "untrusted_proxy"
-# The id of the feed's numbering; a restored copy gets another one.
+# The id of the outbox's numbering; a restored copy gets another one.
 FEED = "feed"
 
 

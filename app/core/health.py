@@ -119,7 +119,7 @@ async def _count_jobs(database: Database) -> None:
     """Count the jobs for each scrape; if the database is down, the last counts stay."""
     try:
         async with database.session() as session:
-            found = await jobs.overview(session)
+            found = await jobs.count_jobs(session)
     except Exception as error:
         if not is_connection_lost(error):
             raise

@@ -40,7 +40,7 @@ logger = logging.getLogger("afterword.http")
 root_path: ContextVar[str] = ContextVar("root_path", default="")
 
 
-def at(path: str) -> str:
+def public_path(path: str) -> str:
     """Return a path of ours as a browser must name it."""
     return root_path.get() + path
 

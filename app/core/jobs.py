@@ -274,7 +274,7 @@ class JobCounts:
     oldest_due_seconds: float
 
 
-async def overview(session: AsyncSession) -> JobCounts:
+async def count_jobs(session: AsyncSession) -> JobCounts:
     """Count the jobs by what they are doing."""
     rows = await run_sql(
         session,

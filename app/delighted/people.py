@@ -218,7 +218,7 @@ async def _suppressed(
 ) -> list[dict[str, Any]]:
     number, size = request.parameters.page()
     session, workspace_id = request.session, request.caller.workspace_id
-    rows = await suppression.find_window(
+    rows = await suppression.find_in_span(
         session,
         workspace_id,
         kind,

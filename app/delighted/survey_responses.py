@@ -42,11 +42,11 @@ async def list_responses(request: DelightedRequest) -> list[dict[str, Any]]:
         customer_id = await _person_asked(request)
     except NotFound:
         return []
-    rows = await queries.find_window(
+    rows = await queries.find_survey_responses(
         request.session,
         request.caller.workspace_id,
         survey.id,
-        queries.Window(
+        queries.SurveyResponseFilter(
             since=given.moment("since"),
             until=given.end("until"),
             updated_since=given.moment("updated_since"),

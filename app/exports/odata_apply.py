@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core.errors import InvalidInput
-from app.exports.odata_filter import Filter
+from app.exports.odata_filter import ODataFilter
 from app.exports.odata_language import (
     Aggregate,
     Expression,
@@ -88,7 +88,7 @@ def _refused(msg: str) -> InvalidInput:
 
 def _narrow(rows: RowSource, condition: Expression) -> RowSource:
     prefix = f"a{len(rows.bound)}_"
-    made = Filter(rows.name, rows.types, condition, parameter=_PARAMETER, prefix=prefix)
+    made = ODataFilter(rows.name, rows.types, condition, parameter=_PARAMETER, prefix=prefix)
     source = f"select * from ({rows.source}) n where {made.condition}"
     return replace(rows, source=source, bound=rows.bound | made.bound)
 

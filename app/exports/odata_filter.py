@@ -68,7 +68,7 @@ _BOUND_AS = {TEXT: "text", DATE: "date", TRUTH: "bool"}
 Typed = tuple[str, str]
 
 
-class Filter:
+class ODataFilter:
     """One condition over the properties of some rows; `bound` are its values, by parameter."""
 
     def __init__(

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.core.errors import Forbidden
 from app.exports.odata_apply import RowSource, apply_transformations, rows_of
-from app.exports.odata_filter import Filter
+from app.exports.odata_filter import ODataFilter
 from app.exports.odata_sets import EntitySet
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
@@ -42,7 +42,7 @@ def narrowed(rows: RowSource, wanted: str | None) -> RowSource:
     """Return the rows that a `$filter` keeps."""
     if not wanted:
         return rows
-    made = Filter(rows.name, rows.types, wanted)
+    made = ODataFilter(rows.name, rows.types, wanted)
     source = f"select * from ({rows.source}) m where {made.condition}"
     return RowSource(rows.name, rows.types, rows.keys, source, rows.bound | made.bound)
 

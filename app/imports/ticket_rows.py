@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from app.core.clock import utc_now
+from app.core.clock import MAX_CLOCK_LEAD, utc_now
 from app.core.text_types import normalize_email
 from app.imports.columns import ColumnUse, Vocabulary, spellings_of
 from app.imports.dates import DateReading
@@ -39,7 +39,6 @@ FIELDS = (
 _TARGETS = {name: name for name in FIELDS} | {
     "customer_email": "customer.email", "customer_id": "customer.external_id",
 }  # fmt: skip
-_AHEAD = dt.timedelta(hours=24)
 _MAX_ID_CHARACTERS = 100
 _COUNT = re.compile(r"\d{1,4}(?:[.,]0+)?")
 # What stands for no time in exports.
@@ -181,7 +180,7 @@ class TicketReader:
             moment = self.dates.read(text)
         except ValueError as error:
             raise UnreadableRowError(column, str(error)) from None
-        if not moment.year >= 1900 or moment > utc_now() + _AHEAD:
+        if not moment.year >= 1900 or moment > utc_now() + MAX_CLOCK_LEAD:
             raise UnreadableRowError(column, f"`{text[:40]}` is before 1900 or in the future")
         return moment
 

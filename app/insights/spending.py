@@ -27,11 +27,10 @@ from app.insights.request import (
     InsightRow,
     ResponseQuery,
 )
-from app.metrics.statistics import t_cdf, wilson
+from app.metrics.statistics import SIGNIFICANCE_LEVEL, t_cdf, wilson
 from app.surveys.scales import HIGH_BANDS, LOW_BANDS, MIDDLE_BANDS
 
 _MIN_CUSTOMERS = 30
-_ALPHA = 0.05
 _ORDER = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
 
 
@@ -92,7 +91,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
             "otherwise it is the first."
         )
     link = _link(customers.scores, customers.after)
-    is_associated = link["p_value"] is not None and link["p_value"] < _ALPHA
+    is_associated = link["p_value"] is not None and link["p_value"] < SIGNIFICANCE_LEVEL
     return {
         "survey": only_survey(surveys),
         "outcome": outcome_of(surveys),

@@ -17,7 +17,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.expiry import Expiry
 from app.core.ids import uuid7
 from app.integrations.models import InboundEvent, Integration
-from app.integrations.schemas import EventStatus
+from app.integrations.schemas import InboundEventStatus
 
 TRANSLATE_JOB = "integrations.translate"
 KEPT_FOR = dt.timedelta(days=30)
@@ -51,7 +51,7 @@ async def find_events(
     session: AsyncSession,
     integration: Integration,
     *,
-    status: EventStatus | None,
+    status: InboundEventStatus | None,
     limit: int,
     cursor: str | None,
 ) -> list[InboundEvent]:
@@ -88,9 +88,9 @@ async def retry_event(
 ) -> InboundEvent:
     """Translate a webhook again that failed or was skipped; Conflict for a translated one."""
     event = await get_event(session, integration, event_id)
-    if event.status == EventStatus.TRANSLATED:
+    if event.status == InboundEventStatus.TRANSLATED:
         raise Conflict("This event was translated; its interactions are recorded.")
-    event.status, event.reason = str(EventStatus.RECEIVED), None
+    event.status, event.reason = str(InboundEventStatus.RECEIVED), None
     event.waits_for = []
     session.add(event)
     await enqueue_translation(session, integration.workspace_id, event_id, again=f":{uuid7()}")

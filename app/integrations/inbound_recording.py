@@ -13,7 +13,7 @@ from app.integrations.adapter import UnmappedStatusError
 from app.integrations.inbound_events import END, ORDER, REOPENING, STATUS, enqueue_waiting
 from app.integrations.interpretation import CheckedInterpretation
 from app.integrations.models import InboundEvent, Integration
-from app.integrations.schemas import EventStatus
+from app.integrations.schemas import InboundEventStatus
 from app.integrations.ticket_states import (
     REOPENINGS,
     TICKET_ENDS,
@@ -93,14 +93,16 @@ async def _begin(
     event.waits_for = []
     event.notes = [note.replace("\x00", "")[:300] for note in interpretation.notes[:_MAX_NOTES]]
     if interpretation.skipped is not None:
-        set_status(event, EventStatus.SKIPPED, interpretation.skipped)
+        set_status(event, InboundEventStatus.SKIPPED, interpretation.skipped)
         return False
     reading.drafts = [body.draft(test=False) for body in interpretation.interactions]
     if not interpretation.order_names:
         return True
     order = await orders.resolve_order(session, integration, interpretation, reading.drafts)
     if order is None:
-        set_status(event, EventStatus.SKIPPED, "its order is not known yet; it waits for that")
+        set_status(
+            event, InboundEventStatus.SKIPPED, "its order is not known yet; it waits for that"
+        )
         event.waits_for = [ORDER + name for name in interpretation.order_names]
         return False
     reading.drafts = [replace(draft, order=order) for draft in reading.drafts]
@@ -147,11 +149,11 @@ def _set_outcome(reading: InterpretedEvent, invalid: set[str]) -> None:
             *event.interactions,
             *(str(interaction.id) for interaction in reading.created),
         ]
-        set_status(event, EventStatus.TRANSLATED, _odd_times(reading.created, invalid))
+        set_status(event, InboundEventStatus.TRANSLATED, _odd_times(reading.created, invalid))
     elif reading.early_reopenings:
-        set_status(event, EventStatus.SKIPPED, _NOT_SOLVED)
+        set_status(event, InboundEventStatus.SKIPPED, _NOT_SOLVED)
     else:
-        set_status(event, EventStatus.SKIPPED, _REPORTED_BEFORE)
+        set_status(event, InboundEventStatus.SKIPPED, _REPORTED_BEFORE)
         event.waits_for = sorted({*event.waits_for, *reading.waits_for})
     if interpretation.problems:
         _end_in_part(event, interpretation, len(reading.drafts))
@@ -178,11 +180,13 @@ def _end_in_part(
         if isinstance(problem, UnmappedStatusError)
     }
     whole = f"{recorded_count} of its parts are recorded; " if recorded_count else ""
-    set_status(event, EventStatus.FAILED, f"{whole}{'; '.join(map(str, interpretation.problems))}")
+    set_status(
+        event, InboundEventStatus.FAILED, f"{whole}{'; '.join(map(str, interpretation.problems))}"
+    )
     event.waits_for = [*event.waits_for, *sorted(unmapped)]
 
 
-def set_status(event: InboundEvent, status: EventStatus, reason: str | None) -> None:
+def set_status(event: InboundEvent, status: InboundEventStatus, reason: str | None) -> None:
     """Set what became of an inbound event, and why."""
     event.status, event.translated_at = str(status), utc_now()
     event.reason = reason.replace("\x00", "")[:_MAX_REASON_CHARACTERS] if reason else None

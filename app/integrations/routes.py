@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.integrations import inbound_events, service, translation_preview, write_back
 from app.integrations.models import InboundEvent, Integration
 from app.integrations.schemas import (
-    EventStatus,
+    InboundEventStatus,
     InboundOut,
     InboundWithBody,
     IntegrationIn,
@@ -189,7 +189,7 @@ async def list_integration_events(
     session: SessionDep,
     caller: Reader,
     integration: IntegrationRef,
-    status: Annotated[EventStatus | None, Query()] = None,
+    status: Annotated[InboundEventStatus | None, Query()] = None,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> Page[InboundOut]:

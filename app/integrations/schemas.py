@@ -184,7 +184,7 @@ class IntegrationOut(BaseModel):
     updated_at: dt.datetime
 
 
-class EventStatus(StrEnum):
+class InboundEventStatus(StrEnum):
     """What became of a webhook."""
 
     RECEIVED = "received"
@@ -198,7 +198,7 @@ class InboundOut(BaseModel):
 
     id: UUID
     delivery: str = Field(description="The sender's id of it.")
-    status: EventStatus
+    status: InboundEventStatus
     reason: str | None
     verified: bool
     notes: list[str] = Field(description="What was left out, because it could not be read.")

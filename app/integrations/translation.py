@@ -37,7 +37,7 @@ from app.integrations.inbound_events import (
 from app.integrations.inbound_recording import InterpretedEvent, record_events, set_status
 from app.integrations.interpretation import interpret
 from app.integrations.models import InboundEvent, Integration
-from app.integrations.schemas import EventStatus
+from app.integrations.schemas import InboundEventStatus
 from app.integrations.service import awaits_secret, source_settings
 from app.integrations.ticket_states import (
     TURN_DELAY,
@@ -154,14 +154,14 @@ class Translator:
         except LaterError:
             raise
         except (UntranslatableError, AfterwordError) as error:
-            set_status(event, EventStatus.FAILED, str(error))
+            set_status(event, InboundEventStatus.FAILED, str(error))
             event.waits_for = _waits_for(error)
         except Exception as error:
             if is_connection_lost(error):
                 # The job is tried again.
                 raise
             logger.exception("webhook was not translated", extra={"event": str(event.id)})
-            set_status(event, EventStatus.FAILED, f"unexpected: {error!r}")
+            set_status(event, InboundEventStatus.FAILED, f"unexpected: {error!r}")
 
 
 def _event_of(job: Job) -> UUID:
@@ -230,7 +230,7 @@ async def _lock_events(
         .order_by(col(InboundEvent.id))
         .with_for_update()
     )
-    waiting = {EventStatus.RECEIVED, EventStatus.FAILED}
+    waiting = {InboundEventStatus.RECEIVED, InboundEventStatus.FAILED}
     events = [event for event in found.all() if event.status in waiting]
     return sorted(events, key=lambda event: (event.received_at, event.id))
 
@@ -270,7 +270,7 @@ async def _finish(
 ) -> None:
     """Store what became of an event; one that waits for its order is tried once more soon."""
     waits_for_order = any(name.startswith(ORDER) for name in event.waits_for)
-    if event.status == EventStatus.SKIPPED and waits_for_order and event.id not in again:
+    if event.status == InboundEventStatus.SKIPPED and waits_for_order and event.id not in again:
         await _look_again(session, event)
     INBOUND.labels(integration.source, event.status).inc()
     session.add(event)
@@ -293,7 +293,7 @@ def _require_verified(
 
 async def _look_again(session: AsyncSession, event: InboundEvent) -> None:
     """Enqueue one more try for an inbound event that waits for its order."""
-    event.status = str(EventStatus.RECEIVED)
+    event.status = str(InboundEventStatus.RECEIVED)
     await jobs.enqueue(
         session,
         TRANSLATE_JOB,

@@ -14,14 +14,12 @@ from pydantic import (
     model_validator,
 )
 
-from app.core.clock import utc_now
+from app.core.clock import MAX_CLOCK_LEAD, utc_now
 from app.core.json_values import property_error
 from app.core.parameters import PageCursor, PageLimit
 from app.core.property_filters import MAX_PROPERTIES
 from app.core.text_types import LOCALE, MAX_LOCALE_CHARACTERS, Email, Line
 from app.workspaces.schemas import Body, Moment
-
-_AHEAD = dt.timedelta(hours=24)
 
 
 def _fit(properties: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def _hyphenated(value: str) -> str:
 
 
 def _not_ahead(value: dt.datetime) -> dt.datetime:
-    if value > utc_now() + _AHEAD:
+    if value > utc_now() + MAX_CLOCK_LEAD:
         msg = "is more than 24 hours ahead; check the clock and the zone"
         raise ValueError(msg)
     if value.year < 1900:

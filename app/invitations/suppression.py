@@ -125,7 +125,7 @@ async def find_page(
     return [dict(row._mapping) for row in rows]
 
 
-async def find_window(
+async def find_in_span(
     session: AsyncSession,
     workspace_id: UUID,
     kind: SuppressionKind,

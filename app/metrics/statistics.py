@@ -15,7 +15,7 @@ ConfidenceInterval = tuple[float, float]
 
 Z = NormalDist().inv_cdf(0.975)
 _TINY = 1e-300
-_SIGNIFICANT = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Change:
     @property
     def significant(self) -> bool:
         """Whether the difference is more than chance would give (p < 0.05)."""
-        return self.p_value is not None and self.p_value < _SIGNIFICANT
+        return self.p_value is not None and self.p_value < SIGNIFICANCE_LEVEL
 
 
 def wilson(successes: int, n: int) -> ConfidenceInterval | None:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.core.http import at
+from app.core.http import public_path
 from app.workspaces.brand import company_of, find_logo, logo_path
 from app.workspaces.colours import DARK_PAPER, PAPER, accent
 from app.workspaces.models import Workspace
@@ -38,8 +38,8 @@ def page_style_of(workspace: Workspace) -> PageStyle:
     colour, logo = workspace.brand.get("colour"), logo_path(workspace)
     return PageStyle(
         company=company_of(workspace),
-        style=at(f"/brand/{workspace.id}/{colour[1:]}.css") if colour else None,
-        logo=at(logo) if logo else None,
+        style=public_path(f"/brand/{workspace.id}/{colour[1:]}.css") if colour else None,
+        logo=public_path(logo) if logo else None,
         frames=tuple(sorted(origin for origin in workspace.allowed_origins if "://" in origin)),
     )
 

@@ -4,7 +4,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.core.http import at
+from app.core.http import public_path
 from app.pages.dashboard.error_pages import dashboard_problem
 from app.pages.dashboard.pages import is_dashboard
 from app.pages.rendering import languages_of
@@ -39,7 +39,7 @@ def error_page(request: Request, problem: Response) -> Response:
         next(iter(accepted), None),
         known.get(problem.status_code, "fault"),
         status=problem.status_code,
-        refresh=f"{_KIOSK_SECONDS};url={at(request.url.path)}?{request.url.query}"
+        refresh=f"{_KIOSK_SECONDS};url={public_path(request.url.path)}?{request.url.query}"
         if kiosk
         else None,
     )

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from app.core.errors import NotFound
-from app.core.http import at
+from app.core.http import public_path
 from app.core.settings import Settings
 from app.integrations.guides import SOURCE_GUIDES, read_instructions
 from app.pages.rendering import page
@@ -68,7 +68,9 @@ def _as_html(text: str, base: str) -> Markup:
         .enable("table")
         .render(re.sub(r"<!--.*?-->\n?", "", text).replace(_ADDRESS, base))
     )
-    found = re.sub(r'href="([a-z-]+)\.md"', lambda m: f'href="{at("/guides/" + m[1])}"', found)
+    found = re.sub(
+        r'href="([a-z-]+)\.md"', lambda m: f'href="{public_path("/guides/" + m[1])}"', found
+    )
     found = found.replace("<pre>", '<pre tabindex="0">').replace("<th>", '<th scope="col">')
     return Markup(found)  # noqa: S704 - our own text, and raw HTML is off
 

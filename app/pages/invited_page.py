@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict, InvalidInput
-from app.core.http import at
+from app.core.http import public_path
 from app.core.signing import SealedBox
 from app.core.telemetry import VOTES
 from app.invitations import service as invitations
@@ -196,11 +196,11 @@ async def find_person(request: Request, token: str, *, limited: bool = True) -> 
             ),
         )
     links = PageLinks(
-        action=at(f"/i/{token}"),
-        trap=at(f"/i/{token}/{TRAP}"),
-        unsubscribe=at(f"/u/{token}"),
-        data=at(f"/i/{token}/data"),
-        change=at(f"/i/{token}"),
+        action=public_path(f"/i/{token}"),
+        trap=public_path(f"/i/{token}/{TRAP}"),
+        unsubscribe=public_path(f"/u/{token}"),
+        data=public_path(f"/i/{token}/data"),
+        change=public_path(f"/i/{token}"),
     )
     return InvitedPerson(invitation, workspace, view, stored, links)
 

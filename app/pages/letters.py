@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, Response
 from app.alerts.letter import find_by_token, stop_letter
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.core.http import at
+from app.core.http import public_path
 from app.core.signing import SealedBox
 from app.core.texts import shipped_language, texts_of
 from app.pages.brand import page_style_of
@@ -50,7 +50,7 @@ async def _show(request: Request, token: str, *, done: bool) -> HTMLResponse:
         look=page_style_of(workspace),
         message=words["letter_stopped" if done else "letter_question"],
         press=None if done else words["letter_stop"],
-        action=at(f"/letter/{token}"),
+        action=public_path(f"/letter/{token}"),
         rendered=stamp(box),
         scripts=(),
     )

@@ -19,7 +19,7 @@ from app.pages.open_page import find_open_survey
 from app.pages.rendering import page
 from app.surveys import service as surveys
 from app.surveys.models import Survey
-from app.surveys.schemas import Status
+from app.surveys.schemas import SurveyStatus
 from app.surveys.texts import SurveyWords, choose_language
 from app.surveys.wording import SurveyWording, fill
 from app.workspaces.admission import Reader
@@ -59,7 +59,7 @@ def _page_url(settings: Settings, public_id: str, **query: str | None) -> str:
 
 async def _published(session: SessionDep, caller: Reader, reference: str) -> Survey:
     survey, *_ = await surveys.read(session, caller, reference)
-    if survey.status == Status.DRAFT:
+    if survey.status == SurveyStatus.DRAFT:
         detail = f"The survey `{reference[:64]}` is a draft; publish it first."
         raise Conflict(detail)
     return survey

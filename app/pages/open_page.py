@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import Conflict
-from app.core.http import at
+from app.core.http import public_path
 from app.core.ids import uuid7
 from app.core.json_values import property_error
 from app.core.signing import SealedBox
@@ -179,7 +179,7 @@ def _kept(query: Mapping[str, str], segments: list[str]) -> dict[str, str]:
 
 def _address(survey: CompiledSurvey, kept: Mapping[str, str], **more: str) -> str:
     query = urlencode(dict(kept) | more)
-    return at(f"/s/{survey.public_id}") + (f"?{query}" if query else "")
+    return public_path(f"/s/{survey.public_id}") + (f"?{query}" if query else "")
 
 
 async def _page(

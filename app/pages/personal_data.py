@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.core.http import at
+from app.core.http import public_path
 from app.core.signing import SealedBox
 from app.interactions.customers import update_customer
 from app.invitations.suppression import SuppressionKind, suppress
@@ -122,7 +122,7 @@ async def delete_data(request: Request, token: str) -> Response:
             state.database, state.slot, invitation.workspace_id, invitation.id
         )  # fmt: skip
     except NotFound:
-        return RedirectResponse(at(f"/i/{token}/data"), status_code=303)
+        return RedirectResponse(public_path(f"/i/{token}/data"), status_code=303)
     return show_message(invitation.locale, "deleted", look=page_style_of(person.workspace))
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from app.core.clock import utc_now
+from app.core.clock import MAX_CLOCK_LEAD, utc_now
 from app.core.errors import FieldError, InvalidInput
 from app.core.json_values import property_error, storage_error
 from app.core.property_filters import MAX_PROPERTIES
@@ -28,7 +28,6 @@ MAX_TAGS, MAX_TAG_CHARACTERS = 20, 64
 _Tag = Annotated[str, Meta(min_length=1, max_length=MAX_TAG_CHARACTERS)]
 
 _EARLIEST = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
-_AHEAD = dt.timedelta(hours=24)
 
 
 _PropertyName = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -137,7 +136,7 @@ def check_times(responded_at: dt.datetime | None) -> None:
     """Refuse a time that cannot be: more than a day ahead, or before 1900."""
     if responded_at is None:
         return
-    if responded_at > utc_now() + _AHEAD:
+    if responded_at > utc_now() + MAX_CLOCK_LEAD:
         msg = "is more than 24 hours ahead; check the clock and the zone"
         raise InvalidInput.at("body", "responded_at", msg=msg)
     if responded_at < _EARLIEST:

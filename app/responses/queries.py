@@ -192,7 +192,7 @@ async def find_stored(
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class SurveyResponseFilter:
     """Which responses of a survey: by their own time, by their last change, of one customer.
 
     `segment` is a list of properties, and a value that one of them must have.
@@ -206,11 +206,11 @@ class Window:
     segment: tuple[list[str], str] | None = None
 
 
-async def find_window(  # noqa: PLR0913 - what a window is
+async def find_survey_responses(  # noqa: PLR0913 - what a window is
     session: AsyncSession,
     workspace_id: UUID,
     survey_id: UUID,
-    window: Window,
+    window: SurveyResponseFilter,
     *,
     order: tuple[str, str],
     limit: int,

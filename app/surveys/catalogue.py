@@ -12,7 +12,7 @@ from app.core.errors import NotFound
 from app.core.notices import EVERYTHING
 from app.core.schema import Json
 from app.surveys.compiled import CompiledSurvey, Derivation
-from app.surveys.schemas import Definition, Status
+from app.surveys.schemas import Definition, SurveyStatus
 
 CHANNEL = "afterword_surveys"
 _REMEMBERED = 10_000
@@ -48,7 +48,7 @@ async def find_published(
         survey_id=row.survey_id,
         key=row.key,
         public_id=row.public_id,
-        status=Status(row.status),
+        status=SurveyStatus(row.status),
         version=row.version,
         definition=Definition.model_validate(row.definition),
         derivation=Derivation(row.derivation_key, row.derived_since),

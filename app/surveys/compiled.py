@@ -20,7 +20,7 @@ from app.surveys.question_types import (
     spec_of,
 )
 from app.surveys.scales import LOW_BANDS, Band, Scale, band_of, scale_of
-from app.surveys.schemas import Definition, Question, Status, SurveyMetric
+from app.surveys.schemas import Definition, Question, SurveyMetric, SurveyStatus
 from app.surveys.show_if import is_shown
 
 _MAX_ERRORS = 20
@@ -139,7 +139,7 @@ class CompiledSurvey:
         survey_id: UUID,
         key: str,
         public_id: str,
-        status: Status,
+        status: SurveyStatus,
         version: int,
         definition: Definition,
         derivation: Derivation,
@@ -150,7 +150,7 @@ class CompiledSurvey:
         self.derivation = derivation
         self.key = key
         self.public_id = public_id
-        self.live = status is Status.LIVE
+        self.live = status is SurveyStatus.LIVE
         self.version = version
         self.definition = definition
         self.metric = definition.metric

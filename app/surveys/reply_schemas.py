@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from app.surveys.schemas import Question, Status, SurveyMetric, SurveyTexts
+from app.surveys.schemas import Question, SurveyMetric, SurveyStatus, SurveyTexts
 
 
 class SurveyOut(BaseModel):
@@ -22,7 +22,7 @@ class SurveyOut(BaseModel):
     texts: SurveyTexts
     one_answer_per: str | None
     follow_up_below: int | None
-    status: Status
+    status: SurveyStatus
     version: int = Field(description="Number of the version shown.")
     published_version: int | None = Field(description="Number of the version being answered.")
     public_id: str

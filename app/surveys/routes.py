@@ -15,9 +15,9 @@ from app.surveys.reply_schemas import SurveyOut, SurveyVersions
 from app.surveys.schemas import (
     Definition,
     DuplicateIn,
-    Status,
     SurveyIn,
     SurveyPatch,
+    SurveyStatus,
 )
 from app.workspaces.admission import Reader, SurveyLister, SurveyReader, Writer
 
@@ -52,7 +52,7 @@ async def create_survey(session: SessionDep, caller: Writer, body: SurveyIn) -> 
 async def list_surveys(
     session: SessionDep,
     caller: SurveyLister,
-    status: Annotated[Status | None, Query(description="Only surveys in this state.")] = None,
+    status: Annotated[SurveyStatus | None, Query(description="Only surveys in this state.")] = None,
     limit: PageLimit = 50,
     cursor: PageCursor = None,
 ) -> Page[SurveyOut]:

@@ -59,7 +59,7 @@ class SurveyMetric(StrEnum):
     CUSTOM = "custom"
 
 
-class Status(StrEnum):
+class SurveyStatus(StrEnum):
     """A draft has never been published; a closed survey takes no new responses."""
 
     DRAFT = "draft"

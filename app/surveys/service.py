@@ -26,9 +26,9 @@ from app.surveys.reply_schemas import SurveyVersionOut
 from app.surveys.schemas import (
     Definition,
     DuplicateIn,
-    Status,
     SurveyIn,
     SurveyPatch,
+    SurveyStatus,
 )
 from app.surveys.templates import template
 from app.workspaces.caller import Caller
@@ -55,7 +55,7 @@ async def read(
     version = survey.latest_version
     if not caller.trusted:
         bound = caller.survey in {None, survey.key, str(survey.id)}
-        if survey.status != Status.LIVE or survey.published_version is None or not bound:
+        if survey.status != SurveyStatus.LIVE or survey.published_version is None or not bound:
             detail = f"There is no live survey `{reference[:64]}` for this key."
             raise NotFound(detail)
         version = survey.published_version
@@ -88,7 +88,7 @@ async def names_with_status(
         Survey.workspace_id == workspace_id
     )
     rows = (await session.exec(query.order_by(Survey.name))).all()
-    return sorted(rows, key=lambda row: row[2] != Status.LIVE)
+    return sorted(rows, key=lambda row: row[2] != SurveyStatus.LIVE)
 
 
 async def only_live(session: AsyncSession, workspace_id: UUID, metric: str) -> str | None:
@@ -101,7 +101,7 @@ async def only_live(session: AsyncSession, workspace_id: UUID, metric: str) -> s
             & (col(SurveyVersion.survey_id) == Survey.id)
             & (col(SurveyVersion.version) == Survey.published_version),
         )
-        .where(Survey.workspace_id == workspace_id, Survey.status == Status.LIVE)
+        .where(Survey.workspace_id == workspace_id, Survey.status == SurveyStatus.LIVE)
         .where(col(SurveyVersion.definition)["metric"].astext == metric)
         .limit(2)
     )
@@ -167,7 +167,7 @@ async def create(
         key=wanted.key or _slug(definition.name),
         name=definition.name,
         public_id=public_id(),
-        status=Status.DRAFT,
+        status=SurveyStatus.DRAFT,
         latest_version=1,
         created_at=now,
         updated_at=now,
@@ -204,7 +204,7 @@ async def list_all(
     session: AsyncSession,
     workspace_id: UUID,
     *,
-    status: Status | None,
+    status: SurveyStatus | None,
     limit: int,
     cursor: str | None,
 ) -> list[tuple[Survey, Definition]]:
@@ -258,7 +258,7 @@ async def publish(
         session.add(latest)
         if await write_entries(session, survey, definition):
             survey.tags_changed_at = now
-    survey.published_version, survey.status = survey.latest_version, Status.LIVE
+    survey.published_version, survey.status = survey.latest_version, SurveyStatus.LIVE
     survey.updated_at = now
     session.add(survey)
     await notify(session, CHANNEL, str(workspace_id))
@@ -270,10 +270,10 @@ async def close(
 ) -> tuple[Survey, Definition]:
     """Take no new responses; those that exist may still grow."""
     survey = await _locked(session, workspace_id, reference)
-    if survey.status == Status.DRAFT:
+    if survey.status == SurveyStatus.DRAFT:
         detail = "This survey was never published; delete it, or publish it first."
         raise Conflict(detail)
-    survey.status, survey.updated_at = Status.CLOSED, utc_now()
+    survey.status, survey.updated_at = SurveyStatus.CLOSED, utc_now()
     session.add(survey)
     await notify(session, CHANNEL, str(workspace_id))
     return survey, await definition_of(session, survey, survey.latest_version)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn events into deliveries, once per endpoint and event, together with the cursor.
 
-Each workspace with endpoints has its own cursor in the feed, so that one with many events
+Each workspace with endpoints has its own cursor in the outbox, so that one with many events
 delays no other, and workspaces without endpoints cost nothing.
 """
 

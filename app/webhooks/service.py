@@ -338,7 +338,7 @@ async def start_replay(
     return found
 
 
-async def count(session: AsyncSession, now: dt.datetime) -> None:
+async def update_gauges(session: AsyncSession, now: dt.datetime) -> None:
     """Update the gauges of the endpoints and of the deliveries that are due."""
     rows = await run_sql(
         session,

@@ -158,7 +158,7 @@ async def test_decisions_are_narrowed_and_paged(
     await shop.publish("nps")
     trigger = await shop.make_trigger("nps", on="order.paid")
     for number in range(55):
-        await shop.happened("order.paid", f"o-{number}", order=f"o-{number}")
+        await shop.record("order.paid", f"o-{number}", order=f"o-{number}")
     page = await browser.page("/decisions?reason=no_address")
     assert page.count("o-") >= 50
     more = re.search(r'rel="next" href="([^"]+)"', page)

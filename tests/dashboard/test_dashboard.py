@@ -231,7 +231,7 @@ async def test_connections_show_what_is_wrong(
 async def test_decisions_say_why_nobody_was_asked(browser: Browser, shop: Shop) -> None:
     await shop.publish("ces", "ces")
     await shop.make_trigger("ces")
-    await shop.happened("ticket.solved", "e-1", ticket="7")
+    await shop.record("ticket.solved", "e-1", ticket="7")
     await browser.sign_in()
     page = await browser.page("/decisions")
     assert "no address" in page

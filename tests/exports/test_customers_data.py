@@ -32,7 +32,7 @@ async def live(shop: Shop) -> str:
     await shop.make_trigger("s")
     case = {"ticket": "7", "customer": ALA, "touchpoint": "support"}
     own = {"store": "WAW", "note": "very private words"}
-    await shop.happened("ticket.opened", "o", occurred_at="2026-11-01T08:00:00Z", properties=own,
+    await shop.record("ticket.opened", "o", occurred_at="2026-11-01T08:00:00Z", properties=own,
                         ticket="7", customer=ALA)  # fmt: skip
     sender = await shop.post("/v1/integrations", {"source": "freshdesk", "key": "helpdesk"})
     raw = {"ticket_id": "7", "event": "ticket.solved", "requester": {"name": NAME, "email": EMAIL}}

@@ -39,8 +39,8 @@ async def furnished(shop: Shop) -> list[str]:
     for score, why in ((9, "Good"), (3, '=1+1,"quoted"\nnext line'), (7, "Zażółć")):
         reply = await shop.answer("s", {"score": score, "why": why}, order=f"o-{score}")
         ids.append(reply.json()["id"])
-    await shop.happened("ticket.opened", "e-1", ticket="7", occurred_at="2026-11-01T08:00:00Z")
-    await shop.happened("ticket.solved", "e-2", ticket="7", occurred_at="2026-11-01T09:00:00Z",
+    await shop.record("ticket.opened", "e-1", ticket="7", occurred_at="2026-11-01T08:00:00Z")
+    await shop.record("ticket.solved", "e-2", ticket="7", occurred_at="2026-11-01T09:00:00Z",
                         value={"amount": "129.90", "currency": "PLN"})  # fmt: skip
     body = {"survey": "s", "channel": "link", "customer": {"email": "a@b.pl"}}
     await shop.post("/v1/invitations", body)
@@ -240,9 +240,9 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     other = {"external_id": "c-2", "email": "bob@e.pl", "name": "Bob"}
     mine = (await shop.answer("s", {"score": 2, "why": "Ala was here"}, customer=person)).json()
     his = (await shop.answer("s", 5, customer=other, order="o-77")).json()
-    await shop.happened("order.paid", "w-1", order="w-1", customer=person,
+    await shop.record("order.paid", "w-1", order="w-1", customer=person,
                         properties={"phone": "+48600100200"})  # fmt: skip
-    await shop.happened("ticket.solved", "w-2", ticket="w-2", customer=other)
+    await shop.record("ticket.solved", "w-2", ticket="w-2", customer=other)
     await shop.work()
     warehouses = [
         Warehouse(shop, name, **filters)
@@ -266,7 +266,7 @@ async def test_a_warehouse_that_pulls_what_changed_holds_what_a_whole_export_hol
     await shop.post("/v1/surveys/more/publish", status=200)
     await shop.call("PATCH", f"/v1/responses/{mine['id']}", json={"tags": ["vip"]})
     # What comes later fills what came before; two customers are one; then that one is erased.
-    await shop.happened("order.placed", "w-0", order="w-1", occurred_at="2026-01-01T00:00:00Z",
+    await shop.record("order.placed", "w-0", order="w-1", occurred_at="2026-01-01T00:00:00Z",
                         customer=person, properties={"store": "W"})  # fmt: skip
     merge = {"from": "c-2", "into": "c-1"}
     await shop.post("/v1/customers/merge", merge, status=200)

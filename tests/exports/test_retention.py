@@ -74,7 +74,7 @@ async def test_somebody_who_was_heard_of_again_stays(shop: Shop, database: Datab
     await heard_of(shop, "ala")
     await age(database, shop, 100)
     who = {"external_id": "ala"}
-    await shop.happened("visit", "v-1", customer=who)
+    await shop.record("visit", "v-1", customer=who)
     await shop.call("PATCH", "/v1/workspace", json={"retention_days": 90})
     await retain(database, shop)
     assert (await shop.get("/v1/customers/ala"))["email"] == "ala@c.pl"

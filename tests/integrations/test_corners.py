@@ -356,7 +356,7 @@ async def test_forms_hold_lists(shop: Shop) -> None:
 
 async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     given = {"seen_at": "0001-01-01T00:00:00+05:00", "birthday_at": "1990-05-01T00:00:00+02:00"}
-    made = await shop.happened("visit", "v-1", properties=given,
+    made = await shop.record("visit", "v-1", properties=given,
                                customer={"email": "a@e.pl"})  # fmt: skip
     told = (await shop.get("/v1/events"))["data"]
     (found_one,) = [e for e in told if e["type"] == "interaction.created"]

@@ -41,13 +41,13 @@ async def test_two_shops_have_orders_of_the_same_number(shop: Shop) -> None:
 async def test_the_workspaces_own_number_is_the_one_shops_too(shop: Shop) -> None:
     made = await register(shop, "woocommerce")
     await tell(shop, made, woo("processing", "2T09:00:00"))
-    await shop.happened("order.delivered", "d-1", order="15")
+    await shop.record("order.delivered", "d-1", order="15")
     (delivered,) = [i for i in (await shop.get("/v1/interactions"))["data"]
                     if i["type"] == "order.delivered"]  # fmt: skip
     assert delivered["customer_id"] is not None
     other = await register(shop, "woocommerce", key="woo-b")
     await tell(shop, other, woo("processing", "2T09:30:00", billing={"email": "bob@e.pl"}))
-    await shop.happened("order.delivered", "d-2", order="15")
+    await shop.record("order.delivered", "d-2", order="15")
     (unclear,) = [i for i in (await shop.get("/v1/interactions"))["data"]
                   if i["external_id"] == "d-2"]  # fmt: skip
     assert unclear["customer_id"] is None

@@ -248,7 +248,7 @@ async def test_the_newest_word_about_a_person_wins(shop: Shop) -> None:
     ]
     for number, (at, email, name) in enumerate(said):
         customer = {"external_id": "c-1", "email": email} | ({"name": name} if name else {})
-        await shop.happened("visit", str(number), occurred_at=at, customer=customer)
+        await shop.record("visit", str(number), occurred_at=at, customer=customer)
     found = await shop.get("/v1/customers/c-1")
     assert (found["email"], found["name"]) == ("newest@e.pl", "Eva New")
     for email in ("old@e.pl", "new@e.pl", "newest@e.pl"):
@@ -261,7 +261,7 @@ async def test_two_buyers_of_one_number_are_each_written_to(shop: Shop) -> None:
     await shop.make_trigger("s", on="order.paid", delay="P1D")
     for number, email in enumerate(("a@e.pl", "b@e.pl")):
         customer = {"external_id": "household", "email": email, "name": email[0].upper()}
-        await shop.happened("order.paid", str(number), order=str(number), customer=customer)
+        await shop.record("order.paid", str(number), order=str(number), customer=customer)
     invitations = (await shop.get("/v1/invitations"))["data"]
     assert sorted(i["email"] for i in invitations) == ["a@e.pl", "b@e.pl"]
 

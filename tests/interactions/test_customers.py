@@ -25,12 +25,12 @@ async def test_upsert_by_external_id(shop: Shop) -> None:
 
 async def test_one_person_by_any_name(shop: Shop) -> None:
     await shop.call("PUT", "/v1/customers/c-1", json={"email": "a@e.pl"})
-    by_id = await shop.happened("visit", "1", customer={"external_id": "c-1"})
-    by_mail = await shop.happened("visit", "2", customer={"email": "A@e.pl"})
+    by_id = await shop.record("visit", "1", customer={"external_id": "c-1"})
+    by_mail = await shop.record("visit", "2", customer={"email": "A@e.pl"})
     assert by_id["customer_id"] == by_mail["customer_id"]
     assert len((await shop.get("/v1/customers"))["data"]) == 1
     consent = {"surveys": False, "source": "phone"}
-    await shop.happened("visit", "3", customer={"email": "a@e.pl", "consent": consent})
+    await shop.record("visit", "3", customer={"email": "a@e.pl", "consent": consent})
     found = await shop.get("/v1/customers/c-1")
     assert found["consent"]["surveys"] is False
     assert found["consent"]["at"]
@@ -40,18 +40,18 @@ async def test_the_later_word_on_consent_holds(shop: Shop) -> None:
     who = {"external_id": "c-1"}
     await shop.call("PUT", "/v1/customers/c-1", json={"consent": {"surveys": False}})
     agreed = who | {"consent": {"surveys": True}}
-    await shop.happened("visit", "late", customer=agreed, occurred_at="2026-01-05T10:00:00Z")
+    await shop.record("visit", "late", customer=agreed, occurred_at="2026-01-05T10:00:00Z")
     assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is False
-    await shop.happened("visit", "now", customer=agreed)
+    await shop.record("visit", "now", customer=agreed)
     assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is True
 
     # The clock of this sender is fast; what is said after it was heard is later nevertheless.
     soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
-    await shop.happened("visit", "fast", customer=agreed, occurred_at=soon)
+    await shop.record("visit", "fast", customer=agreed, occurred_at=soon)
     refused = who | {"consent": {"surveys": False}}
-    await shop.happened("visit", "after", customer=refused)
+    await shop.record("visit", "after", customer=refused)
     assert (await shop.get("/v1/customers/c-1"))["consent"]["surveys"] is False
-    await shop.happened("visit", "again", customer=agreed)
+    await shop.record("visit", "again", customer=agreed)
 
     await shop.call("PUT", "/v1/customers/c-2", json={"consent": {"surveys": False}})
     await shop.post("/v1/customers/merge", {"into": "c-1", "from": "c-2"}, status=200)
@@ -86,7 +86,7 @@ async def test_a_bad_line_of_a_batch_spoils_no_other(shop: Shop) -> None:
 async def test_two_who_are_one_are_merged(shop: Shop) -> None:
     await shop.publish("s")
     await shop.answer("s", 9, customer={"external_id": "c-1"})
-    told = await shop.happened("visit", "1", customer={"email": "a@e.pl"}, ticket="5")
+    told = await shop.record("visit", "1", customer={"email": "a@e.pl"}, ticket="5")
     body = {"from": "c-1", "into": told["customer_id"]}
     merged = await shop.post("/v1/customers/merge", body, status=200)
     assert merged["email"] == "a@e.pl"
@@ -104,7 +104,7 @@ async def test_two_who_are_one_are_merged(shop: Shop) -> None:
 async def test_an_old_word_does_not_replace_a_newer_one(shop: Shop) -> None:
     await shop.publish("s")
     await shop.answer("s", 9, customer={"external_id": "r-1", "email": "today@e.pl"})
-    await shop.happened(
+    await shop.record(
         "visit", "v-1", occurred_at="2020-01-01T00:00:00Z",
         customer={"external_id": "r-1", "email": "ancient@e.pl"},
     )  # fmt: skip
@@ -118,7 +118,7 @@ async def test_by_the_address_before_a_customer_is_found_as_ever(shop: Shop) -> 
     await shop.call("PATCH", "/v1/customers/c-1", json={"email": "new@e.pl"})
     found = (await shop.get("/v1/customers", email="old@e.pl"))["data"]
     assert [(c["id"], c["email"]) for c in found] == [(id_, "new@e.pl")]
-    told = await shop.happened("visit", "v-1", customer={"email": "old@e.pl"})
+    told = await shop.record("visit", "v-1", customer={"email": "old@e.pl"})
     assert told["customer_id"] == id_
     # Null takes all addresses away.
     await shop.call("PATCH", "/v1/customers/c-1", json={"email": None})

@@ -59,7 +59,7 @@ async def test_the_order_of_arrival_does_not_matter(
 
 async def test_an_open_ticket_has_no_time(shop: Shop) -> None:
     for type_, clock in STORY[:4]:
-        await shop.happened(type_, clock, ticket="1", occurred_at=at(clock))
+        await shop.record(type_, clock, ticket="1", occurred_at=at(clock))
     ticket = await shop.get("/v1/tickets/1")
     assert ticket["status"] == "open"
     assert ticket["first_resolution"]["calendar_seconds"] is None
@@ -67,16 +67,16 @@ async def test_an_open_ticket_has_no_time(shop: Shop) -> None:
 
 
 async def test_a_close_without_a_solution_counts(shop: Shop) -> None:
-    await shop.happened("ticket.opened", "a", ticket="1", occurred_at=at("08:00"))
-    await shop.happened("ticket.closed", "b", ticket="1", occurred_at=at("08:00"))
+    await shop.record("ticket.opened", "a", ticket="1", occurred_at=at("08:00"))
+    await shop.record("ticket.closed", "b", ticket="1", occurred_at=at("08:00"))
     ticket = await shop.get("/v1/tickets/1")
     assert ticket["first_resolution"]["calendar_seconds"] == 0
     assert not ticket["invalid"]
 
 
 async def test_a_ticket_solved_before_it_was_opened_is_invalid(shop: Shop) -> None:
-    await shop.happened("ticket.solved", "a", ticket="1", occurred_at=at("08:00"))
-    await shop.happened("ticket.opened", "b", ticket="1", occurred_at=at("09:00"))
+    await shop.record("ticket.solved", "a", ticket="1", occurred_at=at("08:00"))
+    await shop.record("ticket.opened", "b", ticket="1", occurred_at=at("09:00"))
     ticket = await shop.get("/v1/tickets/1")
     assert ticket["invalid"]
     assert ticket["first_resolution"]["calendar_seconds"] is None
@@ -85,8 +85,8 @@ async def test_a_ticket_solved_before_it_was_opened_is_invalid(shop: Shop) -> No
 async def test_business_time_follows_the_schedule_and_its_changes(
     shop: Shop, database: Database
 ) -> None:
-    await shop.happened("ticket.opened", "a", ticket="1", occurred_at="2026-11-01T12:00:00Z")
-    await shop.happened("ticket.solved", "b", ticket="1", occurred_at="2026-11-02T09:00:00Z")
+    await shop.record("ticket.opened", "a", ticket="1", occurred_at="2026-11-01T12:00:00Z")
+    await shop.record("ticket.solved", "b", ticket="1", occurred_at="2026-11-02T09:00:00Z")
     assert (await shop.get("/v1/tickets/1"))["first_resolution"]["business_seconds"] is None
     await shop.call("PATCH", "/v1/workspace", json={"business_hours": HOURS})
     await shop.work()
@@ -105,7 +105,7 @@ async def test_business_time_follows_the_schedule_and_its_changes(
 async def test_many_at_once_keep_the_counts_right(shop: Shop, database: Database) -> None:
     await asyncio.gather(
         *(
-            shop.happened(type_, f"{n} {clock}", ticket=f"{n}", occurred_at=at(clock))
+            shop.record(type_, f"{n} {clock}", ticket=f"{n}", occurred_at=at(clock))
             for n, (type_, clock) in itertools.product(range(6), STORY)
         )
     )

@@ -139,8 +139,8 @@ async def test_consent_suppression_and_throttle_hold_for_invitations(shop: Shop)
 
 async def test_a_link_is_answered_once_and_may_be_changed(shop: Shop) -> None:
     await shop.publish("s", "ces")
-    await shop.happened("ticket.opened", "o", ticket="7", occurred_at="2026-11-01T08:00:00Z")
-    await shop.happened(
+    await shop.record("ticket.opened", "o", ticket="7", occurred_at="2026-11-01T08:00:00Z")
+    await shop.record(
         "ticket.solved", "e-1", ticket="7", touchpoint="support", properties={"agent": "eva"},
         occurred_at="2026-11-01T08:30:00Z",
     )  # fmt: skip
@@ -340,7 +340,7 @@ async def test_a_reminder_and_the_end_come_by_themselves(
 ) -> None:
     await shop.publish("s")
     await shop.make_trigger("s", reminder_after="P3D", expires_after="P14D")
-    told = await shop.happened("ticket.solved", "e-1", customer=ALA)
+    told = await shop.record("ticket.solved", "e-1", customer=ALA)
     invitation = told["decisions"][0]["invitation"]
     await shop.work(known=by_mail)
     now = utc_now()
@@ -379,12 +379,12 @@ async def test_many_mails_share_a_few_connections_and_outlive_them(
     addresses = [f"c-{number}@c.pl" for number in range(40)]
     for address in addresses:
         customer = {"email": address}
-        await shop.happened("ticket.solved", f"e-{address}", customer=customer)
+        await shop.record("ticket.solved", f"e-{address}", customer=customer)
     before = mailbox.connections
     await shop.work(known=by_mail)
     assert mailbox.connections - before <= 8
     mailbox.hang_up()
-    await shop.happened("ticket.solved", "e-last", customer={"email": "last@c.pl"})
+    await shop.record("ticket.solved", "e-last", customer={"email": "last@c.pl"})
     await asyncio.sleep(1.1)
     await shop.work(known=by_mail)
     assert sorted(mail["To"] for mail in mailbox.mails) == sorted([*addresses, "last@c.pl"])

@@ -21,7 +21,7 @@ async def solve(shop: Shop, ticket: str, seconds: int, day: int = 2, **more: Any
     days, hours = divmod(hours, 24)
     end = f"2026-11-{day + days:02}T{hours:02}:{minutes:02}:{rest:02}Z"
     for type_, at in (("ticket.opened", f"2026-11-{day:02}T00:00:00Z"), ("ticket.solved", end)):
-        await shop.happened(type_, f"{ticket} {type_}", ticket=ticket, occurred_at=at, **more)
+        await shop.record(type_, f"{ticket} {type_}", ticket=ticket, occurred_at=at, **more)
 
 
 async def test_nothing_is_null_and_not_zero(shop: Shop) -> None:
@@ -35,7 +35,7 @@ async def test_times_over_time_and_by_group(shop: Shop) -> None:
     await solve(shop, "1", 3600, day=2, touchpoint="support", properties={"agent": "eva"})
     await solve(shop, "2", 7200, day=2, touchpoint="support", properties={"agent": "adam"})
     await solve(shop, "3", 100, day=4, properties={"agent": "eva"})
-    await shop.happened("ticket.opened", "x", ticket="4", occurred_at="2026-11-03T00:00:00Z")
+    await shop.record("ticket.opened", "x", ticket="4", occurred_at="2026-11-03T00:00:00Z")
     reply = await shop.metric("ttr", **SPAN, interval="day")
     assert (reply["total"]["value"], reply["total"]["n"]) == (3600, 3)
     assert reply["total"]["unresolved"] == 1
@@ -57,9 +57,9 @@ async def test_times_over_time_and_by_group(shop: Shop) -> None:
 
 async def test_first_reply_is_the_waiting_time(shop: Shop) -> None:
     for ticket, minute in (("1", 5), ("2", 15)):
-        await shop.happened("ticket.opened", f"o{ticket}", ticket=ticket,
+        await shop.record("ticket.opened", f"o{ticket}", ticket=ticket,
                             occurred_at="2026-11-02T08:00:00Z")  # fmt: skip
-        await shop.happened("ticket.replied", f"r{ticket}", ticket=ticket,
+        await shop.record("ticket.replied", f"r{ticket}", ticket=ticket,
                             occurred_at=f"2026-11-02T08:{minute:02}:00Z")  # fmt: skip
     total = (await shop.metric("first_reply", **SPAN))["total"]
     assert (total["value"], total["p90_seconds"], total["mean_seconds"]) == (300, 300, 600)

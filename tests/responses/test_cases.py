@@ -20,7 +20,7 @@ async def test_an_answer_inherits_what_it_does_not_say(shop: Shop) -> None:
         "customer": ALA,
         "properties": {"store": "WAW", "plan": "pro"},
     }
-    await shop.happened("order.paid", "e-1", touchpoint="checkout", **case)
+    await shop.record("order.paid", "e-1", touchpoint="checkout", **case)
     said = {"order": "1001", "properties": {"plan": "free"}}
     answer = (await shop.answer("s", 9, **said)).json()
     found = await shop.get(f"/v1/responses/{answer['id']}")
@@ -41,7 +41,7 @@ async def test_a_case_not_known_yet_is_joined_when_it_arrives(
     about = {"interaction": {"source": "helpdesk", "external_id": "e-1"}}
     other = (await shop.answer("s", 2, **about)).json()
     case: dict[str, Any] = {"ticket": "7", "touchpoint": "support", "customer": ALA}
-    await shop.happened("ticket.solved", "e-1", properties={"agent": "eva"}, **case)
+    await shop.record("ticket.solved", "e-1", properties={"agent": "eva"}, **case)
     await shop.work()
     for id_ in (answer["id"], other["id"]):
         found = await shop.get(f"/v1/responses/{id_}")
@@ -102,17 +102,17 @@ async def test_an_invited_answer_belongs_to_what_was_known_when_it_was_decided(
     case: dict[str, Any] = {"ticket": "7", "customer": {"external_id": "c-1"}}
     value = {"amount": "10.50", "currency": "EUR"}
     first = {"agent": "eva", "team": "night"}
-    told = await shop.happened(
+    told = await shop.record(
         "ticket.solved", "e-1", touchpoint="support", properties=first, value=value, **case
     )
     await shop.work()
     invitation = await shop.get(f"/v1/invitations/{told['decisions'][0]['invitation']}")
     assert (invitation["properties"], invitation["value"]) == (first, value)
     later = {"agent": "bob", "team": "day", "floor": "2"}
-    await shop.happened("ticket.reopened", "e-2", touchpoint="desk", properties=later, **case)
+    await shop.record("ticket.reopened", "e-2", touchpoint="desk", properties=later, **case)
     path = "/i/" + invitation["url"].rpartition("/")[2]
     assert (await shop.client.post(path, data={"score": "6"})).status_code == 303
-    await shop.happened("ticket.solved", "e-3", properties=later | {"door": "3"}, **case)
+    await shop.record("ticket.solved", "e-3", properties=later | {"door": "3"}, **case)
     await shop.work()
     (found,) = (await shop.get("/v1/responses"))["data"]
     assert (found["properties"], found["touchpoint"]) == (first, "support")

@@ -109,7 +109,7 @@ async def test_a_claim_takes_no_customer_whichever_comes_first(shop: Shop, first
     await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
 
     async def happen() -> None:
-        await shop.happened(
+        await shop.record(
             "order.paid", "e-1", order="1001", touchpoint="checkout", customer=ALA,
             properties={"store": "WAW-1", "agent": "eva"},
         )  # fmt: skip

@@ -13,7 +13,7 @@ async def solved(shop: Shop, number: int, *, days: float, **more: Any) -> None:
     at = (NOW - dt.timedelta(days=days)).isoformat()
     customer = {"external_id": f"c{number}", "email": f"c{number}@b.pl"}
     body = {"ticket": f"t{number}-{days}", "customer": customer, "occurred_at": at} | more
-    await shop.happened("ticket.solved", f"e{number}-{days}", **body)
+    await shop.record("ticket.solved", f"e{number}-{days}", **body)
 
 
 async def test_history_is_judged_as_it_happened(shop: Shop) -> None:

@@ -34,8 +34,8 @@ async def test_interactions_are_filtered_by_their_type(
     )
     assert endpoint["filter"]["type"] == types
     for number, type_ in enumerate(("order.paid", "order.placed", "visit")):
-        await shop.happened(type_, str(number))
-    await shop.happened("ticket.solved", "9", ticket="5")
+        await shop.record(type_, str(number))
+    await shop.record("ticket.solved", "9", ticket="5")
     await post.deliver()
     told = sorted(r["body"]["data"]["type"] for r in receiver.requests
                   if r["body"]["type"] == "interaction.created")  # fmt: skip
@@ -50,7 +50,7 @@ async def test_an_interaction_is_told_with_its_decisions(
     trigger = await shop.make_trigger("ces", delay="P1D")
     await post.subscribe(receiver.url, ["interaction.created"])
     who = {"email": "ala@e.pl"}
-    told = await shop.happened("ticket.solved", "1", ticket="5", customer=who)
+    told = await shop.record("ticket.solved", "1", ticket="5", customer=who)
     await post.deliver()
     (request,) = receiver.requests
     (decision,) = request["body"]["data"]["decisions"]
@@ -96,7 +96,7 @@ async def test_an_endpoints_own_headers_are_sent_and_never_shown(
     headers = {"Authorization": "Bearer of-the-tool", "X-Team": "cx"}
     endpoint = await post.subscribe(receiver.url, ["interaction.created"], headers=headers)
     assert endpoint["headers"] == ["Authorization", "X-Team"]
-    await shop.happened("visit", "1")
+    await shop.record("visit", "1")
     await post.deliver()
     assert headers.items() <= receiver.requests[0]["headers"].items()
     path = f"/v1/webhook-endpoints/{endpoint['id']}"
@@ -104,7 +104,7 @@ async def test_an_endpoints_own_headers_are_sent_and_never_shown(
         assert "of-the-tool" not in text
     changed = await shop.call("PATCH", path, json={"headers": {"X-Team": "two"}})
     assert changed.json()["headers"] == ["X-Team"]
-    await shop.happened("visit", "2")
+    await shop.record("visit", "2")
     await post.deliver()
     assert receiver.requests[1]["headers"]["X-Team"] == "two"
     assert "Authorization" not in receiver.requests[1]["headers"]
@@ -152,7 +152,7 @@ async def test_a_replay_tells_the_number_that_it_sends(
     for score in (2, 4, 9):
         await shop.answer("one", score)
     await shop.answer("two", 1)
-    await shop.happened("visit", "1")
+    await shop.record("visit", "1")
     await post.deliver()
     path = f"/v1/webhook-endpoints/{endpoint['id']}/replay"
     since = {"since": "2026-01-01T00:00:00Z"}
@@ -172,9 +172,9 @@ async def test_every_time_on_every_surface_ends_in_z(shop: Shop, post: Post) -> 
     await shop.publish("s")
     await shop.make_trigger("s", on="order.paid", delay="P1D")
     who = {"external_id": "c-1", "email": "a@e.pl", "consent": {"surveys": True}}
-    await shop.happened("order.paid", "1", order="o-1", customer=who)
-    await shop.happened("ticket.opened", "2", ticket="5", customer=who)
-    await shop.happened("ticket.solved", "3", ticket="5", customer=who)
+    await shop.record("order.paid", "1", order="o-1", customer=who)
+    await shop.record("ticket.opened", "2", ticket="5", customer=who)
+    await shop.record("ticket.solved", "3", ticket="5", customer=who)
     answer = (await shop.answer("s", 2, order="o-1")).json()
     await shop.answer("s", 3, id=answer["id"], seq=2, order="o-1")
     follow_up = {"status": "contacted", "note": "n", "due_at": "2026-12-01T10:00:00+02:00"}

@@ -29,7 +29,7 @@ async def test_an_answer_is_told_whole(shop: Shop, post: Post, receiver: Receive
     await shop.publish("nps")
     await post.subscribe(receiver.url, ANSWERS)
     who = {"external_id": "c-1", "email": "ala@c.pl", "name": "Ala"}
-    await shop.happened("order.paid", "e-1", order="o-1", properties={"store": "W"}, customer=who)
+    await shop.record("order.paid", "e-1", order="o-1", properties={"store": "W"}, customer=who)
     answer = (await shop.answer("nps", {"score": 3, "why": "Late"}, order="o-1")).json()
     await post.deliver()
     assert received_types(receiver) == [
@@ -216,7 +216,7 @@ async def test_a_long_answer_stays_below_the_limit(
     await post.subscribe(receiver.url, ["response.created"])
     answers = {"score": 5} | {f"t{n}": "ż" * 4000 for n in range(8)}
     about = {f"p{n}": ["ł" * 250] * 20 for n in range(32)}
-    await shop.happened("visit", "v-1", order="o-1", properties=about)
+    await shop.record("visit", "v-1", order="o-1", properties=about)
     assert (await shop.answer("long", answers, order="o-1")).status_code == 201
     await post.deliver()
     (request,) = receiver.requests

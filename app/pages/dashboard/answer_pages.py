@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from app.core.errors import InvalidInput
-from app.core.http import at
+from app.core.http import public_path
 from app.core.routing import PropertiesDep, SessionDep, router
 from app.pages.dashboard import answers
 from app.pages.dashboard.api import ApiRefused
@@ -191,7 +191,7 @@ async def post_follow_up(visit: ConsoleDep, session: SessionDep, response_id: UU
         values["note"] = note
     path = f"/v1/responses/{response_id}"
     await visit.api.send("PATCH", path, json_body={"follow_up": values})
-    return RedirectResponse(at(f"/responses/{response_id}?saved=1"), status_code=303)
+    return RedirectResponse(public_path(f"/responses/{response_id}?saved=1"), status_code=303)
 
 
 class CommentQuery(PageFilter):

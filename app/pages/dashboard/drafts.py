@@ -114,7 +114,7 @@ def _options(of: Any, languages: Sequence[str], before: Sequence[Any]) -> list[d
     """Read the options, one `key = text` a line in each language.
 
     The lines of the first language that has any say which options there are. A line without a key
-    is about the option that stood in its place; an empty text is left to the first language.
+    is about the option that stood in its position; an empty text is left to the first language.
     """
     typed = {
         lang: list(map(_option_line, of(f"options.{lang}").splitlines())) for lang in languages
@@ -150,7 +150,7 @@ def _option_line(line: str) -> tuple[str, str]:
 
 
 def without_text(change: Mapping[str, Any]) -> list[int]:
-    """Return the places of the questions of a draft that nobody has written yet."""
+    """Return the positions of the questions of a draft that nobody has written yet."""
     return [
         number
         for number, question in enumerate(change["questions"])

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
-from app.core.http import at
+from app.core.http import public_path
 from app.core.parameters import PROPERTY_PARAMETER
 from app.interactions import service as interactions
 from app.metrics.parameters import MetricQuery, resolve
@@ -146,7 +146,7 @@ class PageFilter(BaseModel):
     def link(self, path: str, properties: Mapping[str, Sequence[str]], **more: str) -> str:
         """Return the address of another page with the same filters."""
         kept = self.page_params(properties) | more
-        return f"{at(path)}?{urlencode({n: v for n, v in kept.items() if v})}"
+        return f"{public_path(path)}?{urlencode({n: v for n, v in kept.items() if v})}"
 
     def chips(
         self, path: str, properties: Mapping[str, Sequence[str]], **more: str

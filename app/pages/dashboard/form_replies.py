@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import HTMLResponse, Response
 
-from app.core.http import at
+from app.core.http import public_path
 from app.pages.dashboard.api import InnerRequest, call_application, page_error
 from app.pages.dashboard.form_fields import FormOutcome
 from app.pages.dashboard.visit import OUTCOME, DashboardVisit
@@ -19,7 +19,7 @@ _NEVER_KEPT = {"Cache-Control": "no-store"}
 def saved_at(path: str, *, changed: int | None = None) -> str:
     """Return the address of a page that says that something was saved, or how many changed."""
     what = "1" if changed is None else f"n{changed}"
-    return at(path + ("&" if "?" in path else "?") + "saved=" + what)
+    return public_path(path + ("&" if "?" in path else "?") + "saved=" + what)
 
 
 async def show_again(

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from starlette.responses import RedirectResponse, Response
 
 from app.core.errors import InvalidInput, NotFound
-from app.core.http import at
+from app.core.http import public_path
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused, ApiReply
 from app.pages.dashboard.console_forms import FORMS
@@ -24,7 +24,7 @@ async def show_form_page(name: str) -> RedirectResponse:
     """Lead to the page of a form whose address was opened or loaded again."""
     form = FORMS.get(name)
     path = form.page if form is not None and "{" not in form.page else "/"
-    return RedirectResponse(at(path), status_code=303)
+    return RedirectResponse(public_path(path), status_code=303)
 
 
 @routes.post("/forms/{name}", include_in_schema=False)

@@ -4,13 +4,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from app.metrics.statistics import share_change, two_sided
+from app.metrics.statistics import SIGNIFICANCE_LEVEL, share_change, two_sided
 from app.pages.dashboard.charts import Point
 from app.pages.dashboard.texts import DashboardTexts
 
 Insight = Mapping[str, Any]
-# What would come up by chance at least so often is no finding.
-_ALPHA = 0.05
 
 # The text that says what to tag, for insights without tagged questions.
 _UNTAGGED = {"drivers": "no_drivers", "pillars": "no_pillars"}
@@ -35,7 +33,7 @@ def _drivers(texts: DashboardTexts, reply: Insight) -> str:
     rows = [row for row in reply["rows"] if row["importance_share"] is not None]
     if not rows:
         return texts["sentence.all_hidden"]
-    if reply["r2_p_value"] >= _ALPHA:
+    if reply["r2_p_value"] >= SIGNIFICANCE_LEVEL:
         return texts["sentence.drivers_chance"].format(r2=r2)
     first, others = rows[0], rows[1:]
     is_first = not any(
@@ -102,7 +100,7 @@ def _recovery(texts: DashboardTexts, reply: Insight) -> str:
             (control["good_then_good"], control["good_followed"]),
             (reply["recovered"], reply["followed"]),
         )
-        has_effect = change.delta > 0 and (change.p_value or 0.0) < _ALPHA
+        has_effect = change.delta > 0 and (change.p_value or 0.0) < SIGNIFICANCE_LEVEL
         parts.append(texts["sentence.recovery_effect" if has_effect else "sentence.recovery_none"])
     parts.append(texts[_effect_of_calls(difference)])
     return " ".join(parts)
@@ -113,7 +111,7 @@ def _effect_of_calls(difference: Mapping[str, Any]) -> str:
     p_value = difference["p_value"]
     if p_value is None:
         return "sentence.recovery_unknown"
-    if p_value >= _ALPHA:
+    if p_value >= SIGNIFICANCE_LEVEL:
         return "sentence.recovery_nothing"
     return "sentence.recovery_helps" if difference["delta"] > 0 else "sentence.recovery_harms"
 
@@ -125,7 +123,7 @@ def _comments(texts: DashboardTexts, reply: Insight) -> str:
     # Of so many terms some stand out by chance: Bonferroni's correction.
     tests = reply["assumptions"]["terms"]
     sizes = reply["n_low"], reply["n_high"]
-    clear = [row for row in reply["rows"] if _chance_of(row, *sizes) * tests < _ALPHA]
+    clear = [row for row in reply["rows"] if _chance_of(row, *sizes) * tests < SIGNIFICANCE_LEVEL]
     low = _term_of(texts, [row for row in clear if row["z"] > 0])
     high = _term_of(texts, [row for row in clear if row["z"] < 0])
     parts = [
@@ -159,7 +157,11 @@ def _spending(texts: DashboardTexts, reply: Insight) -> str:
     name = "sentence.spending" if link["rho"] > 0 else "sentence.spending_less"
     found = texts[name].format(rho=texts.number(link["rho"], 2), n=texts.number(reply["n"]))
     p_before = before["p_value"]
-    if p_before is not None and p_before < _ALPHA and (before["rho"] > 0) == (link["rho"] > 0):
+    if (
+        p_before is not None
+        and p_before < SIGNIFICANCE_LEVEL
+        and (before["rho"] > 0) == (link["rho"] > 0)
+    ):
         rho = texts.number(before["rho"], 2)
         found += " " + texts["sentence.spending_before"].format(rho=rho)
     return found

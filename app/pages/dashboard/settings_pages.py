@@ -9,7 +9,7 @@ from fastapi import Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import Gone, NotFound
-from app.core.http import at
+from app.core.http import public_path
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
 from app.pages.dashboard.api import InnerRequest, call_application
@@ -102,7 +102,7 @@ async def post_switch(visit: VisitDep, session: SessionDep, request: Request) ->
     if token is None:
         raise NotFound("There is no such workspace for this address.")
     visitor = await sessions.find(session, token)
-    reply = RedirectResponse(at("/"), status_code=303)
+    reply = RedirectResponse(public_path("/"), status_code=303)
     if visitor is not None:
         give_cookie(request, reply, token, seconds=14 * 24 * 3600)
     return reply

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.errors import Unauthorized
-from app.core.http import at
+from app.core.http import public_path
 from app.core.routing import SessionDep, current_settings, router
 from app.core.text_types import normalize_email
 from app.pages.dashboard.link_mail import LINK_REQUEST_JOB, SIGN_IN, UNKNOWN_WORKSPACE
@@ -100,7 +100,7 @@ async def _with_key(request: Request, session: SessionDep, fields: Mapping[str, 
 async def _enter(request: Request, session: SessionDep, token: str, next_: str) -> Response:
     await session.flush()
     visitor = await sessions.find(session, token)
-    reply = RedirectResponse(at(next_), status_code=303)
+    reply = RedirectResponse(public_path(next_), status_code=303)
     if visitor is not None:
         seconds = int((visitor.expires_at - utc_now()).total_seconds())
         give_cookie(request, reply, token, seconds=seconds)
@@ -113,7 +113,7 @@ async def show_link(request: Request, token: str, next: str = "/") -> HTMLRespon
     texts = language_of_browser(request)
     shown = page(
         "dashboard/sign_in_link.html", lang=texts.language, title=texts["sign_in"], texts=texts,
-        action=at(f"{SIGN_IN}/{token}"), next=_local(next),
+        action=public_path(f"{SIGN_IN}/{token}"), next=_local(next),
     )  # fmt: skip
     shown.headers["Cache-Control"] = "no-store"
     return shown
@@ -137,6 +137,6 @@ async def post_sign_out(request: Request, session: SessionDep, visit: VisitDep) 
     """End the session here and in the database."""
     await visit.read_form()
     await sessions.close(session, visit.token)
-    reply = RedirectResponse(at(SIGN_IN), status_code=303)
+    reply = RedirectResponse(public_path(SIGN_IN), status_code=303)
     reply.delete_cookie(cookie_name(current_settings(request)), path="/")
     return reply

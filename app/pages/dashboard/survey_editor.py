@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 from fastapi import Query
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from app.core.http import at
+from app.core.http import public_path
 from app.core.routing import router
 from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.drafts import (
@@ -56,7 +56,7 @@ async def show_editor(
         operators=[str(operator) for operator in get_args(Operator)],
         known_drivers=KNOWN_DRIVERS,
         published=await _published_questions(visit, survey),
-        earlier=lambda place: _earlier_questions(survey, place),
+        earlier=lambda position: _earlier_questions(survey, position),
         own_words={lang: _own_words(survey, lang) for lang in languages if not is_shipped(lang)},
     )
 
@@ -72,12 +72,12 @@ async def _published_questions(
     return {question.key: question for question in definition.questions}
 
 
-def _earlier_questions(survey: Mapping[str, Any], place: int) -> list[tuple[str, str]]:
-    """Return the questions before a place, by key, with their texts in the survey's language."""
+def _earlier_questions(survey: Mapping[str, Any], position: int) -> list[tuple[str, str]]:
+    """Return the questions before a position, by key, with their texts in the survey's language."""
     language = survey["default_locale"]
     return [
         (question["key"], f"{number}. {question['text'].get(language) or question['key']}"[:60])
-        for number, question in enumerate(survey["questions"][:place], 1)
+        for number, question in enumerate(survey["questions"][:position], 1)
     ]
 
 
@@ -105,7 +105,7 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
     form = {name: values[-1] for name, values in fields.items()}
     survey = await visit.api.get(f"/v1/surveys/{key}")
     change = read_draft(form, survey)
-    place = _apply_button(change["questions"], form.get("_do", ""), form)
+    position = _apply_button(change["questions"], form.get("_do", ""), form)
     try:
         await visit.api.send("PATCH", f"/v1/surveys/{key}", json_body=change)
         if form.get("_do") == "publish" and (unwritten := without_text(change)):
@@ -122,8 +122,10 @@ async def post_editor(visit: ConsoleDep, key: str) -> Response:
         return await show_again(visit, f"/surveys/{key}/edit", outcome, status=refused.status)
     added = form.get("add_language", "").strip()
     more = f"?add_language={added}" if LANGUAGE.fullmatch(added) else ""
-    if place is not None:
-        return RedirectResponse(at(f"/surveys/{key}/edit{more}#question-{place + 1}"), 303)
+    if position is not None:
+        return RedirectResponse(
+            public_path(f"/surveys/{key}/edit{more}#question-{position + 1}"), 303
+        )
     return RedirectResponse(saved_at(f"/surveys/{key}/edit{more}"), status_code=303)
 
 
@@ -134,13 +136,13 @@ def _apply_button(
 
     Return the position to show next: that of the question, or of the one before a removed one.
     """
-    verb, _, place = pressed.partition(".")
+    verb, _, position = pressed.partition(".")
     if verb == "add":
         questions.append(_new_question(questions, form.get("add_type", "text")))
         return len(questions) - 1
-    if not place.isdigit() or int(place) >= len(questions):
+    if not position.isdigit() or int(position) >= len(questions):
         return None
-    number = int(place)
+    number = int(position)
     if verb == "remove" and len(questions) > 1:
         del questions[number]
         return max(0, number - 1)

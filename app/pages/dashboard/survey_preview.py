@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import InvalidInput, NotFound
-from app.core.http import at, json_reply
+from app.core.http import json_reply, public_path
 from app.core.ids import as_uuid
 from app.core.routing import SessionDep, router
 from app.core.settings import Settings
@@ -34,7 +34,7 @@ from app.surveys import previews
 from app.surveys import service as surveys
 from app.surveys.compiled import CompiledSurvey, Derivation
 from app.surveys.models import Survey
-from app.surveys.schemas import Definition, Status
+from app.surveys.schemas import Definition, SurveyStatus
 from app.workspaces.scopes import Scope
 
 routes = router("Dashboard")
@@ -75,7 +75,7 @@ async def show_typed_draft(visit: ConsoleDep, session: SessionDep, survey: str) 
 def _lead_to(survey: str, name: str, show: str) -> RedirectResponse:
     shown = show if show in get_args(Shown) else "page"
     return RedirectResponse(
-        at(f"{_ADDRESS.format(survey=survey, name=quote(name))}/{shown}"), status_code=303
+        public_path(f"{_ADDRESS.format(survey=survey, name=quote(name))}/{shown}"), status_code=303
     )
 
 
@@ -93,11 +93,13 @@ async def _open(visit: ConsoleDep, session: SessionDep, survey: str, name: str) 
     definition, lang = await _read(session, found, name)
     compiled = CompiledSurvey(
         workspace_id=visit.workspace.id, survey_id=found.id, key=found.key,
-        public_id=found.public_id, status=Status.DRAFT, version=found.latest_version,
+        public_id=found.public_id, status=SurveyStatus.DRAFT, version=found.latest_version,
         definition=definition, derivation=Derivation(b"", None),
     )  # fmt: skip
     locale = lang if lang in compiled.locales else definition.default_locale
-    return Preview(compiled, locale, at(_ADDRESS.format(survey=found.key, name=quote(name))))
+    return Preview(
+        compiled, locale, public_path(_ADDRESS.format(survey=found.key, name=quote(name)))
+    )
 
 
 async def _read(session: AsyncSession, survey: Survey, name: str) -> tuple[Definition, str]:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from app.core.clock import rfc3339, utc_now
 from app.core.cursors import encode_cursor
 from app.core.durations import duration_of
-from app.core.http import at
+from app.core.http import public_path
 from app.core.routing import router
 from app.invitations.refusals import RefusalReason
 from app.invitations.schemas import InvitationStatus
@@ -21,7 +21,7 @@ from app.pages.dashboard.api import ApiRefused
 from app.pages.dashboard.console_forms import MAX_CONDITIONS
 from app.pages.dashboard.visit import ConsoleDep, DashboardVisit, checked
 from app.surveys import service as surveys
-from app.surveys.schemas import Status
+from app.surveys.schemas import SurveyStatus
 from app.triggers import decisions
 from app.triggers.recent_activity import (
     decided_about,
@@ -103,10 +103,15 @@ async def _choices(visit: DashboardVisit, *own: str) -> dict[str, Any]:
         "facts": _FACTS,
         "most_conditions": MAX_CONDITIONS,
         "surveys": [
-            (key, name if status == Status.LIVE else f"{name} ({visit.texts[status + '_suffix']})")
+            (
+                key,
+                name
+                if status == SurveyStatus.LIVE
+                else f"{name} ({visit.texts[status + '_suffix']})",
+            )
             for key, name, status in found
         ],
-        "live": {key for key, _, status in found if status == Status.LIVE},
+        "live": {key for key, _, status in found if status == SurveyStatus.LIVE},
         "types": sorted({*seen, *own, *KNOWN_TYPES}, key=lambda name: (name not in seen, name)),
         "seen": await properties_seen(visit.session, visit.workspace.id),
     }
@@ -146,7 +151,9 @@ async def show_decisions(
         summary=counts.most_common(),
         reasons=list(RefusalReason),
         triggers=await visit.api.list("/v1/triggers"),
-        here_with=at(f"/decisions?{urlencode({k: v for k, v in given.items() if k != 'cursor'})}"),
+        here_with=public_path(
+            f"/decisions?{urlencode({k: v for k, v in given.items() if k != 'cursor'})}"
+        ),
         cursor=encode_cursor(shown[-1]["at"], shown[-1]["id"]) if len(rows) > len(shown) else None,
     )
 

@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app.core.errors import FieldError, Forbidden, InvalidInput
-from app.core.http import at, from_validation
+from app.core.http import from_validation, public_path
 from app.core.routing import ReadSessionDep, SessionDep, current_settings
 from app.core.settings import Settings
 from app.core.signing import SealedBox
@@ -132,7 +132,7 @@ class DashboardVisit:
     def lead_to_reply(self, path: str, form: str, reply: Any) -> RedirectResponse:
         """Lead to a page that shows the reply of a form once; loading it again sends nothing."""
         box: SealedBox = self.request.app.state.box
-        address = at(path)
+        address = public_path(path)
         carried = {
             "session": self._session_name, "path": address.partition("?")[0], "form": form,
             "reply": reply,
@@ -290,7 +290,7 @@ async def _visit_of(
     if visitor is None or not visitor.may(Scope.READ):
         query = f"?{request.url.query}" if request.url.query else ""
         asked = urlencode({"next": request.url.path + query})
-        raise ShowPage(RedirectResponse(at(f"{SIGN_IN}?{asked}"), status_code=303))
+        raise ShowPage(RedirectResponse(public_path(f"{SIGN_IN}?{asked}"), status_code=303))
     workspace = await get_workspace(session, visitor.caller.workspace_id)
     texts = request.scope[_TEXTS] = DashboardTexts(visitor.locale)
     return DashboardVisit(request, visitor, workspace, texts, token, reading)
