@@ -21,6 +21,10 @@ _LABELS = {
     "timezone": "zone", "date_format": "date_format", "undated": "undated", "encoding": "encoding",
     "allow_rejects": "allow_rejects", "ignore": "left_out",
 }  # fmt: skip
+# Sentences that list what the form has lists for.
+_SHORTER = {
+    "no_question_column": "file_choose_question", "no_time_column": "file_choose_time",
+}  # fmt: skip
 _OPTION = re.compile(f"`({'|'.join(_LABELS)})`")
 _VALUE = re.compile(r"\{\d\}")
 
@@ -47,6 +51,8 @@ def reason_in(texts: DashboardTexts, sentence: str | None) -> str:
         for name, pattern in _patterns():
             if match := pattern.fullmatch(rest):
                 values = [reason_in(texts, value) for value in match.groups()]
+                if name in _SHORTER:
+                    return column + texts[_SHORTER[name]]
                 template = texts_of("file_reasons", texts.language)[name]
                 return column + _with_labels(texts, template).format(*values)
     return sentence
