@@ -10,10 +10,9 @@ import msgspec
 from app.core.clock import utc_now
 from app.core.errors import AfterwordError
 from app.responses.body import ResponseIn
-from app.responses.changes import DELETE_SILENTLY
+from app.responses.changes import DELETE_SILENTLY, change_responses
 from app.responses.ingest import Ingest
 from app.responses.replacement import remove_tombstones, restore_follow_ups
-from app.responses.service import change_state
 from app.responses.submission import SubmissionOrigin, submission_of
 from app.responses.writing import Submission
 from app.surveys.compiled import CompiledSurvey
@@ -38,7 +37,7 @@ async def remove_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUI
     """Delete responses without events; their tombstones stay."""
     if ids:
         database, slot = ingest.database, ingest.group.slot
-        await change_state(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
+        await change_responses(database, slot, workspace_id, statement=DELETE_SILENTLY, ids=ids)
 
 
 async def clear_responses(ingest: Ingest, workspace_id: UUID, ids: Sequence[UUID]) -> None:

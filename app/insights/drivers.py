@@ -66,52 +66,52 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
         raise InsightRefused(NOTHING_TAGGED, detail, about=about)
-    rows, tops = await _read_all(session, request, surveys, names)
-    complete = sum(len(chunk) for chunk in complete_rows(rows))
-    needed = _MIN_ANSWERS + _MIN_ANSWERS_EACH * len(names)
-    left_out = _drivers_to_drop(surveys, tops) if complete < needed else []
-    if left_out:
-        warnings.append(
-            f"Left out, since they are asked no more or have no answer: {', '.join(left_out)}."
-        )
-        names = [name for name in names if name not in left_out]
-        rows, tops = await _read_all(session, request, surveys, names)
-        complete = sum(len(chunk) for chunk in complete_rows(rows))
-        needed = _MIN_ANSWERS + _MIN_ANSWERS_EACH * len(names)
-    if complete < needed:
+    drivers = await _read_drivers(session, request, surveys, names)
+    if drivers.complete < drivers.needed:
+        drivers = await _leave_out_unasked(session, request, surveys, drivers, warnings)
+    rows, complete = drivers.rows, drivers.complete
+    if complete < drivers.needed:
         detail = (
-            f"{complete} answers say the outcome and every driver; {len(names)} drivers need "
-            f"{needed}. Choose a longer period, ask fewer drivers, or name one survey by `survey=`."
+            f"{complete} answers say the outcome and every driver; {len(drivers.tops)} drivers "
+            f"need {drivers.needed}. Choose a longer period, ask fewer drivers, or name one survey "
+            "by `survey=`."
         )
-        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=needed, about=about)
+        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=drivers.needed, about=about)
     # Half a second for a million answers, which must not hold up the event loop.
     result = await asyncio.to_thread(importance_of, rows)
     if np.isnan(result.correlations).all():
         detail = f"The answers to `{main.key}`, or those to every driver, are all the same."
         raise InsightRefused(NO_OUTCOME, detail, n=complete, about=about)
     weighed = await asyncio.to_thread(_weigh, rows, result.base, request.seed)
-    shown = [
-        _row(request, name, position, interval_of_column(weighed.pairs, position), result)
-        | _top_box(tops[name])
-        | {
-            "importance_share_ci": _interval_of_share(
-                weighed, position, float(result.shares[position])
-            )
-        }
-        for position, name in enumerate(names)
-    ]
-    _add_quadrants(shown)
+    shown = _rows(request, drivers.tops, result, weighed)
     assumptions: InsightReply = {"bootstrap_samples": 1000, "scale": "0-100"}
     if weighed.samples.drawn < weighed.usable:
         assumptions["subsample"] = weighed.samples.drawn
     return about | {
         "n": complete,
         "r2": result.r2,
-        "r2_p_value": _chance_of(result.r2, complete, len(names)),
+        "r2_p_value": _chance_of(result.r2, complete, len(drivers.tops)),
         "base": result.base,
         "rows": sorted(shown, key=lambda row: (-row["importance"], row["driver"])),
         "assumptions": assumptions,
     }
+
+
+class _DriverAnswers(NamedTuple):
+    """The answers that rate drivers: a row each, with a column for each driver of `tops`.
+
+    `tops` has, for each driver, the answers in its top box and all; `complete` is the number of
+    rows that rate every driver and the outcome.
+    """
+
+    rows: JoinedTables
+    tops: dict[str, tuple[int, int]]
+    complete: int
+
+    @property
+    def needed(self) -> int:
+        """The fewest complete rows from which importance is told."""
+        return _MIN_ANSWERS + _MIN_ANSWERS_EACH * len(self.tops)
 
 
 class _WeighedDrivers(NamedTuple):
@@ -180,16 +180,36 @@ def _drivers_to_drop(
     return left if len(left) < len(tops) else []
 
 
-async def _read_all(
+async def _read_drivers(
     session: AsyncSession,
     request: InsightRequest,
     surveys: Sequence[SurveyItems],
     names: Sequence[str],
-) -> tuple[JoinedTables, dict[str, tuple[int, int]]]:
-    """Return the rows of all surveys; and of each driver the answers in its top box, and all."""
+) -> _DriverAnswers:
+    """Read the answers of all surveys to the questions that rate these drivers."""
     tops = dict.fromkeys(names, (0, 0))
     tables = [await _read(session, request, survey, names, tops) for survey in surveys]
-    return JoinedTables(tables), tops
+    rows = JoinedTables(tables)
+    complete = sum(len(chunk) for chunk in complete_rows(rows))
+    return _DriverAnswers(rows, tops, complete)
+
+
+async def _leave_out_unasked(
+    session: AsyncSession,
+    request: InsightRequest,
+    surveys: Sequence[SurveyItems],
+    drivers: _DriverAnswers,
+    warnings: list[str],
+) -> _DriverAnswers:
+    """Return the answers without drivers that are asked no more or have none, with a warning."""
+    left_out = _drivers_to_drop(surveys, drivers.tops)
+    if not left_out:
+        return drivers
+    warnings.append(
+        f"Left out, since they are asked no more or have no answer: {', '.join(left_out)}."
+    )
+    names = [name for name in drivers.tops if name not in left_out]
+    return await _read_drivers(session, request, surveys, names)
 
 
 async def _read(
@@ -242,6 +262,27 @@ def _top_box(counted: tuple[int, int]) -> InsightReply:
         "top_box_share": 100 * top / n if n else None,
         "top_box_share_ci": [100 * interval[0], 100 * interval[1]] if interval else None,
     }
+
+
+def _rows(
+    request: InsightRequest,
+    tops: Mapping[str, tuple[int, int]],
+    result: Importance,
+    weighed: _WeighedDrivers,
+) -> list[InsightRow]:
+    """Return a row for each driver, in the order of `tops`."""
+    rows = [
+        _row(request, name, position, interval_of_column(weighed.pairs, position), result)
+        | _top_box(top)
+        | {
+            "importance_share_ci": _interval_of_share(
+                weighed, position, float(result.shares[position])
+            )
+        }
+        for position, (name, top) in enumerate(tops.items())
+    ]
+    _add_quadrants(rows)
+    return rows
 
 
 def _row(

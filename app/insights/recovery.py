@@ -271,6 +271,31 @@ async def _tickets(session: AsyncSession, request: InsightRequest) -> list[Insig
     wanted = request.metric_request
     if wanted.filters or wanted.properties or wanted.latest:
         return []
+    rows = await _count_solved_again(session, request)
+    failures = sum(row["n"] for row in rows)
+    if not failures:
+        return []
+    followed = sum(row["n"] for row in rows if row["quality"])
+    count = {
+        quality: sum(row["n"] for row in rows if row["quality"] == quality)
+        for quality in ("good", "middle", "bad")
+    }
+    days = sorted(float(day) for row in rows for day in row["days"] or ())
+    return [{
+        "by": "ticket", "failures": failures, "followed": followed, "recovered": count["good"],
+        "partial": count["middle"], "failed_again": count["bad"],
+        **_rate("rate_of_followed", count["good"], followed),
+        **_rate("rate_of_all", count["good"], failures),
+        "median_days": days[(len(days) - 1) // 2] if days else None,
+    }]  # fmt: skip
+
+
+async def _count_solved_again(session: AsyncSession, request: InsightRequest) -> list[InsightRow]:
+    """Return the reopened tickets of the period by the quality of the rating that came next.
+
+    `n` counts the tickets; `days` has the days until each good rating. The quality is null where
+    none came, or where the ticket was not solved again.
+    """
     query = ResponseQuery(request)
     start, end = (query.moment(b) for b in (
         request.metric_request.span.start, request.metric_request.span.end
@@ -302,22 +327,5 @@ from ({again}) t left join lateral (
   order by r.responded_at limit 1) n on true
 group by 1"""
     used = {name: value for name, value in bound.items() if f":{name}" in statement}
-    rows = [
-        dict(row._mapping) for row in await run_sql(session, text(statement).bindparams(**used))
-    ]
-    failures = sum(row["n"] for row in rows)
-    if not failures:
-        return []
-    followed = sum(row["n"] for row in rows if row["quality"])
-    count = {
-        quality: sum(row["n"] for row in rows if row["quality"] == quality)
-        for quality in ("good", "middle", "bad")
-    }
-    days = sorted(float(day) for row in rows for day in row["days"] or ())
-    return [{
-        "by": "ticket", "failures": failures, "followed": followed, "recovered": count["good"],
-        "partial": count["middle"], "failed_again": count["bad"],
-        **_rate("rate_of_followed", count["good"], followed),
-        **_rate("rate_of_all", count["good"], failures),
-        "median_days": days[(len(days) - 1) // 2] if days else None,
-    }]  # fmt: skip
+    found = await run_sql(session, text(statement).bindparams(**used))
+    return [dict(row._mapping) for row in found]

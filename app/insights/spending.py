@@ -8,7 +8,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy import text
@@ -49,7 +49,40 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
     surveys, warnings = select_comparable(
         await surveys_of(session, request), needed_n=_MIN_CUSTOMERS
     )
+    currency = await _choose_currency(session, request, warnings)
     ids = [survey.id for survey in surveys]
+    customers = await _read_enough(session, request, ids, currency)
+    # The bootstraps take most of a second, which must not hold up the event loop.
+    after, before = await asyncio.gather(
+        asyncio.to_thread(_by_band, customers, customers.after, request.seed),
+        asyncio.to_thread(_by_band, customers, customers.before, request.seed + 1),
+    )
+    if request.metric_request.latest:
+        warnings.append(
+            "Each customer's latest answer is read, since `count` is `latest_per_customer`; "
+            "otherwise it is the first."
+        )
+    link = _link(customers.scores, customers.after)
+    is_associated = link["p_value"] is not None and link["p_value"] < SIGNIFICANCE_LEVEL
+    return {
+        "survey": only_survey(surveys),
+        "outcome": outcome_of(surveys),
+        "n": len(customers.scores),
+        "currency": currency,
+        "rows": after,
+        "before": before,
+        "spearman": link,
+        "spearman_before": _link(customers.scores, customers.before),
+        "conclusion": "associated" if is_associated else "no_association_found",
+        "assumptions": _assumptions(request, customers),
+        "warnings": warnings,
+    }
+
+
+async def _choose_currency(
+    session: AsyncSession, request: InsightRequest, warnings: list[str]
+) -> str:
+    """Return the currency to read, with a warning about the others; refuse if there is none."""
     currency, others = await _currency(session, request)
     if currency is None:
         detail = (
@@ -66,7 +99,14 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
             f"This is in {currency}; there are also {', '.join(others)}. "
             "Add `currency=` for one of them."
         )
-    customers = await _read(session, request, ids, currency)
+    return currency
+
+
+async def _read_enough(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[UUID], currency: str
+) -> SpendingOfCustomers:
+    """Return the customers who answered; refuse if they, or their orders, are too few."""
+    customers = await _read(session, request, surveys, currency)
     n = len(customers.scores)
     if not n and not await _has_customers(session, request):
         detail = "No answer here is of a known customer; send `customer` with answers."
@@ -80,31 +120,7 @@ async def find_spending(session: AsyncSession, request: InsightRequest) -> Insig
             "answer; send `order.paid` with `value` and `customer`, or choose a longer `within`."
         )
         raise InsightRefused(NO_ORDERS, detail, n=n)
-    # The bootstraps take most of a second, which must not hold up the event loop.
-    after, before = await asyncio.gather(
-        asyncio.to_thread(_by_band, customers, customers.after, request.seed),
-        asyncio.to_thread(_by_band, customers, customers.before, request.seed + 1),
-    )
-    if request.metric_request.latest:
-        warnings.append(
-            "Each customer's latest answer is read, since `count` is `latest_per_customer`; "
-            "otherwise it is the first."
-        )
-    link = _link(customers.scores, customers.after)
-    is_associated = link["p_value"] is not None and link["p_value"] < SIGNIFICANCE_LEVEL
-    return {
-        "survey": only_survey(surveys),
-        "outcome": outcome_of(surveys),
-        "n": n,
-        "currency": currency,
-        "rows": after,
-        "before": before,
-        "spearman": link,
-        "spearman_before": _link(customers.scores, customers.before),
-        "conclusion": "associated" if is_associated else "no_association_found",
-        "assumptions": _assumptions(request, customers),
-        "warnings": warnings,
-    }
+    return customers
 
 
 async def _has_customers(session: AsyncSession, request: InsightRequest) -> bool:
@@ -143,7 +159,7 @@ async def _currency(session: AsyncSession, request: InsightRequest) -> tuple[str
 
 
 async def _read(
-    session: AsyncSession, request: InsightRequest, surveys: Sequence[Any], currency: str
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[UUID], currency: str
 ) -> SpendingOfCustomers:
     """Return each customer's first answer of the period, and what was spent around it."""
     query = ResponseQuery(request)

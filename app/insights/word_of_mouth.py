@@ -59,20 +59,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     own = workspace.word_of_mouth or {}
     a, b, source = _rates(request, own)
     surveys, warnings = select_comparable(await surveys_of(session, request))
-    query = ResponseQuery(request)
-    of_surveys = f"r.survey_id = any(cast({query.bind([s.id for s in surveys])} as uuid[]))"
-    rows = await run_sql(
-        session,
-        text(
-            "select s.key as survey, r.band, count(*) as n from (select r.* "
-            f"{query.source('r.band is not null', of_surveys)}) r join survey s "
-            "on s.workspace_id = r.workspace_id and s.id = r.survey_id group by 1, 2"
-        ).bindparams(**query.bound),
-    )
-    counts: dict[str, dict[str, int]] = {}
-    for row in rows:
-        group = next(name for name, bands in _GROUPS.items() if row.band in bands)
-        counts.setdefault(row.survey, dict.fromkeys(_GROUPS, 0))[group] += row.n
+    counts = await _count_groups(session, request, surveys)
     left_out = _few_surveys(counts, workspace.min_group_size)
     if left_out:
         warnings.append(
@@ -105,6 +92,27 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
         "assumptions": {"told_by_satisfied": a, "told_by_dissatisfied": b, "source": source},
         "warnings": warnings,
     }
+
+
+async def _count_groups(
+    session: AsyncSession, request: InsightRequest, surveys: Sequence[SurveyItems]
+) -> dict[str, dict[str, int]]:
+    """Return the satisfied, neutral and dissatisfied answers of each survey by its key."""
+    query = ResponseQuery(request)
+    of_surveys = f"r.survey_id = any(cast({query.bind([s.id for s in surveys])} as uuid[]))"
+    rows = await run_sql(
+        session,
+        text(
+            "select s.key as survey, r.band, count(*) as n from (select r.* "
+            f"{query.source('r.band is not null', of_surveys)}) r join survey s "
+            "on s.workspace_id = r.workspace_id and s.id = r.survey_id group by 1, 2"
+        ).bindparams(**query.bound),
+    )
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        group = next(name for name, bands in _GROUPS.items() if row.band in bands)
+        counts.setdefault(row.survey, dict.fromkeys(_GROUPS, 0))[group] += row.n
+    return counts
 
 
 def _few_surveys(counts: Mapping[str, Mapping[str, int]], least: int) -> set[str]:

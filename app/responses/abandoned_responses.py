@@ -11,8 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core import jobs
 from app.core.database import Database, run_sql
 from app.core.jobs import Job
-from app.responses.changes import ABANDONED_AFTER, COMPLETE
-from app.responses.service import change_state
+from app.responses.changes import ABANDONED_AFTER, COMPLETE, change_responses
 
 COMPLETE_JOB = "responses.complete_abandoned"
 _CHUNK = 500
@@ -40,6 +39,6 @@ async def complete_abandoned(database: Database, job: Job) -> None:
     """Mark answers as final and emit their events; one that was changed meanwhile waits again."""
     ids = [UUID(id_) for id_ in job.payload["ids"]]
     for start in range(0, len(ids), _CHUNK):
-        await change_state(
+        await change_responses(
             database, 0, job.workspace_id, statement=COMPLETE, ids=ids[start : start + _CHUNK]
         )

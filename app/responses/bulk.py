@@ -12,9 +12,9 @@ from app.core.errors import Forbidden, InvalidInput
 from app.core.schema import Json
 from app.responses import queries
 from app.responses.body import MAX_TAGS
-from app.responses.changes import REJECT, RESTORE
+from app.responses.changes import REJECT, RESTORE, change_responses
 from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
-from app.responses.service import annotate, change_state
+from app.responses.service import annotate
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
@@ -39,7 +39,7 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
     if patch.restore or patch.reject:
         statement = RESTORE if patch.restore else REJECT
         for start in range(0, len(ids), 500):
-            _, done = await change_state(
+            _, done = await change_responses(
                 database, slot, caller.workspace_id, statement=statement,
                 ids=ids[start : start + 500],
             )  # fmt: skip

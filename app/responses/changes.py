@@ -5,8 +5,13 @@ They follow the rules about locks, rollups and events that `statements` describe
 """
 
 import datetime as dt
+from collections.abc import Sequence
+from uuid import UUID
 
+from app.core.clock import utc_now
+from app.core.database import Database
 from app.core.event_types import EventType
+from app.core.ids import uuid7
 from app.responses.statements import (
     COMPLETES,
     CREATED_OR_UPDATED,
@@ -157,3 +162,21 @@ COMPLETE = _change(
     f"'{EventType.RESPONSE_COMPLETED}'",
     touches=False,
 )
+
+
+async def change_responses(
+    database: Database, slot: int, workspace_id: UUID, *, statement: str, ids: Sequence[UUID]
+) -> tuple[list[UUID], list[UUID]]:
+    """Run one of the statements that change responses; return the ids found and changed.
+
+    It is a transaction of its own, so that it takes its locks in the common order only.
+    """
+    connection = await database.connect(jit="off")
+    try:
+        row = await connection.fetchrow(
+            statement, workspace_id, utc_now(), slot, list(ids), [uuid7() for _ in ids]
+        )
+    finally:
+        await connection.close()
+    assert row is not None  # noqa: S101 - a select without from always returns one row
+    return row["found"], row["changed"]

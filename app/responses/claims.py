@@ -14,8 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import Database, run_sql
 from app.responses.body import ResponseIn
-from app.responses.changes import SUPERSEDE, is_superseded_sql
-from app.responses.service import change_state
+from app.responses.changes import SUPERSEDE, change_responses, is_superseded_sql
 from app.responses.submission import claim_ids
 from app.responses.writing import Submission
 from app.surveys.compiled import CompiledSurvey
@@ -37,7 +36,9 @@ async def supersede_claims(
         superseded = await _find_superseded(database, workspace_id, per, claims)
         if superseded:
             statement = SUPERSEDE[per]
-            await change_state(database, slot, workspace_id, statement=statement, ids=superseded)
+            await change_responses(
+                database, slot, workspace_id, statement=statement, ids=superseded
+            )
 
 
 async def _find_superseded(

@@ -11,7 +11,6 @@ from app.core.paging import Page, page_of
 from app.core.routing import PropertiesDep, SessionDep, router
 from app.responses import queries, service
 from app.responses.bulk import change_many
-from app.responses.changes import REJECT
 from app.responses.schemas import (
     FollowUpReply,
     ResponseFilter,
@@ -111,9 +110,7 @@ async def reject_response(
     database: DatabaseDep, slot: SlotDep, session: SessionDep, caller: Writer, response_id: UUID
 ) -> ResponseWithRevisions:
     """Take a response out of every figure; it stays listed and can be restored."""
-    await service.change_one(
-        database, slot, caller.workspace_id, statement=REJECT, response_id=response_id
-    )
+    await service.reject(database, slot, caller.workspace_id, response_id)
     return await service.read(session, caller.workspace_id, response_id)
 
 

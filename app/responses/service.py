@@ -17,12 +17,11 @@ from app.core.database import Database, run_sql
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.event_consumer import StoredEvent
 from app.core.event_types import EventType
-from app.core.ids import uuid7
 from app.core.outbox import emit
 from app.interactions.customers import find_customers_by_id
 from app.invitations import service as invitations
 from app.responses import queries
-from app.responses.changes import DELETE, RESTORE
+from app.responses.changes import DELETE, REJECT, RESTORE, change_responses
 from app.responses.schemas import FollowUpStatus, ResponsePatch, ResponseWithRevisions
 from app.responses.states import integrity_of
 from app.workspaces.caller import Caller
@@ -160,36 +159,23 @@ def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:
     }
 
 
-async def change_state(
-    database: Database, slot: int, workspace_id: UUID, *, statement: str, ids: Sequence[UUID]
-) -> tuple[list[UUID], list[UUID]]:
-    """Run one of the statements that change responses; return the ids found and changed.
-
-    It is a transaction of its own, so that it takes its locks in the common order only.
-    """
-    connection = await database.connect(jit="off")
-    try:
-        row = await connection.fetchrow(
-            statement, workspace_id, utc_now(), slot, list(ids), [uuid7() for _ in ids]
-        )
-    finally:
-        await connection.close()
-    assert row is not None  # noqa: S101 - a select without from always returns one row
-    return row["found"], row["changed"]
-
-
 async def delete(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Delete a response with its content; a consumer then empties its earlier events."""
-    await change_one(database, slot, workspace_id, statement=DELETE, response_id=response_id)
+    await _change_one(database, slot, workspace_id, statement=DELETE, response_id=response_id)
 
 
 async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Count a response that was held back; its invitation then counts as answered."""
-    await change_one(database, slot, workspace_id, statement=RESTORE, response_id=response_id)
+    await _change_one(database, slot, workspace_id, statement=RESTORE, response_id=response_id)
     async with database.transaction() as session:
         with contextlib.suppress(NotFound):
             invitation = await invitations.get(session, workspace_id, response_id, lock=True)
             await invitations.note_answered(session, invitation)
+
+
+async def reject(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
+    """Take a response out of the figures; it stays listed."""
+    await _change_one(database, slot, workspace_id, statement=REJECT, response_id=response_id)
 
 
 async def consume_deletions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
@@ -220,11 +206,11 @@ async def redact_events(database: Database, job: jobs.Job) -> None:
         )
 
 
-async def change_one(
+async def _change_one(
     database: Database, slot: int, workspace_id: UUID, *, statement: str, response_id: UUID
 ) -> None:
     """Change one response; raise NotFound for an unknown one, Conflict where it does not apply."""
-    found, changed = await change_state(
+    found, changed = await change_responses(
         database, slot, workspace_id, statement=statement, ids=[response_id]
     )
     if not found:
