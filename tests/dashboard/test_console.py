@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console: what a manager does by clicking, with the API's own checks and words."""
 
+import datetime as dt
 import re
 from typing import Any
 
 import pytest
 
+from app.core.clock import utc_now
 from app.pages.dashboard.console_forms import FORMS
 from tests.dashboard.conftest import Browser, link_of
 from tests.shop import Shop
@@ -185,6 +187,11 @@ async def test_a_customer_is_found_changed_and_erased(browser: Browser, shop: Sh
     page = await browser.page(path)
     assert "Ala Nowak" in page
     assert "detractor" in page
+    assert "Asked next" not in page
+    soon = utc_now() + dt.timedelta(days=2)
+    asked = {"survey": "nps", "channel": "email", "customer": {"external_id": "c-1"}}
+    await shop.call("POST", "/v1/invitations", json=asked | {"send_at": soon.isoformat()})
+    assert "Asked next" in await browser.page(path)
     saved = await press(
         browser, "person-save", path, customer=customer[1], name="Ala Lis", email="ala@c.pl",
         locale="pl", consent_said="no", do_not_survey="1",

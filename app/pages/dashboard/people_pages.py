@@ -32,12 +32,16 @@ async def show_person(
     """Show one customer: who it is, what happened, what was answered."""
     person = await visit.api.get(f"/v1/customers/{customer}")
     timeline = await visit.api.get(f"/v1/customers/{customer}/timeline", limit=50, cursor=cursor)
+    planned = await visit.api.get(
+        "/v1/invitations", customer=person["id"], status="scheduled", limit=100
+    )
     moments = [row | {"at": dt.datetime.fromisoformat(row["at"])} for row in timeline["data"]]
     ids = [known["id"] for known in person["external_ids"]]
     name = person["name"] or person["email"] or next(iter(ids), visit.texts["anonymous"])
     return visit.page(
-        "person", title=name, customer=person, moments=moments, cursor=timeline["next_cursor"]
-    )
+        "person", title=name, customer=person, moments=moments, cursor=timeline["next_cursor"],
+        next_asked=min((row["send_at"] for row in planned["data"]), default=None),
+    )  # fmt: skip
 
 
 @routes.get("/people/{customer}/export", include_in_schema=False)
