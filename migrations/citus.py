@@ -66,7 +66,7 @@ def spread(connection: Connection) -> list[str]:
 
 
 def make_functions(connection: Connection) -> None:
-    """Make anew what the coordinator hands over to the node of a workspace as a whole."""
+    """Create the functions that run on a workspace's node, and distribute them."""
     if not is_cluster(connection):
         return
     # Sent to the driver directly: `%` and `:` in the body are not parameters.

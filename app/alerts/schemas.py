@@ -42,7 +42,7 @@ def _is_watched(metric: MetricName) -> MetricName:
 def _is_filter(value: dict[str, str]) -> dict[str, str]:
     for name in value:
         if name not in _FILTERS and not (name.startswith(PROPERTY) and name != PROPERTY):
-            msg = f"`{name[:64]}` is no filter; use {', '.join(_FILTERS)} or property.NAME"
+            msg = f"`{name[:64]}` is not a filter; use {', '.join(_FILTERS)} or property.NAME"
             raise ValueError(msg)
     return value
 

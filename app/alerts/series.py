@@ -80,7 +80,7 @@ async def request_of(
         ):
             for name in names:
                 if name not in known and not name.startswith(PROPERTY):
-                    msg = f"{counter.noun} are not known by `{name}`; use {', '.join(known)}"
+                    msg = f"`{name}` cannot be used with {counter.noun}; use {', '.join(known)}"
                     raise InvalidInput.at("query", place, msg=msg)
     except InvalidInput as error:
         raise InvalidInput(
@@ -104,7 +104,9 @@ def require_baseline(rules: AlertRules, today: dt.date) -> None:
         msg = "begins more than 5 years ago; choose a later day"
         raise InvalidInput.at("body", "baseline", "from", msg=msg)
     if span.to > today + dt.timedelta(days=1):
-        raise InvalidInput.at("body", "baseline", "to", msg="is not over yet; choose today at most")
+        raise InvalidInput.at(
+            "body", "baseline", "to", msg="ends in the future; choose today or an earlier day"
+        )
 
 
 def since_of(rules: AlertRules, made: dt.date) -> dt.date:

@@ -90,7 +90,7 @@ async def _require_members(session: AsyncSession, workspace_id: UUID, notify: li
             select(Member.id).where(Member.workspace_id == workspace_id, Member.email == email)
         )
         if found.first() is None:
-            msg = f"`{email[:128]}` is no member of this workspace; add the member first"
+            msg = f"`{email[:128]}` is not a member of this workspace; add the member first"
             raise InvalidInput.at("body", "notify", place, msg=msg)
 
 

@@ -123,7 +123,7 @@ def _unpack(file: Path, folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_text())
         newer = manifest["format"] != _FORMAT or manifest["schema"] > newest_revision()
     except (tarfile.TarError, KeyError, TypeError, ValueError, OSError) as error:
-        msg = f"{file} is no backup of Afterword: {error}"
+        msg = f"{file} is not a backup of Afterword: {error}"
         raise CopyError(msg) from None
     if newer:
         msg = f"{file} was made by a newer Afterword (schema {manifest['schema']}); install that."

@@ -152,7 +152,7 @@ def mail_test(
     """Send a test mail as the workspace would, and say what became of it."""
     settings = read_settings()
     if normalize_email(address) is None:
-        notes.print(f"afterword: {address} is no e-mail address.", markup=False)
+        notes.print(f"afterword: {address} is not an e-mail address.", markup=False)
         raise typer.Exit(2)
 
     async def work(database: Database) -> MailResult:

@@ -56,7 +56,7 @@ class LinesReport:
         )
 
     def reply(self) -> Response:
-        """Tell the caller, the rejected lines in their order."""
+        """Return the reply, with the rejected lines in order."""
         return json_reply(
             {
                 "accepted": self.accepted,
@@ -68,7 +68,7 @@ class LinesReport:
 
 
 def batch_route(take: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
-    """Make a plain route of a batch: it stands before the framework's own layers."""
+    """Return the ASGI application of a batch route; it bypasses the framework's layers."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -103,14 +103,14 @@ def refuse_query(request: Request) -> None:
     if not request.scope["query_string"]:
         return
     for name in request.query_params:
-        raise InvalidInput.at("query", name, msg="is no parameter of this route")
+        raise InvalidInput.at("query", name, msg="is not a parameter of this route")
 
 
 def read_flag(request: Request, flag: str, *, default: bool) -> bool:
     """Read the one query parameter of a batch, `true` or `false`."""
     for name, value in request.query_params.multi_items():
         if name != flag:
-            msg = "is no parameter of this route" + did_you_mean(name, [flag])
+            msg = "is not a parameter of this route" + did_you_mean(name, [flag])
             raise InvalidInput.at("query", name, msg=msg)
         if value not in {"true", "false"}:
             raise InvalidInput.at("query", name, msg="must be true or false")
@@ -122,7 +122,7 @@ async def reply_once(
 ) -> Response:
     """Write, and under an idempotency key give the first report again for the same body.
 
-    What the lines write is exactly-once by itself, so a try that was cut off may be made again.
+    Each line is stored exactly once, so a request that was cut off may be repeated.
     """
     key = idempotency.requested_key(request)
     if key is None:

@@ -101,7 +101,7 @@ def _contents_of(reader: str, path: Path) -> str:
 
 def _unreadable(said: bytes) -> CopyError:
     why = said.decode(errors="replace").strip()
-    return CopyError(f"the file is no backup that can be read: {why[:2000]}")
+    return CopyError(f"the file is not a backup that can be read: {why[:2000]}")
 
 
 def _pass_on(reading: "subprocess.Popen[bytes]", loading: "subprocess.Popen[bytes]") -> bool:

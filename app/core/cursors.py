@@ -31,7 +31,7 @@ def decode_cursor(cursor: str | None, kind: Callable[[str], K]) -> tuple[dt.date
         at = dt.datetime.fromisoformat(moment).astimezone(dt.UTC)
         return at, kind(key.replace("\x00", ""))
     except (ValueError, OverflowError):
-        msg = "is no cursor of this list; start without one"
+        msg = "is not a cursor of this list; start without one"
         raise InvalidInput.at("query", "cursor", msg=msg) from None
 
 

@@ -77,7 +77,7 @@ def check_url(url: str, *, allow_private: bool) -> None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise RefusedAddressError("is no valid URL") from None
+        raise RefusedAddressError("is not a valid URL") from None
     schemes = {"https", "http"} if allow_private else {"https"}
     if parts.scheme not in schemes:
         hint = "; see AFTERWORD_ALLOW_PRIVATE_WEBHOOKS" if parts.scheme == "http" else ""

@@ -144,7 +144,7 @@ def _message(error: Any, known: Iterable[str]) -> str:
         return "must be an object"
     if error["type"] == "extra_forbidden":
         hint = did_you_mean(str(error["loc"][-1]), known) if len(error["loc"]) == 2 else ""
-        return f"is no field here{hint}"
+        return f"is not a field here{hint}"
     message: str = error["msg"]
     return message.removeprefix("Value error, ")
 
@@ -196,7 +196,7 @@ def _unpacked(body: bytes, limit: int) -> bytes:
     try:
         plain = reader.decompress(body, limit)
     except zlib.error as error:
-        raise InvalidInput.at("body", msg=f"is no valid gzip: {error}") from None
+        raise InvalidInput.at("body", msg=f"is not valid gzip: {error}") from None
     if reader.unconsumed_tail:
         detail = f"The body is larger than {limit // MEBIBYTE} MiB once it is unpacked."
         raise TooLarge(detail)

@@ -198,7 +198,7 @@ def _refuse_odd_names(request: Request, known: set[str]) -> None:
         is_property = name.startswith(PROPERTY) and PROPERTY_PARAMETER in known
         if name not in known and not is_property:
             hint = did_you_mean(name, known)
-            raise InvalidInput.at("query", name, msg=f"is no parameter of this route{hint}")
+            raise InvalidInput.at("query", name, msg=f"is not a parameter of this route{hint}")
         if "\x00" in name + value:
             raise InvalidInput.at("query", name, msg="holds a NUL character")
     for name, value in request.path_params.items():

@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         if value not in available_timezones() - {"localtime", "Factory"}:
-            msg = f"is no IANA time zone: {value}"
+            msg = f"is not an IANA time zone: {value}"
             raise ValueError(msg)
         return value
 
@@ -188,5 +188,7 @@ def misspelt_variables() -> list[str]:
     for name in os.environ:
         if name.startswith(PREFIX) and name.upper() not in {*known, SLOT_VARIABLE}:
             near = difflib.get_close_matches(name.upper(), known, n=1)
-            found.append(f"{name} is no setting" + (f"; did you mean {near[0]}?" if near else "."))
+            found.append(
+                f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ".")
+            )
     return found

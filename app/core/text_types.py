@@ -16,7 +16,7 @@ _SIGNED_WORD = re.compile(r"[-+－＋][\w.:-]*", re.ASCII)
 def escape_csv_formula(value: str) -> str:
     """Return a text for a CSV cell; a formula is prefixed with a quote.
 
-    A text that begins with a sign but is no formula, such as -12 or +48600, is not changed.
+    A text that begins with a sign but is not a formula, such as -12 or +48600, is not changed.
     """
     is_formula = value.startswith(_FORMULAS)
     is_signed = value.startswith(("+", "-", "＋", "－")) and not _SIGNED_WORD.fullmatch(value)
@@ -43,7 +43,7 @@ def _no_controls(value: str) -> str:
 def _is_email(value: str) -> str:
     found = normalize_email(value)
     if found is None:
-        msg = "is no e-mail address such as ala@example.pl"
+        msg = "is not an e-mail address such as ala@example.pl"
         raise ValueError(msg)
     return found
 

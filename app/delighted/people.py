@@ -38,7 +38,7 @@ async def create_person(request: DelightedRequest) -> dict[str, Any]:
     if email is None and phone is None:
         raise InvalidInput.at("body", "email", msg="can't be blank")
     properties = given.properties("properties")
-    # The name of a language, which is no locale, is left out.
+    # The name of a language, which is not a locale, is left out.
     locale = normalize_locale(str(properties.pop("locale", "")))
     customer = await _put(request, email, phone, locale=locale, properties=properties)
     asked = None

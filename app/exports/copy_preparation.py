@@ -38,11 +38,11 @@ _MARK_EVENTS_OF_OTHERS = (
 _RENUMBER_DELIVERIES = """update delivery d set event_xid = e.xid::text::int8
 from event e where e.workspace_id = d.workspace_id and e.id = d.event_id"""
 _MOVE_CURSOR = "update feed_place set xid = :xid, id = :id where consumer = :consumer"
-_OF_WEBHOOKS = "webhooks:"
+_WEBHOOK_CONSUMER_PREFIX = "webhooks:"
 
 
 async def prepare_copy(database: Database) -> None:
-    """Make a copy ready to work."""
+    """Renumber the events of a copy and move its consumers' cursors to match."""
     async with database.transaction() as session:
 
         async def run(statement: str, **bound: Any) -> CursorResult[Any]:
@@ -57,13 +57,13 @@ async def prepare_copy(database: Database) -> None:
         sent: list[UUID] = []
         for cursor in (await run("select consumer, xid, id from feed_place")).all():
             where: dict[str, Any] = {"xid": str(cursor.xid), "id": cursor.id}
-            if cursor.consumer.startswith(_OF_WEBHOOKS):
-                sent.append(UUID(cursor.consumer.removeprefix(_OF_WEBHOOKS)))
+            if cursor.consumer.startswith(_WEBHOOK_CONSUMER_PREFIX):
+                sent.append(UUID(cursor.consumer.removeprefix(_WEBHOOK_CONSUMER_PREFIX)))
                 await run(_MARK_SENT_EVENTS, workspace_id=sent[-1], **where)
                 await run(_MOVE_CURSOR, consumer=cursor.consumer, xid=1, id=_LAST)
             else:
-                unheard = (await run(_HAS_UNREAD_EVENTS, **where)).one()[0]
-                xid, id_ = (0, _FIRST_ID) if unheard else (2, _LAST)
+                has_unread = (await run(_HAS_UNREAD_EVENTS, **where)).one()[0]
+                xid, id_ = (0, _FIRST_ID) if has_unread else (2, _LAST)
                 await run(_MOVE_CURSOR, consumer=cursor.consumer, xid=xid, id=id_)
         await run(_MARK_EVENTS_OF_OTHERS, sent=sent)
         await run(_RENUMBER_DELIVERIES)
@@ -84,7 +84,7 @@ async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int
     lines = await asyncio.to_thread(_lines_of, journal)
     done = 0
     for workspace_id, customer_id in _journal_entries(lines):
-        done += await erase_by_id(database, box, data_dir, (workspace_id, customer_id))
+        done += await erase_by_id(database, box, data_dir, workspace_id, customer_id)
     return done
 
 
@@ -98,8 +98,10 @@ def _journal_entries(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID]]:
             entry = json.loads(line)
             yield UUID(entry["workspace"]), UUID(entry["customer"])
         except (ValueError, KeyError, TypeError):
-            # A power cut can tear the last one.
-            logger.warning("a line of the list of erasures is broken", extra={"line": number})
+            # A power cut can leave the last line incomplete.
+            logger.warning(
+                "a line of the journal of erasures cannot be read", extra={"line": number}
+            )
 
 
 async def count_rows(database: Database) -> dict[str, int]:

@@ -223,7 +223,7 @@ def _filters(dataset: DatasetName, wanted: ExportFilter) -> dict[str, Any]:
     given = wanted.model_dump(exclude_none=True, exclude=_NO_FILTERS)
     for name in given:
         if name not in known.filters:
-            msg = f"is no filter of {dataset}; it has {', '.join(sorted(known.filters))}"
+            msg = f"is not a filter of {dataset}; it has {', '.join(sorted(known.filters))}"
             raise InvalidInput.at("query", name, msg=msg)
     if wanted.updated_since is not None and not known.changed:
         msg = f"is not for {dataset}: counts change for days that are over; export them whole"

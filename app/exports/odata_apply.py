@@ -116,7 +116,7 @@ def _group(rows: RowSource, grouping: Grouping, *, counted_by: str, least: int) 
 def _aggregate(rows: RowSource, aggregate: Aggregate, least: int) -> tuple[str, str]:
     """Return the SQL of one aggregate and its type."""
     if not _ALIAS.fullmatch(aggregate.alias):
-        raise _refused(f"`{aggregate.alias[:64]}` is no name: letters, digits and _")
+        raise _refused(f"`{aggregate.alias[:64]}` is not a name: letters, digits and _")
     if least > 1 and aggregate.method not in _ADDITIVE:
         raise _refused("knows `sum` and `$count` alone, as small groups are hidden here")
     if aggregate.source is None:

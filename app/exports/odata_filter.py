@@ -115,7 +115,7 @@ class ODataFilter:
                     return f"coalesce({sql}, false)"
             case Call(name, _) if name in _SEARCHED:
                 return self._search(node)
-        raise self._refused("holds something that is no condition")
+        raise self._refused("holds something that is not a condition")
 
     def _comparison(self, operator: str, left: Expression, right: Expression) -> str:
         if isinstance(left, Literal) and not isinstance(right, Literal):

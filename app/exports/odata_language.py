@@ -30,7 +30,7 @@ ODataOperand = str | int | float | bool | dt.date | dt.datetime | None
 
 
 class ODataSyntaxError(ValueError):
-    """The text is no expression of this grammar; the message says what is wrong."""
+    """The text is not an expression of this grammar; the message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,5 +312,5 @@ def _value(kind: str, lexeme: str) -> ODataOperand:
             return dt.date.fromisoformat(lexeme)
         return dt.datetime.fromisoformat(lexeme)
     except ValueError:
-        msg = f"holds {lexeme!r}, which is no date"
+        msg = f"holds {lexeme!r}, which is not a date"
         raise ODataSyntaxError(msg) from None

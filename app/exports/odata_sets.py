@@ -101,7 +101,7 @@ def property_of(
 ) -> tuple[str, str]:
     """Return a property as SQL with its type; raise InvalidInput if it is unknown."""
     if name not in types:
-        msg = f"`{name[:64]}` is no property of {name_of_set}{did_you_mean(name, types)}"
+        msg = f"`{name[:64]}` is not a property of {name_of_set}{did_you_mean(name, types)}"
         raise InvalidInput.at("query", parameter, msg=msg)
     return f'"{name}"', types[name]
 

@@ -33,7 +33,7 @@ and not exists (select from invitation v where v.workspace_id = c.workspace_id
 _FIND_INACTIVE = text(f"{_INACTIVE} order by c.id limit :most")
 _IS_STILL_INACTIVE = text(f"{_INACTIVE} and c.id = :customer")
 # In id order, as all writers of responses lock them.
-_CLAIMS = text(f"""
+_DELETE_OLD_CLAIMS = text(f"""
 with old as materialized (
   select id from response where workspace_id = :workspace_id and claimed is not null
   and created_at < :oldest order by id limit 5000 for update),
@@ -52,7 +52,9 @@ async def queue_inactive(session: AsyncSession, now: dt.datetime) -> None:
     )
     for row in rows.all():
         oldest = now - dt.timedelta(days=row.retention_days)
-        await run_sql(session, _CLAIMS.bindparams(workspace_id=row.id, oldest=oldest, now=now))
+        await run_sql(
+            session, _DELETE_OLD_CLAIMS.bindparams(workspace_id=row.id, oldest=oldest, now=now)
+        )
         found = await run_sql(
             session, _FIND_INACTIVE.bindparams(workspace_id=row.id, oldest=oldest, most=_AT_ONCE)
         )
@@ -83,10 +85,9 @@ async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -
 
 
 async def erase_by_id(
-    database: Database, box: SealedBox, data_dir: Path, who: tuple[UUID, UUID]
+    database: Database, box: SealedBox, data_dir: Path, workspace_id: UUID, customer_id: UUID
 ) -> bool:
     """Erase one customer; return False if the customer is unknown or was erased before."""
-    workspace_id, customer_id = who
     async with database.transaction() as session:
         found = await find_customer(session, workspace_id, str(customer_id))
         if found is None or found["erased_at"] is not None:

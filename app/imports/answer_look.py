@@ -342,7 +342,7 @@ def _hints(file: OpenFile, states: Counter[str]) -> list[str]:
     now = {use.target for use in file.uses} | set(file.options.constants)
     if states["changed"] and (missing := sorted(file.last_targets - now)):
         hints.append(
-            f"The last file of this source had {', '.join(missing)}, too; what it said there goes "
-            "from the rows that change."
+            f"The last file of this source also had {', '.join(missing)}. Rows that change now "
+            "lose their earlier values for it."
         )
     return hints

@@ -44,8 +44,8 @@ def _misfit_column(reader: RowReader, with_answers: int) -> str | None:
     for column, n in reader.misfits.items():
         if n >= max(_MIN_MISFITS, 0.01 * with_answers):
             return (
-                f"The column `{column}` does not fit its question's scale ({n:,} values); ask on "
-                "the scale that the file has, or say `allow_rejects`."
+                f"The column `{column}` does not fit its question's scale ({n:,} values); give "
+                "the question the file's scale, or set `allow_rejects` to leave these values out."
             )
     return None
 
@@ -69,7 +69,8 @@ def _too_low(histograms: Mapping[str, Counter[str]], definition: Definition) -> 
         ):  # fmt: skip
             return (
                 f"No answer to `{question.key}` is above {max(scores)} of {scale.high}; if the "
-                f"file's scale ends at {max(scores)}, ask on that one, else say `allow_rejects`."
+                f"file's scale ends at {max(scores)}, give the question that scale; else set "
+                "`allow_rejects`."
             )
     return None
 

@@ -65,7 +65,7 @@ def preset_of(columns: Sequence[str], asked: str | None, kind: str = "answers") 
     known = presets(kind)
     if asked is not None:
         if asked not in known:
-            msg = f"is no preset{did_you_mean(asked, known)}; use one of {', '.join(known)}"
+            msg = f"is not a preset{did_you_mean(asked, known)}; use one of {', '.join(known)}"
             raise InvalidInput.at("query", "preset", msg=msg)
         return asked
     names = {plain_header(column) for column in columns}
@@ -226,7 +226,9 @@ def _require_target(target: str, words: Vocabulary, option: str = "map") -> str:
     known = list(dict.fromkeys(words.targets.values()))
     hint = did_you_mean(target, known)
     known_names = ", ".join(known)
-    msg = f"`{target[:80]}` is no question or field{hint}; there are {known_names}, property.NAME"
+    msg = (
+        f"`{target[:80]}` is not a question or field{hint}; there are {known_names}, property.NAME"
+    )
     raise InvalidInput.at("query", option, msg=msg)
 
 

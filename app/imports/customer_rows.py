@@ -88,7 +88,7 @@ class CustomerReader:
             if name in given
         }  # fmt: skip
         if "phone" in fields and sum(map(str.isdigit, fields["phone"])) < _MIN_DIGITS:
-            self.notes[f"phone: `{fields.pop('phone')[:40]}` is no telephone number"] += 1
+            self.notes[f"phone: `{fields.pop('phone')[:40]}` is not a telephone number"] += 1
         if "locale" in given:
             text = given["locale"][1]
             fields["locale"] = normalize_locale(text) or text

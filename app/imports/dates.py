@@ -58,7 +58,7 @@ def zone_of(name: str) -> ZoneInfo:
     """Return a zone; raise InvalidInput where there is none of this name."""
     name = "UTC" if name in {"Z", "z"} else name
     if not is_zone(name):
-        msg = "is no IANA time zone, such as Europe/Warsaw"
+        msg = "is not an IANA time zone, such as Europe/Warsaw"
         raise InvalidInput.at("query", "timezone", msg=msg)
     return ZoneInfo(name)
 
@@ -112,7 +112,9 @@ class DateReading:
         except (ValueError, OverflowError):
             moment = None
         if moment is None:
-            msg = f"`{text[:40]}` is no date; use ISO, 31.12.2026, 12/31/2026 5:00 PM or Unix time"
+            msg = (
+                f"`{text[:40]}` is not a date; use ISO, 31.12.2026, 12/31/2026 5:00 PM or Unix time"
+            )
             raise ValueError(msg)
         return moment
 
@@ -294,7 +296,7 @@ def _with_clock(year: int, month: int, day: int, rest: str) -> dt.datetime | Non
 
 
 def _in_zone(moment: dt.datetime, zone: str) -> dt.datetime | None:
-    """Return the moment in the zone that is written after it; None if that is no zone."""
+    """Return the moment in the zone that is written after it; None if that is not a zone."""
     if not zone:
         return moment
     minutes = _ZONES.get(zone.lower())

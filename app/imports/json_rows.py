@@ -56,7 +56,7 @@ def read_json(source: SourceFile, encoding: str) -> Table:
 
 
 class _BadEntry(NamedTuple):
-    """A line or an entry that is no JSON object: its text, and what is wrong with it."""
+    """A line or an entry that is not a valid JSON object: its text, and what is wrong with it."""
 
     text: str
     reason: str
@@ -88,7 +88,7 @@ def _entries(
 def _listed_entries(source: SourceFile, encoding: str) -> Iterator[tuple[int, Any]] | None:
     """Return the entries of a document such as {"data": [{…}, …]}; None for any other file.
 
-    A document is told from lines of objects by its first line, which is no object of its own.
+    A document is told from lines of objects by its first line, which is not an object of its own.
     """
     with source.open() as file:
         text = io.TextIOWrapper(file, encoding, errors="replace")

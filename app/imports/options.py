@@ -94,7 +94,7 @@ def event_names_of(options: Iterable[str]) -> dict[str, str]:
     named = dict(pairs_of("event_name", options, wanted="NAME=TYPE"))
     for type_ in named.values():
         if not INTERACTION_TYPE.fullmatch(type_):
-            msg = f"`{type_[:40]}` is no type of interaction; use one such as ticket.solved"
+            msg = f"`{type_[:40]}` is not a type of interaction; use one such as ticket.solved"
             raise InvalidInput.at("query", "event_name", msg=msg)
     return named
 

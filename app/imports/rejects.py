@@ -26,13 +26,13 @@ def write_rejects(
     """Write the rejected rows as a file that can be corrected and imported with the same options.
 
     Rows before the header are written as empty ones, further header rows as they stand, joined
-    rows as those that they came from.
+    rows as the rows that were joined.
     `import_id` is the import that takes the other rows, None while the file is only looked at.
     """
     table = file.table
     earlier = table.origin.imports if table.origin else ()
     own = () if import_id is None else (import_id,)
-    # A format that was asked for is asked for again.
+    # A date format that was given must be given again with the rejects.
     dates = file.dates if file.dates is not None and file.dates.format is None else None
     origin = RejectsOrigin(
         file.options.source, earlier + own,

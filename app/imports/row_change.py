@@ -14,8 +14,9 @@ from app.responses.body import ResponseIn
 class RowChange(NamedTuple):
     """What becomes of one row.
 
-    `before` is the response that it changes, None if it adds one. `clears` tells whether
-    something of the response is stored now. A row `is_stored` if its response is stored already.
+    `before` is the response that it changes, None if it adds one. If it `clears`, something of the
+    response is stored, which is removed before the row is written. A row `is_stored` if its
+    response is stored already.
     """
 
     entry: IdentifiedRow

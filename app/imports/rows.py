@@ -203,7 +203,7 @@ class RowReader:
         return "" if missing is not None and text.casefold() in missing else text
 
     def _writer_of(self, target: str) -> FieldWriter:
-        """Return the function that stores a field that is no answer.
+        """Return the function that stores a field that is not an answer.
 
         A value that does not fit is left out with a note.
         """
@@ -274,13 +274,13 @@ class RowReader:
         if text.lower() in get_args(Channel):
             body["channel"] = text.lower()
         else:
-            self._leave_out(column, f"`{text[:40]}` is no channel")
+            self._leave_out(column, f"`{text[:40]}` is not a channel")
 
     def _touchpoint(self, body: dict[str, Any], column: str, text: str) -> None:
         if fit_touchpoint(text) is not None:
             body["touchpoint"] = text
         else:
-            self._leave_out(column, f"`{text[:40]}` is no key of a touchpoint")
+            self._leave_out(column, f"`{text[:40]}` is not a key of a touchpoint")
 
     def _locale(self, body: dict[str, Any], column: str, text: str) -> None:
         language, separator, rest = text.partition("-" if "-" in text else "_")
@@ -288,7 +288,7 @@ class RowReader:
         if len(locale) <= MAX_LOCALE_CHARACTERS and re.fullmatch(LOCALE, locale):
             body["locale"] = locale
         else:
-            self._leave_out(column, f"`{text[:40]}` is no locale such as en or pl-PL")
+            self._leave_out(column, f"`{text[:40]}` is not a locale such as en or pl-PL")
 
     def _tags(self, body: dict[str, Any], column: str, text: str) -> None:
         listed = text.strip('[]"').replace('", "', ";").replace('","', ";")
@@ -315,7 +315,7 @@ class RowReader:
     def _customer(self, name: str, body: dict[str, Any], column: str, text: str) -> None:
         email = normalize_email(text) if name == "email" else None
         if name == "email" and email is None:
-            self._leave_out(column, f"`{text[:60]}` is no e-mail address")
+            self._leave_out(column, f"`{text[:60]}` is not an e-mail address")
         elif len(text) > (most := _MAX_OF_CUSTOMER_CHARACTERS.get(name, 200)):
             self._leave_out(column, f"is longer than {most} characters")
         else:

@@ -86,7 +86,7 @@ def _require_encoding(asked: str) -> str:
             b"9".decode(asked, errors="replace")
             return codecs.lookup(asked).name
     except (LookupError, ValueError):
-        msg = f"`{asked[:40]}` is no encoding of text; use one such as utf-8, cp1250 or cp1252"
+        msg = f"`{asked[:40]}` is not an encoding of text; use one such as utf-8, cp1250 or cp1252"
         raise InvalidInput.at("query", "encoding", msg=msg) from None
 
 

@@ -67,7 +67,7 @@ def _lines_of(source: SourceFile, encoding: str) -> Iterator[str]:
         except UnicodeError as error:
             why = str(error)
             if isinstance(error, UnicodeDecodeError):
-                why = f"byte {error.object[error.start]:#04x} is no character there"
+                why = f"byte {error.object[error.start]:#04x} is not a character there"
             detail = (
                 f"The file cannot be read as {encoding}: {why}; say its encoding by `encoding`."
             )
@@ -131,7 +131,7 @@ def _read_sheet(source: SourceFile, options: FileOptions) -> Table:
             raise InvalidInput(detail)
         content = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except CalamineError as error:
-        detail = f"The file is no spreadsheet that can be read, or is a zip of others: {error}"
+        detail = f"The file is not a spreadsheet that can be read, or is a zip of others: {error}"
         raise InvalidInput(detail) from None
 
     def records() -> Iterator[tuple[int, list[str]]]:

@@ -167,7 +167,7 @@ class TicketReader:
         if type_ is None and INTERACTION_TYPE.fullmatch(text):
             type_ = text
         if type_ is None:
-            reason = f"`{text[:40]}` is no event; say what it means by `event_name`"
+            reason = f"`{text[:40]}` is not an event; say what it means by `event_name`"
             raise UnreadableRowError(column, reason)
         if "at" not in given:
             raise UnreadableRowError("at", "is empty")
@@ -198,7 +198,7 @@ class TicketReader:
                 raise UnreadableRowError(column, f"`{text[:40]}` is before the opening")
             return dt.timedelta(minutes=minutes)
         except (ValueError, OverflowError):
-            raise UnreadableRowError(column, f"`{text[:40]}` is no number of minutes") from None
+            raise UnreadableRowError(column, f"`{text[:40]}` is not a number of minutes") from None
 
     def _common(self, given: Mapping[str, tuple[str, str]]) -> dict[str, Any]:
         """Return what all events of a row share."""
@@ -211,7 +211,7 @@ class TicketReader:
             column, text = given["touchpoint"]
             touchpoint = fit_touchpoint(text) or ""
             if not touchpoint:
-                self.notes[f"{column}: `{text[:40]}` is no key of a touchpoint"] += 1
+                self.notes[f"{column}: `{text[:40]}` is not a key of a touchpoint"] += 1
         return {
             "properties": properties,
             "touchpoint": touchpoint,
@@ -227,7 +227,7 @@ class TicketReader:
             column, text = given["customer.email"]
             named["email"] = normalize_email(text) or ""
             if not named["email"]:
-                self.notes[f"{column}: `{text[:60]}` is no e-mail address"] += 1
+                self.notes[f"{column}: `{text[:60]}` is not an e-mail address"] += 1
         if not named.get("email") and not named.get("external_id"):
             return None
         return CustomerReference(

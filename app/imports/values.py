@@ -232,8 +232,8 @@ def _named_score(text: str, high: int) -> int:
     if (score := _score_of_word(text, high)) is not None:
         return score
     msg = (
-        f"`{text[:40]}` is no score; use a number, 9/10, `10 - label` or ★, or say it by `value`; "
-        "`missing` names what stands for no answer"
+        f"`{text[:40]}` is not a score; use a number, 9/10, `10 - label` or ★, or say it by "
+        "`value`; `missing` names what stands for no answer"
     )
     raise ValueError(msg)
 
@@ -279,9 +279,8 @@ def _parts_of(text: str, keys: Mapping[str, str]) -> list[str]:
 def _option(text: str, keys: Mapping[str, str]) -> str:
     key = keys.get(fold(text))
     if key is None:
-        msg = (
-            f"`{text[:40]}` is no option; use {', '.join(list(dict.fromkeys(keys.values()))[:10])}"
-        )
+        options = ", ".join(list(dict.fromkeys(keys.values()))[:10])
+        msg = f"`{text[:40]}` is not an option; use {options}"
         raise ValueError(msg)
     return key
 

@@ -167,7 +167,7 @@ async def _read_items(session: AsyncSession, request: InsightRequest) -> Sequenc
 def _require_outcome(name: str, items: Sequence[ScoredQuestion]) -> None:
     keys = [item.key for item in items if item.is_number]
     if name not in keys:
-        msg = f"`{name[:64]}` is no scored question of these surveys{did_you_mean(name, keys)}"
+        msg = f"`{name[:64]}` is not a scored question of these surveys{did_you_mean(name, keys)}"
         raise InvalidInput.at("query", "outcome", msg=msg)
 
 

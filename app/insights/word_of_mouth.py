@@ -38,7 +38,7 @@ _TRIMMED = 0.1
 
 
 def compute_reach(satisfied: int, dissatisfied: int, a: float, b: float) -> InsightReply:
-    """Return how many people hear good and bad of the brand, and the index of both.
+    """Return how many people hear good and bad things about the brand, and the index of both.
 
     index = 100·(a·S − b·D)/(a·S + b·D); `break_even` is the ratio D/S at which it is 0.
     """
@@ -60,7 +60,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     a, b, source = _rates(request, own)
     surveys, warnings = select_comparable(await surveys_of(session, request))
     counts = await _count_groups(session, request, surveys)
-    left_out = _few_surveys(counts, workspace.min_group_size)
+    left_out = _surveys_to_hide(counts, workspace.min_group_size)
     if left_out:
         warnings.append(
             f"Surveys of fewer than {workspace.min_group_size} answers stay hidden and are left "
@@ -115,7 +115,7 @@ async def _count_groups(
     return counts
 
 
-def _few_surveys(counts: Mapping[str, Mapping[str, int]], least: int) -> set[str]:
+def _surveys_to_hide(counts: Mapping[str, Mapping[str, int]], least: int) -> set[str]:
     """Return the surveys to leave out of the total, so that it shows no small survey's answers.
 
     Small groups that are together large enough stay in it.

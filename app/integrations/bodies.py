@@ -32,7 +32,7 @@ def plain_body(headers: Mapping[str, str], body: bytes) -> bytes:
     try:
         plain = reader.decompress(body, MAX_BYTES)
     except zlib.error as error:
-        msg = f"the body is no valid {coding}: {error}"
+        msg = f"the body is not valid {coding}: {error}"
         raise UntranslatableError(msg) from None
     if reader.unconsumed_tail:
         raise UntranslatableError("the body is larger than 1 MiB once it is unpacked")
@@ -61,7 +61,7 @@ def _form(body: bytes) -> dict[str, Any]:
             body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict"
         )
     except (ValueError, UnicodeError) as error:
-        msg = f"the body is no valid form: {error}"
+        msg = f"the body is not a valid form: {error}"
         raise UntranslatableError(msg) from None
     values: dict[str, Any] = {}
     for name, value in fields:

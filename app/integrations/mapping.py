@@ -148,7 +148,7 @@ def _interaction(
     if "type" not in body:
         return None
     if not _TYPE.fullmatch(body["type"]):
-        msg = f"type: {body['type'][:80]!r} is no name such as ticket.solved"
+        msg = f"type: {body['type'][:80]!r} is not a name such as ticket.solved"
         raise UntranslatableError(msg)
     if at := _occurred_at(mapping.get("occurred_at"), scope):
         body["occurred_at"] = at

@@ -28,7 +28,7 @@ def check_pointer(pointer: str) -> str:
     is_pointer &= not _ODD_ESCAPE.search(pointer)
     if len(pointer) > _MAX_CHARACTERS or not (is_pointer or _HEADER.match(pointer)):
         msg = (
-            f"{pointer[:60]!r} is no pointer: begin it with `/`, `root:/` or `header:`; "
+            f"{pointer[:60]!r} is not a pointer: begin it with `/`, `root:/` or `header:`; "
             'a text that is always the same is {"const": "…"}'
         )
         raise ValueError(msg)
@@ -56,7 +56,7 @@ def check_rule(rule: Any, depth: int = 0) -> Any:
 
 def _check_object(rule: Table[str, Any], depth: int) -> None:
     if odd := sorted(set(rule) - _KEYS):
-        msg = f"`{odd[0]}` is no part of a rule; these are: {', '.join(sorted(_KEYS))}"
+        msg = f"`{odd[0]}` is not part of a rule; these are: {', '.join(sorted(_KEYS))}"
         raise ValueError(msg)
     named = [name for name in SOURCES if name in rule]
     if len(named) != 1:
@@ -156,7 +156,7 @@ def check_condition(condition: Any, depth: int = 0) -> Any:
                 check_condition(member, depth + 1)
         return condition
     if odd := sorted(set(condition) - {"pointer", "op", "value"}):
-        msg = f"`{odd[0]}` is no part of a condition; write `all`, `any`, or pointer, op and value"
+        msg = f"`{odd[0]}` is not part of a condition; write `all`, `any`, or pointer, op and value"
         raise ValueError(msg)
     if not isinstance(condition.get("pointer"), str):
         msg = "pointer: is required"

@@ -146,5 +146,5 @@ def _check_key(pem: str) -> None:
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPublicKey):
-        msg = "public_key: is no RSA public key in PEM (`-----BEGIN PUBLIC KEY-----`)"
+        msg = "public_key: is not an RSA public key in PEM (`-----BEGIN PUBLIC KEY-----`)"
         raise ValueError(msg)  # noqa: TRY004 - pydantic turns it into a field's error

@@ -43,13 +43,13 @@ class KnownTicket:
     states: list[tuple[dt.datetime, str]] = field(default_factory=list)
 
     def state_at(self, at: dt.datetime | None) -> str | None:
-        """Return the last state that was reported until then, or until now."""
+        """Return the last state reported by `at`, or by now if it is None."""
         known = [type_ for since, type_ in self.states if at is None or since <= at]
         return known[-1] if known else None
 
 
 class BehindAnotherError(UntranslatableError):
-    """It depends on an earlier webhook of its case that waits for a status."""
+    """The webhook depends on an earlier webhook of its case that waits for a status."""
 
     def __init__(self, case: str) -> None:
         """Name the case."""
@@ -60,7 +60,7 @@ class BehindAnotherError(UntranslatableError):
 async def split_early_reopenings(
     session: AsyncSession, integration: Integration, drafts: Sequence[InteractionDraft]
 ) -> tuple[list[InteractionDraft], list[InteractionDraft]]:
-    """Return the drafts, and apart those that reopen a ticket before any known end of it.
+    """Separate the drafts that reopen a ticket before it is known to have ended.
 
     Many senders report a ticket that is merely new or open like this. If an end comes later,
     because webhooks overtook each other, the waiting ones are translated again.

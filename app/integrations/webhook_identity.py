@@ -74,7 +74,7 @@ def _field(body: bytes, name: str) -> list[str]:
 def timeless_case(
     integration: Integration, headers: Mapping[str, str], body: bytes, *, now: dt.datetime
 ) -> str | None:
-    """Return the ticket or order of a webhook that says neither its id nor its time."""
+    """Return the ticket or order of a webhook that carries neither an id nor a time."""
     find_case = ADAPTERS[integration.source].timeless_case
     if find_case is None:
         return None

@@ -54,10 +54,10 @@ def addresses_of(entries: Sequence[Any]) -> list[str]:
         if entry.get("email") is None:
             raise InvalidInput.at(*where, "email", msg="is required")
         if odd := set(entry) - {"email"}:
-            raise InvalidInput.at(*where, min(odd), msg="is no field here")
+            raise InvalidInput.at(*where, min(odd), msg="is not a field here")
         address = normalize_email(entry["email"]) if isinstance(entry["email"], str) else None
         if address is None:
-            msg = "is no e-mail address such as ala@example.pl"
+            msg = "is not an e-mail address such as ala@example.pl"
             raise InvalidInput.at(*where, "email", msg=msg)
         addresses.append(address)
     return addresses
@@ -101,7 +101,7 @@ def _reader_of(entry: Any) -> ReportReader | None:
     return _brevo if {"event", "email"} <= names else None
 
 
-def _dead(
+def _dead_if_permanent(
     email: Any, detail: Any, *, permanent: bool, code: str | None = None
 ) -> DeadAddress | None:
     """Return the address as dead if the failure is permanent and not due to policy or space."""
@@ -109,11 +109,16 @@ def _dead(
     enhanced = code or code_of(text)
     if not permanent or _OTHER_REASONS.match(enhanced or ""):
         return None
-    return _complained(email, text[:_MAX_DETAIL_CHARACTERS] or enhanced)
+    return _dead_address(email, text[:_MAX_DETAIL_CHARACTERS] or enhanced)
 
 
-def _complained(email: Any, detail: str | None = "a complaint of spam") -> DeadAddress | None:
-    """Return the address of somebody who complained, whatever the status code is."""
+def _complained(email: Any) -> DeadAddress | None:
+    """Return the address of somebody who complained of spam, whatever the status code is."""
+    return _dead_address(email, "a complaint of spam")
+
+
+def _dead_address(email: Any, detail: str | None) -> DeadAddress | None:
+    """Return the address as dead, or None if it is not an address."""
     address = normalize_email(email) if isinstance(email, str) else None
     return None if address is None else DeadAddress(address, detail)
 
@@ -137,7 +142,7 @@ def _postmark(report: Report) -> Sequence[DeadAddress | None]:
     is_bounce = kind == "Bounce" and str(report.get("Type")) in _POSTMARK_DEAD
     if kind == "SpamComplaint" or report.get("Type") == "SpamComplaint":
         return [_complained(report.get("Email"))]
-    return [_dead(report.get("Email"), detail, permanent=is_bounce)]
+    return [_dead_if_permanent(report.get("Email"), detail, permanent=is_bounce)]
 
 
 def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
@@ -153,7 +158,7 @@ def _mailgun(report: Report) -> Sequence[DeadAddress | None]:
     if reason is not None:
         about_address = str(reason) in _MAILGUN_DEAD
     permanent = data.get("severity") == "permanent" and about_address
-    return [_dead(data.get("recipient"), detail, permanent=permanent)]
+    return [_dead_if_permanent(data.get("recipient"), detail, permanent=permanent)]
 
 
 def _sendgrid(report: Report) -> Sequence[DeadAddress | None]:
@@ -164,7 +169,9 @@ def _sendgrid(report: Report) -> Sequence[DeadAddress | None]:
     permanent |= event == "dropped" and detail.lower().startswith(_SENDGRID_DROPPED)
     code = report.get("status")
     enhanced = code if isinstance(code, str) and code_of(code) else None
-    return [_dead(report.get("email"), detail or event, permanent=permanent, code=enhanced)]
+    return [
+        _dead_if_permanent(report.get("email"), detail or event, permanent=permanent, code=enhanced)
+    ]
 
 
 def _ses(report: Report) -> Sequence[DeadAddress | None]:
@@ -178,7 +185,7 @@ def _ses(report: Report) -> Sequence[DeadAddress | None]:
     recipients = _members(bounce.get("bouncedRecipients"))
     permanent = bounce.get("bounceType") == "Permanent"
     return [
-        _dead(
+        _dead_if_permanent(
             recipient.get("emailAddress"),
             recipient.get("diagnosticCode")
             or f"{bounce.get('bounceSubType')} {recipient.get('status') or ''}",
@@ -195,7 +202,7 @@ def _brevo(report: Report) -> Sequence[DeadAddress | None]:
         return [_complained(report.get("email"))]
     permanent = event in _BREVO_DEAD
     detail = report.get("reason") or report.get("event")
-    return [_dead(report.get("email"), detail, permanent=permanent)]
+    return [_dead_if_permanent(report.get("email"), detail, permanent=permanent)]
 
 
 def _mailjet(report: Report) -> Sequence[DeadAddress | None]:
@@ -206,4 +213,4 @@ def _mailjet(report: Report) -> Sequence[DeadAddress | None]:
     permanent = event == "bounce" and hard
     permanent |= event == "blocked" and error in _MAILJET_BLOCKED
     detail = report.get("comment") or error or event
-    return [_dead(report.get("email"), detail, permanent=permanent)]
+    return [_dead_if_permanent(report.get("email"), detail, permanent=permanent)]

@@ -54,7 +54,7 @@ class Certificates:
                 detail = f"Amazon's certificate cannot be fetched: {error}; send it again."
                 raise Busy(detail) from None
             if reply.status != 200:
-                raise Unauthorized(_REFUSED + "its certificate is not there.")
+                raise Unauthorized(_REFUSED + "Amazon does not have its certificate.")
             if len(self.known) >= _MAX_KEPT:
                 self.known.clear()
             self.known[url] = reply.body
@@ -67,10 +67,13 @@ def is_notification(body: Any) -> bool:
 
 
 async def open_notification(body: Mapping[str, Any], certificates: Certificates) -> Any:
-    """Return the message inside, None for a subscription; Unauthorized for a forged one."""
+    """Return the message inside, or confirm a subscription and return None.
+
+    Raises Unauthorized for a forged one.
+    """
     kind = str(body.get("Type"))
     url, signature = str(body.get("SigningCertURL")), _signature(body)
-    if kind not in _SIGNED or not _is_amazons(url) or not _CERTIFICATE.fullmatch(url):
+    if kind not in _SIGNED or not _is_amazon_url(url) or not _CERTIFICATE.fullmatch(url):
         raise Unauthorized(_REFUSED + "its certificate is not Amazon's.")
     if len(signature) < _MIN_SIGNATURE_BYTES:
         raise Unauthorized(_REFUSED + "its signature is missing or malformed.")
@@ -85,7 +88,7 @@ async def open_notification(body: Mapping[str, Any], certificates: Certificates)
         return None
 
 
-def _is_amazons(url: str) -> bool:
+def _is_amazon_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         return parts.scheme == "https" and bool(_HOST.match(parts.netloc))
@@ -116,7 +119,7 @@ def _verify(body: Mapping[str, Any], kind: str, signature: bytes, pem: bytes) ->
 
 async def _confirm(url: str) -> None:
     """Confirm the subscription, at Amazon's own address only."""
-    if not _is_amazons(url):
+    if not _is_amazon_url(url):
         raise Unauthorized(_REFUSED + "its address of confirmation is not Amazon's.")
     try:
         reply = await send("GET", url, headers={}, content=b"")

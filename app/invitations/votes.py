@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-SLOWEST_ROBOT = dt.timedelta(seconds=3)
-_WITHIN = dt.timedelta(seconds=120)
+MIN_HUMAN_TIME = dt.timedelta(seconds=3)
+_SCORE_WINDOW = dt.timedelta(seconds=120)
 _TOO_MANY_SCORES = 3
 MAX_HITS = 40
 
@@ -67,7 +67,7 @@ class SubmissionSignals:
 
 def hold_state_of_opening(hits: Sequence[LinkHit], *, now: dt.datetime) -> HoldState:
     """Return how to hold a score that was only opened; `hits` include this one."""
-    recent = [hit for hit in hits if now - hit.at < _WITHIN]
+    recent = [hit for hit in hits if now - hit.at < _SCORE_WINDOW]
     followed_trap = any(hit.kind is HitKind.TRAP for hit in recent)
     if followed_trap or _scores(recent, HitKind.OPENED) >= _TOO_MANY_SCORES:
         return "quarantined"
@@ -86,7 +86,7 @@ def hold_state_of_answer(
         return None if signals.gesture else "unverified"
     # A scanner sends our own form, which has our timestamp; other requests are made on purpose.
     seen = signals.rendered_at
-    return "unverified" if seen is not None and now - seen < SLOWEST_ROBOT else None
+    return "unverified" if seen is not None and now - seen < MIN_HUMAN_TIME else None
 
 
 def _was_scanned(hits: Sequence[LinkHit]) -> bool:
@@ -95,7 +95,7 @@ def _was_scanned(hits: Sequence[LinkHit]) -> bool:
         return True
     opened = [hit for hit in hits if hit.kind is HitKind.OPENED]
     return any(
-        _scores([h for h in opened if last.at - _WITHIN < h.at <= last.at], HitKind.OPENED)
+        _scores([h for h in opened if last.at - _SCORE_WINDOW < h.at <= last.at], HitKind.OPENED)
         >= _TOO_MANY_SCORES
         for last in opened
     )
@@ -108,7 +108,7 @@ def has_too_many_scores(
 
     Scores that were sent without a gesture do not count against an answer with one.
     """
-    recent = [hit for hit in hits if now - hit.at < _WITHIN and hit.gesture >= signals.moved]
+    recent = [hit for hit in hits if now - hit.at < _SCORE_WINDOW and hit.gesture >= signals.moved]
     return _scores(recent, HitKind.SENT) >= _TOO_MANY_SCORES
 
 

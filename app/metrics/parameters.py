@@ -155,7 +155,7 @@ def _refuse(name: str, msg: str) -> NoReturn:
 
 async def _zone(session: AsyncSession, name: str) -> ZoneInfo:
     if not is_zone(name) or not await is_known_to_database(session, name):
-        _refuse("timezone", "is no IANA time zone, such as Europe/Warsaw")
+        _refuse("timezone", "is not an IANA time zone, such as Europe/Warsaw")
     return ZoneInfo(name)
 
 
@@ -186,7 +186,7 @@ def _groups(query: MetricQuery, segments: list[str]) -> list[str]:
             hint = did_you_mean(name, known)
             if name.startswith(PROPERTY):
                 hint = "; declare it among the workspace's `segments`" + hint
-            _refuse("group_by", f"`{name[:64]}` is no group{hint}")
+            _refuse("group_by", f"`{name[:64]}` is not a group{hint}")
     return groups
 
 
@@ -199,7 +199,7 @@ def require_segments(workspace: Workspace, properties: Iterable[str]) -> None:
     for name in properties:
         if name not in workspace.segments:
             hint = did_you_mean(name, workspace.segments)
-            msg = f"is no segment of this workspace, and this key sees figures only{hint}"
+            msg = f"is not a segment of this workspace, and this key sees figures only{hint}"
             _refuse(PROPERTY + name[:64], msg)
 
 

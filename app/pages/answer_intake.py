@@ -28,7 +28,7 @@ EDITABLE_FOR = dt.timedelta(days=14)
 _TRIES = 20
 _LAST_SEQ = 2_147_483_647
 # An unconfirmed answer may replace only answers of equal or lower trust.
-_MAY_TAKE: Mapping[HoldState | None, frozenset[ResponseState | None]] = {
+_REPLACEABLE_STATES: Mapping[HoldState | None, frozenset[ResponseState | None]] = {
     "provisional": frozenset({None, "provisional"}),
     "unverified": frozenset({None, "provisional", "unverified"}),
 }
@@ -38,7 +38,7 @@ _ANY_STATE: frozenset[ResponseState | None] = frozenset({None, *get_args(Respons
 
 @dataclass(frozen=True, slots=True)
 class AnsweredPage:
-    """One visitor's response to one survey, without its answers."""
+    """A page on which one visitor answers one survey; its answers are given apart."""
 
     survey: CompiledSurvey
     body: ResponseIn
@@ -47,7 +47,7 @@ class AnsweredPage:
 
     @property
     def response_id(self) -> UUID:
-        """The response that all posts of this page are."""
+        """The id of the response to which every post of this page belongs."""
         assert self.body.id is not None  # noqa: S101 - every page names its response
         return self.body.id
 
@@ -69,11 +69,11 @@ async def save(
     """
     survey = page.survey
     origin = msgspec.structs.replace(page.origin, held=held, gesture=gesture)
-    may_take = _MAY_TAKE.get(held, _NEVER_CONFIRMED if opened else _ANY_STATE)
+    replaceable = _REPLACEABLE_STATES.get(held, _NEVER_CONFIRMED if opened else _ANY_STATE)
     for _ in range(_TRIES):
         async with ingest.database.session() as session:
             stored = await find_stored(session, survey.workspace_id, page.response_id)
-        fitting = _fitting(survey, stored.answers)
+        fitting = _still_valid_answers(survey, stored.answers)
         only_adds = stored.gesture and not gesture
         merged = fitting | dict(given)
         if only_adds:
@@ -82,7 +82,7 @@ async def save(
         checked = survey.check(merged, complete=complete)
         if stored.seq >= _LAST_SEQ:
             break
-        if stored.state not in may_take or (only_adds and held):
+        if stored.state not in replaceable or (only_adds and held):
             return stored
         same = (checked.answers, complete) == (stored.answers, stored.complete)
         known = stored.gesture or not gesture
@@ -111,7 +111,7 @@ async def save(
     raise Conflict("The answer was changed from elsewhere at the same time; send it again.")
 
 
-def _fitting(survey: CompiledSurvey, stored: Mapping[str, Any]) -> dict[str, Any]:
+def _still_valid_answers(survey: CompiledSurvey, stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was answered before and still fits: the survey may be of a newer version."""
     kept = dict(stored)
     try:

@@ -147,7 +147,7 @@ async def _visit(request: Request, survey: CompiledSurvey, workspace: Workspace)
         values=values_of(name=None, order=kept.get("ref"), ticket=None, properties={}),
         kiosk=kiosk,
     )
-    # Knowing the order is no proof of being the person who has answered.
+    # Knowing the order is not proof of being the person who has answered.
     action = start if by_order else resumed
     links = PageLinks(action=action, change=None if kiosk else resumed, start=start)
     return PublicVisit(

@@ -127,7 +127,7 @@ def _with_normalized_email(customer: CustomerIn) -> CustomerIn:
         return customer
     email = normalize_email(customer.email)
     if email is None:
-        msg = "is no e-mail address such as ala@example.pl"
+        msg = "is not an e-mail address such as ala@example.pl"
         raise InvalidInput.at("body", "customer", "email", msg=msg)
     return msgspec.structs.replace(customer, email=email)
 
@@ -173,7 +173,7 @@ def _field_error(message: str, fields: Sequence[str]) -> FieldError:
     if unknown := _UNKNOWN.search(what):
         name = unknown["name"]
         hint = did_you_mean(name, fields) if len(loc) == 1 else ""
-        return {"loc": [*loc, name[:64]], "msg": f"is no field here{hint}"}
+        return {"loc": [*loc, name[:64]], "msg": f"is not a field here{hint}"}
     if missing := _MISSING.search(what):
         return {"loc": [*loc, missing["name"]], "msg": "is required"}
     return {"loc": loc, "msg": what[0].lower() + what[1:]}

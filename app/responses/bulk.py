@@ -68,7 +68,7 @@ async def _find_ids(
         tags_by_id = await _tags(session, caller.workspace_id, patch.ids)
         for index, id_ in enumerate(patch.ids):
             if id_ not in tags_by_id:
-                msg = "is no response of this workspace"
+                msg = "is not a response of this workspace"
                 raise InvalidInput.at("body", "ids", index, msg=msg)
         return sorted(set(patch.ids))
     if not narrowed:

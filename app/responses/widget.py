@@ -34,7 +34,7 @@ from app.workspaces.scopes import Scope
 
 PATH = "/w/responses"
 # A person needs longer than this to read a question and to choose.
-_FASTEST_MILLISECONDS = 700
+_MIN_HUMAN_MILLISECONDS = 700
 
 
 class WidgetIn(Struct, forbid_unknown_fields=True):
@@ -130,5 +130,5 @@ def hold_state_of(sent: WidgetIn) -> HoldState | None:
     """Return why the response is held, such as being sent too fast for a person; else None."""
     if sent.trap:
         return "quarantined"
-    too_fast = sent.t is not None and sent.t < _FASTEST_MILLISECONDS
+    too_fast = sent.t is not None and sent.t < _MIN_HUMAN_MILLISECONDS
     return "unverified" if too_fast else None

@@ -87,7 +87,7 @@ def _options_check(key: str, options: list[str], *, several: bool) -> Check:
         if len(set(chosen)) < len(chosen):
             return "names an option twice"
         if unknown := [c for c in chosen if c not in options]:
-            return f"`{unknown[0][:64]}` is no option{did_you_mean(unknown[0][:64], options)}"
+            return f"`{unknown[0][:64]}` is not an option{did_you_mean(unknown[0][:64], options)}"
         return {key: CHOSEN} | {f"{key}={c}": CHOSEN for c in chosen}
 
     return check
@@ -188,7 +188,7 @@ class CompiledSurvey:
             raise InvalidInput.at("body", "answers", msg="must be an object of question: answer")
         unknown = [key for key in answers if key not in self._keys][:_MAX_ERRORS]
         errors: list[FieldError] = [
-            _wrong(key, "is no question of this survey" + did_you_mean(key[:64], self._keys))
+            _wrong(key, "is not a question of this survey" + did_you_mean(key[:64], self._keys))
             for key in unknown
         ]
         checked = CheckedAnswers()

@@ -216,7 +216,7 @@ WORD_NAMES = (
 
 def _is_word(name: str) -> str:
     if name not in WORD_NAMES:
-        msg = f"is no word of the pages; there are {', '.join(WORD_NAMES)}"
+        msg = f"is not a word of the pages; there are {', '.join(WORD_NAMES)}"
         raise ValueError(msg)
     return name
 
@@ -267,7 +267,8 @@ class Definition(Body):
         for question in self.questions:
             condition = question.show_if
             if condition and condition.question not in seen:
-                msg = f"show_if of `{question.key}`: `{condition.question}` is no earlier question"
+                named = condition.question
+                msg = f"show_if of `{question.key}`: `{named}` is not an earlier question"
                 raise ValueError(msg)
             seen.add(question.key)
         return self

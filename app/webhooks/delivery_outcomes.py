@@ -27,7 +27,7 @@ _ONLY_FAILURES = dt.timedelta(days=5)
 
 @dataclass(frozen=True, slots=True)
 class FinishedAttempt:
-    """One attempt that is over, not written yet."""
+    """A finished attempt whose result is not stored yet."""
 
     delivery: Delivery
     attempt: Attempt
@@ -35,7 +35,7 @@ class FinishedAttempt:
 
 async def write(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Store finished attempts, and disable endpoints that fail."""
-    await _log(session, ended)
+    await _update_deliveries(session, ended)
     await _update_endpoints(session, ended)
 
 
@@ -57,10 +57,10 @@ async def release(session: AsyncSession, deliveries: Sequence[Delivery]) -> None
     )
 
 
-async def _log(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
+async def _update_deliveries(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     """Append the attempts to their deliveries, and say when each is tried again."""
     now = utc_now()
-    rows = [_outcome(finished, now) for finished in ended]
+    rows = [_delivery_update(finished, now) for finished in ended]
     await run_sql(
         session,
         text(
@@ -76,17 +76,17 @@ async def _log(session: AsyncSession, ended: Sequence[FinishedAttempt]) -> None:
     )
 
 
-def _outcome(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]:
+def _delivery_update(ended: FinishedAttempt, now: dt.datetime) -> dict[str, Any]:
     delivery, attempt = ended.delivery, ended.attempt
     wait = None
     if attempt.error is not None and not delivery.once and not attempt.is_gone:
         wait = retry_delay(delivery.tries + 1, asked=attempt.asked)
-    failed = "failed" if wait is None else "pending"
+    unsent_status = "failed" if wait is None else "pending"
     return {
         "workspace_id": delivery.workspace_id,
         "id": delivery.id,
         "attempt": attempt.logged(),
-        "status": "delivered" if attempt.error is None else failed,
+        "status": "delivered" if attempt.error is None else unsent_status,
         "next_at": None if wait is None else now + wait,
         "lease": delivery.next_at.isoformat(),
     }
@@ -117,18 +117,18 @@ async def _reason_to_disable(
     if any(ended.attempt.is_gone for ended in outcomes):
         return "the receiver answered 410 Gone"
     if any(ended.attempt.error is None for ended in outcomes):
-        await _set_failing(session, workspace_id, endpoint_id, None)
+        await _note_failing_since(session, workspace_id, endpoint_id, None)
         return None
     if all(ended.delivery.once for ended in outcomes):
         return None
-    since = await _set_failing(session, workspace_id, endpoint_id, utc_now())
+    since = await _note_failing_since(session, workspace_id, endpoint_id, utc_now())
     if since is None or utc_now() - since <= _ONLY_FAILURES:
         return None
     last = max(outcomes, key=lambda ended: ended.attempt.at).attempt
     return f"only failures for five days, the last: {last.error}"
 
 
-async def _set_failing(
+async def _note_failing_since(
     session: AsyncSession, workspace_id: UUID, endpoint_id: UUID, at: dt.datetime | None
 ) -> dt.datetime | None:
     """Remember the first failure after the last success, or that it works; return since when."""

@@ -57,7 +57,7 @@ class FeedCursor:
         except ValueError:
             parsed = cls(-1)
         if not (0 <= parsed.xid < 1 << 63 and 0 <= parsed.delivered <= 3):
-            msg = "is no cursor of this feed; start without one"
+            msg = "is not a cursor of this feed; start without one"
             raise InvalidInput.at("query", "after", msg=msg)
         return parsed
 
@@ -71,7 +71,7 @@ def parse_types(text: str | None) -> frozenset[str]:
         raise InvalidInput.at("query", "types", msg="names no event; leave it out for all")
     for name in names:
         if name not in set(EventType):
-            msg = f"`{name[:64]}` is no event{did_you_mean(name, list(EventType))}"
+            msg = f"`{name[:64]}` is not an event{did_you_mean(name, list(EventType))}"
             raise InvalidInput.at("query", "types", msg=msg)
     return frozenset(names)
 

@@ -157,7 +157,9 @@ async def _check_url(url: str, format_: str, settings: Settings) -> None:
     if url.lower().startswith(MAILTO):
         address = url.removeprefix(MAILTO)
         if normalize_email(address) is None or not _ADDRESS.fullmatch(address):
-            raise InvalidInput.at("body", "url", msg="is no address such as mailto:ala@example.pl")
+            raise InvalidInput.at(
+                "body", "url", msg="is not an address such as mailto:ala@example.pl"
+            )
         if format_ != EndpointFormat.STANDARD:
             raise InvalidInput.at("body", "format", msg="is not for mail; leave it out")
         return
@@ -178,7 +180,7 @@ async def _checked_filter(
         try:
             found = await surveys.find(session, workspace_id, wanted.survey)
         except NotFound:
-            msg = f"`{wanted.survey}` is no survey of this workspace"
+            msg = f"`{wanted.survey}` is not a survey of this workspace"
             raise InvalidInput.at("body", "filter", "survey", msg=msg) from None
         wanted = wanted.model_copy(update={"survey": found.key})
     if wanted.touchpoint is not None:

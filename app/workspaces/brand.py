@@ -56,7 +56,7 @@ async def fetch_logo(url: str, *, allow_private: bool) -> Image:
         raise _wrong("is larger than 200 KB")
     media_type = media_type_of(reply.body)
     if media_type is None:
-        raise _wrong("is no PNG, JPEG or WebP")
+        raise _wrong("is not a PNG, JPEG or WebP")
     return Image(media_type, reply.body)
 
 

@@ -20,7 +20,7 @@ from starlette.types import Scope
 from app.core.errors import TooManyRequests
 from app.core.settings import Network
 
-_BUCKETS = 50_000
+_MAX_BUCKETS = 50_000
 logger = logging.getLogger(__name__)
 
 _DAY_SECONDS = 86_400
@@ -77,8 +77,8 @@ class Limiter:
         now = time.monotonic() if now is None else now
         bucket = self._buckets.get(key)
         if bucket is None:
-            if len(self._buckets) >= _BUCKETS:
-                for oldest in list(itertools.islice(self._buckets, _BUCKETS // 10)):
+            if len(self._buckets) >= _MAX_BUCKETS:
+                for oldest in list(itertools.islice(self._buckets, _MAX_BUCKETS // 10)):
                     del self._buckets[oldest]
             bucket = self._buckets[key] = _Bucket(burst, now)
         bucket.tokens = min(burst, bucket.tokens + (now - bucket.at) * rate)
@@ -89,7 +89,7 @@ class Limiter:
         lacking = burst - bucket.tokens if allowed else 1 - bucket.tokens
         return Allowance(burst, int(bucket.tokens), max(1, round(lacking / rate)), allowed)
 
-    def address(self, scope: Scope) -> bytes:
+    def hash_address(self, scope: Scope) -> bytes:
         """Return the caller's address as a hash salted anew each day."""
         if time.monotonic() > self._salt_until:
             self._salt, self._salt_until = secrets.token_bytes(16), time.monotonic() + _DAY_SECONDS
@@ -101,7 +101,7 @@ class Limiter:
         client = scope.get("client")
         address: str = client[0] if client else ""
         if not self._trusted or not self._is_proxy(address):
-            self._look_for_proxy(scope, address)
+            self._report_untrusted_proxy(scope, address)
             return address
         forwarded = b",".join(value for key, value in scope["headers"] if key == b"x-forwarded-for")
         for hop in reversed(forwarded.decode("latin-1").split(",")):
@@ -110,7 +110,7 @@ class Limiter:
                 break
         return address
 
-    def _look_for_proxy(self, scope: Scope, address: str) -> None:
+    def _report_untrusted_proxy(self, scope: Scope, address: str) -> None:
         """Report a proxy that is not trusted, once: all of its callers count as one address."""
         known = address in self._reported or len(self._reported) >= _MAX_REPORTED
         if known or not any(key == b"x-forwarded-for" for key, _ in scope["headers"]):
@@ -153,11 +153,11 @@ def take_from_key(
 def take_from_public(limiter: Limiter, scope: Scope, headers: dict[str, str]) -> None:
     """Take one token of the public rate of the caller's address, or raise TooManyRequests."""
     rate, burst = limiter.public_rate, limiter.public_burst
-    _require(limiter.take(limiter.address(scope), rate=rate, burst=burst), headers)
+    _require(limiter.take(limiter.hash_address(scope), rate=rate, burst=burst), headers)
 
 
 def require_public_rate(request: Request) -> None:
-    """Take one of the public rate on a route without a key, or raise TooManyRequests."""
+    """Take one token of the public rate on a route without a key, or raise TooManyRequests."""
     take_from_public(request.app.state.limiter, request.scope, {})
 
 

@@ -25,21 +25,21 @@ _PERSONAL = {"email", "mail", "e_mail", "name", "first_name", "last_name", "phon
 _PERSONAL |= {"customer_id", "user", "user_id", "address", "ip"}
 
 
-def _known_zone(value: str) -> str:
+def _require_zone(value: str) -> str:
     if not is_zone(value):
-        msg = "is no IANA time zone, such as Europe/Warsaw"
+        msg = "is not an IANA time zone, such as Europe/Warsaw"
         raise ValueError(msg)
     return value
 
 
-def _names_nobody(value: str) -> str:
+def _require_impersonal(value: str) -> str:
     if value.lower() in _PERSONAL:
         msg = "names a person; a segment is a property that many customers share"
         raise ValueError(msg)
     return value
 
 
-def _is_origin(value: str) -> str:
+def _require_origin(value: str) -> str:
     scheme, separator, host = value.partition("://")
     well_formed = (
         separator and scheme in {"http", "https"} and host and not set(host) & set("/?#@ ")
@@ -69,12 +69,12 @@ def _is_text(value: object) -> object:
 
 
 Moment = Annotated[dt.datetime, BeforeValidator(_is_text), AfterValidator(_in_utc)]
-Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
-Origin = Annotated[str, StringConstraints(max_length=300), AfterValidator(_is_origin)]
+Zone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_require_zone)]
+Origin = Annotated[str, StringConstraints(max_length=300), AfterValidator(_require_origin)]
 Segment = Annotated[
     str,
     StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$"),
-    AfterValidator(_names_nobody),
+    AfterValidator(_require_impersonal),
 ]
 Locale = Annotated[
     str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
@@ -149,11 +149,11 @@ class MailSettings(Body):
     footer: Annotated[str, StringConstraints(max_length=1000)] | None = None
 
 
-def _readable(value: str) -> str:
+def _require_visible(value: str) -> str:
     value = value.lower()
     if not can_be_seen(value):
         seen = nearest_seen(value, PAPER)
-        msg = f"cannot be seen well enough on white (WCAG 2.2 asks for 3:1); {seen} would do"
+        msg = f"has too little contrast on white (WCAG 2.2 asks for 3:1); {seen} has enough"
         raise ValueError(msg)
     return value
 
@@ -161,7 +161,7 @@ def _readable(value: str) -> str:
 Colour = Annotated[
     str,
     StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$"),
-    AfterValidator(_readable),
+    AfterValidator(_require_visible),
 ]
 
 

@@ -271,7 +271,7 @@ async def _require_survey(session: AsyncSession, workspace_id: UUID, reference: 
         ).bindparams(id=workspace_id, reference=reference),
     )
     if rows.first() is None:
-        msg = f"`{reference[:64]}` is no survey of this workspace"
+        msg = f"`{reference[:64]}` is not a survey of this workspace"
         raise InvalidInput.at("body", "survey", msg=msg)
 
 

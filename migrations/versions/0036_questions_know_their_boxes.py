@@ -152,4 +152,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave it: the views serve the older program too, but not the questions that it publishes."""
+    """Keep the views: an older program can read them, but not the questions that it publishes later."""

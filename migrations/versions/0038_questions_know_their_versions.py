@@ -8,8 +8,8 @@ down_revision = "0037"
 branch_labels = None
 depends_on = None
 
-# What a version that an older program published asks is filled in at the next start; until then
-# it counts as asked.
+# If an older program publishes a version, `versions` stays empty until the next start. Until then
+# the question counts as asked.
 _IS_ASKED = "(q.versions = '{}' or r.survey_version = any(q.versions))"
 
 
@@ -58,4 +58,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Leave it: the view serves the older program too, but not the versions that it publishes."""
+    """Keep the view: an older program can read it, but not the versions that it publishes later."""

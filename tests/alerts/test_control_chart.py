@@ -114,7 +114,7 @@ def test_nothing_moves_without_answers() -> None:
 def test_a_course_without_any_spread_is_left_as_well(
     perfect: AnswerSums, worse: AnswerSums, step: float
 ) -> None:
-    """One odd answer in a perfect course is no signal; a course that ends is one."""
+    """One odd answer in a perfect course is not a signal; a course that ends is one."""
     baseline = baseline_of([perfect] * 20, net=False, step=step)
     odd = AnswerSums(
         10, perfect.total - step, perfect.squares * 0.9 + worse.squares / 10,

@@ -167,7 +167,7 @@ async def test_scales_are_told_apart_on_every_surface(several: Company) -> None:
         "from bi.figures_daily where metric = 'nps' and scale = 'yes_no'"
     )  # fmt: skip
     assert float(row[0]) == other["value"]
-    # The yes/no question that is its survey's NPS is no share of its own.
+    # The yes/no question that is its survey's NPS is not a share of its own.
     assert several.figure("yes_no")["total"]["n"] == 0
     row = await event(several.sql, "select count(*) from bi.figures_daily where metric = 'yes_no'")
     assert row[0] == 0

@@ -3,6 +3,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -267,8 +268,8 @@ async def test_roles_hold_for_every_form(browser: Browser, shop: Shop, role: str
     allowed = {"answer-tags"} if role == "responder" else set()
     for name, form in FORMS.items():
         names = dict.fromkeys(re.findall(r"{(\w+)}", form.path + form.page), answer_id)
-        typed = {form.typed[0]: names.get(form.typed[1], "x"), form.typed[1]: names.get(
-            form.typed[1], "x")} if form.typed else {}  # fmt: skip
+        same: Sequence[str] = form.confirmed_by or []
+        typed = {field: names.get(same[-1], "x") for field in same}
         more = {"tags": "late"} if name == "answer-tags" else {}
         reply = await browser.client.post(
             f"/forms/{name}", data={"_csrf": csrf[1]} | names | typed | more

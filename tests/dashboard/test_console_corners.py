@@ -350,3 +350,24 @@ async def test_the_log_names_what_was_changed(browser: Browser, shop: Shop) -> N
     assert f'<a href="/responses/{answer["id"]}">{answer["id"][:8]}</a>' in page
     await shop.call("DELETE", f"/v1/triggers/{trigger['id']}")
     assert f'href="/asking/{trigger["id"]}"' not in await browser.page("/audit")
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "typed", "error"),
+    [
+        ("workspace-brand", "brand.colour", "#FFFF00", "słabo widać go na białym; lepszy byłby #"),
+        ("workspace-figures", "timezone", "Warsaw", "to nie strefa czasowa"),
+        ("workspace-figures", "allowed_origins", "shop.example", "każdy musi być adresem"),
+    ],
+)
+async def test_what_is_wrong_stands_at_its_field_in_the_readers_language(
+    browser: Browser, shop: Shop, form: str, field: str, typed: str, error: str
+) -> None:
+    await member_page(browser, shop, "admin")
+    page = await browser.page("/account")
+    csrf = re.search(r'name="_csrf" value="([^"]+)"', page)
+    assert csrf
+    await browser.client.post("/account", data={"_csrf": csrf[1], "locale": "pl", "digest": "off"})
+    refused = await press(browser, form, "/settings", **{field: typed})
+    assert refused.status_code == 422
+    assert error in refused.text

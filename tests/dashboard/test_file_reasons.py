@@ -74,14 +74,14 @@ def test_every_sentence_about_a_file_can_be_said_in_each_language() -> None:
 
 
 def test_a_sentence_keeps_its_values_and_names_the_forms_fields() -> None:
-    english = "Score: `neun` is no score; use a number, 9/10, `10 - label` or ★, or say it by "
+    english = "Score: `neun` is not a score; use a number, 9/10, `10 - label` or ★, or say it by "
     english += "`value`; `missing` names what stands for no answer"
     for language in LANGUAGES:
         shown = reason_in(DashboardTexts(language), english)
         assert shown.startswith("Score: `neun` ")
         assert "`value`" not in shown
     assert reason_in(DashboardTexts("pl"), english).startswith("Score: `neun` nie jest oceną")
-    twice = "phone: `12` is no telephone number (left out, 3 times)"
+    twice = "phone: `12` is not a telephone number (left out, 3 times)"
     assert reason_in(DashboardTexts("ro"), twice) == (
         "phone: `12` nu este un număr de telefon (lăsat afară de 3 ori)"
     )
@@ -101,4 +101,4 @@ async def test_a_refused_file_says_why_in_the_visitors_language(
             "map": "when=responded_at"}  # fmt: skip
     reply = await browser.client.post("/files", data=data, files=file)
     assert "nie jest oceną" in reply.text
-    assert "is no score" not in reply.text
+    assert "is not a score" not in reply.text

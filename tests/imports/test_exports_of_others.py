@@ -41,7 +41,7 @@ async def test_ratings_of_zendesk_are_good_or_bad(shop: Shop) -> None:
     content = (FILES / "zendesk-ratings.csv").read_bytes()
     taken = await send(shop, content, survey="csat", ticket_source="zendesk")
     assert taken["report"]["preset"] == "zendesk-ratings"
-    # What was offered and not answered is no rating.
+    # What was offered and not answered is not a rating.
     assert (taken["accepted"], taken["report"]["rows"]["empty"]) == (10, 1)
     total = (await shop.metric("csat", period="all"))["total"]
     assert (total["value"], total["n"]) == (100 * sum(score >= 7 for score in SCORES) / 10, 10)

@@ -123,7 +123,7 @@ async def test_nothing_odd_is_an_error_of_ours(
     ("content", "words"),
     [
         (b"\x1f\x8b\x08\x00abc", "gzip"), (b"<html><body>Sign in</body></html>", "web page"),
-        (b"%PDF-1.7", "PDF"), (b"PK\x03\x04 a zip of something", "no spreadsheet"),
+        (b"%PDF-1.7", "PDF"), (b"PK\x03\x04 a zip of something", "not a spreadsheet"),
         (b'{"score":' * 3000, "nested too deeply"), (b'{\n "score": 9\n}', "one object a line"),
     ],
 )  # fmt: skip

@@ -127,7 +127,7 @@ async def test_bad_rows_are_rejected_and_too_many_refuse(shop: Shop) -> None:
     rows = [["id", "opened", "solved"], *([str(n), "2026-01-05", "2026-01-06"] for n in range(30))]
     good = await send(shop, table([*rows, ["31", "yesterday", ""]]), source="a")
     assert (good["accepted"], good["rejected"]) == (30, 1)
-    assert "is no date" in good["report"]["rejected"][0]["reason"]
+    assert "is not a date" in good["report"]["rejected"][0]["reason"]
     bad = [["31", "yesterday", ""], ["", "2026-01-05", ""], ["33", "", ""]]
     refused = await send(shop, table([*rows, *bad]), source="b")
     assert (refused["status"], refused["rejected"]) == ("refused", 3)

@@ -191,7 +191,7 @@ async def test_columns_that_are_missing_now_are_named(shop: Shop) -> None:
     await nps_survey(shop)
     await send(shop, f"external_id,responded_at,score,why\n1,{DAY},9,nice\n")
     looked = await send(shop, f"external_id,responded_at,score\n1,{DAY},8\n", dry_run=True)
-    assert any("had why, too" in note for note in looked["notes"])
+    assert any("also had why" in note for note in looked["notes"])
 
 
 async def test_an_assumed_date_stays_when_the_row_is_corrected(shop: Shop) -> None:

@@ -112,7 +112,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("a map of nothing", {"pointer": "/a", "map": {}}, "map"),
     ("a map of objects", {"pointer": "/a", "map": {"a": {}}}, "map"),
     ("an else without a map", {"pointer": "/a", "else": "/b"}, "else"),
-    ("an else that is no rule", {"pointer": "/a", "map": {"a": "b"}, "else": "c"}, "else"),
+    ("an else that is not a rule", {"pointer": "/a", "map": {"a": "b"}, "else": "c"}, "else"),
     ("half a power", {"pointer": "/a", "scale": 0.5}, "scale"),
     ("an odd time", {"pointer": "/a", "time": "soon"}, "time"),
     ("a zone without a time", {"pointer": "/a", "timezone": "UTC"}, "timezone"),

@@ -344,4 +344,4 @@ async def test_a_dry_run_says_what_the_trigger_hears(shop: Shop) -> None:
 async def test_a_wrong_field_names_the_nearest(shop: Shop) -> None:
     body = {"type": "visit", "source": "h", "external_id": "x", "tikcet": "1"}
     reply = await shop.call("POST", "/v1/interactions", json=body)
-    assert reply.json()["errors"][0]["msg"] == "is no field here; did you mean `ticket`?"
+    assert reply.json()["errors"][0]["msg"] == "is not a field here; did you mean `ticket`?"

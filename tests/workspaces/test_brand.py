@@ -107,7 +107,7 @@ async def test_a_logo_is_fetched_once_and_served_from_here(shop: Shop, pictures:
 
 @pytest.mark.parametrize(
     ("path", "why"),
-    [("/logo.svg", "no PNG"), ("/large.png", "200 KB"), ("/gone.png", "404")],
+    [("/logo.svg", "not a PNG"), ("/large.png", "200 KB"), ("/gone.png", "404")],
 )
 async def test_what_is_no_logo_is_refused(shop: Shop, pictures: str, path: str, why: str) -> None:
     brand = {"logo_url": pictures + path}

@@ -179,7 +179,7 @@ FORMS: dict[str, ConsoleForm] = {
     "survey-create": ConsoleForm(
         "POST", "/v1/surveys", "/surveys/new",
         {"template": text, "name": text, "key": text, "default_locale": text},
-        then="/surveys/{key}/edit", before="workspace-colour",
+        then="/surveys/{key}/edit", first_form="workspace-colour",
     ),
     "survey-publish": ConsoleForm(
         "POST", "/v1/surveys/{survey}/publish", "/surveys/{survey}/edit", then="/surveys/{key}"
@@ -191,7 +191,7 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     "survey-delete": ConsoleForm(
         "DELETE", "/v1/surveys/{survey}", "/surveys/{survey}", then="/surveys",
-        typed=("typed", "survey"),
+        confirmed_by=("typed", "survey"),
     ),
     "survey-widget-key": ConsoleForm(
         "POST", "/v1/api-keys", "/surveys/{survey}",
@@ -237,7 +237,7 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     "person-erase": ConsoleForm(
         "DELETE", "/v1/customers/{customer}", "/people/{customer}", then="/people/{customer}",
-        typed=("typed", "word"),
+        confirmed_by=("typed", "word"),
     ),
     # Answers
     "answer-tags": ConsoleForm(
@@ -310,7 +310,7 @@ FORMS: dict[str, ConsoleForm] = {
     # Alerts
     "alert-create": ConsoleForm("POST", "/v1/alerts", "/alerts", _ALERT, shape=_shape_alert),
     "alert-preview": ConsoleForm(
-        "POST", "/v1/alerts/preview", "/alerts", _ALERT, shape=_shape_alert, only_tries=True
+        "POST", "/v1/alerts/preview", "/alerts", _ALERT, shape=_shape_alert, is_trial=True
     ),
     "alert-switch": ConsoleForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": flag}),
     "alert-delete": ConsoleForm("DELETE", "/v1/alerts/{alert}", "/alerts"),

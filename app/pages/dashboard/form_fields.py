@@ -23,23 +23,23 @@ LEFT_OUT = _OmittedField()
 
 
 def text(values: list[str]) -> Any:
-    """FieldReader a line of text; an empty one is left out."""
+    """Read a line of text; an empty one is left out."""
     return values[-1].strip() or LEFT_OUT
 
 
 def text_or_null(values: list[str]) -> Any:
-    """FieldReader a line of text; an empty one clears the value."""
+    """Read a line of text; an empty one clears the value."""
     return values[-1].strip() or None
 
 
 def day(values: list[str]) -> Any:
-    """FieldReader a day as the moment at which it begins in UTC; an empty field is left out."""
+    """Read a day as the moment at which it begins in UTC; an empty field is left out."""
     typed = values[-1].strip()
     return f"{typed}T00:00:00Z" if typed else LEFT_OUT
 
 
 def number(values: list[str]) -> Any:
-    """FieldReader a number; an empty field is left out."""
+    """Read a number; an empty field is left out."""
     typed = values[-1].strip()
     if not typed:
         return LEFT_OUT
@@ -50,33 +50,33 @@ def number(values: list[str]) -> Any:
 
 
 def number_or_null(values: list[str]) -> Any:
-    """FieldReader a number; an empty field clears the value."""
+    """Read a number; an empty field clears the value."""
     found = number(values)
     return None if found is LEFT_OUT else found
 
 
 def flag(values: list[str]) -> bool:
-    """FieldReader a box to tick; a hidden field before it says no."""
+    """Read a box to tick; a hidden field before it says no."""
     return values[-1] == "1"
 
 
 def many(values: list[str]) -> list[str]:
-    """FieldReader boxes of which several may be ticked."""
+    """Read boxes of which several may be ticked."""
     return [value for value in values if value]
 
 
 def lines(values: list[str]) -> list[str]:
-    """FieldReader a text with one entry a line."""
+    """Read a text with one entry a line."""
     return [line.strip() for line in values[-1].splitlines() if line.strip()]
 
 
 def words(values: list[str]) -> list[str]:
-    """FieldReader a text with entries between commas or on lines of their own."""
+    """Read a text with entries between commas or on lines of their own."""
     return [word.strip() for word in values[-1].replace("\n", ",").split(",") if word.strip()]
 
 
 def pairs(values: list[str]) -> dict[str, str]:
-    """FieldReader a text with one `name = value` a line; raise ValueError for another form."""
+    """Read a text with one `name = value` a line; raise ValueError for another form."""
     found = {}
     for line in lines(values):
         name, separator, value = line.partition("=")
@@ -88,14 +88,14 @@ def pairs(values: list[str]) -> dict[str, str]:
 
 
 def json_text(values: list[str]) -> Any:
-    """FieldReader a text of JSON; an empty one is left out, any other text raises ValueError."""
+    """Read a text of JSON; an empty one is left out, any other text raises ValueError."""
     typed = values[-1].strip()
     if not typed:
         return LEFT_OUT
     try:
         return json.loads(typed)
     except ValueError as error:
-        msg = f"is no JSON: {error}"
+        msg = f"is not valid JSON: {error}"
         raise ValueError(msg) from None
 
 
@@ -115,13 +115,13 @@ class ConsoleForm:
     # The page that is shown after success, if not `page`.
     then: str | None = None
     # The form whose request is sent first, from the same fields.
-    before: str | None = None
+    first_form: str | None = None
     # What of the reply is shown once, such as a secret.
     shows_reply: tuple[str, ...] = ()
-    # It stores nothing and is shown again as it was filled in, beside the reply.
-    only_tries: bool = False
+    # The request stores nothing; the form is shown again as it was filled in, beside the reply.
+    is_trial: bool = False
     # The field that must repeat another, for what cannot be undone.
-    typed: tuple[str, str] | None = None
+    confirmed_by: tuple[str, str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()
     shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None

@@ -33,13 +33,13 @@ async def post_form(visit: ConsoleDep, name: str) -> Response:
     form = FORMS.get(name)
     if form is None:
         raise NotFound("There is no such form.")
-    if form.only_tries:
+    if form.is_trial:
         visit.require(Scope.WRITE)
     fields = await visit.read_all_fields()
     page = _fill(form.page, fields)
     try:
         _require_typed(visit, form, fields)
-        if before := FORMS.get(form.before or ""):
+        if before := FORMS.get(form.first_form or ""):
             await _send(visit, before, fields)
         reply = await _send(visit, form, fields)
     except ApiRefused as refused:
@@ -62,7 +62,7 @@ async def _lead_on(
 ) -> Response:
     """Show what came of a form: its reply, or the page that follows."""
     page = _fill(form.page, fields)
-    if form.only_tries:
+    if form.is_trial:
         # With an error, though an empty one, the form keeps what was typed.
         return await show_again(visit, page, FormOutcome(name, fields, "", reply=reply.json()))
     if form.shows_reply:
@@ -97,8 +97,8 @@ def _fill(template: str, fields: Fields) -> str:
 
 def _require_typed(visit: DashboardVisit, form: ConsoleForm, fields: Fields) -> None:
     """Refuse an action that cannot be undone unless its name was typed correctly."""
-    if form.typed is None:
+    if form.confirmed_by is None:
         return
-    typed, wanted = (fields.get(name, [""])[-1].strip() for name in form.typed)
+    typed, wanted = (fields.get(name, [""])[-1].strip() for name in form.confirmed_by)
     if typed != wanted or not wanted:
-        raise InvalidInput.at("body", form.typed[0], msg=visit.texts["typed_wrong"])
+        raise InvalidInput.at("body", form.confirmed_by[0], msg=visit.texts["typed_wrong"])

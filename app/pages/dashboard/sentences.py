@@ -67,7 +67,7 @@ def _worst_of(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 
 
 def _pillars(texts: DashboardTexts, reply: Insight) -> str:
-    # A module that is no part of the index is reported apart from the others.
+    # A module that is not part of the index is reported apart from the others.
     shown = [row for row in reply["rows"] if row["score"] is not None]
     rows = [row for row in shown if row["weight"]] or shown
     if not rows:
