@@ -48,7 +48,7 @@ async def test_a_trigger_is_tried_on_history_and_switched_on(
 ) -> None:
     await screen.goto(service.url + "/asking/new")
     await screen.get_by_label("Name", exact=True).fill("After a ticket")
-    await screen.locator("input[name=on]").fill("ticket.solved")
+    await screen.locator("select[name=on]").select_option("ticket.solved")
     await screen.get_by_role("button", name="Save").first.click()
     await screen.get_by_role("link", name="Try it on the last 30 days").click()
     history = screen.locator("#history")
