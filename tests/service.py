@@ -22,7 +22,7 @@ KEY = "sk_the_key_of_a_whole_service_123"
 
 
 class Service:
-    """Starts, kills and starts again."""
+    """A service that a test can start, kill and start again."""
 
     def __init__(self, *, workers: int = 1, **environment: str) -> None:
         """Choose a folder and a free port; `start` does the rest."""

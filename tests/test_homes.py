@@ -53,7 +53,7 @@ def classes() -> list[tuple[str, Path]]:
 
 
 def test_bands_have_one_list() -> None:
-    """Only where API and exports name them one by one do they stand as words."""
+    """The names of bands may be written out only in files that list them one by one."""
     named = re.compile(rf"""["']({"|".join(Band)})["']""")
     apart = {"surveys/scales.py", "surveys/schemas.py", "webhooks/samples.py", "metrics/figures.py",
              "metrics/registry.py", "exports/odata_sets.py",
@@ -103,7 +103,7 @@ def test_every_router_is_listed() -> None:
 
 
 def test_no_sql_stands_in_a_route() -> None:
-    """Nor in a handler that bypasses the framework."""
+    """A handler that bypasses the framework has none either."""
     for path in modules_that_serve():
         found = re.findall(r"\brun_sql\b|\bselect\(|\btext\(|\bsession\.exec\b", path.read_text())
         assert not found, (path, found)
@@ -189,7 +189,7 @@ def test_every_job_has_its_handler(settings: Settings, database: Database) -> No
 
 
 def test_what_is_enqueued_is_named_a_job() -> None:
-    """By that name the test above finds it."""
+    """The test above finds a job by the name of its constant."""
     calls = [
         (path.name, node.args[1])
         for path in SOURCES
@@ -251,7 +251,7 @@ def test_all_periodic_work_is_done() -> None:
 
 
 def test_a_mail_leaves_in_one_place() -> None:
-    """There it waits while sending is paused, and is tried again."""
+    """That place holds a mail while sending is paused, and tries it again."""
     senders = {
         str(path.relative_to(ROOT / "app"))
         for path in SOURCES
@@ -262,7 +262,7 @@ def test_a_mail_leaves_in_one_place() -> None:
 
 
 def test_an_answer_is_taken_in_one_place() -> None:
-    """There its touchpoint is declared, a refusal is raised, and claims give way to it."""
+    """That place declares its touchpoint, raises a refusal, and supersedes claims."""
     takers = {
         str(path.relative_to(ROOT / "app"))
         for path in SOURCES

@@ -87,17 +87,23 @@ async def redeem(session: AsyncSession, token: str) -> str | None:
     row = rows.first()
     if row is None or workspace_id is None:
         return None
-    made = new_token(workspace_id)
+    return _open_for_member(session, workspace_id, row.id, row.locale)
+
+
+def _open_for_member(
+    session: AsyncSession, workspace_id: UUID, member_id: UUID, locale: str
+) -> str:
+    token = new_token(workspace_id)
     session.add(
         DashboardSession(
             workspace_id=workspace_id,
-            token_hash=hash_secret(made),
-            member_id=row.id,
-            locale=row.locale,
+            token_hash=hash_secret(token),
+            member_id=member_id,
+            locale=locale,
             expires_at=utc_now() + _MEMBER_SESSION_LIFETIME,
         )
     )
-    return made
+    return token
 
 
 async def open_with_key(session: AsyncSession, caller: Caller, *, locale: str) -> str:
@@ -234,12 +240,6 @@ async def switch(session: AsyncSession, member: Member, workspace_key: str) -> s
     other = (await session.exec(query)).first()
     if other is None:
         return None
-    made = new_token(other.workspace_id)
-    session.add(
-        DashboardSession(
-            workspace_id=other.workspace_id, token_hash=hash_secret(made), member_id=other.id,
-            locale=other.locale, expires_at=utc_now() + _MEMBER_SESSION_LIFETIME,
-        )
-    )  # fmt: skip
+    token = _open_for_member(session, other.workspace_id, other.id, other.locale)
     await session.flush()
-    return made
+    return token

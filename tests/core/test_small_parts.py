@@ -109,7 +109,7 @@ async def test_a_refusal_is_counted_the_same_on_every_route(shop: Shop) -> None:
     assert {reason: grown[reason] for reason in wanted} == wanted
 
 
-async def test_who_waits_too_long_for_a_connection_is_told_to_come_again(
+async def test_a_request_that_waits_too_long_for_a_connection_gets_503(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert settings.database_url is not None

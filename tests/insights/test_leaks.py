@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No insight shows customers' words, names or single answers to whom they are not for."""
+"""No insight shows customers' words, names or single answers to people who may not see them."""
 
 import datetime as dt
 from typing import Any

@@ -19,7 +19,7 @@ import pytest
 from tests.service import Service
 
 pytestmark = pytest.mark.slow
-CUSTOMERS, ORDERS, TICKETS, TELLERS = 40, 300, 120, 4
+CUSTOMERS, ORDERS, TICKETS, SENDERS = 40, 300, 120, 4
 TRIGGERS: list[dict[str, Any]] = [
     {"name": "throttled", "on": "order.paid", "throttle": {"days": 30, "scope": "survey"},
      "once_per": "interaction", "survey": "nps"},
@@ -76,31 +76,31 @@ def prepare(service: Service) -> None:
             client.post("/v1/triggers", json=body).raise_for_status()
 
 
-def start_teller(service: Service, folder: Path, number: int) -> subprocess.Popen[bytes]:
-    file, name = str(folder / f"{number}.json"), "tests.slow.teller"
+def start_sender(service: Service, folder: Path, number: int) -> subprocess.Popen[bytes]:
+    file, name = str(folder / f"{number}.json"), "tests.slow.sender_process"
     command = [sys.executable, "-m", name, service.url, service.key, file, str(number)]
     return subprocess.Popen(command)
 
 
-def tell_under_kills(service: Service, folder: Path) -> None:
-    """Let four processes tell everything, some of it twice, while each of them and of us dies."""
+def send_under_kills(service: Service, folder: Path) -> None:
+    """Let four processes send everything, some twice, while they and the service are killed."""
     chance, told = random.Random(9), happened()
-    shares: list[list[dict[str, Any]]] = [[] for _ in range(TELLERS)]
+    shares: list[list[dict[str, Any]]] = [[] for _ in range(SENDERS)]
     for number, interaction in enumerate(told):
-        shares[number % TELLERS].append(interaction)
-        shares[chance.randrange(TELLERS)].append(interaction)
+        shares[number % SENDERS].append(interaction)
+        shares[chance.randrange(SENDERS)].append(interaction)
     for number, share in enumerate(shares):
         (folder / f"{number}.json").write_text(json.dumps(share))
-    tellers = [start_teller(service, folder, number) for number in range(TELLERS)]
+    senders = [start_sender(service, folder, number) for number in range(SENDERS)]
     for number, pattern in enumerate(("app.cli.web", "app.worker", "postgres -D", "app.cli.web")):
         time.sleep(1.5)
-        tellers[number].kill()
-        tellers[number].wait()
+        senders[number].kill()
+        senders[number].wait()
         found = service.find(pattern)
         if found:
             found[0].send_signal(signal.SIGKILL)
-        tellers[number] = start_teller(service, folder, number)
-    assert [teller.wait(240) for teller in tellers] == [0] * TELLERS
+        senders[number] = start_sender(service, folder, number)
+    assert [sender.wait(240) for sender in senders] == [0] * SENDERS
 
 
 def pages(client: httpx.Client, path: str) -> list[dict[str, Any]]:
@@ -152,7 +152,7 @@ def outcome(service: Service) -> dict[str, Any]:
 
 def test_it_comes_to_what_a_slow_replay_does(tmp_path: Path) -> None:
     with running(workers=2) as service:
-        tell_under_kills(service, tmp_path)
+        send_under_kills(service, tmp_path)
         found = outcome(service)
         checked = service.command("rollups", "check")
         assert checked.returncode == 0, checked.stdout + checked.stderr

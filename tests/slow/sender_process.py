@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that tells a service what happened, in an order of its own, until all is acknowledged.
+"""A process that sends interactions in an order of its own until all are acknowledged.
 
-`python -m tests.slow.teller URL KEY FILE SEED` tells the interactions of FILE (a JSON array), some
-one by one over a few connections and some in batches. Whatever is not acknowledged is told again.
+`python -m tests.slow.sender_process URL KEY FILE SEED` sends those of FILE (a JSON array), some one
+by one over a few connections and some in batches. What is not acknowledged is sent again.
 """
 
 import json
@@ -19,13 +19,13 @@ _CONNECTIONS = 6
 _ALONE, _MAX_TOGETHER = 0.6, 25
 
 
-def tell(client: httpx.Client, told: list[Any]) -> None:
-    """Tell one interaction, or a batch, until it is acknowledged."""
-    alone = len(told) == 1
+def send_until_acknowledged(client: httpx.Client, sent: list[Any]) -> None:
+    """Send one interaction, or a batch, until it is acknowledged."""
+    alone = len(sent) == 1
     path = "/v1/interactions" if alone else "/v1/interactions/batch?triggers=true"
     while True:
         try:
-            reply = client.post(path, json=told[0] if alone else told)
+            reply = client.post(path, json=sent[0] if alone else sent)
         except httpx.TransportError:
             reply = None
         if reply is not None and reply.status_code in {200, 201}:
@@ -39,7 +39,7 @@ def tell(client: httpx.Client, told: list[Any]) -> None:
 
 
 def main() -> None:
-    """Tell everything once, in pieces of different lengths."""
+    """Send everything once, in pieces of different lengths."""
     url, key, file, seed = sys.argv[1:]
     chance = random.Random(seed)
     waiting = json.loads(Path(file).read_text())
@@ -52,9 +52,9 @@ def main() -> None:
     headers = {"Authorization": f"Bearer {key}"}
     with (
         httpx.Client(base_url=url, headers=headers, timeout=30) as client,
-        ThreadPoolExecutor(_CONNECTIONS) as tellers,
+        ThreadPoolExecutor(_CONNECTIONS) as threads,
     ):
-        for _ in tellers.map(lambda piece: tell(client, piece), pieces):
+        for _ in threads.map(lambda piece: send_until_acknowledged(client, piece), pieces):
             pass
 
 
