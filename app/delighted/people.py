@@ -21,7 +21,7 @@ from app.interactions.customer_schemas import CustomerPatch, CustomerRow
 from app.invitations import service as invitations
 from app.invitations import suppression
 from app.invitations.manual_invitations import invite
-from app.invitations.refusals import pause_of
+from app.invitations.refusals import throttle_interval
 from app.invitations.schemas import InvitationIn
 from app.invitations.suppression import SuppressionKind
 from app.responses.queries import last_answered
@@ -103,7 +103,7 @@ async def _ask(
     send_at = utc_now() + dt.timedelta(seconds=delay)
     workspace = await get_workspace(request.session, request.caller.workspace_id)
     asked_before = request.parameters.moment("last_sent_at")
-    pause = pause_of(workspace.throttle) if workspace.throttle is not None else None
+    pause = throttle_interval(workspace.throttle) if workspace.throttle is not None else None
     if pause is not None and asked_before is not None and asked_before > send_at - pause:
         return None
     survey = await request.survey(to_answer=True)

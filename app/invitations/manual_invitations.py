@@ -21,9 +21,9 @@ from app.invitations.refusals import (
     Refusal,
     RefusalReason,
     find_recent_invitations,
-    pause_of,
     refusal_by_throttle,
     refusal_now,
+    throttle_interval,
 )
 from app.invitations.schemas import InvitationIn
 from app.surveys.catalogue import find_published
@@ -90,7 +90,7 @@ async def _refusal(
     refusal = await refusal_now(session, workspace, customer, by_mail=body.channel == "email")
     if refusal is not None or body.ignore_throttle or workspace.throttle is None:
         return refusal
-    since = send_at - pause_of(workspace.throttle)
+    since = send_at - throttle_interval(workspace.throttle)
     asked = await find_recent_invitations(
         session, survey.workspace_id, [customer["id"]], since=since
     )

@@ -111,7 +111,7 @@ join survey_version v on v.workspace_id = i.workspace_id and v.survey_id = s.id
 where i.workspace_id = :workspace_id and i.customer_id = any(:customers)
   and i.status in ('scheduled', 'sent', 'stored', 'opened', 'answered', 'expired')
   and (i.sent_at is not null or i.status <> 'expired') and not i.test
-  and coalesce(i.sent_at, i.send_at) > :since and i.trigger_id is distinct from :but_by
+  and coalesce(i.sent_at, i.send_at) > :since and i.trigger_id is distinct from :excluded_trigger
 """)
 
 
@@ -121,12 +121,12 @@ async def find_recent_invitations(
     customers: Iterable[UUID],
     *,
     since: dt.datetime,
-    but_by: UUID | None = None,
+    excluded_trigger: UUID | None = None,
 ) -> dict[UUID, list[PastInvitation]]:
     """Return the invitations that were sent to customers since then, or are scheduled.
 
     The customers must be locked, so that of two transactions that ask at the same time the second
-    sees the first. Invitations of the trigger `but_by` are left out.
+    sees the first. Invitations of the trigger `excluded_trigger` are left out.
     """
     rows = await _RECENT.run(
         session,
@@ -134,7 +134,7 @@ async def find_recent_invitations(
         customers=list(set(customers)),
         since=since,
         # No trigger has the nil UUID, so nothing is excluded.
-        but_by=but_by or UUID(int=0),
+        excluded_trigger=excluded_trigger or UUID(int=0),
     )
     by_customer: dict[UUID, list[PastInvitation]] = defaultdict(list)
     for row in rows:
@@ -143,7 +143,7 @@ async def find_recent_invitations(
     return by_customer
 
 
-def pause_of(throttle: Mapping[str, Any] | None) -> dt.timedelta:
+def throttle_interval(throttle: Mapping[str, Any] | None) -> dt.timedelta:
     """Return the least time between two invitations."""
     return dt.timedelta(days=throttle["days"]) if throttle else dt.timedelta()
 
@@ -158,7 +158,7 @@ def refusal_by_throttle(
     """Return a refusal that says until when the throttle holds, or None if it allows the time."""
     if throttle is None:
         return None
-    pause, scope = pause_of(throttle), throttle.get("scope", "workspace")
+    pause, scope = throttle_interval(throttle), throttle.get("scope", "workspace")
     near = [
         past.at
         for past in asked

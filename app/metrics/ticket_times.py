@@ -222,7 +222,7 @@ class TicketCounter:
         return Change(medians[1] - medians[0], None, None, None)
 
     async def excluded(self, session: AsyncSession, request: MetricRequest) -> None:
-        """Tickets with impossible times are counted as `invalid` beside the figure."""
+        """Return None: tickets with impossible times are counted as `invalid` beside the figure."""
 
 
 RESOLUTIONS = TicketCounter(("first", "full", *_COUNTED))

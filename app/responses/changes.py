@@ -19,9 +19,9 @@ from app.responses.statements import (
     LOCK_OLD,
     UPDATED,
     declared_segments,
-    select_moved,
-    write_events,
-    write_rollups,
+    events_sql,
+    moved_rows_sql,
+    rollups_sql,
 )
 from app.surveys.scales import LOW_BANDS, bands_sql
 
@@ -39,7 +39,7 @@ def _change(
     $1 workspace, $2 moment, $3 slot, $4 ids, $5 event ids.
     """
     emitted = (
-        write_events("updated", event_type, "true", completes=COMPLETES)
+        events_sql("updated", event_type, "true", completes=COMPLETES)
         if event_type
         else "emitted as (select $2::timestamptz)"
     )
@@ -54,10 +54,10 @@ updated as (
   where r.workspace_id = $1 and r.id = o.id and {condition} returning r.*
 ),
 moved as (
-  {select_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {select_moved("updated r", 1, "r.state = 'counted'")}
+  {moved_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {moved_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
-{write_rollups("$3::int2")},
+{rollups_sql("$3::int2")},
 {emitted}
 select array(select id from old) as found, array(select id from updated) as changed
 """
@@ -85,11 +85,11 @@ updated as (
   where r.workspace_id = $1 and r.id = o.id and o.state <> 'deleted' returning r.*
 ),
 moved as (
-  {select_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {select_moved("updated r", 1, "r.state = 'counted'")}
+  {moved_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {moved_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
-{write_rollups("$3::int2")},
-{write_events("updated", UPDATED, "true")}
+{rollups_sql("$3::int2")},
+{events_sql("updated", UPDATED, "true")}
 select count(*) from updated
 """
 

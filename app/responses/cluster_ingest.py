@@ -19,9 +19,9 @@ from app.responses.statements import (
     CREATED,
     EVENT_DATA,
     GIVEN_COLUMNS,
-    contributions,
-    insert_of_response,
-    upsert_of_rollups,
+    contributions_sql,
+    insert_responses_sql,
+    upsert_rollups_sql,
 )
 
 NAME = "afterword_ingest"
@@ -39,9 +39,9 @@ CALL = f"select {NAME}($1, $2, $3, $4, $5, $6)"
 
 _FRESH = "(select 1 as sign, f.* from response f where f.workspace_id = p_workspace"
 _FRESH += " and f.id = any(fresh) and f.state = 'counted') r"
-_ROLLUPS = upsert_of_rollups(
+_ROLLUPS = upsert_rollups_sql(
     "w.workspace_id", "p_slot",
-    f"workspace_config w cross join ({contributions(_FRESH, 'held.configs')}) delta",
+    f"workspace_config w cross join ({contributions_sql(_FRESH, 'held.configs')}) delta",
     condition="w.workspace_id = p_workspace",
 )  # fmt: skip
 _DATA = EVENT_DATA.format(completes="r.settled", about="n.about").replace("$1", "p_workspace")
@@ -59,7 +59,7 @@ begin
   select config, configs into held from workspace_config
     where workspace_id = p_workspace for key share;
   for answer in
-    {insert_of_response("w.workspace_id", "p_moment", "w.config", "p_events")}
+    {insert_responses_sql("w.workspace_id", "p_moment", "w.config", "p_events")}
     from workspace_config w cross join json_to_recordset(p_rows) n({GIVEN_COLUMNS})
     join survey s on s.workspace_id = p_workspace and s.id = n.survey_id
     where w.workspace_id = p_workspace order by n.id

@@ -48,7 +48,7 @@ def is_followed_up(whole: dict[str, Any]) -> bool:
 async def restore_follow_ups(
     session: AsyncSession, workspace_id: UUID, responses: Sequence[dict[str, Any]]
 ) -> None:
-    """Give responses that were written anew the follow-up, notes and age that they had before."""
+    """Restore the follow-up, the notes and the time of creation of rewritten responses."""
     await run_sql(
         session,
         text("""

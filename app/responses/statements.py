@@ -69,12 +69,12 @@ def declared_segments(properties: str, workspace: str) -> str:
       where {workspace}.configs -> {workspace}.config::text -> 'segments' ? p.key), '{{}}')"""
 
 
-def select_moved(source: str, sign: int, condition: str) -> str:
+def moved_rows_sql(source: str, sign: int, condition: str) -> str:
     columns = ", ".join(f"r.{c}" for c in _MOVED)
     return f"select {sign} as sign, {columns} from {source} where {condition}"
 
 
-def contributions(moved: str, configs: str) -> str:
+def contributions_sql(moved: str, configs: str) -> str:
     """Return the SQL that counts rows, signed, into rollup cells.
 
     `moved` is what stands after FROM, with the rows as `r`; `configs` is the configurations.
@@ -105,7 +105,7 @@ cross join lateral (
 group by 1, 2, 3, 4, 5, 6, 7, 8"""
 
 
-def upsert_of_rollups(workspace: str, slot: str, source: str, *, condition: str = "true") -> str:
+def upsert_rollups_sql(workspace: str, slot: str, source: str, *, condition: str = "true") -> str:
     """Return the SQL that adds the contributions of a source to the rollups."""
     zeros = ", ".join("0" for _ in COUNTERS)
     columns = ", ".join(COUNTERS)
@@ -118,12 +118,12 @@ def upsert_of_rollups(workspace: str, slot: str, source: str, *, condition: str 
   on conflict (workspace_id, {ROLLUP_KEY}) do update set {added}"""
 
 
-def write_rollups(slot: str) -> str:
+def rollups_sql(slot: str) -> str:
     """Return the CTEs that bring the contributions of `moved` into the rollups."""
     return f"""
-delta as materialized ({contributions("moved r cross join gate c", "c.configs")}),
+delta as materialized ({contributions_sql("moved r cross join gate c", "c.configs")}),
 counted as (
-  {upsert_of_rollups("$1", slot, "delta")}
+  {upsert_rollups_sql("$1", slot, "delta")}
 )"""
 
 
@@ -160,7 +160,7 @@ EVENT_DATA = """jsonb_build_object(
 CREATED, UPDATED = f"'{EventType.RESPONSE_CREATED}'", f"'{EventType.RESPONSE_UPDATED}'"
 
 
-def write_events(
+def events_sql(
     source: str,
     event_type: str,
     condition: str,
@@ -168,6 +168,10 @@ def write_events(
     completes: str = "false",
     about: str = _ABOUT,
 ) -> str:
+    """Return the CTE that writes an event for each row of `source` that meets the condition.
+
+    `completes` and `about` are SQL: whether the event makes the answer final, and its case.
+    """
     data = EVENT_DATA.format(completes=completes, about=about)
     return f"""
 emitted as (
@@ -180,7 +184,7 @@ emitted as (
 )"""
 
 
-def insert_of_response(workspace: str, moment: str, config: str, events: str) -> str:
+def insert_responses_sql(workspace: str, moment: str, config: str, events: str) -> str:
     """Return the SQL that makes responses of the given rows `n`, up to its FROM."""
     return f"""insert into response (workspace_id, {", ".join(STORED_COLUMNS)},
     follow_up_opened_at, notes, revisions, counted_as, told, settled, public, created_at,
@@ -196,14 +200,14 @@ def _insert(given: str) -> str:
 with {GATE},
 {given},
 inserted as (
-  {insert_of_response("$1", "$2::timestamptz", "gate.config", "$4::bool")}
+  {insert_responses_sql("$1", "$2::timestamptz", "gate.config", "$4::bool")}
   from gate cross join given n join survey s on s.workspace_id = $1 and s.id = n.survey_id
   order by n.id for key share of s
   on conflict (workspace_id, id) do nothing returning *
 ),
-moved as ({select_moved("inserted r", 1, "r.state = 'counted'")}),
-{write_rollups("$3::int2")},
-{write_events("inserted", CREATED, "$4::bool", completes="r.settled", about="n.about")}
+moved as ({moved_rows_sql("inserted r", 1, "r.state = 'counted'")}),
+{rollups_sql("$3::int2")},
+{events_sql("inserted", CREATED, "$4::bool", completes="r.settled", about="n.about")}
 select array(select id from inserted) as ids
 """
 
@@ -292,11 +296,11 @@ updated as (
   returning r.*
 ),
 moved as (
-  {select_moved("old r join updated u using (id)", -1, "r.state = 'counted'")}
-  union all {select_moved("updated r", 1, "r.state = 'counted'")}
+  {moved_rows_sql("old r join updated u using (id)", -1, "r.state = 'counted'")}
+  union all {moved_rows_sql("updated r", 1, "r.state = 'counted'")}
 ),
-{write_rollups("$3::int2")},
-{write_events("updated", CREATED_OR_UPDATED, "$4::bool", completes=COMPLETES, about="n.about")}
+{rollups_sql("$3::int2")},
+{events_sql("updated", CREATED_OR_UPDATED, "$4::bool", completes=COMPLETES, about="n.about")}
 select o.seq as seq_before, {", ".join(map(_kept, StoredResponse.__struct_fields__))}
 from old o left join updated u on u.id = o.id
 """
@@ -311,9 +315,9 @@ where workspace_id = $1 and id = any($2::uuid[]) and (created_at < $3 or not pub
 
 # What the rollups should say, from the rows alone. $1 workspace.
 FROM_ROWS = f"""
-with moved as ({select_moved("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
+with moved as ({moved_rows_sql("response r", 1, "r.workspace_id = $1 and r.state = 'counted'")})
 {
-    contributions(
+    contributions_sql(
         "moved r cross join (select configs from workspace_config where workspace_id = $1) c",
         "c.configs",
     )

@@ -16,7 +16,7 @@ from app.core.prepared_statements import Prepared
 from app.interactions.customers import find_customers_by_id
 from app.interactions.interaction_recorder import RecordedInteraction
 from app.interactions.resolution import GONE
-from app.invitations.refusals import PastInvitation, find_recent_invitations, pause_of
+from app.invitations.refusals import PastInvitation, find_recent_invitations, throttle_interval
 from app.invitations.suppression import SuppressionKind, find_suppressions
 from app.surveys.compiled import CompiledSurvey
 from app.triggers.compiled_trigger import CompiledTrigger
@@ -111,7 +111,7 @@ async def read_context(
     customers |= await find_customers_by_id(session, workspace_id, unread)
     emails = [customer["email"] for customer in customers.values() if customer["email"]]
     emails += [interaction.contact["email"] for interaction in recorded if interaction.contact]
-    pauses = [pause_of(rule.throttle(workspace)) for rule in rules]
+    pauses = [throttle_interval(rule.throttle(workspace)) for rule in rules]
     past_invitations: dict[UUID, list[PastInvitation]] = defaultdict(list)
     if customers and any(pauses):
         since = utc_now() - max(pauses)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Send invitations that are due, after their triggers have decided again.
 
-Many are sent at once: those that wait share the transaction that checks them, and the one that
-notes what became of their mails.
+Many are sent at once: one transaction checks all that are waiting, and another one stores what
+became of their mails.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class InvitationSender:
     async def _check(
         self, workspace_id: UUID, ids: list[UUID]
     ) -> list[CheckedInvitation | LaterError | None]:
-        """Return those that may be sent; one that may not is ended, with the reason."""
+        """Return what may be sent now; cancel or suppress the others with their reasons."""
         checked: dict[UUID, CheckedInvitation | LaterError] = {}
         async with self._database.transaction() as session:
             waiting = [

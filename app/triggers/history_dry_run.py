@@ -19,7 +19,7 @@ from app.core.database import run_sql
 from app.core.schema import Json
 from app.interactions.inherited_fields import COLUMNS
 from app.interactions.interaction_recorder import RecordedInteraction
-from app.invitations.refusals import PastInvitation, find_recent_invitations, pause_of
+from app.invitations.refusals import PastInvitation, find_recent_invitations, throttle_interval
 from app.triggers.compiled_trigger import RESOLVING_TYPES, CompiledTrigger
 from app.triggers.decision_context import DecisionContext, case_of, read_context
 from app.triggers.decision_rules import evaluate_trigger, plan_invitation
@@ -116,10 +116,10 @@ async def _context(
     known = await read_rules(session, trigger.workspace_id)
     context = await read_context(session, known, chunk, [rule])
     new = set(context.customers) - set(past_invitations)
-    pause = pause_of(rule.throttle(context.workspace))
+    pause = throttle_interval(rule.throttle(context.workspace))
     if new and pause:
         sent = await find_recent_invitations(
-            session, trigger.workspace_id, new, since=since - pause, but_by=trigger.id
+            session, trigger.workspace_id, new, since=since - pause, excluded_trigger=trigger.id
         )
         for customer, past in sent.items():
             past_invitations[customer] += past

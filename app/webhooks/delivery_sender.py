@@ -123,7 +123,7 @@ class DeliverySender:
         await self._write()
         if (
             self._settings.sending != "paused"
-            and self._queues.running.total() < MAX_CONCURRENT_DELIVERIES
+            and self._queues.running_by_endpoint.total() < MAX_CONCURRENT_DELIVERIES
         ):
             await self._claim()
         self._begin(client)
@@ -134,7 +134,7 @@ class DeliverySender:
         until = now + dt.timedelta(seconds=_LEASE_SECONDS)
         begin_by = asyncio.get_running_loop().time() + _BEGIN_WITHIN_SECONDS
         async with self._database.transaction() as session:
-            held = json.dumps(self._queues.held())
+            held = json.dumps(self._queues.count_claimed())
             due: list[Delivery] = []
             for workspace_id in await select_workspace_ids(session, _BUSY, now=now):
                 rows = await run_sql(
@@ -153,7 +153,7 @@ class DeliverySender:
                 self._queues.add(LeasedDelivery(delivery, endpoint, events[delivery.id], begin_by))
 
     def _begin(self, client: GuardedClient) -> None:
-        for claimed in self._queues.next(asyncio.get_running_loop().time()):
+        for claimed in self._queues.take_ready(asyncio.get_running_loop().time()):
             task = asyncio.create_task(self._attempt(client, claimed))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -34,37 +34,42 @@ class EndpointQueues:
     """What is claimed, by endpoint, and what runs."""
 
     waiting: dict[UUID, deque[LeasedDelivery]] = field(default_factory=dict)
-    running: Counter[UUID] = field(default_factory=Counter)
-    running_of: Counter[UUID] = field(default_factory=Counter)
+    running_by_endpoint: Counter[UUID] = field(default_factory=Counter)
+    running_by_workspace: Counter[UUID] = field(default_factory=Counter)
 
     def add(self, claimed: LeasedDelivery) -> None:
         """Let a delivery wait in its endpoint's queue."""
         self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
 
-    def next(self, now: float) -> Iterator[LeasedDelivery]:
+    def take_ready(self, now: float) -> Iterator[LeasedDelivery]:
         """Yield the deliveries to begin now; each counts as running from then on."""
         # The endpoint with the fewest running attempts comes first.
-        for endpoint_id in sorted(self.waiting, key=lambda endpoint_id: self.running[endpoint_id]):
+        for endpoint_id in sorted(
+            self.waiting, key=lambda endpoint_id: self.running_by_endpoint[endpoint_id]
+        ):
             queue = self.waiting[endpoint_id]
             while queue and self._has_slot(queue[0].endpoint):
                 claimed = queue.popleft()
                 if claimed.begin_by > now:
-                    self.running[endpoint_id] += 1
-                    self.running_of[claimed.endpoint.workspace_id] += 1
+                    self.running_by_endpoint[endpoint_id] += 1
+                    self.running_by_workspace[claimed.endpoint.workspace_id] += 1
                     yield claimed
             if not queue:
                 del self.waiting[endpoint_id]
 
     def _has_slot(self, endpoint: WebhookEndpoint) -> bool:
         return (
-            self.running[endpoint.id] < MAX_PER_ENDPOINT
-            and self.running_of[endpoint.workspace_id] < MAX_PER_WORKSPACE
-            and self.running.total() < MAX_CONCURRENT_DELIVERIES
+            self.running_by_endpoint[endpoint.id] < MAX_PER_ENDPOINT
+            and self.running_by_workspace[endpoint.workspace_id] < MAX_PER_WORKSPACE
+            and self.running_by_endpoint.total() < MAX_CONCURRENT_DELIVERIES
         )
 
     def end(self, endpoint: WebhookEndpoint) -> None:
         """Free a slot."""
-        for counts, name in ((self.running, endpoint.id), (self.running_of, endpoint.workspace_id)):
+        for counts, name in (
+            (self.running_by_endpoint, endpoint.id),
+            (self.running_by_workspace, endpoint.workspace_id),
+        ):
             counts[name] -= 1
             if not counts[name]:
                 del counts[name]
@@ -73,13 +78,13 @@ class EndpointQueues:
         """Empty the queue of an endpoint that fails; return what was not begun."""
         return [claimed.delivery for claimed in self.waiting.pop(endpoint_id, ())]
 
-    def held(self) -> dict[str, int]:
+    def count_claimed(self) -> dict[str, int]:
         """Return how many deliveries of each endpoint are claimed."""
-        counts = Counter({str(id_): count for id_, count in self.running.items()})
+        counts = Counter({str(id_): count for id_, count in self.running_by_endpoint.items()})
         for endpoint_id, queue in self.waiting.items():
             counts[str(endpoint_id)] += len(queue)
         return dict(counts)
 
     def is_idle(self, endpoint_id: UUID) -> bool:
         """Tell whether an endpoint has nothing more to do."""
-        return endpoint_id not in self.waiting and endpoint_id not in self.running
+        return endpoint_id not in self.waiting and endpoint_id not in self.running_by_endpoint
