@@ -58,17 +58,32 @@ def _route_of(request: Request) -> str:
 def note_change(session: AsyncSession, request: Request, workspace_id: UUID) -> None:
     """Write down who changes what; it is stored with the change, or not at all."""
     caller = getattr(request.state, "caller", None)
+    add_entry(
+        session,
+        workspace_id,
+        actor=getattr(caller, "name", "?"),
+        key_id=getattr(caller, "key_id", None),
+        action=f"{request.method} {_route_of(request)}",
+        target=_path_names(request),
+    )
+
+
+def add_entry(
+    session: AsyncSession,
+    workspace_id: UUID,
+    *,
+    actor: str,
+    action: str,
+    target: dict[str, str],
+    key_id: UUID | None = None,
+) -> None:
+    """Write down a change: its route, such as `PUT /v1/journeys/{key}`, and what that named."""
     session.add(
         AuditEntry(
-            workspace_id=workspace_id,
-            id=uuid7(),
-            actor=getattr(caller, "name", "?"),
-            key_id=getattr(caller, "key_id", None),
-            action=f"{request.method} {_route_of(request)}",
-            target=_path_names(request),
-            at=utc_now(),
+            workspace_id=workspace_id, id=uuid7(), actor=actor, key_id=key_id, action=action,
+            target=target, at=utc_now(),
         )
-    )
+    )  # fmt: skip
 
 
 def _path_names(request: Request) -> dict[str, str]:

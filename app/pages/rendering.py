@@ -51,7 +51,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["code"] = _code
-_templates.filters["short_id"] = lambda name: name[:8] if as_uuid(name) else name
+_templates.filters["short_id"] = lambda name: f"…{name[-8:]}" if as_uuid(name) else name
 _templates.globals["root"] = root_path.get
 _PLAIN: dict[str, Any] = {"look": None, "scripts": (), "refresh": None, "kiosk": False}
 

@@ -37,6 +37,14 @@ def test_the_demo_shows_figures_at_once(service: Service) -> None:
         assert sum(step["weakest"] for step in journey["steps"]) == 1
         languages = client.get("/v1/metrics/nps", params={"group_by": "locale"}).json()["rows"]
         assert {row["group"]["locale"] for row in languages} == {"pl", "ro", "en"}
+        changes = client.get("/v1/audit", params={"limit": 100}).json()["data"]
+        assert {"demo", "Ewa", "Manager"} == {change["actor"] for change in changes}
+        routes = {
+            f"{method.upper()} {path}"
+            for path, methods in client.get("/openapi.json").json()["paths"].items()
+            for method in methods
+        }
+        assert {change["action"] for change in changes} <= routes
 
 
 def test_a_second_up_on_the_same_folder_is_refused_with_a_clear_word(service: Service) -> None:

@@ -11,12 +11,16 @@ from app.pages.dashboard.api import VisitorApi
 _NAMED = {
     "surveys": "name", "triggers": "name", "integrations": "key", "alerts": "name",
     "members": "name", "api-keys": "name", "webhook-endpoints": "url", "share-links": "path",
+    "touchpoints": "name", "journeys": "name",
 }  # fmt: skip
 # The pages of one thing; its id or key follows.
 _PAGES = {
     "surveys": "/surveys/", "triggers": "/asking/", "integrations": "/connections/",
     "alerts": "/alerts/", "responses": "/responses/", "customers": "/people/",
 }  # fmt: skip
+
+# The names of things by their kind and their id or key.
+SubjectNames = dict[tuple[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +36,26 @@ def subject_kind(action: str) -> str:
     return action.removesuffix("/").split("/")[2]
 
 
-async def find_names(api: VisitorApi, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the names of what the entries were about, by id and by key."""
-    names: dict[str, str] = {}
+async def find_names(
+    api: VisitorApi, rows: Sequence[Mapping[str, Any]], *, language: str
+) -> SubjectNames:
+    """Return the names of what the entries were about, in the language where there are several."""
+    names: SubjectNames = {}
     for kind in {subject_kind(row["action"]) for row in rows} & _NAMED.keys():
         for found in await api.list(f"/v1/{kind}"):
-            name = str(found[_NAMED[kind]])
-            names |= {str(found[by]): name for by in ("id", "key") if found.get(by)}
+            name = found[_NAMED[kind]]
+            if isinstance(name, Mapping):
+                name = name.get(language) or next(iter(name.values()), found["key"])
+            names |= {(kind, str(found[by])): str(name) for by in ("id", "key") if found.get(by)}
     return names
 
 
-def subject_of(row: Mapping[str, Any], names: Mapping[str, str]) -> AuditSubject | None:
+def subject_of(row: Mapping[str, Any], names: SubjectNames) -> AuditSubject | None:
     """Return what an entry was about; None if it named nothing, as where something was made."""
     value = next(iter(row["target"].values()), None)
     if value is None:
         return None
     kind = subject_kind(row["action"])
-    is_gone = kind in _NAMED and value not in names
+    is_gone = kind in _NAMED and (kind, value) not in names
     path = None if is_gone or kind not in _PAGES else _PAGES[kind] + value
-    return AuditSubject(names.get(value, value), path)
+    return AuditSubject(names.get((kind, value), value), path)

@@ -63,7 +63,7 @@ async def show_audit(
     """Show who did what."""
     visit.require(Scope.ADMIN)
     found = await visit.api.get("/v1/audit", limit=100, cursor=cursor)
-    names = await find_names(visit.api, found["data"])
+    names = await find_names(visit.api, found["data"], language=visit.texts.language)
     rows = [(row, subject_of(row, names)) for row in found["data"]]
     return visit.page("audit", rows=rows, cursor=found["next_cursor"])
 
