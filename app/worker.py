@@ -45,7 +45,7 @@ from app.invitations.send_queue import REMIND_JOB, SEND_JOB, expire_due, queue_d
 from app.pages.dashboard.link_mail import LINK_JOB, LINK_REQUEST_JOB, enqueue_link_mails, send_link
 from app.pages.dashboard.member_mail import mail_new_member
 from app.responses.abandoned_responses import COMPLETE_JOB, complete_abandoned, queue_abandoned
-from app.responses.cases import JOIN_JOB, consume_interactions, join
+from app.responses.cases import JOIN_JOB, consume_interactions, join_cases
 from app.responses.purge import purge_tests
 from app.responses.rollups import recount
 from app.responses.service import REDACT_JOB, consume_deletions, redact_events
@@ -90,7 +90,7 @@ def handlers(database: Database, settings: Settings) -> dict[str, JobHandler]:
         REASSIGN_JOB: reassign_merged,
         TRANSLATE_JOB: translator.translate,
         SEND_JOB: InvitationSender(database, mail_context).send,
-        JOIN_JOB: join,
+        JOIN_JOB: join_cases,
         REDACT_JOB: redact_events,
         COMPLETE_JOB: complete_abandoned,
         webhooks.REPLAY_JOB: replay,

@@ -27,7 +27,7 @@ from app.alerts.series import (
     read_series,
     request_of,
     require_baseline,
-    since_of,
+    start_of_series,
 )
 from app.core.clock import utc_now
 from app.metrics.periods import Interval, period_start
@@ -75,7 +75,7 @@ async def charts_of(
     """Compute the charts of an alert that was made at some time."""
     zone = ZoneInfo(workspace.timezone)
     today = utc_now().astimezone(zone).date()
-    since = since_of(rules, made.astimezone(zone).date())
+    since = start_of_series(rules, made.astimezone(zone).date())
     request = await request_of(session, workspace, rules, since, today)
     alert_series = await read_series(session, request, rules)
     return await asyncio.to_thread(_charts, alert_series, rules, today)

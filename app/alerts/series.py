@@ -96,7 +96,7 @@ def _own_place(loc: Sequence[str | int]) -> Sequence[str | int]:
 
 
 def require_baseline(rules: AlertRules, today: dt.date) -> None:
-    """Raise InvalidInput for a baseline that is too long ago, or not over."""
+    """Raise InvalidInput for a baseline that is too long ago, or ends in the future."""
     span = rules.baseline
     if span is None:
         return
@@ -109,11 +109,11 @@ def require_baseline(rules: AlertRules, today: dt.date) -> None:
         )
 
 
-def since_of(rules: AlertRules, made: dt.date) -> dt.date:
+def start_of_series(rules: AlertRules, made_on: dt.date) -> dt.date:
     """Return where the series begins: a year before the alert was made, or with its baseline."""
-    first = made - HISTORY
+    first = made_on - HISTORY
     if rules.baseline is not None:
-        first = max(min(first, rules.baseline.from_), made - _MAX_BASELINE_AGE)
+        first = max(min(first, rules.baseline.from_), made_on - _MAX_BASELINE_AGE)
     return period_start(first, Interval(rules.interval))
 
 
@@ -123,9 +123,9 @@ async def read_series(
     """Read the series of every group, with the places of its baseline's periods."""
     counter = METRICS[request.metric].counter
     interval = Interval(rules.interval)
-    over = period_start(request.today, interval)
-    span = Span(request.span.start, over)
-    if not moment_of(span.start, request.zone) < moment_of(over, request.zone):
+    end = period_start(request.today, interval)
+    span = Span(request.span.start, end)
+    if not moment_of(span.start, request.zone) < moment_of(end, request.zone):
         return AlertSeries([], [], net=False, step=1.0)
     request = MetricRequest(**{**vars(request), "span": span})
     periods = list(periods_of(span, interval, request.zone, request.today))

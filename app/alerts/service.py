@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.alerts.evaluation import charts_of, cleared_by, has_baseline, raised_now
 from app.alerts.models import Alert
 from app.alerts.schemas import AlertIn, AlertPatch, AlertRules
-from app.alerts.series import request_of, require_baseline, since_of
+from app.alerts.series import request_of, require_baseline, start_of_series
 from app.core import jobs
 from app.core.clock import utc_now
 from app.core.cursors import newest_first
@@ -51,7 +51,7 @@ async def check(session: AsyncSession, workspace: Workspace, rules: AlertRules) 
     """Raise InvalidInput if the rules name something unknown."""
     today = utc_now().astimezone(ZoneInfo(workspace.timezone)).date()
     require_baseline(rules, today)
-    await request_of(session, workspace, rules, since_of(rules, today), today)
+    await request_of(session, workspace, rules, start_of_series(rules, today), today)
 
 
 async def create(session: AsyncSession, workspace: Workspace, wanted: AlertIn) -> Alert:

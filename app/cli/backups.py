@@ -102,13 +102,13 @@ def _remove_database(settings: Settings) -> None:
 
 
 async def _finish(settings: Settings, database: Database) -> int:
-    await copy_preparation.pause(database, "a restored copy")
+    await copy_preparation.pause_sending(database, "a restored copy")
     if not await is_current(database):
         # Alembic is slow to load, and only an older backup needs it.
         from app.core.migrations import upgrade  # noqa: PLC0415 - as said above
 
         await upgrade(database)
-        await copy_preparation.pause(database, "a restored copy")
+        await copy_preparation.pause_sending(database, "a restored copy")
     await copy_preparation.prepare_copy(database)
     box = SealedBox(load_secret_keys(settings))
     return await copy_preparation.erase_again(database, box, settings.data_dir)
@@ -189,7 +189,9 @@ def move(settings: Settings, target: str, tell: PrintLine) -> None:
         asyncio.run(_compare(source, target, tell))
         asyncio.run(_with(target, copy_preparation.prepare_copy))
         # If the old service is started by mistake, it must not send what the new one sends.
-        asyncio.run(_with(source, lambda database: copy_preparation.pause(database, "moved away")))
+        asyncio.run(
+            _with(source, lambda database: copy_preparation.pause_sending(database, "moved away"))
+        )
     finally:
         server.stop()
 

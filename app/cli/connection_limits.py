@@ -21,7 +21,7 @@ _MIN_OPEN = 64
 _LOG_INTERVAL_SECONDS = 60.0
 
 
-def most_open() -> int:
+def max_open_connections() -> int:
     """Return how many connections a process may have open, by its limit of open files."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
@@ -39,23 +39,24 @@ class BoundedProtocol(HttpToolsProtocol):
 
     patience_seconds: ClassVar[float] = 20.0
     idle_seconds: ClassVar[float] = 75.0
-    most: ClassVar[int] = most_open()
+    max_open: ClassVar[int] = max_open_connections()
     _logged_at: ClassVar[float] = float("-inf")
 
     _timer: asyncio.TimerHandle | None = None
     _in_head = False
     _refused = False
-    _head = 0
-    _named = 0
-    _body = 0
+    _head_bytes = 0
+    _header_bytes = 0
+    # 0 between requests; from the end of a head on, 1 and the bytes of the body.
+    _body_bytes = 0
     _is_body_watched = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it where too many are open."""
         joined = cast("asyncio.Transport", JoinedWrites(transport, self.loop))
         super().connection_made(joined)
-        if len(self.connections) > self.most:
-            self._tell_of_bound()
+        if len(self.connections) > self.max_open:
+            self._warn_of_limit()
             transport.abort()
             return
         self._wait(self.idle_seconds)
@@ -69,46 +70,46 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take some bytes."""
         if self._refused:
             return
-        begins = not self._in_head and self._body == 0
+        begins = not self._in_head and self._body_bytes == 0
         self._in_head = self._in_head or begins
         super().data_received(data)
         if self._in_head:
-            self._head += len(data)
-            if self._head > _MAX_HEAD_BYTES:
+            self._head_bytes += len(data)
+            if self._head_bytes > _MAX_HEAD_BYTES:
                 self._refuse()
             elif begins:
                 self._wait(self.patience_seconds)
-        elif self._body and not self._is_body_watched:
+        elif self._body_bytes and not self._is_body_watched:
             self._is_body_watched = True
-            self._watch_body(self._body)
-        elif not self._body and self._timer is not None:
+            self._watch_body(self._body_bytes)
+        elif not self._body_bytes and self._timer is not None:
             # The whole request has come; the rest is the application's.
             self._wait(None)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take one header."""
-        self._named += len(name) + len(value)
+        self._header_bytes += len(name) + len(value)
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Start the request; from now on its body must arrive fast enough."""
-        if self._named + len(self.url) > _MAX_HEAD_BYTES:
+        if self._header_bytes + len(self.url) > _MAX_HEAD_BYTES:
             self._refuse()
             return
-        self._in_head, self._head, self._named, self._body = False, 0, 0, 1
+        self._in_head, self._head_bytes, self._header_bytes, self._body_bytes = False, 0, 0, 1
         self._is_body_watched = False
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         if not self._refused:
-            self._body += len(body)
+            self._body_bytes += len(body)
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Leave the rest to the application."""
         if not self._refused:
-            self._body = 0
+            self._body_bytes = 0
             super().on_message_complete()
 
     def _wait(self, seconds: float | None) -> None:
@@ -128,8 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _check_progress(self, before: int) -> None:
         # The application itself may be what reads too slowly.
-        if self.flow.read_paused or self._body - before >= self.patience_seconds * 1024:
-            self._watch_body(self._body)
+        if self.flow.read_paused or self._body_bytes - before >= self.patience_seconds * 1024:
+            self._watch_body(self._body_bytes)
         else:
             self._hang_up()
 
@@ -147,9 +148,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     @classmethod
-    def _tell_of_bound(cls) -> None:
+    def _warn_of_limit(cls) -> None:
         now = time.monotonic()
         if now - cls._logged_at >= _LOG_INTERVAL_SECONDS:
             cls._logged_at = now
             logger.warning("too many open connections: new ones are closed (see `ulimit -n`)",
-                           extra={"most": cls.most})  # fmt: skip
+                           extra={"most": cls.max_open})  # fmt: skip

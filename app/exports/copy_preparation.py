@@ -70,7 +70,7 @@ async def prepare_copy(database: Database) -> None:
         await flags.write(session, flags.FEED, uuid4().hex[:8])
 
 
-async def pause(database: Database, why: str) -> None:
+async def pause_sending(database: Database, why: str) -> None:
     """Pause all mails and webhooks of this database, if its schema has the flag."""
     async with database.transaction() as session:
         known = await run_sql(session, text("select to_regclass('public.service_flag')"))

@@ -48,7 +48,7 @@ async def all_touchpoints(session: AsyncSession, workspace_id: UUID) -> Journey:
     return Journey(workspace_id=workspace_id, key="", name={}, steps=steps, created_at=utc_now())
 
 
-async def map_of(
+async def journey_map(
     session: AsyncSession,
     journey: Journey,
     requests: Mapping[str, MetricRequest],
@@ -59,16 +59,16 @@ async def map_of(
         for name in SCORES_ON_MAP
     }
     times = await _times(session, requests["ttr"])
-    any_query = next(iter(requests.values()))
-    open_follow_ups = await _open_follow_ups(session, any_query)
+    first_request = next(iter(requests.values()))
+    open_follow_ups = await _open_follow_ups(session, first_request)
     rows = await run_sql(
         session,
         text("select key, stage from touchpoint where workspace_id = :id").bindparams(
-            id=any_query.workspace.id
+            id=first_request.workspace.id
         ),
     )
     stages = {row.key: row.stage for row in rows}
-    shrunk = _shrunken_means(cells, any_query)
+    shrunk = _shrunken_means(cells, first_request)
     on_map = [step["touchpoint"] for step in journey.steps]
     on_steps = [key for key in on_map if key in shrunk]
     weakest = min(on_steps, key=lambda key: shrunk[key]) if len(on_steps) > 1 else None
@@ -127,7 +127,7 @@ def short_figure(figure: Mapping[str, Any]) -> dict[str, Any] | None:
     return {name: figure[name] for name in ("value", "display", "n", "ci", "reliability")}
 
 
-def _shrunken_means(cells: Mapping[str, Cells], any_request: MetricRequest) -> dict[str, float]:
+def _shrunken_means(cells: Mapping[str, Cells], first_request: MetricRequest) -> dict[str, float]:
     """Return each touchpoint's mean on 0-100, drawn towards the mean of all where n is small."""
     by_touchpoint: dict[str, Cell] = {}
     for name in _SCORED:
@@ -137,7 +137,7 @@ def _shrunken_means(cells: Mapping[str, Cells], any_request: MetricRequest) -> d
     means = {}
     for touchpoint, cell in by_touchpoint.items():
         n = pooled(cell.values()).n
-        if n and not any_request.hides(n):
+        if n and not first_request.hides(n):
             means[touchpoint] = (mean_0_100(cell)["mean_0_100"], n)
     if not means:
         return {}

@@ -11,7 +11,7 @@ from app.core.routing import PropertiesDep, ReadSessionDep, router
 from app.interactions import service as interactions
 from app.interactions.models import Journey
 from app.interactions.schemas import TouchpointKey
-from app.metrics.journey import ON_MAP, map_of
+from app.metrics.journey import ON_MAP, journey_map
 from app.metrics.parameters import MetricQuery, require_segments, resolve
 from app.metrics.queries import metrics_with_questions
 from app.metrics.registry import METRICS, MetricName
@@ -86,4 +86,4 @@ async def get_journey_map(
     journey = await interactions.get(session, Journey, caller.workspace_id, key)
     query = MetricQuery(from_=from_, to=to, group_by=["touchpoint"])
     requests = {name: await resolve(session, workspace, name, query, {}) for name in ON_MAP}
-    return await map_of(session, journey, requests)
+    return await journey_map(session, journey, requests)

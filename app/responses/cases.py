@@ -23,7 +23,7 @@ from app.core.jobs import Job
 from app.core.schema import Json
 from app.interactions.interaction_recorder import find_interactions, interaction_id
 from app.responses.body import ResponseIn
-from app.responses.changes import JOIN
+from app.responses.changes import JOIN_CASES
 from app.responses.statements import declared_segments
 
 JOIN_JOB = "responses.join_case"
@@ -166,7 +166,7 @@ order by r.id, i.occurred_at desc
 """)
 
 
-async def join(database: Database, job: Job) -> None:
+async def join_cases(database: Database, job: Job) -> None:
     """Add to answers the values of an interaction that came later."""
     workspace_id = job.workspace_id
     wanted = [UUID(id_) for id_ in job.payload["interactions"]]
@@ -190,6 +190,6 @@ async def join(database: Database, job: Job) -> None:
     try:
         for start in range(0, len(given), _MAX_JOINED):
             part = json.dumps(given[start : start + _MAX_JOINED], default=str)
-            await connection.execute(JOIN, workspace_id, utc_now(), 0, part)
+            await connection.execute(JOIN_CASES, workspace_id, utc_now(), 0, part)
     finally:
         await connection.close()

@@ -66,7 +66,7 @@ select array(select id from old) as found, array(select id from updated) as chan
 # Adds the values of a case that became known later; the response's own values win. A public
 # response only claims its case: it gets the touchpoint and the declared segments, no customer.
 # $1 workspace, $2 moment, $3 slot, $4 JSON of id, event id, touchpoint, customer and properties.
-JOIN = f"""
+JOIN_CASES = f"""
 with {GATE},
 given as materialized (
   select n.*, {declared_segments("n.properties", "gate")} as segments

@@ -38,8 +38,8 @@ from app.webhooks.delivery_outcomes import FinishedAttempt
 from app.webhooks.endpoint_queues import (
     MAX_CLAIMED_PER_ENDPOINT,
     MAX_CONCURRENT_DELIVERIES,
+    ClaimedDelivery,
     EndpointQueues,
-    LeasedDelivery,
 )
 from app.webhooks.models import Delivery, WebhookEndpoint
 from app.webhooks.schemas import EndpointFormat
@@ -150,7 +150,7 @@ class DeliverySender:
         for delivery in sorted(due, key=lambda delivery: (delivery.created_at, delivery.id)):
             endpoint = endpoints[delivery.workspace_id, delivery.endpoint_id]
             if endpoint is not None:
-                self._queues.add(LeasedDelivery(delivery, endpoint, events[delivery.id], begin_by))
+                self._queues.add(ClaimedDelivery(delivery, endpoint, events[delivery.id], begin_by))
 
     def _begin(self, client: GuardedClient) -> None:
         for claimed in self._queues.take_ready(asyncio.get_running_loop().time()):
@@ -158,7 +158,7 @@ class DeliverySender:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _attempt(self, client: GuardedClient, claimed: LeasedDelivery) -> None:
+    async def _attempt(self, client: GuardedClient, claimed: ClaimedDelivery) -> None:
         try:
             self._end(claimed, await self._try_safely(client, claimed))
         finally:
@@ -167,14 +167,14 @@ class DeliverySender:
             if len(self._ended) >= _MANY_ENDED or self._queues.is_idle(claimed.endpoint.id):
                 self.wake()
 
-    def _end(self, claimed: LeasedDelivery, attempt: Attempt) -> None:
+    def _end(self, claimed: ClaimedDelivery, attempt: Attempt) -> None:
         self._ended.append(FinishedAttempt(claimed.delivery, attempt))
         DELIVERIES.labels("failed" if attempt.error else "delivered").inc()
         if attempt.error:
             # From now on this endpoint gets one delivery at a time.
             self._untried += self._queues.empty(claimed.endpoint.id)
 
-    async def _try_safely(self, client: GuardedClient, claimed: LeasedDelivery) -> Attempt:
+    async def _try_safely(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
         """Try once; an internal error is a failed attempt like any other."""
         try:
             return await self._try(client, claimed)
@@ -183,7 +183,7 @@ class DeliverySender:
             logger.exception("a delivery failed by an internal error", extra=extra)
             return Attempt(utc_now(), 0, error="an internal error; see the service's log")
 
-    async def _try(self, client: GuardedClient, claimed: LeasedDelivery) -> Attempt:
+    async def _try(self, client: GuardedClient, claimed: ClaimedDelivery) -> Attempt:
         endpoint, event = claimed.endpoint, claimed.event
         if event is None:
             return Attempt(utc_now(), 0, error="the event is not kept any more")

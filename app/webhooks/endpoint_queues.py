@@ -20,7 +20,7 @@ MAX_CLAIMED_PER_ENDPOINT = 128
 
 
 @dataclass(frozen=True, slots=True)
-class LeasedDelivery:
+class ClaimedDelivery:
     """One delivery with what it takes to send it; `begin_by` is a moment of the loop's clock."""
 
     delivery: Delivery
@@ -33,15 +33,15 @@ class LeasedDelivery:
 class EndpointQueues:
     """What is claimed, by endpoint, and what runs."""
 
-    waiting: dict[UUID, deque[LeasedDelivery]] = field(default_factory=dict)
+    waiting: dict[UUID, deque[ClaimedDelivery]] = field(default_factory=dict)
     running_by_endpoint: Counter[UUID] = field(default_factory=Counter)
     running_by_workspace: Counter[UUID] = field(default_factory=Counter)
 
-    def add(self, claimed: LeasedDelivery) -> None:
+    def add(self, claimed: ClaimedDelivery) -> None:
         """Let a delivery wait in its endpoint's queue."""
         self.waiting.setdefault(claimed.endpoint.id, deque()).append(claimed)
 
-    def take_ready(self, now: float) -> Iterator[LeasedDelivery]:
+    def take_ready(self, now: float) -> Iterator[ClaimedDelivery]:
         """Yield the deliveries to begin now; each counts as running from then on."""
         # The endpoint with the fewest running attempts comes first.
         for endpoint_id in sorted(

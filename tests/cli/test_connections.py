@@ -20,7 +20,7 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 class Hasty(BoundedProtocol):
     patience_seconds: ClassVar[float] = 0.4
     idle_seconds: ClassVar[float] = 0.6
-    most: ClassVar[int] = 3
+    max_open: ClassVar[int] = 3
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:

@@ -203,10 +203,10 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     # Asking
     "trigger-create": ConsoleForm(
-        "POST", "/v1/triggers", "/asking/new", _TRIGGER, then="/asking/{id}", shape=_shape_trigger
+        "POST", "/v1/triggers", "/asking/new", _TRIGGER, then="/asking/{id}", reshape=_shape_trigger
     ),
     "trigger-save": ConsoleForm(
-        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", _TRIGGER, shape=_shape_trigger
+        "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", _TRIGGER, reshape=_shape_trigger
     ),
     "trigger-switch": ConsoleForm(
         "PATCH", "/v1/triggers/{trigger}", "/asking/{trigger}", {"active": flag}
@@ -229,7 +229,7 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/customers/{customer}", "/people/{customer}",
         {"name": text_or_null, "email": text_or_null, "locale": text_or_null,
          "do_not_survey": flag, "consent_said": text},
-        shape=_shape_consent,
+        reshape=_shape_consent,
     ),
     "person-merge": ConsoleForm(
         "POST", "/v1/customers/merge", "/people/{customer}", {"from": text, "into": text},
@@ -253,7 +253,7 @@ FORMS: dict[str, ConsoleForm] = {
     "integration-create": ConsoleForm(
         "POST", "/v1/integrations", "/connections",
         {"source": text, "key": text, "touchpoint": text, "mapping": json_text},
-        then="/connections/{id}", shape=_shape_source,
+        then="/connections/{id}", reshape=_shape_source,
     ),
     "integration-save": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
@@ -265,7 +265,7 @@ FORMS: dict[str, ConsoleForm] = {
     ),
     "status-mean": ConsoleForm(
         "PATCH", "/v1/integrations/{integration}", "/connections/{integration}",
-        {"status_map": pairs, "status": text, "meaning": text}, shape=_shape_status,
+        {"status_map": pairs, "status": text, "meaning": text}, reshape=_shape_status,
     ),
     "integration-delete": ConsoleForm(
         "DELETE", "/v1/integrations/{integration}", "/connections/{integration}",
@@ -308,9 +308,9 @@ FORMS: dict[str, ConsoleForm] = {
     "bi-role-delete": ConsoleForm("DELETE", "/v1/bi-roles/{role}", "/connections"),
     "import-undo": ConsoleForm("DELETE", "/v1/imports/{import_id}", "/files"),
     # Alerts
-    "alert-create": ConsoleForm("POST", "/v1/alerts", "/alerts", _ALERT, shape=_shape_alert),
+    "alert-create": ConsoleForm("POST", "/v1/alerts", "/alerts", _ALERT, reshape=_shape_alert),
     "alert-preview": ConsoleForm(
-        "POST", "/v1/alerts/preview", "/alerts", _ALERT, shape=_shape_alert, is_trial=True
+        "POST", "/v1/alerts/preview", "/alerts", _ALERT, reshape=_shape_alert, is_trial=True
     ),
     "alert-switch": ConsoleForm("PATCH", "/v1/alerts/{alert}", "/alerts", {"active": flag}),
     "alert-delete": ConsoleForm("DELETE", "/v1/alerts/{alert}", "/alerts"),
@@ -332,11 +332,11 @@ FORMS: dict[str, ConsoleForm] = {
     "workspace-asking": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",
         {"throttle_days": number, "require_consent": flag, "retention_days": number_or_null},
-        shape=_shape_throttle,
+        reshape=_shape_throttle,
     ),
     "workspace-hours": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",
-        {f"hours.{day}": text for day in WEEKDAYS} | {"holidays": lines}, shape=_shape_hours,
+        {f"hours.{day}": text for day in WEEKDAYS} | {"holidays": lines}, reshape=_shape_hours,
     ),
     "workspace-mail": ConsoleForm(
         "PATCH", "/v1/workspace", "/settings",
@@ -347,7 +347,7 @@ FORMS: dict[str, ConsoleForm] = {
         "PATCH", "/v1/workspace", "/settings",
         {"word_of_mouth.told_by_satisfied": number_or_null,
          "word_of_mouth.told_by_dissatisfied": number_or_null},
-        shape=_shape_reach,
+        reshape=_shape_reach,
     ),
     "member-create": ConsoleForm(
         "POST", "/v1/members", "/settings",

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.clock import utc_now
 from app.insights.labels import NO_DRIVERS
-from app.metrics.journey import ON_MAP, all_touchpoints, map_of
+from app.metrics.journey import ON_MAP, all_touchpoints, journey_map
 from app.metrics.parameters import resolve
 from app.metrics.periods import span_before
 from app.metrics.registry import METRICS
@@ -282,4 +282,4 @@ async def journey_of(
         for name in ON_MAP
     }
     journey = await all_touchpoints(visit.session, visit.workspace.id)
-    return await map_of(visit.session, journey, requests)
+    return await journey_map(visit.session, journey, requests)

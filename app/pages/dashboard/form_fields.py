@@ -124,7 +124,7 @@ class ConsoleForm:
     confirmed_by: tuple[str, str] | None = None
     fixed: Mapping[str, Any] = field(default_factory=dict)
     query: tuple[str, ...] = ()
-    shape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    reshape: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     def request_body(self, fields: Fields) -> dict[str, Any] | None:
         """Return the JSON of the request; None if it has none. InvalidInput names the field."""
@@ -140,7 +140,7 @@ class ConsoleForm:
                 raise InvalidInput.at("body", name, msg=str(error)) from None
             if value is not LEFT_OUT:
                 _put(body, name.split("."), value)
-        return self.shape(body) if self.shape else body
+        return self.reshape(body) if self.reshape else body
 
 
 def _put(body: dict[str, Any], path: list[str], value: Any) -> None:
