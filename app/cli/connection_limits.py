@@ -51,6 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _body_bytes = 0
     _is_body_watched = False
 
+    # asyncio types the argument as any transport; a server's is one that writes.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or close it where too many are open."""
         joined = cast("asyncio.Transport", JoinedWrites(transport, self.loop))
@@ -153,4 +154,4 @@ class BoundedProtocol(HttpToolsProtocol):
         if now - cls._logged_at >= _LOG_INTERVAL_SECONDS:
             cls._logged_at = now
             logger.warning("too many open connections: new ones are closed (see `ulimit -n`)",
-                           extra={"most": cls.max_open})  # fmt: skip
+                           extra={"limit": cls.max_open})  # fmt: skip

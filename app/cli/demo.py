@@ -124,21 +124,21 @@ async def _declare(session: AsyncSession, workspace_id: UUID) -> None:
             {"name": {"en": en, "pl": pl, "ro": ro}, "stage": stage, "area": area, "online": True}
         )
         await interactions.declare_touchpoint(session, workspace_id, key, wanted)
-        _write_down(session, workspace_id, "PUT /v1/touchpoints/{key}", key=key)
+        _note_change(session, workspace_id, "PUT /v1/touchpoints/{key}", key=key)
     journey = JourneyIn(
         name={"en": "Online purchase", "pl": "Zakup online", "ro": "Cumpărare online"},
         steps=[Step(touchpoint=key) for key, *_ in _TOUCHPOINTS],
     )
     await interactions.put_journey(session, workspace_id, "purchase", journey)
-    _write_down(session, workspace_id, "PUT /v1/journeys/{key}", key="purchase")
+    _note_change(session, workspace_id, "PUT /v1/journeys/{key}", key="purchase")
     for key, template in DEMO_SURVEYS.items():
         survey = SurveyIn.model_validate({"template": template, "key": key})
         await surveys.create(session, workspace_id, survey)
         await surveys.publish(session, workspace_id, key)
-        _write_down(session, workspace_id, "POST /v1/surveys/{survey}/publish", survey=key)
+        _note_change(session, workspace_id, "POST /v1/surveys/{survey}/publish", survey=key)
     for trigger in _TRIGGERS:
         await triggers.create(session, workspace_id, TriggerIn.model_validate(trigger))
-        _write_down(session, workspace_id, "POST /v1/triggers")
+        _note_change(session, workspace_id, "POST /v1/triggers")
 
 
 async def _fill(database: Database, workspace_id: UUID, box: SealedBox) -> None:
@@ -215,7 +215,7 @@ async def _connect(
         for name, role in _MEMBERS:
             member = MemberIn(email=f"{name.lower()}@demo-shop.example", name=name, role=role)
             await members.create(session, workspace_id, member)
-            _write_down(session, workspace_id, "POST /v1/members")
+            _note_change(session, workspace_id, "POST /v1/members")
         shopify = IntegrationIn.model_validate({"source": "shopify", "touchpoint": "checkout"})
         await integrations.create(session, workspace_id, shopify, box=box)
         await suppression.suppress(
@@ -252,13 +252,13 @@ async def _share_out_follow_ups(session: AsyncSession, workspace_id: UUID) -> No
         await responses.annotate(
             session, _caller(workspace_id), row["id"], ResponsePatch(follow_up=patch)
         )
-        _write_down(
+        _note_change(
             session, workspace_id, "PATCH /v1/responses/{response_id}",
             actor=_MEMBERS[number % 2][0], response_id=str(row["id"]),
         )  # fmt: skip
 
 
-def _write_down(
+def _note_change(
     session: AsyncSession, workspace_id: UUID, action: str, *, actor: str = DEMO, **target: str
 ) -> None:
     """Note a change in the audit log, as the route of the API would."""

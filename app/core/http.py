@@ -54,7 +54,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{40,}")
 _NO_STORE = (b"cache-control", b"no-store")
 # Where a request's ASGI scope keeps the further headers of its reply.
 _REPLY_HEADERS = "afterword.reply_headers"
-# Where it keeps its headers by name.
+# Where the scope keeps the headers of the request by name.
 _HEADERS = "afterword.headers"
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 _OUR_NAMES = re.compile(r"^([A-Z][A-Za-z]+|list\[.*\]|uuid|function-.*)$")

@@ -23,6 +23,7 @@ _SHARED = "PROMETHEUS_MULTIPROC_DIR"
 
 if _SHARED in os.environ:
     # A process that has imported this does not fork: its number need not be asked for at each tick.
+    # The library has no types here.
     _own = os.getpid()
     values.ValueClass = values.MultiProcessValue(process_identifier=lambda: _own)  # type: ignore[no-untyped-call]
 

@@ -98,7 +98,8 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Insig
     if fewer < _MIN_COMMENTS:
         detail = (
             f"There are {sizes['low']} comments of low scorers and {sizes['high']} of high "
-            f"scorers; {_MIN_COMMENTS} of each are needed."
+            f"scorers; {_MIN_COMMENTS} of each are needed. Choose a longer period or "
+            "fewer filters."
         )
         raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_MIN_COMMENTS)
     least = max(_MIN_PEOPLE, request.metric_request.workspace.min_group_size)

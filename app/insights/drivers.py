@@ -110,7 +110,7 @@ class _DriverAnswers(NamedTuple):
 
     @property
     def needed(self) -> int:
-        """The fewest complete rows from which importance is told."""
+        """The fewest complete rows that can show importance."""
         return _MIN_ANSWERS + _MIN_ANSWERS_EACH * len(self.tops)
 
 
@@ -201,12 +201,12 @@ async def _leave_out_unasked(
     drivers: _DriverAnswers,
     warnings: list[str],
 ) -> _DriverAnswers:
-    """Return the answers without drivers that are asked no more or have none, with a warning."""
+    """Leave out drivers that are no longer asked or have no answer, and add a warning."""
     left_out = _drivers_to_drop(surveys, drivers.tops)
     if not left_out:
         return drivers
     warnings.append(
-        f"Left out, since they are asked no more or have no answer: {', '.join(left_out)}."
+        f"Left out because they are no longer asked or have no answer: {', '.join(left_out)}."
     )
     names = [name for name in drivers.tops if name not in left_out]
     return await _read_drivers(session, request, surveys, names)

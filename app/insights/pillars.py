@@ -90,14 +90,17 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     table, alphas = await _read(session, request, tagged, tag, names)
     counted = sum(int((~np.isnan(chunk[:, :-1])).any(axis=1).sum()) for chunk in table)
     if counted < _MIN_ANSWERS:
-        detail = f"{counted} answers rate at least half of a {tag}; {_MIN_ANSWERS} are needed."
+        detail = (
+            f"{counted} answers rate at least half of a {tag}; {_MIN_ANSWERS} are needed. Choose a "
+            "longer period or fewer filters."
+        )
         raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_MIN_ANSWERS)
     holds_outcome = any(
         survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
     )
     indexed = _tags_in_index(tagged, tag, names, table)
     if retired := [name for name in names if name not in indexed and name != _APART]:
-        warnings.append(f"Not in the index, since they are asked no more: {', '.join(retired)}.")
+        warnings.append(f"Not in the index because they are no longer asked: {', '.join(retired)}.")
     positions = [names.index(name) for name in indexed]
     columns = ChosenColumns(table, [*positions, len(names)])
     shares, kind = _weights(request, tag, columns, may_weigh=not holds_outcome)

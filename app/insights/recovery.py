@@ -109,7 +109,7 @@ async def find_recovery(session: AsyncSession, request: InsightRequest) -> Insig
     whole = summaries[chosen]
     if whole["failures"] < _MIN_FAILURES:
         found = f"{whole['failures']} bad ratings of known customers ({chosen})"
-        detail = f"{found}; {_MIN_FAILURES} are needed."
+        detail = f"{found}; {_MIN_FAILURES} are needed. Choose a longer period or fewer filters."
         raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_MIN_FAILURES)
     return {
         "outcome": {"question": None, "metric": chosen},

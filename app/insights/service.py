@@ -85,7 +85,7 @@ class InsightCache:
         self._ahead = asyncio.create_task(_prepare_ahead(database))
 
     async def close(self) -> None:
-        """Make no dictionaries any more."""
+        """Stop making dictionaries."""
         for task in (self._ahead, self._preparing):
             if task is not None:
                 task.cancel()
@@ -100,13 +100,14 @@ class InsightCache:
             self._preparing = asyncio.create_task(preparing)
         changed = await _last_change(session, request)
         key = (request.insight, request.seed, changed)
-        if key not in self._replies:
-            self._replies[key] = await find_insight(session, request)
-        return self._replies[key]
+        reply = self._replies.get(key)
+        if reply is None:
+            reply = self._replies[key] = await find_insight(session, request)
+        return reply
 
 
 async def _prepare_ahead(database: Database) -> None:
-    """Let a copy or a new data folder answer its first insight as fast as the next ones."""
+    """Make dictionaries ahead, so that a copy's first insight is as fast as the next ones."""
     await asyncio.sleep(_AHEAD_AFTER_SECONDS)
     async with database.session() as session:
         rows = await run_sql(session, _HAS_MANY_ANSWERS)

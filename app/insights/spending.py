@@ -36,7 +36,7 @@ _ORDER = tuple(map(str, (*HIGH_BANDS, *MIDDLE_BANDS, *LOW_BANDS)))
 
 @dataclass(frozen=True, slots=True)
 class SpendingOfCustomers:
-    """An entry a customer: the position of the band in `_ORDER` from 1, the score, the spending."""
+    """One entry for each customer: the band (its position in `_ORDER` from 1), score, spending."""
 
     bands: Floats
     scores: Floats
@@ -112,7 +112,10 @@ async def _read_enough(
         detail = "No answer here is of a known customer; send `customer` with answers."
         raise InsightRefused(NO_CUSTOMERS, detail)
     if n < _MIN_CUSTOMERS:
-        detail = f"{n} customers answered and their time is over; {_MIN_CUSTOMERS} are needed."
+        detail = (
+            f"{n} customers answered long enough ago; {_MIN_CUSTOMERS} are needed. Choose a "
+            "longer period, or a shorter `within`."
+        )
         raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_MIN_CUSTOMERS)
     if not (customers.after.any() or customers.before.any()):
         detail = (

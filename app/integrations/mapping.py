@@ -66,7 +66,7 @@ def translate(webhook: InboundWebhook, settings: SourceSettings) -> Translation:
             continue
         bodies.append(body)
         if len(bodies) > _MAX_INTERACTIONS:
-            msg = f"it makes more than {_MAX_INTERACTIONS:,} interactions"
+            msg = f"it makes more than {_MAX_INTERACTIONS:,} interactions; let `when` take fewer"
             raise UntranslatableError(msg)
     if bodies or problems:
         return Interpretation(bodies, problems=problems, notes=notes)

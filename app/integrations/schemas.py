@@ -147,7 +147,7 @@ class RotateSecret(Body):
 
 
 class UnmappedStatus(BaseModel):
-    """A status that nobody has mapped, with the webhooks that wait for that."""
+    """A status that nobody has mapped, with the webhooks that wait for its meaning."""
 
     status: str
     count: int

@@ -93,6 +93,7 @@ async def redeem(session: AsyncSession, token: str) -> str | None:
 def _open_for_member(
     session: AsyncSession, workspace_id: UUID, member_id: UUID, locale: str
 ) -> str:
+    """Return the token of a member's new session."""
     token = new_token(workspace_id)
     session.add(
         DashboardSession(

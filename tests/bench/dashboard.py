@@ -13,7 +13,7 @@ from tests.service import Service
 
 _PATHS = (
     "/", "/?period=12mo", "/surveys/nps", "/journey", "/experience", "/follow-ups", "/comments",
-    "/decisions", "/connections",
+    "/decisions", "/connections", "/compare?by=touchpoint", "/answers", "/people", "/alerts",
 )  # fmt: skip
 _TIMES = 7
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dashboard in a real browser: in, a look, a call noted, out; open to everybody."""
 
+import gzip
 from typing import Literal
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Response
 
 from app.pages.dashboard.pages import NAVIGATION
 from tests.browser.conftest import Company
@@ -122,6 +123,35 @@ async def test_no_page_of_it_shuts_anybody_out(
         found[path] = await violations(page)
     await context.close()
     assert {name: what for name, what in found.items() if what} == {}
+
+
+async def test_a_page_is_light_and_asks_nobody_else(
+    browser: Browser, company: Company, service: Service
+) -> None:
+    furnish(company)
+    (somebody, *_) = company.client.get("/v1/customers").json()["data"]
+    context = await browser.new_context()
+    page = await context.new_page()
+    await sign_in(page, service, company)
+    for path in (*PATHS, "/surveys/s", "/surveys/s/edit", f"/people/{somebody['id']}"):
+        # A context of its own begins with an empty cache, but keeps the visitor signed in.
+        fresh = await browser.new_context(storage_state=await context.storage_state())
+        page = await fresh.new_page()
+        bodies: dict[str, bytes] = {}
+
+        async def weigh(reply: Response, bodies: dict[str, bytes] = bodies) -> None:
+            is_redirect = 300 <= reply.status < 400
+            bodies[reply.url] = b"" if is_redirect else await reply.body()
+
+        page.on("response", weigh)
+        await page.goto(service.url + path)
+        await page.wait_for_load_state("networkidle")
+        weight = sum(len(gzip.compress(body, 9)) for body in bodies.values())
+        assert weight < 60 * 1024, (path, weight)
+        elsewhere = [url for url in bodies if not url.startswith((service.url, "data:"))]
+        assert not elsewhere, (path, elsewhere)
+        await fresh.close()
+    await context.close()
 
 
 async def test_it_prints_figures_and_no_forms(

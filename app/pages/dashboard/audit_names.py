@@ -46,7 +46,11 @@ async def find_names(
             name = found[_NAMED[kind]]
             if isinstance(name, Mapping):
                 name = name.get(language) or next(iter(name.values()), found["key"])
-            names |= {(kind, str(found[by])): str(name) for by in ("id", "key") if found.get(by)}
+            names |= {
+                (kind, str(found[by])): str(name or found[by])
+                for by in ("id", "key")
+                if found.get(by)
+            }
     return names
 
 

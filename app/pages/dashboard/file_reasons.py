@@ -21,7 +21,7 @@ _LABELS = {
     "timezone": "zone", "date_format": "date_format", "undated": "undated", "encoding": "encoding",
     "allow_rejects": "allow_rejects", "ignore": "left_out",
 }  # fmt: skip
-# Sentences that list what the form has lists for.
+# Sentences of the API that enumerate fields; the form has lists of these, so it says less.
 _SHORTER = {
     "no_question_column": "file_choose_question", "no_time_column": "file_choose_time",
 }  # fmt: skip

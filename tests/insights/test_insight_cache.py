@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reply of an insight is kept until an answer changes."""
+
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.database import Database, run_sql
+from tests.shop import Shop
+
+
+async def test_a_reply_is_kept_until_an_answer_changes(shop: Shop, database: Database) -> None:
+    await shop.publish("nps")
+    await shop.answer("nps", 9)
+    path = "/v1/insights/word-of-mouth"
+    assert (await shop.get(path))["n"] == 1
+    async with database.transaction() as session:
+        # Without a new `updated_at`, so that only a reply that was computed again would show it.
+        hide = text("update response set state = 'rejected' where workspace_id = :id")
+        await run_sql(session, hide.bindparams(id=UUID(shop.workspace_id)))
+    assert (await shop.get(path))["n"] == 1
+    assert (await shop.get(path, period="7d"))["refused"]["reason"] == "too_few_answers"
+    await shop.answer("nps", 8)
+    await shop.answer("nps", 2)
+    assert (await shop.get(path))["n"] == 2
