@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.insights.kinds import KINDS, InsightName
-from app.metrics.conditions import IS_SURVEY, RequestConditions
+from app.metrics.conditions import RequestConditions
 from app.metrics.periods import Bound
 from app.metrics.request import MetricRequest
 
@@ -92,11 +92,7 @@ class ResponseQuery(RequestConditions):
 
     def _narrow(self) -> None:
         filters = self.request.filters
-        if surveys := filters.get("survey"):
-            self.conditions.append(
-                "exists (select 1 from survey s where s.workspace_id = r.workspace_id and "
-                f"s.id = r.survey_id and {IS_SURVEY.format(self.bind_texts(surveys))})"
-            )
+        self.narrow_to_surveys("r.survey_id")
         for name in ("channel", "locale"):
             if values := filters.get(name):
                 self.narrow_to_values(f"r.{name}", values)

@@ -9,9 +9,6 @@ from app.core.property_filters import is_property_among
 from app.metrics.periods import Bound, Interval, Span
 from app.metrics.request import MetricRequest
 
-# How rows of a survey `s` are found by its key or its id.
-IS_SURVEY = "array[s.key, s.id::text] && {}"
-
 
 class RequestConditions:
     """The conditions of one statement, and the values that are bound in them by name."""
@@ -59,6 +56,11 @@ class RequestConditions:
         """Keep the rows whose moment lies in a span."""
         self.conditions.append(f"{moment} >= {self.moment(span.start)}")
         self.conditions.append(f"{moment} < {self.moment(span.end)}")
+
+    def narrow_to_surveys(self, survey_id: str) -> None:
+        """Keep the rows of the surveys that the request's filter names, if it names some."""
+        if "survey" in self.request.filters:
+            self.conditions.append(f"{survey_id} = any({self.bind(self.request.survey_ids)})")
 
     def narrow_to_values(self, expression: str, values: Sequence[str]) -> None:
         """Keep the rows of which an expression is one of some texts."""

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.property_filters import PROPERTY, is_scalar
-from app.metrics.conditions import IS_SURVEY, RequestConditions
+from app.metrics.conditions import RequestConditions
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
 from app.metrics.metric import CellKey
@@ -117,7 +117,7 @@ class _CellQuery(RequestConditions):
 join question q on q.workspace_id = x.workspace_id and q.survey_id = x.survey_id
   and q.key = {matched} and {of_type}"""
         named = {*self.request.groups, *self.request.filters}
-        if "survey" in named or self.questions.per_question:
+        if "survey" in self.request.groups or self.questions.per_question:
             joins += " join survey s on s.workspace_id = x.workspace_id and s.id = x.survey_id"
         if "stage" in named:
             joins += (
@@ -167,10 +167,9 @@ left join lateral (
 
     def _narrow(self) -> None:
         for name, values in self.request.filters.items():
-            if name == "survey":
-                self.conditions.append(IS_SURVEY.format(self.bind_texts(values)))
-            else:
+            if name != "survey":
                 self.narrow_to_values(self._expression(name), values)
+        self.narrow_to_surveys("x.survey_id")
         if self.from_rows:
             self.narrow_to_properties("x.properties")
         else:
@@ -344,6 +343,26 @@ async def count_excluded(
     session: AsyncSession, request: MetricRequest, questions: ScoreQuestions
 ) -> dict[str, int]:
     """Count the responses that the same filters find but no figure holds, by reason."""
+    found: dict[str, int] = {}
+    if await _has_excluded(session, request):
+        found = await _count_by_state(session, request, questions)
+    return {state: found.get(state, 0) for state in _EXCLUDED}
+
+
+async def _has_excluded(session: AsyncSession, request: MetricRequest) -> bool:
+    """Tell by one look into an index whether any response of the span is excluded: most are not."""
+    query = RequestConditions(request)
+    query.narrow_to_span(request.span, "x.responded_at")
+    query.narrow_to_surveys("x.survey_id")
+    statement = f"""
+select 1 from response x where x.workspace_id = :workspace
+and x.state not in ('counted', 'deleted') and {query.where()} limit 1"""
+    return (await run_sql(session, text(statement).bindparams(**query.bound))).first() is not None
+
+
+async def _count_by_state(
+    session: AsyncSession, request: MetricRequest, questions: ScoreQuestions
+) -> dict[str, int]:
     query = _CellQuery(request, questions, from_rows=True)
     query.between(request.span)
     query.conditions.append("x.state = any(:excluded ::text[])")
@@ -354,5 +373,4 @@ from response x cross join lateral jsonb_each_text(x.scores) a {query.joins()}
 where x.state not in ('counted', 'deleted') and {query.where()}
 group by 1"""
     rows = await run_sql(session, text(statement).bindparams(**query.bound))
-    found: dict[str, int] = dict(tuple(row) for row in rows)
-    return {state: found.get(state, 0) for state in _EXCLUDED}
+    return dict(tuple(row) for row in rows)

@@ -29,8 +29,6 @@ _SCORED = ("csat", "nps", "ces")
 _PRIOR = 30
 STAGES = ("before", "during", "after", None)
 _FOLLOW_UP_FILTERS = {
-    "survey": """exists (select from survey s where s.workspace_id = r.workspace_id
-      and s.id = r.survey_id and array[s.key, s.id::text] && {})""",
     "touchpoint": "r.touchpoint = any({})",
     "channel": "r.channel = any({})",
     "locale": "r.locale = any({})",
@@ -154,7 +152,9 @@ async def _open_follow_ups(session: AsyncSession, request: MetricRequest) -> dic
     """Return how many follow-ups of the request's filters are open now, by touchpoint."""
     query = RequestConditions(request)
     for name, values in request.filters.items():
-        query.conditions.append(_FOLLOW_UP_FILTERS[name].format(query.bind_texts(values)))
+        if name != "survey":
+            query.conditions.append(_FOLLOW_UP_FILTERS[name].format(query.bind_texts(values)))
+    query.narrow_to_surveys("r.survey_id")
     query.narrow_to_properties("r.properties")
     rows = await run_sql(
         session,

@@ -3,6 +3,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated, Literal, NoReturn, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ from app.metrics.periods import (
 from app.metrics.registry import METRICS
 from app.metrics.request import FILTERS, GROUPS, MAX_GROUPS, MAX_ROWS, MetricRequest
 from app.responses.body import Channel
-from app.responses.filter_values import require_known
+from app.responses.filter_values import find_surveys, require_known
 from app.surveys.question_types import QuestionType, WordAnswers, spec_of
 from app.workspaces.models import Workspace
 
@@ -145,8 +146,7 @@ async def resolve(
             _refuse("window", "must be such as P30D, P12W, P3M or P1Y")
         if request.interval is Interval.NONE:
             _refuse("window", "needs an `interval`: each of its rows pools the window ending there")
-    await _require_known(session, request)
-    return request
+    return await _with_known_filters(session, request)
 
 
 def _refuse(name: str, msg: str) -> NoReturn:
@@ -266,10 +266,15 @@ def _bound(name: str, value: str, zone: ZoneInfo) -> Bound:
     return bound
 
 
-async def _require_known(session: AsyncSession, request: MetricRequest) -> None:
-    """Raise InvalidInput for unknown values of a filter, naming the nearest known one."""
-    for name in ("survey", "touchpoint", "question"):
-        if name in request.filters:
-            await require_known(session, request.workspace.id, name, request.filters[name])
-    require_among("stage", request.filters.get("stage", []), Stage)
-    require_among("channel", request.filters.get("channel", []), get_args(Channel))
+async def _with_known_filters(session: AsyncSession, request: MetricRequest) -> MetricRequest:
+    """Find the surveys of the filter; raise InvalidInput for unknown values of any filter."""
+    filters, workspace_id = request.filters, request.workspace.id
+    survey_ids = []
+    if surveys := filters.get("survey"):
+        survey_ids = await find_surveys(session, workspace_id, surveys)
+    for name in ("touchpoint", "question"):
+        if name in filters:
+            await require_known(session, workspace_id, name, filters[name])
+    require_among("stage", filters.get("stage", []), Stage)
+    require_among("channel", filters.get("channel", []), get_args(Channel))
+    return replace(request, survey_ids=survey_ids)

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.database import run_sql
 from app.core.property_filters import PROPERTY
 from app.metrics import statistics
-from app.metrics.conditions import IS_SURVEY, RequestConditions
+from app.metrics.conditions import RequestConditions
 from app.metrics.counts import reliability, round_half_away
 from app.metrics.metric import CellKey, CountedRows, CountReading, FigureDict
 from app.metrics.periods import Interval, Period
@@ -110,10 +110,9 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
         query.conditions += ["x.workspace_id = :workspace", self.condition]
         query.narrow_to_span(request.span, f"x.{self.at}")
         for name, values in request.filters.items():
-            if name == "survey":
-                query.conditions.append(IS_SURVEY.format(query.bind_texts(values)))
-            else:
+            if name != "survey":
                 query.narrow_to_values(self.named_groups[name], values)
+        query.narrow_to_surveys("x.survey_id")
         query.narrow_to_properties(self.properties)
         return query
 

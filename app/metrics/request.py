@@ -3,6 +3,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.core.clock import utc_now
@@ -24,8 +25,9 @@ MAX_ROWS = 10_000
 class MetricRequest:
     """One figure to compute.
 
-    Groups and filters are names of `GROUPS` and `FILTERS`, or `property.NAME`; `span` is where
-    the answers lie, `today` decides which period is not over.
+    Groups and filters are names of `GROUPS` and `FILTERS`, or `property.NAME`; `survey_ids` are
+    the surveys that the filter `survey` names. `span` is where the answers lie, `today` decides
+    which period is not over.
     """
 
     workspace: Workspace
@@ -36,6 +38,7 @@ class MetricRequest:
     groups: list[str]
     filters: dict[str, list[str]]
     properties: dict[str, list[str]]
+    survey_ids: list[UUID] = field(default_factory=list)
     window: str | None = None
     scale: str | None = None
     latest: bool = False
