@@ -202,7 +202,9 @@ class Worker:
                 try:
                     await self._take_turn(name, every, work)
                 except Exception as error:
-                    if not is_connection_lost(error):
+                    if is_connection_lost(error):
+                        _warn(error, "periodic work failed; it is tried again", work=name)
+                    else:
                         logger.exception("periodic work failed", extra={"work": name})
             await asyncio.sleep(_PERIODIC_POLL_SECONDS)
 
@@ -212,7 +214,9 @@ class Worker:
             try:
                 consumed = await consume(self._database, CONSUMER, EVENT_CONSUMERS)
             except Exception as error:
-                if not is_connection_lost(error):
+                if is_connection_lost(error):
+                    _warn(error, "events could not be consumed; it is tried again")
+                else:
                     logger.exception("events could not be consumed")
                 await asyncio.sleep(1)
             if consumed < CHUNK:
@@ -224,7 +228,9 @@ class Worker:
             try:
                 read = await dispatch(self._database)
             except Exception as error:
-                if not is_connection_lost(error):
+                if is_connection_lost(error):
+                    _warn(error, "deliveries could not be made; it is tried again")
+                else:
                     logger.exception("deliveries could not be made")
                 await asyncio.sleep(1)
             if read:
@@ -243,6 +249,11 @@ class Worker:
         async with self._database.transaction() as session:
             if await take_periodic(session, name, every=every):
                 await work(session, utc_now())
+
+
+def _warn(error: Exception, message: str, **extra: str) -> None:
+    """Log in one line that the database did not answer, or not in time."""
+    logger.warning(message, extra=extra | {"error": f"{type(error).__name__}: {error}"[:300]})
 
 
 async def _run_until_signalled(settings: Settings) -> None:

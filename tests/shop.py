@@ -113,6 +113,13 @@ class Shop:
         """Read a metric."""
         return await self.get(f"/v1/metrics/{name}", **params)
 
+    async def events(self, *types: str) -> list[Any]:
+        """Read the event feed from its beginning, once all events can be read."""
+        await wait_until_readable(self.state.database)
+        params = {"types": ",".join(types)} if types else {}
+        found: list[Any] = (await self.get("/v1/events", **params))["data"]
+        return found
+
     async def work(self, *, known: Mapping[str, JobHandler] | None = None) -> None:
         """Run the background jobs that are due, and those that they make, as the worker would."""
         database: Database = self.state.database

@@ -199,3 +199,12 @@ async def test_what_is_only_large_once_unpacked_is_refused(
     headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
     bomb = gzip.compress(b" " * (64 << 20))
     assert (await shop.call("POST", path, content=bomb, headers=headers)).status_code == 413
+
+
+@pytest.mark.parametrize("name", ["Email", "uuid", "Foo", "list[x]"])
+async def test_an_unknown_field_is_named_whatever_it_looks_like(shop: Shop, name: str) -> None:
+    reply = await shop.call("POST", "/v1/surveys", json={"key": "s", "template": "nps", name: 1})
+    assert [error["loc"] for error in reply.json()["errors"]] == [["body", name]]
+    property_ = {"survey": "s", "channel": "api", "answers": {}, "properties": {name: {"a": 1}}}
+    reply = await shop.call("POST", "/v1/invitations", json=property_)
+    assert reply.status_code == 422

@@ -37,32 +37,29 @@ async def examine(database: Database) -> list[Finding]:
     return [
         Finding(Severity.OK, f"{release.split(' on ')[0]}, {len(nodes)} nodes"),
         check(
-            not idle, f"all nodes are active{_except(idle)}",
+            not idle, "all nodes are active", f"nodes are not active: {', '.join(idle)}",
             "bring them back, or move what they hold and `select citus_remove_node(…)`",
         ),
         check(
-            not apart, f"the nodes reach each other{_except(apart)}",
+            not apart, "the nodes reach each other",
+            f"nodes do not reach each other: {', '.join(apart)}",
             "look at the network between them and at pg_hba.conf",
         ),
         check(
-            not waiting, f"all tables are spread{_except(waiting)}",
+            not waiting, "all tables are spread", f"tables are not spread: {', '.join(waiting)}",
             "run `afterword migrate`",
         ),
         _skew_of([(f"{row.nodename}:{row.nodeport}", row.bytes) for row in held], len(nodes)),
     ]  # fmt: skip
 
 
-def _except(names: list[str]) -> str:
-    return f", except {', '.join(names)}" if names else ""
-
-
 def _skew_of(held: list[tuple[str, int]], nodes: int) -> Finding:
     total = sum(size for _, size in held)
     name, most = held[0] if held else ("", 0)
-    told = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in held)
+    sizes = ", ".join(f"{node} {size / 1e6:,.0f} MB" for node, size in held) or "no node yet"
     # With little data, an uneven distribution is normal.
     even = total < 1e9 or most * nodes <= total * _SKEW
     return check(
-        even, f"rows lie on {told or 'no node yet'}",
+        even, f"rows lie on {sizes}", f"rows lie unevenly: {sizes}",
         f"{name} holds most of them: `select citus_rebalance_start()`", bad=Severity.WARN,
     )  # fmt: skip

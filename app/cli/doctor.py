@@ -47,9 +47,10 @@ async def examine(settings: Settings, database: Database) -> AsyncIterator[Findi
 
 def _machine(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(settings.data_dir).free
+    space = f"free space in {settings.data_dir}: {free / 1e9:.1f} GB"
     found = [
         check(
-            free > _MIN_FREE_BYTES, f"free space in {settings.data_dir}: {free / 1e9:.1f} GB",
+            free > _MIN_FREE_BYTES, space, f"little {space}",
             "make room: PostgreSQL stops when the disk is full",
         )
     ]  # fmt: skip
@@ -60,27 +61,30 @@ def _machine(settings: Settings) -> list[Finding]:
             check(
                 not mode & 0o077,
                 f"{secrets} is readable by its owner alone",
+                f"{secrets} is readable by others than its owner",
                 f"chmod 600 {secrets}",
             )
         )
     public = urlsplit(settings.base_url)
     local = public.hostname in {"127.0.0.1", "localhost", "::1"}
+    links = f"links begin with {settings.base_url}"
     found.append(
         check(
-            not local, f"links begin with {settings.base_url}",
+            not local, links, links,
             "customers cannot open them: set AFTERWORD_PUBLIC_URL", bad=Severity.WARN,
         )
     )  # fmt: skip
     if not local:
         found.append(
             check(
-                public.scheme == "https", "links are https",
+                public.scheme == "https", "links are https", "links are http, without encryption",
                 "put a proxy with a certificate before the service", bad=Severity.WARN,
             )
         )  # fmt: skip
     found.append(
         check(
             not settings.allow_private_webhooks, "webhooks reach public addresses alone",
+            "webhooks reach private addresses too",
             "unset AFTERWORD_ALLOW_PRIVATE_WEBHOOKS outside development", bad=Severity.WARN,
         )
     )  # fmt: skip
@@ -100,21 +104,29 @@ async def _database(database: Database) -> AsyncIterator[Finding]:
             ),
         )
         row = rows.one()
-    yield check(row.number >= 150_000, f"PostgreSQL {row.version}, {row.size}", "use 15 or newer")
+    server = f"PostgreSQL {row.version}, {row.size}"
+    yield check(row.number >= 150_000, server, f"{server}: too old", "use 15 or newer")
     yield check(
         not row.foreign_tables, "the service owns its tables",
+        f"the service does not own {row.foreign_tables} of its tables",
         "run `afterword migrate` with the service's own login: row-level security hides rows from "
         "every login but the owner of the tables",
     )  # fmt: skip
-    yield check(row.fsync == "on", "fsync is on", "a power cut would lose answers: switch it on")
+    yield check(
+        row.fsync == "on", "fsync is on", "fsync is off",
+        "a power cut would lose answers: switch it on",
+    )  # fmt: skip
     skew = abs(utc_now() - row.now)
     yield check(
         skew < _MAX_CLOCK_SKEW, f"the clocks agree within {skew.total_seconds():.1f} s",
+        f"the clocks differ by {skew.total_seconds():.1f} s",
         "let NTP set the clocks of this machine and of the database's",
     )  # fmt: skip
+    newest = newest_revision()
     yield check(
-        await is_current(database), f"the schema is {newest_revision()}", "run `afterword migrate`"
-    )
+        await is_current(database), f"the schema is {newest}", f"the schema is older than {newest}",
+        "run `afterword migrate`",
+    )  # fmt: skip
 
 
 def _describe(state: integration_health.IntegrationHealth) -> str:
@@ -155,18 +167,18 @@ async def _work(settings: Settings, database: Database) -> AsyncIterator[Finding
         proxy = await flags.read(session, flags.UNTRUSTED_PROXY)
         endless = await bi_roles.roles_we_cannot_end(session)
     yield check(
-        not found.dead, f"jobs out of attempts: {found.dead}",
+        not found.dead, "no job is out of attempts", f"jobs out of attempts: {found.dead}",
         "`afterword jobs --dead` says why, `afterword jobs retry` runs them again",
     )  # fmt: skip
+    oldest = f"the oldest due job waits for {found.oldest_due_seconds:.0f} s"
     yield check(
-        found.oldest_due_seconds < _MAX_OVERDUE_SECONDS,
-        f"the oldest due job waits for {found.oldest_due_seconds:.0f} s",
+        found.oldest_due_seconds < _MAX_OVERDUE_SECONDS, oldest, oldest,
         "is a worker running? start `afterword worker`, or more of them", bad=Severity.WARN,
     )  # fmt: skip
     holds = settings.sending == "paused" or paused is not None
     why = f" ({paused})" if paused else ""
     yield check(
-        not holds, f"mails and webhooks are sent{why if holds else ''}",
+        not holds, "mails and webhooks are sent", f"mails and webhooks are not sent{why}",
         "they wait: unset AFTERWORD_SENDING, or `afterword resume`", bad=Severity.WARN,
     )  # fmt: skip
 
@@ -199,7 +211,8 @@ async def _workspaces(database: Database) -> AsyncIterator[Finding]:
         different = len(await differences(database, workspace_id))
         yield check(
             not different, f"{key}: figures and rows agree",
-            f"{different} cells differ: `afterword rollups rebuild --workspace {key}`",
+            f"{key}: {different} cells of figures differ from the rows",
+            f"`afterword rollups rebuild --workspace {key}`",
         )  # fmt: skip
         async with database.session() as session:
             states = await integration_health.states(session, workspace_id)

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from app.core.database import Database
 from app.imports import service
-from app.imports.options import ImportOptions
+from app.imports.options import ImportOptions, ImportTarget
 from app.imports.rejects import encoding_of_rejects, write_rejects
 from app.imports.schemas import ImportQuery
 from app.imports.source_file import SourceFile
@@ -35,7 +35,7 @@ class ImportPlan:
     """What to read, of which kind or survey, and whether to ask before it is taken."""
 
     file: Path
-    what: str
+    target: ImportTarget
     options: ImportOptions
     dry_run: bool = False
     yes: bool = False
@@ -56,7 +56,7 @@ async def import_file(
     source = SourceFile(path.name, lambda: path.open("rb"))
     try:
         with console.status(f"Looking at {path.name} …"):
-            looked = await service.look(database, workspace_id, plan.what, source, plan.options)
+            looked = await service.look(database, workspace_id, plan.target, source, plan.options)
         _show(looked.report, console)
         rejected = len(looked.file.scan.rejected)
         if not plan.dry_run:

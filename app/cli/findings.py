@@ -22,6 +22,8 @@ class Finding:
     remedy: str = ""
 
 
-def check(good: bool, what: str, remedy: str, *, bad: Severity = Severity.FAIL) -> Finding:
-    """Return a finding of severity OK if `good`, else of severity `bad`."""
-    return Finding(Severity.OK, what) if good else Finding(bad, what, remedy)
+def check(
+    good: bool, what: str, bad_what: str, remedy: str, *, bad: Severity = Severity.FAIL
+) -> Finding:
+    """Return `what` as a finding of severity OK if `good`, else `bad_what` with its remedy."""
+    return Finding(Severity.OK, what) if good else Finding(bad, bad_what, remedy)

@@ -54,7 +54,7 @@ def _import(
             option = "--" + str(found["loc"][0]).replace("_", "-") if found["loc"] else "An option"
             msg = f"{option}: {found['msg'].removeprefix('Value error, ')}."
             raise InvalidInput(msg) from None
-        plan = ImportPlan(file, query.what(), query.options(), dry_run=dry_run, yes=yes)
+        plan = ImportPlan(file, query.target(), query.options(), dry_run=dry_run, yes=yes)
         freeze_loaded_objects()
         try:
             return await import_file(database, plan, workspace=workspace, console=out)

@@ -45,9 +45,9 @@ def migrate(
     with attached(settings) as url:
         if check:
             current = asyncio.run(is_schema_current(url))
-            out.print(
-                f"The schema is {'current' if current else 'not current'} ({newest_revision()})."
-            )
+            newest = newest_revision()
+            state = f"current ({newest})" if current else f"older than {newest}"
+            out.print(f"The schema is {state}.")
             raise typer.Exit(0 if current else 1)
         prepare(settings, url)
         out.print(f"The schema is current ({newest_revision()}).")

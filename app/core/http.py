@@ -7,13 +7,15 @@ import logging
 import re
 import time
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 import msgspec
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -57,7 +59,8 @@ _REPLY_HEADERS = "afterword.reply_headers"
 # Where the scope keeps the headers of the request by name.
 _HEADERS = "afterword.headers"
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
-_OUR_NAMES = re.compile(r"^([A-Z][A-Za-z]+|list\[.*\]|uuid|function-.*)$")
+# What pydantic adds to the place of an error in a union, beside the names of classes.
+_UNION_PARTS = re.compile(r"^(list\[.*\]|uuid|function-.*)$")
 _UNSAFE = frozenset('\r\n\t "\\')
 
 
@@ -129,14 +132,31 @@ def from_http_exception(error: HTTPException) -> AfterwordError:
 
 def from_validation(errors: list[Any], known: Iterable[str] = ()) -> list[FieldError]:
     """Turn pydantic's errors into ours; `known` are the body's fields, to name the nearest."""
-    return [
-        {"loc": _field_location(error["loc"]), "msg": _message(error, known)} for error in errors
-    ]
+    return [{"loc": _field_location(error), "msg": _message(error, known)} for error in errors]
 
 
-def _field_location(loc: Sequence[str | int]) -> list[str | int]:
-    """Return where it stands in the request, without the names of our own classes."""
-    return [part for part in loc if not (isinstance(part, str) and _OUR_NAMES.match(part))]
+def _field_location(error: Any) -> list[str | int]:
+    """Return where an error stands in the request, without the names of our own classes."""
+    loc = error["loc"]
+    # The last part of an unknown field is its name, whatever it looks like.
+    name = loc[-1:] if error["type"] == "extra_forbidden" else ()
+    path = loc[: len(loc) - len(name)]
+    return [*(part for part in path if not _is_added_by_pydantic(part)), *name]
+
+
+def _is_added_by_pydantic(part: str | int) -> bool:
+    return isinstance(part, str) and (part in _model_names() or bool(_UNION_PARTS.match(part)))
+
+
+@cache
+def _model_names() -> frozenset[str]:
+    """Return the names of the classes of all request bodies; all are loaded by the first error."""
+    names, models = set(), [BaseModel]
+    while models:
+        model = models.pop()
+        names.add(model.__name__)
+        models += model.__subclasses__()
+    return frozenset(names)
 
 
 def _message(error: Any, known: Iterable[str]) -> str:

@@ -310,15 +310,18 @@ async def list_jobs(session: AsyncSession, *, dead: bool, limit: int) -> list[di
 async def retry_dead(session: AsyncSession, ids: Sequence[UUID] | None = None) -> int:
     """Reset the attempts of dead jobs, of all or of the given ones; return how many.
 
-    A dead job is deleted instead if a job with the same `dedupe` is waiting.
+    A dead job is deleted instead if a job with the same `dedupe` waits, or is retried with it.
     """
-    chosen = "dead_at is not null and (cast(:ids as uuid[]) is null or id = any(:ids))"
+    named = "(cast(:ids as uuid[]) is null or {}.id = any(:ids))"
+    chosen = f"dead_at is not null and {named.format('job')}"
     bound = {"ids": list(ids) if ids is not None else None}
     await run_sql(
         session,
         text(
-            f"delete from job d where d.{chosen} and exists (select from job a "
-            "where (a.dead_at is null or a.id > d.id) and a.workspace_id = d.workspace_id "
+            f"delete from job d where d.dead_at is not null and {named.format('d')} "
+            "and exists (select from job a where "
+            f"(a.dead_at is null or (a.id > d.id and {named.format('a')})) "
+            "and a.workspace_id = d.workspace_id "
             "and a.kind = d.kind and a.dedupe = d.dedupe)"
         ).bindparams(**bound),
     )

@@ -7,15 +7,15 @@ PROPERTY = "property."
 MAX_PROPERTIES = 32
 
 
-def is_property_among(properties: str, name: str, values: str) -> str:
+def property_among_sql(properties: str, name: str, values: str) -> str:
     """Return the SQL that a property is one of some texts; lists and objects never are.
 
     `properties` is the column; `name` and `values` are parameters.
     """
     among = f"{properties} ->> {name} = any(cast({values} as text[]))"
-    return f"({is_scalar(properties, name)} and {among})"
+    return f"({is_scalar_sql(properties, name)} and {among})"
 
 
-def is_scalar(properties: str, name: str) -> str:
+def is_scalar_sql(properties: str, name: str) -> str:
     """Return the SQL that a property has a value that can be compared and grouped."""
     return f"jsonb_typeof({properties} -> {name}) in ('string', 'number', 'boolean')"

@@ -7,10 +7,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.core.zone_names import zone_names
 
 PREFIX = "AFTERWORD_"
 # Tells a web process its number; the parent sets it.
@@ -142,7 +143,7 @@ class Settings(BaseSettings):
     @field_validator("default_timezone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
-        if value not in available_timezones() - {"localtime", "Factory"}:
+        if value not in zone_names():
             msg = f"is not an IANA time zone: {value}"
             raise ValueError(msg)
         return value

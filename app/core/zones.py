@@ -1,27 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time zones: those that both we and the database know."""
 
-from functools import cache
-from zoneinfo import available_timezones
-
 from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
+from app.core.zone_names import zone_names
 
-# Names of the system that are not zones: the machine's own zone and placeholders.
-_NO_ZONES = {"localtime", "Factory", "posixrules"}
 _known_to_database: dict[str, bool] = {}
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - _NO_ZONES)
 
 
 def is_zone(name: str) -> bool:
     """Tell whether this is an IANA zone; PostgreSQL would read `UTC+2` as two hours west."""
-    return name in _zones()
+    return name in zone_names()
 
 
 async def is_known_to_database(session: AsyncSession, name: str) -> bool:

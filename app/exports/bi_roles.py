@@ -86,8 +86,7 @@ async def create_role(
     with contextlib.suppress(Conflict):
         await _run_as_maker(maker_url, f'grant {role} to "{login_of(database)}"')
     if schema is not None:
-        await _run_as_maker(_in_our_database(database, maker_url),
-                        f"create schema {schema} authorization {role}")  # fmt: skip
+        await _create_schema(_in_our_database(database, maker_url), schema, role)
     async with database.transaction() as session:
         access = BiAccess(
             role=role, workspace_id=workspace.id, personal=personal, created_at=utc_now()
@@ -96,6 +95,18 @@ async def create_role(
         await session.flush()
         await _write_role_functions(session)
     return NewRole(access, f"postgresql://{role}:{password}@{address_of(database)}")
+
+
+async def _create_schema(maker: str, schema: str, role: str) -> None:
+    """Make a role's schema; drop the role again and raise Conflict if it cannot be made."""
+    try:
+        await _run_as_maker(maker, f"create schema {schema} authorization {role}")
+    except (Conflict, asyncpg.DuplicateSchemaError) as error:
+        await _run_as_maker(maker, f"drop owned by {role}", f"drop role {role}")
+        if isinstance(error, Conflict):
+            raise
+        msg = f"There is a schema `{schema}` already; choose another name."
+        raise Conflict(msg) from None
 
 
 def address_of(database: Database) -> str:
@@ -258,8 +269,9 @@ async def _run_as_maker(url: str, *statements: str) -> None:
                 await connection.execute(statement)
     except asyncpg.InsufficientPrivilegeError as error:
         msg = (
-            f"The database's login may not make roles ({error}). Give it CREATEROLE for this "
-            "command, or set AFTERWORD_DATABASE_URL to one that has it."
+            f"The database's login may not do this ({error}). Give it CREATEROLE, and CREATE on "
+            "the database for a role with a schema, or set AFTERWORD_DATABASE_URL to one that has "
+            "them."
         )
         raise Conflict(msg) from None
     finally:

@@ -20,8 +20,7 @@ from app.core import flags
 from app.core.database import Database, run_sql
 from app.core.outbox import WAKES
 from app.core.signing import SealedBox
-from app.exports.erasure import JOURNAL
-from app.exports.retention import erase_by_id
+from app.exports.erasure import JOURNAL, ErasureReason, erase_by_id
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +82,8 @@ async def erase_again(database: Database, box: SealedBox, data_dir: Path) -> int
     journal = data_dir / JOURNAL
     lines = await asyncio.to_thread(_lines_of, journal)
     done = 0
-    for workspace_id, customer_id in _journal_entries(lines):
-        done += await erase_by_id(database, box, data_dir, workspace_id, customer_id)
+    for workspace_id, customer_id, reason in _journal_entries(lines):
+        done += await erase_by_id(database, box, data_dir, workspace_id, customer_id, reason=reason)
     return done
 
 
@@ -92,11 +91,13 @@ def _lines_of(journal: Path) -> list[str]:
     return journal.read_text().splitlines() if journal.exists() else []
 
 
-def _journal_entries(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID]]:
+def _journal_entries(lines: Iterable[str]) -> Iterable[tuple[UUID, UUID, ErasureReason]]:
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
-            yield UUID(entry["workspace"]), UUID(entry["customer"])
+            # Earlier versions did not note the reason.
+            reason: ErasureReason = "retention" if entry.get("reason") == "retention" else "asked"
+            yield UUID(entry["workspace"]), UUID(entry["customer"]), reason
         except (ValueError, KeyError, TypeError):
             # A power cut can leave the last line incomplete.
             logger.warning(

@@ -22,7 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import rfc3339, utc_now
 from app.core.cursors import newest_first
-from app.core.database import run_sql
+from app.core.database import Database, run_sql
 from app.core.event_types import EventType
 from app.core.idempotency import erase_replies
 from app.core.ids import uuid7
@@ -31,7 +31,7 @@ from app.core.outbox import emit
 from app.core.signing import SealedBox
 from app.exports.models import Erasure
 from app.interactions.customer_resolver import CUSTOMERS_CHANNEL
-from app.interactions.customers import lock_cases, lock_customers
+from app.interactions.customers import find_customer, lock_cases, lock_customers
 from app.interactions.erased_names import remember_names
 
 JOURNAL = "erasures.ndjson"
@@ -124,7 +124,7 @@ update delivery d set attempts = s.attempts
 from silent s where d.workspace_id = :workspace_id and d.id = s.id""",
     "events": f"""
 update event set data = (data - 'customer' - 'comment' - 'answers' - 'properties' - 'email'
-  - 'interaction' - 'order' - 'ticket'
+  - 'interaction' - 'order' - 'order_ref' - 'ticket'
   - 'detail' - 'follow_up' - 'external_id') || jsonb_build_object('erased', true)
 where workspace_id = :workspace_id and {_ABOUT_THEM}""",
     "webhooks": """
@@ -189,7 +189,8 @@ async def erase_customer(
         erased[name] = await _run(session, statement, bound)
     needles = [needle.encode() for needle in (*bound["needles"], str(customer_id))]
     erased["replies"] = await erase_replies(session, box, workspace_id, needles)
-    erased["mails"] = _delete_mails(data_dir / "mail", invitations, needles)
+    mails = data_dir / "mail"
+    erased["mails"] = await asyncio.to_thread(_delete_mails, mails, invitations, needles)
     await notify(session, CUSTOMERS_CHANNEL, str(workspace_id))
     documents = [{"id": str(customer_id), "erased": erased}]
     await emit(session, workspace_id, EventType.CUSTOMER_ERASED, data=documents)
@@ -199,17 +200,36 @@ async def erase_customer(
             erased=erased, created_at=utc_now(),
         )
     )  # fmt: skip
-    await asyncio.to_thread(_note, data_dir / JOURNAL, workspace_id, customer_id)
+    entry = {
+        "workspace": str(workspace_id), "customer": str(customer_id), "reason": reason,
+        "at": rfc3339(utc_now()),
+    }  # fmt: skip
+    await asyncio.to_thread(_note, data_dir / JOURNAL, entry)
     return erased
 
 
-def _note(journal: Path, workspace_id: UUID, customer_id: UUID) -> None:
+async def erase_by_id(
+    database: Database,
+    box: SealedBox,
+    data_dir: Path,
+    workspace_id: UUID,
+    customer_id: UUID,
+    *,
+    reason: ErasureReason,
+) -> bool:
+    """Erase one customer; return False if the customer is unknown or was erased before."""
+    async with database.transaction() as session:
+        found = await find_customer(session, workspace_id, str(customer_id))
+        if found is None or found["erased_at"] is not None:
+            return False
+        await erase_customer(
+            session, workspace_id, found, box=box, data_dir=data_dir, reason=reason
+        )
+    return True
+
+
+def _note(journal: Path, entry: Mapping[str, str]) -> None:
     """Note an erasure in the journal, so that a restored backup can repeat it."""
-    entry = {
-        "workspace": str(workspace_id),
-        "customer": str(customer_id),
-        "at": rfc3339(utc_now()),
-    }
     with journal.open("a") as out:
         out.write(json.dumps(entry) + "\n")
         out.flush()

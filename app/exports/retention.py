@@ -82,15 +82,3 @@ async def retain(database: Database, box: SealedBox, data_dir: Path, job: Job) -
                     session, job.workspace_id, found, box=box, data_dir=data_dir,
                     reason="retention",
                 )  # fmt: skip
-
-
-async def erase_by_id(
-    database: Database, box: SealedBox, data_dir: Path, workspace_id: UUID, customer_id: UUID
-) -> bool:
-    """Erase one customer; return False if the customer is unknown or was erased before."""
-    async with database.transaction() as session:
-        found = await find_customer(session, workspace_id, str(customer_id))
-        if found is None or found["erased_at"] is not None:
-            return False
-        await erase_customer(session, workspace_id, found, box=box, data_dir=data_dir)
-    return True

@@ -9,7 +9,7 @@ from app.core.database import Database
 from app.imports.answer_look import survey_of, vocabulary_of
 from app.imports.columns import preset_of, uses_of
 from app.imports.file_kinds import FILE_KINDS
-from app.imports.options import ImportOptions
+from app.imports.options import ImportOptions, ImportTarget
 from app.imports.preset_rules import apply_rules
 from app.imports.presets import presets
 from app.imports.source_file import SourceFile
@@ -30,14 +30,19 @@ class ColumnChoices:
 
 
 async def find_choices(
-    database: Database, workspace_id: UUID, what: str, source: SourceFile, options: ImportOptions
+    database: Database,
+    workspace_id: UUID,
+    target: ImportTarget,
+    source: SourceFile,
+    options: ImportOptions,
 ) -> ColumnChoices:
-    """Return what may be chosen; `what` is a kind of file, or the key or id of a survey."""
+    """Return what the columns of a file may become."""
     table = await asyncio.to_thread(read_table, source, options.file)
-    if kind := FILE_KINDS.get(what):
+    if target.survey is None:
+        kind = FILE_KINDS[target.kind]
         words = kind.vocabulary(preset_of(table.columns, options.preset, kind.name))
     else:
-        survey = await survey_of(database, workspace_id, what)
+        survey = await survey_of(database, workspace_id, target.survey)
         preset = preset_of(table.columns, options.preset)
         rules = presets().get(preset or "", {})
         table, _ = await asyncio.to_thread(apply_rules, table, rules, options, None)

@@ -241,7 +241,8 @@ def _parts(text: str, order: str) -> dt.datetime | None:
 def _counted_from_an_origin(text: str) -> dt.datetime | None:
     """Return the moment of Unix seconds or milliseconds, or of a spreadsheet's days."""
     if _EPOCH.fullmatch(text):
-        seconds = float(text) / (1000 if len(text) == 13 else 1)
+        is_milliseconds = "." not in text and len(text) == len("1700000000000")
+        seconds = float(text) / (1000 if is_milliseconds else 1)
         return dt.datetime.fromtimestamp(seconds, dt.UTC)
     if _SERIAL.fullmatch(text):
         serial = float(text.replace(",", "."))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
+from typing import Literal
 from uuid import UUID
 
 from app.core.errors import InvalidInput
@@ -26,6 +27,14 @@ _COPY = re.compile(
     r"|^(?:copy of|kopie von|kopia|copie de|copie a|copia de|copia di|cópia de) ",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class ImportTarget:
+    """What a file becomes: tickets, customers, or answers to the survey of this key or id."""
+
+    kind: Literal["answers", "tickets", "customers"]
+    survey: str | None = None
 
 
 @dataclass(frozen=True)

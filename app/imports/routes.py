@@ -16,7 +16,6 @@ from app.core.parameters import PageCursor, PageLimit
 from app.core.routing import BODY_LIMIT, SessionDep, router
 from app.imports import service
 from app.imports.answer_look import survey_of
-from app.imports.file_kinds import FILE_KINDS
 from app.imports.rejects import encoding_of_rejects
 from app.imports.schemas import ImportOut, ImportQuery, ImportWithReport
 from app.imports.source_file import SourceFile
@@ -60,13 +59,14 @@ async def create_import(
         detail = "Send the file itself as the body: `curl --data-binary @FILE`, not `-F`."
         raise InvalidInput(detail)
     source = SourceFile.of_bytes(query.name, await request.body())
-    what = query.what()
-    if what not in FILE_KINDS:
-        survey_for(caller, await survey_of(ingest.database, caller.workspace_id, what), what)
+    target = query.target()
+    if target.survey is not None:
+        survey = await survey_of(ingest.database, caller.workspace_id, target.survey)
+        survey_for(caller, survey, target.survey)
     elif caller.survey is not None:
         detail = f"This key is bound to the survey `{caller.survey}`; it imports answers only."
         raise Forbidden(detail)
-    look = await service.look(ingest.database, caller.workspace_id, what, source, query.options())
+    look = await service.look(ingest.database, caller.workspace_id, target, source, query.options())
     if query.dry_run:
         return json_reply(look.report)
     run, taker = await service.begin_import(ingest, caller.workspace_id, look)

@@ -17,7 +17,14 @@ from pydantic import (
 from app.core.clock import utc_now
 from app.core.errors import InvalidInput
 from app.core.property_filters import PROPERTY
-from app.imports.options import ImportOptions, event_names_of, pairs_of, sets_of, values_of
+from app.imports.options import (
+    ImportOptions,
+    ImportTarget,
+    event_names_of,
+    pairs_of,
+    sets_of,
+    values_of,
+)
 from app.imports.table_reader import FileOptions
 
 _Many = Annotated[list[Annotated[str, StringConstraints(max_length=400)]], Field(max_length=200)]
@@ -110,13 +117,11 @@ class ImportQuery(BaseModel):
     at: _Column = Field(default=None, description="Of one event a row: the column of its time.")
     event_name: _Many = Field(default=[], description="NAME=TYPE, such as Resolved=ticket.solved.")
 
-    def what(self) -> str:
-        """Return the kind of the file, or the survey whose answers it holds."""
-        if self.kind != "answers":
-            return self.kind
-        if self.survey is None:
+    def target(self) -> ImportTarget:
+        """Return what the file becomes."""
+        if self.kind == "answers" and self.survey is None:
             raise InvalidInput.at("query", "survey", msg="names the survey of the answers")
-        return self.survey
+        return ImportTarget(self.kind, self.survey if self.kind == "answers" else None)
 
     def options(self) -> ImportOptions:
         """Return the options; raise InvalidInput naming the one that is wrong."""

@@ -20,7 +20,7 @@ from app.imports import row_queries
 from app.imports.answer_import import AnswerTaker, FileIdentity, begin
 from app.imports.answer_look import OpenFile, look_at, open_file
 from app.imports.file_kinds import FILE_KINDS, WRITERS
-from app.imports.options import ImportOptions
+from app.imports.options import ImportOptions, ImportTarget
 from app.imports.record_import import RecordTaker, undo_records
 from app.imports.records import OpenRecords, look_at_records, open_records
 from app.imports.rejects import write_rejects
@@ -62,18 +62,20 @@ class FileLook:
 
 
 async def look(
-    database: Database, workspace_id: UUID, what: str, source: SourceFile, options: ImportOptions
+    database: Database,
+    workspace_id: UUID,
+    target: ImportTarget,
+    source: SourceFile,
+    options: ImportOptions,
 ) -> FileLook:
-    """Look at a file of `tickets`, of `customers`, or of answers to a survey; store nothing.
-
-    `what` is one of the two kinds, or the key or id of the survey.
-    """
+    """Inspect a file and return what was seen; nothing is stored."""
     file: OpenFile | OpenRecords
-    if kind := FILE_KINDS.get(what):
+    if target.survey is None:
+        kind = FILE_KINDS[target.kind]
         file = await open_records(database, workspace_id, kind, source, options)
         report = await look_at_records(database, file)
     else:
-        file = await open_file(database, workspace_id, what, source, options)
+        file = await open_file(database, workspace_id, target.survey, source, options)
         report = await look_at(database, workspace_id, file)
     return FileLook(file, report, await asyncio.to_thread(_fingerprint, source, options))
 

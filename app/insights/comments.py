@@ -25,7 +25,7 @@ from app.insights.dictionaries import language_of_words, lemma_of, load_dictiona
 from app.insights.questions import SurveyItems, only_survey, select_comparable, surveys_of
 from app.insights.request import (
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightReply,
     InsightRequest,
     InsightRow,
@@ -101,7 +101,7 @@ async def find_comments(session: AsyncSession, request: InsightRequest) -> Insig
             f"scorers; {_MIN_COMMENTS} of each are needed. Choose a longer period or "
             "fewer filters."
         )
-        raise InsightRefused(TOO_FEW, detail, n=fewer, needed_n=_MIN_COMMENTS)
+        raise InsightRefusal(TOO_FEW, detail, n=fewer, needed_n=_MIN_COMMENTS)
     least = max(_MIN_PEOPLE, request.metric_request.workspace.min_group_size)
     rows, priors = await asyncio.to_thread(_compare, comments, default, least)
     tested = len(rows)

@@ -31,7 +31,7 @@ from app.insights.request import (
     NO_OUTCOME,
     NOTHING_TAGGED,
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightReply,
     InsightRequest,
     InsightRow,
@@ -65,7 +65,7 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
              "survey": only_survey(surveys)}  # fmt: skip
     if not names:
         detail = "No question with answers here is tagged with a `driver`; tag those that rate one."
-        raise InsightRefused(NOTHING_TAGGED, detail, about=about)
+        raise InsightRefusal(NOTHING_TAGGED, detail, about=about)
     drivers = await _read_drivers(session, request, surveys, names)
     if drivers.complete < drivers.needed:
         drivers = await _leave_out_unasked(session, request, surveys, drivers, warnings)
@@ -76,12 +76,12 @@ async def find_drivers(session: AsyncSession, request: InsightRequest) -> Insigh
             f"need {drivers.needed}. Choose a longer period, ask fewer drivers, or name one survey "
             "by `survey=`."
         )
-        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=drivers.needed, about=about)
+        raise InsightRefusal(TOO_FEW, detail, n=complete, needed_n=drivers.needed, about=about)
     # Half a second for a million answers, which must not hold up the event loop.
     result = await asyncio.to_thread(importance_of, rows)
     if np.isnan(result.correlations).all():
         detail = f"The answers to `{main.key}`, or those to every driver, are all the same."
-        raise InsightRefused(NO_OUTCOME, detail, n=complete, about=about)
+        raise InsightRefusal(NO_OUTCOME, detail, n=complete, about=about)
     weighed = await asyncio.to_thread(_weigh, rows, result.base, request.seed)
     shown = _rows(request, drivers.tops, result, weighed)
     assumptions: InsightReply = {"bootstrap_samples": 1000, "scale": "0-100"}

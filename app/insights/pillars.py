@@ -28,7 +28,7 @@ from app.insights.request import (
     NO_OUTCOME,
     NOTHING_TAGGED,
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightReply,
     InsightRequest,
     ResponseQuery,
@@ -78,11 +78,11 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
     surveys = await surveys_of(session, request)
     if not surveys:
         detail = "There is no answer here; choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_MIN_ANSWERS)
+        raise InsightRefusal(TOO_FEW, detail, n=0, needed_n=_MIN_ANSWERS)
     tagged = [s for s in surveys if _rating_items(s, tag)]
     if not tagged:
         detail = f"No question with answers here is tagged with a `{tag}`; tag those that rate one."
-        raise InsightRefused(NOTHING_TAGGED, detail)
+        raise InsightRefusal(NOTHING_TAGGED, detail)
     warnings: list[str] = []
     if tag == "pillar" and any(survey.outcome for survey in tagged):
         tagged, warnings = select_comparable(tagged)
@@ -94,7 +94,7 @@ async def _find(session: AsyncSession, request: InsightRequest, tag: str) -> Ins
             f"{counted} answers rate at least half of a {tag}; {_MIN_ANSWERS} are needed. Choose a "
             "longer period or fewer filters."
         )
-        raise InsightRefused(TOO_FEW, detail, n=counted, needed_n=_MIN_ANSWERS)
+        raise InsightRefusal(TOO_FEW, detail, n=counted, needed_n=_MIN_ANSWERS)
     holds_outcome = any(
         survey.outcome is not None and getattr(survey.outcome, tag) for survey in tagged
     )
@@ -241,13 +241,13 @@ def _weights(
     requested = request.options.get("weights")
     if requested == "johnson" and not may_weigh:
         detail = "The main question is tagged with a pillar itself; leave `weights` out."
-        raise InsightRefused(NO_OUTCOME, detail, n=complete)
+        raise InsightRefusal(NO_OUTCOME, detail, n=complete)
     if requested == "johnson" and complete < _MIN_WEIGHTED:
         detail = (
             f"{complete} answers rate every pillar and say the outcome; Johnson's weights need "
             f"{_MIN_WEIGHTED}. Leave `weights` out for equal ones."
         )
-        raise InsightRefused(TOO_FEW, detail, n=complete, needed_n=_MIN_WEIGHTED)
+        raise InsightRefusal(TOO_FEW, detail, n=complete, needed_n=_MIN_WEIGHTED)
     if requested == "equal" or complete < _MIN_WEIGHTED or not may_weigh:
         return equal, "equal"
     shares = importance_of(table).shares

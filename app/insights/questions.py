@@ -18,7 +18,7 @@ from app.insights.request import (
     NO_OUTCOME,
     RESPONSE_TOUCHPOINT,
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightRequest,
     ResponseQuery,
 )
@@ -195,12 +195,12 @@ def select_comparable(
 ) -> tuple[list[SurveyItems], list[str]]:
     """Return the surveys whose outcome has one metric and scale, and a warning of the others.
 
-    The metric and scale with most answers are taken; raise InsightRefused if there is no survey
+    The metric and scale with most answers are taken; raise InsightRefusal if there is no survey
     with answers (`needed_n` are needed), or none with an outcome.
     """
     if not surveys:
         detail = "There is no answer here; choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=needed_n)
+        raise InsightRefusal(TOO_FEW, detail, n=0, needed_n=needed_n)
     sizes: dict[tuple[str | None, str], int] = {}
     for survey in surveys:
         if survey.outcome is not None:
@@ -211,7 +211,7 @@ def select_comparable(
             "No survey with answers here has a scored main question; ask one, or name another by "
             "`outcome=`."
         )
-        raise InsightRefused(NO_OUTCOME, detail)
+        raise InsightRefusal(NO_OUTCOME, detail)
     chosen = max(sizes, key=lambda name: (sizes[name], str(name)))
     kept = [
         survey

@@ -17,7 +17,7 @@ from app.core.database import run_sql
 from app.insights.request import (
     NO_CUSTOMERS,
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightReply,
     InsightRequest,
     InsightRow,
@@ -110,7 +110,7 @@ async def find_recovery(session: AsyncSession, request: InsightRequest) -> Insig
     if whole["failures"] < _MIN_FAILURES:
         found = f"{whole['failures']} bad ratings of known customers ({chosen})"
         detail = f"{found}; {_MIN_FAILURES} are needed. Choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=whole["failures"], needed_n=_MIN_FAILURES)
+        raise InsightRefusal(TOO_FEW, detail, n=whole["failures"], needed_n=_MIN_FAILURES)
     return {
         "outcome": {"question": None, "metric": chosen},
         "n": sum(row["n"] for row in rows_of[chosen]),
@@ -255,11 +255,11 @@ async def _refuse(session: AsyncSession, request: InsightRequest) -> None:
     )
     if not found.one()[0]:
         detail = "There is no rating here; choose a longer period or fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=_MIN_FAILURES)
+        raise InsightRefusal(TOO_FEW, detail, n=0, needed_n=_MIN_FAILURES)
     detail = (
         "No rating here is of a known customer; send `customer` with answers, or ask by invitation."
     )
-    raise InsightRefused(NO_CUSTOMERS, detail)
+    raise InsightRefusal(NO_CUSTOMERS, detail)
 
 
 async def _tickets(session: AsyncSession, request: InsightRequest) -> list[InsightRow]:

@@ -51,8 +51,8 @@ class InsightRequest:
         return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
 
 
-@dataclass(frozen=True, slots=True)
-class InsightRefused(Exception):
+@dataclass(eq=False)
+class InsightRefusal(Exception):
     """The data is not enough for an insight: why, how many answers it needs, and what to do.
 
     `about` holds the parts of the reply that are known anyway, such as its outcome.

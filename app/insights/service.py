@@ -14,7 +14,7 @@ from app.core.database import Database, run_sql
 from app.core.texts import LANGUAGES
 from app.insights.dictionaries import keep_dictionaries_in, prepare_dictionaries
 from app.insights.kinds import KINDS, InsightName
-from app.insights.request import TOO_FEW, InsightRefused, InsightReply, InsightRequest
+from app.insights.request import TOO_FEW, InsightRefusal, InsightReply, InsightRequest
 from app.metrics.service import format_bound
 
 _MAX_KEPT, _KEPT_SECONDS = 256, 300
@@ -99,7 +99,8 @@ class InsightCache:
             preparing = asyncio.to_thread(prepare_dictionaries, default)
             self._preparing = asyncio.create_task(preparing)
         changed = await _last_change(session, request)
-        key = (request.insight, request.seed, changed)
+        span = request.metric_request.span
+        key = (request.insight, request.seed, span.start, span.end, changed)
         reply = self._replies.get(key)
         if reply is None:
             reply = self._replies[key] = await find_insight(session, request)
@@ -127,8 +128,9 @@ async def _last_change(session: AsyncSession, request: InsightRequest) -> tuple[
             "select (select max(updated_at) from response where workspace_id = :id), "
             "(select max(tags_changed_at) from survey where workspace_id = :id), "
             "(select count(*) from question where workspace_id = :id), "
-            "(select id from interaction where workspace_id = :id "
-            "order by created_at desc, id desc limit 1), "
+            "(select row(coalesce(changed_at, created_at), id)::text from interaction "
+            "where workspace_id = :id order by coalesce(changed_at, created_at) desc, id desc "
+            "limit 1), (select max(updated_at) from ticket where workspace_id = :id), "
             f"(select max({customers}) from customer where workspace_id = :id), "
             "(select row(w.word_of_mouth, w.min_group_size, w.config, w.default_locale)::text "
             "from workspace w where w.id = :id)"
@@ -158,7 +160,7 @@ async def find_insight(session: AsyncSession, request: InsightRequest) -> Insigh
     try:
         figures = await (await asyncio.to_thread(finders))[request.insight](session, request)
         _require_group(request, figures["n"])
-    except InsightRefused as refusal:
+    except InsightRefusal as refusal:
         return reply | refusal.about | {"n": refusal.n, "refused": refusal.as_reply()}
     least = wanted.workspace.min_group_size
     figures = _without_few_followed(_without_halves(figures, least), least)
@@ -170,7 +172,7 @@ def _require_group(request: InsightRequest, n: int) -> None:
     if request.metric_request.hides(n):
         least = request.metric_request.workspace.min_group_size
         detail = f"Groups of fewer than {least} answers stay hidden; choose fewer filters."
-        raise InsightRefused(TOO_FEW, detail, n=n, needed_n=least)
+        raise InsightRefusal(TOO_FEW, detail, n=n, needed_n=least)
 
 
 def _is_small(part: Any, least: int) -> bool:

@@ -21,7 +21,7 @@ from app.insights.request import (
     NO_CUSTOMERS,
     NO_ORDERS,
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightReply,
     InsightRequest,
     InsightRow,
@@ -93,7 +93,7 @@ async def _choose_currency(
                 f"No order of a customer has a value in {request.options['currency']}; there are "
                 f"{', '.join(others)}."
             )
-        raise InsightRefused(NO_ORDERS, detail)
+        raise InsightRefusal(NO_ORDERS, detail)
     if others:
         warnings.append(
             f"This is in {currency}; there are also {', '.join(others)}. "
@@ -110,19 +110,19 @@ async def _read_enough(
     n = len(customers.scores)
     if not n and not await _has_customers(session, request):
         detail = "No answer here is of a known customer; send `customer` with answers."
-        raise InsightRefused(NO_CUSTOMERS, detail)
+        raise InsightRefusal(NO_CUSTOMERS, detail)
     if n < _MIN_CUSTOMERS:
         detail = (
             f"{n} customers answered long enough ago; {_MIN_CUSTOMERS} are needed. Choose a "
             "longer period, or a shorter `within`."
         )
-        raise InsightRefused(TOO_FEW, detail, n=n, needed_n=_MIN_CUSTOMERS)
+        raise InsightRefusal(TOO_FEW, detail, n=n, needed_n=_MIN_CUSTOMERS)
     if not (customers.after.any() or customers.before.any()):
         detail = (
             f"None of the {n} customers who answered has an order in {currency} so near to the "
             "answer; send `order.paid` with `value` and `customer`, or choose a longer `within`."
         )
-        raise InsightRefused(NO_ORDERS, detail, n=n)
+        raise InsightRefusal(NO_ORDERS, detail, n=n)
     return customers
 
 

@@ -19,7 +19,7 @@ from app.insights.questions import (
 )
 from app.insights.request import (
     TOO_FEW,
-    InsightRefused,
+    InsightRefusal,
     InsightReply,
     InsightRequest,
     InsightRow,
@@ -71,7 +71,7 @@ async def find_word_of_mouth(session: AsyncSession, request: InsightRequest) -> 
     n = sum(total.values())
     if not n:
         detail = "No answer here says whether the customer is satisfied; ask NPS, CSAT or CES."
-        raise InsightRefused(TOO_FEW, detail, n=0, needed_n=1)
+        raise InsightRefusal(TOO_FEW, detail, n=0, needed_n=1)
     return {
         "survey": only_survey(surveys),
         "outcome": outcome_of(surveys),

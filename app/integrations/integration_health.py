@@ -12,11 +12,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql, select_workspace_ids
 from app.core.telemetry import SILENT
+from app.integrations.models import Integration
+from app.integrations.service import can_verify
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ class IntegrationHealth:
 
 
 _STATES = """
-select i.workspace_id, i.key, i.source, i.secret is null and i.token_hash is null as unverified,
+select i.workspace_id, i.id, i.key, i.source,
   e.n, e.first, e.last, e.waiting, e.failed
 from integration i left join lateral (
   select count(*) as n, min(received_at) as first, max(received_at) as last, (
@@ -62,9 +65,9 @@ def is_silent(
     return now - last > max(_MIN_PAUSE, usual * _PAUSE_FACTOR)
 
 
-def _state(row: Any, now: dt.datetime) -> IntegrationHealth:
+def _state(row: Any, now: dt.datetime, *, is_verified: bool) -> IntegrationHealth:
     health = "ok"
-    if row.unverified:
+    if not is_verified:
         health = "unverified"
     elif row.last is None:
         health = "waiting"
@@ -75,9 +78,11 @@ def _state(row: Any, now: dt.datetime) -> IntegrationHealth:
 
 async def states(session: AsyncSession, workspace_id: UUID) -> list[IntegrationHealth]:
     """Return the integrations of a workspace, by key."""
+    of_workspace = select(Integration).where(Integration.workspace_id == workspace_id)
+    integrations = {row.id: row for row in await session.exec(of_workspace)}
     rows = await run_sql(session, text(_STATES).bindparams(workspace_id=workspace_id))
     now = utc_now()
-    return [_state(row, now) for row in rows]
+    return [_state(row, now, is_verified=can_verify(integrations[row.id])) for row in rows]
 
 
 async def note_silence(session: AsyncSession, now: dt.datetime) -> None:

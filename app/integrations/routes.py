@@ -61,7 +61,7 @@ def _integration_out(
         unmapped=[UnmappedStatus.model_validate(u, from_attributes=True) for u in unmapped],
         mapping=service.mapping_of(row) or None,
         signature=row.signature,
-        has_secret=(row.secret if service.signs(row) else row.token_hash) is not None,
+        has_secret=service.can_verify(row),
         writes_back=row.write_back is not None,
         old_secret_until=row.old_until,
         last_event_at=last_event_at,

@@ -70,6 +70,13 @@ def awaits_secret(integration: Integration) -> bool:
     return rule is not None and rule.needs_secret and integration.secret is None
 
 
+def can_verify(integration: Integration) -> bool:
+    """Tell whether its webhooks can be verified: by a signature, or by the token of its URL."""
+    if signs(integration):
+        return not awaits_secret(integration)
+    return integration.token_hash is not None
+
+
 def mapping_of(integration: Integration) -> dict[str, Any]:
     """Return the whole mapping: the preset's, with the fields that the workspace replaced."""
     preset_mapping = (

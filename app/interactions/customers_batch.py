@@ -23,7 +23,7 @@ from app.core.http import from_validation
 from app.core.json_values import decode_json
 from app.core.openapi import LINES_REPORT_SCHEMA, BatchOperation, reference
 from app.interactions.customer_schemas import CustomerRow
-from app.interactions.customers import find_by_email, find_customer, put_customer
+from app.interactions.customers import find_by_email, find_by_phone, find_customer, put_customer
 from app.workspaces.admission import admit
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
@@ -83,7 +83,9 @@ post_batch = batch_route(_take)
 
 def _sort_key(row: CustomerRow) -> tuple[str, str]:
     """Return the sort key of a row; lines of the same customer keep their order."""
-    return row.external_id or "", "" if row.external_id else (row.email or "").lower()
+    if row.external_id:
+        return row.external_id, ""
+    return "", (row.email or "").lower() or row.phone or ""
 
 
 def _valid_rows(lines: Sequence[BatchLine], report: LinesReport) -> list[tuple[int, CustomerRow]]:
@@ -125,14 +127,25 @@ async def _put(
 async def _find_existing(
     session: AsyncSession, caller: Caller, row: CustomerRow
 ) -> dict[str, Any] | None:
-    if row.external_id is None:
-        return await find_by_email(session, caller.workspace_id, row.email or "")
-    return await find_customer(session, caller.workspace_id, row.external_id, source=row.source)
+    workspace_id = caller.workspace_id
+    if row.external_id is not None:
+        return await find_customer(session, workspace_id, row.external_id, source=row.source)
+    if row.email:
+        return await find_by_email(session, workspace_id, row.email)
+    return await find_by_phone(session, workspace_id, row.phone) if row.phone else None
 
 
 def _caller_fields(customer: dict[str, Any]) -> dict[str, Any]:
     """Return the fields that callers set on a customer, without the times of setting."""
-    names = ("email", "name", "locale", "properties", "do_not_survey", "external_ids")
+    names = (
+        "email",
+        "phone_number",
+        "name",
+        "locale",
+        "properties",
+        "do_not_survey",
+        "external_ids",
+    )
     consent = customer["consent"] or {}
     return {name: customer[name] for name in names} | {"consent": (consent.get("surveys"),
                                                           consent.get("source"))}  # fmt: skip

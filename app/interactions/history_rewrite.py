@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rewrite history: a corrected file replaces or withdraws interactions of an earlier file.
 
-A withdrawn interaction stays as a test, so that readers of changes learn of it; a ticket without
-interactions stays as deleted, without times.
+A withdrawn interaction keeps its row as a test for a week, so that exports can report it as
+deleted; a ticket without interactions keeps its row as deleted, without times.
 """
 
 import json
@@ -57,7 +57,8 @@ async def rewrite(
 ) -> set[UUID]:
     """Replace and withdraw interactions whose tickets are locked; return the ids replaced.
 
-    A withdrawn interaction may be recorded again; one from another sender stays as it is.
+    A withdrawn interaction may be recorded again, also after its row was deleted; an interaction
+    from another sender stays as it is.
     """
     withdrawn = text(
         "update interaction set test = true, changed_at = :now "
@@ -79,7 +80,26 @@ async def rewrite(
             rows=json.dumps([*rows, *change.restored], default=str),
         ),
     )  # fmt: skip
-    return {row.id for row in replaced}
+    written = {row.id for row in replaced}
+    return written | await _insert_again(session, workspace_id, change.restored)
+
+
+async def _insert_again(
+    session: AsyncSession, workspace_id: UUID, rows: Sequence[Mapping[str, Any]]
+) -> set[UUID]:
+    """Insert restored interactions whose withdrawn rows were deleted; return their ids."""
+    if not rows:
+        return set()
+    inserted = await run_sql(
+        session,
+        text(
+            f"insert into interaction (workspace_id, {COLUMNS}, changed_at) "
+            f"select cast(:workspace_id as uuid), {COLUMNS}, cast(:now as timestamptz) "
+            f"from json_to_recordset(cast(:rows as json)) n({TYPES}) order by id "
+            "on conflict (workspace_id, id) do nothing returning id"
+        ).bindparams(workspace_id=workspace_id, now=utc_now(), rows=json.dumps(rows, default=str)),
+    )
+    return {row.id for row in inserted}
 
 
 async def mark_empty_tickets(

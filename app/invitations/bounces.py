@@ -9,8 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.database import run_sql
-from app.core.event_types import EventType
-from app.core.outbox import emit
+from app.invitations import service
 from app.invitations.bounce_reports import DeadAddress
 
 
@@ -27,7 +26,7 @@ async def mark_bounced(
                 "and (status = 'scheduled' or id = (select id from invitation "
                 "where workspace_id = :workspace_id and lower(email) = :email "
                 "and status = 'sent' order by sent_at desc limit 1)) "
-                "returning id, survey_id, customer_id, channel, order_ref, ticket"
+                "returning id"
             ).bindparams(
                 workspace_id=workspace_id,
                 email=report.email.lower(),
@@ -35,5 +34,5 @@ async def mark_bounced(
                 now=utc_now(),
             ),
         )
-        bounced = [dict(row._mapping) | {"status": "bounced"} for row in rows]
-        await emit(session, workspace_id, EventType.INVITATION_BOUNCED, data=bounced)
+        bounced = await service.lock_all(session, workspace_id, [row.id for row in rows])
+        await service.note_bounced(session, workspace_id, bounced)

@@ -16,9 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.database import Database
 from app.core.errors import NotFound
-from app.core.event_types import EventType
 from app.core.jobs import Job, LaterError
-from app.core.outbox import emit
 from app.core.settings import Settings
 from app.core.signing import SealedBox
 from app.core.telemetry import MAILS
@@ -252,12 +250,7 @@ async def send_or_later(mailer: Mailer, job: Job, message: EmailMessage) -> Mail
 async def _note_bounce(session: AsyncSession, invitation: Invitation, result: MailResult) -> None:
     service.end(invitation, "bounced", reason="bounced", detail=result.detail)
     session.add(invitation)
-    await emit(
-        session,
-        invitation.workspace_id,
-        EventType.INVITATION_BOUNCED,
-        data=[service.event_data(invitation)],
-    )
+    await service.note_bounced(session, invitation.workspace_id, [invitation])
     if result.address_is_dead and invitation.email:
         await suppress(
             session,

@@ -379,6 +379,14 @@ async def note_opened(session: AsyncSession, invitation: Invitation) -> None:
             )
 
 
+async def note_bounced(
+    session: AsyncSession, workspace_id: UUID, invitations: Sequence[Invitation]
+) -> None:
+    """Emit the event of invitations that have bounced; tests have none."""
+    data = [event_data(invitation) for invitation in invitations if not invitation.test]
+    await emit(session, workspace_id, EventType.INVITATION_BOUNCED, data=data)
+
+
 async def note_answered(session: AsyncSession, invitation: Invitation) -> None:
     """Note that the customer has answered, and emit the event the first time."""
     if invitation.answered_at is None:

@@ -5,7 +5,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from app.core.property_filters import is_property_among
+from app.core.property_filters import property_among_sql
 from app.metrics.periods import Bound, Interval, Span
 from app.metrics.request import MetricRequest
 
@@ -69,7 +69,7 @@ class RequestConditions:
     def narrow_to_properties(self, column: str) -> None:
         """Keep the rows whose properties, an object in a column, are those of the request."""
         for name, values in self.request.properties.items():
-            condition = is_property_among(column, self.bind(name), self.bind(values))
+            condition = property_among_sql(column, self.bind(name), self.bind(values))
             self.conditions.append(condition)
 
     def where(self, *more: str) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.property_filters import PROPERTY, is_scalar
+from app.core.property_filters import PROPERTY, is_scalar_sql
 from app.metrics.conditions import RequestConditions
 from app.metrics.counts import Counts
 from app.metrics.figures import Cell, Series
@@ -151,7 +151,7 @@ left join lateral (
                 return "x.value"
             parameter = self.bind(name.removeprefix(PROPERTY))
             value = f"x.properties ->> {parameter}"
-            return f"case when {is_scalar('x.properties', parameter)} then {value} end"
+            return f"case when {is_scalar_sql('x.properties', parameter)} then {value} end"
         known = {
             "survey": "s.key",
             "question": "q.key",

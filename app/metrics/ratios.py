@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
-from app.core.property_filters import PROPERTY
+from app.core.property_filters import PROPERTY, is_scalar_sql
 from app.metrics import statistics
 from app.metrics.conditions import RequestConditions
 from app.metrics.counts import reliability, round_half_away
@@ -103,7 +103,9 @@ group by {", ".join(str(n + 1) for n in range(len(keys)))}"""
     def _key(self, query: RequestConditions, name: str) -> str:
         if name in self.named_groups:
             return self.named_groups[name]
-        return f"{self.properties} ->> {query.bind(name.removeprefix(PROPERTY))}"
+        parameter = query.bind(name.removeprefix(PROPERTY))
+        is_scalar = is_scalar_sql(self.properties, parameter)
+        return f"case when {is_scalar} then {self.properties} ->> {parameter} end"
 
     def _query_of(self, request: MetricRequest) -> RequestConditions:
         query = RequestConditions(request)

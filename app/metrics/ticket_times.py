@@ -16,7 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.core.database import run_sql
 from app.core.errors import InvalidInput
-from app.core.property_filters import PROPERTY, is_scalar
+from app.core.property_filters import PROPERTY, is_scalar_sql
 from app.interactions.ticket_statements import BUCKET
 from app.metrics.conditions import RequestConditions
 from app.metrics.counts import reliability, round_half_away
@@ -70,7 +70,7 @@ class _TicketQuery(RequestConditions):
         if from_rows:
             self.narrow_to_properties("x.properties")
             for name in request.property_names - set(request.properties):
-                self.conditions.append(is_scalar("x.properties", self.bind(name)))
+                self.conditions.append(is_scalar_sql("x.properties", self.bind(name)))
         else:
             self._narrow_counts()
 

@@ -44,6 +44,9 @@ class WidgetChoice(BaseModel):
 
     value: bool | int | str
     label: str
+    spoken: str | None = Field(
+        default=None, description="What is read aloud where the label is a sign."
+    )
 
 
 class WidgetQuestion(BaseModel):

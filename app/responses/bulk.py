@@ -12,9 +12,8 @@ from app.core.errors import Forbidden, InvalidInput
 from app.core.schema import Json
 from app.responses import queries
 from app.responses.body import MAX_TAGS
-from app.responses.changes import REJECT, RESTORE, change_responses
 from app.responses.schemas import ResponseFilter, ResponsePatch, ResponsesPatch, ResponsesPatched
-from app.responses.service import annotate
+from app.responses.service import annotate, reject_found, restore_found
 from app.workspaces.caller import Caller
 from app.workspaces.scopes import Scope
 
@@ -37,18 +36,17 @@ async def change_many(  # noqa: PLR0913 - what the route hands on
     ids = await _find_ids(session, caller, patch, wanted, properties)
     changed: set[UUID] = set()
     if patch.restore or patch.reject:
-        statement = RESTORE if patch.restore else REJECT
+        change = restore_found if patch.restore else reject_found
         for start in range(0, len(ids), 500):
-            _, done = await change_responses(
-                database, slot, caller.workspace_id, statement=statement,
-                ids=ids[start : start + 500],
-            )  # fmt: skip
+            part = ids[start : start + 500]
+            _, done = await change(database, slot, caller.workspace_id, part)
             changed.update(done)
     given = patch.model_fields_set & {"tags", "add_tags", "remove_tags", "follow_up"}
     if given:
-        tags = await _tags(session, caller.workspace_id, ids)
-        for id_ in ids:
-            await annotate(session, caller, id_, _patch_for(patch, tags[id_]))
+        # A response that was deleted meanwhile has none, and is left out.
+        tags_by_id = await _tags(session, caller.workspace_id, ids)
+        for id_, tags in sorted(tags_by_id.items()):
+            await annotate(session, caller, id_, _patch_for(patch, tags))
             changed.add(id_)
     return ResponsesPatched(found=len(ids), changed=len(changed))
 
@@ -61,7 +59,7 @@ async def _find_ids(
     properties: Mapping[str, list[str]],
 ) -> list[UUID]:
     """Return the ids of the responses to change, sorted, so that two changes cannot deadlock."""
-    narrowed = bool(wanted.model_fields_set or properties)
+    narrowed = bool(_is_narrowed(wanted) or properties)
     if patch.ids is not None:
         if narrowed:
             raise InvalidInput.at("body", "ids", msg="cannot be combined with filters in the query")
@@ -81,6 +79,15 @@ async def _find_ids(
         msg = f"finds more than {MAX_RESPONSES:,} responses; narrow it"
         raise InvalidInput.at("query", "filter", msg=msg)
     return sorted(row["id"] for row in rows)
+
+
+def _is_narrowed(wanted: ResponseFilter) -> bool:
+    """Tell whether a filter is set; refuse what only a list takes."""
+    for name in ("limit", "cursor"):
+        if name in wanted.model_fields_set:
+            msg = "is for lists; all responses that the filters find are changed, leave it out"
+            raise InvalidInput.at("query", name, msg=msg)
+    return wanted.test or not wanted.model_fields_set <= {"order_by", "test"}
 
 
 async def _tags(

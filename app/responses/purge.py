@@ -13,10 +13,14 @@ TEST_LIFETIME = dt.timedelta(days=7)
 
 async def purge_tests(session: AsyncSession, now: dt.datetime) -> None:
     """Delete old tests; they are in no figure, so no rollup moves."""
-    for table in ("interaction", "invitation"):
+    for table, since in (
+        # An interaction that was withdrawn became a test when it was changed.
+        ("interaction", "coalesce(changed_at, created_at)"),
+        ("invitation", "created_at"),
+    ):
         await run_sql(
             session,
-            text(f"delete from {table} where test and created_at < :oldest").bindparams(
+            text(f"delete from {table} where test and {since} < :oldest").bindparams(
                 oldest=now - TEST_LIFETIME
             ),
         )

@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.core.clock import utc_now
 from app.core.cursors import decode_cursor
 from app.core.database import run_sql
-from app.core.property_filters import is_property_among
+from app.core.property_filters import property_among_sql
 from app.core.schema import Json
 from app.interactions.customers import require_customer
 from app.interactions.filter_values import is_customer
@@ -76,7 +76,7 @@ async def find_page(
     conditions, bound = _narrow(wanted)
     bound |= {"workspace_id": workspace_id, "limit": wanted.limit + 1}
     for number, (name, value) in enumerate(sorted(properties.items())):
-        conditions.append(is_property_among("r.properties", f":name{number}", f":value{number}"))
+        conditions.append(property_among_sql("r.properties", f":name{number}", f":value{number}"))
         bound |= {f"name{number}": name, f"value{number}": value}
     order = wanted.order_by
     if position := decode_cursor(wanted.cursor, UUID):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs of the room: read, annotate, hold, restore and delete responses."""
+"""Service of the room: read, annotate, restore, reject and delete responses."""
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,6 +27,8 @@ from app.workspaces.caller import Caller
 
 REDACT_JOB = "responses.redact_events"
 _CLOSED = FollowUpStatus.RESOLVED
+# The ids of the responses that exist, and of those that were changed.
+FoundAndChanged = tuple[list[UUID], list[UUID]]
 
 
 async def read(
@@ -161,21 +162,40 @@ def _moved_follow_up(row: Any, status: FollowUpStatus) -> dict[str, Any]:
 
 async def delete(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Delete a response with its content; a consumer then empties its earlier events."""
-    await _change_one(database, slot, workspace_id, statement=DELETE, response_id=response_id)
+    _require_changed(
+        *await change_responses(database, slot, workspace_id, statement=DELETE, ids=[response_id])
+    )
 
 
 async def restore(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Count a response that was held back; its invitation then counts as answered."""
-    await _change_one(database, slot, workspace_id, statement=RESTORE, response_id=response_id)
+    _require_changed(*await restore_found(database, slot, workspace_id, [response_id]))
+
+
+async def restore_found(
+    database: Database, slot: int, workspace_id: UUID, ids: Sequence[UUID]
+) -> FoundAndChanged:
+    """Count those of the responses that were held back; their invitations count as answered."""
+    found, changed = await change_responses(
+        database, slot, workspace_id, statement=RESTORE, ids=ids
+    )
     async with database.transaction() as session:
-        with contextlib.suppress(NotFound):
-            invitation = await invitations.get(session, workspace_id, response_id, lock=True)
+        # A response to an invitation has the invitation's id.
+        for invitation in await invitations.lock_all(session, workspace_id, changed):
             await invitations.note_answered(session, invitation)
+    return found, changed
 
 
 async def reject(database: Database, slot: int, workspace_id: UUID, response_id: UUID) -> None:
     """Take a response out of the figures; it stays listed."""
-    await _change_one(database, slot, workspace_id, statement=REJECT, response_id=response_id)
+    _require_changed(*await reject_found(database, slot, workspace_id, [response_id]))
+
+
+async def reject_found(
+    database: Database, slot: int, workspace_id: UUID, ids: Sequence[UUID]
+) -> FoundAndChanged:
+    """Take those of the responses that exist out of the figures."""
+    return await change_responses(database, slot, workspace_id, statement=REJECT, ids=ids)
 
 
 async def consume_deletions(session: AsyncSession, events: Sequence[StoredEvent]) -> None:
@@ -206,16 +226,11 @@ async def redact_events(database: Database, job: jobs.Job) -> None:
         )
 
 
-async def _change_one(
-    database: Database, slot: int, workspace_id: UUID, *, statement: str, response_id: UUID
-) -> None:
-    """Change one response; raise NotFound for an unknown one, Conflict where it does not apply."""
-    found, changed = await change_responses(
-        database, slot, workspace_id, statement=statement, ids=[response_id]
-    )
+def _require_changed(found: Sequence[UUID], changed: Sequence[UUID]) -> None:
+    """Raise NotFound for a response that is unknown, Conflict for one that was not changed."""
     if not found:
         detail = "There is no such response in this workspace."
         raise NotFound(detail)
     if not changed:
-        detail = "The response is in a state from which this is not possible."
+        detail = "The state of the response does not allow this; read it to see its `integrity`."
         raise Conflict(detail)

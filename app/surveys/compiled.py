@@ -84,6 +84,8 @@ def _options_check(key: str, options: list[str], *, several: bool) -> Check:
         chosen = value if several else [value]
         if not isinstance(chosen, list) or not all(isinstance(c, str) for c in chosen):
             return "must be a list of option keys" if several else "must be an option's key"
+        if not chosen:
+            return {key: MISSING}
         if len(set(chosen)) < len(chosen):
             return "names an option twice"
         if unknown := [c for c in chosen if c not in options]:

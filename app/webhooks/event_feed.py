@@ -101,6 +101,8 @@ async def read(
     wanted = EventFilter(frozenset(types))
     page: list[SubscriberEvent] = []
     for event in outbox:
+        if len(page) == limit:
+            break
         wanted_events = [
             derived_event
             for derived_event in subscriber_events(event)
@@ -108,8 +110,6 @@ async def read(
         ]
         delivered = cursor.delivered if event.id == cursor.id else 0
         taken = wanted_events[delivered : delivered + limit - len(page)]
-        if not taken:
-            break
         page += taken
         reached = delivered + len(taken)
         cursor = FeedCursor(

@@ -48,8 +48,8 @@ async def look(shop: Shop) -> None:
 
 
 async def events(shop: Shop) -> list[Any]:
-    found = await shop.get("/v1/events", types="alert.raised,alert.cleared")
-    return [(event["type"], event["data"]) for event in found["data"]]
+    found = await shop.events("alert.raised", "alert.cleared")
+    return [(event["type"], event["data"]) for event in found]
 
 
 async def test_a_drop_raises_once_and_a_correction_clears_it(shop: Shop) -> None:

@@ -56,3 +56,16 @@ def test_logins_are_listed_page_by_page_for_admins_alone(company: Company) -> No
             client.delete(f"/v1/bi-roles/{name}").raise_for_status()
         odd = client.post("/v1/bi-roles", json={"schema": "public"})
         assert (odd.status_code, "public" in odd.text) == (409, True)
+
+
+def test_a_schema_that_exists_leaves_no_login_behind(company: Company) -> None:
+    with company.client as client:
+        made = client.post("/v1/bi-roles", json={"schema": "models"}).raise_for_status().json()
+        before = client.get("/v1/bi-roles").json()["data"]
+        again = client.post("/v1/bi-roles", json={"schema": "models"})
+        assert again.status_code == 409
+        assert "schema `models`" in again.json()["detail"]
+        assert client.get("/v1/bi-roles").json()["data"] == before
+        logins = client.get("/v1/bi-roles").json()["data"]
+        assert made["role"] in {login["role"] for login in logins}
+        client.delete(f"/v1/bi-roles/{made['role']}").raise_for_status()

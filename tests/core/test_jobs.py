@@ -227,3 +227,28 @@ async def test_a_runner_that_is_stopped_leaves_no_job_half_done(database: Databa
         assert began == ended
         assert {attempts for attempts, *_ in await left(database, "t.stopped")} <= {0}
     assert ended
+
+
+async def test_the_older_of_two_dead_jobs_alone_may_run_again(database: Database) -> None:
+    workspace = uuid4()
+    dead = []
+    for _ in range(2):
+        async with database.transaction() as session:
+            await jobs.enqueue(session, "t.twins", workspace_id=workspace, dedupe="d")
+            await run_sql(session, text("update job set dead_at = now() where kind = 't.twins'"))
+    async with database.session() as session:
+        dead = [
+            job["id"]
+            for job in await jobs.list_jobs(session, dead=True, limit=500)
+            if job["workspace_id"] == workspace
+        ]
+    older, newer = sorted(dead)
+    async with database.transaction() as session:
+        assert await jobs.retry_dead(session, [older]) == 1
+    async with database.session() as session:
+        waiting = [job["id"] for job in await jobs.list_jobs(session, dead=False, limit=500)]
+    assert older in waiting
+    assert newer not in waiting
+    # Both at once would do the same work twice: the newer one is kept.
+    async with database.transaction() as session:
+        assert await jobs.retry_dead(session, [newer]) == 0

@@ -375,3 +375,44 @@ async def test_what_is_wrong_stands_at_its_field_in_the_readers_language(
     refused = await press(browser, form, "/settings", **{field: typed})
     assert refused.status_code == 422
     assert error in refused.text
+
+
+@pytest.mark.parametrize(("period", "name"), [("14d", "14 days"), ("2w", "2 weeks")])
+async def test_a_period_of_any_length_has_its_pages(
+    browser: Browser, shop: Shop, period: str, name: str
+) -> None:
+    await browser.sign_in()
+    await shop.publish("nps")
+    assert name in await browser.page(f"/?period={period}")
+    await shop.post("/v1/share-links", {"path": f"/?period={period}"})
+    await shop.post("/v1/share-links", {"path": "/?period=12345678901"})
+    page = await browser.page("/sharing")
+    assert f"Overview · {name}" in page
+    assert "12345678901" in page
+    assert (await browser.open("/sharing?path=/%3Fperiod%3D12345678901")).status_code == 200
+
+
+async def test_a_download_that_is_refused_is_no_file(browser: Browser, shop: Shop) -> None:
+    await browser.sign_in()
+    await shop.publish("nps")
+    refused = await browser.open("/answers.csv?survey=unknown")
+    assert refused.status_code == 422
+    assert "attachment" not in refused.headers.get("content-disposition", "")
+    missing = await browser.open("/files/0190b6a0-0000-7000-8000-000000000002/rejected.csv")
+    assert missing.status_code == 404
+
+
+async def test_owners_are_offered_by_the_name_they_are_assigned_by(
+    browser: Browser, shop: Shop
+) -> None:
+    await browser.sign_in()
+    await shop.publish("nps")
+    await shop.post("/v1/members", {"email": "eva@c.pl", "name": "Eva Maj"})
+    await shop.answer("nps", 1)
+    assert 'value="Eva Maj"' in await browser.page("/follow-ups")
+
+
+def test_counted_periods_are_written_in_every_language() -> None:
+    found = [DashboardTexts(language).time_span("14d") for language in ("en", "pl", "ro")]
+    assert found == ["14 days", "14 dni", "14 zile"]
+    assert DashboardTexts("en").time_span("last_month") == "Last month"

@@ -2,12 +2,14 @@
 """Customers without activity for too long are erased; every figure stays."""
 
 import datetime as dt
+import json
 from typing import Any
 
 from sqlalchemy import text
 
 from app.core.clock import utc_now
 from app.core.database import Database, run_sql
+from app.exports.copy_preparation import erase_again
 from app.exports.retention import queue_inactive
 from tests.shop import Shop
 
@@ -140,3 +142,25 @@ async def test_odd_retention_is_refused(shop: Shop) -> None:
     assert (await shop.call("PATCH", "/v1/workspace", json={"retention_days": None})).json()[
         "retention_days"
     ] is None
+
+
+async def test_a_restored_copy_repeats_an_erasure_with_its_reason(
+    shop: Shop, database: Database
+) -> None:
+    ids = []
+    for number in range(2):
+        customer = {"external_id": f"c{number}", "email": f"{number}@c.pl"}
+        await shop.call("POST", "/v1/customers/batch", json=[customer])
+        found = await shop.get("/v1/customers", email=f"{number}@c.pl")
+        ids.append(found["data"][0]["id"])
+    data_dir = shop.state.settings.data_dir / "copy"
+    data_dir.mkdir()
+    entry = {"workspace": shop.workspace_id, "at": "2026-01-01T00:00:00Z"}
+    # Earlier versions did not note the reason.
+    lines = [entry | {"customer": ids[0], "reason": "retention"}, entry | {"customer": ids[1]}]
+    (data_dir / "erasures.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert await erase_again(database, shop.state.box, data_dir) == 2
+    erasures = (await shop.get("/v1/erasures"))["data"]
+    assert {row["customer"]: row["reason"] for row in erasures} == {
+        ids[0]: "retention", ids[1]: "asked",
+    }  # fmt: skip

@@ -5,6 +5,7 @@ import datetime as dt
 
 import pytest
 
+from app.imports.dates import DateReading, zone_of
 from tests.imports.files import net, nps, nps_survey, post, send, table
 from tests.shop import Shop
 
@@ -325,4 +326,13 @@ async def test_an_import_is_no_news_and_its_undo_is_none(shop: Shop) -> None:
     rows = [["external_id", "score", "responded_at"], ["1", "1", "2026-01-05"]]
     taken = await send(shop, table(rows))
     await shop.call("DELETE", f"/v1/imports/{taken['id']}")
-    assert (await shop.get("/v1/events"))["data"] == []
+    assert await shop.events() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [("1700000000", 2023), ("1700000000.12", 2023), ("1700000000.123", 2023),
+     ("1700000000000", 2023)],
+)  # fmt: skip
+def test_unix_times_with_and_without_fractions(text: str, year: int) -> None:
+    assert DateReading(zone_of("UTC")).read(text).year == year

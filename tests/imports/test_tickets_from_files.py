@@ -4,9 +4,13 @@
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from app.core.clock import utc_now
+from app.core.database import Database
+from app.responses.purge import purge_tests
 from tests.imports.files import post, table
 from tests.shop import Shop
 
@@ -142,7 +146,7 @@ async def test_an_import_sends_no_news_and_asks_nobody(shop: Shop) -> None:
     await shop.post("/v1/triggers", trigger)
     await send(shop, ZENDESK)
     assert (await shop.get("/v1/decisions"))["data"] == []
-    events = (await shop.get("/v1/events"))["data"]
+    events = await shop.events()
     assert [e for e in events if e["type"].startswith(("ticket.", "interaction."))] == []
 
 
@@ -183,3 +187,37 @@ async def test_a_real_log_of_events(shop: Shop) -> None:
     assert {t["ticket"] for t in tickets if t["status"] != "open"} == closed
     first = min(dt.datetime.fromisoformat(line.split(",")[3]) for line in lines[1:])
     assert first.year >= 2010
+
+
+async def test_an_undo_restores_what_was_withdrawn_long_ago(shop: Shop, database: Database) -> None:
+    first = await send(shop, ZENDESK)
+    corrected = ZENDESK.replace("2026-01-05 10:00,15,60,0", ",15,,0")
+    second = await send(shop, corrected)
+    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    assert tickets["102"]["first_solved_at"] is None
+    workspace_id = UUID(shop.workspace_id)
+    connection = await database.connect()
+    await connection.execute(
+        "update interaction set created_at = created_at - interval '30 days' "
+        "where workspace_id = $1", workspace_id,
+    )  # fmt: skip
+    withdrawn = "select count(*) from interaction where workspace_id = $1 and test"
+    async with database.transaction() as session:
+        await purge_tests(session, utc_now())
+    # It stays for a week, so that exports can report that it was deleted.
+    assert await connection.fetchval(withdrawn, workspace_id) == 1
+    async with database.transaction() as session:
+        await purge_tests(session, utc_now() + dt.timedelta(days=8))
+    assert await connection.fetchval(withdrawn, workspace_id) == 0
+    await connection.close()
+    assert (await shop.call("DELETE", f"/v1/imports/{second['id']}")).status_code == 204
+    tickets = {t["ticket"]: t for t in (await shop.get("/v1/tickets"))["data"]}
+    assert tickets["102"]["first_resolution"]["calendar_seconds"] == 3600
+    assert first["status"] == "done"
+
+
+async def test_a_survey_may_have_the_name_of_a_kind_of_file(shop: Shop) -> None:
+    await shop.publish("tickets")
+    found = await send(shop, "score,id\n9,a\n", "answers", survey="tickets", undated="now")
+    assert found["accepted"] == 1
+    assert (await shop.metric("nps", survey="tickets"))["total"]["n"] == 1

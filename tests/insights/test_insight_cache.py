@@ -23,3 +23,14 @@ async def test_a_reply_is_kept_until_an_answer_changes(shop: Shop, database: Dat
     await shop.answer("nps", 8)
     await shop.answer("nps", 2)
     assert (await shop.get(path))["n"] == 2
+
+
+async def test_two_times_of_one_day_are_two_questions(shop: Shop) -> None:
+    await shop.publish("nps")
+    await shop.answer("nps", 9, responded_at="2026-01-05T08:00:00Z")
+    path = "/v1/insights/word-of-mouth"
+    day = {"to": "2026-01-06"}
+    early = await shop.get(path, **day, **{"from": "2026-01-05T00:00:00Z"})
+    late = await shop.get(path, **day, **{"from": "2026-01-05T20:00:00Z"})
+    assert (early["n"], late["n"]) == (1, 0)
+    assert late["from"] == "2026-01-05T20:00:00Z"

@@ -358,7 +358,7 @@ async def test_times_in_what_callers_say_are_left_alone(shop: Shop) -> None:
     given = {"seen_at": "0001-01-01T00:00:00+05:00", "birthday_at": "1990-05-01T00:00:00+02:00"}
     made = await shop.record("visit", "v-1", properties=given,
                                customer={"email": "a@e.pl"})  # fmt: skip
-    told = (await shop.get("/v1/events"))["data"]
+    told = await shop.events()
     (found_one,) = [e for e in told if e["type"] == "interaction.created"]
     assert found_one["data"]["properties"] == given
     reply = await shop.call("GET", f"/v1/customers/{made['customer_id']}/timeline")

@@ -10,11 +10,13 @@ import time
 import uuid
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from app.integrations import integration_health
 from tests.integrations.sender import SECRET
 from tests.shop import Shop
 
@@ -340,6 +342,10 @@ async def test_every_way_to_sign(shop: Shop, number: int) -> None:
         secret = "whsec_" + b64(b"0123456789abcdef01234567")
     more = {} if rule.get("scheme") == "rsa" else {"secret": secret}
     made = await register(shop, mapping(), signature=rule, **more)
+    assert made["has_secret"] is True
+    async with shop.state.database.session() as session:
+        (state,) = await integration_health.states(session, UUID(shop.workspace_id))
+    assert state.health == "waiting"
     _, _, headers = signed_ways(made["url"])[number]
     path = urlsplit(made["url"]).path
     assert (await shop.client.post(path, content=RAW, headers=headers)).status_code == 202

@@ -137,3 +137,11 @@ async def test_a_batch_of_customers_knows_repeats_and_keeps_the_order_of_lines(s
     ]
     await shop.post("/v1/customers/batch", lines, status=200)
     assert (await shop.get("/v1/customers/c-9"))["name"] == "third"
+
+
+async def test_a_batch_of_phones_alone_counts_its_duplicates(shop: Shop) -> None:
+    lines = [{"phone": f"+4860000000{n}", "name": f"N{n}"} for n in (2, 1)]
+    for expected in ({"created": 2, "duplicates": 0}, {"created": 0, "duplicates": 2}):
+        report = (await shop.call("POST", "/v1/customers/batch", json=lines)).json()
+        assert {name: report[name] for name in expected} == expected
+        assert report["rejected"] == []

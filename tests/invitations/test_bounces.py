@@ -222,3 +222,20 @@ async def test_a_subscription_is_confirmed_at_amazon_only(shop: Shop) -> None:
     reply = await post_sns(shop, body | {"Signature": base64.b64encode(signature).decode()})
     assert reply.status_code == 401
     assert "Amazon" in reply.json()["detail"]
+
+
+async def test_a_bounce_emits_the_invitation_as_other_events_do(shop: Shop) -> None:
+    await shop.publish("nps")
+    tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
+    for is_test in (False, True):
+        body = {
+            "survey": "nps", "channel": "email", "customer": {"email": "gone@e.net"},
+            "order": "A-7", "send_at": tomorrow, "test": is_test,
+        }  # fmt: skip
+        await shop.post("/v1/invitations", body)
+    await shop.post("/v1/bounces", postmark("HardBounce", "smtp;550 5.1.1 unknown"))
+    # A test's invitation has no event.
+    (event,) = await shop.events("invitation.bounced")
+    assert (event["data"]["status"], event["data"]["order"]) == ("bounced", "A-7")
+    assert {"touchpoint", "sent_at"} <= event["data"].keys()
+    assert "order_ref" not in event["data"]

@@ -146,3 +146,18 @@ async def test_a_journeys_map_shows_the_time_to_resolution(shop: Shop) -> None:
     found = await shop.get("/v1/journeys/way/map", **SPAN)
     assert found["steps"][0]["ttr"]["value"] == 3600
     assert found["steps"][1]["ttr"] is None
+
+
+async def test_a_property_that_is_a_list_is_no_group_of_a_rate(shop: Shop) -> None:
+    await shop.publish("nps")
+    await shop.call("PATCH", "/v1/workspace", json={"segments": ["store"]})
+    await shop.make_trigger("nps", channel="link")
+    for number, store in enumerate(("WAW", ["a", "b"])):
+        customer = {"email": f"{number}@c.pl"}
+        await shop.record(
+            "ticket.solved", str(number), ticket=str(number), customer=customer,
+            properties={"store": store},
+        )  # fmt: skip
+    await shop.work()
+    rows = (await shop.metric("response_rate", group_by="property.store"))["rows"]
+    assert {row["group"]["property.store"] for row in rows} == {"WAW", None}

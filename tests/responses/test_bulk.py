@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.pages.forms import browse
+from tests.pages.test_invited import invite
 from tests.shop import Shop
 
 
@@ -67,3 +69,29 @@ async def test_a_survey_is_duplicated_as_a_draft(shop: Shop) -> None:
     again = await shop.call("POST", "/v1/surveys/nps/duplicate", json={"key": "nps-2"})
     assert again.status_code == 409
     assert (await shop.answer("nps-2", 9)).status_code == 409
+
+
+@pytest.mark.parametrize("name", ["limit", "cursor"])
+async def test_a_change_takes_no_page_of_a_list(shop: Shop, name: str) -> None:
+    await some(shop)
+    for query in (f"?{name}=2", f"?band=detractor&{name}=2"):
+        reply = await shop.call("PATCH", f"/v1/responses{query}", json={"reject": True})
+        assert reply.status_code == 422
+        assert reply.json()["errors"][0]["loc"] == ["query", name]
+    reply = await shop.call("PATCH", "/v1/responses?order_by=updated_at", json={"reject": True})
+    assert reply.json()["errors"][0]["loc"] == ["body", "ids"]
+    assert (await shop.metric("nps"))["total"]["n"] == 3
+
+
+async def test_what_is_restored_counts_as_an_answered_invitation(shop: Shop) -> None:
+    await shop.publish("nps")
+    id_, path = await invite(shop, survey="nps")
+    # A link of a mail that nobody's gesture has confirmed: its answer is held.
+    await browse(shop.client, path + "/9")
+    (held,) = (await shop.get("/v1/responses"))["data"]
+    assert (held["id"], held["integrity"]) == (id_, "provisional")
+    assert (await shop.get(f"/v1/invitations/{id_}"))["answered_at"] is None
+    done = await shop.call("PATCH", "/v1/responses", json={"ids": [id_], "restore": True})
+    assert done.json() == {"found": 1, "changed": 1}
+    assert (await shop.get(f"/v1/invitations/{id_}"))["answered_at"] is not None
+    assert len(await shop.events("invitation.answered")) == 1

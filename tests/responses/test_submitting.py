@@ -201,3 +201,8 @@ async def test_every_question_type_is_stored_and_counted(shop: Shop) -> None:
             assert (total["n"], total["value"] is None) == (1, False), type_
     choice = (await shop.metric("choice", question="q-choices"))["total"]
     assert {k: o["share"] for k, o in choice["options"].items()} == {"one": 100, "two": 100}
+    # A list without any option is no answer.
+    assert (await shop.answer("all", answers | {"q-choices": []})).status_code == 201
+    choice = (await shop.metric("choice", question="q-choices"))["total"]
+    assert (choice["n"], choice["n_missing"]) == (1, 1)
+    assert {k: o["share"] for k, o in choice["options"].items()} == {"one": 100, "two": 100}

@@ -285,3 +285,18 @@ async def test_a_workspace_that_breaks_delays_no_other(
         await run_sql(session, change.bindparams(filter="{}", id=UUID(endpoint["id"])))
         made = await run_sql(session, text("select workspace_id from delivery"))
         assert sound.shop.workspace_id in {str(row.workspace_id) for row in made}
+
+
+async def test_types_may_change_between_two_readings_of_the_feed(shop: Shop) -> None:
+    await shop.publish("nps")
+    for score in (1, 2, 9):
+        await shop.answer("nps", score)
+    await shop.events()
+    page = await shop.get("/v1/events", types=",".join(ANSWERS), limit=2)
+    found = []
+    for _ in range(4):
+        page = await shop.get(
+            "/v1/events", types="response.created", after=page["next_cursor"], limit=2
+        )
+        found += [event["data"]["score"] for event in page["data"]]
+    assert sorted(found)[-2:] == [2, 9]

@@ -81,7 +81,7 @@ async def show_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDe
 async def read_answers(visit: ConsoleDep, wanted: AnswerDep, asked: PropertiesDep) -> Response:
     """Return all answers of the filters as CSV, one a row."""
     filters = await wanted.list_filters(visit, chosen(asked)) | wanted.api_filters()
-    parts = visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
+    parts = await visit.api.stream("/v1/exports/responses", filters | {"format": "csv"})
     headers = {"Content-Disposition": 'attachment; filename="answers.csv"'}
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -146,7 +146,7 @@ async def show_follow_ups(
     return visit.page(
         "follow_ups", wanted=wanted,
         follow_ups=rows, cursor=cursor,
-        owners=[member.email for member in await members.find_page(
+        owners=[member.name for member in await members.find_page(
             visit.session, visit.workspace.id, limit=200, cursor=None
         )],
         surveys=await surveys.names_of(visit.session, visit.workspace.id),

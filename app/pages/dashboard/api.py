@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -66,6 +67,11 @@ def page_error(status: int, detail: str) -> AfterwordError:
     return kinds.get(status, InvalidInput)(detail)
 
 
+def _page_error_of(refused: ApiRefused) -> AfterwordError:
+    details = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items())
+    return page_error(refused.status, details or refused.detail)
+
+
 def _scope_of(request: Request, inner: InnerRequest) -> dict[str, Any]:
     given = [(name, value) for name, value in inner.params.items() if value not in (None, "")]
     sent = {"host": request.headers.get("host", "localhost"), **inner.headers}
@@ -115,25 +121,45 @@ def _headers_of(start: Mapping[str, Any]) -> dict[str, str]:
 
 
 async def stream_application(request: Request, inner: InnerRequest) -> AsyncIterator[bytes]:
-    """Send a request and yield its reply as it comes: an export of any length."""
-    waiting: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=8)
+    """Send a request and return its reply as it comes: an export of any length.
 
-    async def send(message: dict[str, Any]) -> None:
-        if message["type"] == "http.response.body":
-            await waiting.put(message.get("body", b""))
+    Raises ApiRefused for an error; an export that breaks off raises what broke it.
+    """
+    waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=8)
+    task = asyncio.create_task(
+        request.app(_scope_of(request, inner), _receiver(inner.body), waiting.put)
+    )
+    start = await _next_message(waiting, task)
+    if start["status"] >= HTTPStatus.BAD_REQUEST:
+        content = (await _next_message(waiting, task)).get("body", b"")
+        raise ApiRefused(ApiReply(start["status"], _headers_of(start), content))
+    return _parts_of(waiting, task)
 
-    async def run() -> None:
-        try:
-            await request.app(_scope_of(request, inner), _receiver(inner.body), send)
-        finally:
-            await waiting.put(None)
 
-    task = asyncio.create_task(run())
+async def _parts_of(
+    waiting: asyncio.Queue[dict[str, Any]], task: asyncio.Task[None]
+) -> AsyncIterator[bytes]:
+    more = True
     try:
-        while (part := await waiting.get()) is not None:
-            yield part
+        while more:
+            message = await _next_message(waiting, task)
+            more = message.get("more_body", False)
+            yield message.get("body", b"")
     finally:
         task.cancel()
+
+
+async def _next_message(
+    waiting: asyncio.Queue[dict[str, Any]], task: asyncio.Task[None]
+) -> dict[str, Any]:
+    """Return the next message of an application; raise what it raised if it ended without one."""
+    getting = asyncio.create_task(waiting.get())
+    await asyncio.wait({getting, task}, return_when=asyncio.FIRST_COMPLETED)
+    if not getting.done() and waiting.empty():
+        getting.cancel()
+        await task
+        raise RuntimeError("the application ended without a reply")
+    return await getting
 
 
 @dataclass(frozen=True)
@@ -163,10 +189,13 @@ class VisitorApi:
             raise ApiRefused(reply)
         return reply
 
-    def stream(self, path: str, params: Params) -> AsyncIterator[bytes]:
-        """Read an export as it comes."""
+    async def stream(self, path: str, params: Params) -> AsyncIterator[bytes]:
+        """Read an export as it comes; an error is the page's error."""
         inner = InnerRequest("GET", path, params, extra={SIGNED_IN: self.caller})
-        return stream_application(self.request, inner)
+        try:
+            return await stream_application(self.request, inner)
+        except ApiRefused as refused:
+            raise _page_error_of(refused) from None
 
     async def get(self, path: str, **params: Any) -> Any:
         """Read something as JSON; an error is the page's error."""
@@ -177,8 +206,7 @@ class VisitorApi:
         try:
             return await self.send("GET", path, params=params)
         except ApiRefused as refused:
-            details = "; ".join(f"{name}: {msg}" for name, msg in refused.fields.items())
-            raise page_error(refused.status, details or refused.detail) from None
+            raise _page_error_of(refused) from None
 
     async def list(self, path: str, *, most: int = 1000, **params: Any) -> list[Any]:
         """Read a whole list, page by page, up to so many rows."""

@@ -140,7 +140,7 @@ async def show_files(
 @routes.get("/files/{import_id}/rejected.csv", include_in_schema=False)
 async def read_rejects(visit: ConsoleDep, import_id: UUID) -> Response:
     """Return the rejected rows of a file as CSV."""
-    parts = visit.api.stream(f"/v1/imports/{import_id}/rejects", {})
+    parts = await visit.api.stream(f"/v1/imports/{import_id}/rejects", {})
     headers = {"Content-Disposition": 'attachment; filename="rejected.csv"'}
     return StreamingResponse(parts, media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -219,7 +219,7 @@ async def _choices(
     try:
         query = ImportQuery.model_validate(params)
         return await find_choices(
-            visit.request.app.state.database, visit.workspace.id, query.what(),
+            visit.request.app.state.database, visit.workspace.id, query.target(),
             SourceFile.of_bytes(query.name, content), query.options(),
         )  # fmt: skip
     except (ValidationError, AfterwordError):

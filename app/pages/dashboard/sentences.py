@@ -100,7 +100,8 @@ def _recovery(texts: DashboardTexts, reply: Insight) -> str:
             (control["good_then_good"], control["good_followed"]),
             (reply["recovered"], reply["followed"]),
         )
-        has_effect = change.delta > 0 and (change.p_value or 0.0) < SIGNIFICANCE_LEVEL
+        is_significant = change.p_value is not None and change.p_value < SIGNIFICANCE_LEVEL
+        has_effect = change.delta > 0 and is_significant
         parts.append(texts["sentence.recovery_effect" if has_effect else "sentence.recovery_none"])
     parts.append(texts[_effect_of_calls(difference)])
     return " ".join(parts)

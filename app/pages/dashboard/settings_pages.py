@@ -3,7 +3,6 @@
 
 from typing import Annotated
 from urllib.parse import parse_qs
-from zoneinfo import available_timezones
 
 from fastapi import Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -12,6 +11,7 @@ from app.core.errors import Gone, NotFound
 from app.core.http import public_path
 from app.core.routing import SessionDep, router
 from app.core.texts import LANGUAGES
+from app.core.zone_names import zone_names
 from app.pages.dashboard.api import InnerRequest, call_application
 from app.pages.dashboard.audit_names import find_names, subject_of
 from app.pages.dashboard.filters import read_choices
@@ -50,7 +50,7 @@ async def show_settings(visit: ConsoleDep) -> HTMLResponse:
         touchpoints=await visit.api.list("/v1/touchpoints"),
         languages=LANGUAGES,
         weekdays=visit.texts.weekdays(),
-        zones=sorted(available_timezones()),
+        zones=sorted(zone_names()),
         roles=list(Role),
         digests=_DIGESTS,
     )

@@ -3,6 +3,8 @@
 
 from urllib.parse import parse_qs
 
+from pydantic import ValidationError
+
 from app.core.property_filters import PROPERTY
 from app.pages.dashboard.filters import FilterChoices, PageFilter, chosen
 from app.pages.dashboard.pages import PAGES
@@ -28,12 +30,16 @@ def describe_view(texts: DashboardTexts, choices: FilterChoices, path: str) -> s
     """Say which page a path shows, of which period and with which filters."""
     plain, _, query = path.partition("?")
     given = parse_qs(query)
-    view = PageFilter.model_validate({name: values[-1] for name, values in given.items()})
+    try:
+        view = PageFilter.model_validate({name: values[-1] for name, values in given.items()})
+    except ValidationError:
+        # The page of such a link says what is wrong with it.
+        return path
     properties = chosen(
         {name.removeprefix(PROPERTY): values for name, values in given.items()
          if name.startswith(PROPERTY)}
     )  # fmt: skip
-    period = texts.days(view.days) if view.has_dates else texts["period." + view.shown_period]
+    period = texts.days(view.days) if view.has_dates else texts.time_span(view.shown_period)
     filters = [
         f"{texts.name('filter', name)}: {_value(texts, choices, name, value)}"
         for name, value, _ in view.chips("/", properties)

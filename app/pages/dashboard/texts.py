@@ -5,6 +5,7 @@ import datetime as dt
 import re
 
 from babel.dates import format_date, format_datetime, get_day_names
+from babel.units import format_unit
 
 from app.core.clock import utc_now
 from app.core.property_filters import PROPERTY
@@ -12,6 +13,7 @@ from app.core.texts import days_in, number_in, shipped_language, texts_of
 from app.interactions.schedule import WEEKDAYS
 
 _UNTIL, _SAMPLED = re.compile(r"until (\S+)"), re.compile(r"(\d+)% are asked")
+_COUNTED, _UNITS = re.compile(r"(\d{1,4})(d|w|mo)"), {"d": "day", "w": "week", "mo": "month"}
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
@@ -86,6 +88,13 @@ class DashboardTexts:
         hours = rest // _HOUR
         shown = f"{days} {self['days_short']}"
         return f"{shown} {hours} h" if hours else shown
+
+    def time_span(self, name: str) -> str:
+        """Return the name of a span such as `last_month`, or write one such as `14d` in words."""
+        if f"period.{name}" not in self._texts and (counted := _COUNTED.fullmatch(name)):
+            unit = _UNITS[counted[2]]
+            return format_unit(int(counted[1]), unit, length="long", locale=self.language)
+        return self.name("period", name)
 
     def period(self, text: str) -> str:
         """Write a period of a series shortly: a day, or a month with its year."""

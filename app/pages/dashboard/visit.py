@@ -235,9 +235,9 @@ class DashboardVisit:
             raise Forbidden(self.texts["csrf"])
 
     def require(self, scope: Scope) -> None:
-        """Raise Forbidden where the visitor may only look."""
+        """Raise Forbidden where the visitor's role does not allow it."""
         if not self.visitor.may(scope):
-            raise Forbidden(self.texts["no_right"])
+            raise Forbidden(self.texts["no_access"])
 
 
 def checked(kind: type[T], values: Mapping[str, Any]) -> T:
